@@ -1,0 +1,81 @@
+"""The contract between core and a backend."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+#: Version of this contract; a backend built for another one is refused.
+CONTRACT = 1
+
+Kernel = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What a device can do, as far as core must know before it asks.
+
+    `dtypes` are names ("float32", ...), never native objects, so that listing them imports no vendor library.
+    """
+
+    dtypes: frozenset[str]
+    float64: bool = True
+    aliases: bool = True  # reshape/permute/expand/slice return views of mutable memory
+
+
+class Backend(ABC):
+    """A set of kernels and the memory they work on.
+
+    Arrays are the backend's own objects; core reads `.shape` (a tuple of int) and `.dtype` (a key of `native_dtypes`) and hands
+    everything else to kernels. A backend is opened once per process.
+    """
+
+    #: Name of the entry point in the group `frazil.backends`, and what a user writes in a config file.
+    name: str
+    #: Device type of its tensors (`tensor.device.type`): "cpu", "cuda", "opencl", or the backend's own name.
+    device_type: str
+    #: The contract version it was written for.
+    contract: int = CONTRACT
+
+    @abstractmethod
+    def device_count(self) -> int:
+        """Number of usable devices; 0 when there is none. Must be cheap and must not raise."""
+
+    @abstractmethod
+    def capabilities(self, index: int = 0) -> Capabilities:
+        """What device `index` can do."""
+
+    @abstractmethod
+    def native_dtypes(self) -> Mapping[Any, str]:
+        """`array.dtype` object -> frazil dtype name."""
+
+    @abstractmethod
+    def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
+        """Op name -> kernel, called once when the device is opened.
+
+        A kernel takes arrays by position and canonical attributes by keyword and returns an array or a tuple of arrays. Ops that
+        are missing run through their body, or, for primitives, on the CPU.
+        """
+
+    @abstractmethod
+    def from_host(self, array: np.ndarray, index: int = 0) -> Any:
+        """A device array with the values of `array`. May share its memory."""
+
+    @abstractmethod
+    def to_host(self, array: Any) -> np.ndarray:
+        """The values as a NumPy array. May share memory. Waits for pending work."""
+
+    def synchronize(self, index: int = 0) -> None:  # noqa: B027  (synchronous backends have nothing to wait for)
+        """Wait until all work on the device is done."""
+
+    def memory_info(self, index: int = 0) -> Mapping[str, int]:
+        """Bytes: `used`, and where known `free` and `total`. Empty when unknown."""
+        return {}
+
+    def describe(self, index: int = 0) -> str:
+        """One line about the device, for `frazil backends`."""
+        return self.name

@@ -1,0 +1,190 @@
+"""Devices: one object per device, which holds the kernel dict that every operation looks into."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from . import config, dtypes
+from .autograd.modes import STATE
+from .errors import DeviceError
+
+if TYPE_CHECKING:
+    from .backend import Backend, Capabilities
+
+
+class KernelTable(dict[str, Callable[..., Any] | None]):
+    """Op name -> kernel of one device. Filled when the device is first used; after that a plain dict.
+
+    `None` means: this device has no kernel of its own for a composite; run its body.
+    """
+
+    def __init__(self, device: device) -> None:
+        super().__init__()
+        self._device = device
+
+    def __missing__(self, name: str) -> Callable[..., Any] | None:
+        self._device.open()
+        if name not in self:
+            from .dispatch import missing_kernel
+
+            self[name] = missing_kernel(self._device, name)
+        return self[name]
+
+
+_devices: dict[tuple[str, int], device] = {}
+
+
+class device:
+    """Where a tensor lives: `fz.device("cpu")`, `fz.device("cuda:1")`, `fz.device("opencl", 0)`.
+
+    There is one object per device, so `==` is identity. Its backend is opened when the first operation runs on it.
+
+    >>> import frazil as fz
+    >>> fz.device("cpu").type, fz.device("cpu") is fz.ones(2).device
+    ('cpu', True)
+    """
+
+    type: str
+    index: int
+    #: Op name -> kernel; see `KernelTable`.
+    kernels: Any
+    #: Views share memory and kernels may write in place; see core/README.md.
+    aliases: bool
+    #: Whether this is the device of a recording.
+    recording = False
+
+    def __new__(cls, type: str | device, index: int | None = None) -> device:
+        if isinstance(type, device):
+            return type
+        if not isinstance(type, str):
+            raise DeviceError(f"device: expected a name such as 'cpu' or 'cuda:1', given {type!r}")
+        kind, colon, number = type.partition(":")
+        if colon:
+            if index is not None:
+                raise DeviceError(f"device: {type!r} already names an index; do not pass index={index} too")
+            if not number.isdigit():
+                raise DeviceError(f"device: {type!r} is not a device name; write for example {kind + ':0'!r}")
+            index = int(number)
+        key = (kind, index or 0)
+        found = _devices.get(key)
+        if found is None:
+            _backend_name(kind)  # raises for unknown or missing backends
+            found = object.__new__(cls)
+            found.type, found.index = key
+            found._backend = None
+            found._scalars = {}
+            found.aliases = True
+            found.kernels = KernelTable(found)
+            _devices[key] = found
+        return found
+
+    _backend: Backend | None
+    _scalars: dict[Any, Any]
+
+    def open(self) -> Backend:
+        """Load the backend, once."""
+        if self._backend is None:
+            backend: Backend = _plugins().open_backend(_backend_name(self.type))
+            count = backend.device_count()
+            if self.index >= count:
+                raise DeviceError(
+                    f"device {str(self)!r} does not exist: backend {backend.name!r} sees {count} device(s)"
+                    + (f", the last one is '{self.type}:{count - 1}'" if count else "; `frazil doctor` says what is missing")
+                )
+            dtypes.NATIVE.update({native: dtypes.by_name(name) for native, name in backend.native_dtypes().items()})
+            self._natives = {dtypes.by_name(name): native for native, name in backend.native_dtypes().items()}
+            self._capabilities = backend.capabilities(self.index)
+            self.aliases = self._capabilities.aliases
+            self.kernels.update(backend.kernels(self.index))
+            self._backend = backend
+        return self._backend
+
+    @property
+    def backend(self) -> Backend:
+        return self._backend or self.open()
+
+    def capabilities(self) -> Capabilities:
+        """What the device can do, by its backend's own word."""
+        self.open()
+        return self._capabilities
+
+    def from_host(self, array: np.ndarray) -> Any:
+        """A device array with the values of `array`; may share its memory."""
+        return self.backend.from_host(array, self.index)
+
+    def to_host(self, array: Any) -> np.ndarray:
+        """The values of a device array; waits for pending work."""
+        return self.backend.to_host(array)
+
+    def __repr__(self) -> str:
+        return f"device(type={self.type!r})" if not self.index else f"device(type={self.type!r}, index={self.index})"
+
+    def __str__(self) -> str:
+        return self.type if not self.index else f"{self.type}:{self.index}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (device, (self.type, self.index))
+
+    def __enter__(self) -> device:
+        self._entered: list[device | None] = getattr(self, "_entered", [])
+        self._entered.append(getattr(STATE, "device", None))
+        STATE.device = self
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        STATE.device = self._entered.pop()
+
+
+def _plugins() -> Any:
+    # The one upward reference of core: only the plugin manager knows which backends exist.
+    return importlib.import_module("frazil.plugins")
+
+
+def _backend_name(device_type: str) -> str:
+    return "numpy" if device_type == "cpu" else _plugins().backend_for_device_type(device_type)
+
+
+def get_default_device() -> device:
+    """The device of new tensors made without `device=`.
+
+    From, strongest first: `with fz.device(...)`, `fz.set_default_device`, the configuration (`device`, then `backend`).
+
+    >>> import frazil as fz
+    >>> fz.get_default_device()
+    device(type='cpu')
+    """
+    return STATE.device or _default[0] or _configured()
+
+
+_default: list[device | None] = [None]
+_configured_cache: dict[tuple[Any, Any], device] = {}
+
+
+def _configured() -> device:
+    key = config.get("device"), config.get("backend")
+    found = _configured_cache.get(key)
+    if found is None:
+        name, backend = key
+        found = _configured_cache[key] = device(name or _plugins().device_type_of(backend))
+    return found
+
+
+def set_default_device(d: str | device | None) -> None:
+    """New tensors made without `device=` live on `d`; None goes back to the configuration.
+
+    >>> import frazil as fz
+    >>> fz.set_default_device("cpu")
+    """
+    _default[0] = None if d is None else device(d)
+
+
+def as_device(d: str | device | None) -> device:
+    """The device meant by an argument `device=`."""
+    return get_default_device() if d is None else device(d)
+
+
+final(device)

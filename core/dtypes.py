@@ -1,0 +1,253 @@
+"""Data types: the objects `fz.float32` and friends, promotion, the default dtype."""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+
+from .errors import DTypeError
+
+_RANK = {"b": 0, "i": 1, "f": 2, "c": 3}
+
+
+@final
+class dtype:
+    """An element type, such as `fz.float32`. One object per type, so `is` and `==` mean the same.
+
+    >>> import frazil as fz
+    >>> fz.float32.itemsize, fz.float32.is_floating_point, fz.int64.is_signed
+    (4, True, True)
+    """
+
+    __slots__ = ("is_complex", "is_floating_point", "is_signed", "itemsize", "kind", "name", "numpy")
+
+    def __init__(self, name: str, kind: str, itemsize: int, numpy: Any) -> None:
+        self.name = name
+        self.kind = kind  # b(ool) i(nteger) f(loat) c(omplex)
+        self.itemsize = itemsize
+        self.numpy = numpy
+        self.is_floating_point = kind == "f"
+        self.is_complex = kind == "c"
+        self.is_signed = kind != "b" and not name.startswith("uint")
+
+    def __repr__(self) -> str:
+        return f"frazil.{self.name}"
+
+    def __str__(self) -> str:
+        return f"frazil.{self.name}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (by_name, (self.name,))
+
+
+def _make(name: str, kind: str) -> dtype:
+    native = np.dtype(name)
+    return dtype(name, kind, native.itemsize, native)
+
+
+bool_ = _make("bool", "b")
+uint8 = _make("uint8", "i")
+int8 = _make("int8", "i")
+int16 = _make("int16", "i")
+int32 = _make("int32", "i")
+int64 = _make("int64", "i")
+uint16 = _make("uint16", "i")
+uint32 = _make("uint32", "i")
+uint64 = _make("uint64", "i")
+float16 = _make("float16", "f")
+float32 = _make("float32", "f")
+float64 = _make("float64", "f")
+complex64 = _make("complex64", "c")
+complex128 = _make("complex128", "c")
+
+ALL = {
+    t.name: t
+    for t in (
+        bool_,
+        uint8,
+        int8,
+        int16,
+        int32,
+        int64,
+        uint16,
+        uint32,
+        uint64,
+        float16,
+        float32,
+        float64,
+        complex64,
+        complex128,
+    )
+}
+#: PyTorch's second names.
+ALIASES = {
+    "half": float16,
+    "float": float32,
+    "double": float64,
+    "short": int16,
+    "int": int32,
+    "long": int64,
+    "cfloat": complex64,
+    "cdouble": complex128,
+}
+
+#: `array.dtype` of any opened backend -> frazil dtype. Backends add theirs when they open.
+NATIVE: dict[Any, dtype] = {t.numpy: t for t in ALL.values()} | {t: t for t in ALL.values()}
+
+_default: list[dtype] = [float32]
+
+
+def by_name(name: str) -> dtype:
+    """The dtype called `name` ("float32", "long", ...)."""
+    found = ALL.get(name) or ALIASES.get(name)
+    if found is None:
+        raise DTypeError(f"there is no dtype {name!r}; known: {', '.join([*ALL, *ALIASES])}")
+    return found
+
+
+def as_dtype(value: Any) -> dtype:
+    """A dtype from a dtype, a name, a Python type or a NumPy dtype.
+
+    >>> import frazil as fz
+    >>> fz.dtypes.as_dtype(int), fz.dtypes.as_dtype("float64")
+    (frazil.int64, frazil.float64)
+    """
+    if isinstance(value, dtype):
+        return value
+    if isinstance(value, str):
+        return by_name(value.removeprefix("frazil.").removeprefix("torch."))
+    if value is float:
+        return get_default_dtype()
+    if value is int:
+        return int64
+    if value is bool:
+        return bool_
+    try:
+        return NATIVE[value if value in NATIVE else np.dtype(value)]
+    except (TypeError, KeyError):
+        raise DTypeError(f"{value!r} is not a dtype; give one of {', '.join('fz.' + n for n in ALL)}") from None
+
+
+def get_default_dtype() -> dtype:
+    """The dtype of floating tensors made without one; float32 unless changed.
+
+    >>> import frazil as fz
+    >>> fz.get_default_dtype()
+    frazil.float32
+    """
+    return _default[0]
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Make `d` (a floating dtype) the default for new floating tensors.
+
+    >>> import frazil as fz
+    >>> fz.set_default_dtype(fz.float64); fz.tensor(1.5).dtype
+    frazil.float64
+    >>> fz.set_default_dtype(fz.float32)
+    """
+    d = as_dtype(d)
+    if not d.is_floating_point:
+        raise DTypeError(f"set_default_dtype: only floating dtypes can be the default, given {d}")
+    _default[0] = d
+
+
+
+
+def promote_types(a: dtype, b: dtype) -> dtype:
+    """The smallest dtype that both convert to, by PyTorch's rules.
+
+    >>> import frazil as fz
+    >>> fz.promote_types(fz.int64, fz.float16), fz.promote_types(fz.uint8, fz.int8)
+    (frazil.float16, frazil.int16)
+    """
+    if a is b:
+        return a
+    ra, rb = _RANK[a.kind], _RANK[b.kind]
+    if ra != rb:
+        low, high = (a, b) if ra < rb else (b, a)
+        if high.is_complex and low is float64:
+            return complex128
+        return high
+    if a.kind == "i" and a.is_signed != b.is_signed:
+        u, s = (b, a) if a.is_signed else (a, b)
+        if s.itemsize > u.itemsize:
+            return s
+        if u is not uint8:
+            raise DTypeError(f"promotion of {u} with {s} is not defined (nor is it in PyTorch): convert one of them with .to()")
+        return int16
+    return a if a.itemsize >= b.itemsize else b
+
+
+def result_type_of(operands: list[tuple[dtype, int]]) -> dtype:
+    """Promotion of operands given as (dtype, priority): tensors with dimensions 2, 0-d tensors 1, Python numbers 0.
+
+    A lower priority only matters when its kind (bool < integer < float < complex) is higher than all operands of higher priority.
+    """
+    result: dtype | None = None
+    for priority in (2, 1, 0):
+        group: dtype | None = None
+        for d, p in operands:
+            if p == priority:
+                group = d if group is None else promote_types(group, d)
+        if group is None:
+            continue
+        if result is None:
+            result = group
+        elif _RANK[group.kind] > _RANK[result.kind]:
+            if priority == 0:  # a Python number brings only its kind
+                if group.is_complex:
+                    group = complex128 if result is float64 else complex64
+                elif group.is_floating_point:
+                    group = get_default_dtype()
+            result = group
+    assert result is not None
+    return result
+
+
+def can_cast(source: dtype, target: dtype) -> bool:
+    """Whether an in-place result of dtype `source` may be stored in `target`: never to a lower kind.
+
+    >>> import frazil as fz
+    >>> fz.can_cast(fz.float64, fz.float32), fz.can_cast(fz.float32, fz.int64)
+    (True, False)
+    """
+    return _RANK[source.kind] <= _RANK[target.kind]
+
+
+@final
+class finfo:
+    """Limits of a floating dtype: `max, min, eps, tiny, smallest_normal, resolution, bits, dtype`.
+
+    >>> import frazil as fz
+    >>> fz.finfo(fz.float32).bits
+    32
+    """
+
+    def __init__(self, d: dtype | None = None) -> None:
+        d = get_default_dtype() if d is None else as_dtype(d)
+        if not d.is_floating_point:
+            raise DTypeError(f"finfo: {d} is not floating; for integers use fz.iinfo")
+        info = np.finfo(d.numpy)
+        self.bits, self.dtype = info.bits, d.name
+        self.max, self.min, self.eps = float(info.max), float(info.min), float(info.eps)
+        self.tiny = self.smallest_normal = float(info.smallest_normal)
+        self.resolution = float(info.resolution)
+
+
+@final
+class iinfo:
+    """Limits of an integer dtype: `max, min, bits, dtype`.
+
+    >>> import frazil as fz
+    >>> fz.iinfo(fz.uint8).max
+    255
+    """
+
+    def __init__(self, d: dtype) -> None:
+        d = as_dtype(d)
+        if d.kind != "i":
+            raise DTypeError(f"iinfo: {d} is not an integer dtype; for floats use fz.finfo")
+        info = np.iinfo(d.numpy)
+        self.bits, self.dtype, self.max, self.min = info.bits, d.name, int(info.max), int(info.min)

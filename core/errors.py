@@ -1,0 +1,64 @@
+"""Every exception of frazil. Each also is the built-in error that PyTorch programs catch."""
+
+from __future__ import annotations
+
+from typing import final
+
+
+class FrazilError(Exception):
+    """Base of all errors that frazil raises on purpose."""
+
+
+@final
+class ShapeError(FrazilError, RuntimeError, ValueError):
+    """Shapes do not fit the operation."""
+
+
+@final
+class DTypeError(FrazilError, RuntimeError, TypeError):
+    """A dtype does not fit the operation."""
+
+
+@final
+class DimError(FrazilError, IndexError):
+    """A dimension or an index is out of range."""
+
+
+@final
+class ArgumentError(FrazilError, TypeError, ValueError):
+    """An argument is of the wrong kind, missing, or unknown."""
+
+
+@final
+class DeviceError(FrazilError, RuntimeError):
+    """A device is unknown, missing, or differs between operands."""
+
+
+@final
+class AutogradError(FrazilError, RuntimeError):
+    """The gradient that was asked for does not exist or can no longer be computed."""
+
+
+@final
+class MissingKernelError(FrazilError, NotImplementedError):
+    """A backend has no kernel for an operation and strict mode forbids a detour through the CPU."""
+
+
+@final
+class ConfigError(FrazilError, ValueError):
+    """A configuration file, variable or argument is wrong."""
+
+
+@final
+class BackendError(FrazilError, RuntimeError):
+    """A backend or plugin is unknown, not installed, or broken."""
+
+
+@final
+class RecordError(FrazilError, RuntimeError):
+    """A program cannot be recorded as it stands."""
+
+
+@final
+class SerializationError(FrazilError, RuntimeError):
+    """A file cannot be written or read back."""
