@@ -1,0 +1,303 @@
+"""Configuration: which backend, device and habits apply here, and who said so.
+
+A value is looked up in layers, the strongest first: an argument of the call, `with fz.config(...)`, `fz.configure(...)`, the
+environment (`FRAZIL_*`), the project's file, the user's file, the default. The project's file is the one that `FRAZIL_CONFIG` names,
+else the nearest `frazil.toml` or `pyproject.toml` with a table `[tool.frazil]`, from the current folder upwards. The user's file is
+`~/.config/frazil/config.toml` (`XDG_CONFIG_HOME` is honoured). Files and environment are read once, when a value is first asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar, Token
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, final
+
+from .errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Key:
+    """One thing that can be configured."""
+
+    name: str
+    types: tuple[type, ...]
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return "FRAZIL_" + self.name.replace(".", "_").upper()
+
+    @property
+    def expects(self) -> str:
+        """What values it takes, in words."""
+        if self.choices:
+            return "one of " + ", ".join(repr(choice) for choice in self.choices)
+        return " or ".join({bool: "true or false", int: "an integer", str: "a string"}[t] for t in self.types)
+
+    def check(self, value: Any) -> str | None:
+        """What is wrong with `value`, or None."""
+        # bool is an int to Python, but `opencl.device = true` is a mistake.
+        right = type(value) in self.types and (not self.choices or value in self.choices)
+        return None if right else f"{self.name!r} takes {self.expects}, given {value!r}"
+
+    def parse(self, text: str) -> Any:
+        """The value that an environment variable means; text that fits no type is returned as it is, for `check` to refuse."""
+        if bool in self.types:
+            return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}.get(
+                text.strip().lower(), text
+            )
+        return int(text) if int in self.types and text.strip().isdecimal() else text
+
+
+KEYS: Mapping[str, Key] = {
+    key.name: key
+    for key in (
+        Key("backend", (str,), "numpy", "backend of new tensors; 'auto' takes the best one that runs a kernel here"),
+        Key("device", (str,), None, "device of new tensors, such as 'cuda:1'; by default the first one of the backend"),
+        Key("default_dtype", (str,), "float32", "dtype of new floating tensors", ("float16", "float32", "float64")),
+        Key("strict", (bool,), False, "an op without a kernel on its device is an error, not a detour through the CPU"),
+        Key("sync", (bool,), False, "wait for the device after every op, so that errors and times belong to their line"),
+        Key(
+            "numpy.keep_memory", (bool,), False, "ask the C library to keep freed blocks (whole process, Linux): faster large ops"
+        ),
+        Key("opencl.device", (int, str), 0, "which OpenCL device: its number in `frazil backends`, or a part of its name"),
+    )
+}
+
+
+class Setting(NamedTuple):
+    """A value and where it comes from."""
+
+    value: Any
+    origin: str
+
+
+Layer = dict[str, Setting]
+
+_scoped: ContextVar[Layer] = ContextVar("frazil.config", default={})
+_configured: Layer = {}
+_lasting: Layer | None = None
+
+
+def get(name: str) -> Any:
+    """The value of `name`, from the strongest layer that sets it.
+
+    Raises ConfigError for an unknown name, and for mistakes in the files and variables that are read on the first call.
+
+    >>> import frazil as fz
+    >>> with fz.config(strict=True):
+    ...     fz.config.get("strict")
+    True
+    """
+    return _setting(name).value
+
+
+def origin(name: str) -> str:
+    """Who set `name`: a file, an environment variable, a call, or "default".
+
+    >>> import frazil as fz
+    >>> with fz.config(strict=True):
+    ...     fz.config.origin("strict")
+    'with fz.config(...)'
+    """
+    return _setting(name).origin
+
+
+def configure(**values: Any) -> None:
+    """Set values for the whole process, over the environment and all files; None takes a setting back.
+
+    A dotted key is written with two underscores: `fz.configure(opencl__device=1)`. Raises ConfigError for unknown keys and wrong
+    values; then nothing is changed.
+
+    >>> import frazil as fz
+    >>> fz.configure(strict=True); fz.config.origin("strict")
+    'fz.configure(...)'
+    >>> fz.configure(strict=None); fz.config.origin("strict") == 'fz.configure(...)'
+    False
+    """
+    global _configured
+    _configured = _over(_configured, values, "fz.configure(...)")
+
+
+@final
+class config:
+    """Set values inside a `with` block, for this thread or task only; None takes back what an outer block set.
+
+    A dotted key is written with two underscores, or passed by `**`. Raises ConfigError for unknown keys and wrong values. The same
+    object can be entered again.
+
+    >>> import frazil as fz
+    >>> with fz.config(opencl__device=1):
+    ...     fz.config.get("opencl.device")
+    1
+    """
+
+    get = staticmethod(get)
+    origin = staticmethod(origin)
+
+    def __init__(self, **values: Any) -> None:
+        _over({}, values, "with fz.config(...)")  # mistakes are reported here, not on entry
+        self._values = values
+        self._tokens: list[Token[Layer]] = []
+
+    def __enter__(self) -> None:
+        self._tokens.append(_scoped.set(_over(_scoped.get(), self._values, "with fz.config(...)")))
+
+    def __exit__(self, *_: object) -> None:
+        _scoped.reset(self._tokens.pop())
+
+
+def reload() -> None:
+    """Forget what files and environment said; they are read again when a value is next asked for.
+
+    >>> import frazil as fz
+    >>> from frazil.config import reload
+    >>> reload(); fz.config.get("default_dtype")
+    'float32'
+    """
+    global _lasting
+    _lasting = None
+
+
+def files() -> list[Path]:
+    """The configuration files that are in use, the strongest first.
+
+    >>> from frazil.config import files
+    >>> all(path.suffix == ".toml" for path in files())
+    True
+    """
+    return [path for path, _ in _tables()]
+
+
+def check_key(name: str, where: str) -> Key:
+    """The key called `name`; a ConfigError with the nearest match when there is none.
+
+    >>> from frazil.config import check_key
+    >>> check_key("bakend", "an example")
+    Traceback (most recent call last):
+        ...
+    frazil.errors.ConfigError: an example: there is no key 'bakend'; did you mean 'backend'?
+    """
+    key = KEYS.get(name)
+    if key is None:
+        raise ConfigError(f"{where}: {_unknown(name)}")
+    return key
+
+
+def _setting(name: str) -> Setting:
+    global _lasting
+    found = _scoped.get().get(name) or _configured.get(name)
+    if found is None:
+        if _lasting is None:
+            _lasting = _read_lasting()
+        found = _lasting.get(name)
+        if found is None:
+            return Setting(check_key(name, "fz.config").default, "default")
+    return found
+
+
+def _unknown(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, KEYS, n=1)
+    cure = f"did you mean {near[0]!r}?" if near else "`frazil config` lists the keys"
+    return f"there is no key {name!r}; {cure}"
+
+
+def _over(layer: Layer, values: Mapping[str, Any], where: str) -> Layer:
+    """`layer` with `values` (keys in call syntax) laid over it; None removes."""
+    dotted = {name.replace("__", "."): value for name, value in values.items()}
+    given = _checked({name: Setting(value, where) for name, value in dotted.items()}, unset=True)
+    return {name: setting for name, setting in (layer | given).items() if setting.value is not None}
+
+
+def _checked(layer: Layer, unset: bool = False) -> Layer:
+    """`layer` itself, or one ConfigError that names everything wrong in it."""
+    problems = []
+    for name, (value, where) in layer.items():
+        key = KEYS.get(name)
+        problem = _unknown(name) if key is None else None if unset and value is None else key.check(value)
+        if problem:
+            problems.append(f"{where}: {problem}")
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return layer
+
+
+def _read_lasting() -> Layer:
+    layers: list[Layer] = [{name: Setting(value, str(path)) for name, value in _flat(table)} for path, table in _tables()]
+    merged: dict[str, Setting] = {}
+    for layer in [*reversed(layers), _environment()]:
+        merged |= _checked(layer)
+    return merged
+
+
+def _environment() -> Layer:
+    variables = {key.variable: key for key in KEYS.values()}
+    found: dict[str, Setting] = {}
+    for variable, text in os.environ.items():
+        if not variable.startswith("FRAZIL_") or variable == "FRAZIL_CONFIG":
+            continue
+        key = variables.get(variable)
+        name = key.name if key else variable.removeprefix("FRAZIL_").lower()
+        found[name] = Setting(key.parse(text) if key else text, f"environment variable {variable}")
+    return found
+
+
+def _tables() -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """The file of the project and that of the user, as far as they exist."""
+    named = os.environ.get("FRAZIL_CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise ConfigError(f"FRAZIL_CONFIG names {str(path)!r}, which is not a file: correct the variable or unset it")
+        yield path, _read(path) or {}
+    else:
+        yield from _nearest()
+    user = Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")) / "frazil" / "config.toml"
+    if user.is_file():
+        yield user, _read(user) or {}
+
+
+def _nearest() -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    try:
+        folder = Path.cwd()
+    except FileNotFoundError:  # the current folder was deleted
+        return
+    for place in (folder, *folder.parents):
+        for path in (place / "frazil.toml", place / "pyproject.toml"):
+            table = _read(path) if path.is_file() else None
+            if table is not None:
+                yield path, table
+                return
+
+
+def _read(path: Path) -> Mapping[str, Any] | None:
+    """What the file says about frazil; None for a pyproject.toml without [tool.frazil]."""
+    import tomllib
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    if path.name != "pyproject.toml":
+        return table
+    own = table.get("tool", {}).get("frazil")
+    if own is not None and not isinstance(own, dict):
+        raise ConfigError(f"{path}: tool.frazil must be a table, [tool.frazil], given {own!r}")
+    return own
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        # `[opencl] device = 1` and `opencl.device = 1` are the same; a table under an unknown name is one mistake, not many.
+        if isinstance(value, dict) and any(key.startswith(f"{prefix}{name}.") for key in KEYS):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
