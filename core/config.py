@@ -1,9 +1,10 @@
 """Configuration: which backend, device and habits apply here, and who said so.
 
 A value is looked up in layers, the strongest first: an argument of the call, `with fz.config(...)`, `fz.configure(...)`, the
-environment (`FRAZIL_*`), the project's file, the user's file, the default. The project's file is the one that `FRAZIL_CONFIG` names,
-else the nearest `frazil.toml` or `pyproject.toml` with a table `[tool.frazil]`, from the current folder upwards. The user's file is
-`~/.config/frazil/config.toml` (`XDG_CONFIG_HOME` is honoured). Files and environment are read once, when a value is first asked for.
+environment (`FRAZIL_*`), the project's file, the user's file, the default. The project's file is the one that `FRAZIL_CONFIG`
+names, else the nearest `frazil.toml` or `pyproject.toml` with a table `[tool.frazil]`, from the current folder upwards. The user's
+file is `~/.config/frazil/config.toml` (`XDG_CONFIG_HOME` is honoured). Files and environment are read once, when a value is first
+asked for.
 """
 
 from __future__ import annotations
@@ -80,9 +81,10 @@ class Setting(NamedTuple):
 
 Layer = dict[str, Setting]
 
-_scoped: ContextVar[Layer] = ContextVar("frazil.config", default={})
+_scoped: ContextVar[Layer | None] = ContextVar("frazil.config", default=None)
 _configured: Layer = {}
-_lasting: Layer | None = None
+_lasting: Layer | None = None  # environment, files and defaults; None until asked for
+_process: Layer | None = None  # `_configured` over `_lasting`; None until asked for
 
 
 def get(name: str) -> Any:
@@ -121,16 +123,17 @@ def configure(**values: Any) -> None:
     >>> fz.configure(strict=None); fz.config.origin("strict") == 'fz.configure(...)'
     False
     """
-    global _configured
+    global _configured, _process
     _configured = _over(_configured, values, "fz.configure(...)")
+    _process = None
 
 
 @final
 class config:
     """Set values inside a `with` block, for this thread or task only; None takes back what an outer block set.
 
-    A dotted key is written with two underscores, or passed by `**`. Raises ConfigError for unknown keys and wrong values. The same
-    object can be entered again.
+    A dotted key is written with two underscores, or passed by `**`. Raises ConfigError for unknown keys and wrong values. The
+    same object can be entered again.
 
     >>> import frazil as fz
     >>> with fz.config(opencl__device=1):
@@ -147,7 +150,7 @@ class config:
         self._tokens: list[Token[Layer]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(_scoped.set(_over(_scoped.get(), self._values, "with fz.config(...)")))
+        self._tokens.append(_scoped.set(_over(_scoped.get() or {}, self._values, "with fz.config(...)")))
 
     def __exit__(self, *_: object) -> None:
         _scoped.reset(self._tokens.pop())
@@ -161,8 +164,8 @@ def reload() -> None:
     >>> reload(); fz.config.get("default_dtype")
     'float32'
     """
-    global _lasting
-    _lasting = None
+    global _lasting, _process
+    _lasting = _process = None
 
 
 def files() -> list[Path]:
@@ -175,31 +178,22 @@ def files() -> list[Path]:
     return [path for path, _ in _tables()]
 
 
-def check_key(name: str, where: str) -> Key:
-    """The key called `name`; a ConfigError with the nearest match when there is none.
-
-    >>> from frazil.config import check_key
-    >>> check_key("bakend", "an example")
-    Traceback (most recent call last):
-        ...
-    frazil.errors.ConfigError: an example: there is no key 'bakend'; did you mean 'backend'?
-    """
-    key = KEYS.get(name)
-    if key is None:
-        raise ConfigError(f"{where}: {_unknown(name)}")
-    return key
-
-
 def _setting(name: str) -> Setting:
-    global _lasting
-    found = _scoped.get().get(name) or _configured.get(name)
-    if found is None:
-        if _lasting is None:
-            _lasting = _read_lasting()
-        found = _lasting.get(name)
-        if found is None:
-            return Setting(check_key(name, "fz.config").default, "default")
-    return found
+    scoped = _scoped.get()
+    if scoped is not None and name in scoped:
+        return scoped[name]
+    layer = _process or _merge()
+    if name not in layer:
+        raise ConfigError(f"fz.config: {_unknown(name)}")
+    return layer[name]
+
+
+def _merge() -> Layer:
+    global _lasting, _process
+    if _lasting is None:
+        _lasting = _read_lasting()
+    _process = _lasting | _configured
+    return _process
 
 
 def _unknown(name: str) -> str:
@@ -232,7 +226,7 @@ def _checked(layer: Layer, unset: bool = False) -> Layer:
 
 def _read_lasting() -> Layer:
     layers: list[Layer] = [{name: Setting(value, str(path)) for name, value in _flat(table)} for path, table in _tables()]
-    merged: dict[str, Setting] = {}
+    merged = {key.name: Setting(key.default, "default") for key in KEYS.values()}
     for layer in [*reversed(layers), _environment()]:
         merged |= _checked(layer)
     return merged
