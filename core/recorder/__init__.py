@@ -1,0 +1,1 @@
+"""Recording: symbolic sizes, the graph, its passes, and `trace`."""

@@ -1,0 +1,1146 @@
+"""Sizes that remember where they came from.
+
+While recording, `x.shape[0]` is a `SymInt`: a polynomial with integer coefficients over *atoms*. An atom is a `Symbol` (a size that is
+only known when the program runs) or one of three functions of other sizes: floor division, remainder and `max(0, x)` (from which
+minimum and maximum of any two sizes are made). Equal sizes have one normal form and are one object, so "are these two dimensions the
+same?" is `a is b`, and asking costs no guard.
+
+A `SymInt` is not an `int`. Whatever needs a number from it (`range(n)`, `int(n)`) or a decision (`if n > 3`) first tries to decide for
+all values of the symbols; when the answer depends on them, the active recording is told (`guard`), so nothing is ever baked in silently.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import Any, NoReturn, Protocol, TypeAlias, Union, final
+from weakref import WeakValueDictionary
+
+from .. import dtypes
+from ..errors import RecordError, ShapeError
+
+Size: TypeAlias = Union[int, "SymInt"]
+Number: TypeAlias = Union[int, float, "SymInt", "SymFloat"]
+
+
+class Recording(Protocol):
+    """What a size needs from the recording it belongs to."""
+
+    def guard(self, condition: SymBool) -> bool:
+        """Note that the program took the way `condition.hint` says; return that."""
+
+    def fail(self, message: str) -> NoReturn:
+        """Raise an error with the user's source line."""
+
+
+_active = threading.local()
+
+
+def current() -> Recording | None:
+    """The recording of this thread, or None."""
+    return getattr(_active, "recording", None)
+
+
+@contextmanager
+def recording(active: Recording | None) -> Iterator[None]:
+    """Make `active` the recording of this thread for the body of the `with`."""
+    previous = current()
+    _active.recording = active
+    try:
+        yield
+    finally:
+        _active.recording = previous
+
+
+# --- atoms ------------------------------------------------------------------------------------------------------------------------
+
+_serial = itertools.count()
+
+
+@final
+class Symbol:
+    """A size that is known when the program runs: of an input's axis, of a data-dependent result, or an integer tensor's value.
+
+    `name` is short (`x0`), `text` is how the program would write it (`x.shape[0]`), `hint` is its value in this recording
+    (None when the recording cannot know), `minimum` and `maximum` bound it (`maximum=None`: no bound).
+
+    >>> n = Symbol("n", hint=4).size
+    >>> n * 2 + n
+    3*n
+    """
+
+    __slots__ = ("__weakref__", "hint", "key", "maximum", "minimum", "name", "text")
+
+    def __init__(
+        self, name: str, *, hint: int | None = None, text: str | None = None, minimum: int = 0, maximum: int | None = None
+    ) -> None:
+        self.name = name
+        self.text = text or name
+        self.hint = hint
+        self.minimum = minimum
+        self.maximum = maximum
+        self.key = f"{name}#{next(_serial)}"
+
+    @property
+    def size(self) -> SymInt:
+        """The symbol as a size to compute with."""
+        return _intern({((self, 1),): 1})  # type: ignore[return-value]
+
+    def __repr__(self) -> str:
+        return f"Symbol({self.name})"
+
+
+@final
+class _Call:
+    """`floordiv(a, b)`, `mod(a, b)` or `relu(a)` = max(0, a) of sizes that do not simplify."""
+
+    __slots__ = ("__weakref__", "args", "function", "key")
+
+    def __init__(self, function: str, args: tuple[Size, ...]) -> None:
+        self.function = function
+        self.args = args
+        self.key = f"~{function}({','.join(_key(a) for a in args)})"
+
+
+Atom: TypeAlias = Symbol | _Call
+Monomial: TypeAlias = tuple[tuple[Atom, int], ...]  # sorted by atom key; () is the constant term
+
+_calls: WeakValueDictionary[tuple[Any, ...], _Call] = WeakValueDictionary()
+_sizes: WeakValueDictionary[frozenset[tuple[Monomial, int]], SymInt] = WeakValueDictionary()
+
+
+def _key(size: Size) -> str:
+    return size.key if isinstance(size, SymInt) else str(size)
+
+
+def _intern(terms: dict[Monomial, int]) -> Size:
+    """The one object of a normal form: an int when it is constant."""
+    terms = {m: c for m, c in terms.items() if c}
+    if not terms:
+        return 0
+    if len(terms) == 1 and () in terms:
+        return terms[()]
+    identity = frozenset(terms.items())
+    found = _sizes.get(identity)
+    return found if found is not None else _sizes.setdefault(identity, SymInt(terms))
+
+
+def _call(function: str, *args: Size) -> Size:
+    identity = (function, *args)
+    atom = _calls.get(identity)
+    if atom is None:
+        atom = _calls.setdefault(identity, _Call(function, args))
+    return _intern({((atom, 1),): 1})
+
+
+# --- the size ---------------------------------------------------------------------------------------------------------------------
+
+
+@final
+class SymInt:
+    """An integer that depends on the sizes of the inputs. Immutable; equal expressions are one object.
+
+    `+ - * // %`, `divmod`, `**` by a small int and the comparisons work with ints and other sizes; results that no longer depend on any
+    symbol are plain ints. `/` and mixing with floats give a `SymFloat`.
+
+    >>> b, t = Symbol("b", hint=2).size, Symbol("t", hint=5).size
+    >>> (b * t * 12) // b, (4 * t) % 4, (t + 2 - 3) // 1 + 1
+    (12*t, 0, t)
+    >>> (b >= 0) is True, (t + 1 == t) is False
+    (True, True)
+    """
+
+    __slots__ = ("__weakref__", "_hint", "key", "terms")
+
+    def __init__(self, terms: dict[Monomial, int]) -> None:
+        ordered = sorted(terms.items(), key=lambda term: (-sum(p for _, p in term[0]), [(a.key, p) for a, p in term[0]]))
+        self.terms: tuple[tuple[Monomial, int], ...] = tuple(ordered)
+        self.key = "+".join(f"{c}*" + "*".join(f"{a.key}^{p}" for a, p in m) for m, c in ordered)
+        self._hint: Any = ...
+
+    @property
+    def hint(self) -> int | None:
+        """The value in this recording; None when a data-dependent size takes part."""
+        if self._hint is ...:
+            self._hint = _evaluate_terms(self, lambda symbol: symbol.hint)
+        return self._hint
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        """All symbols it depends on."""
+        return frozenset(_walk_symbols(self))
+
+    @property
+    def symbol(self) -> Symbol | None:
+        """The symbol, when the size is nothing but one."""
+        if len(self.terms) == 1:
+            monomial, coefficient = self.terms[0]
+            if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1 and isinstance(monomial[0][0], Symbol):
+                return monomial[0][0]
+        return None
+
+    #: The dtype it takes part in promotion with, as a Python int would.
+    number_dtype = dtypes.int64
+
+    def __repr__(self) -> str:
+        return _format(self, lambda symbol: symbol.name)
+
+    def describe(self) -> str:
+        """The expression in the program's own words: `2*x.shape[0]`."""
+        return _format(self, lambda symbol: symbol.text)
+
+    def __hash__(self) -> int:
+        return id(self) >> 4
+
+    # arithmetic
+
+    def __add__(self, other: Any) -> Any:
+        if isinstance(other, (int, SymInt)):
+            terms = dict(self.terms)
+            for monomial, coefficient in _terms(other):
+                terms[monomial] = terms.get(monomial, 0) + coefficient
+            return _intern(terms)
+        return _float_operation("+", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return self + other if isinstance(other, int) else _float_operation("+", other, self)
+
+    def __neg__(self) -> SymInt:
+        return _intern({m: -c for m, c in self.terms})  # type: ignore[return-value]
+
+    def __pos__(self) -> SymInt:
+        return self
+
+    def __abs__(self) -> Size:
+        return size_max(self, -self)
+
+    def __sub__(self, other: Any) -> Any:
+        return self + (-other) if isinstance(other, (int, SymInt)) else _float_operation("-", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return -self + other if isinstance(other, int) else _float_operation("-", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        if isinstance(other, (int, SymInt)):
+            terms: dict[Monomial, int] = {}
+            for (m1, c1), (m2, c2) in itertools.product(self.terms, _terms(other)):
+                monomial = _multiply(m1, m2)
+                terms[monomial] = terms.get(monomial, 0) + c1 * c2
+            return _intern(terms)
+        return _float_operation("*", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return self * other if isinstance(other, int) else _float_operation("*", other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return _floordiv(self, other) if isinstance(other, (int, SymInt)) else NotImplemented
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _floordiv(other, self) if isinstance(other, int) else NotImplemented
+
+    def __mod__(self, other: Any) -> Any:
+        return _mod(self, other) if isinstance(other, (int, SymInt)) else NotImplemented
+
+    def __rmod__(self, other: Any) -> Any:
+        return _mod(other, self) if isinstance(other, int) else NotImplemented
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
+    def __truediv__(self, other: Any) -> Any:
+        return _float_operation("/", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _float_operation("/", other, self)
+
+    def __pow__(self, exponent: Any) -> Any:
+        if isinstance(exponent, int) and exponent >= 0:
+            return prod([self] * exponent)
+        return _float_operation("**", self, exponent)
+
+    # comparison: a bool when it holds for all sizes, else a SymBool
+
+    def __eq__(self, other: object) -> Any:
+        return compare("==", self, other) if isinstance(other, (int, float, SymInt, SymFloat)) else NotImplemented
+
+    def __ne__(self, other: object) -> Any:
+        return compare("!=", self, other) if isinstance(other, (int, float, SymInt, SymFloat)) else NotImplemented
+
+    def __lt__(self, other: Any) -> Any:
+        return compare("<", self, other) if isinstance(other, (int, float, SymInt, SymFloat)) else NotImplemented
+
+    def __le__(self, other: Any) -> Any:
+        return compare("<=", self, other) if isinstance(other, (int, float, SymInt, SymFloat)) else NotImplemented
+
+    def __gt__(self, other: Any) -> Any:
+        return compare(">", self, other) if isinstance(other, (int, float, SymInt, SymFloat)) else NotImplemented
+
+    def __ge__(self, other: Any) -> Any:
+        return compare(">=", self, other) if isinstance(other, (int, float, SymInt, SymFloat)) else NotImplemented
+
+    # specialisation: only these turn a size into a number, and the recording is told
+
+    def __bool__(self) -> bool:
+        return bool(self != 0)
+
+    def __index__(self) -> int:
+        """The number in this recording, after a guard that pins the size to it."""
+        if self.hint is None:
+            _fail(
+                f"the size {self.describe()} depends on the data and is not known while recording, but a number is needed here. "
+                "Keep it a size (shapes, arange, slices accept it), or use fz.jit.script for a loop over it."
+            )
+        bool(compare("==", self, self.hint))
+        return self.hint
+
+    __int__ = __index__
+
+    def __float__(self) -> float:
+        return float(self.__index__())
+
+    # integers that are their own rounding
+
+    def __floor__(self) -> SymInt:
+        return self
+
+    __ceil__ = __trunc__ = __floor__
+
+    def __round__(self, digits: int | None = None) -> SymInt:
+        return self
+
+
+def _fail(message: str) -> NoReturn:
+    active = current()
+    if active is None:
+        raise RecordError(f"{message} (outside of the recording this size belongs to)")
+    active.fail(message)
+
+
+def _terms(size: Size) -> tuple[tuple[Monomial, int], ...]:
+    return size.terms if isinstance(size, SymInt) else (((), int(size)),)
+
+
+def _constant(size: SymInt) -> int:
+    return next((c for m, c in size.terms if not m), 0)
+
+
+def _multiply(a: Monomial, b: Monomial) -> Monomial:
+    powers = dict(a)
+    for atom, power in b:
+        powers[atom] = powers.get(atom, 0) + power
+    return tuple(sorted(powers.items(), key=lambda item: item[0].key))
+
+
+def _divide_monomial(a: Monomial, b: Monomial) -> Monomial | None:
+    """a / b, or None when b does not divide a."""
+    powers = dict(a)
+    for atom, power in b:
+        rest = powers.get(atom, 0) - power
+        if rest < 0:
+            return None
+        powers[atom] = rest
+    return tuple((atom, power) for atom, power in powers.items() if power)
+
+
+def _divide_exactly(a: Size, b: SymInt) -> Size | None:
+    """The polynomial q with q * b == a, or None: long division by leading terms."""
+    quotient: Size = 0
+    lead, coefficient = _lead(b)
+    while isinstance(a, SymInt):
+        monomial, c = _lead(a)
+        rest = _divide_monomial(monomial, lead)
+        if rest is None or c % coefficient:
+            return None
+        step = _intern({rest: c // coefficient})
+        quotient = quotient + step
+        a = a - step * b
+    return quotient if a == 0 else None
+
+
+def _lead(size: SymInt) -> tuple[Monomial, int]:
+    """The greatest term in an order that multiplication keeps (lexicographic in the atoms)."""
+    atoms = sorted({atom for monomial, _ in size.terms for atom, _ in monomial}, key=lambda atom: atom.key)
+    return max(size.terms, key=lambda term: [dict(term[0]).get(atom, 0) for atom in atoms])
+
+
+def _split_multiples(a: SymInt, b: Size) -> tuple[Size, Size]:
+    """(q, r) with a == q * b + r, taking into q every term of a that contains b."""
+    quotient: Size = 0
+    for monomial, coefficient in a.terms:
+        if isinstance(b, int):
+            quotient += _intern({monomial: coefficient // b})
+        elif len(b.terms) == 1:
+            rest = _divide_monomial(monomial, b.terms[0][0])
+            if rest is not None:
+                quotient += _intern({rest: coefficient // b.terms[0][1]})
+    return quotient, a - quotient * b
+
+
+def _floordiv(a: Size, b: Size) -> Size:
+    if isinstance(b, int):
+        if b == 0:
+            raise ZeroDivisionError("division of a size by zero")
+        if isinstance(a, int):
+            return a // b
+        if b < 0:
+            a, b = -a, -b
+    elif isinstance(a, SymInt):
+        exact = _divide_exactly(a, b)
+        if exact is not None:
+            return exact
+    quotient, rest = _split_multiples(a, b) if isinstance(a, SymInt) else (0, a)
+    return quotient + _floordiv_rest(rest, b)
+
+
+def _floordiv_rest(a: Size, b: Size) -> Size:
+    if isinstance(b, int):
+        low, high = bounds(a)
+        if low is not None and high is not None and low // b == high // b:
+            return low // b
+        assert isinstance(a, SymInt)
+        common = math.gcd(b, *(c for m, c in a.terms if m))
+        if common > 1:
+            constant = _constant(a)
+            return _floordiv(_scale(a - constant, common) + constant // common, b // common)
+        inner = _only_call(a - _constant(a), "floordiv")
+        if inner is not None and isinstance(inner[1], int):
+            return _floordiv(inner[0] + _constant(a) * inner[1], b * inner[1])
+    elif same(a, 0):
+        return 0
+    return _call("floordiv", a, b)
+
+
+def _mod(a: Size, b: Size) -> Size:
+    if isinstance(b, int):
+        if b == 0:
+            raise ZeroDivisionError("remainder of a size by zero")
+        if isinstance(a, int):
+            return a % b
+        if b < 0:
+            return -_mod(-a, -b)
+    elif not isinstance(a, SymInt):
+        if a == 0:
+            return 0
+    elif _divide_exactly(a, b) is not None:
+        return 0
+    rest = _split_multiples(a, b)[1] if isinstance(a, SymInt) else a
+    if isinstance(b, int):
+        low, high = bounds(rest)
+        if low is not None and high is not None and low // b == high // b:
+            return rest - low // b * b
+        assert isinstance(rest, SymInt)
+        common = math.gcd(b, *(c for _, c in rest.terms))
+        if common > 1:
+            return common * _mod(_scale(rest, common), b // common)
+    elif same(rest, 0):
+        return 0
+    return _call("mod", rest, b)
+
+
+def _scale(size: Size, divisor: int) -> Size:
+    return _intern({m: c // divisor for m, c in _terms(size)})
+
+
+def _only_call(size: Size, function: str) -> tuple[Size, ...] | None:
+    """The arguments, when the size is nothing but one call of `function`."""
+    if isinstance(size, SymInt) and len(size.terms) == 1:
+        monomial, coefficient = size.terms[0]
+        if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1:
+            atom = monomial[0][0]
+            if isinstance(atom, _Call) and atom.function == function:
+                return atom.args
+    return None
+
+
+def _relu(a: Size) -> Size:
+    """max(0, a). Of `a` and `-a` only one becomes an atom: max(0, a) == a + max(0, -a)."""
+    if isinstance(a, int):
+        return max(0, a)
+    low, high = bounds(a)
+    if low is not None and low >= 0:
+        return a
+    if high is not None and high <= 0:
+        return 0
+    return a + _call("relu", -a) if a.terms[0][1] < 0 else _call("relu", a)
+
+
+def size_max(*sizes: Size) -> Size:
+    """The greatest of the sizes; a plain int or one of them when that can be decided.
+
+    >>> n = Symbol("n").size
+    >>> size_max(n, 0), size_max(n - 1, 0), size_max(2, 3)
+    (n, max(0, n - 1), 3)
+    """
+    result = sizes[0]
+    for size in sizes[1:]:
+        result = result + _relu(size - result)
+    return result
+
+
+def size_min(*sizes: Size) -> Size:
+    """The smallest of the sizes.
+
+    >>> n = Symbol("n").size
+    >>> size_min(n, 5), size_min(n, n + 1)
+    (min(n, 5), n)
+    """
+    result = sizes[0]
+    for size in sizes[1:]:
+        result = result - _relu(result - size)
+    return result
+
+
+def prod(sizes: Iterable[Size]) -> Size:
+    """The product; 1 for no sizes."""
+    result: Size = 1
+    for size in sizes:
+        result = result * size
+    return result
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two sizes, or two shapes, are equal for all values of the symbols. Never adds a guard.
+
+    >>> n = Symbol("n").size
+    >>> same((n, 3), (n, 3)), same(n, 3)
+    (True, False)
+    """
+    if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, SymInt) or isinstance(b, SymInt):
+        return a is b
+    return a == b
+
+
+def is_static(value: Any) -> bool:
+    """Whether no symbol takes part in a size, a shape, or any nesting of tuples and lists."""
+    if isinstance(value, (tuple, list)):
+        return all(map(is_static, value))
+    return not isinstance(value, (SymInt, SymFloat, SymBool))
+
+
+# --- numbers that are not whole -----------------------------------------------------------------------------------------------------
+
+
+@final
+class SymFloat:
+    """A float computed from sizes: `1 / x.shape[0]`. Only `+ - * / **`, and what an op does with it (it becomes a 0-d tensor).
+
+    `math.floor` and `math.ceil` of a quotient of sizes are sizes again. `float()` pins the sizes to this recording's.
+
+    >>> n = Symbol("n", hint=4).size
+    >>> import math
+    >>> 1 / n, math.ceil(n / 2) , math.floor(n / 2)
+    (1/n, n - n//2, n//2)
+    """
+
+    __slots__ = ("args", "op")
+
+    def __init__(self, op: str, args: tuple[Number, ...]) -> None:
+        self.op = op
+        self.args = args
+
+    @property
+    def hint(self) -> float | None:
+        """The value in this recording, or None."""
+        hints = [a.hint if isinstance(a, (SymInt, SymFloat)) else a for a in self.args]
+        return None if None in hints else _FLOAT_OPERATORS[self.op](*hints)
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        """All symbols it depends on."""
+        return frozenset(_walk_symbols(self))
+
+    @property
+    def number_dtype(self) -> dtypes.dtype:
+        """The dtype it takes part in promotion with, as a Python float would."""
+        return dtypes.get_default_dtype()
+
+    def __repr__(self) -> str:
+        return _format(self, lambda symbol: symbol.name)
+
+    def describe(self) -> str:
+        """The expression in the program's own words."""
+        return _format(self, lambda symbol: symbol.text)
+
+    def __add__(self, other: Any) -> Any:
+        return _float_operation("+", self, other)
+
+    def __radd__(self, other: Any) -> Any:
+        return _float_operation("+", other, self)
+
+    def __sub__(self, other: Any) -> Any:
+        return _float_operation("-", self, other)
+
+    def __rsub__(self, other: Any) -> Any:
+        return _float_operation("-", other, self)
+
+    def __mul__(self, other: Any) -> Any:
+        return _float_operation("*", self, other)
+
+    def __rmul__(self, other: Any) -> Any:
+        return _float_operation("*", other, self)
+
+    def __truediv__(self, other: Any) -> Any:
+        return _float_operation("/", self, other)
+
+    def __rtruediv__(self, other: Any) -> Any:
+        return _float_operation("/", other, self)
+
+    def __pow__(self, other: Any) -> Any:
+        return _float_operation("**", self, other)
+
+    def __neg__(self) -> Any:
+        return _float_operation("*", -1.0, self)
+
+    def __eq__(self, other: object) -> Any:
+        return compare("==", self, other) if isinstance(other, (int, float, SymInt, SymFloat)) else NotImplemented
+
+    def __ne__(self, other: object) -> Any:
+        return compare("!=", self, other) if isinstance(other, (int, float, SymInt, SymFloat)) else NotImplemented
+
+    def __lt__(self, other: Any) -> Any:
+        return compare("<", self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return compare("<=", self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return compare(">", self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return compare(">=", self, other)
+
+    def __hash__(self) -> int:
+        return hash((self.op, *self.args))
+
+    def __bool__(self) -> bool:
+        return bool(self != 0)
+
+    def __float__(self) -> float:
+        """The number in this recording, after guards that pin the sizes in it."""
+        return float(_FLOAT_OPERATORS[self.op](*(float(a) if isinstance(a, SymFloat) else _pin(a) for a in self.args)))
+
+    def __int__(self) -> int:
+        return int(float(self))
+
+    def _quotient(self) -> tuple[Size, Size] | None:
+        a, b = self.args
+        return (a, b) if self.op == "/" and isinstance(a, (int, SymInt)) and isinstance(b, (int, SymInt)) else None
+
+    def __floor__(self) -> Size:
+        quotient = self._quotient()
+        return quotient[0] // quotient[1] if quotient else math.floor(float(self))
+
+    def __ceil__(self) -> Size:
+        quotient = self._quotient()
+        return -(-quotient[0] // quotient[1]) if quotient else math.ceil(float(self))
+
+
+_FLOAT_OPERATORS: dict[str, Any] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "**": operator.pow,
+}
+
+
+def _float_operation(op: str, a: Any, b: Any) -> Any:
+    if isinstance(a, (int, float, SymInt, SymFloat)) and isinstance(b, (int, float, SymInt, SymFloat)):
+        return SymFloat(op, (a, b))
+    return NotImplemented
+
+
+def _pin(number: Any) -> Any:
+    return int(number) if isinstance(number, SymInt) else number
+
+
+# --- decisions ----------------------------------------------------------------------------------------------------------------------
+
+_COMPARISONS: dict[str, Any] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+_OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
+
+
+@final
+class SymBool:
+    """A comparison whose answer depends on sizes. `bool()` of it asks the recording for a guard.
+
+    `op` is one of `== != < <= > >=`; `lhs` and `rhs` are numbers or sizes, as the program wrote them.
+    """
+
+    __slots__ = ("lhs", "op", "rhs")
+
+    def __init__(self, op: str, lhs: Number, rhs: Number) -> None:
+        self.op = op
+        self.lhs = lhs
+        self.rhs = rhs
+
+    #: The dtype it takes part in promotion with, as a Python bool would.
+    number_dtype = dtypes.bool_
+
+    @property
+    def hint(self) -> bool | None:
+        """The answer in this recording, or None when a data-dependent size takes part."""
+        lhs = self.lhs.hint if isinstance(self.lhs, (SymInt, SymFloat)) else self.lhs
+        rhs = self.rhs.hint if isinstance(self.rhs, (SymInt, SymFloat)) else self.rhs
+        return None if lhs is None or rhs is None else _COMPARISONS[self.op](lhs, rhs)
+
+    @property
+    def symbols(self) -> frozenset[Symbol]:
+        """All symbols it depends on."""
+        return frozenset(itertools.chain(_walk_symbols(self.lhs), _walk_symbols(self.rhs)))
+
+    @property
+    def zero(self) -> tuple[str, Size] | None:
+        """The same condition as `(op, size)`, to be read `size op 0` with op `==`, `!=` or `>=`; None for floats."""
+        if not isinstance(self.lhs, (int, SymInt)) or not isinstance(self.rhs, (int, SymInt)):
+            return None
+        difference = self.lhs - self.rhs
+        return {
+            "==": ("==", difference),
+            "!=": ("!=", difference),
+            ">=": (">=", difference),
+            "<=": (">=", -difference),
+            ">": (">=", difference - 1),
+            "<": (">=", -difference - 1),
+        }[self.op]
+
+    def __invert__(self) -> SymBool:
+        """The opposite condition."""
+        return SymBool(_OPPOSITE[self.op], self.lhs, self.rhs)
+
+    def __repr__(self) -> str:
+        return f"{_format(self.lhs, lambda s: s.name)} {self.op} {_format(self.rhs, lambda s: s.name)}"
+
+    def describe(self) -> str:
+        """The condition in the program's own words: `x.shape[0] > 3`."""
+        return f"{_format(self.lhs, lambda s: s.text)} {self.op} {_format(self.rhs, lambda s: s.text)}"
+
+    def __bool__(self) -> bool:
+        active = current()
+        if self.hint is None or active is None:
+            _fail(
+                f"the program decides on {self.describe()}, which depends on the data and is not known while recording. "
+                "Use fz.jit.script (or fz.cond) so that both ways are recorded."
+            )
+        return active.guard(self)
+
+
+def compare(op: str, a: Any, b: Any) -> bool | SymBool:
+    """`a op b` for numbers and sizes: a bool when it is the same for all sizes, else a `SymBool`.
+
+    >>> n = Symbol("n").size
+    >>> compare(">=", n, 0), compare("==", n, -1), compare(">", n, 3)
+    (True, False, n > 3)
+    """
+    if isinstance(b, float) and isinstance(a, SymInt):  # a whole number compares with a fraction as with its neighbour
+        if math.isnan(b) or math.isinf(b):
+            return _COMPARISONS[op](0, b)
+        if not b.is_integer() and op in ("==", "!="):
+            return op == "!="
+        b = math.ceil(b) if op in ("<", ">=") else math.floor(b)
+    condition = SymBool(op, a, b)
+    decided = decide(condition)
+    return condition if decided is None else decided
+
+
+def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:
+    """The answer for all sizes that satisfy `facts`, or None when they leave it open.
+
+    >>> n = Symbol("n").size
+    >>> decide(SymBool(">", n, 1), facts=[SymBool(">", n, 3)])
+    True
+    """
+    form = condition.zero
+    if form is None:
+        return None
+    op, size = form
+    known = [f for fact in facts for f in _as_inequalities(fact)]
+    if op == ">=":
+        return True if _nonnegative(size, known) else False if _nonnegative(-size - 1, known) else None
+    unequal = _nonnegative(size - 1, known) or _nonnegative(-size - 1, known) or any(_denies(f, size) for f in facts)
+    if unequal:
+        return op == "!="
+    if _nonnegative(size, known) and _nonnegative(-size, known):
+        return op == "=="
+    return None
+
+
+def _as_inequalities(fact: SymBool) -> list[Size]:
+    """Sizes that are >= 0 when the fact holds."""
+    form = fact.zero
+    if form is None or form[0] == "!=":
+        return []
+    return [form[1], -form[1]] if form[0] == "==" else [form[1]]
+
+
+def _denies(fact: SymBool, size: Size) -> bool:
+    form = fact.zero
+    return form is not None and form[0] == "!=" and (same(form[1], size) or same(form[1], -size))
+
+
+def _nonnegative(size: Size, known: Sequence[Size]) -> bool:
+    return any((low := bounds(size - fact)[0]) is not None and low >= 0 for fact in (0, *known))
+
+
+def bounds(size: Size) -> tuple[int | None, int | None]:
+    """The least and the greatest value the size can have (None: no bound found). Sound, not always tight.
+
+    >>> n = Symbol("n", maximum=9).size
+    >>> bounds(n - n // 2), bounds(n % 4)
+    ((0, 5), (0, 3))
+    """
+    if isinstance(size, int):
+        return size, size
+    polynomial = {m: Fraction(c) for m, c in size.terms}
+    low = _lower(polynomial, depth=4)
+    high = _lower({m: -c for m, c in polynomial.items()}, depth=4)
+    return (None if low is None else math.ceil(low)), (None if high is None else math.floor(-high))
+
+
+_Polynomial: TypeAlias = dict[Monomial, Fraction]
+
+
+def _lower(polynomial: _Polynomial, depth: int) -> Fraction | None:
+    """A lower bound: by intervals, or after replacing a function by the linear bounds it has."""
+    best = _interval_lower(polynomial)
+    for monomial, coefficient in polynomial.items() if depth else ():
+        if len(monomial) != 1 or monomial[0][1] != 1 or not isinstance(monomial[0][0], _Call):
+            continue
+        call = monomial[0][0]
+        if call.function == "relu":  # is 0 or its argument
+            cases = [_substituted(polynomial, monomial, replacement) for replacement in (0, call.args[0])]
+        elif call.function == "floordiv" and isinstance(divisor := call.args[1], int):
+            # (a - divisor + 1) / divisor <= a // divisor <= a / divisor
+            shifted = call.args[0] - (divisor - 1) if coefficient > 0 else call.args[0]
+            cases = [_substituted(polynomial, monomial, shifted, Fraction(1, divisor))]
+        else:
+            continue
+        lows = [_lower(case, depth - 1) for case in cases]
+        if all(low is not None for low in lows):
+            bound = min(low for low in lows if low is not None)
+            best = bound if best is None else max(best, bound)
+    return best
+
+
+def _substituted(polynomial: _Polynomial, monomial: Monomial, by: Size, factor: Fraction = Fraction(1)) -> _Polynomial:
+    result = {m: c for m, c in polynomial.items() if m != monomial}
+    for m, c in _terms(by):
+        result[m] = result.get(m, Fraction(0)) + polynomial[monomial] * factor * c
+    return {m: c for m, c in result.items() if c}
+
+
+def _interval_lower(polynomial: _Polynomial) -> Fraction | None:
+    total = Fraction(0)
+    for monomial, coefficient in polynomial.items():
+        low, high = 1, 1
+        for atom, power in monomial:
+            low, high = _interval_product((low, high), _power_interval(_atom_bounds(atom), power))
+        bound = low if coefficient > 0 else high
+        if bound is None:
+            return None
+        total += coefficient * bound
+    return total
+
+
+_Interval: TypeAlias = tuple[int | None, int | None]
+
+
+def _interval_product(a: Any, b: _Interval) -> Any:
+    if a == (1, 1):
+        return b
+    if a[0] is None or b[0] is None or a[0] < 0 or b[0] < 0:
+        return None, None
+    return a[0] * b[0], None if a[1] is None or b[1] is None else a[1] * b[1]
+
+
+def _power_interval(interval: _Interval, power: int) -> _Interval:
+    result: Any = (1, 1)
+    for _ in range(power):
+        result = _interval_product(result, interval)
+    return result
+
+
+def _atom_bounds(atom: Atom) -> _Interval:
+    if isinstance(atom, Symbol):
+        return atom.minimum, atom.maximum
+    low, high = bounds(atom.args[0])
+    if atom.function == "relu":
+        return 0 if low is None else max(0, low), None if high is None else max(0, high)
+    divisor = atom.args[1]
+    if atom.function == "mod":
+        limit = bounds(divisor)[1]
+        return (0, None if limit is None else limit - 1) if _positive(divisor) else (None, None)
+    if isinstance(divisor, int):
+        return None if low is None else low // divisor, None if high is None else high // divisor
+    # a >= 0 divided by something that is at least 1 whenever the program gets here
+    return (0, high) if low is not None and low >= 0 and _positive(divisor) else (None, None)
+
+
+def _positive(divisor: Size) -> bool:
+    low = bounds(divisor)[0]
+    return low is not None and low >= 0  # zero would have raised
+
+
+@final
+class Facts:
+    """What a recording knows about sizes from the decisions taken so far.
+
+    >>> n, facts = Symbol("n").size, Facts()
+    >>> facts.add(n > 3, True)
+    >>> facts.decide(n > 1), facts.decide(n == 0), facts.decide(n > 5)
+    (True, False, None)
+    """
+
+    def __init__(self) -> None:
+        self.conditions: list[SymBool] = []
+
+    def decide(self, condition: SymBool) -> bool | None:
+        """The answer that follows, or None."""
+        return decide(condition, self.conditions)
+
+    def add(self, condition: SymBool, expected: bool) -> None:
+        """Note that `condition` is `expected` from here on."""
+        self.conditions.append(condition if expected else ~condition)
+
+
+# --- values, substitution, printing -------------------------------------------------------------------------------------------------
+
+
+def _walk_symbols(value: Any) -> Iterator[Symbol]:
+    if isinstance(value, SymInt):
+        for monomial, _ in value.terms:
+            for atom, _ in monomial:
+                if isinstance(atom, Symbol):
+                    yield atom
+                else:
+                    for arg in atom.args:
+                        yield from _walk_symbols(arg)
+    elif isinstance(value, SymFloat):
+        for number in value.args:
+            yield from _walk_symbols(number)
+    elif isinstance(value, SymBool):
+        yield from value.symbols
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _walk_symbols(item)
+
+
+def symbols_of(value: Any) -> list[Symbol]:
+    """The symbols in a size, a condition, a shape, or any nesting of tuples and lists; each once, in order of appearance."""
+    return list(dict.fromkeys(_walk_symbols(value)))
+
+
+def _evaluate_terms(size: SymInt, value_of: Any) -> Any:
+    total: Any = 0
+    for monomial, coefficient in size.terms:
+        product: Any = coefficient
+        for atom, power in monomial:
+            value = value_of(atom) if isinstance(atom, Symbol) else _evaluate_call(atom, value_of)
+            if value is None:
+                return None
+            product = product * value**power
+        total = total + product
+    return total
+
+
+def _evaluate_call(call: _Call, value_of: Any) -> Any:
+    args = [_evaluate_terms(a, value_of) if isinstance(a, SymInt) else a for a in call.args]
+    if None in args:
+        return None
+    if call.function == "relu":
+        return _relu(args[0])
+    return args[0] // args[1] if call.function == "floordiv" else args[0] % args[1]
+
+
+def substitute(value: Any, mapping: Mapping[Symbol, Size]) -> Any:
+    """Sizes, conditions, and tuples and lists of them, with symbols replaced by other sizes or numbers.
+
+    >>> n, m = Symbol("n"), Symbol("m")
+    >>> substitute((n.size + 1, m.size // 2), {n: 3, m: n.size * 4})
+    (4, 2*n)
+    """
+    if isinstance(value, SymInt):
+        if not any(symbol in mapping for symbol in _walk_symbols(value)):
+            return value
+        return _evaluate_terms(value, lambda symbol: mapping.get(symbol, symbol.size))
+    if isinstance(value, SymFloat):
+        args = tuple(substitute(a, mapping) for a in value.args)
+        return SymFloat(value.op, args) if not is_static(args) else _FLOAT_OPERATORS[value.op](*args)
+    if isinstance(value, SymBool):
+        return compare(value.op, substitute(value.lhs, mapping), substitute(value.rhs, mapping))
+    if isinstance(value, tuple):
+        return tuple(substitute(item, mapping) for item in value)
+    if isinstance(value, list):
+        return [substitute(item, mapping) for item in value]
+    return value
+
+
+def evaluate(value: Any, bindings: Mapping[Symbol, int]) -> Any:
+    """The numbers that sizes, conditions, and tuples and lists of them have for the given values of the symbols.
+
+    Raises KeyError with the symbol when one is missing.
+
+    >>> n = Symbol("n")
+    >>> evaluate((n.size // 2, 7, 1 / n.size), {n: 4})
+    (2, 7, 0.25)
+    """
+    for symbol in _walk_symbols(value):
+        if symbol not in bindings:
+            raise KeyError(symbol)
+    return substitute(value, bindings)
+
+
+def _format(value: Any, name: Any) -> str:
+    if isinstance(value, SymFloat):
+        a, b = (_format(arg, name) for arg in value.args)
+        spaced = f" {value.op} " if value.op in "+-" else value.op
+        return f"{_parenthesised(a)}{spaced}{_parenthesised(b)}"
+    if not isinstance(value, SymInt):
+        return repr(value)
+    for monomial, coefficient in value.terms:  # r + max(0, x) == max(r, r + x) and r - max(0, x) == min(r, r - x)
+        argument = _only_call(_intern({monomial: 1}), "relu")
+        if argument is not None and abs(coefficient) == 1:
+            rest = value - _intern({monomial: coefficient})
+            other = rest + coefficient * argument[0]
+            return f"{'max' if coefficient > 0 else 'min'}({_format(rest, name)}, {_format(other, name)})"
+    text = ""
+    for monomial, coefficient in value.terms:
+        factors = [_format_atom(atom, name) + (f"**{power}" if power > 1 else "") for atom, power in monomial]
+        if abs(coefficient) != 1 or not factors:
+            factors.insert(0, str(abs(coefficient)))
+        sign = ("-" if coefficient < 0 else "") if not text else (" - " if coefficient < 0 else " + ")
+        text += sign + "*".join(factors if len(factors) == 1 else map(_parenthesised, factors))
+    return text
+
+
+def _format_atom(atom: Atom, name: Any) -> str:
+    if isinstance(atom, Symbol):
+        return name(atom)
+    args = [_format(a, name) for a in atom.args]
+    if atom.function == "relu":
+        return f"max(0, {args[0]})"
+    return f"{_parenthesised(args[0])}{'//' if atom.function == 'floordiv' else ' % '}{_parenthesised(args[1])}"
+
+
+def _parenthesised(text: str) -> str:
+    """Brackets around a text with an operator outside of brackets."""
+    depth = 0
+    for position, character in enumerate(text):
+        depth += (character in "([") - (character in ")]")
+        if depth == 0 and position and character in "+-*/% ":
+            return f"({text})"
+    return text
+
+
+# --- shapes -------------------------------------------------------------------------------------------------------------------------
+
+
+def broadcast_shapes(*shapes: Sequence[Size]) -> tuple[Size, ...]:
+    """The shape that all `shapes` broadcast to.
+
+    A dimension of exactly 1 stretches. Two different symbolic sizes are taken to be equal (a guard), or one of them to be 1 if it
+    was 1 in this recording (a guard as well). Raises ShapeError when sizes do not match.
+
+    >>> broadcast_shapes((3, 1), (4,)), broadcast_shapes()
+    ((3, 4), ())
+    >>> n = Symbol("n", hint=2).size
+    >>> broadcast_shapes((n, 3), (1, 1))
+    (n, 3)
+    """
+    if not shapes:
+        return ()
+    result = tuple(shapes[0])
+    for shape in shapes[1:]:
+        if len(shape) > len(result):
+            result, shape = tuple(shape), result
+        offset = len(result) - len(shape)
+        merged = list(result)
+        for axis, size in enumerate(shape, offset):
+            if merged[axis] is not size:
+                merged[axis] = _broadcast(merged[axis], size, axis)
+        result = tuple(merged)
+    return result
+
+
+def _broadcast(a: Size, b: Size, axis: int) -> Size:
+    if isinstance(a, int) and isinstance(b, int):
+        if a == b or b == 1:
+            return a
+        if a == 1:
+            return b
+    else:
+        if isinstance(a, int) and a == 1:
+            return b
+        if (isinstance(b, int) and b == 1) or same(a, b):
+            return a
+        hint_a = a.hint if isinstance(a, SymInt) else a
+        hint_b = b.hint if isinstance(b, SymInt) else b
+        if hint_a is None or hint_b is None or hint_a == hint_b:
+            if bool(a == b):
+                return a if isinstance(a, int) else b if isinstance(b, int) else a
+        elif hint_a == 1 and bool(a == 1):
+            return b
+        elif hint_b == 1 and bool(b == 1):
+            return a
+    raise ShapeError(
+        f"The size of tensor a ({_sized(a)}) must match the size of tensor b ({_sized(b)}) at non-singleton dimension {axis}"
+    )
+
+
+def _sized(size: Size) -> str:
+    return f"{size.describe()} = {size.hint}" if isinstance(size, SymInt) else str(size)
+
+
+def bind_shapes(declared: Iterable[Sequence[Size]], actual: Iterable[Sequence[int]]) -> dict[Symbol, int]:
+    """The values of the symbols that make the declared shapes equal to the actual ones.
+
+    Only dimensions that are nothing but a symbol bind it; all others are checked. Raises ShapeError naming the first difference.
+
+    >>> n = Symbol("n")
+    >>> bind_shapes([(n.size, 3)], [(7, 3)]) == {n: 7}
+    True
+    """
+    bindings: dict[Symbol, int] = {}
+    pairs = [(tuple(d), tuple(a)) for d, a in zip(declared, actual, strict=True)]
+    for number, (wanted, given) in enumerate(pairs):
+        if len(wanted) != len(given):
+            raise ShapeError(
+                f"input {number}: expected {len(wanted)} dimensions {format_shape(wanted)}, got {format_shape(given)}"
+            )
+        for size, value in zip(wanted, given, strict=True):
+            if isinstance(size, SymInt) and size.symbol is not None:
+                bindings.setdefault(size.symbol, int(value))
+    for number, (wanted, given) in enumerate(pairs):
+        for axis, (size, value) in enumerate(zip(wanted, given, strict=True)):
+            if evaluate(size, bindings) != value:
+                raise ShapeError(
+                    f"input {number}: dimension {axis} must be {_sized_by(size, bindings)}, got {value} "
+                    f"(declared {format_shape(wanted)}, given {format_shape(given)})"
+                )
+    return bindings
+
+
+def _sized_by(size: Size, bindings: Mapping[Symbol, int]) -> str:
+    return f"{size.describe()} = {evaluate(size, bindings)}" if isinstance(size, SymInt) else str(size)
+
+
+def format_shape(shape: Sequence[Size]) -> str:
+    """`[x0, 3]`, as types are printed."""
+    return "[" + ", ".join(str(size) for size in shape) + "]"

@@ -1,0 +1,275 @@
+"""Symbolic sizes: the normal form is exact, decisions are sound, nothing becomes a number unnoticed."""
+
+import math
+import random
+
+import pytest
+from frazil.errors import RecordError, ShapeError
+from frazil.recorder import sizes
+from frazil.recorder.sizes import (
+    Facts,
+    Symbol,
+    SymBool,
+    SymFloat,
+    SymInt,
+    bind_shapes,
+    bounds,
+    broadcast_shapes,
+    compare,
+    decide,
+    evaluate,
+    is_static,
+    prod,
+    same,
+    size_max,
+    size_min,
+    substitute,
+)
+
+
+class Recorder:
+    """A recording that only notes what it is told."""
+
+    def __init__(self):
+        self.guards = []
+
+    def guard(self, condition):
+        self.guards.append((condition.describe(), condition.hint))
+        return condition.hint
+
+    def fail(self, message):
+        raise RecordError(message)
+
+
+@pytest.fixture
+def recorder():
+    recorder = Recorder()
+    with sizes.recording(recorder):
+        yield recorder
+
+
+@pytest.fixture
+def b():
+    return Symbol("b", hint=2, text="x.shape[0]").size
+
+
+@pytest.fixture
+def t():
+    return Symbol("t", hint=7, text="x.shape[1]").size
+
+
+def test_equal_expressions_are_one_object(b, t):
+    assert (b + 1) * t is t * b + t
+    assert (b - t) + t is b
+    assert hash(b + t) == hash(t + b)
+    assert b - b == 0 and isinstance(b - b, int)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        (lambda b, t: (4 * b) // 4, lambda b, t: b),
+        (lambda b, t: (b * 12) % 4, lambda b, t: 0),
+        (lambda b, t: (b + 2 - 3) // 1 + 1, lambda b, t: b),
+        (lambda b, t: (b * t * 3) // b, lambda b, t: 3 * t),
+        (lambda b, t: (b * (t + 1) * 8) // ((t + 1) * 8), lambda b, t: b),
+        (lambda b, t: (b * t) % t, lambda b, t: 0),
+        (lambda b, t: (b // 2) // 3, lambda b, t: b // 6),
+        (lambda b, t: (2 * b + 1) // 2, lambda b, t: b),
+        (lambda b, t: (6 * b) // 4, lambda b, t: b + b // 2),
+        (lambda b, t: b % 1, lambda b, t: 0),
+        (lambda b, t: (b % 4) // 4, lambda b, t: 0),
+        (lambda b, t: size_max(b - 1, 0) + size_min(b, 1), lambda b, t: b),
+        (lambda b, t: size_min(b, t) + size_max(b, t), lambda b, t: b + t),
+        (lambda b, t: size_min(b, b + 3), lambda b, t: b),
+        (lambda b, t: size_max(b, 0), lambda b, t: b),
+        (lambda b, t: abs(b), lambda b, t: b),
+        (lambda b, t: math.ceil(b / 2), lambda b, t: -(-b // 2)),
+        (lambda b, t: math.floor(b / 2), lambda b, t: b // 2),
+        (lambda b, t: b**2 - b * b, lambda b, t: 0),
+        (lambda b, t: prod([b, 3, t]), lambda b, t: 3 * (t * b)),
+    ],
+)
+def test_exact_simplification(expression, expected, b, t):
+    assert same(expression(b, t), expected(b, t))
+
+
+def test_random_expressions_agree_with_python_and_stay_in_their_bounds():
+    """The normal form of an expression has the value that Python computes, for every value of the symbols."""
+    rng = random.Random(0)
+    symbols = [Symbol(name) for name in "abc"]
+    operations = ["+", "-", "*", "//", "%", "min", "max"]
+
+    def build(depth):
+        if depth == 0:
+            pick = rng.randrange(5)
+            if pick < 3:
+                return symbols[pick].size, lambda env, pick=pick: env[pick]
+            constant = rng.randint(-3, 5)
+            return constant, lambda env: constant
+        operation = rng.choice(operations)
+        (x, fx), (y, fy) = build(depth - 1), build(depth - 1)
+        if operation in ("//", "%"):
+            divisor = rng.choice([1, 2, 3, 4, 6, -2])
+            return (x // divisor, lambda e: fx(e) // divisor) if operation == "//" else (x % divisor, lambda e: fx(e) % divisor)
+        if operation in ("min", "max"):
+            symbolic, plain = (size_min, min) if operation == "min" else (size_max, max)
+            return symbolic(x, y), lambda e: plain(fx(e), fy(e))
+        apply = {"+": lambda p, q: p + q, "-": lambda p, q: p - q, "*": lambda p, q: p * q}[operation]
+        return apply(x, y), lambda e: apply(fx(e), fy(e))
+
+    for _ in range(400):
+        expression, reference = build(rng.randint(1, 4))
+        low, high = bounds(expression)
+        for _ in range(5):
+            numbers = [rng.choice([0, 1, 2, 3, 7, 12]) for _ in symbols]
+            value = evaluate(expression, dict(zip(symbols, numbers, strict=True)))
+            assert value == reference(numbers), (expression, numbers)
+            assert (low is None or low <= value) and (high is None or value <= high), (expression, numbers, low, high)
+
+
+def test_what_holds_for_all_sizes_needs_no_recording(b, t):
+    assert (b >= 0) is True
+    assert (b == -1) is False
+    assert (b + 1 > b) is True
+    assert (b != 1 * b) is False
+    assert (size_min(b, 5) <= b) is True
+    assert (b - b // 2 >= 0) is True
+    assert (b < float("inf")) is True
+    assert (b == 2.5) is False
+    assert (b == "b") is False
+
+
+def test_a_decision_on_a_size_becomes_a_guard(recorder, b, t):
+    assert b * 2 > 3
+    assert b != t
+    assert recorder.guards == [("2*x.shape[0] > 3", True), ("x.shape[0] != x.shape[1]", True)]
+
+
+def test_using_a_size_as_a_number_pins_it(recorder, b):
+    assert list(range(b)) == [0, 1]
+    assert int(b + 1) == 3
+    assert math.sqrt(b * 8) == 4.0
+    assert recorder.guards == [("x.shape[0] == 2", True), ("x.shape[0] + 1 == 3", True), ("8*x.shape[0] == 16", True)]
+
+
+def test_truth_of_a_size(recorder, b):
+    assert b
+    assert recorder.guards == [("x.shape[0] != 0", True)]
+
+
+def test_data_dependent_sizes_are_refused_with_a_cure(recorder):
+    unknown = Symbol("u0", text="nonzero(mask).shape[0]").size
+    with pytest.raises(RecordError, match=r"decides on nonzero\(mask\).shape\[0\] > 3.*fz.jit.script"):
+        bool(unknown > 3)
+    with pytest.raises(RecordError, match="is not known while recording, but a number is needed"):
+        range(unknown)
+    assert (unknown >= 0) is True
+    assert recorder.guards == []
+
+
+def test_a_size_outside_of_its_recording_is_no_number(b):
+    with pytest.raises(RecordError, match="outside of the recording"):
+        int(b)
+
+
+def test_facts_answer_later_questions(b, t):
+    facts = Facts()
+    facts.add(SymBool(">", b, 3), True)
+    facts.add(SymBool("==", b, t), False)
+    assert facts.decide(b >= 1) is True
+    assert facts.decide(b == 2) is False
+    assert facts.decide(t == b) is False
+    assert facts.decide(b > 9) is None
+    facts.add(SymBool("==", t + 2, 7), True)
+    assert facts.decide(SymBool("==", t, 5)) is True
+
+
+def test_limits_of_a_symbol_decide():
+    n = Symbol("n", minimum=2, maximum=8).size
+    assert (n > 1) is True
+    assert (n * n <= 64) is True
+    assert decide(SymBool(">", n, 5)) is None
+
+
+def test_comparison_with_fractions(b):
+    assert repr(b < 2.5) == "b < 3"
+    assert repr(b >= 2.5) == "b >= 3"
+    assert repr(b > 2.5) == "b > 2"
+    assert repr(b <= 2.0) == "b <= 2"
+
+
+def test_floats_of_sizes(recorder, b, t):
+    scale = 1 / b
+    assert isinstance(scale, SymFloat) and scale.hint == 0.5
+    assert evaluate(3.0 * scale + t, {next(iter(b.symbols)): 4, next(iter(t.symbols)): 1}) == 1.75
+    assert recorder.guards == []
+    assert float(scale) == 0.5
+    assert recorder.guards == [("x.shape[0] == 2", True)]
+    assert bool(b / 4 < 1)
+    assert recorder.guards[1:] == [("x.shape[0]/4 < 1", True)]
+
+
+def test_printing(b, t):
+    assert str(b) == "b"
+    assert str(2 * b * t - 3) == "2*b*t - 3"
+    assert str((b + 1) // 2) == "(b + 1)//2"
+    assert str(size_min(b, 5)) == "min(b, 5)"
+    assert str(size_max(b - 1, 0)) == "max(0, b - 1)"
+    assert str((b + t) % 3 * b) == "b*((b + t) % 3)"
+    assert (2 * b).describe() == "2*x.shape[0]"
+    assert str(t**2) == "t**2"
+    assert repr(compare(">", b, t)) == "b > t"
+
+
+def test_broadcasting(recorder, b, t):
+    assert broadcast_shapes((3, 1), (1, 4), (4,)) == (3, 4)
+    assert same(broadcast_shapes((b, 1), (1, t)), (b, t))
+    assert same(broadcast_shapes((b, t), (b, t)), (b, t))
+    assert recorder.guards == []
+    assert same(broadcast_shapes((b, t), (b, 7)), (b, 7))
+    assert recorder.guards == [("x.shape[1] == 7", True)]
+
+
+def test_a_dimension_that_stretched_is_pinned_to_one(recorder, t):
+    one = Symbol("one", hint=1).size
+    assert same(broadcast_shapes((one,), (t,)), (t,))
+    assert recorder.guards == [("one == 1", True)]
+
+
+def test_broadcasting_that_fails(recorder, b, t):
+    with pytest.raises(
+        ShapeError, match=r"size of tensor a \(3\) must match the size of tensor b \(4\) at non-singleton dimension 1"
+    ):
+        broadcast_shapes((2, 3), (4,))
+    with pytest.raises(ShapeError, match=r"tensor a \(x.shape\[0\] = 2\) must match"):
+        broadcast_shapes((b,), (t,))
+
+
+def test_binding(b, t):
+    sb, st = next(iter(b.symbols)), next(iter(t.symbols))
+    assert bind_shapes([(b, t), (b * 2,)], [(3, 4), (6,)]) == {sb: 3, st: 4}
+    with pytest.raises(ShapeError, match=r"input 1: dimension 0 must be 2\*x.shape\[0\] = 6, got 5"):
+        bind_shapes([(b, t), (b * 2,)], [(3, 4), (5,)])
+    with pytest.raises(ShapeError, match=r"input 0: expected 2 dimensions \[b, t\], got \[3\]"):
+        bind_shapes([(b, t)], [(3,)])
+
+
+def test_substitution_and_static(b, t):
+    sb = next(iter(b.symbols))
+    assert same(substitute((b + t, [b]), {sb: t}), (2 * t, [t]))
+    assert is_static((1, (2, 3.0))) and not is_static((1, (b, 2)))
+    with pytest.raises(KeyError):
+        evaluate(b + t, {sb: 1})
+
+
+def test_sizes_are_not_ints(b):
+    assert not isinstance(b, int)
+    assert isinstance(b, SymInt)
+
+
+def test_division_by_zero(b):
+    with pytest.raises(ZeroDivisionError):
+        b // 0
+    with pytest.raises(ZeroDivisionError):
+        b % 0
