@@ -62,3 +62,8 @@ class RecordError(FrazilError, RuntimeError):
 @final
 class SerializationError(FrazilError, RuntimeError):
     """A file cannot be written or read back."""
+
+
+@final
+class PluginWarning(UserWarning):
+    """An installed plugin is broken; frazil goes on without it."""
