@@ -5,3 +5,78 @@ if __name__ != "frazil.plugins":
         "plugins/ is the source folder of the package `frazil.plugins` and is not importable as `plugins`: "
         "run `pip install -e .` in the repository and `import frazil.plugins` instead"
     )
+
+from frazil.backend import Backend
+
+from .hookspecs import BackendRecord, LoweringRecord, OpsRecord, hookimpl
+from .manager import Manager, PluginInfo
+
+__all__ = [
+    "MANAGER",
+    "BackendRecord",
+    "LoweringRecord",
+    "Manager",
+    "OpsRecord",
+    "PluginInfo",
+    "backend_for_device_type",
+    "device_type_of",
+    "hookimpl",
+    "list_backends",
+    "list_plugins",
+    "open_backend",
+]
+
+#: The manager of this process.
+MANAGER = Manager()
+
+
+def open_backend(name: str) -> Backend:
+    """The backend called `name`, made on the first call.
+
+    Raises BackendError, with what to do next, when it is unknown, not installed, broken, or written for another contract.
+
+    >>> from frazil.plugins import open_backend
+    >>> open_backend("numpy").device_type
+    'cpu'
+    """
+    return MANAGER.open_backend(name)
+
+
+def backend_for_device_type(device_type: str) -> str:
+    """The name of the backend for devices such as "cpu" or "cuda"; DeviceError or BackendError when there is none.
+
+    >>> from frazil.plugins import backend_for_device_type
+    >>> backend_for_device_type("cpu")
+    'numpy'
+    """
+    return MANAGER.backend_for_device_type(device_type)
+
+
+def device_type_of(backend: str) -> str:
+    """The `device.type` of the tensors of a backend; "auto" stands for the best backend that runs a kernel here.
+
+    >>> from frazil.plugins import device_type_of
+    >>> device_type_of("numpy")
+    'cpu'
+    """
+    return MANAGER.device_type_of(backend)
+
+
+def list_backends() -> list[BackendRecord]:
+    """What is installed or known, installed ones first; imports no backend.
+
+    >>> from frazil.plugins import list_backends
+    >>> {"numpy", "cupy", "opencl"} <= {record.name for record in list_backends()}
+    True
+    """
+    return MANAGER.backends()
+
+
+def list_plugins() -> list[PluginInfo]:
+    """Every installed plugin with its hooks, or with the error that keeps it from working.
+
+    >>> from frazil.plugins import list_plugins
+    >>> list_plugins()[0].name
+    'frazil'
+    """
+    return MANAGER.plugins()

@@ -1,0 +1,77 @@
+"""What a plugin can offer: one hook per kind of thing, each returning a list of named records.
+
+A plugin is any module or object with functions marked `@frazil.plugins.hookimpl`, named by an entry point of the group
+`frazil.plugins`. Hooks take no arguments and must be cheap: a record says how to get a thing, it does not get it.
+
+    # frazil_snow/plugin.py, with the entry point  snow = "frazil_snow.plugin"
+    from frazil.plugins import OpsRecord, hookimpl
+
+    @hookimpl
+    def frazil_ops():
+        return [OpsRecord("frazil_snow.ops")]
+
+A backend needs no plugin: an entry point of the group `frazil.backends`, with the backend's name, is enough.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    from frazil.backend import Backend
+
+hookspec = pluggy.HookspecMarker("frazil")
+#: Marks a function of a plugin as the implementation of the hook of the same name.
+hookimpl = pluggy.HookimplMarker("frazil")
+
+
+@dataclass(frozen=True)
+class BackendRecord:
+    """A backend that exists somewhere. `distribution` is filled in by the manager."""
+
+    name: str
+    #: Imports and returns the class; None where it is only known that the backend exists.
+    load: Callable[[], type[Backend]] | None
+    #: `tensor.device.type` of its tensors; must equal the class attribute.
+    device_type: str
+    #: Top-level modules it cannot do without; looked for, not imported.
+    requires: tuple[str, ...] = ()
+    #: The command that installs what it requires.
+    install_hint: str = ""
+    distribution: str = ""
+
+
+@dataclass(frozen=True)
+class OpsRecord:
+    """A module whose import adds ops to the table with `@op` or `@primitive`."""
+
+    module: str
+    distribution: str = ""
+
+
+@dataclass(frozen=True)
+class LoweringRecord:
+    """How one op is written in ONNX; `lower` is what `exporters/onnx` expects of a lowering."""
+
+    op: str
+    lower: Callable[..., Any]
+    distribution: str = ""
+
+
+@hookspec
+def frazil_backends() -> list[BackendRecord]:  # type: ignore[empty-body]
+    """Backends beyond those with an entry point; asked when a backend is looked for or listed."""
+
+
+@hookspec
+def frazil_ops() -> list[OpsRecord]:  # type: ignore[empty-body]
+    """Modules with more ops; imported before the whole table is listed or a graph is exported."""
+
+
+@hookspec
+def frazil_onnx_lowerings() -> list[LoweringRecord]:  # type: ignore[empty-body]
+    """ONNX lowerings of the plugin's own ops; asked before the first export."""

@@ -1,0 +1,333 @@
+"""The one place that knows everyone: finds backends and plugins, loads what is asked for, explains what cannot be had."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import importlib.util
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from importlib import metadata
+from typing import Any, final
+
+import pluggy
+
+from frazil import config
+from frazil.backend import CONTRACT, Backend
+from frazil.errors import BackendError, DeviceError, FrazilError, PluginWarning
+
+from . import builtin, hookspecs
+from .hookspecs import BackendRecord, LoweringRecord
+
+BACKENDS_GROUP = "frazil.backends"
+PLUGINS_GROUP = "frazil.plugins"
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """A row of `frazil plugins`."""
+
+    name: str
+    distribution: str
+    hooks: tuple[str, ...]
+    error: Exception | None = None
+
+
+def _entry_points(group: str) -> Iterable[metadata.EntryPoint]:
+    return metadata.entry_points(group=group)
+
+
+@final
+class Manager:
+    """Finds what is installed through entry points and hooks. Nothing is imported before it is asked for."""
+
+    def __init__(self, entry_points: Callable[[str], Iterable[metadata.EntryPoint]] = _entry_points) -> None:
+        # A look through the metadata of everything installed takes milliseconds, so each group is read once.
+        self._entry_points = functools.cache(lambda group: tuple(entry_points(group)))
+        self._pluggy = pluggy.PluginManager("frazil")
+        self._pluggy.add_hookspecs(hookspecs)
+        self._pluggy.register(builtin, name="frazil")
+        self._distributions = {"frazil": _distribution_of_frazil()}
+        self._broken: dict[str, Exception] = {}
+        self._loaded = False
+        self._opened: dict[str, Backend] = {}
+        self._auto: str | None = None
+        self._lock = threading.RLock()
+
+    # *** backends ***
+
+    def open_backend(self, name: str) -> Backend:
+        """The backend called `name`, made on the first call. Raises BackendError with what to do about it."""
+        with self._lock:
+            if name not in self._opened:
+                self._opened[name] = _instance(self._record(name))
+            return self._opened[name]
+
+    def backends(self) -> list[BackendRecord]:
+        """A record for every backend that is installed or known, installed ones first. Imports no backend."""
+        with self._lock:
+            self._load_plugins()
+            names = dict.fromkeys(record.name for record in self._candidates())
+            # One record per name; where two distributions claim it, the first one is listed and `open_backend` explains.
+            records = [_merged(self._candidates(name))[0] for name in names]
+        return sorted(records, key=lambda record: record.load is None)
+
+    def backend_for_device_type(self, device_type: str) -> str:
+        """The name of the backend whose tensors have `device.type == device_type`.
+
+        Where several do, the one that the configuration names, else the first that is installed.
+        """
+        with self._lock:
+            fitting = [record for record in self._candidates() if record.device_type == device_type]
+            if not any(record.load for record in fitting):
+                self._load_plugins()
+                fitting = [record for record in self._candidates() if record.device_type == device_type]
+        if not fitting:
+            raise DeviceError(self._no_such_device_type(device_type))
+        if len(fitting) > 1:
+            configured = config.get("backend")
+            fitting.sort(key=lambda record: (record.name != configured, record.load is None))
+        return self._record(fitting[0].name).name
+
+    def device_type_of(self, name: str) -> str:
+        """The device type of the tensors of backend `name`; `"auto"` takes the best backend that runs a kernel here."""
+        return self._record(self.auto() if name == "auto" else name).device_type
+
+    def auto(self) -> str:
+        """The best backend that runs a kernel on this machine: GPUs before anything else, numpy last."""
+        with self._lock:
+            if self._auto is None:
+                order = {"cupy": 0, "opencl": 1, "numpy": 3}
+                names = sorted((r.name for r in self.backends() if r.load), key=lambda name: order.get(name, 2))
+                self._auto = next((name for name in names if name != "numpy" and self._runs(name)), "numpy")
+            return self._auto
+
+    def _runs(self, name: str) -> bool:
+        import numpy as np
+
+        try:
+            backend = self.open_backend(name)
+            if not backend.device_count():
+                return False
+            one = backend.from_host(np.ones(4, np.float32))
+            return bool((backend.to_host(backend.kernels()["add"](one, one)) == 2).all())
+        except Exception as error:  # a driver may fail in any way; "auto" means: then not this one
+            warnings.warn(f'backend = "auto" passes over {name!r}: {type(error).__name__}: {error}', PluginWarning, stacklevel=2)
+            return False
+
+    def _record(self, name: str) -> BackendRecord:
+        """The record of an installed backend, else a BackendError that says what to do."""
+        with self._lock:
+            candidates = self._candidates(name)
+            if not any(record.load for record in candidates):
+                self._load_plugins()
+                candidates = self._candidates(name)
+        if not candidates:
+            raise BackendError(_who_asks(name) + self._no_such_backend(name)) from next(iter(self._broken.values()), None)
+        record, rivals = _merged(candidates)
+        if rivals:
+            both = " and ".join(rival.distribution for rival in (record, *rivals))
+            raise BackendError(
+                f"{_who_asks(name)}backend {name!r} is provided by two distributions, {both}: uninstall one of them"
+            )
+        if record.load is None or any(importlib.util.find_spec(module) is None for module in record.requires):
+            raise BackendError(f"{_who_asks(name)}backend {name!r} is known but not installed: {record.install_hint}")
+        return record
+
+    def _candidates(self, name: str | None = None) -> list[BackendRecord]:
+        """What hooks and entry points say about backends (all, or those called `name`): hooks first."""
+        records = list(self._records("frazil_backends"))
+        known = {record.name: record for record in records}
+        for point in self._entry_points(BACKENDS_GROUP):
+            base = known.get(point.name) or BackendRecord(point.name, None, device_type=point.name)
+            records.append(replace(base, load=point.load, distribution=_distribution(point)))
+        return [record for record in records if name in (None, record.name)]
+
+    def _no_such_backend(self, name: str) -> str:
+        candidates = self._candidates()
+        of_type = [record.name for record in candidates if record.device_type == name]
+        near = difflib.get_close_matches(name, [record.name for record in candidates] + ["auto"], n=1)
+        if of_type:
+            cure = f"{name!r} is a device type, and its backend is {of_type[0]!r}"
+        elif near:
+            cure = f"did you mean {near[0]!r}?"
+        else:
+            cure = "`frazil backends` lists those there are"
+        return f"there is no backend {name!r}; {cure}{self._broken_note()}"
+
+    def _no_such_device_type(self, device_type: str) -> str:
+        known = {record.device_type: record.name for record in self._candidates()}
+        if device_type in known.values():
+            of_backend = next(kind for kind, name in known.items() if name == device_type)
+            cure = f"{device_type!r} is a backend, and its device type is {of_backend!r}"
+        else:
+            near = difflib.get_close_matches(device_type, known, n=1)
+            cure = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+        return f"there is no device type {device_type!r}; {cure}{self._broken_note()}"
+
+    def _broken_note(self) -> str:
+        notes = [f"\n{self._explain(name, error)}; it may be the one that provides it" for name, error in self._broken.items()]
+        return "".join(notes)
+
+    # *** plugins ***
+
+    def plugins(self) -> list[PluginInfo]:
+        """Every plugin that is installed, broken ones with their error. Imports them all."""
+        with self._lock:
+            self._load_plugins()
+            rows = []
+            for name, distribution in self._distributions.items():
+                plugin = self._pluggy.get_plugin(name)
+                callers = self._pluggy.get_hookcallers(plugin) if plugin is not None else None
+                hooks = tuple(caller.name for caller in callers or [])
+                rows.append(PluginInfo(name, distribution, hooks, self._broken.get(name)))
+        return rows
+
+    def open_plugin(self, name: str) -> PluginInfo:
+        """The plugin called `name`; BackendError when there is none, or when it is broken."""
+        rows = {row.name: row for row in self.plugins()}
+        if name not in rows:
+            near = difflib.get_close_matches(name, rows, n=1)
+            raise BackendError(
+                f"there is no plugin {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"installed: {', '.join(rows)}")
+            )
+        error = rows[name].error
+        if error is not None:
+            raise BackendError(self._explain(name, error)) from error
+        return rows[name]
+
+    def lowerings(self) -> dict[str, LoweringRecord]:
+        """The ONNX lowerings that plugins offer, by op. BackendError when two offer the same."""
+        with self._lock:
+            self._load_plugins()
+            found: dict[str, LoweringRecord] = {}
+            for record in self._records("frazil_onnx_lowerings"):
+                first = found.setdefault(record.op, record)
+                if first is not record:
+                    raise BackendError(
+                        f"two lowerings for op {record.op!r}, from {first.distribution} and from {record.distribution}: uninstall one of them"
+                    )
+        return found
+
+    def load_ops(self) -> None:
+        """Import the modules in which plugins define ops."""
+        with self._lock:
+            self._load_plugins()
+            for record in self._records("frazil_ops"):
+                try:
+                    importlib.import_module(record.module)
+                except Exception as error:
+                    _warn(f"ops of {record.distribution} cannot be used: import of {record.module} failed: {_one_line(error)}")
+
+    def _load_plugins(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        for point in self._entry_points(PLUGINS_GROUP):
+            rival = self._distributions.get(point.name)
+            self._distributions[point.name] = _distribution(point)
+            try:
+                if rival is not None:
+                    raise BackendError(f"two distributions call a plugin {point.name!r}: {rival} and {_distribution(point)}")
+                self._pluggy.register(point.load(), name=point.name)
+                self._pluggy.check_pending()
+            except Exception as error:
+                self._set_aside(point.name, error)
+
+    def _records(self, hook: str) -> Iterator[Any]:
+        """The records that a hook returns. A plugin that raises is set aside and the others go on."""
+        for implementation in list(getattr(self._pluggy.hook, hook).get_hookimpls()):
+            name = implementation.plugin_name
+            try:
+                records = list(implementation.function())
+            except Exception as error:
+                self._set_aside(name, error)
+                continue
+            for record in records:
+                yield replace(record, distribution=self._distributions[name])
+
+    def _set_aside(self, name: str, error: Exception) -> None:
+        if self._pluggy.has_plugin(name) and name != "frazil":
+            self._pluggy.unregister(name=name)
+        self._broken[name] = error
+        _warn(self._explain(name, error))
+
+    def _explain(self, name: str, error: Exception) -> str:
+        distribution = self._distributions[name]
+        package = distribution.partition(" ")[0]
+        return (
+            f"plugin {name!r} of {distribution} is broken: {_one_line(error)} "
+            f"(reinstall it, or remove it: pip uninstall {package})"
+        )
+
+
+def _instance(record: BackendRecord) -> Backend:
+    """Import the class of an installed backend, see that it keeps the contract, and make the backend."""
+    name, package = record.name, record.distribution.partition(" ")[0]
+    who = f"backend {name!r} of {record.distribution}"
+    assert record.load is not None
+    try:
+        cls: Any = record.load()
+    except Exception as error:
+        missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
+        cure = f"pip install {missing.partition('.')[0]}" if missing else f"reinstall it, or remove it: pip uninstall {package}"
+        raise BackendError(f"{who} cannot be imported: {_one_line(error)} ({record.install_hint or cure})") from error
+    contract = getattr(cls, "contract", None)
+    if contract != CONTRACT:
+        newer = isinstance(contract, int) and contract > CONTRACT
+        raise BackendError(
+            f"{who} was written for contract {contract} and this frazil has contract {CONTRACT}: upgrade {'frazil' if newer else package}"
+        )
+    if not (isinstance(cls, type) and issubclass(cls, Backend)):
+        raise BackendError(f"{who}: the entry point must name a subclass of frazil.backend.Backend, it names {cls!r}")
+    if getattr(cls, "name", None) != name:
+        raise BackendError(
+            f"{who}: its class says name = {getattr(cls, 'name', None)!r}, its entry point {name!r}: make them equal"
+        )
+    if getattr(cls, "device_type", None) != record.device_type:
+        raise BackendError(
+            f"{who}: its class says device_type = {getattr(cls, 'device_type', None)!r}, expected is {record.device_type!r} "
+            "(the name of its entry point, unless a BackendRecord from the hook frazil_backends says otherwise): make them equal"
+        )
+    try:
+        return cls()
+    except FrazilError:
+        raise
+    except Exception as error:
+        raise BackendError(f"{who} cannot start: {_one_line(error)} (`frazil doctor` looks for the cause)") from error
+
+
+def _merged(candidates: list[BackendRecord]) -> tuple[BackendRecord, list[BackendRecord]]:
+    """The record to use of several with one name, and its rivals from other distributions."""
+    loadable = [record for record in candidates if record.load]
+    if not loadable:
+        return candidates[0], []
+    first, *others = loadable
+    return first, [record for record in others if record.distribution != first.distribution]
+
+
+def _who_asks(name: str) -> str:
+    """Where the configuration asks for backend `name`, as the beginning of a message about it."""
+    asked = config.get("backend") == name and config.origin("backend") != "default"
+    return f"{config.origin('backend')}: " if asked else ""
+
+
+def _distribution(point: metadata.EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+
+
+def _distribution_of_frazil() -> str:
+    from frazil import __version__
+
+    return f"frazil {__version__}"
+
+
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, PluginWarning, stacklevel=3)
