@@ -2,9 +2,9 @@
 
 A value is looked up in layers, the strongest first: an argument of the call, `with fz.config(...)`, `fz.configure(...)`, the
 environment (`FRAZIL_*`), the project's file, the user's file, the default. The project's file is the one that `FRAZIL_CONFIG`
-names, else the nearest `frazil.toml` or `pyproject.toml` with a table `[tool.frazil]`, from the current folder upwards. The user's
-file is `~/.config/frazil/config.toml` (`XDG_CONFIG_HOME` is honoured). Files and environment are read once, when a value is first
-asked for.
+names, else the nearest `frazil.toml`, or `pyproject.toml` with a table `[tool.frazil]`, from the current folder upwards. The
+user's file is `~/.config/frazil/config.toml` (`XDG_CONFIG_HOME` is honoured). Files and environment are read once, when a value
+is first asked for.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class config:
     def __init__(self, **values: Any) -> None:
         _over({}, values, "with fz.config(...)")  # mistakes are reported here, not on entry
         self._values = values
-        self._tokens: list[Token[Layer]] = []
+        self._tokens: list[Token[Layer | None]] = []
 
     def __enter__(self) -> None:
         self._tokens.append(_scoped.set(_over(_scoped.get() or {}, self._values, "with fz.config(...)")))

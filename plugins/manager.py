@@ -207,9 +207,8 @@ class Manager:
             for record in self._records("frazil_onnx_lowerings"):
                 first = found.setdefault(record.op, record)
                 if first is not record:
-                    raise BackendError(
-                        f"two lowerings for op {record.op!r}, from {first.distribution} and from {record.distribution}: uninstall one of them"
-                    )
+                    both = f"{first.distribution} and {record.distribution}"
+                    raise BackendError(f"op {record.op!r} has lowerings from two distributions, {both}: uninstall one of them")
         return found
 
     def load_ops(self) -> None:
@@ -277,10 +276,8 @@ def _instance(record: BackendRecord) -> Backend:
         raise BackendError(f"{who} cannot be imported: {_one_line(error)} ({record.install_hint or cure})") from error
     contract = getattr(cls, "contract", None)
     if contract != CONTRACT:
-        newer = isinstance(contract, int) and contract > CONTRACT
-        raise BackendError(
-            f"{who} was written for contract {contract} and this frazil has contract {CONTRACT}: upgrade {'frazil' if newer else package}"
-        )
+        old = "frazil" if isinstance(contract, int) and contract > CONTRACT else package
+        raise BackendError(f"{who} was written for contract {contract}, this frazil has contract {CONTRACT}: upgrade {old}")
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
         raise BackendError(f"{who}: the entry point must name a subclass of frazil.backend.Backend, it names {cls!r}")
     if getattr(cls, "name", None) != name:
