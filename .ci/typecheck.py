@@ -1,7 +1,9 @@
 """Type-check the package as it will be imported.
 
-The folders are mapped (`core` is `frazil`, `backends` is `frazil.backends`, ...), which no type checker knows. So this lays a tree
-of links, build/types/frazil, that looks like the installed package, and runs mypy on that. Usage: python .ci/typecheck.py [mypy options]
+The folders are mapped (`core` is `frazil`, `backends` is `frazil.backends`, ...), which no type checker knows. So this lays a
+tree of links, build/types/frazil, that looks like the installed package, and runs mypy on that.
+
+Usage: python .ci/typecheck.py [mypy options]
 """
 
 from __future__ import annotations

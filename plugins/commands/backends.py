@@ -1,0 +1,48 @@
+"""Which backends and devices can be used here. Every installed backend is opened and asked for its devices."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from typing import Any
+
+from frazil import config
+from frazil.errors import FrazilError
+from frazil.plugins import MANAGER, BackendRecord
+
+from .output import add_json_option, show
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """The options of `frazil backends`."""
+    add_json_option(parser)
+
+
+def run(args: Namespace) -> int:
+    """Print one row per device, and one for each backend that has none."""
+    rows = [row for record in MANAGER.backends() for row in device_rows(record)]
+    chosen = f"{config.get('backend')!r} ({config.origin('backend')})"
+    notes = [f'The configuration takes {chosen}; write `backend = "..."` into frazil.toml to change it.']
+    show(rows, ["backend", "device", "status", "from", "what"], as_json=args.json, notes=notes)
+    return 0
+
+
+def device_rows(record: BackendRecord) -> Iterator[dict[str, Any]]:
+    """A row per device of a backend, or one that says why it has none."""
+
+    def row(device: str, status: str, what: str) -> dict[str, Any]:
+        return {"backend": record.name, "device": device, "status": status, "from": record.distribution, "what": what}
+
+    if record.load is None:
+        yield row("", "not installed", record.install_hint)
+        return
+    try:
+        backend = MANAGER.open_backend(record.name)
+        count = backend.device_count()
+        for index in range(count):
+            name = f"{record.device_type}:{index}" if index else record.device_type
+            yield row(name, "ready", backend.describe(index))
+        if not count:
+            yield row("", "no device", "the backend is installed but sees no device; `frazil doctor` looks for the cause")
+    except FrazilError as error:
+        yield row("", "broken", str(error))
