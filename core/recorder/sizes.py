@@ -37,6 +37,9 @@ class Recording(Protocol):
     def fail(self, message: str) -> NoReturn:
         """Raise an error with the user's source line."""
 
+    #: How many data-dependent sizes it has met; kept by `unbacked`.
+    unbacked_count: int
+
 
 _active = threading.local()
 
@@ -93,6 +96,21 @@ class Symbol:
 
     def __repr__(self) -> str:
         return f"Symbol({self.name})"
+
+
+def unbacked(what: str) -> SymInt:
+    """A new size that only the data decide, such as the number of rows of `nonzero`: `u0`, `u1`, ... in the active recording.
+
+    The recorder notes which value it is the size of.
+
+    >>> unbacked("nonzero") >= 0
+    True
+    """
+    active = current()
+    count = getattr(active, "unbacked_count", 0)
+    if active is not None:
+        active.unbacked_count = count + 1
+    return Symbol(f"u{count}", text=f"the size of {what}").size
 
 
 @final

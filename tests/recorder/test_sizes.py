@@ -168,6 +168,12 @@ def test_data_dependent_sizes_are_refused_with_a_cure(recorder):
     assert recorder.guards == []
 
 
+def test_data_dependent_sizes_are_counted_per_recording(recorder):
+    assert [str(sizes.unbacked("nonzero")) for _ in range(3)] == ["u0", "u1", "u2"]
+    with sizes.recording(Recorder()):
+        assert str(sizes.unbacked("nonzero")) == "u0"
+
+
 def test_a_size_outside_of_its_recording_is_no_number(b):
     with pytest.raises(RecordError, match="outside of the recording"):
         int(b)
