@@ -1,0 +1,40 @@
+"""What all tests share: settings that do not depend on whose machine this is."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_settings = tempfile.TemporaryDirectory(prefix="frazil-tests-")
+# Before anyone asks frazil for a setting: no variable, project file or user file of the developer applies.
+for _name in [name for name in os.environ if name.startswith("FRAZIL_")]:
+    del os.environ[_name]
+_empty = Path(_settings.name, "frazil.toml")
+_empty.touch()
+os.environ["FRAZIL_CONFIG"] = str(_empty)
+os.environ["XDG_CONFIG_HOME"] = _settings.name
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The top folder of the repository."""
+    return Path(__file__).parents[1]
+
+
+@pytest.fixture
+def fresh_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """An empty folder as current folder, where no layer of the configuration sets anything yet."""
+    from frazil.config import reload
+
+    monkeypatch.delenv("FRAZIL_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "user"))
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    reload()
+    yield folder
+    reload()

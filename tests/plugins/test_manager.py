@@ -1,0 +1,257 @@
+"""Backends and plugins are found by entry point, imported only when asked for, and refused with what to do about it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import pytest
+
+from frazil.backend import CONTRACT
+from frazil.config import config
+from frazil.errors import BackendError, DeviceError, PluginWarning
+
+from .conftest import TOY
+
+
+def refused(manager, name: str) -> str:
+    """The message with which the manager refuses to open backend `name`."""
+    with pytest.raises(BackendError) as error:
+        manager.open_backend(name)
+    return str(error.value)
+
+
+def test_a_backend_is_imported_only_when_asked_for(toy):
+    manager = toy.manager()
+    assert {"numpy", "toy", "cupy", "opencl"} <= {record.name for record in manager.backends()}
+    assert manager.backend_for_device_type("toy") == "toy"
+    assert "frazil_toy" not in sys.modules
+    assert manager.open_backend("toy").describe() == "one toy"
+    assert "frazil_toy" in sys.modules
+    assert manager.open_backend("toy") is manager.open_backend("toy")
+
+
+def test_records_know_their_distribution_and_the_missing_come_last(toy):
+    records = toy.manager().backends()
+    assert {record.name: record.distribution for record in records}["toy"] == "frazil-toy 0.3"
+    assert [record.load is None for record in records] == sorted(record.load is None for record in records)
+
+
+def test_device_types(toy):
+    manager = toy.manager()
+    assert [manager.device_type_of(name) for name in ("numpy", "toy")] == ["cpu", "toy"]
+    with pytest.raises(DeviceError, match=r"there is no device type 'tory'; did you mean 'toy'\?"):
+        manager.backend_for_device_type("tory")
+    with pytest.raises(DeviceError, match="'numpy' is a backend, and its device type is 'cpu'"):
+        manager.backend_for_device_type("numpy")
+
+
+def test_auto_takes_what_runs_a_kernel(toy):
+    assert toy.manager().auto() == "toy"
+    assert toy.manager().device_type_of("auto") == "toy"
+
+
+def test_auto_passes_over_what_fails(site):
+    wrong = TOY.replace("np.add", "np.subtract")
+    site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=wrong)
+    assert site.manager().auto() == "numpy"
+    (site.path / "frazil_toy.py").write_text("raise OSError('no driver')")
+    del sys.modules["frazil_toy"]
+    with pytest.warns(PluginWarning, match='backend = "auto" passes over .toy.: .*OSError: no driver'):
+        assert site.manager().auto() == "numpy"
+
+
+# Backends that cannot be had.
+
+
+def test_an_unknown_backend_gets_the_nearest_name(toy):
+    assert refused(toy.manager(), "nunpy") == "there is no backend 'nunpy'; did you mean 'numpy'?"
+    assert refused(toy.manager(), "tpu9") == "there is no backend 'tpu9'; `frazil backends` lists those there are"
+    assert refused(toy.manager(), "cpu") == "there is no backend 'cpu'; 'cpu' is a device type, and its backend is 'numpy'"
+
+
+def test_an_unknown_backend_of_the_configuration_names_who_asked(site):
+    with config(backend="nunpy"):
+        assert refused(site.manager(), "nunpy").startswith("with fz.config(...): there is no backend 'nunpy'")
+
+
+def test_a_known_backend_that_is_not_installed_prints_its_pip_line(site, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyopencl", None)
+    expected = "backend 'opencl' is known but not installed: pip install 'frazil[opencl]'"
+    assert refused(site.manager(), "opencl") == expected
+    with pytest.raises(BackendError, match="known but not installed"):
+        site.manager().backend_for_device_type("opencl")
+
+
+def test_a_backend_whose_vendor_library_is_missing_prints_its_pip_line(site):
+    """The backend is registered, but what it requires is not there: found out without importing the backend."""
+    site.install(
+        "frazil-snow",
+        "1.0",
+        {"frazil.plugins": {"snow": "frazil_snow"}},
+        frazil_snow="""
+            from frazil.plugins import BackendRecord, hookimpl
+
+            def load():
+                raise AssertionError("imported")
+
+            @hookimpl
+            def frazil_backends():
+                return [BackendRecord("snow", load, "cuda", ("libsnow",), "pip install frazil-snow[lib]")]
+        """,
+    )
+    assert refused(site.manager(), "snow") == "backend 'snow' is known but not installed: pip install frazil-snow[lib]"
+
+
+def test_a_backend_that_fails_on_import_keeps_its_cause(site):
+    site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy="import libtoy")
+    manager = site.manager()
+    assert "toy" in [record.name for record in manager.backends()]
+    with pytest.raises(BackendError) as error:
+        manager.open_backend("toy")
+    assert str(error.value) == (
+        "backend 'toy' of frazil-toy 0.3 cannot be imported: ModuleNotFoundError: No module named 'libtoy' (pip install libtoy)"
+    )
+    assert isinstance(error.value.__cause__, ModuleNotFoundError)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ('name = "toy"', 'name = "joy"', "its class says name = 'joy', its entry point 'toy': make them equal"),
+        (
+            'device_type = "toy"',
+            'device_type = "cpu"',
+            "its class says device_type = 'cpu', expected is 'toy' (the name of its entry",
+        ),
+        (
+            'name = "toy"',
+            f'name = "toy"\n        contract = {CONTRACT + 1}',
+            f"was written for contract {CONTRACT + 1}, this frazil has contract {CONTRACT}: upgrade frazil",
+        ),
+        (
+            'name = "toy"',
+            f'name = "toy"\n        contract = {CONTRACT - 1}',
+            f"was written for contract {CONTRACT - 1}, this frazil has contract {CONTRACT}: upgrade frazil-toy",
+        ),
+        (
+            "class Toy(Backend):",
+            "class Toy:\n        contract = 1",
+            "the entry point must name a subclass of frazil.backend.Backend",
+        ),
+        ("def device_count", "def device_cuont", "cannot start: TypeError: Can't instantiate abstract class Toy"),
+    ],
+    ids=["name", "device type", "newer contract", "older contract", "no Backend", "incomplete"],
+)
+def test_a_backend_that_breaks_the_contract_is_refused(site, before, after, message):
+    assert before in TOY
+    site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=TOY.replace(before, after))
+    assert f"backend 'toy' of frazil-toy 0.3{': ' if message.startswith(('its', 'the')) else ' '}{message}" in refused(
+        site.manager(), "toy"
+    )
+
+
+def test_two_distributions_with_one_backend_are_both_named(toy):
+    toy.install("frazil-joy", "2.0", {"frazil.backends": {"toy": "frazil_joy:Toy"}})
+    message = refused(toy.manager(), "toy")
+    assert "backend 'toy' is provided by two distributions, " in message
+    assert "frazil-toy 0.3" in message and "frazil-joy 2.0" in message and message.endswith("uninstall one of them")
+    assert [record.name for record in toy.manager().backends()].count("toy") == 1
+
+
+# Plugins.
+
+SNOW = """
+    from frazil.plugins import BackendRecord, LoweringRecord, OpsRecord, hookimpl
+
+    @hookimpl
+    def frazil_backends():
+        from frazil_toy import Toy
+
+        return [BackendRecord("toy", lambda: Toy, "toy")]
+
+    @hookimpl
+    def frazil_ops():
+        return [OpsRecord("frazil_snow_ops")]
+
+    @hookimpl
+    def frazil_onnx_lowerings():
+        return [LoweringRecord("snowfall", lower=len)]
+"""
+
+
+@pytest.fixture
+def snow(site):
+    """The site with a plugin that uses every hook."""
+    site.install(
+        "frazil-snow",
+        "1.0",
+        {"frazil.plugins": {"snow": "frazil_snow"}},
+        frazil_snow=SNOW,
+        frazil_toy=TOY,
+        frazil_snow_ops="imported = True",
+    )
+    return site
+
+
+def test_a_plugin_offers_through_every_hook(snow):
+    manager = snow.manager()
+    assert [(info.name, info.distribution, info.error) for info in manager.plugins()][1:] == [("snow", "frazil-snow 1.0", None)]
+    assert set(manager.open_plugin("snow").hooks) == {"frazil_backends", "frazil_ops", "frazil_onnx_lowerings"}
+    assert manager.open_backend("toy").name == "toy"
+    assert manager.lowerings()["snowfall"].distribution == "frazil-snow 1.0"
+    assert "frazil_snow_ops" not in sys.modules
+    manager.load_ops()
+    assert "frazil_snow_ops" in sys.modules
+
+
+def test_plugins_are_not_imported_for_a_backend_with_an_entry_point(snow):
+    snow.manager().open_backend("numpy")
+    assert "frazil_snow" not in sys.modules
+
+
+def test_two_lowerings_of_one_op_name_both_distributions(snow):
+    snow.install("frazil-hail", "4.0", {"frazil.plugins": {"hail": "frazil_snow:hail"}})
+    (snow.path / "frazil_snow.py").write_text((snow.path / "frazil_snow.py").read_text() + "\nimport frazil_hail as hail")
+    (snow.path / "frazil_hail.py").write_text(
+        "from frazil.plugins import LoweringRecord, hookimpl\n"
+        "@hookimpl\ndef frazil_onnx_lowerings():\n    return [LoweringRecord('snowfall', len)]"
+    )
+    with pytest.raises(BackendError, match="op 'snowfall' has lowerings from two distributions") as error:
+        snow.manager().lowerings()
+    assert "frazil-snow 1.0" in str(error.value) and "frazil-hail 4.0" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import libsnow", "ModuleNotFoundError: No module named 'libsnow'"),
+        ("import frazil.plugins\n@frazil.plugins.hookimpl\ndef frazil_backend(): ...", "unknown hook 'frazil_backend'"),
+        (
+            "import frazil.plugins\n@frazil.plugins.hookimpl\ndef frazil_backends(): return 1 / 0",
+            "ZeroDivisionError: division by zero",
+        ),
+    ],
+    ids=["import", "unknown hook", "hook raises"],
+)
+def test_a_broken_plugin_is_a_warning_when_listed_and_an_error_when_asked_for(toy, source, reason):
+    toy.install("frazil-snow", "1.0", {"frazil.plugins": {"snow": "frazil_snow"}}, frazil_snow=source)
+    manager = toy.manager()
+    with pytest.warns(PluginWarning, match="plugin 'snow' of frazil-snow 1.0 is broken") as caught:
+        assert "toy" in [record.name for record in manager.backends()]
+    assert len(caught) == 1 and reason in str(caught[0].message)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # told once
+        broken = {info.name: info.error for info in manager.plugins()}
+        with pytest.raises(BackendError) as error:
+            manager.open_plugin("snow")
+        missing = refused(manager, "snowball")
+    assert reason in str(error.value) and "pip uninstall frazil-snow" in str(error.value)
+    assert error.value.__cause__ is broken["snow"]
+    assert "plugin 'snow' of frazil-snow 1.0 is broken" in missing and "it may be the one that provides it" in missing
+
+
+def test_asking_for_an_unknown_plugin(snow):
+    with pytest.raises(BackendError, match=r"there is no plugin 'snwo'; did you mean 'snow'\?"):
+        snow.manager().open_plugin("snwo")
