@@ -1,0 +1,188 @@
+"""Convolution and its two gradients: columns (im2col) times weights, tile by tile.
+
+A tile is a run of images, or of output rows of one image, whose columns fit the cache; images are spread over threads
+(threads.py). Any number of spatial dimensions. In comments N images, C and F input and output channels, K kernel positions, P
+output positions.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from .threads import scratch, split
+
+Sizes = tuple[int, ...]
+
+#: Columns of a tile: what a core's second-level cache holds, and enough positions that a GEMM is worth its packing.
+TILE_BYTES = 1 << 21
+TILE_POSITIONS = 256
+
+ALL = slice(None)
+
+
+class _Window(NamedTuple):
+    """How the kernel moves: what all three operations share."""
+
+    kernel: Sizes
+    stride: Sizes
+    padding: Sizes
+    dilation: Sizes
+    out: Sizes  # spatial size of the result of the forward convolution
+
+    def pad(self, images: int, channels: int, size: Sizes, dtype: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Zeroed scratch for padded images, and the view of it where the images go."""
+        padded = scratch("padded", (images, channels, *(n + 2 * p for n, p in zip(size, self.padding, strict=True))), dtype)
+        padded.fill(0)
+        return padded, padded[(ALL, ALL, *(slice(p, p + n) for n, p in zip(size, self.padding, strict=True)))]
+
+    def view(self, padded: np.ndarray) -> np.ndarray:
+        """The view [C, *kernel, N, *out] of padded images [N, C, ...]: what every kernel position sees."""
+        n, c, *spatial = padded.strides
+        return as_strided(
+            padded,
+            (padded.shape[1], *self.kernel, padded.shape[0], *self.out),
+            (c, *_times(self.dilation, spatial), n, *_times(self.stride, spatial)),
+        )
+
+    def tiles(self, start: int, stop: int, column_bytes: int) -> list[tuple[slice, list[slice]]]:
+        """Images start..stop as (images, [output rows, ...]): several whole images, or one image in several runs of rows."""
+        positions = max(TILE_POSITIONS, TILE_BYTES // column_bytes)
+        images = max(1, positions // math.prod(self.out))
+        rows = max(1, positions // math.prod(self.out[1:])) if images == 1 else self.out[0]
+        runs = [slice(i, min(i + rows, self.out[0])) for i in range(0, self.out[0], rows)]
+        return [(slice(i, min(i + images, stop)), runs) for i in range(start, stop, images)]
+
+
+def _times(a: Sizes, b: Any) -> Sizes:
+    return tuple(x * y for x, y in zip(a, b, strict=True))
+
+
+def _columns(x: np.ndarray, window: _Window, groups: int, start: int, stop: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """(images, output rows, columns [groups, C/groups*K, P]) of every tile; the columns are overwritten by the next tile."""
+    channels, taps = x.shape[1], math.prod(window.kernel)
+    shape = (groups, channels // groups * taps, -1)
+    tiles = window.tiles(start, stop, channels * taps * x.itemsize)
+    padded = any(window.padding)
+    pointwise = taps == 1 and max(window.stride) == 1
+    if padded and tiles:
+        source, inside = window.pad(tiles[0][0].stop - start, channels, x.shape[2:], x.dtype)
+    for images, runs in tiles:
+        count = images.stop - images.start
+        if padded:
+            np.copyto(inside[:count], x[images])
+        seen = window.view(source[:count] if padded else x[images])
+        for rows in runs:
+            part = seen[(*(ALL,) * (2 + len(window.kernel)), rows)]
+            if not (pointwise and count == 1 and not padded):
+                columns = scratch("columns", part.shape, x.dtype)
+                np.copyto(columns, part)
+                part = columns
+            yield images, rows, part.reshape(shape)
+
+
+def _tile_of(g: np.ndarray, groups: int, images: slice, rows: slice) -> np.ndarray:
+    """g[images, :, rows] as [groups, F/groups, P]."""
+    part = np.moveaxis(g[images, :, rows], 1, 0)
+    if part.shape[1] > 1:
+        copy = scratch("tile", part.shape, g.dtype)
+        np.copyto(copy, part)
+        part = copy
+    return part.reshape(groups, part.shape[0] // groups, -1)
+
+
+def conv(
+    x: np.ndarray, w: np.ndarray, bias: np.ndarray | None = None, *, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """Cross-correlation of x [N, C, ...] with w [F, C/groups, ...], plus bias [F]."""
+    kernel = w.shape[2:]
+    out = tuple(
+        (n + 2 * p - d * (k - 1) - 1) // s + 1
+        for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
+    )
+    if min(out) < 1:
+        raise ValueError(f"a kernel of size {kernel} does not fit an input of size {x.shape[2:]} with padding {padding}")
+    window = _Window(kernel, stride, padding, dilation, out)
+    filters = len(w)
+    y = np.empty((len(x), filters, *out), x.dtype)
+    weights = np.ascontiguousarray(w).reshape(groups, filters // groups, -1)
+    if bias is not None:
+        bias = bias.reshape(filters, *(1,) * (1 + len(out)))
+
+    def work(start: int, stop: int) -> None:
+        for images, rows, columns in _columns(x, window, groups, start, stop):
+            target = np.moveaxis(y[images, :, rows], 1, 0)
+            if target.shape[1] == 1:
+                product = np.matmul(weights, columns, out=target.reshape(groups, filters // groups, -1))
+            else:
+                product = np.matmul(weights, columns, out=scratch("tile", (*weights.shape[:2], columns.shape[2]), x.dtype))
+            product = product.reshape(target.shape)
+            if bias is not None:
+                np.add(product, bias, out=target)
+            elif target.shape[1] > 1:
+                np.copyto(target, product)
+
+    split(work, len(x), nbytes=y.nbytes + x.nbytes * math.prod(kernel) // math.prod(stride))
+    return y
+
+
+def conv_weight_grad(
+    g: np.ndarray, x: np.ndarray, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """Gradient of `conv` with respect to w, from g [N, F, ...] and x."""
+    window = _Window(kernel_size, stride, padding, dilation, g.shape[2:])
+    channels = x.shape[1] // groups
+    shape = (groups, g.shape[1] // groups, channels * math.prod(kernel_size))
+
+    def work(start: int, stop: int) -> np.ndarray:
+        total = np.zeros(shape, g.dtype)
+        for images, rows, columns in _columns(x, window, groups, start, stop):
+            total += np.matmul(_tile_of(g, groups, images, rows), columns.swapaxes(1, 2), out=scratch("part", shape, g.dtype))
+        return total
+
+    parts = split(work, len(x), nbytes=g.nbytes + x.nbytes * math.prod(kernel_size) // math.prod(stride))
+    total = parts[0] if parts else np.zeros(shape, g.dtype)
+    for part in parts[1:]:
+        total += part
+    return total.reshape(g.shape[1], channels, *kernel_size)
+
+
+def conv_input_grad(
+    g: np.ndarray, w: np.ndarray, *, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> np.ndarray:
+    """Gradient of `conv` with respect to x of spatial size `size`, from g [N, F, ...] and w; the transposed convolution."""
+    kernel = w.shape[2:]
+    filters, channels = len(w), w.shape[1] * groups
+    margin = tuple(d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding, strict=True))
+    if max(stride) == 1 and min(margin) >= 0 and filters <= 2 * channels:
+        # Then it is a convolution with the weights turned round, which writes each result once.
+        turned = w.reshape(groups, filters // groups, -1, *kernel).swapaxes(1, 2)[(..., *(slice(None, None, -1),) * len(kernel))]
+        turned = turned.reshape(channels, filters // groups, *kernel)
+        return conv(g, turned, stride=stride, padding=margin, dilation=dilation, groups=groups)
+    window = _Window(kernel, stride, padding, dilation, g.shape[2:])
+    weights = np.ascontiguousarray(w).reshape(groups, filters // groups, -1).swapaxes(1, 2)
+    multiply = np.multiply if filters == groups else np.matmul  # a GEMM with an inner dimension of 1 is slow
+    x = np.empty((len(g), channels, *size), g.dtype)
+
+    def work(start: int, stop: int) -> None:
+        tiles = window.tiles(start, stop, channels * math.prod(kernel) * g.itemsize)
+        for images, runs in tiles:
+            padded, inside = window.pad(images.stop - images.start, channels, size, g.dtype)
+            seen = window.view(padded)
+            for rows in runs:
+                tile = _tile_of(g, groups, images, rows)
+                columns = scratch("columns", (*weights.shape[:2], tile.shape[2]), g.dtype)
+                multiply(weights, tile, out=columns)
+                columns = columns.reshape(channels, *kernel, -1, rows.stop - rows.start, *window.out[1:])
+                for tap in itertools.product(*map(range, kernel)):
+                    target = seen[(ALL, *tap, ALL, rows)]
+                    target += columns[(ALL, *tap)]
+            np.copyto(x[images], inside)
+
+    split(work, len(x), nbytes=g.nbytes + x.nbytes * math.prod(kernel) // math.prod(stride))
+    return x

@@ -1,0 +1,455 @@
+"""Pooling over one to three spatial dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import dtypes
+from ..errors import ArgumentError, ShapeError
+from ..recorder.sizes import size_min
+from ..table import E, S, Spec, function, ints, primitive
+from ..tensor import Tensor
+from .common import require_float, same
+from .conv import batched, spatial
+from .indexing import gather
+from .reduction import mean
+from .shape import cat, flatten, narrow, reshape, squeeze
+
+_PAIRS_2D: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
+_OVERLAP_2D: dict[str, Any] = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 1), "ceil_mode": False}
+_CEIL_1D: dict[str, Any] = {"kernel_size": (3,), "stride": (2,), "padding": (1,), "ceil_mode": True}
+_CEIL_3D: dict[str, Any] = {"kernel_size": (2, 1, 2), "stride": (2, 1, 3), "padding": (0, 0, 1), "ceil_mode": True}
+
+
+def _out_size(
+    name: str, size: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[Any, ...]:
+    sizes = []
+    for n, k, s, p, d in zip(size, kernel_size, stride, padding, dilation, strict=True):
+        free = n + 2 * p - d * (k - 1) - 1
+        if not ceil_mode:
+            out = free // s + 1
+        else:
+            # The last window must start inside the input or its left padding: one window less when it would not.
+            out = (free + s - 1) // s + 1
+            starts = (n + p - 1) // s + 1
+            out = min(out, starts) if isinstance(out, int) and isinstance(starts, int) else size_min(out, starts)
+        if isinstance(out, int) and out < 1:
+            raise ShapeError(
+                f"{name}: a window of size {list(kernel_size)} with dilation {list(dilation)} does not fit an input of "
+                f"size {list(size)} with padding {list(padding)}"
+            )
+        sizes.append(out)
+    return tuple(sizes)
+
+
+def _checked(name: str, x: Spec, kernel_size: Any) -> None:
+    require_float(name, x)
+    if len(x.shape) != len(kernel_size) + 2:
+        raise ShapeError(f"{name}: expected {len(kernel_size) + 2} dimensions (N, C, ...), given {x}")
+
+
+# ----------------------------------------------------------------------------------------------------------------------- max
+
+
+def _at_maximum(g: Tensor, x: Tensor, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Tensor:
+    """The elements of g (of the shape of x) at the places where the windows of x have their maximum."""
+    indices = max_pool_indices(x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+    return reshape(gather(flatten(g, 2), 2, flatten(indices, 2)), shape=tuple(indices._a.shape))
+
+
+@primitive(
+    vjp=lambda g, x, y, kernel_size, stride, padding, dilation, ceil_mode: max_pool_grad(
+        g, x, y, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
+    ),
+    samples=[
+        S(2, 2, 4, 6, dilation=(1, 1), **_PAIRS_2D),
+        S(2, 2, 5, 5, dilation=(1, 1), **_PAIRS_2D),
+        S(1, 2, 6, 7, dilation=(1, 2), **_OVERLAP_2D),
+        S(2, 1, 6, dilation=(1,), **_CEIL_1D),
+        S(1, 2, 3, 2, 4, dilation=(1, 1, 1), **_CEIL_3D),
+        S(0, 2, 4, 4, dilation=(1, 1), **_PAIRS_2D),
+        S.of([[[1.0, 1.0, float("nan"), 2.0, float("-inf"), float("-inf")]]], dilation=(1,), **_CEIL_1D),
+    ],
+    errors=[
+        E(S(1, 1, 1, 1, dilation=(1, 1), **_PAIRS_2D), r"max_pool: a window of size \[2, 2\].*does not fit.*\[1, 1\]"),
+        E(S(4, 4, dilation=(1, 1), **_PAIRS_2D), "max_pool: expected 4 dimensions"),
+        E(S(ints(1, 1, 4, 4), dilation=(1, 1), **_PAIRS_2D), "max_pool: x must be floating"),
+    ],
+    exact=True,
+    methods=[],
+    public=False,
+)
+def max_pool(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):  # type: ignore[no-untyped-def]
+    """The largest value of every window of x [N, C, ...]; NaN where there is one."""
+    _checked("max_pool", x, kernel_size)
+    out = _out_size("max_pool", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    return Spec((*x.shape[:2], *out), x.dtype)
+
+
+@primitive(
+    samples=[
+        S(2, 2, 5, 6, dilation=(1, 1), **_PAIRS_2D),
+        S(1, 2, 6, 7, dilation=(1, 2), **_OVERLAP_2D),
+        S(2, 1, 6, dilation=(1,), **_CEIL_1D),
+        S.of([[[1.0, 1.0, float("nan"), 2.0, float("-inf"), float("-inf")]]], dilation=(1,), **_CEIL_1D),
+        S(0, 2, 4, 4, dilation=(1, 1), **_PAIRS_2D),
+    ],
+    errors=[E(S(4, 4, dilation=(1, 1), **_PAIRS_2D), "max_pool_indices: expected 4 dimensions")],
+    exact=True,
+    methods=[],
+    public=False,
+)
+def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):  # type: ignore[no-untyped-def]
+    """Where the maximum of every window lies in the flattened spatial plane: of equal ones the first, of several NaN the last."""
+    _checked("max_pool_indices", x, kernel_size)
+    out = _out_size("max_pool_indices", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    return Spec((*x.shape[:2], *out), dtypes.int64)
+
+
+@primitive(
+    vjp=(
+        lambda g, x, kernel_size, stride, padding, dilation, ceil_mode: _at_maximum(
+            g, x, kernel_size, stride, padding, dilation, ceil_mode
+        ),
+        None,
+        None,
+    ),
+    promote="same",
+    samples=[
+        S((2, 2, 2, 3), (2, 2, 5, 6), (2, 2, 2, 3), dilation=(1, 1), grad=False, **_PAIRS_2D),
+    ],
+    errors=[
+        E(
+            S((2, 2, 2, 2), (2, 2, 5, 6), (2, 2, 2, 3), dilation=(1, 1), **_PAIRS_2D),
+            r"max_pool_grad: .*\[2, 2, 2, 3\].*gradient is .*\[2, 2, 2, 2\]",
+        )
+    ],
+    methods=[],
+    public=False,
+)
+def max_pool_grad(dy, x, y, /, *, kernel_size, stride, padding, dilation, ceil_mode):  # type: ignore[no-untyped-def]
+    """Gradient of y = max_pool(x) with respect to x: dy, put where the maxima are."""
+    _checked("max_pool_grad", x, kernel_size)
+    out = (*x.shape[:2], *_out_size("max_pool_grad", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode))
+    for what, spec in (("gradient", dy), ("maximum", y)):
+        if not same(tuple(spec.shape), out) and all(isinstance(n, int) for n in (*spec.shape, *out)):
+            raise ShapeError(f"max_pool_grad: pooling {x} gives shape {list(out)}, but the {what} is {spec}")
+    return Spec(x.shape, x.dtype)
+
+
+# ------------------------------------------------------------------------------------------------------------------- average
+
+
+@primitive(
+    vjp=lambda g, x_shape, kernel_size, stride, padding, ceil_mode, count_include_pad: avg_pool_grad(
+        g,
+        size=tuple(x_shape[2:]),
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+    ),
+    samples=[
+        S(2, 2, 4, 6, count_include_pad=True, **_PAIRS_2D),
+        S(2, 2, 5, 5, count_include_pad=True, **_PAIRS_2D),
+        S(1, 2, 6, 7, count_include_pad=True, **_OVERLAP_2D),
+        S(1, 2, 6, 7, count_include_pad=False, **_OVERLAP_2D),
+        S(2, 1, 6, count_include_pad=True, **_CEIL_1D),
+        S(2, 1, 6, count_include_pad=False, **_CEIL_1D),
+        S(1, 2, 3, 2, 4, count_include_pad=True, **_CEIL_3D),
+        S(0, 2, 4, 4, count_include_pad=True, **_PAIRS_2D),
+    ],
+    errors=[
+        E(S(1, 1, 1, 1, count_include_pad=True, **_PAIRS_2D), r"avg_pool: a window of size \[2, 2\].*does not fit"),
+        E(S(ints(1, 1, 4, 4), count_include_pad=True, **_PAIRS_2D), "avg_pool: x must be floating"),
+    ],
+    methods=[],
+    public=False,
+)
+def avg_pool(x, /, *, kernel_size, stride, padding, ceil_mode, count_include_pad):  # type: ignore[no-untyped-def]
+    """The mean of every window of x [N, C, ...]; padding counts as zeros, or not at all."""
+    _checked("avg_pool", x, kernel_size)
+    ones = (1,) * len(kernel_size)
+    return Spec((*x.shape[:2], *_out_size("avg_pool", x.shape[2:], kernel_size, stride, padding, ones, ceil_mode)), x.dtype)
+
+
+@primitive(
+    vjp=lambda g, kernel_size, stride, padding, ceil_mode, count_include_pad: avg_pool(
+        g,
+        kernel_size=kernel_size,
+        stride=stride,
+        padding=padding,
+        ceil_mode=ceil_mode,
+        count_include_pad=count_include_pad,
+    ),
+    samples=[
+        S(2, 2, 2, 2, size=(5, 5), count_include_pad=True, **_PAIRS_2D),
+        S(1, 2, 3, 8, size=(6, 7), count_include_pad=False, **_OVERLAP_2D),
+        S(2, 1, 4, size=(6,), count_include_pad=True, **_CEIL_1D),
+        S(0, 2, 2, 2, size=(4, 4), count_include_pad=True, **_PAIRS_2D),
+    ],
+    errors=[E(S(1, 1, 3, 3, size=(4, 4), count_include_pad=True, **_PAIRS_2D), "avg_pool_grad: .*size")],
+    methods=[],
+    public=False,
+)
+def avg_pool_grad(dy, /, *, size, kernel_size, stride, padding, ceil_mode, count_include_pad):  # type: ignore[no-untyped-def]
+    """Gradient of `avg_pool` with respect to its input, whose spatial size is `size`."""
+    _checked("avg_pool_grad", dy, kernel_size)
+    out = _out_size("avg_pool_grad", size, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
+    if not same(tuple(dy.shape[2:]), out) and all(isinstance(n, int) for n in (*dy.shape[2:], *out)):
+        raise ShapeError(f"avg_pool_grad: an input of size {list(size)} gives size {list(out)}, but the gradient is {dy}")
+    return Spec((*dy.shape[:2], *size), dy.dtype)
+
+
+# ---------------------------------------------------------------------------------------------------------- as PyTorch has it
+
+
+def _window(name: str, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> tuple[Any, Any, Any, Any]:
+    kernel = spatial(name, "kernel_size", kernel_size, n, minimum=1)
+    step = kernel if stride is None or stride == () or stride == [] else spatial(name, "stride", stride, n, minimum=1)
+    around = spatial(name, "padding", padding, n, minimum=0)
+    dilation = spatial(name, "dilation", dilation, n, minimum=1)
+    for p, k, d in zip(around, kernel, dilation, strict=True):
+        if 2 * p > d * (k - 1) + 1:
+            raise ArgumentError(f"{name}: padding {around} must be at most half of the window, kernel_size is {kernel}")
+    return kernel, step, around, dilation
+
+
+def _max_pool(
+    name: str,
+    n: int,
+    x: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    return_indices: bool,
+) -> Any:
+    kernel, stride, padding, dilation = _window(name, n, kernel_size, stride, padding, dilation)
+    x, had_batch = batched(name, x, n)
+    options = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": bool(ceil_mode)}
+    y = max_pool(x, **options)
+    if not return_indices:
+        return y if had_batch else squeeze(y, 0)
+    indices = max_pool_indices(x, **options)
+    return (y, indices) if had_batch else (squeeze(y, 0), squeeze(indices, 0))
+
+
+@function(methods=[])
+def max_pool1d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest value of every window of `input` [N, C, L] or [C, L]; `stride` is `kernel_size` by default.
+
+    `ceil_mode` also takes the window that reaches over the end. With `return_indices`, a pair (values, int64 positions).
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.max_pool1d(fz.tensor([[1.0, 3.0, 2.0, 5.0]]), 2)
+    tensor([[3., 5.]])
+    """
+    return _max_pool("max_pool1d", 1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+@function(methods=[])
+def max_pool2d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest value of every window of `input` [N, C, H, W] or [C, H, W]. See `max_pool1d`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.max_pool2d(fz.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 5.,  7.],
+             [13., 15.]]])
+    """
+    return _max_pool("max_pool2d", 2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+@function(methods=[])
+def max_pool3d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    dilation: int | Sequence[int] = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    """The largest value of every window of `input` [N, C, D, H, W] or [C, D, H, W]. See `max_pool1d`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.max_pool3d(fz.ones(1, 1, 4, 4, 4), 2).shape
+    frazil.Size([1, 1, 2, 2, 2])
+    """
+    return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def _avg_pool(
+    name: str,
+    n: int,
+    x: Tensor,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count_include_pad: bool,
+    divisor_override: int | None = None,
+) -> Tensor:
+    kernel, stride, padding, _ = _window(name, n, kernel_size, stride, padding)
+    x, had_batch = batched(name, x, n)
+    if divisor_override is not None:
+        if divisor_override == 0 or ceil_mode:
+            raise ArgumentError(
+                f"{name}: divisor_override must not be 0 and not go with ceil_mode, given {divisor_override} and {ceil_mode}"
+            )
+        count_include_pad = True
+    y = avg_pool(
+        x,
+        kernel_size=kernel,
+        stride=stride,
+        padding=padding,
+        ceil_mode=bool(ceil_mode),
+        count_include_pad=bool(count_include_pad),
+    )
+    if divisor_override is not None:
+        volume = 1
+        for k in kernel:
+            volume *= k
+        y = y * (volume / divisor_override)
+    return y if had_batch else squeeze(y, 0)
+
+
+@function(methods=[])
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The mean of every window of `input` [N, C, L] or [C, L]; `stride` is `kernel_size` by default.
+
+    Padding counts as zeros, unless `count_include_pad` is False. `ceil_mode` also takes the window that reaches over the end.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.avg_pool1d(fz.tensor([[1.0, 3.0, 2.0, 5.0]]), 2)
+    tensor([[2.0000, 3.5000]])
+    """
+    return _avg_pool("avg_pool1d", 1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+@function(methods=[])
+def avg_pool2d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of every window of `input` [N, C, H, W] or [C, H, W]. `divisor_override` divides by another number.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.avg_pool2d(fz.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 2.5000,  4.5000],
+             [10.5000, 12.5000]]])
+    """
+    return _avg_pool("avg_pool2d", 2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+@function(methods=[])
+def avg_pool3d(
+    input: Tensor,
+    kernel_size: int | Sequence[int],
+    stride: int | Sequence[int] | None = None,
+    padding: int | Sequence[int] = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of every window of `input` [N, C, D, H, W] or [C, D, H, W]. See `avg_pool2d`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.avg_pool3d(fz.ones(1, 1, 4, 4, 4), 2).shape
+    frazil.Size([1, 1, 2, 2, 2])
+    """
+    return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def _adaptive_avg_pool(name: str, n: int, x: Tensor, output_size: Any) -> Tensor:
+    """Means over windows as even as it goes: cell i of o covers floor(i n / o) .. ceil((i + 1) n / o)."""
+    x, had_batch = batched(name, x, n)
+    wanted = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * n
+    if len(wanted) != n or any(isinstance(o, (float, str)) or (isinstance(o, int) and o < 1) for o in wanted):
+        raise ArgumentError(f"{name}: output_size must be {n} positive numbers or None (keep), given {output_size!r}")
+    size = x._a.shape[2:]
+    sizes = tuple(m if o is None else o for m, o in zip(size, wanted, strict=True))
+    steps = []
+    for m, o in zip(size, sizes, strict=True):
+        steps.append(1 if same(m, o) else m // o if isinstance(m, int) and isinstance(o, int) and m % o == 0 else None)
+    whole = tuple(2 + i for i, o in enumerate(sizes) if same(o, 1))
+    if len(whole) == n:  # the most common case, and one that asks nothing of the size
+        y = mean(x, dim=whole, keepdim=True)
+    elif all(steps):
+        kernel = tuple(steps)
+        y = avg_pool(x, kernel_size=kernel, stride=kernel, padding=(0,) * n, ceil_mode=False, count_include_pad=True)
+    else:
+        y = x
+        for dim, (m, o) in enumerate(zip(size, sizes, strict=True), 2):
+            if same(o, 1):
+                y = mean(y, dim=(dim,), keepdim=True)
+            elif not same(m, o):
+                m, o = int(m), int(o)
+                cells = [(i * m // o, -(-(i + 1) * m // o)) for i in range(o)]
+                y = cat([mean(narrow(y, dim, start, stop - start), dim=(dim,), keepdim=True) for start, stop in cells], dim=dim)
+    return y if had_batch else squeeze(y, 0)
+
+
+@function(methods=[])
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over `output_size` windows that cover `input` [N, C, L] or [C, L] as evenly as possible; None keeps the size.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.adaptive_avg_pool1d(fz.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]), 2)
+    tensor([[2., 4.]])
+    """
+    return _adaptive_avg_pool("adaptive_avg_pool1d", 1, input, output_size)
+
+
+@function(methods=[])
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over a grid of `output_size` windows of `input` [N, C, H, W] or [C, H, W]. See `adaptive_avg_pool1d`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.adaptive_avg_pool2d(fz.ones(2, 3, 7, 5), (1, 1)).shape
+    frazil.Size([2, 3, 1, 1])
+    """
+    return _adaptive_avg_pool("adaptive_avg_pool2d", 2, input, output_size)
+
+
+@function(methods=[])
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over a grid of `output_size` windows of `input` [N, C, D, H, W] or [C, D, H, W]. See `adaptive_avg_pool1d`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.adaptive_avg_pool3d(fz.ones(1, 1, 4, 4, 4), 2).shape
+    frazil.Size([1, 1, 2, 2, 2])
+    """
+    return _adaptive_avg_pool("adaptive_avg_pool3d", 3, input, output_size)

@@ -1,0 +1,416 @@
+"""Convolution and pooling kernels of the NumPy backend: against their definition in float64, and against PyTorch."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+from frazil.backends.numpy import conv as C
+from frazil.backends.numpy import pool as P
+from frazil.backends.numpy import threads
+
+RNG = np.random.default_rng(0)
+
+
+def case(n: int, c: int, size: Any, f: int, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
+    label = f"{n}x{c}x{size}->{f} k{kernel} s{stride} p{padding} d{dilation} g{groups}".replace(" ", "")
+    return pytest.param((n, c, size, f, kernel, stride, padding, dilation, groups), id=label)
+
+
+#: Every branch of the kernels: tiles of whole images and of rows, pointwise, turned weights, depthwise, gaps, 1 to 3 dimensions.
+CONVOLUTIONS = [
+    case(2, 3, (7,), 4, (3,), (2,), (1,), (2,), 1),
+    case(3, 2, (6, 5), 4, (3, 3), (1, 1), (1, 1), (1, 1), 1),
+    case(2, 4, (7, 8), 6, (3, 2), (2, 1), (1, 0), (1, 2), 2),
+    case(2, 4, (6, 6), 4, (3, 3), (1, 1), (1, 1), (1, 1), 4),
+    case(2, 4, (6, 6), 8, (3, 3), (2, 2), (1, 1), (1, 1), 4),
+    case(2, 4, (5, 5), 3, (1, 1), (1, 1), (0, 0), (1, 1), 1),
+    case(1, 4, (5, 5), 3, (1, 1), (1, 1), (0, 0), (1, 1), 1),
+    case(2, 4, (5, 5), 3, (1, 1), (2, 2), (0, 0), (1, 1), 1),
+    case(2, 2, (5, 5), 3, (1, 1), (1, 1), (1, 1), (1, 1), 1),
+    case(2, 1, (6, 6), 8, (3, 3), (1, 1), (0, 0), (1, 1), 1),
+    case(2, 3, (4, 4), 2, (2, 2), (1, 1), (3, 3), (1, 1), 1),
+    case(2, 2, (9, 9), 3, (2, 2), (4, 4), (0, 0), (1, 1), 1),
+    case(2, 2, (3, 4, 5), 2, (2, 2, 3), (1, 2, 1), (0, 1, 1), (1, 1, 2), 1),
+    case(0, 2, (4, 4), 3, (3, 3), (1, 1), (0, 0), (1, 1), 1),
+]
+
+
+def naive_conv(x: np.ndarray, w: np.ndarray, stride: Any, padding: Any, dilation: Any, groups: int) -> np.ndarray:
+    """The definition, one output number at a time."""
+    spatial = range(len(stride))
+    x = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in padding)])
+    out = [(x.shape[2 + i] - dilation[i] * (w.shape[2 + i] - 1) - 1) // stride[i] + 1 for i in spatial]
+    y = np.zeros((len(x), len(w), *out))
+    for n, f, *o in np.ndindex(*y.shape):
+        first = f // (len(w) // groups) * w.shape[1]
+        for c, *k in np.ndindex(*w.shape[1:]):
+            y[(n, f, *o)] += x[(n, first + c, *(o[i] * stride[i] + k[i] * dilation[i] for i in spatial))] * w[(f, c, *k)]
+    return y
+
+
+def tensors(parameters: Any, dtype: str) -> Any:
+    n, c, size, f, kernel, stride, padding, dilation, groups = parameters
+    x = RNG.standard_normal((n, c, *size)).astype(dtype)
+    w = RNG.standard_normal((f, c // groups, *kernel)).astype(dtype)
+    return x, w, {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+
+
+def tolerance(dtype: str) -> dict[str, float]:
+    return {"rtol": 1e-5, "atol": 2e-5} if dtype == "float32" else {"rtol": 1e-12, "atol": 1e-12}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("parameters", CONVOLUTIONS)
+def test_convolution_is_its_definition(parameters: Any, dtype: str) -> None:
+    x, w, options = tensors(parameters, dtype)
+    bias = RNG.standard_normal(len(w)).astype(dtype)
+    expected = naive_conv(x.astype("float64"), w.astype("float64"), *options.values())
+    for b in (None, bias):
+        y = C.conv(x, w, b, **options)
+        wanted = expected if b is None else expected + b.reshape(-1, *(1,) * (x.ndim - 2))
+        assert y.dtype == dtype and y.flags.c_contiguous
+        np.testing.assert_allclose(y, wanted, **tolerance(dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("parameters", CONVOLUTIONS)
+def test_gradients_are_the_adjoints_of_the_convolution(parameters: Any, dtype: str) -> None:
+    """<g, conv(u, w)> = <conv_input_grad(g, w), u> for every unit vector u, and the same for the weights."""
+    x, w, options = tensors(parameters, dtype)
+    y = naive_conv(x.astype("float64"), w.astype("float64"), *options.values())
+    g = RNG.standard_normal(y.shape).astype(dtype)
+    dx = C.conv_input_grad(g, w, size=x.shape[2:], **options)
+    dw = C.conv_weight_grad(g, x, kernel_size=w.shape[2:], **options)
+    assert dx.shape == x.shape and dw.shape == w.shape and dx.dtype == dw.dtype == dtype
+    g64 = g.astype("float64")
+    for gradient, variable, of in (
+        (dx, x, lambda u: naive_conv(u, w.astype("float64"), *options.values())),
+        (dw, w, lambda u: naive_conv(x.astype("float64"), u, *options.values())),
+    ):
+        for i in RNG.permutation(variable.size)[:12]:
+            unit = np.zeros(variable.size)
+            unit[i] = 1.0
+            np.testing.assert_allclose(
+                gradient.reshape(-1)[i], (of(unit.reshape(variable.shape)) * g64).sum(), **tolerance(dtype)
+            )
+
+
+@pytest.mark.parametrize("parameters", CONVOLUTIONS)
+def test_small_tiles_give_what_large_ones_give(parameters: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, w, options = tensors(parameters, "float64")
+
+    def results() -> list[np.ndarray]:
+        y = C.conv(x, w, None, **options)
+        dx = C.conv_input_grad(y, w, size=x.shape[2:], **options)
+        return [y, dx, C.conv_weight_grad(y, x, kernel_size=w.shape[2:], **options)]
+
+    whole = results()
+    monkeypatch.setattr(C, "TILE_BYTES", 1)
+    monkeypatch.setattr(C, "TILE_POSITIONS", 8)
+    for a, b in zip(whole, results(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+# ------------------------------------------------------------------------------------------------------------------ pooling
+
+#: (size, kernel, stride, padding, dilation, ceil_mode)
+POOLS = [
+    ((8, 6), (2, 2), (2, 2), (0, 0), (1, 1), False),
+    ((7, 5), (2, 2), (2, 2), (0, 0), (1, 1), False),
+    ((7, 5), (2, 2), (2, 2), (0, 0), (1, 1), True),
+    ((7, 6), (3, 2), (2, 1), (1, 1), (1, 1), False),
+    ((7, 7), (3, 3), (1, 2), (1, 0), (2, 1), True),
+    ((9, 9), (2, 2), (3, 4), (0, 0), (1, 1), False),
+    ((5,), (3,), (3,), (1,), (1,), True),
+    ((6,), (1,), (2,), (0,), (1,), False),
+    ((4, 5, 3), (2, 2, 1), (2, 1, 2), (1, 0, 0), (1, 1, 1), True),
+]
+
+
+def naive_windows(size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> tuple[Any, Any]:
+    """Output size, and the input positions (inside and outside) of an output position along an axis."""
+    out = []
+    for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
+        free = n + 2 * p - d * (k - 1) - 1
+        o = -(-free // s) + 1 if ceil_mode else free // s + 1
+        out.append(o - 1 if ceil_mode and (o - 1) * s >= n + p else o)
+
+    def seen(axis: int, o: int) -> list[int]:
+        return [o * stride[axis] - padding[axis] + k * dilation[axis] for k in range(kernel[axis])]
+
+    return tuple(out), seen
+
+
+def naive_max_pool(x: np.ndarray, *parameters: Any) -> tuple[np.ndarray, np.ndarray]:
+    size = x.shape[2:]
+    out, seen = naive_windows(size, *parameters)
+    y, where = np.empty((*x.shape[:2], *out), x.dtype), np.empty((*x.shape[:2], *out), np.int64)
+    for n, c, *o in np.ndindex(*y.shape):
+        best, index = -np.inf, None
+        for position in itertools.product(*(seen(i, o[i]) for i in range(len(size)))):
+            if all(0 <= p < m for p, m in zip(position, size, strict=True)):
+                value = x[(n, c, *position)]
+                if index is None or value > best or np.isnan(value):
+                    best, index = value, int(np.ravel_multi_index(position, size))
+        y[(n, c, *o)], where[(n, c, *o)] = best, index
+    return y, where
+
+
+def naive_avg_pool(x: np.ndarray, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, include: bool) -> np.ndarray:
+    size = x.shape[2:]
+    out, seen = naive_windows(size, kernel, stride, padding, (1,) * len(kernel), ceil_mode)
+    y = np.empty((*x.shape[:2], *out))
+    for n, c, *o in np.ndindex(*y.shape):
+        total, count = 0.0, 0
+        for position in itertools.product(*(seen(i, o[i]) for i in range(len(size)))):
+            inside = all(0 <= p < m for p, m in zip(position, size, strict=True))
+            total += float(x[(n, c, *position)]) if inside else 0.0
+            in_padding = all(-q <= p < m + q for p, m, q in zip(position, size, padding, strict=True))
+            count += inside or (include and in_padding)
+        y[(n, c, *o)] = total / count
+    return y
+
+
+def pool_inputs(size: Any) -> dict[str, np.ndarray]:
+    plain = RNG.standard_normal((2, 3, *size))
+    special = RNG.choice([1.0, 2.0, np.nan, np.inf, -np.inf], (2, 3, *size), p=[0.4, 0.3, 0.1, 0.1, 0.1])
+    return {"plain": plain, "ties": np.floor(plain), "special": special, "lowest": np.full((1, 1, *size), -np.inf)}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("parameters", POOLS, ids=str)
+def test_max_pooling_is_its_definition(parameters: Any, dtype: str) -> None:
+    size, *rest = parameters
+    options = dict(zip(("kernel_size", "stride", "padding", "dilation", "ceil_mode"), rest, strict=True))
+    for kind, x in pool_inputs(size).items():
+        x = x.astype(dtype)
+        expected, where = naive_max_pool(x, *rest)
+        y = P.max_pool(x, **options)
+        assert y.dtype == dtype
+        np.testing.assert_array_equal(y, expected, err_msg=kind)
+        np.testing.assert_array_equal(P.max_pool_indices(x, **options), where, err_msg=kind)
+        g = RNG.standard_normal(y.shape).astype(dtype)
+        g.reshape(-1)[:2] = np.inf, -0.0
+        dx = np.zeros((*x.shape[:2], x[0, 0].size), dtype)
+        for n, c, *o in np.ndindex(*y.shape):
+            dx[n, c, where[(n, c, *o)]] += g[(n, c, *o)]
+        given = P.max_pool_grad(g, x, y, **options)
+        assert given.dtype == dtype
+        np.testing.assert_allclose(given, dx.reshape(x.shape), rtol=1e-6, atol=1e-6, err_msg=kind)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("include", [True, False])
+@pytest.mark.parametrize("parameters", [p for p in POOLS if set(p[4]) == {1}], ids=str)
+def test_average_pooling_is_its_definition(parameters: Any, include: bool, dtype: str) -> None:
+    size, kernel, stride, padding, _, ceil_mode = parameters
+    options = {
+        "kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil_mode, "count_include_pad": include
+    }  # fmt: skip
+    x = RNG.standard_normal((2, 3, *size)).astype(dtype)
+    y = P.avg_pool(x, **options)
+    assert y.dtype == dtype
+    np.testing.assert_allclose(y, naive_avg_pool(x, kernel, stride, padding, ceil_mode, include), **tolerance(dtype))
+    g = RNG.standard_normal(y.shape).astype(dtype)
+    dx = P.avg_pool_grad(g, size=size, **options)
+    assert dx.shape == x.shape and dx.dtype == dtype
+    for i in RNG.permutation(x.size)[:12]:
+        unit = np.zeros(x.size)
+        unit[i] = 1.0
+        of = naive_avg_pool(unit.reshape(x.shape), kernel, stride, padding, ceil_mode, include)
+        np.testing.assert_allclose(dx.reshape(-1)[i], (of * g).sum(), **tolerance(dtype))
+
+
+def test_empty_batches_pool_to_empty_batches() -> None:
+    options: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
+    for shape, out in (((0, 3, 4, 4), (0, 3, 2, 2)), ((2, 0, 4, 4), (2, 0, 2, 2))):
+        x = np.empty(shape, np.float32)
+        y = P.max_pool(x, dilation=(1, 1), **options)
+        assert y.shape == out and P.max_pool_indices(x, dilation=(1, 1), **options).shape == out
+        assert P.max_pool_grad(y, x, y, dilation=(1, 1), **options).shape == shape
+        assert P.avg_pool(x, count_include_pad=True, **options).shape == out
+        assert P.avg_pool_grad(y, size=(4, 4), count_include_pad=True, **options).shape == shape
+
+
+# --------------------------------------------------------------------------------------------------- what all kernels promise
+
+
+def every_kernel(x: np.ndarray, w: np.ndarray) -> dict[str, Any]:
+    """Name -> call of every kernel on inputs of one convolution with padding 1 and of a 2 x 2 pooling."""
+    options: dict[str, Any] = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    pool: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
+    y = np.ascontiguousarray(C.conv(x, w, None, **options))
+    m = P.max_pool(x, dilation=(1, 1), **pool)
+    return {
+        "conv": lambda: C.conv(x, w, None, **options),
+        "conv_input_grad": lambda: C.conv_input_grad(y, w, size=x.shape[2:], **options),
+        "conv_weight_grad": lambda: C.conv_weight_grad(y, x, kernel_size=w.shape[2:], **options),
+        "pointwise": lambda: C.conv(x, w[:, :, :1, :1], None, **{**options, "padding": (0, 0)}),
+        "max_pool": lambda: P.max_pool(x, dilation=(1, 1), **pool),
+        "max_pool_indices": lambda: P.max_pool_indices(x, dilation=(1, 1), **pool),
+        "max_pool_grad": lambda: P.max_pool_grad(m, x, m, dilation=(1, 1), **pool),
+        "avg_pool": lambda: P.avg_pool(x, count_include_pad=True, **pool),
+        "avg_pool_grad": lambda: P.avg_pool_grad(m, size=x.shape[2:], count_include_pad=True, **pool),
+        "trivial max_pool": lambda: P.max_pool(x, dilation=(1, 1), **{**pool, "kernel_size": (1, 1), "stride": (1, 1)}),
+    }
+
+
+NAMES = list(every_kernel(np.zeros((1, 1, 2, 2)), np.zeros((1, 1, 3, 3))))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_result_is_nobody_elses_memory(name: str) -> None:
+    """Neither the inputs' nor scratch, which the next call overwrites; and inputs are left as they were."""
+    x, w = RNG.standard_normal((3, 2, 6, 8)), RNG.standard_normal((4, 2, 3, 3))
+    before = x.copy(), w.copy()
+    first = every_kernel(x, w)[name]()
+    kept = first.copy()
+    assert not np.shares_memory(first, x) and not np.shares_memory(first, w)
+    for call in every_kernel(RNG.standard_normal(x.shape), RNG.standard_normal(w.shape)).values():
+        call()
+    np.testing.assert_array_equal(first, kept)
+    np.testing.assert_array_equal(x, before[0])
+    np.testing.assert_array_equal(w, before[1])
+    assert first.flags.writeable
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_layout_of_inputs_does_not_matter(name: str) -> None:
+    x, w = RNG.standard_normal((3, 2, 6, 8)), RNG.standard_normal((4, 2, 3, 3))
+    strided = np.ascontiguousarray(x.transpose(3, 0, 2, 1)).transpose(1, 3, 2, 0)
+    turned = np.ascontiguousarray(w[::-1, :, ::-1])[::-1, :, ::-1]
+    np.testing.assert_allclose(every_kernel(strided, turned)[name](), every_kernel(x, w)[name](), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_work_split_over_threads_gives_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, w = RNG.standard_normal((16, 8, 32, 32)), RNG.standard_normal((8, 8, 3, 3))
+    monkeypatch.setattr(threads._blas, "_get", lambda: 1)
+    alone = every_kernel(x, w)[name]()
+    monkeypatch.setattr(threads._blas, "_get", lambda: 3)
+    monkeypatch.setattr(threads._blas, "_set", lambda count: None)
+    np.testing.assert_allclose(every_kernel(x, w)[name](), alone, rtol=1e-10, atol=1e-10)
+
+
+# -------------------------------------------------------------------------------------------------------------------- threads
+
+
+def test_split_covers_the_range_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads._blas, "_get", lambda: 4)
+    monkeypatch.setattr(threads._blas, "_set", lambda count: None)
+    for count in (0, 1, 3, 4, 11):
+        ranges = threads.split(lambda start, stop: list(range(start, stop)), count, nbytes=1 << 30)
+        assert list(itertools.chain(*ranges)) == list(range(count))
+
+
+def test_split_raises_what_a_thread_raised_and_gives_blas_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = [2]
+    monkeypatch.setattr(threads._blas, "_get", lambda: count[0])
+    monkeypatch.setattr(threads._blas, "_set", lambda n: count.__setitem__(0, n))
+
+    def work(start: int, stop: int) -> None:
+        assert count == [1]
+        if start:
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        threads.split(work, 2, nbytes=1 << 30)
+    assert count == [2]
+
+
+def test_threads_see_the_callers_errstate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads._blas, "_get", lambda: 2)
+    monkeypatch.setattr(threads._blas, "_set", lambda n: None)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("error")
+        threads.split(lambda start, stop: np.ones(3) / np.zeros(3), 2, nbytes=1 << 30)
+
+
+def test_many_callers_at_once_get_their_own_results() -> None:
+    x, w = RNG.standard_normal((6, 16, 24, 24)), RNG.standard_normal((16, 16, 3, 3))
+    alone = {name: call() for name, call in every_kernel(x, w).items()}
+    wrong: list[str] = []
+
+    def caller() -> None:
+        calls = every_kernel(x, w)
+        for _ in range(4):
+            for name, call in calls.items():
+                if not np.allclose(call(), alone[name], rtol=1e-10, atol=1e-10):
+                    wrong.append(name)
+
+    callers = [threading.Thread(target=caller) for _ in range(4)]
+    before = threads._blas.threads()
+    for t in callers:
+        t.start()
+    for t in callers:
+        t.join()
+    assert not wrong
+    assert threads._blas.threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform cannot fork")
+def test_a_forked_child_can_still_convolve() -> None:
+    x, w = np.ones((8, 16, 32, 32), np.float32), np.ones((16, 16, 3, 3), np.float32)
+    call = every_kernel(x, w)["conv"]
+    expected = call()  # starts the threads that the child will not have
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is what is tested
+        child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(call(), expected) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+# --------------------------------------------------------------------------------------------------------------------- PyTorch
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("parameters", CONVOLUTIONS)
+def test_convolutions_agree_with_pytorch(parameters: Any) -> None:
+    torch = pytest.importorskip("torch")
+    size, kernel = parameters[2], parameters[4]
+    x, w, options = tensors(parameters, "float64")
+    tx, tw = (torch.tensor(a, requires_grad=True) for a in (x, w))
+    name = f"conv{len(size)}d"
+    ty = getattr(torch.nn.functional, name)(tx, tw, None, *options.values())
+    g = RNG.standard_normal(ty.shape)
+    dx, dw = torch.autograd.grad(ty, (tx, tw), torch.tensor(g))
+    for given, expected in (
+        (C.conv(x, w, None, **options), ty.detach()),
+        (C.conv_input_grad(g, w, size=size, **options), dx),
+        (C.conv_weight_grad(g, x, kernel_size=kernel, **options), dw),
+    ):
+        np.testing.assert_allclose(given, expected.numpy(), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("parameters", POOLS, ids=str)
+def test_pooling_agrees_with_pytorch(parameters: Any) -> None:
+    torch = pytest.importorskip("torch")
+    size, kernel, stride, padding, dilation, ceil_mode = parameters
+    options = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
+    functional = torch.nn.functional
+    for kind, x in pool_inputs(size).items():
+        tx = torch.tensor(x, requires_grad=True)
+        ty, where = getattr(functional, f"max_pool{len(size)}d")(tx, **options, return_indices=True)
+        np.testing.assert_array_equal(P.max_pool(x, **options), ty.detach().numpy(), err_msg=kind)
+        np.testing.assert_array_equal(P.max_pool_indices(x, **options), where.numpy(), err_msg=kind)
+        g = RNG.standard_normal(ty.shape)
+        (dx,) = torch.autograd.grad(ty, tx, torch.tensor(g))
+        np.testing.assert_allclose(P.max_pool_grad(g, x, ty.detach().numpy(), **options), dx.numpy(), rtol=1e-12, atol=1e-12)
+        if set(dilation) == {1} and kind == "plain":
+            for include in (True, False):
+                ty = getattr(functional, f"avg_pool{len(size)}d")(tx, kernel, stride, padding, ceil_mode, include)
+                (dx,) = torch.autograd.grad(ty, tx, torch.tensor(g))
+                rest = {"ceil_mode": ceil_mode, "count_include_pad": include}
+                y = P.avg_pool(x, kernel_size=kernel, stride=stride, padding=padding, **rest)
+                np.testing.assert_allclose(y, ty.detach().numpy(), rtol=1e-12, atol=1e-12)
+                given = P.avg_pool_grad(g, size=size, kernel_size=kernel, stride=stride, padding=padding, **rest)
+                np.testing.assert_allclose(given, dx.numpy(), rtol=1e-12, atol=1e-12)
