@@ -1,0 +1,50 @@
+"""The reference backend: NumPy arrays on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, final
+
+import numpy as np
+
+from frazil.backend import Backend, Capabilities, Kernel
+from frazil.dtypes import ALL
+
+from . import conv, optim, pool, random
+from .kernels import KERNELS
+
+__all__ = ["NumpyBackend"]
+
+
+@final
+class NumpyBackend(Backend):
+    """CPU tensors. Its arrays are `numpy.ndarray`s (and NumPy scalars for 0-d results)."""
+
+    name = "numpy"
+    device_type = "cpu"
+
+    def __init__(self) -> None:
+        # PyTorch computes with inf and NaN without a word, and so do we; the user's own NumPy code keeps its warnings because
+        # kernels run inside this state only where they are entered through it (see `quiet`).
+        self._kernels: dict[str, Kernel] = {**KERNELS, **conv.KERNELS, **pool.KERNELS, **random.KERNELS, **optim.KERNELS}
+
+    def device_count(self) -> int:
+        return 1
+
+    def capabilities(self, index: int = 0) -> Capabilities:
+        return Capabilities(dtypes=frozenset(ALL))
+
+    def native_dtypes(self) -> Mapping[Any, str]:
+        return {t.numpy: name for name, t in ALL.items()}
+
+    def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
+        return self._kernels
+
+    def from_host(self, array: np.ndarray, index: int = 0) -> Any:
+        return array
+
+    def to_host(self, array: Any) -> np.ndarray:
+        return array if isinstance(array, np.ndarray) else np.asarray(array)
+
+    def describe(self, index: int = 0) -> str:
+        return f"NumPy {np.__version__}"

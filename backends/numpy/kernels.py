@@ -1,0 +1,558 @@
+"""NumPy kernels of the primitives, and of the composites that are worth one.
+
+Signatures are those of `frazil.table.OPS`: arrays by position, canonical attributes by keyword. Results may be NumPy scalars where
+NumPy gives them for 0-d; `writable` turns them into arrays when somebody wants to share their memory.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+Array = Any  # ndarray or NumPy scalar
+
+KERNELS: dict[str, Callable[..., Any]] = {
+    # NumPy's own functions, without a frame around them
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "power": np.power,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "atan2": np.arctan2,
+    "hypot": np.hypot,
+    "logaddexp": np.logaddexp,
+    "floor_divide": np.floor_divide,
+    "remainder": np.remainder,
+    "fmod": np.fmod,
+    "neg": np.negative,
+    "abs": np.abs,
+    "sign": np.sign,
+    "exp": np.exp,
+    "exp2": np.exp2,
+    "expm1": np.expm1,
+    "log": np.log,
+    "log2": np.log2,
+    "log10": np.log10,
+    "log1p": np.log1p,
+    "sqrt": np.sqrt,
+    "reciprocal": np.reciprocal,
+    "square": np.square,
+    "sin": np.sin,
+    "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
+    "tanh": np.tanh,
+    "asinh": np.arcsinh,
+    "acosh": np.arccosh,
+    "atanh": np.arctanh,
+    "eq": np.equal,
+    "ne": np.not_equal,
+    "lt": np.less,
+    "le": np.less_equal,
+    "gt": np.greater,
+    "ge": np.greater_equal,
+    "logical_and": np.logical_and,
+    "logical_or": np.logical_or,
+    "logical_xor": np.logical_xor,
+    "logical_not": np.logical_not,
+    "bitwise_and": np.bitwise_and,
+    "bitwise_or": np.bitwise_or,
+    "bitwise_xor": np.bitwise_xor,
+    "bitwise_not": np.invert,
+    "bitwise_left_shift": np.left_shift,
+    "bitwise_right_shift": np.right_shift,
+    "isnan": np.isnan,
+    "isinf": np.isinf,
+    "isfinite": np.isfinite,
+    "where": np.where,
+}
+
+
+def kernel(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """Put a function into the table under its name."""
+    KERNELS[fn.__name__.rstrip("_") if fn.__name__ in _SPARED else fn.__name__] = fn
+    return fn
+
+
+_SPARED = {"sum_", "all_", "any_", "slice_"}
+
+
+# -------------------------------------------------------------------------------------------------------------- elementwise
+
+
+def _rounding(ufunc: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    def fn(x: Array) -> Array:
+        return ufunc(x) if x.dtype.kind == "f" else x.copy()
+
+    return fn
+
+
+KERNELS["floor"] = _rounding(np.floor)
+KERNELS["ceil"] = _rounding(np.ceil)
+KERNELS["trunc"] = _rounding(np.trunc)
+KERNELS["round_half_even"] = _rounding(np.rint)
+
+# Cody's rational approximations of erf and erfc (W. J. Cody, Math. Comp. 23, 1969), coefficients as published with Cephes.
+_ERF_T = (9.60497373987051638749e0, 9.00260197203842689217e1, 2.23200534594684319226e3, 7.00332514112805075473e3, 5.55923013010394962768e4)
+_ERF_U = (1.0, 3.35617141647503099647e1, 5.21357949780152679795e2, 4.59432382970980127987e3, 2.26290000613890934246e4, 4.92673942608635921086e4)
+_ERFC_P = (2.46196981473530512524e-10, 5.64189564831068821977e-1, 7.46321056442269912687e0, 4.86371970985681366614e1, 1.96520832956077098242e2,
+           5.26445194995477358631e2, 9.34528527171957607540e2, 1.02755188689515710272e3, 5.57535335369399327526e2)  # fmt: skip
+_ERFC_Q = (1.0, 1.32281951154744992508e1, 8.67072140885989742329e1, 3.54937778887819891062e2, 9.75708501743205489753e2,
+           1.82390916687909736289e3, 2.24633760818710981792e3, 1.65666309194161350182e3, 5.57535340817727675546e2)  # fmt: skip
+# A rational approximation of erf for float32 on [-4, 4], where it reaches 1.
+_ERF32_P = (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05, -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02)  # fmt: skip
+_ERF32_Q = (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02)
+
+
+def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
+    result = x * x.dtype.type(coefficients[0])
+    for c in coefficients[1:-1]:
+        result += x.dtype.type(c)
+        result *= x
+    result += x.dtype.type(coefficients[-1])
+    return result
+
+
+@kernel
+def erf(x: Array) -> Array:
+    if x.dtype != np.float64:
+        z = np.clip(x.astype(np.float32), np.float32(-4), np.float32(4))
+        square = np.asarray(z * z)
+        return (z * _polynomial(_ERF32_P, square) / _polynomial(_ERF32_Q, square)).astype(x.dtype)
+    x = np.asarray(x)
+    size = np.abs(x)
+    near = np.minimum(size, 1.0)
+    square = np.asarray(near * near)
+    small = near * _polynomial(_ERF_T, square) / _polynomial(_ERF_U, square)
+    far = np.asarray(np.clip(size, 1.0, 7.0))
+    large = 1.0 - np.exp(-far * far) * _polynomial(_ERFC_P, far) / _polynomial(_ERFC_Q, far)
+    return np.copysign(np.where(size < 1.0, small, large), x) + x * 0  # NaN stays NaN
+
+
+@kernel
+def cast(x: Array, *, dtype: Any) -> Array:
+    if dtype.kind == "i" and x.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            return x.astype(dtype.numpy)
+    return x.astype(dtype.numpy)
+
+
+@kernel
+def copy(x: Array) -> Array:
+    return np.array(x)
+
+
+@kernel
+def relu(x: Array) -> Array:
+    return np.maximum(x, _ZERO.get(x.dtype, 0))
+
+
+_ZERO = {np.dtype(t): np.zeros((), t) for t in ("float16", "float32", "float64", "int64", "int32")}
+_ONE = {np.dtype(t): np.ones((), t) for t in ("float16", "float32", "float64")}
+_HALF = {np.dtype(t): np.full((), 0.5, t) for t in ("float16", "float32", "float64")}
+
+
+@kernel
+def relu_grad(g: Array, y: Array) -> Array:
+    return g * (y > _ZERO.get(y.dtype, 0))
+
+
+@kernel
+def sigmoid(x: Array) -> Array:
+    # 0.5 * tanh(x / 2) + 0.5 never overflows
+    half = _HALF[x.dtype]
+    y = np.multiply(x, half)
+    if type(y) is not np.ndarray:
+        return np.tanh(y) * half + half
+    np.tanh(y, out=y)
+    y *= half
+    y += half
+    return y
+
+
+@kernel
+def rsqrt(x: Array) -> Array:
+    return np.divide(_ONE[x.dtype], np.sqrt(x))
+
+
+@kernel
+def clamp_numbers(x: Array, *, min: Any, max: Any) -> Array:
+    if x.dtype.kind in "iu" and (type(min) is float or type(max) is float):
+        raise TypeError("an integer tensor cannot be clamped to fractions")
+    return np.clip(x, min, max)
+
+
+# --------------------------------------------------------------------------------------------------------------- reductions
+
+
+def _reduction(ufunc: np.ufunc) -> Callable[..., Any]:
+    reduce = ufunc.reduce
+
+    def fn(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+        return reduce(x, dim, None, None, keepdim)
+
+    return fn
+
+
+def _accumulating(ufunc: np.ufunc) -> Callable[..., Any]:
+    reduce = ufunc.reduce
+
+    def fn(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
+        if dtype is not None:
+            return reduce(x, dim, dtype.numpy, None, keepdim)
+        return reduce(x, dim, None if x.dtype.kind in "fc" else np.int64, None, keepdim)
+
+    return fn
+
+
+KERNELS["sum"] = _accumulating(np.add)
+KERNELS["prod"] = _accumulating(np.multiply)
+KERNELS["amax"] = _reduction(np.maximum)
+KERNELS["amin"] = _reduction(np.minimum)
+
+
+@kernel
+def all_(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+    return np.logical_and.reduce(x, dim, None, None, keepdim)
+
+
+@kernel
+def any_(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+    return np.logical_or.reduce(x, dim, None, None, keepdim)
+
+
+@kernel
+def mean(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
+    if dtype is not None:
+        x = x.astype(dtype.numpy)
+    if x.dtype.kind not in "fc":
+        raise TypeError("mean of integers")
+    shape = x.shape
+    count = math.prod(shape if dim is None else [shape[d] for d in dim])
+    total = np.add.reduce(x, dim, None, None, keepdim)
+    if not count:
+        return total * x.dtype.type(np.nan)
+    if type(total) is np.ndarray:
+        return np.divide(total, x.dtype.type(count), out=total)
+    return total / x.dtype.type(count)
+
+
+@kernel
+def argmax(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+    return np.asarray(np.argmax(x, axis=dim if x.ndim else None, keepdims=keepdim)).astype(np.int64)
+
+
+@kernel
+def argmin(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+    return np.asarray(np.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim)).astype(np.int64)
+
+
+def _scan(ufunc: np.ufunc) -> Callable[..., Any]:
+    def fn(x: Array, *, dim: int, dtype: Any = None) -> Array:
+        target = dtype.numpy if dtype is not None else x.dtype if x.dtype.kind in "fc" else np.int64
+        return ufunc.accumulate(x, dim, target) if x.ndim else np.asarray(x, target)
+
+    return fn
+
+
+KERNELS["cumsum"] = _scan(np.add)
+KERNELS["cumprod"] = _scan(np.multiply)
+
+
+def _descending(x: Array, dim: int) -> Array:
+    """Stable order from large to small: equal elements keep their order, NaN comes first."""
+    flipped = np.flip(x, dim)
+    order = np.flip(np.argsort(flipped, axis=dim, kind="stable"), dim)
+    return x.shape[dim] - 1 - order
+
+
+@kernel
+def sort_values(x: Array, *, dim: int = -1, descending: bool = False, stable: bool = True) -> tuple[Array, Array]:
+    if not x.ndim:
+        return np.array(x), np.zeros((), np.int64)
+    order = _descending(x, dim) if descending else np.argsort(x, axis=dim, kind="stable")
+    return np.take_along_axis(x, order, dim), order.astype(np.int64, copy=False)
+
+
+@kernel
+def topk_values(x: Array, *, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:
+    if x.ndim and not 0 <= k <= x.shape[dim]:
+        raise ValueError(f"k={k} of {x.shape[dim]}")
+    values, order = sort_values(x, dim=dim, descending=largest)
+    if not x.ndim:
+        return values, order
+    first = tuple(slice(0, k) if i == dim else slice(None) for i in range(x.ndim))
+    return np.array(values[first]), np.array(order[first])
+
+
+# -------------------------------------------------------------------------------------------------------------------- shape
+
+
+@kernel
+def reshape(x: Array, *, shape: Any) -> Array:
+    return x.reshape(shape)
+
+
+@kernel
+def permute(x: Array, *, dims: Any) -> Array:
+    return x.transpose(dims)
+
+
+@kernel
+def expand(x: Array, *, shape: Any) -> Array:
+    x = np.asarray(x)
+    extra = len(shape) - x.ndim
+    strides = (0,) * extra + tuple(0 if n == 1 and m != 1 else s for n, m, s in zip(x.shape, shape[extra:], x.strides, strict=True))
+    return np.ndarray(shape, x.dtype, x, 0, strides) if x.flags.forc and x.base is None else np.broadcast_to(x, shape)
+
+
+@kernel
+def slice_(x: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
+    return x[tuple(map(slice, starts, stops, steps))]
+
+
+@kernel
+def slice_scatter(x: Array, src: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
+    y = np.array(x)
+    y[tuple(map(slice, starts, stops, steps))] = src
+    return y
+
+
+@kernel
+def diagonal(x: Array, *, offset: int, dim1: int, dim2: int) -> Array:
+    d = np.diagonal(x, offset, dim1, dim2)
+    return np.lib.stride_tricks.as_strided(d, d.shape, d.strides, writeable=True) if x.flags.writeable else d
+
+
+@kernel
+def diagonal_scatter(x: Array, src: Array, *, offset: int, dim1: int, dim2: int) -> Array:
+    y = np.array(x)
+    diagonal(y, offset=offset, dim1=dim1, dim2=dim2)[...] = src
+    return y
+
+
+@kernel
+def cat(*arrays: Array, dim: int) -> Array:
+    parts = [a for a in arrays if a.shape != (0,)] or list(arrays[:1])
+    return np.concatenate(parts, dim)
+
+
+@kernel
+def flip(x: Array, *, dims: Any) -> Array:
+    return np.array(np.flip(x, dims)) if dims else np.array(x)
+
+
+@kernel
+def pad_constant(x: Array, *, pads: Any, value: Any = 0.0) -> Array:
+    y = np.full(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), value, x.dtype)
+    y[tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, pads, strict=True))] = x
+    return y
+
+
+# ----------------------------------------------------------------------------------------------------------------- indexing
+
+
+def _along(index: Array, dim: int) -> tuple[Array, ...]:
+    """Open index arrays that go with `index` along `dim`."""
+    ndim = index.ndim
+    return tuple(
+        index if d == dim else np.arange(index.shape[d]).reshape([-1 if i == d else 1 for i in range(ndim)]) for d in range(ndim)
+    )
+
+
+def _check_range(index: Array, n: int, name: str) -> None:
+    if index.size and (index.min() < 0 or index.max() >= n):
+        raise IndexError(f"an index is out of range for a dimension of size {n} (found {index.min()} to {index.max()})")
+
+
+@kernel
+def gather_values(x: Array, index: Array, *, dim: int) -> Array:
+    if not x.ndim:
+        return np.array(x)
+    if index.dtype.kind not in "iu" or x.ndim != index.ndim:
+        raise TypeError("gather")
+    _check_range(index, x.shape[dim], "gather")
+    return x[_along(index, dim)]
+
+
+@kernel
+def scatter_values(x: Array, index: Array, src: Array, *, dim: int) -> Array:
+    y = np.array(x)
+    if not y.ndim:
+        return np.array(src)
+    _check_range(index, x.shape[dim], "scatter")
+    y[_along(index, dim)] = src
+    return y
+
+
+@kernel
+def scatter_add_values(x: Array, index: Array, src: Array, *, dim: int) -> Array:
+    y = np.array(x)
+    if not y.ndim:
+        return y + src
+    _check_range(index, x.shape[dim], "scatter_add")
+    np.add.at(y, _along(index, dim), src)
+    return y
+
+
+@kernel
+def index(x: Array, *indices: Any) -> Array:
+    if len(indices) == 1 and indices[0].dtype.kind in "iu":
+        return x.take(indices[0], 0, mode="raise")
+    for i in indices:
+        if i is not None and i.dtype.kind not in "iu":
+            raise IndexError("indices must be integers")
+    return x[tuple(slice(None) if i is None else i for i in indices)]
+
+
+@kernel
+def index_put_values(x: Array, values: Array, *indices: Any, accumulate: bool = False) -> Array:
+    y = np.array(x)
+    if accumulate and len(indices) == 1 and y.ndim == 2 and np.ndim(values) == indices[0].ndim + 1:
+        return _add_rows(y, indices[0].ravel(), np.ascontiguousarray(values).reshape(-1, y.shape[1]))
+    key = tuple(slice(None) if i is None else i for i in indices)
+    if accumulate:
+        np.add.at(y, key, values)
+    else:
+        y[key] = values
+    return y
+
+
+def _add_rows(y: Array, rows: Array, values: Array) -> Array:
+    """y[rows] += values with repetitions, by sorting the rows and adding up runs: several times as fast as np.add.at."""
+    if not rows.size:
+        return y
+    _check_range(np.where(rows < 0, rows + y.shape[0], rows), y.shape[0], "index_put")
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    y[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+    return y
+
+
+@kernel
+def nonzero_positions(x: Array) -> Array:
+    return np.argwhere(x).astype(np.int64)
+
+
+@kernel
+def embedding(indices: Array, weight: Array) -> Array:
+    if indices.dtype.kind not in "iu" or weight.ndim != 2:
+        raise TypeError("embedding")
+    return weight.take(indices, 0)
+
+
+# ------------------------------------------------------------------------------------------------------------------- linalg
+
+
+@kernel
+def matmul(a: Array, b: Array) -> Array:
+    if a.ndim == 2 and b.ndim == 2:
+        return a.dot(b)  # the same product with half the overhead
+    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
+        return a.reshape(-1, a.shape[-1]).dot(b).reshape(*a.shape[:-1], b.shape[1])
+    return np.matmul(a, b)
+
+
+@kernel
+def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
+    y = x.dot(weight.T) if x.ndim == 2 else matmul(x, weight.T)
+    if bias is None:
+        return y
+    return np.add(y, bias, out=y) if type(y) is np.ndarray and y.ndim else y + bias
+
+
+# ------------------------------------------------------------------------------------------------------ softmax, norm, loss
+
+
+@kernel
+def softmax(x: Array, *, dim: int) -> Array:
+    if not x.ndim:
+        return np.exp(x - x)
+    y = np.subtract(x, np.maximum.reduce(x, dim, keepdims=True))
+    np.exp(y, out=y)
+    y /= np.add.reduce(y, dim, keepdims=True)
+    return y
+
+
+@kernel
+def softmax_grad(g: Array, y: Array, *, dim: int) -> Array:
+    if not y.ndim:
+        return g * 0
+    r = np.multiply(g, y)
+    total = np.add.reduce(r, dim, keepdims=True)
+    r -= y * total
+    return r
+
+
+@kernel
+def log_softmax(x: Array, *, dim: int) -> Array:
+    if not x.ndim:
+        return x - x
+    y = np.subtract(x, np.maximum.reduce(x, dim, keepdims=True))
+    y -= np.log(np.add.reduce(np.exp(y), dim, keepdims=True))
+    return y
+
+
+# ----------------------------------------------------------------------------------------------------------------- creation
+
+
+@kernel
+def fill(*, shape: Any, value: Any, dtype: Any) -> Array:
+    return np.zeros(shape, dtype.numpy) if value == 0 else np.full(shape, value, dtype.numpy)
+
+
+@kernel
+def sequence(*, start: Any, stop: Any, step: Any, dtype: Any) -> Array:
+    if all(isinstance(n, int) for n in (start, stop, step)):
+        return np.arange(start, stop, step, np.int64).astype(dtype.numpy, copy=False)
+    n = max(0, math.ceil((stop - start) / step))
+    return (start + np.arange(n) * step).astype(dtype.numpy)
+
+
+# ------------------------------------------------------------------------------------------------------ in place and memory
+
+
+def _inplace(ufunc: np.ufunc) -> Callable[..., Any]:
+    def fn(x: Array, *others: Array) -> Array:
+        if type(x) is not np.ndarray:
+            return ufunc(x, *others)
+        return ufunc(x, *others, out=x)
+
+    return fn
+
+
+for _name in ("add", "sub", "mul", "div"):
+    KERNELS[_name + "_"] = _inplace(KERNELS[_name])  # type: ignore[arg-type]
+
+
+@kernel
+def copy_(x: Array, source: Array) -> Array:
+    if type(x) is not np.ndarray:
+        return np.array(source, x.dtype)
+    np.copyto(x, source, casting="unsafe")
+    return x
+
+
+@kernel
+def writable(x: Array) -> Array:
+    return x if type(x) is np.ndarray else np.array(x)
+
+
+@kernel
+def shares_memory(a: Array, b: Array) -> bool:
+    return a.flags.c_contiguous or np.may_share_memory(a, b)
+
+
+@kernel
+def is_contiguous(x: Array) -> bool:
+    return bool(x.flags.c_contiguous)

@@ -1,0 +1,275 @@
+"""Views and in-place operations, with PyTorch's meaning on every device.
+
+A view knows its base (`_base`, never itself a view) and the steps that lead from the base to it (`_path`). On devices whose memory
+aliases, a write through one is seen by all, and only the tape needs care: the base gets a node "base with the view's region replaced", and
+the tape nodes of all other views are renewed. On devices without aliasing (the recorder, immutable arrays) the same functions also
+renew the arrays, so a mutation becomes a new value.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from . import dtypes
+from .autograd.modes import STATE
+from .autograd.node import Node
+from .dispatch import RECORDINGS, describe, general_call, run
+from .dtypes import NATIVE
+from .errors import AutogradError, DTypeError, ShapeError
+from .table import OPS, Op
+from .tensor import Tensor
+
+Path = tuple[tuple[str, dict[str, Any]], ...]
+
+
+def link_view(op: Op, x: Tensor, y: Tensor, attrs: dict[str, Any], device: Any) -> None:
+    """Tell `y` = op(x) that it may share memory with `x`."""
+    if device.aliases:
+        if not x._a.shape:
+            x._a = device.kernels["writable"](x._a)  # a scalar object has no memory to share
+        elif op.name == "reshape" and not device.kernels["shares_memory"](x._a, y._a):
+            return
+    base = x._base
+    if base is None:
+        base = x
+        y._path = ((op.name, attrs),)
+    else:
+        y._path = (*x._path, (op.name, attrs))
+    y._base = base
+    if base._ver is None:
+        base._ver = [0]
+    y._ver = base._ver
+    base._aliased = y._aliased = True
+    if STATE.grad or not device.aliases:
+        register_view(base, y)
+
+
+def register_view(base: Tensor, view: Tensor) -> None:
+    """Let the base find its views, as long as they live."""
+    views = base._views
+    if views is None:
+        base._views = [weakref.ref(view)]
+        return
+    views.append(weakref.ref(view))
+    if len(views) & (len(views) - 1) == 0 and len(views) > 8:  # at every power of two: amortised O(1)
+        base._views = [r for r in views if r() is not None]
+
+
+def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
+    """A tensor with the memory of `x` and no tape: `detach()`, and with a version counter of its own `data`."""
+    y = object.__new__(Tensor)
+    y._a = x._dev.kernels["writable"](x._a) if x._dev.aliases and not x._a.shape else x._a
+    x._a = y._a
+    y._dev = x._dev
+    base = x._base or x
+    base._aliased = x._aliased = y._aliased = True
+    if share_version:
+        if x._ver is None:
+            x._ver = [0]
+        y._ver = x._ver
+    if not x._dev.aliases:
+        y._base = base
+        y._path = (*(x._path or ()), ("detach", {}))
+        register_view(base, y)
+    return y
+
+
+# --------------------------------------------------------------------------------------------------------- in-place operations
+
+
+def make_inplace(op: Op) -> Callable[..., Any]:
+    """The method `x.op_(...)`."""
+
+    def call(self: Tensor, *args: Any, **attrs: Any) -> Tensor:
+        return inplace(op, self, args, attrs)
+
+    call.__name__ = call.__qualname__ = op.name + "_"
+    call.__doc__ = f"In-place form of `{op.name}`: writes the result into this tensor and returns it."
+    return call
+
+
+def inplace(op: Op, x: Tensor, args: tuple[Any, ...], attrs: dict[str, Any]) -> Tensor:
+    """`x` becomes `op(x, *args, **attrs)`, in its own memory."""
+    check_writable(op.name + "_", x)
+    if not RECORDINGS[0] and not attrs and len(args) == 1 and not (STATE.grad and x._rg):
+        other = args[0]
+        device = x._dev
+        fast = device.kernels.get(op.name + "_")
+        if fast is not None:
+            dtype = x._a.dtype
+            if isinstance(other, Tensor):
+                usable = other._dev is device and other._a.dtype is dtype and not (STATE.grad and other._rg)
+            else:
+                usable = type(other) in (float, int) and NATIVE[dtype].kind == "f"
+                if usable:
+                    other = device.scalar(other, NATIVE[dtype])
+            if usable and fits(x, other):
+                x._a = fast(x._a, other._a)
+                bump(x)
+                return x
+    old = _as_operand_of(op, x)
+    y = general_call(op, (old, *args), attrs)
+    assign(op.name + "_", x, y)
+    return x
+
+
+def fits(x: Tensor, other: Tensor) -> bool:
+    """Whether broadcasting `other` with `x` gives the shape of `x`."""
+    xs, os = x._a.shape, other._a.shape
+    return os == xs or not os or (len(os) <= len(xs) and all(o in (1, n) for o, n in zip(reversed(os), reversed(xs), strict=False)))
+
+
+def _as_operand_of(op: Op, x: Tensor) -> Tensor:
+    """`x` as it is now, for an op whose result will replace it: a tensor that the vjp may keep while the memory changes."""
+    if not (STATE.grad and op.differentiable):
+        return x
+    old = object.__new__(Tensor)
+    old._dev = x._dev
+    old._rg, old._node = x._rg, x._node
+    keeps = 0 in op.save_inputs
+    old._a = x._dev.kernels["clone"](x._a) if keeps and x._dev.aliases and x._aliased else x._a
+    return old
+
+
+def check_writable(name: str, x: Tensor) -> None:
+    """Refuse writes that autograd could not follow."""
+    if STATE.grad and x._rg:
+        base = x._base or x
+        if base._node is None and base._rg:
+            what = "a leaf tensor" if base is x else "a view of a leaf tensor"
+            raise AutogradError(
+                f"{name}: {what} that requires grad cannot be changed in place while gradients are recorded "
+                f"({describe(x)}). Do it inside `with fz.no_grad():`, or on a .clone()"
+            )
+    if x._path:
+        for step, _ in x._path:
+            if step == "expand":
+                raise ShapeError(
+                    f"{name}: this tensor is an expanded view: several of its elements are one place in memory. Call .clone() first"
+                )
+
+
+def bump(x: Tensor) -> None:
+    """Count a write."""
+    if x._ver is None:
+        x._ver = [1]
+    else:
+        x._ver[0] += 1
+
+
+def assign(name: str, x: Tensor, y: Tensor) -> None:
+    """Write the value of `y` (same shape; cast to the dtype of `x`) into `x`, and let tape, base and views follow."""
+    if tuple(y._a.shape) != tuple(x._a.shape):
+        raise ShapeError(
+            f"{name}: the result has shape {list(y._a.shape)} and cannot be stored in a tensor of shape {list(x._a.shape)}; "
+            "in-place operations do not broadcast the tensor they change"
+        )
+    source, target = NATIVE[y._a.dtype], NATIVE[x._a.dtype]
+    if source is not target:
+        if not dtypes.can_cast(source, target):
+            raise DTypeError(f"{name}: a result of {source.name} cannot be stored in a {target.name} tensor; use the out-of-place form")
+        y = OPS["cast"].call(y, dtype=target)  # type: ignore[attr-defined]
+    device = x._dev
+    if RECORDINGS[0] and STATE.recorder is not None:
+        device = STATE.recorder.adopt(x)
+    if device.aliases:
+        if y._dev is not device:
+            y = y.to(device)
+        if x._aliased:
+            x._a = device.kernels["copy_"](x._a, y._a)
+        elif y._base is None and not y._aliased:
+            x._a = y._a  # nobody else looks at the memory of x: take the result's
+        else:
+            x._a = device.kernels["clone"](y._a)
+    else:
+        x._a = y._a if y._dev is device else device.lift(y)
+    bump(x)
+    if x._base is None:
+        if STATE.grad and (y._rg or x._rg):
+            x._rg, x._node = y._rg, y._node
+    else:
+        _write_base(x, y, device)
+    base = x._base or x
+    if base._views:
+        _renew_views(base, device, skip=x if x._base is None else None)
+
+
+def _write_base(view: Tensor, y: Tensor, device: Any) -> None:
+    """After a write through `view`, whose new value is `y`: the base's tape node, and without aliasing its array."""
+    base, path = view._base, view._path
+    assert base is not None and path is not None
+    through_tape = not any(step == "detach" for step, _ in path)
+    if not device.aliases:
+        if RECORDINGS[0] and STATE.recorder is not None:
+            STATE.recorder.adopt(base)
+        old = object.__new__(Tensor)
+        old._a, old._dev, old._rg, old._node = base._a, base._dev, base._rg, base._node
+        new = scatter_path(old, y, path)
+        base._a = new._a
+        if STATE.grad and through_tape:
+            base._rg, base._node = new._rg, new._node
+        return
+    if STATE.grad and through_tape and (y._rg or base._rg):
+        node = Node(
+            OPS["view_write"], ((base._node or base) if base._rg else None, (y._node or y) if y._rg else None),
+            None, None, {"path": path}, base._a.shape, base._a.dtype,
+        )  # fmt: skip
+        node.shapes = (base._a.shape, y._a.shape)
+        base._node, base._rg = node, True
+
+
+def _renew_views(base: Tensor, device: Any, skip: Tensor | None) -> None:
+    tape = STATE.grad and base._node is not None
+    if device.aliases and not tape:
+        return
+    for reference in base._views or ():
+        view = reference()
+        if view is None or view is skip:
+            continue
+        assert view._path is not None
+        fresh = apply_path(base, view._path)
+        if not device.aliases:
+            view._a, view._dev = fresh._a, fresh._dev
+        if tape and not any(step == "detach" for step, _ in view._path):
+            view._rg, view._node = fresh._rg, fresh._node
+
+
+def apply_path(base: Tensor, path: Path) -> Tensor:
+    """The view that `path` leads to, as a value (not registered as a view)."""
+    value = object.__new__(Tensor)
+    value._a, value._dev, value._rg, value._node = base._a, base._dev, base._rg, base._node
+    for step, attrs in path:
+        if step == "detach":
+            value._rg, value._node = False, None
+        else:
+            value = run(OPS[step], [value], attrs, value._dev)
+            value._base = value._path = None
+    return value
+
+
+def scatter_path(base: Tensor, new: Tensor, path: Path) -> Tensor:
+    """`base` with the region that `path` leads to replaced by `new`: the inverse of `apply_path`."""
+    stages = [base]
+    for i in range(len(path) - 1):
+        stages.append(apply_path(base, path[: i + 1]))
+    for (step, attrs), before in zip(reversed(path), reversed(stages), strict=True):
+        new = _SCATTER[step](before, new, attrs)
+    return new
+
+
+def _scatter_permute(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tensor:
+    inverse = [0] * len(attrs["dims"])
+    for i, d in enumerate(attrs["dims"]):
+        inverse[d] = i
+    return OPS["permute"].call(new, dims=tuple(inverse))  # type: ignore[attr-defined, no-any-return]
+
+
+_SCATTER: dict[str, Callable[[Tensor, Tensor, dict[str, Any]], Tensor]] = {
+    "reshape": lambda before, new, attrs: OPS["reshape"].call(new, shape=tuple(before._a.shape)),  # type: ignore[attr-defined]
+    "permute": _scatter_permute,
+    "slice": lambda before, new, attrs: OPS["slice_scatter"].call(before, new, **attrs),  # type: ignore[attr-defined]
+    "diagonal": lambda before, new, attrs: OPS["diagonal_scatter"].call(before, new, **attrs),  # type: ignore[attr-defined]
+    "detach": lambda before, new, attrs: new,
+}

@@ -1,0 +1,35 @@
+"""Automatic differentiation: `fz.autograd`."""
+
+from __future__ import annotations
+
+from .engine import backward, grad
+from .function import Function
+from .gradcheck import gradcheck, gradgradcheck
+from .modes import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+
+__all__ = [
+    "Function",
+    "Variable",
+    "backward",
+    "enable_grad",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "is_grad_enabled",
+    "is_inference_mode_enabled",
+    "no_grad",
+    "set_grad_enabled",
+]
+
+
+def Variable(data: object, requires_grad: bool = False) -> object:
+    """PyTorch's old name for a tensor: returns `data`, which may be switched to require grad."""
+    return data.requires_grad_(requires_grad) if requires_grad else data  # type: ignore[attr-defined]

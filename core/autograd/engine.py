@@ -1,0 +1,362 @@
+"""Backward: walk the tape from the newest node to the oldest.
+
+Nodes carry a running number, and an operation always runs after the ones whose results it uses, so sorting the reachable nodes by that number
+is a topological order. Nothing recurses: graphs may be arbitrarily deep.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
+
+from ..dtypes import NATIVE
+from ..errors import AutogradError, ShapeError
+from ..table import OPS
+from ..tensor import Tensor
+from .modes import STATE
+from .node import Node, OutputNode
+
+_by_order = attrgetter("order")
+
+
+def backward(
+    tensors: Tensor | Sequence[Tensor],
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradients of `tensors` into the `.grad` of the leaves they depend on.
+
+    >>> import frazil as fz
+    >>> x = fz.tensor([1.0, 2.0], requires_grad=True)
+    >>> fz.autograd.backward((x**3).sum())
+    >>> x.grad
+    tensor([ 3., 12.])
+    """
+    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    given = [grad_tensors] if isinstance(grad_tensors, Tensor) or grad_tensors is None else list(grad_tensors)
+    if len(given) < len(roots):
+        given += [None] * (len(roots) - len(given))
+    targets: list[Tensor] | None = None
+    if inputs is not None:
+        targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        if not targets:
+            raise AutogradError("backward: inputs is empty; leave it out to reach all leaves")
+    found = _run("backward", roots, given, create_graph if retain_graph is None else retain_graph, create_graph, targets)
+    if targets is not None:
+        for target, g in zip(targets, found, strict=True):
+            if g is not None:
+                _accumulate(target, g, False, create_graph)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of the sum of `outputs` with respect to each of `inputs`; no `.grad` is touched.
+
+    Args:
+        grad_outputs: gradients with respect to the outputs (None: ones, for outputs of one element).
+        create_graph: record the computation, for gradients of gradients.
+        allow_unused: give None for inputs that the outputs do not depend on, instead of an error.
+        materialize_grads: give zeros instead of None.
+
+    >>> import frazil as fz
+    >>> x = fz.tensor(3.0, requires_grad=True)
+    >>> (g,) = fz.autograd.grad(x**3, x, create_graph=True)
+    >>> fz.autograd.grad(g, x)
+    (tensor(18.),)
+    """
+    if is_grads_batched:
+        raise AutogradError("grad: is_grads_batched is not supported; call grad once per row")
+    outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    given = [grad_outputs] if isinstance(grad_outputs, Tensor) or grad_outputs is None else list(grad_outputs)
+    given += [None] * (len(outs) - len(given))
+    for i, x in enumerate(ins):
+        if not x._rg:
+            raise AutogradError(f"grad: input {i} ({_text(x)}) does not require grad; set requires_grad_() before computing the outputs")
+    found = _run("grad", outs, given, create_graph if retain_graph is None else retain_graph, create_graph, ins)
+    results: list[Tensor | None] = []
+    for i, (x, g) in enumerate(zip(ins, found, strict=True)):
+        if g is None:
+            if materialize_grads:
+                g = OPS["zeros_like"].call(x)  # type: ignore[attr-defined]
+            elif not allow_unused:
+                raise AutogradError(
+                    f"grad: the outputs do not depend on input {i} ({_text(x)}); pass allow_unused=True to get None, or materialize_grads=True to get zeros"
+                )
+        results.append(g)
+    return tuple(results)
+
+
+def _text(t: Tensor) -> str:
+    from ..dispatch import describe
+
+    return describe(t)
+
+
+def _run(
+    caller: str, roots: list[Tensor], given: list[Any], retain_graph: bool, create_graph: bool, targets: list[Tensor] | None
+) -> list[Tensor | None]:
+    grads: dict[Any, Any] = {}
+    leaves: dict[Any, bool] = {}  # leaf -> whether its gradient is a fresh tensor that only the engine knows
+    before = STATE.grad
+    STATE.grad = create_graph
+    try:
+        for i, (root, g) in enumerate(zip(roots, given, strict=True)):
+            g = _seed(caller, i, root, g)
+            edge = root._node or root
+            grads[edge] = g if edge not in grads else grads[edge] + g
+            leaves.setdefault(edge, False)
+        order = _reachable([root._node for root in roots if root._node is not None])
+        wanted: dict[Any, int] = {}
+        if targets is not None:
+            for position, t in enumerate(targets):
+                wanted.setdefault(t._node or t, position)
+            order = _leading_to(order, wanted)
+        found: dict[Any, Any] = {}
+        for node in order:
+            g = grads.pop(node, None)
+            if g is None:
+                continue
+            if type(node) is OutputNode:
+                if node.hooks is not None:
+                    g = _run_hooks(node, g)
+                if node in wanted:
+                    found[node] = g
+                parent = node.edges[0]
+                slots = grads.get(parent)
+                if slots is None:
+                    grads[parent] = slots = [None] * len(parent.shape)
+                slots[node.index] = g if slots[node.index] is None else slots[node.index] + g
+                continue
+            if node.edges is None:
+                raise AutogradError(
+                    f"{caller}: the graph was already used and freed (at {node.name}). Pass retain_graph=True to the first call, "
+                    "or compute the result again"
+                )
+            if node.hooks is not None:
+                g = _run_hooks(node, g)
+            if node in wanted:
+                found[node] = g
+            if type(g) is list:
+                g = tuple(g)
+            results = node.vjp(g, create_graph)
+            _pass_on(node, g, results, grads, leaves)
+            if not retain_graph:
+                node.release()
+        if targets is None:
+            for leaf, fresh in leaves.items():
+                if isinstance(leaf, Tensor) and leaf in grads:
+                    _accumulate(leaf, grads[leaf], fresh, create_graph)
+            return []
+        results = []
+        for t in targets:
+            g = found.get(t._node) if t._node is not None else grads.get(t)
+            if g is not None and t._node is None and t._hooks:
+                g = _call_hooks(t._hooks.values(), g)
+            results.append(g)
+        return results
+    finally:
+        STATE.grad = before
+
+
+def _pass_on(node: Any, g: Any, results: list[Any], grads: dict[Any, Any], leaves: dict[Any, bool]) -> None:
+    """Hand the gradients of a node's inputs to its edges."""
+    for position, (edge, gi) in enumerate(zip(node.edges, results, strict=False)):
+        if edge is None or gi is None:
+            continue
+        fresh = gi is not g and gi._base is None
+        if isinstance(edge, Node):
+            shape, dtype = edge.shape, edge.dtype
+        else:
+            array = edge._a
+            shape, dtype = array.shape, array.dtype
+            if fresh and position and any(gi is r for r in results[:position]):
+                fresh = False
+        array = gi._a
+        if array.shape != shape and not _same_shape(array.shape, shape):
+            gi = _undo_broadcast(node, gi, shape)
+            fresh = gi._base is None
+        if array.dtype != dtype and NATIVE[array.dtype] is not NATIVE[dtype]:
+            gi = OPS["cast"].call(gi, dtype=NATIVE[dtype])  # type: ignore[attr-defined]
+            fresh = True
+        old = grads.get(edge)
+        if old is None:
+            grads[edge] = gi
+        else:
+            grads[edge] = old + gi
+            fresh = True
+        if not isinstance(edge, Node):
+            leaves[edge] = fresh
+
+
+def _same_shape(a: Any, b: Any) -> bool:
+    """Equality of shapes that never puts a question to a symbolic size."""
+    if len(a) != len(b):
+        return False
+    return all(m is n or (type(m) is int and type(n) is int and m == n) or str(m) == str(n) for m, n in zip(a, b, strict=True))
+
+
+def _undo_broadcast(node: Node, g: Tensor, shape: Any) -> Tensor:
+    """Sum `g` over the dimensions in which an input of `shape` was broadcast."""
+    given = g._a.shape
+    extra = len(given) - len(shape)
+    dims = tuple(range(extra)) if extra > 0 else ()
+    kept = tuple(
+        i + extra for i, n in enumerate(shape) if type(n) is int and n == 1 and not (type(given[i + extra]) is int and given[i + extra] == 1)
+    ) if extra >= 0 else ()  # fmt: skip
+    if extra < 0 or not (dims or kept):
+        raise ShapeError(f"backward of {node.name}: the gradient has shape {list(given)}, its input {list(shape)}")
+    if kept:
+        g = OPS["sum"].call(g, dim=kept, keepdim=True)  # type: ignore[attr-defined]
+    if dims:
+        g = OPS["sum"].call(g, dim=dims)  # type: ignore[attr-defined]
+    if not _same_shape(g._a.shape, shape):
+        raise ShapeError(f"backward of {node.name}: the gradient has shape {list(given)}, its input {list(shape)}")
+    return g
+
+
+def _seed(caller: str, i: int, root: Tensor, g: Any) -> Tensor:
+    if not isinstance(root, Tensor):
+        raise AutogradError(f"{caller}: expected tensors to differentiate, given a {type(root).__name__}")
+    if not root._rg:
+        raise AutogradError(
+            f"{caller}: {_text(root)} does not require grad: none of the tensors it was computed from does, or it was made under no_grad()"
+        )
+    if g is None:
+        if root.numel() != 1:
+            raise AutogradError(
+                f"{caller}: a gradient is needed for a result with several elements ({_text(root)}): reduce it to a scalar, "
+                "for example with .sum(), or pass gradient="
+            )
+        return OPS["ones_like"].call(root)  # type: ignore[attr-defined, no-any-return]
+    if not _same_shape(tuple(g._a.shape), tuple(root._a.shape)):
+        raise ShapeError(f"{caller}: gradient {i} has shape {list(g._a.shape)}, the tensor it belongs to {list(root._a.shape)}; they must be equal")
+    return g  # type: ignore[no-any-return]
+
+
+def _reachable(starts: list[Any]) -> list[Any]:
+    """All nodes that the starts lead to, newest first."""
+    seen = set(starts)
+    stack = list(seen)
+    while stack:
+        for edge in stack.pop().edges or ():
+            if edge is not None and isinstance(edge, Node) and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    return sorted(seen, key=_by_order, reverse=True)
+
+
+def _leading_to(order: list[Any], wanted: dict[Any, int]) -> list[Any]:
+    """Of the nodes, those from which a wanted node or leaf can be reached."""
+    useful: set[Any] = set()
+    for node in reversed(order):
+        if node in wanted or any(e is not None and (e in wanted or e in useful) for e in node.edges or ()):
+            useful.add(node)
+    return [node for node in order if node in useful]
+
+
+def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> None:
+    """Add `g` into `leaf.grad`. A gradient that others may see too is copied, so that writing into `.grad` harms nobody."""
+    if leaf._hooks:
+        replaced = _call_hooks(leaf._hooks.values(), g)
+        fresh = fresh and replaced is g
+        g = replaced
+    if STATE.recorder is not None:
+        STATE.recorder.note_grad(leaf)
+    old = leaf.grad
+    if old is not None:
+        if create_graph or old._rg:
+            leaf.grad = old + g
+        else:
+            old.add_(g)  # type: ignore[attr-defined]
+    elif fresh or (create_graph and g._rg):
+        leaf.grad = g
+    else:
+        leaf.grad = OPS["clone"].call(g)  # type: ignore[attr-defined]
+
+
+# --------------------------------------------------------------------------------------------------------------------- hooks
+
+
+class RemovableHandle:
+    """What `register_hook` returns; `remove()` takes the hook away."""
+
+    _next = 0
+
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self._hooks = hooks
+        self.id = RemovableHandle._next
+        RemovableHandle._next += 1
+
+    def remove(self) -> None:
+        """Take the hook away; may be called twice."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def register_hook(t: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+    """See `Tensor.register_hook`."""
+    if not t._rg:
+        raise AutogradError("register_hook: the tensor does not require grad, so it will never have a gradient")
+    if t._node is None:
+        if t._hooks is None:
+            t._hooks = {}
+        hooks = t._hooks
+    else:
+        if t._node.hooks is None:
+            t._node.hooks = {}
+        hooks = t._node.hooks
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    return handle
+
+
+def retain_grad(t: Tensor) -> None:
+    """See `Tensor.retain_grad`."""
+    if not t._rg:
+        raise AutogradError("retain_grad: the tensor does not require grad")
+    if t._node is None:
+        return
+    if t._node.hooks is None:
+        t._node.hooks = {}
+    target = weakref.ref(t)
+
+    def keep(g: Tensor) -> None:
+        tensor = target()
+        if tensor is not None:
+            tensor.grad = g if tensor.grad is None else tensor.grad + g
+
+    t._node.hooks[-1] = keep
+
+
+def _run_hooks(node: Any, g: Any) -> Any:
+    ordered = sorted(node.hooks.items(), key=lambda item: item[0] == -1)  # retain_grad sees what the other hooks made of it
+    return _call_hooks([hook for _, hook in ordered], g)
+
+
+def _call_hooks(hooks: Iterable[Callable[[Any], Any]], g: Any) -> Any:
+    for hook in list(hooks):
+        replaced = hook(g)
+        if replaced is not None:
+            if not isinstance(replaced, Tensor):
+                raise AutogradError(f"a gradient hook must return a Tensor or None, not a {type(replaced).__name__}")
+            g = replaced
+    return g
+

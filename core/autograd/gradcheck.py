@@ -1,0 +1,117 @@
+"""Numerical checks of gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import AutogradError, DTypeError
+from ..tensor import Tensor
+from .engine import grad
+from .modes import no_grad
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+
+
+def _outputs(fn: Callable[..., Any], inputs: Sequence[Any]) -> list[Tensor]:
+    return [y for y in _as_tuple(fn(*inputs)) if isinstance(y, Tensor) and y.dtype.kind == "f"]
+
+
+def gradcheck(
+    func: Callable[..., Any],
+    inputs: Any,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    *,
+    directions: int = 2,
+    seed: int = 0,
+    **_: Any,
+) -> bool:
+    """Compare the gradients of `func` with central differences along random directions.
+
+    Args:
+        inputs: tensors (those that require grad must be float64) and anything else.
+        eps: step of the difference.
+        directions: how many random directions to try per input.
+
+    Raises AutogradError with both numbers when they differ, or returns False with `raise_exception=False`.
+
+    >>> import frazil as fz
+    >>> x = fz.tensor([0.5, 1.0], dtype=fz.float64, requires_grad=True)
+    >>> fz.autograd.gradcheck(lambda x: (x**3).sum(), x)
+    True
+    """
+    given = _as_tuple(inputs)
+    rng = np.random.default_rng(seed)
+    checked = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
+    if not checked:
+        raise AutogradError("gradcheck: none of the inputs requires grad")
+    for i in checked:
+        if given[i].dtype.name != "float64":
+            raise DTypeError(f"gradcheck: input {i} is {given[i].dtype.name}; differences are only sharp enough in float64: .double()")
+    outs = _outputs(func, given)
+    from ..creation import tensor
+
+    weights = [tensor(rng.standard_normal(tuple(y.shape)), dtype=y.dtype, device=y.device) for y in outs]
+    outs_rg = [(y, w) for y, w in zip(outs, weights, strict=True) if y.requires_grad]
+    if not outs_rg:
+        raise AutogradError("gradcheck: no output requires grad")
+    analytic = grad(
+        [y for y, _ in outs_rg], [given[i] for i in checked], [w for _, w in outs_rg], allow_unused=True, materialize_grads=True
+    )
+
+    def projected(shifted: Sequence[Any]) -> float:
+        with no_grad():
+            return float(sum(float((y * w).sum().item()) for y, w in zip(_outputs(func, shifted), weights, strict=True)))  # type: ignore[attr-defined]
+
+    for i, g in zip(checked, analytic, strict=True):
+        for _ in range(directions):
+            x = given[i]
+            direction = tensor(rng.standard_normal(tuple(x.shape)), dtype=x.dtype, device=x.device)
+            moved = [list(given), list(given)]
+            for sign, arguments in zip((1, -1), moved, strict=True):
+                with no_grad():
+                    arguments[i] = (x.detach() + direction * (sign * eps)).requires_grad_()  # type: ignore[operator]
+            numeric = (projected(moved[0]) - projected(moved[1])) / (2 * eps)
+            found = float((g * direction).sum().item())  # type: ignore[operator]
+            if not np.isclose(found, numeric, rtol=rtol, atol=atol, equal_nan=True):
+                if raise_exception:
+                    raise AutogradError(
+                        f"gradcheck: along a random direction of input {i}, the gradient gives {found:.9g}, central differences {numeric:.9g}"
+                    )
+                return False
+    return True
+
+
+def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = None, **options: Any) -> bool:
+    """`gradcheck` of the gradient of `func`.
+
+    >>> import frazil as fz
+    >>> x = fz.tensor([0.5, 1.0], dtype=fz.float64, requires_grad=True)
+    >>> fz.autograd.gradgradcheck(lambda x: (x**3).sum(), x)
+    True
+    """
+    given = _as_tuple(inputs)
+    checked = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
+    rng = np.random.default_rng(1)
+    from ..creation import tensor
+
+    outs = [y for y in _outputs(func, given) if y.requires_grad]
+    weights = [tensor(rng.standard_normal(tuple(y.shape)), dtype=y.dtype, device=y.device).requires_grad_() for y in outs]
+
+    def first(*arguments: Any) -> tuple[Any, ...]:
+        values, seeds = arguments[: len(given)], arguments[len(given) :]
+        results = [y for y in _outputs(func, values) if y.requires_grad]
+        found = grad(results, [values[i] for i in checked], list(seeds), create_graph=True, allow_unused=True, materialize_grads=True)
+        return tuple(g for g in found if g is not None)
+
+    # Inside `first` gradients must be recorded even where gradcheck evaluates without recording.
+    from .modes import enable_grad
+
+    return gradcheck(enable_grad()(first), (*given, *weights), **options)

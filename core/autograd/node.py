@@ -1,0 +1,164 @@
+"""The tape: what one recorded operation keeps for backward."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from typing import Any
+
+from ..errors import AutogradError
+
+_next_order = itertools.count().__next__
+
+
+class Node:
+    """One recorded call of an op. `edges[i]` is where the gradient of input `i` goes: a Node, a leaf Tensor, or None.
+
+    Nodes refer to their inputs only, never to their output tensor, so a graph dies with its last tensor, without the cycle collector.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "attrs",
+        "dtype",
+        "edges",
+        "hooks",
+        "inputs",
+        "op",
+        "order",
+        "output",
+        "output_version",
+        "retain",
+        "shape",
+        "shapes",
+        "source",
+        "versions",
+    )
+
+    def __init__(self, op: Any, edges: Any, inputs: Any, versions: Any, attrs: Any, shape: Any, dtype: Any) -> None:
+        self.op = op
+        self.edges = edges
+        self.inputs = inputs  # the saved input tensors, None where the vjp does not need the value
+        self.versions = versions
+        self.attrs = attrs
+        self.shape = shape
+        self.dtype = dtype
+        self.order = _next_order()
+        self.hooks = None
+
+    @property
+    def name(self) -> str:
+        return self.op.name
+
+    def __repr__(self) -> str:
+        return f"<{self.name.title().replace('_', '')}Backward>"
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """As PyTorch's: the nodes (or None) that the gradients of the inputs go to."""
+        return tuple((e if isinstance(e, Node) else None, 0) for e in (self.edges or ()))
+
+    def release(self) -> None:
+        """Forget what was saved, after backward."""
+        self.inputs = self.edges = self.output = self.shapes = None
+
+    @property
+    def released(self) -> bool:
+        return self.edges is None
+
+    def check_saved(self, position: int) -> Any:
+        """The saved input, if nobody changed it since."""
+        tensor = self.inputs[position]
+        version = tensor._ver
+        if version is not None:
+            saved = self.versions[position] if self.versions is not None else 0
+            if version[0] != saved:
+                raise AutogradError(
+                    f"backward of {self.name}: its input {self.op.tensors[position] if not self.op.packed else position} "
+                    f"({tensor.dtype.name}{list(self.shape_of(tensor))}) was modified in place after it was saved: it is at version {version[0]}, "
+                    f"saved was version {saved}. Use the out-of-place operation, or .clone() it before changing it"
+                )
+        return tensor
+
+    @staticmethod
+    def shape_of(tensor: Any) -> tuple[Any, ...]:
+        return tuple(tensor._a.shape)
+
+    def vjp(self, gradient: Any, create_graph: bool) -> list[Any]:
+        """Gradients of the inputs, None where no edge wants one."""
+        op, edges = self.op, self.edges
+        if op.joint:
+            results = self._call(op.vjp_plans[0], gradient, create_graph)
+            return list(results) if type(results) in (tuple, list) else [results]
+        return [
+            None if edge is None or plan is None else self._call(plan, gradient, create_graph)
+            for edge, plan in zip(edges, op.vjp_plans, strict=False)
+        ]
+
+    def _call(self, plan: Any, gradient: Any, create_graph: bool) -> Any:
+        function, sources = plan
+        args = []
+        for kind, key in sources:
+            if kind == "g":
+                args.append(gradient)
+            elif kind == "input":
+                args.append(None if self.inputs[key] is None else self.check_saved(key))
+            elif kind == "attr":
+                args.append(self.attrs[key])
+            elif kind == "shape":
+                args.append(self.shapes[key])
+            elif kind == "output":
+                args.append(self.saved_output(create_graph))
+            elif kind == "needs":
+                args.append(tuple(edge is not None for edge in self.edges))
+            elif kind == "shapes":
+                args.append(self.shapes[key:])
+            else:  # "inputs" of a packed op
+                args.append([self.check_saved(i) for i in range(key, len(self.inputs))])
+        return function(*args)
+
+    def saved_output(self, create_graph: bool) -> Any:
+        """The result of the op, attached to this node again when the backward pass is itself recorded."""
+        from ..tensor import wrap
+
+        arrays, device = self.output
+        several = type(arrays) is tuple
+        tensors = []
+        for array, version in zip(arrays, self.output_version, strict=True) if several else ((arrays, self.output_version),):
+            if version[0]:
+                raise AutogradError(
+                    f"backward of {self.name}: its result was modified in place, but is needed for the gradient. "
+                    "Use the out-of-place operation, or .clone() the result before changing it"
+                )
+            tensor = wrap(array, device)
+            tensor._ver = version
+            if create_graph:
+                tensor._rg = True
+                tensor._node = OutputNode(self, len(tensors), array.shape, array.dtype) if several else self
+            tensors.append(tensor)
+        return tuple(tensors) if several else tensors[0]
+
+
+class OutputNode(Node):
+    """One result of a node with several: it only hands its gradient to the node, at its place."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, parent: Node, index: int, shape: Any, dtype: Any) -> None:
+        super().__init__(parent.op, (parent,), None, None, None, shape, dtype)
+        self.index = index
+
+
+def version_of(tensor: Any) -> int:
+    """How often the memory of a tensor was written in place."""
+    return 0 if tensor._ver is None else tensor._ver[0]
+
+
+def user_line() -> str:
+    """`file.py:12 in forward` of the nearest caller outside frazil."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("frazil"):
+        frame = frame.f_back
+    if frame is None:
+        return "<unknown>"
+    return f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno} in {frame.f_code.co_name}"

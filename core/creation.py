@@ -1,0 +1,435 @@
+"""Tensors from numbers, sizes and data."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .autograd.modes import STATE
+from .device import as_device
+from .device import device as device_of
+from .dispatch import run
+from .dtypes import dtype as DType
+from .errors import ArgumentError, DTypeError, ShapeError
+from .ops.common import int_tuple, numel
+from .table import OPS, S, Spec, primitive
+from .tensor import Size, Tensor, wrap
+
+
+def _target(device: Any) -> Any:
+    """The device new values are made on: inside a recording, the recording's."""
+    if STATE.recorder is not None:
+        return STATE.recorder.device
+    return as_device(device)
+
+
+def _make(name: str, attrs: dict[str, Any], device: Any, requires_grad: bool) -> Tensor:
+    result: Tensor = run(OPS[name], [], attrs, _target(device))
+    return result.requires_grad_() if requires_grad else result
+
+
+@primitive(samples=[S.none(shape=(2, 3), value=1.5, dtype=dtypes.float32), S.none(shape=(), value=True, dtype=dtypes.bool_)], methods=[], public=False, exact=True)
+def fill(*, shape, value, dtype):
+    """A tensor of one value."""
+    return Spec(tuple(shape), dtype)
+
+
+@primitive(samples=[S.none(start=1, stop=8, step=2, dtype=dtypes.int64), S.none(start=0.0, stop=1.0, step=0.25, dtype=dtypes.float32)], methods=[], public=False)
+def sequence(*, start, stop, step, dtype):
+    """start, start + step, ... while below stop."""
+    if isinstance(start, float) or isinstance(stop, float) or isinstance(step, float):
+        size: Any = max(0, math.ceil((stop - start) / step))
+    elif step > 0:
+        size = (stop - start + (step - 1)) // step
+    else:
+        size = (start - stop + (-step - 1)) // -step
+    if isinstance(size, int):
+        size = max(size, 0)
+    return Spec((size,), dtype)
+
+
+def full(
+    size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None
+) -> Tensor:  # fmt: skip
+    """A tensor of `size` filled with a number.
+
+    >>> import frazil as fz
+    >>> fz.full((2, 2), 7)
+    tensor([[7, 7],
+            [7, 7]])
+    """
+    if isinstance(fill_value, Tensor):
+        if STATE.recorder is not None:
+            from .ops.shape import expand
+
+            filled = fill_value if dtype is None else fill_value.to(dtype)
+            return expand(filled, shape=_sizes("full", (size,)))
+        fill_value = fill_value.item()
+    if dtype is None:
+        dtype = _dtype_of_number(fill_value)
+    result = _make("fill", {"shape": _sizes("full", (size,)), "value": fill_value, "dtype": dtypes.as_dtype(dtype)}, device, requires_grad)
+    return result if out is None else out.copy_(result)  # type: ignore[no-any-return]
+
+
+def _dtype_of_number(value: Any) -> DType:
+    if isinstance(value, (bool, np.bool_)):
+        return dtypes.bool_
+    if isinstance(value, (int, np.integer)):
+        return dtypes.int64
+    if isinstance(value, (float, np.floating)):
+        return dtypes.get_default_dtype()
+    found = getattr(value, "number_dtype", None)
+    if found is None:
+        raise ArgumentError(f"expected a number, given a {type(value).__name__}")
+    return found  # type: ignore[no-any-return]
+
+
+def _sizes(name: str, size: tuple[Any, ...]) -> tuple[Any, ...]:
+    sizes = tuple(int(n) if isinstance(n, (np.integer, Tensor)) else n for n in int_tuple(size))
+    for n in sizes:
+        if isinstance(n, (float, str)) or n is None:
+            raise ArgumentError(f"{name}: sizes are integers, given {sizes!r}")
+        if isinstance(n, int) and n < 0:
+            raise ShapeError(f"{name}: sizes are not negative, given {list(sizes)}")
+    return sizes
+
+
+def zeros(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None) -> Tensor:
+    """A tensor of zeros.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3).shape
+    frazil.Size([2, 3])
+    """
+    return full(_sizes("zeros", size), 0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out)
+
+
+def ones(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None) -> Tensor:
+    """A tensor of ones.
+
+    >>> import frazil as fz
+    >>> fz.ones(2)
+    tensor([1., 1.])
+    """
+    return full(_sizes("ones", size), 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out)
+
+
+def empty(
+    *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None, layout: Any = None
+) -> Tensor:  # fmt: skip
+    """A tensor whose values are of no interest (they are zeros: the same on every device and in every run).
+
+    >>> import frazil as fz
+    >>> fz.empty(2, 3).shape
+    frazil.Size([2, 3])
+    """
+    return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None
+) -> Tensor:
+    """A tensor like `input` filled with a number.
+
+    >>> import frazil as fz
+    >>> fz.full_like(fz.zeros(2), 3)
+    tensor([3., 3.])
+    """
+    return full(tuple(input._a.shape), fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+
+
+def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+    """Zeros like `input`.
+
+    >>> import frazil as fz
+    >>> fz.zeros_like(fz.ones(2))
+    tensor([0., 0.])
+    """
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+    """Ones like `input`.
+
+    >>> import frazil as fz
+    >>> fz.ones_like(fz.zeros(2))
+    tensor([1., 1.])
+    """
+    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+    """A tensor like `input` whose values are of no interest.
+
+    >>> import frazil as fz
+    >>> fz.empty_like(fz.ones(2, 3)).shape
+    frazil.Size([2, 3])
+    """
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+def zeros_of(like: Tensor, shape: tuple[Any, ...]) -> Tensor:
+    """Zeros of a shape, with dtype and device of another tensor."""
+    return full(shape, 0, dtype=like.dtype, device=like.device)
+
+
+def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, layout: Any = None) -> Tensor:  # fmt: skip
+    """start, start + step, ... up to but without `end`: `arange(end)`, `arange(start, end)`, `arange(start, end, step)`.
+
+    >>> import frazil as fz
+    >>> fz.arange(5), fz.arange(1, 2, 0.5)
+    (tensor([0, 1, 2, 3, 4]), tensor([1.0000, 1.5000]))
+    """
+    given = [a.item() if isinstance(a, (Tensor, np.generic)) else a for a in args]
+    if len(given) == 1:
+        end = given[0]
+    elif given:
+        start, end, *rest = given
+        step = rest[0] if rest else step
+    start, step = 0 if start is None else start, 1 if step is None else step
+    if end is None:
+        raise ArgumentError("arange: give at least the end")
+    numbers = (start, end, step)
+    if dtype is None:
+        dtype = dtypes.get_default_dtype() if any(isinstance(n, float) for n in numbers) else dtypes.int64
+    if isinstance(step, (int, float)):
+        if step == 0:
+            raise ArgumentError("arange: step must not be 0")
+        if all(isinstance(n, (int, float)) for n in numbers) and (end - start) * step < 0:
+            raise ArgumentError(f"arange: from {start} to {end} does not go with step {step}")
+    attrs = {"start": start, "stop": end, "step": step, "dtype": dtypes.as_dtype(dtype)}
+    return _make("sequence", attrs, device, requires_grad)
+
+
+def range(start: Any, end: Any, step: Any = 1, **options: Any) -> Tensor:
+    """As `arange`, with the end included.
+
+    >>> import frazil as fz
+    >>> fz.range(1, 3)
+    tensor([1., 2., 3.])
+    """
+    options.setdefault("dtype", dtypes.get_default_dtype())
+    return arange(start, end + step / 2, step, **options)
+
+
+def linspace(start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """`steps` numbers from `start` to `end`, evenly apart, both included.
+
+    >>> import frazil as fz
+    >>> fz.linspace(0, 1, 3)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    if isinstance(steps, int) and steps < 0:
+        raise ArgumentError(f"linspace: steps must not be negative, given {steps}")
+    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    values = np.linspace(start, end, int(steps))
+    return from_host(values.astype(dtype.numpy), _target(device), requires_grad)
+
+
+def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """`steps` numbers from base**start to base**end, evenly apart in their logarithm.
+
+    >>> import frazil as fz
+    >>> fz.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    return from_host(np.logspace(start, end, int(steps), base=base).astype(dtype.numpy), _target(device))
+
+
+def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere.
+
+    >>> import frazil as fz
+    >>> fz.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    rows, columns = arange(n, device=device), arange(n if m is None else m, device=device)
+    result = (rows.unsqueeze(1) == columns).to(dtypes.get_default_dtype() if dtype is None else dtype)  # type: ignore[attr-defined]
+    return result.requires_grad_() if requires_grad else result  # type: ignore[no-any-return]
+
+
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """int64[2, n]: the positions on and below a diagonal.
+
+    >>> import frazil as fz
+    >>> fz.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])
+    """
+    return from_host(np.stack(np.tril_indices(row, offset, col)), _target(device))
+
+
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """int64[2, n]: the positions on and above a diagonal.
+
+    >>> import frazil as fz
+    >>> fz.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])
+    """
+    return from_host(np.stack(np.triu_indices(row, offset, col)), _target(device))
+
+
+# ------------------------------------------------------------------------------------------------------------------ from data
+
+
+def from_host(array: np.ndarray, device: Any, requires_grad: bool = False) -> Tensor:
+    """A tensor on `device` with the values of a NumPy array, which it may share."""
+    t = wrap(device.from_host(array), device)
+    return t.requires_grad_() if requires_grad else t
+
+
+def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+    """A tensor with a copy of `data`: numbers, nested sequences, NumPy arrays, tensors.
+
+    Python floats get the default dtype (float32), integers int64; arrays keep theirs.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1, 2], [3, 4]]).dtype, fz.tensor(1.5).dtype
+    (frazil.int64, frazil.float32)
+    """
+    if isinstance(data, Tensor):
+        result = data.detach().clone().to(device=device or data.device, dtype=dtype or data.dtype)  # type: ignore[attr-defined]
+    elif STATE.recorder is not None and _holds_traced(data):
+        result = _stack_numbers(data, dtype)
+    else:
+        result = from_host(as_numpy(data, dtype), _target(device))
+    return result.requires_grad_() if requires_grad else result  # type: ignore[no-any-return]
+
+
+def _holds_traced(data: Any) -> bool:
+    if isinstance(data, (list, tuple)):
+        return any(_holds_traced(d) for d in data)
+    return isinstance(data, Tensor) or getattr(data, "number_dtype", None) is not None
+
+
+def _stack_numbers(data: Any, dtype: DType | None) -> Tensor:
+    """Nested sequences of which some elements are values of a recording."""
+    from .ops.shape import stack
+
+    if isinstance(data, (list, tuple)):
+        parts = [_stack_numbers(d, dtype) for d in data]
+        common = dtypes.result_type_of([(p.dtype, 2) for p in parts])
+        return stack([p.to(common) for p in parts])
+    if isinstance(data, Tensor):
+        return data if dtype is None else data.to(dtype)
+    return full((), data, dtype=dtype)
+
+
+def as_numpy(data: Any, dtype: DType | None = None) -> np.ndarray:
+    """A new NumPy array with the values of `data`, in the dtype that a tensor of it has."""
+    if isinstance(data, (list, tuple)) and any(isinstance(d, Tensor) for d in data):
+        data = [d.detach().cpu().numpy() if isinstance(d, Tensor) else d for d in data]
+    try:
+        array = np.array(data)
+    except ValueError as error:
+        raise ShapeError(f"tensor: the rows of the data differ in length or kind: {error}") from None
+    if array.dtype == object or array.dtype.kind in "USMmV":
+        raise DTypeError(f"tensor: cannot make a tensor of {array.dtype} data ({type(data).__name__}); give numbers")
+    if dtype is not None:
+        return array.astype(dtypes.as_dtype(dtype).numpy)
+    if isinstance(data, (np.ndarray, np.generic)):
+        return array.astype(array.dtype.newbyteorder("=")) if not array.dtype.isnative else array
+    if array.dtype.kind == "f":
+        nested_numpy = array.size and isinstance(_first(data), (np.ndarray, np.floating))
+        return array if nested_numpy else array.astype(dtypes.get_default_dtype().numpy)
+    if array.dtype.kind == "c":
+        return array.astype(np.complex64)
+    return array
+
+
+def _first(data: Any) -> Any:
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return data
+
+
+def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, sharing its memory where possible.
+
+    >>> import frazil as fz
+    >>> fz.as_tensor([1, 2])
+    tensor([1, 2])
+    """
+    if isinstance(data, Tensor):
+        return data.to(device=device or data.device, dtype=dtype or data.dtype)
+    if isinstance(data, np.ndarray) and data.dtype.kind in "biufc" and data.flags.writeable:
+        shared = from_numpy(data)
+        return shared.to(device=device or shared.device, dtype=dtype or shared.dtype)
+    return tensor(data, dtype=dtype, device=device)
+
+
+asarray = as_tensor
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A CPU tensor that shares the memory of a NumPy array.
+
+    >>> import frazil as fz, numpy as np
+    >>> a = np.zeros(2, np.float32); t = fz.from_numpy(a); a[0] = 3; t
+    tensor([3., 0.])
+    """
+    if not isinstance(array, np.ndarray):
+        raise ArgumentError(f"from_numpy: expected a NumPy array, given a {type(array).__name__}")
+    if array.dtype not in dtypes.NATIVE:
+        raise DTypeError(f"from_numpy: no tensor dtype for NumPy's {array.dtype}")
+    t = from_host(array, device_of("cpu"))
+    t._aliased = True
+    return t
+
+
+def legacy_tensor(cls: type[Tensor], args: tuple[Any, ...], device: Any) -> Tensor:
+    """What `fz.Tensor(...)` means: sizes give zeros, data gives floats."""
+    if len(args) == 1 and isinstance(args[0], (list, tuple, np.ndarray)) and not isinstance(args[0], Size):
+        made = tensor(args[0], dtype=dtypes.get_default_dtype(), device=device)
+    elif len(args) == 1 and isinstance(args[0], Tensor):
+        made = args[0].detach().to(dtypes.get_default_dtype())
+    else:
+        made = zeros(*args) if args else zeros(0)
+    return made if cls is Tensor else wrap(made._a, made._dev, cls)
+
+
+def rebuild(cls: type[Tensor], array: np.ndarray, device: str, requires_grad: bool) -> Tensor:
+    """What unpickling a tensor does."""
+    t = from_host(array, device_of(device))
+    t = t if cls is Tensor else wrap(t._a, t._dev, cls)
+    t._rg = requires_grad
+    return t
+
+
+def scalar_tensor(value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """A 0-d tensor.
+
+    >>> import frazil as fz
+    >>> fz.scalar_tensor(2)
+    tensor(2.)
+    """
+    return full((), value, dtype=dtype or dtypes.get_default_dtype(), device=device)
+
+
+def numel_of(x: Tensor) -> Any:
+    """Number of elements.
+
+    >>> import frazil as fz
+    >>> fz.numel(fz.zeros(2, 3))
+    6
+    """
+    return numel(x._a.shape)
+
+
+def is_tensor(obj: Any) -> builtins.bool:
+    """Whether `obj` is a Tensor.
+
+    >>> import frazil as fz
+    >>> fz.is_tensor(fz.zeros(1)), fz.is_tensor(1)
+    (True, False)
+    """
+    return isinstance(obj, Tensor)
+

@@ -1,0 +1,514 @@
+"""The hot path: a call of an op becomes a kernel call, a `Tensor`, and a tape node when a gradient may be asked for.
+
+`make_call` builds the public function of an op. Two shapes are so common that they have a path of their own (one or two tensors and no
+attributes); everything they do not understand, they pass to `general_call`, which understands all.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import config, dtypes
+from .autograd.modes import STATE
+from .autograd.node import Node, OutputNode
+from .dtypes import NATIVE
+from .errors import ArgumentError, DeviceError, DTypeError, FrazilError, MissingKernelError
+from .table import OPS, Op, Spec
+from .tensor import Tensor, wrap
+
+_new = object.__new__
+
+#: Number of recordings going on in this process: while it is 0, no call looks whether its thread is recording.
+RECORDINGS = [0]
+
+#: Other names that PyTorch or NumPy programs use for attributes and tensors.
+_OTHER_NAMES = {"axis": "dim", "axes": "dims", "keepdims": "keepdim"}
+
+
+def make_call(op: Op) -> Callable[..., Any]:
+    """The public function of `op`."""
+    if not op.attributes and not op.packed and not op.optional and op.canon is None and op.outputs == 1 and not op.view:
+        if len(op.tensors) == 1:
+            return _named(_unary(op), op)
+        if len(op.tensors) == 2:
+            return _named(_binary(op), op)
+
+    def call(*args: Any, **attrs: Any) -> Any:
+        return general_call(op, args, attrs)
+
+    return _named(call, op)
+
+
+def _named(call: Callable[..., Any], op: Op) -> Callable[..., Any]:
+    call.__name__ = call.__qualname__ = op.name
+    call.__module__ = op.fn.__module__
+    call.__doc__ = op.fn.__doc__
+    call.__wrapped__ = op.fn  # type: ignore[attr-defined]
+    return call
+
+
+def _unary(op: Op) -> Callable[..., Any]:
+    name = op.name
+    floats_only = op.promote == "float"
+    save = bool(op.save_inputs)
+    save_output = op.save_output
+    differentiable = op.differentiable
+    save_shapes = op.save_shapes
+    composite = op.kind == "composite"
+    recordings = RECORDINGS
+
+    def call(x: Any, *rest: Any, **attrs: Any) -> Any:
+        if rest or attrs or recordings[0] or not isinstance(x, Tensor):
+            return general_call(op, (x, *rest), attrs)
+        xa = x._a
+        device = x._dev
+        kernel = device.kernels[name]
+        if kernel is None or (composite and not differentiable and x._rg) or (floats_only and NATIVE[xa.dtype].kind != "f"):
+            return general_call(op, (x,), attrs)
+        try:
+            ya = kernel(xa)
+        except Exception as error:
+            raise explain(op, (x,), {}, error) from error
+        y = _new(Tensor)
+        y._a = ya
+        y._dev = device
+        if x._rg and differentiable and STATE.grad:
+            ver = x._ver
+            y._node = node = Node(
+                op, (x._node or x,), (x,) if save else None, None if ver is None else (ver[0],), attrs, ya.shape, ya.dtype
+            )
+            y._rg = True
+            if save_output:
+                node.output = (ya, device)
+                node.output_version = y._ver = [0]
+            if save_shapes:
+                node.shapes = (xa.shape,)
+        return y
+
+    return call
+
+
+def _binary(op: Op) -> Callable[..., Any]:
+    name = op.name
+    floats_only = op.promote == "float"
+    save_a, save_b = 0 in op.save_inputs, 1 in op.save_inputs
+    save = save_a or save_b
+    save_output = op.save_output
+    differentiable = op.differentiable
+    save_shapes = op.save_shapes
+    composite = op.kind == "composite"
+    recordings = RECORDINGS
+
+    def call(a: Any, b: Any, *rest: Any, **attrs: Any) -> Any:
+        try:
+            device = a._dev
+            aa = a._a
+            ba = b._a
+            fast = device is b._dev and aa.dtype is ba.dtype
+        except AttributeError:
+            fast = False
+        if not fast or rest or attrs or recordings[0]:
+            return general_call(op, (a, b, *rest), attrs)
+        kernel = device.kernels[name]
+        tracked = (a._rg or b._rg) and differentiable and STATE.grad
+        if kernel is None or (composite and not differentiable) or (floats_only and NATIVE[aa.dtype].kind != "f"):
+            return general_call(op, (a, b), attrs)
+        try:
+            ya = kernel(aa, ba)
+        except Exception as error:
+            raise explain(op, (a, b), {}, error) from error
+        y = _new(Tensor)
+        y._a = ya
+        y._dev = device
+        if tracked:
+            versions = None
+            if save and (a._ver is not None or b._ver is not None):
+                versions = (0 if a._ver is None else a._ver[0], 0 if b._ver is None else b._ver[0])
+            y._node = node = Node(
+                op,
+                ((a._node or a) if a._rg else None, (b._node or b) if b._rg else None),
+                (a if save_a else None, b if save_b else None) if save else None,
+                versions,
+                attrs,
+                ya.shape,
+                ya.dtype,
+            )
+            y._rg = True
+            if save_output:
+                node.output = (ya, device)
+                node.output_version = y._ver = [0]
+            if save_shapes:
+                node.shapes = (aa.shape, ba.shape)
+        return y
+
+    return call
+
+
+def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+    """Any op with any arguments: attributes by position, numbers, promotion, recording."""
+    out = attrs.pop("out", None) if "out" in attrs and "out" not in op.defaults else None
+    tensors, attrs = _bind(op, args, attrs)
+    device = _common_device(op, tensors)
+    if op.promote is not None:
+        tensors = _promote(op, tensors, device)
+    else:
+        tensors = [t if t is None or isinstance(t, Tensor) else _as_operand(op, t, device) for t in tensors]
+    if op.canon is not None and (attrs is not op.defaults or op.required):
+        try:
+            attrs = op.canon(*tensors, **attrs)
+        except FrazilError as error:
+            raise _noted(op, tensors, attrs, error) from None
+    result = run(op, tensors, attrs, device)
+    if out is not None:
+        for target, value in zip(out, result, strict=True) if op.outputs > 1 else ((out, result),):
+            target.copy_(value)
+        return out
+    return result
+
+
+def run(op: Op, tensors: list[Any], attrs: dict[str, Any], device: Any) -> Any:
+    """The op on tensors of one device and dtype, with canonical attributes."""
+    tracked = False
+    if STATE.grad:
+        for t in tensors:
+            if t is not None and t._rg:
+                tracked = True
+                break
+    kernel = device.kernels[op.name]
+    if op.body is not None and (kernel is None or (tracked and not op.differentiable)):
+        if not tracked or not op.differentiable:
+            return op.body(*tensors, **attrs)
+        STATE.grad = False
+        try:
+            results = op.body(*tensors, **attrs)
+        finally:
+            STATE.grad = True
+        arrays = tuple(r._a for r in results) if op.outputs > 1 else results._a
+    else:
+        lifted = [None if t is None else t._a if t._dev is device else device.lift(t) for t in tensors]
+        try:
+            arrays = kernel(*lifted, **attrs)
+        except FrazilError as error:
+            raise _noted(op, tensors, attrs, error) from error.__cause__
+        except Exception as error:
+            raise explain(op, tensors, attrs, error) from error
+    if op.outputs > 1:
+        return _several(op, tensors, attrs, arrays, device, tracked)
+    y = _new(Tensor)
+    y._a = arrays
+    y._dev = device
+    if tracked and op.differentiable and NATIVE[arrays.dtype].kind in "fc":
+        y._node = node = _node(op, tensors, attrs, arrays.shape, arrays.dtype)
+        y._rg = True
+        if op.save_output:
+            node.output = (arrays, device)
+            node.output_version = y._ver = [0]
+    if op.view:
+        from .alias import link_view
+
+        link_view(op, tensors[0], y, attrs, device)
+    return y
+
+
+def _node(op: Op, tensors: list[Any], attrs: dict[str, Any], shape: Any, dtype: Any) -> Node:
+    save = op.save_inputs
+    inputs = versions = None
+    if save:
+        if op.packed:
+            inputs = tensors
+        else:
+            inputs = [None] * len(tensors)
+            for i in save:
+                if i < len(tensors):
+                    inputs[i] = tensors[i]
+        for t in inputs:
+            if t is not None and t._ver is not None:
+                versions = [0 if t is None or t._ver is None else t._ver[0] for t in inputs]
+                break
+    elif op.packed and any(kind == "inputs" for plan in op.vjp_plans if plan for kind, _ in plan[1]):
+        inputs = tensors
+        versions = [0 if t is None or t._ver is None else t._ver[0] for t in tensors]
+    edges = tuple([(t._node or t) if t is not None and t._rg else None for t in tensors])
+    node = Node(op, edges, inputs, versions, attrs, shape, dtype)
+    if op.save_shapes:
+        node.shapes = tuple([None if t is None else t._a.shape for t in tensors])
+    return node
+
+
+def _several(op: Op, tensors: list[Any], attrs: dict[str, Any], arrays: Any, device: Any, tracked: bool) -> tuple[Tensor, ...]:
+    results = tuple(wrap(a, device) for a in arrays)
+    if tracked and op.differentiable:
+        parent = _node(op, tensors, attrs, tuple(a.shape for a in arrays), tuple(a.dtype for a in arrays))
+        versions = []
+        for i, y in enumerate(results):
+            if NATIVE[y._a.dtype].kind in "fc":
+                y._node = OutputNode(parent, i, y._a.shape, y._a.dtype)
+                y._rg = True
+            if op.save_output:
+                y._ver = [0]
+                versions.append(y._ver)
+        if op.save_output:
+            parent.output = (arrays, device)
+            parent.output_version = versions
+    return results
+
+
+# ----------------------------------------------------------------------------------------------------------------- arguments
+
+
+def _bind(op: Op, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Tensors and attributes from the arguments as the user wrote them."""
+    names = op.tensors
+    if op.packed:
+        head = len(names) - 1
+        if len(args) > head and isinstance(args[head], (list, tuple)):
+            tensors = [*args[:head], *args[head]]
+            rest = args[head + 1 :]
+        elif names[-1] in given or "tensors" in given:
+            tensors = [*args[:head], *(given.pop(names[-1], None) or given.pop("tensors"))]
+            rest = args[head:]
+        else:
+            tensors = [a for a in args if isinstance(a, Tensor) or a is None]
+            rest = args[len(tensors) :]
+            if not tensors:
+                raise ArgumentError(f"{op.name}: expected a sequence of tensors, given {_kinds(args)}")
+    else:
+        tensors = list(args[: len(names)])
+        rest = args[len(names) :]
+    if not given and not rest:
+        if op.required:
+            raise ArgumentError(f"{op.name}: missing argument {op.required[0]!r}; its signature is {op.name}{op.signature}")
+        attrs = op.defaults
+    else:
+        attrs = dict(op.defaults)
+        if len(rest) > len(op.attributes):
+            raise ArgumentError(f"{op.name}: too many arguments ({len(args)}); its signature is {op.name}{op.signature}")
+        for name, value in zip(op.attributes, rest, strict=False):
+            attrs[name] = value
+        seen = set(op.attributes[: len(rest)])
+        for name, value in given.items():
+            name = _OTHER_NAMES.get(name, name) if name not in attrs else name
+            if name in attrs:
+                attrs[name] = value
+                seen.add(name)
+            elif not op.packed and (position := _position(op, name)) is not None:
+                tensors += [None] * (position + 1 - len(tensors))
+                tensors[position] = value
+            else:
+                near = difflib.get_close_matches(name, [*names, *op.attributes], 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ArgumentError(f"{op.name}: unknown argument {name!r}{hint} Its signature is {op.name}{op.signature}")
+        for name in op.required:
+            if name not in seen:
+                raise ArgumentError(f"{op.name}: missing argument {name!r}; its signature is {op.name}{op.signature}")
+    if not op.packed:
+        missing = len(names) - len(tensors)
+        if missing:
+            tensors += [None] * missing
+        for i in range(len(names) - op.optional):
+            if tensors[i] is None:
+                raise ArgumentError(f"{op.name}: missing tensor {names[i]!r}; its signature is {op.name}{op.signature}")
+    return tensors, attrs
+
+
+def _position(op: Op, name: str) -> int | None:
+    if name in op.tensors:
+        return op.tensors.index(name)
+    if name == "input" and op.tensors:
+        return 0
+    if name in ("other", "exponent") and len(op.tensors) > 1:
+        return 1
+    return None
+
+
+def _kinds(args: Any) -> str:
+    return ", ".join(describe(a) for a in args) or "nothing"
+
+
+def _common_device(op: Op, tensors: list[Any]) -> Any:
+    if RECORDINGS[0] and STATE.recorder is not None:
+        return STATE.recorder.device
+    device = guest = None
+    for t in tensors:
+        if isinstance(t, Tensor):
+            if t._a.shape == ():
+                guest = guest or t._dev  # a 0-d CPU tensor follows the others, as in PyTorch
+                if guest.type == "cpu":
+                    continue
+            if device is None:
+                device = t._dev
+            elif t._dev is not device:
+                raise DeviceError(
+                    f"{op.name}: its tensors are on different devices: {_where(tensors)}. Move them to one, for example with .to({str(device)!r})"
+                )
+    device = device or guest
+    if device is None:
+        raise ArgumentError(f"{op.name}: expected a tensor, given {_kinds(tensors)}; make one with fz.tensor(...)")
+    if device.recording:
+        raise device.escaped(op.name)
+    return device
+
+
+def _where(tensors: list[Any]) -> str:
+    return ", ".join(f"{spec(t)} on {t._dev}" for t in tensors if isinstance(t, Tensor))
+
+
+def _number_dtype(value: Any) -> dtypes.dtype | None:
+    kind = type(value)
+    if kind is float:
+        return dtypes.get_default_dtype()
+    if kind is int:
+        return dtypes.int64
+    if kind is bool:
+        return dtypes.bool_
+    if kind is complex:
+        return dtypes.complex64
+    if isinstance(value, np.generic):
+        return dtypes.as_dtype(type(value.item()))
+    return getattr(value, "number_dtype", None)  # SymInt, SymFloat
+
+
+def _as_operand(op: Op, value: Any, device: Any, dtype: dtypes.dtype | None = None) -> Tensor:
+    """A number as a 0-d tensor of the device."""
+    natural = _number_dtype(value)
+    if natural is None:
+        raise ArgumentError(
+            f"{op.name}: expected a tensor or a number, given {describe(value)}; make a tensor with fz.tensor(...)"
+        )
+    return device.scalar(value, dtype or natural)
+
+
+def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
+    """Bring the operands to one dtype, by PyTorch's rules."""
+    chosen = range(len(tensors)) if op.promoted is None else op.promoted
+    operands = []
+    same: Any = None
+    for i in chosen:
+        t = tensors[i]
+        if t is None:
+            continue
+        if isinstance(t, Tensor):
+            d = NATIVE[t._a.dtype]
+            operands.append((d, 2 if t._a.shape else 1))
+        else:
+            d = _number_dtype(t)
+            if d is None:
+                _as_operand(op, t, device)
+            operands.append((d, 0))
+        same = d if same is None or same is d else False
+    if op.promote == "same":
+        if same is False:
+            raise DTypeError(f"{op.name}: its tensors differ in dtype: {_kinds(tensors)}. Convert one with .to(dtype)")
+        return [t if t is None or isinstance(t, Tensor) else _as_operand(op, t, device) for t in tensors]
+    target = same if same else dtypes.result_type_of(operands)
+    if op.promote == "float" and target.kind not in "fc":
+        target = dtypes.get_default_dtype()
+    result = list(tensors)
+    for i, t in enumerate(tensors):
+        if t is None:
+            continue
+        if not isinstance(t, Tensor):
+            result[i] = _as_operand(op, t, device, target if i in chosen else None)
+        elif i in chosen and NATIVE[t._a.dtype] is not target:
+            result[i] = OPS["cast"].call(t, dtype=target)  # type: ignore[attr-defined]
+    return result
+
+
+# -------------------------------------------------------------------------------------------------------------------- errors
+
+
+def describe(value: Any) -> str:
+    """`float32[3, 4] on cpu` for a tensor, something as short for anything else."""
+    if isinstance(value, Tensor):
+        return str(spec(value)) + (f" on {value._dev}" if str(value._dev) != "cpu" else "")
+    if value is None or isinstance(value, (bool, int, float, str, complex)):
+        return repr(value)
+    if isinstance(value, np.ndarray):
+        return f"a NumPy array {value.dtype}{list(value.shape)}"
+    return f"a {type(value).__name__}"
+
+
+def spec(tensor: Tensor) -> Spec:
+    """What a rule sees of `tensor`."""
+    return Spec(tuple(tensor._a.shape), NATIVE[tensor._a.dtype])
+
+
+def _noted(op: Op, tensors: Any, attrs: dict[str, Any], error: FrazilError) -> FrazilError:
+    """The error, with the call that raised it (the innermost call only)."""
+    if not getattr(error, "__notes__", None):
+        names = op.tensors if not op.packed else [f"{op.tensors[-1]}[{i}]" for i in range(len(tensors))]
+        parts = [f"{n}: {describe(t)}" for n, t in zip(names, tensors, strict=False) if t is not None]
+        parts += [f"{k}={v!r}" for k, v in attrs.items() if v != op.defaults.get(k)]
+        error.add_note(f"in {op.name}({', '.join(parts)})")
+    return error
+
+
+def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception) -> Exception:
+    """Why a kernel raised: the rule of the op knows better than the kernel."""
+    if isinstance(error, FrazilError):
+        return _noted(op, tensors, attrs, error)
+    if op.rule is not None:
+        try:
+            op.rule(*(None if t is None else spec(t) for t in tensors), **attrs)
+        except FrazilError as reason:
+            return _noted(op, tensors, attrs, reason)
+        except Exception:  # the rule itself stumbled over arguments that the kernel had refused: the kernel's word counts
+            pass
+    if isinstance(error, (MemoryError, KeyboardInterrupt)):
+        return error
+    failure = type(error) if type(error) in (ValueError, TypeError, IndexError, NotImplementedError) else RuntimeError
+    known = failure(f"{op.name}: {error}")
+    parts = [describe(t) for t in tensors if t is not None]
+    known.add_note(f"in {op.name}({', '.join(parts + [f'{k}={v!r}' for k, v in attrs.items()])})")
+    return known
+
+
+# ----------------------------------------------------------------------------------------------------------- missing kernels
+
+#: How often each (device, op) went through the CPU.
+FALLBACKS: dict[tuple[str, str], int] = {}
+
+
+def missing_kernel(device: Any, name: str) -> Callable[..., Any] | None:
+    """What runs where a device has no kernel: None (the body) for composites, a detour through the CPU for primitives."""
+    op = OPS[name]
+    if op.body is not None:
+        return None
+    from .device import device as device_of
+
+    cpu = device_of("cpu")
+    if device is cpu or config.get("strict"):
+        raise MissingKernelError(
+            f"backend {device.backend.name!r} has no kernel for the primitive {name!r}"
+            + ("" if device is cpu else ", and strict mode forbids the detour through the CPU (config key 'strict')")
+        )
+
+    def detour(*arrays: Any, **attrs: Any) -> Any:
+        key = (str(device), name)
+        if key not in FALLBACKS:
+            warnings.warn(
+                f"{name} has no kernel on {device}: it runs on the CPU, with copies both ways (set strict=True to forbid this)",
+                stacklevel=3,
+            )
+        FALLBACKS[key] = FALLBACKS.get(key, 0) + 1
+        results = cpu.kernels[name](*(None if a is None else device.to_host(a) for a in arrays), **attrs)
+        if isinstance(results, tuple):
+            return tuple(device.from_host(np.asarray(r)) for r in results)
+        return device.from_host(np.asarray(results))
+
+    return detour
+
+
+def fallbacks() -> dict[tuple[str, str], int]:
+    """(device, op) -> how often the op went through the CPU because the device has no kernel for it.
+
+    >>> import frazil as fz
+    >>> fz.debug.fallbacks()
+    {}
+    """
+    return dict(FALLBACKS)

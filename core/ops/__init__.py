@@ -1,0 +1,17 @@
+"""The op table. Every op of every file here is a function of this namespace: `ops.relu(x)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..table import FUNCTIONS, OPS
+from . import activation, conv, elementwise, indexing, linalg, loss, norm, optim, pool, random, reduction, shape
+
+MODULES = (elementwise, activation, reduction, linalg, shape, indexing, norm, conv, pool, loss, random, optim)
+
+globals().update({name: entry.call for name, entry in OPS.items()} | FUNCTIONS)
+
+
+def __getattr__(name: str) -> Callable[..., Any]:  # for type checkers: any op may be asked for
+    raise AttributeError(f"there is no op {name!r}")

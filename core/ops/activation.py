@@ -1,0 +1,239 @@
+"""Activation functions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..errors import ArgumentError
+from ..table import E, S, Spec, floats, op
+from .common import like, require_float
+from .elementwise import abs_, clamp_numbers, erf, exp, expm1, gt, log1p, maximum, minimum, mul, sigmoid, tanh, where, zeros_like
+
+_SAMPLES = [S(3, 4), S(), S(0), S.of([-1e3, -20.0, -1.0, 0.0, 1.0, 20.0, 1e3, math.nan])]
+
+
+@op(
+    vjp=lambda g, y: relu_grad(g, y),
+    samples=[*_SAMPLES, S.ints(4)],
+    rule=like,
+    inplace=True,
+)
+def relu(x, /):
+    """max(x, 0); the gradient at 0 is 0.
+
+    >>> import frazil as fz
+    >>> fz.relu(fz.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
+    return maximum(x, 0)
+
+
+@op(vjp=(lambda g, y: relu_grad(g, y), None), rule=like, samples=[S((3, 4), (3, 4))], methods=[], public=False)
+def relu_grad(g, y, /):
+    """g where y > 0, else 0."""
+    return where(gt(y, 0), g, 0)
+
+
+@op(
+    vjp=lambda g, x, beta, threshold: where(gt(x * beta, threshold), g, g * sigmoid(x * beta)),
+    samples=[*_SAMPLES, S(5, beta=3.0), S(5, beta=2.0, threshold=1.0)],
+    errors=[E(S.ints(3), "softplus: x must be floating")],
+    methods=[],
+)
+def softplus(x, /, *, beta: float = 1.0, threshold: float = 20.0):
+    """A smooth ramp, log(1 + exp(beta x)) / beta; the identity where beta x > threshold.
+
+    >>> import frazil as fz
+    >>> fz.softplus(fz.tensor([0.0, 30.0]))
+    tensor([ 0.6931, 30.0000])
+    """
+    require_float("softplus", Spec(x._a.shape, x.dtype))
+    z = x * beta
+    smooth = maximum(z, 0) + log1p(exp(-abs_(z)))
+    return where(gt(z, threshold), x, smooth / beta)
+
+
+_ERF_SCALE = 1 / math.sqrt(2)
+_TANH_SCALE = math.sqrt(2 / math.pi)
+
+
+def _gelu_vjp(g: Any, x: Any, approximate: str) -> Any:
+    if approximate == "tanh":
+        cube = x * x * x
+        t = tanh((x + cube * 0.044715) * _TANH_SCALE)
+        slope = (x * x * (3 * 0.044715) + 1) * _TANH_SCALE
+        return g * ((t + 1) * 0.5 + x * (1 - t * t) * slope * 0.5)
+    cdf = (erf(x * _ERF_SCALE) + 1) * 0.5
+    return g * (cdf + x * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
+
+
+@op(
+    vjp=_gelu_vjp,
+    rule=like,
+    samples=[*_SAMPLES, S(5, approximate="tanh")],
+    errors=[E(S.ints(3), "gelu: x must be floating"), E(S(3, approximate="fast"), "gelu: approximate is")],
+    methods=[],
+    public=False,
+)
+def gelu(x, /, *, approximate: str = "none"):
+    """x times the normal distribution function of x; "tanh" is the usual approximation.
+
+    Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016.
+    """
+    require_float("gelu", Spec(x._a.shape, x.dtype))
+    if approximate == "tanh":
+        return x * (tanh((x + x * x * x * 0.044715) * _TANH_SCALE) + 1) * 0.5
+    if approximate != "none":
+        raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', given {approximate!r}")
+    return x * (erf(x * _ERF_SCALE) + 1) * 0.5
+
+
+def _silu_vjp(g: Any, x: Any) -> Any:
+    s = sigmoid(x)
+    return g * (s * (x * (1 - s) + 1))
+
+
+@op(vjp=_silu_vjp, rule=like, samples=_SAMPLES, errors=[E(S.ints(3), "silu: x must be floating")], methods=[], public=False)
+def silu(x, /):
+    """x * sigmoid(x), also called swish."""
+    require_float("silu", Spec(x._a.shape, x.dtype))
+    return x * sigmoid(x)
+
+
+@op(samples=_SAMPLES, methods=[], public=False)
+def mish(x, /):
+    """x * tanh(softplus(x))."""
+    return x * tanh(softplus(x))
+
+
+@op(
+    vjp=lambda g, x, negative_slope: where(gt(x, 0), g, g * negative_slope),
+    samples=[*_SAMPLES, S(5, negative_slope=0.3)],
+    methods=[],
+    public=False,
+)
+def leaky_relu(x, /, *, negative_slope: float = 0.01):
+    """x where positive, else x * negative_slope."""
+    return where(gt(x, 0), x, x * negative_slope)
+
+
+@op(samples=[S((3, 4), floats(1, low=0.1, high=0.5)), S((2, 3, 4), floats(3, low=0.1, high=0.5)), S((2, 3), floats(3, low=0.1))])
+def prelu(x, weight, /):
+    """x where positive, else x * weight, with one weight or one per channel (dimension 1).
+
+    >>> import frazil as fz
+    >>> fz.prelu(fz.tensor([-2.0, 3.0]), fz.tensor([0.5]))
+    tensor([-1.,  3.])
+    """
+    if weight.numel() != 1 and x.ndim > 1:
+        weight = weight.reshape(-1, *[1] * (x.ndim - 2))
+    return where(gt(x, 0), x, x * weight)
+
+
+@op(
+    vjp=lambda g, x, alpha: where(gt(x, 0), g, g * exp(minimum(x, 0)) * alpha),
+    samples=[*_SAMPLES, S(5, alpha=0.5)],
+    methods=[],
+    public=False,
+)
+def elu(x, /, *, alpha: float = 1.0):
+    """x where positive, else alpha * (exp(x) - 1)."""
+    return where(gt(x, 0), x, expm1(minimum(x, 0)) * alpha)
+
+
+@op(samples=_SAMPLES)
+def selu(x, /):
+    """The self-normalising elu.
+
+    Source: Klambauer et al., Self-Normalizing Neural Networks, 2017.
+
+    >>> import frazil as fz
+    >>> fz.selu(fz.tensor([1.0]))
+    tensor([1.0507])
+    """
+    return elu(x, alpha=1.6732632423543772) * 1.0507009873554805
+
+
+@op(samples=[*_SAMPLES, S(5, alpha=0.5)])
+def celu(x, /, *, alpha: float = 1.0):
+    """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).
+
+    >>> import frazil as fz
+    >>> fz.celu(fz.tensor([1.0, -1e9]))
+    tensor([ 1., -1.])
+    """
+    return maximum(x, 0) + minimum(expm1(minimum(x, 0) / alpha) * alpha, 0)
+
+
+@op(
+    vjp=lambda g, x, min_val, max_val: where(gt(x, min_val) & gt(max_val, x), g, 0),
+    samples=[*_SAMPLES, S(5, min_val=-0.5, max_val=0.7)],
+    methods=[],
+    public=False,
+)
+def hardtanh(x, /, *, min_val: float = -1.0, max_val: float = 1.0):
+    """x limited to [min_val, max_val]."""
+    return clamp_numbers(x, min=min_val, max=max_val)
+
+
+@op(samples=_SAMPLES, methods=[], public=False)
+def hardsigmoid(x, /):
+    """x / 6 + 1 / 2 limited to [0, 1]."""
+    return hardtanh(x + 3, min_val=0.0, max_val=6.0) / 6
+
+
+@op(samples=_SAMPLES, methods=[], public=False)
+def hardswish(x, /):
+    """x * hardsigmoid(x)."""
+    return x * hardtanh(x + 3, min_val=0.0, max_val=6.0) / 6
+
+
+@op(samples=_SAMPLES, methods=[], public=False)
+def softsign(x, /):
+    """x / (1 + |x|)."""
+    return x / (abs_(x) + 1)
+
+
+@op(
+    vjp=lambda g, x: g * sigmoid(-x),
+    samples=_SAMPLES,
+    methods=[],
+    public=False,
+)
+def log_sigmoid(x, /):
+    """log(sigmoid(x)), without overflow."""
+    return minimum(x, 0) - log1p(exp(-abs_(x)))
+
+
+@op(samples=[*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)
+def hardshrink(x, /, *, lambd: float = 0.5):
+    """x where |x| > lambd, else 0."""
+    return where(gt(x, lambd) | gt(-lambd, x), x, zeros_like(x))
+
+
+@op(samples=[*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)
+def softshrink(x, /, *, lambd: float = 0.5):
+    """x moved by lambd towards 0, stopping there."""
+    return where(gt(x, lambd), x - lambd, where(gt(-lambd, x), x + lambd, x * 0))
+
+
+@op(samples=_SAMPLES, methods=[], public=False)
+def tanhshrink(x, /):
+    """x - tanh(x)."""
+    return x - tanh(x)
+
+
+@op(samples=[S(3, 4, threshold=0.1, value=20.0)], methods=[], public=False)
+def threshold(x, /, *, threshold: float, value: float):
+    """x where x > threshold, else value."""
+    return where(gt(x, threshold), x, value)
+
+
+@op(samples=[S(3, 4), S(4, 3, dim=0)], methods=[], public=False)
+def glu(x, /, *, dim: int = -1):
+    """The first half along `dim` times the sigmoid of the second."""
+    a, b = x.chunk(2, dim)
+    return mul(a, sigmoid(b))
+
+

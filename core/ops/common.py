@@ -1,0 +1,98 @@
+"""What the rules of many ops share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import dtypes
+from ..errors import DimError, DTypeError, ShapeError
+from ..recorder.sizes import broadcast_shapes, prod, same
+from ..table import Spec
+
+__all__ = ["broadcast_shapes", "prod", "same"]
+
+
+def like(x: Spec, *_: Spec, **__: Any) -> Spec:
+    """Result like the first input."""
+    return Spec(x.shape, x.dtype)
+
+
+def pointwise(name: str, *specs: Spec | None) -> Spec:
+    """Result of an elementwise op: the broadcast shape, the common dtype."""
+    given = [s for s in specs if s is not None]
+    return Spec(broadcast(name, *(s.shape for s in given)), given[-1].dtype)
+
+
+def predicate(name: str, *specs: Spec) -> Spec:
+    """Result of a comparison."""
+    return Spec(broadcast(name, *(s.shape for s in specs)), dtypes.bool_)
+
+
+def broadcast(name: str, *shapes: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The common shape, or an error that names the op."""
+    try:
+        return tuple(broadcast_shapes(*shapes))
+    except ShapeError as error:
+        raise ShapeError(f"{name}: {error}") from None
+
+
+def checked_dim(name: str, dim: Any, ndim: int) -> int:
+    """`dim` counted from the front; for 0-d tensors 0 and -1 are allowed, as in PyTorch."""
+    limit = max(ndim, 1)
+    if not isinstance(dim, int):
+        try:
+            dim = dim.__index__()
+        except AttributeError:
+            raise DimError(f"{name}: a dimension is an integer, given {dim!r}") from None
+    if not -limit <= dim < limit:
+        raise DimError(f"{name}: dimension {dim} is out of range for a {ndim}-d tensor (expected {-limit} to {limit - 1})")
+    return dim + limit if dim < 0 else dim
+
+
+def checked_dims(name: str, dim: Any, ndim: int) -> tuple[int, ...] | None:
+    """A dimension, several, or None (all), as a sorted tuple of non-negative ones, or None."""
+    if dim is None:
+        return None
+    dims = [checked_dim(name, d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
+    if len(set(dims)) != len(dims):
+        raise DimError(f"{name}: a dimension appears twice in dim={dim!r}")
+    return tuple(sorted(d for d in dims if ndim))
+
+
+def reduced(x: Spec, dim: tuple[int, ...] | None, keepdim: bool) -> tuple[Any, ...]:
+    """The shape after reducing `dim` (None: all)."""
+    dims = range(len(x.shape)) if dim is None else dim
+    if keepdim:
+        return tuple(1 if i in dims else n for i, n in enumerate(x.shape))
+    return tuple(n for i, n in enumerate(x.shape) if i not in dims)
+
+
+def require_float(name: str, *specs: Spec | None, hint: str = "convert it with .float()") -> None:
+    """Refuse non-floating tensors."""
+    for x in specs:
+        if x is not None and x.dtype.kind not in "fc":
+            raise DTypeError(f"{name}: x must be floating, given {x}; {hint}")
+
+
+def require_ndim(name: str, x: Spec, *allowed: int, what: str = "x") -> None:
+    """Refuse tensors with another number of dimensions."""
+    if len(x.shape) not in allowed:
+        raise ShapeError(f"{name}: {what} must have {' or '.join(map(str, allowed))} dimensions, given {x}")
+
+
+def int_tuple(value: Any) -> tuple[Any, ...]:
+    """Sizes given as several arguments, a tuple, a list or a Size."""
+    if len(value) == 1 and isinstance(value[0], (tuple, list)):
+        value = value[0]
+    return tuple(value)
+
+
+def as_sequence(value: Any, n: int) -> tuple[Any, ...]:
+    """A number repeated n times, or n numbers."""
+    return tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
+
+
+def numel(shape: Sequence[Any]) -> Any:
+    """Number of elements of a shape."""
+    return prod(shape)

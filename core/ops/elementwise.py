@@ -1,0 +1,1204 @@
+"""Elementwise arithmetic, comparison, logic and rounding."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import dtypes
+from ..errors import ArgumentError, DTypeError
+from ..table import E, S, Spec, bools, floats, function, ints, op, primitive
+from ..tensor import Tensor
+from .common import like, pointwise, predicate
+
+_SPECIAL = [-math.inf, -2.5, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0, math.inf, math.nan]
+_PAIRS = [S((3, 4), (3, 4)), S((3, 1, 4), (2, 1)), S((), (5,)), S((0, 3), (3,)), S((), ())]
+_INTS = [S(ints(3, 4), ints(4), grad=False)]
+
+
+# ---------------------------------------------------------------------------------------------------------------- arithmetic
+
+
+@primitive(
+    vjp=(lambda g: g, lambda g: g),
+    promote="common",
+    samples=[*_PAIRS, *_INTS, S(bools(4), bools(4), grad=False), S.of(_SPECIAL, _SPECIAL[::-1])],
+    errors=[E(S((3, 4), (5,)), "add: .*(3, 4).*(5)")],
+    methods=["__add__", "__radd__"],
+    inplace=True,
+)
+def add(a, b, /):
+    """Sum of two tensors or numbers, elementwise, with broadcasting.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1.0, 2.0]) + 10
+    tensor([11., 12.])
+    """
+    return pointwise("add", a, b)
+
+
+@primitive(
+    vjp=(lambda g: g, lambda g: -g),
+    promote="common",
+    samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
+    errors=[E(S(bools(3), bools(3)), "sub: .*bool.*logical_xor")],
+    methods=["__sub__"],
+    inplace=True,
+)
+def sub(a, b, /):
+    """Difference of two tensors or numbers.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1.0, 2.0]) - fz.tensor([3.0, 1.0])
+    tensor([-2.,  1.])
+    """
+    if a.dtype is dtypes.bool_:
+        raise DTypeError("sub: subtraction of bool tensors is not defined; use ^ or logical_xor")
+    return pointwise("sub", a, b)
+
+
+@primitive(
+    vjp=(lambda g, b: g * b, lambda g, a: g * a),
+    promote="common",
+    samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
+    methods=["__mul__", "__rmul__", "mul", "multiply"],
+    inplace=True,
+)
+def mul(a, b, /):
+    """Product of two tensors or numbers, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.mul(fz.tensor([1.0, 2.0]), 3)
+    tensor([3., 6.])
+    """
+    return pointwise("mul", a, b)
+
+
+@primitive(
+    vjp=(lambda g, b: g / b, lambda g, b, y: -g * y / b),
+    promote="float",
+    samples=[
+        S((3, 4), floats(3, 4, low=0.5)),
+        S((2, 1, 4), floats(3, 1, low=0.5)),
+        S(ints(4), ints(4, low=1), grad=False),
+        S.of(_SPECIAL, _SPECIAL[::-1]),
+    ],
+    methods=["__truediv__"],
+    inplace=True,
+)
+def div(a, b, /):
+    """True division; integers give the default floating dtype.
+
+    >>> import frazil as fz
+    >>> fz.tensor([3, 4]) / 2
+    tensor([1.5000, 2.0000])
+    """
+    return pointwise("div", a, b)
+
+
+@primitive(
+    vjp=(lambda g: zeros_like(g), lambda g: zeros_like(g)),
+    promote="common",
+    samples=[
+        S(floats(4, 5, low=-9, high=9), floats(5, low=0.5)),
+        S(ints(20, low=-9, high=9), ints(20, low=1, high=4), grad=False),
+        S(ints(20, low=-9, high=9), ints(20, low=-4, high=-1), grad=False),
+        S.of([7.5, -7.5, 7.5, -7.5, 1.0], [2.0, 2.0, -2.0, -2.0, math.inf]),
+    ],
+    methods=["__floordiv__", "floor_divide"],
+    inplace=True,
+)
+def floor_divide(a, b, /):
+    """Division rounded towards minus infinity.
+
+    >>> import frazil as fz
+    >>> fz.tensor([7, -7]) // 2
+    tensor([ 3, -4])
+    """
+    return pointwise("floor_divide", a, b)
+
+
+@primitive(
+    vjp=(lambda g: g, lambda g, a, b: -g * floor_divide(a, b)),
+    promote="common",
+    samples=[
+        S(floats(4, 5, low=-9, high=9), floats(5, low=0.5)),
+        S(ints(20, low=-9, high=9), ints(20, low=1, high=4), grad=False),
+        S(ints(20, low=-9, high=9), ints(20, low=-4, high=-1), grad=False),
+        S.of([7.5, -7.5, 7.5, -7.5], [2.0, 2.0, -2.0, -2.0]),
+    ],
+    methods=["__mod__", "remainder"],
+    inplace=True,
+)
+def remainder(a, b, /):
+    """What `floor_divide` leaves; has the sign of the divisor, as Python's %.
+
+    >>> import frazil as fz
+    >>> fz.tensor([7, -7]) % 3
+    tensor([1, 2])
+    """
+    return pointwise("remainder", a, b)
+
+
+@primitive(
+    vjp=(lambda g: g, lambda g, a, b: -g * trunc(a / b)),
+    promote="common",
+    samples=[
+        S(floats(4, 5, low=-9, high=9), floats(5, low=0.5)),
+        S(ints(20, low=-9, high=9), ints(20, low=1, high=4), grad=False),
+        S.of([7.5, -7.5, 7.5, -7.5], [2.0, 2.0, -2.0, -2.0]),
+    ],
+    inplace=True,
+)
+def fmod(a, b, /):
+    """Remainder of the division rounded towards zero; has the sign of the dividend, as C's fmod.
+
+    >>> import frazil as fz
+    >>> fz.fmod(fz.tensor([7, -7]), 3)
+    tensor([ 1, -1])
+    """
+    return pointwise("fmod", a, b)
+
+
+@primitive(
+    vjp=(
+        lambda g, a, b: where(eq(b, 0), 0, g * b * power(a, b - 1)),
+        lambda g, a, b, y: where(logical_and(eq(a, 0), ge(b, 0)), 0, g * y * log(a)),
+    ),
+    promote="common",
+    samples=[
+        S(floats(3, 4, low=0.3), (3, 4)),
+        S(floats(2, 1, 4, low=0.3), floats(3, 1, low=0.3)),
+        S(ints(5), ints(5, low=0, high=4), grad=False),
+        S.of([-2.0, -1.0, 0.0, 0.0, 2.0, 9.0], [3.0, 2.0, 0.0, 2.0, -1.0, 0.5]),
+    ],
+    methods=[],
+    public=False,
+)
+def power(a, b, /):
+    """`a` to the power `b`, elementwise, for two tensors; `pow` is the public form."""
+    return pointwise("pow", a, b)
+
+
+@function(methods=["pow", "__pow__"])
+def pow_(input: Any, exponent: Any) -> Tensor:
+    """`input` to the power `exponent`, tensors or numbers.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1.0, 2.0, 3.0]) ** 2
+    tensor([1., 4., 9.])
+    """
+    if isinstance(input, Tensor) and type(exponent) in (int, float):
+        if exponent == 2:
+            return square(input)
+        if exponent == 0.5 and input.dtype.is_floating_point:
+            return sqrt(input)
+        if exponent == -1 and input.dtype.is_floating_point:
+            return reciprocal(input)
+        if exponent == 1 and not (type(exponent) is float and not input.dtype.is_floating_point):
+            return clone(input)
+        if type(exponent) is int and exponent < 0 and not input.dtype.is_floating_point:
+            raise DTypeError(f"pow: an integer tensor has no negative powers (exponent {exponent}); convert it with .float()")
+    return power(input, exponent)
+
+
+@function(methods=["__rpow__"], name="rpow")
+def rpow(exponent: Tensor, base: Any) -> Tensor:
+    """`base ** exponent` for a number `base`: what Python calls for `2 ** tensor`."""
+    return power(base, exponent)
+
+
+@function(methods=["__rsub__"], name="rsub")
+def rsub(a: Tensor, b: Any) -> Tensor:
+    """`b - a`."""
+    return sub(b, a)
+
+
+@function(methods=["__rtruediv__"], name="rdiv")
+def rdiv(a: Tensor, b: Any) -> Tensor:
+    """`b / a`."""
+    return div(b, a)
+
+
+@function(methods=["__rfloordiv__"], name="rfloordiv")
+def rfloordiv(a: Tensor, b: Any) -> Tensor:
+    """`b // a`."""
+    return floor_divide(b, a)
+
+
+@function(methods=["__rmod__"], name="rmod")
+def rmod(a: Tensor, b: Any) -> Tensor:
+    """`b % a`."""
+    return remainder(b, a)
+
+
+@function(name="add", methods=["add"])
+def add_scaled(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
+    """`input + alpha * other`.
+
+    >>> import frazil as fz
+    >>> fz.add(fz.tensor([1.0]), 2, alpha=3)
+    tensor([7.])
+    """
+    result = add(input, other if alpha == 1 else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
+    return result if out is None else out.copy_(result)
+
+
+@function(name="sub", methods=["sub", "subtract"])
+def sub_scaled(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
+    """`input - alpha * other`.
+
+    >>> import frazil as fz
+    >>> fz.sub(fz.tensor([1.0]), fz.tensor([2.0]), alpha=3)
+    tensor([-5.])
+    """
+    result = sub(input, other if alpha == 1 else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
+    return result if out is None else out.copy_(result)
+
+
+@function(name="div", methods=["div", "divide", "true_divide"])
+def div_rounded(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """Division; `rounding_mode` None (true division), "floor" or "trunc".
+
+    >>> import frazil as fz
+    >>> fz.div(fz.tensor([7.0, -7.0]), 2, rounding_mode="trunc")
+    tensor([ 3., -3.])
+    """
+    if rounding_mode is None:
+        return div(input, other)
+    if rounding_mode == "floor":
+        return floor_divide(input, other)
+    if rounding_mode == "trunc":
+        whole = sub(input, fmod(input, other))  # exact for integers, where a true division is not
+        return trunc(div(whole, other)) if whole.dtype.is_floating_point else floor_divide(whole, other)
+    raise ArgumentError(f"div: rounding_mode is None, 'floor' or 'trunc', given {rounding_mode!r}")
+
+
+@primitive(
+    vjp=(lambda g, a, b: g * _share(a, b), lambda g, a, b: g * _share(b, a)),
+    promote="common",
+    samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
+)
+def maximum(a, b, /):
+    """The larger of two, elementwise; NaN if either is NaN. At ties the gradient is shared.
+
+    >>> import frazil as fz
+    >>> fz.maximum(fz.tensor([1.0, 5.0]), 3)
+    tensor([3., 5.])
+    """
+    return pointwise("maximum", a, b)
+
+
+@primitive(
+    vjp=(lambda g, a, b: g * _share(b, a), lambda g, a, b: g * _share(a, b)),
+    promote="common",
+    samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
+)
+def minimum(a, b, /):
+    """The smaller of two, elementwise; NaN if either is NaN. At ties the gradient is shared.
+
+    >>> import frazil as fz
+    >>> fz.minimum(fz.tensor([1.0, 5.0]), 3)
+    tensor([1., 3.])
+    """
+    return pointwise("minimum", a, b)
+
+
+def _share(winner: Tensor, loser: Tensor) -> Tensor:
+    """1 where winner > loser, 1/2 at ties, else 0."""
+    return cast(gt(winner, loser), dtype=winner.dtype) + cast(eq(winner, loser), dtype=winner.dtype) * 0.5
+
+
+@primitive(
+    vjp=(lambda g, a, b: g * b / (a * a + b * b), lambda g, a, b: -g * a / (a * a + b * b)),
+    promote="float",
+    samples=[S((3, 4), (4,)), S.of([0.0, 1.0, -1.0, 0.0, -0.0], [1.0, 0.0, -1.0, -1.0, -1.0])],
+    methods=["atan2", "arctan2"],
+)
+def atan2(a, b, /):
+    """The angle in radians of the point (b, a), from -pi to pi.
+
+    >>> import frazil as fz
+    >>> fz.atan2(fz.tensor([1.0]), fz.tensor([1.0]))
+    tensor([0.7854])
+    """
+    return pointwise("atan2", a, b)
+
+
+@op(
+    vjp=(lambda g, a, b: g * sigmoid(a - b), lambda g, a, b: g * sigmoid(b - a)),
+    promote="float",
+    samples=[S((3, 4), (4,)), S.of([-1e3, 0.0, 1e3], [1e3, 0.0, 1e3])],
+)
+def logaddexp(a, b, /):
+    """log(exp(a) + exp(b)) without overflow.
+
+    >>> import frazil as fz
+    >>> fz.logaddexp(fz.tensor([0.0]), fz.tensor([0.0]))
+    tensor([0.6931])
+    """
+    return maximum(a, b) + log1p(exp(-abs_(a - b)))
+
+
+@op(promote="float", samples=[S((3, 4), floats(4, low=0.5))])
+def hypot(a, b, /):
+    """sqrt(a^2 + b^2).
+
+    >>> import frazil as fz
+    >>> fz.hypot(fz.tensor([3.0]), fz.tensor([4.0]))
+    tensor([5.])
+    """
+    return sqrt(a * a + b * b)
+
+
+@op(promote="float", samples=[S((3, 4), floats(4, low=0.5)), S.of([0.0, 0.0, 2.0], [0.0, 3.0, 3.0])])
+def xlogy(a, b, /):
+    """a * log(b), and 0 where a is 0.
+
+    >>> import frazil as fz
+    >>> fz.xlogy(fz.tensor([0.0, 1.0]), fz.tensor([0.0, 1.0]))
+    tensor([0., 0.])
+    """
+    zero = eq(a, 0)
+    return where(zero, 0, a * log(where(zero, 1, b)))
+
+
+@op(promote="common", samples=[S((3, 4), (3, 4), floats(3, 4, low=0, high=1)), S((3, 4), (4,), ())])
+def lerp(start, end, weight, /):
+    """start + weight * (end - start).
+
+    >>> import frazil as fz
+    >>> fz.lerp(fz.tensor([0.0]), fz.tensor([10.0]), 0.3)
+    tensor([3.])
+    """
+    return start + weight * (end - start)
+
+
+@op(promote="common", samples=[S((3, 4), (3, 4), (4,)), S((3, 4), (3, 4), (4,), value=0.5)], inplace=True)
+def addcmul(x, a, b, /, *, value: float = 1.0):
+    """x + value * a * b.
+
+    >>> import frazil as fz
+    >>> fz.addcmul(fz.tensor([1.0]), fz.tensor([2.0]), fz.tensor([3.0]), value=0.5)
+    tensor([4.])
+    """
+    return x + (a * b if value == 1 else a * b * value)
+
+
+@op(promote="float", samples=[S((3, 4), (3, 4), floats(4, low=0.5)), S((3,), (3,), floats(3, low=0.5), value=0.5)], inplace=True)
+def addcdiv(x, a, b, /, *, value: float = 1.0):
+    """x + value * a / b.
+
+    >>> import frazil as fz
+    >>> fz.addcdiv(fz.tensor([1.0]), fz.tensor([3.0]), fz.tensor([2.0]))
+    tensor([2.5000])
+    """
+    return x + (a / b if value == 1 else a / b * value)
+
+
+# --------------------------------------------------------------------------------------------------------------------- unary
+
+
+_UNARY = [S(3, 4), S(), S(0)]
+_POSITIVE = [S(floats(3, 4, low=0.2, high=3)), S(floats(low=0.2)), S(0)]
+
+
+@primitive(
+    vjp=lambda g: neg(g), samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["__neg__", "neg", "negative"], inplace=True
+)
+def neg(x, /):
+    """-x.
+
+    >>> import frazil as fz
+    >>> -fz.tensor([1.0, -2.0])
+    tensor([-1.,  2.])
+    """
+    if x.dtype is dtypes.bool_:
+        raise DTypeError("neg: a bool tensor has no negative; use ~x")
+    return like(x)
+
+
+@function(methods=["__pos__", "positive"])
+def positive(x: Tensor) -> Tensor:
+    """x itself."""
+    return x
+
+
+@primitive(
+    vjp=lambda g, x: g * sign(x),
+    samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)],
+    methods=["__abs__", "abs", "absolute"],
+    inplace=True,
+)
+def abs_(x, /):
+    """Absolute value.
+
+    >>> import frazil as fz
+    >>> fz.abs(fz.tensor([-1.5, 2.0]))
+    tensor([1.5000, 2.0000])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g: zeros_like(g), samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["sign", "sgn"])
+def sign(x, /):
+    """-1, 0 or 1 by the sign; NaN stays NaN.
+
+    >>> import frazil as fz
+    >>> fz.sign(fz.tensor([-3.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  1.])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g, y: g * y, promote="float", samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], inplace=True)
+def exp(x, /):
+    """e to the power x.
+
+    >>> import frazil as fz
+    >>> fz.exp(fz.tensor([0.0, 1.0]))
+    tensor([1.0000, 2.7183])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g, y: g * (y + 1), promote="float", samples=[*_UNARY, S.of([1e-8, -1e-8, 1e-3, *_SPECIAL])])
+def expm1(x, /):
+    """exp(x) - 1, exact for small x.
+
+    >>> import frazil as fz
+    >>> fz.expm1(fz.tensor([0.0]))
+    tensor([0.])
+    """
+    return like(x)
+
+
+@op(vjp=lambda g, y: g * y * math.log(2), promote="float", samples=[*_UNARY, S.of(_SPECIAL)])
+def exp2(x, /):
+    """2 to the power x.
+
+    >>> import frazil as fz
+    >>> fz.exp2(fz.tensor([3.0]))
+    tensor([8.])
+    """
+    return power(2, x)
+
+
+@primitive(vjp=lambda g, x: g / x, promote="float", samples=[*_POSITIVE, S.ints(4, low=1), S.of(_SPECIAL)], inplace=True)
+def log(x, /):
+    """Natural logarithm.
+
+    >>> import frazil as fz
+    >>> fz.log(fz.tensor([1.0, 10.0]))
+    tensor([0.0000, 2.3026])
+    """
+    return like(x)
+
+
+@primitive(
+    vjp=lambda g, x: g / (x + 1), promote="float", samples=[S(floats(3, 4, low=-0.8)), S(0), S.of([1e-8, -1e-8, *_SPECIAL])]
+)
+def log1p(x, /):
+    """log(1 + x), exact for small x.
+
+    >>> import frazil as fz
+    >>> fz.log1p(fz.tensor([0.0]))
+    tensor([0.])
+    """
+    return like(x)
+
+
+@op(vjp=lambda g, x: g / (x * math.log(2)), promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)])
+def log2(x, /):
+    """Logarithm to base 2.
+
+    >>> import frazil as fz
+    >>> fz.log2(fz.tensor([8.0]))
+    tensor([3.])
+    """
+    return log(x) * (1 / math.log(2))
+
+
+@op(vjp=lambda g, x: g / (x * math.log(10)), promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)])
+def log10(x, /):
+    """Logarithm to base 10.
+
+    >>> import frazil as fz
+    >>> fz.log10(fz.tensor([1000.0]))
+    tensor([3.])
+    """
+    return log(x) * (1 / math.log(10))
+
+
+@primitive(vjp=lambda g, y: g / (y * 2), promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
+def sqrt(x, /):
+    """Square root.
+
+    >>> import frazil as fz
+    >>> fz.sqrt(fz.tensor([4.0]))
+    tensor([2.])
+    """
+    return like(x)
+
+
+@op(vjp=lambda g, y: g * y * y * y * -0.5, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
+def rsqrt(x, /):
+    """1 / sqrt(x).
+
+    >>> import frazil as fz
+    >>> fz.rsqrt(fz.tensor([4.0]))
+    tensor([0.5000])
+    """
+    return reciprocal(sqrt(x))
+
+
+@op(vjp=lambda g, y: -g * y * y, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
+def reciprocal(x, /):
+    """1 / x.
+
+    >>> import frazil as fz
+    >>> fz.reciprocal(fz.tensor([4.0]))
+    tensor([0.2500])
+    """
+    return div(1, x)
+
+
+@op(vjp=lambda g, x: g * x * 2, samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], inplace=True)
+def square(x, /):
+    """x * x.
+
+    >>> import frazil as fz
+    >>> fz.square(fz.tensor([3.0]))
+    tensor([9.])
+    """
+    return x * x
+
+
+@primitive(vjp=lambda g, x: g * cos(x), promote="float", samples=[*_UNARY, S.of([-1e3, 0.0, 1e3, math.nan])])
+def sin(x, /):
+    """Sine of x in radians.
+
+    >>> import frazil as fz
+    >>> fz.sin(fz.tensor([0.0]))
+    tensor([0.])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g, x: -g * sin(x), promote="float", samples=[*_UNARY, S.of([-1e3, 0.0, 1e3, math.nan])])
+def cos(x, /):
+    """Cosine of x in radians.
+
+    >>> import frazil as fz
+    >>> fz.cos(fz.tensor([0.0]))
+    tensor([1.])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g, y: g * (y * y + 1), promote="float", samples=[S(floats(3, 4, low=-1.2, high=1.2)), S(0)])
+def tan(x, /):
+    """Tangent of x in radians.
+
+    >>> import frazil as fz
+    >>> fz.tan(fz.tensor([0.0]))
+    tensor([0.])
+    """
+    return like(x)
+
+
+_UNIT = [S(floats(3, 4, low=-0.9, high=0.9)), S(0), S.of([-1.0, 0.0, 1.0, 2.0, math.nan])]
+
+
+@primitive(vjp=lambda g, x: g * rsqrt(1 - x * x), promote="float", samples=_UNIT, methods=["asin", "arcsin"])
+def asin(x, /):
+    """Inverse sine, in radians.
+
+    >>> import frazil as fz
+    >>> fz.asin(fz.tensor([1.0]))
+    tensor([1.5708])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g, x: -g * rsqrt(1 - x * x), promote="float", samples=_UNIT, methods=["acos", "arccos"])
+def acos(x, /):
+    """Inverse cosine, in radians.
+
+    >>> import frazil as fz
+    >>> fz.acos(fz.tensor([1.0]))
+    tensor([0.])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g, x: g / (x * x + 1), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], methods=["atan", "arctan"])
+def atan(x, /):
+    """Inverse tangent, in radians.
+
+    >>> import frazil as fz
+    >>> fz.atan(fz.tensor([1.0]))
+    tensor([0.7854])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g, x: g * cosh(x), promote="float", samples=[*_UNARY, S.of(_SPECIAL)])
+def sinh(x, /):
+    """Hyperbolic sine.
+
+    >>> import frazil as fz
+    >>> fz.sinh(fz.tensor([0.0]))
+    tensor([0.])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g, x: g * sinh(x), promote="float", samples=[*_UNARY, S.of(_SPECIAL)])
+def cosh(x, /):
+    """Hyperbolic cosine.
+
+    >>> import frazil as fz
+    >>> fz.cosh(fz.tensor([0.0]))
+    tensor([1.])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g, y: g * (1 - y * y), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], inplace=True)
+def tanh(x, /):
+    """Hyperbolic tangent.
+
+    >>> import frazil as fz
+    >>> fz.tanh(fz.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])
+    """
+    return like(x)
+
+
+@primitive(
+    vjp=lambda g, x: g * rsqrt(x * x + 1), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], methods=["asinh", "arcsinh"]
+)
+def asinh(x, /):
+    """Inverse hyperbolic sine.
+
+    >>> import frazil as fz
+    >>> fz.asinh(fz.tensor([0.0]))
+    tensor([0.])
+    """
+    return like(x)
+
+
+@primitive(
+    vjp=lambda g, x: g * rsqrt(x * x - 1),
+    promote="float",
+    samples=[S(floats(3, 4, low=1.2, high=4)), S(0)],
+    methods=["acosh", "arccosh"],
+)
+def acosh(x, /):
+    """Inverse hyperbolic cosine.
+
+    >>> import frazil as fz
+    >>> fz.acosh(fz.tensor([1.0]))
+    tensor([0.])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g, x: g / (1 - x * x), promote="float", samples=_UNIT[:2], methods=["atanh", "arctanh"])
+def atanh(x, /):
+    """Inverse hyperbolic tangent.
+
+    >>> import frazil as fz
+    >>> fz.atanh(fz.tensor([0.0]))
+    tensor([0.])
+    """
+    return like(x)
+
+
+@primitive(
+    vjp=lambda g, x: g * exp(-(x * x)) * (2 / math.sqrt(math.pi)),
+    promote="float",
+    samples=[*_UNARY, S.of([-7.0, -1e-5, 1e-5, 0.9, 1.1, 5.0, 30.0, *_SPECIAL])],
+)
+def erf(x, /):
+    """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+
+    >>> import frazil as fz
+    >>> fz.erf(fz.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8427])
+    """
+    return like(x)
+
+
+@op(promote="float", samples=[*_UNARY, S.of([-2.0, 0.0, 1.0, math.nan])])
+def erfc(x, /):
+    """1 - erf(x).
+
+    >>> import frazil as fz
+    >>> fz.erfc(fz.tensor([0.0]))
+    tensor([1.])
+    """
+    return 1 - erf(x)
+
+
+@op(
+    vjp=lambda g, y: g * (y * (1 - y)),
+    promote="float",
+    samples=[*_UNARY, S.ints(4), S.of([-1e3, -90.0, -20.0, 0.0, 20.0, 1e3, math.nan])],
+    inplace=True,
+)
+def sigmoid(x, /):
+    """1 / (1 + exp(-x)), without overflow.
+
+    >>> import frazil as fz
+    >>> fz.sigmoid(fz.tensor([0.0]))
+    tensor([0.5000])
+    """
+    e = exp(-abs_(x))
+    return where(ge(x, 0), 1.0, e) / (e + 1)
+
+
+# ------------------------------------------------------------------------------------------------------------------ rounding
+
+_ROUNDING = [
+    S(3, 4),
+    S(),
+    S(0),
+    S.ints(4),
+    S.of([-2.5, -1.5, -0.5, -0.2, 0.0, 0.5, 1.5, 2.5, 1e9, math.inf, -math.inf, math.nan]),
+]
+
+
+@primitive(vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
+def floor(x, /):
+    """The largest whole number not above x.
+
+    >>> import frazil as fz
+    >>> fz.floor(fz.tensor([-1.5, 1.5]))
+    tensor([-2.,  1.])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
+def ceil(x, /):
+    """The smallest whole number not below x.
+
+    >>> import frazil as fz
+    >>> fz.ceil(fz.tensor([-1.5, 1.5]))
+    tensor([-1.,  2.])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=["trunc", "fix"], inplace=True)
+def trunc(x, /):
+    """x without its fraction.
+
+    >>> import frazil as fz
+    >>> fz.trunc(fz.tensor([-1.5, 1.5]))
+    tensor([-1.,  1.])
+    """
+    return like(x)
+
+
+@primitive(vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=[], public=False)
+def round_half_even(x, /):
+    """The nearest whole number, halves to the even one."""
+    return like(x)
+
+
+@function(methods=["round"])
+def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """The nearest multiple of 10**-decimals; halves go to the even one.
+
+    >>> import frazil as fz
+    >>> fz.round(fz.tensor([0.5, 1.5, 2.3]))
+    tensor([0., 2., 2.])
+    """
+    if not decimals:
+        return round_half_even(input)
+    scale = 10.0**decimals
+    return round_half_even(input * scale) / scale
+
+
+@op(samples=[S(3, 4), S.of([-1.5, 2.25])])
+def frac(x, /):
+    """The fraction of x, with its sign.
+
+    >>> import frazil as fz
+    >>> fz.frac(fz.tensor([-1.5]))
+    tensor([-0.5000])
+    """
+    return x - trunc(x)
+
+
+# ---------------------------------------------------------------------------------------------------- comparison and logic
+
+
+_COMPARE = [
+    S((3, 4), (4,), grad=False),
+    S(ints(9, low=0, high=2), ints(9, low=0, high=2), grad=False),
+    S(bools(4), bools(4), grad=False),
+    S.of(_SPECIAL, _SPECIAL[::-1]),
+    S.of(_SPECIAL, _SPECIAL),
+    S((0, 2), (2,), grad=False),
+]
+
+
+def _comparison(method: str, *long_names: str) -> Any:
+    def decorate(rule: Any) -> Any:
+        return primitive(promote="common", samples=_COMPARE, methods=[rule.__name__, method, *long_names], exact=True)(rule)
+
+    return decorate
+
+
+@_comparison("__eq__")
+def eq(a, b, /):
+    """Whether a == b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) == 2
+    tensor([False,  True, False])
+    """
+    return predicate("eq", a, b)
+
+
+@_comparison("__ne__", "not_equal")
+def ne(a, b, /):
+    """Whether a != b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) != 2
+    tensor([ True, False,  True])
+    """
+    return predicate("ne", a, b)
+
+
+@_comparison("__lt__", "less")
+def lt(a, b, /):
+    """Whether a < b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) < 2
+    tensor([ True, False, False])
+    """
+    return predicate("lt", a, b)
+
+
+@_comparison("__le__", "less_equal")
+def le(a, b, /):
+    """Whether a <= b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) <= 2
+    tensor([ True,  True, False])
+    """
+    return predicate("le", a, b)
+
+
+@_comparison("__gt__", "greater")
+def gt(a, b, /):
+    """Whether a > b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) > 2
+    tensor([False, False,  True])
+    """
+    return predicate("gt", a, b)
+
+
+@_comparison("__ge__", "greater_equal")
+def ge(a, b, /):
+    """Whether a >= b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) >= 2
+    tensor([False,  True,  True])
+    """
+    return predicate("ge", a, b)
+
+
+_LOGIC = [S(bools(3, 4), bools(4), grad=False), S(ints(9, low=0, high=2), ints(9, low=0, high=1), grad=False)]
+_BITS = [S(bools(3, 4), bools(4), grad=False), S(ints(9), ints(9), grad=False)]
+
+
+@primitive(promote="common", samples=_LOGIC, exact=True)
+def logical_and(a, b, /):
+    """Whether both are true (not zero).
+
+    >>> import frazil as fz
+    >>> fz.logical_and(fz.tensor([True, True]), fz.tensor([True, False]))
+    tensor([ True, False])
+    """
+    return predicate("logical_and", a, b)
+
+
+@primitive(promote="common", samples=_LOGIC, exact=True)
+def logical_or(a, b, /):
+    """Whether at least one is true (not zero).
+
+    >>> import frazil as fz
+    >>> fz.logical_or(fz.tensor([True, False]), fz.tensor([False, False]))
+    tensor([ True, False])
+    """
+    return predicate("logical_or", a, b)
+
+
+@primitive(promote="common", samples=_LOGIC, exact=True)
+def logical_xor(a, b, /):
+    """Whether exactly one is true (not zero).
+
+    >>> import frazil as fz
+    >>> fz.logical_xor(fz.tensor([True, True]), fz.tensor([True, False]))
+    tensor([False,  True])
+    """
+    return predicate("logical_xor", a, b)
+
+
+@primitive(samples=[S.bools(4), S.ints(9, low=0, high=1), S(4, grad=False)], exact=True)
+def logical_not(x, /):
+    """Whether x is false (zero).
+
+    >>> import frazil as fz
+    >>> fz.logical_not(fz.tensor([True, False]))
+    tensor([False,  True])
+    """
+    return Spec(x.shape, dtypes.bool_)
+
+
+def _no_floats(name: str, *specs: Spec) -> Spec:
+    for s in specs:
+        if s.dtype.kind not in "ib":
+            raise DTypeError(f"{name}: only integer and bool tensors have bits, given {', '.join(map(str, specs))}")
+    return pointwise(name, *specs)
+
+
+@primitive(
+    promote="common",
+    samples=_BITS,
+    methods=["__and__", "__rand__", "bitwise_and"],
+    inplace=True,
+    errors=[E(S(3, 3), "bitwise_and: missing"), E(S((3,), (3,)), "bitwise_and: only integer")],
+    exact=True,
+)
+def bitwise_and(a, b, /):
+    """Bits set in both.
+
+    >>> import frazil as fz
+    >>> fz.tensor([6, 5]) & 4
+    tensor([4, 4])
+    """
+    return _no_floats("bitwise_and", a, b)
+
+
+@primitive(promote="common", samples=_BITS, methods=["__or__", "__ror__", "bitwise_or"], inplace=True, exact=True)
+def bitwise_or(a, b, /):
+    """Bits set in either.
+
+    >>> import frazil as fz
+    >>> fz.tensor([6, 5]) | 1
+    tensor([7, 5])
+    """
+    return _no_floats("bitwise_or", a, b)
+
+
+@primitive(promote="common", samples=_BITS, methods=["__xor__", "__rxor__", "bitwise_xor"], inplace=True, exact=True)
+def bitwise_xor(a, b, /):
+    """Bits set in exactly one.
+
+    >>> import frazil as fz
+    >>> fz.tensor([6, 5]) ^ 1
+    tensor([7, 4])
+    """
+    return _no_floats("bitwise_xor", a, b)
+
+
+@primitive(samples=[S.bools(4), S.ints(9)], methods=["__invert__", "bitwise_not"], exact=True)
+def bitwise_not(x, /):
+    """All bits turned; `not` for bools.
+
+    >>> import frazil as fz
+    >>> ~fz.tensor([True, False])
+    tensor([False,  True])
+    """
+    return _no_floats("bitwise_not", x)
+
+
+_SHIFTS = [S(ints(9, low=0, high=100), ints(9, low=0, high=5), grad=False)]
+
+
+@primitive(promote="common", samples=_SHIFTS, methods=["__lshift__", "bitwise_left_shift"], exact=True)
+def bitwise_left_shift(a, b, /):
+    """Bits moved up by b places.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 3]) << 2
+    tensor([ 4, 12])
+    """
+    return _no_floats("bitwise_left_shift", a, b)
+
+
+@primitive(promote="common", samples=_SHIFTS, methods=["__rshift__", "bitwise_right_shift"], exact=True)
+def bitwise_right_shift(a, b, /):
+    """Bits moved down by b places; negative numbers keep their sign.
+
+    >>> import frazil as fz
+    >>> fz.tensor([8, 3]) >> 1
+    tensor([4, 1])
+    """
+    return _no_floats("bitwise_right_shift", a, b)
+
+
+@op(samples=[S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
+def isnan(x, /):
+    """Whether x is not a number.
+
+    >>> import frazil as fz
+    >>> fz.isnan(fz.tensor([1.0, float("nan")]))
+    tensor([False,  True])
+    """
+    return ne(x, x)
+
+
+@op(samples=[S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
+def isinf(x, /):
+    """Whether x is infinite.
+
+    >>> import frazil as fz
+    >>> fz.isinf(fz.tensor([1.0, float("inf")]))
+    tensor([False,  True])
+    """
+    return eq(abs_(x), math.inf) if x.dtype.kind == "f" else ne(x, x)
+
+
+@op(samples=[S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
+def isfinite(x, /):
+    """Whether x is neither infinite nor NaN.
+
+    >>> import frazil as fz
+    >>> fz.isfinite(fz.tensor([1.0, float("inf")]))
+    tensor([ True, False])
+    """
+    return lt(abs_(x), math.inf) if x.dtype.kind == "f" else eq(x, x)
+
+
+# ------------------------------------------------------------------------------------------------------ choice, limits, types
+
+
+@primitive(
+    vjp=(None, lambda g, c: where(c, g, 0), lambda g, c: where(c, 0, g)),
+    promote="common",
+    promoted=(1, 2),
+    samples=[S(bools(3, 4), (3, 4), (3, 4)), S(bools(3, 1), (4,), ()), S(bools(0), (1,), ()), S(bools(3), ints(3), ints(3), grad=False)],
+    errors=[E(S((3,), (3,), (3,)), "where: the condition must be bool")],
+    methods=[],
+    public=False,
+)  # fmt: skip
+def where(c, a, b, /):
+    """a where the condition holds, else b."""
+    if c.dtype is not dtypes.bool_:
+        raise DTypeError(f"where: the condition must be bool, given {c}; compare it with something, or use .bool()")
+    return pointwise("where", Spec(c.shape, a.dtype), a, b)
+
+
+@op(
+    vjp=lambda g, x, min, max: where(_inside(x, min, max), g, 0),
+    samples=[S(3, 4, min=-0.5, max=0.7), S(4, min=0.1), S(4, max=0.1), S.ints(5, min=-2, max=2), S.of(_SPECIAL, min=-1.0, max=1.0)],
+    methods=[],
+    public=False,
+)
+def clamp_numbers(x, /, *, min: Any = None, max: Any = None):
+    """x limited to numbers."""
+    if min is not None:
+        x = maximum(x, min)
+    return x if max is None else minimum(x, max)
+
+
+def _inside(x: Tensor, low: Any, high: Any) -> Tensor:
+    if low is None:
+        return le(x, high)
+    if high is None:
+        return ge(x, low)
+    return logical_and(ge(x, low), le(x, high))
+
+
+@function(methods=["clamp", "clip"])
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN.
+
+    >>> import frazil as fz
+    >>> fz.clamp(fz.tensor([-2.0, 0.5, 9.0]), 0, 1)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    if min is None and max is None:
+        raise ArgumentError("clamp: give min, max or both")
+    if isinstance(min, Tensor) or isinstance(max, Tensor):
+        if min is not None:
+            input = where(lt(input, min), min, input)
+        return input if max is None else where(gt(input, max), max, input)
+    return clamp_numbers(input, min=min, max=max)
+
+
+@op(samples=[S(3), S.of(_SPECIAL), S.of(_SPECIAL, nan=1.0, posinf=2.0, neginf=-3.0)])
+def nan_to_num(x, /, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None):
+    """NaN and infinities replaced by numbers (default: 0 and the largest of the dtype).
+
+    >>> import frazil as fz
+    >>> fz.nan_to_num(fz.tensor([float("nan"), float("inf")]), posinf=9.0)
+    tensor([0., 9.])
+    """
+    info = dtypes.finfo(x.dtype) if x.dtype.is_floating_point else None
+    if info is None:
+        return clone(x)
+    x = where(isnan(x), nan, x)
+    x = where(eq(x, math.inf), info.max if posinf is None else posinf, x)
+    return where(eq(x, -math.inf), info.min if neginf is None else neginf, x)
+
+
+@primitive(
+    vjp=lambda g: g,  # the engine casts it back
+    canon=lambda x, *, dtype: {"dtype": dtypes.as_dtype(dtype)},
+    samples=[
+        S(3, dtype="float32"),
+        S(3, dtype="float64"),
+        S(3, grad=False, dtype="int64"),
+        S.ints(4, dtype="float32"),
+        S.ints(4, dtype="bool"),
+        S.bools(4, dtype="float32"),
+        S.bools(4, dtype="int64"),
+        S.of([-1.7, 1.7, 0.0], dtype="int32"),
+        S.of([0.0, -0.0, 2.0, math.nan], dtype="bool"),
+    ],
+    methods=["cast"],
+    public=False,
+)
+def cast(x, /, *, dtype):
+    """x with another dtype; floats lose their fraction when they become integers."""
+    return Spec(x.shape, dtype)
+
+
+@primitive(vjp=lambda g: g, samples=[S(3, 4), S.ints(3), S.bools(3), S()], methods=[], public=False, exact=True)
+def copy(x, /):
+    """The same values in memory of their own; `clone` is the public form."""
+    return like(x)
+
+
+@function()
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """The same values in memory of their own; gradients pass through.
+
+    >>> import frazil as fz
+    >>> a = fz.ones(2); b = fz.clone(a); b[0] = 5.0; a
+    tensor([1., 1.])
+    """
+    return copy(input)
+
+
+def zeros_like(x: Tensor) -> Tensor:
+    """Zeros with the shape, dtype and device of x."""
+    from ..creation import full_like
+
+    return full_like(x, 0)
+

@@ -1,0 +1,372 @@
+"""Products of matrices and vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import ArgumentError, ShapeError
+from ..table import E, S, Spec, function, ints, op, primitive
+from ..tensor import Tensor
+from .common import broadcast, checked_dim, numel, same
+from .elementwise import add, mul
+from .reduction import sum_
+from .shape import permute, reshape, transpose, unsqueeze
+
+
+def _transposed(x: Tensor) -> Tensor:
+    n = len(x._a.shape)
+    return permute(x, dims=(*range(n - 2), n - 1, n - 2))
+
+
+def _matmul_vjp_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    na, nb = len(a._a.shape), len(b._a.shape)
+    if na == 1 and nb == 1:
+        return g * b
+    if nb == 1:
+        return unsqueeze(g, -1) * b  # outer product; batch dimensions of a are in g
+    if na == 1:
+        return matmul(b, unsqueeze(g, -1)).squeeze(-1)  # type: ignore[attr-defined, no-any-return]
+    return matmul(g, _transposed(b))
+
+
+def _matmul_vjp_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    na, nb = len(a._a.shape), len(b._a.shape)
+    if na == 1 and nb == 1:
+        return g * a
+    if na == 1:
+        return mul(unsqueeze(a, -1), unsqueeze(g, -2))
+    if nb == 1:
+        rows = numel(g._a.shape)
+        return matmul(reshape(g, shape=(rows,)), reshape(a, shape=(rows, a._a.shape[-1])))
+    if nb == 2 and na > 2:  # one weight for a whole batch: one product instead of a batch of them
+        rows = numel(a._a.shape[:-1])
+        return matmul(_transposed(reshape(a, shape=(rows, a._a.shape[-1]))), reshape(g, shape=(rows, g._a.shape[-1])))
+    return matmul(_transposed(a), g)
+
+
+@primitive(
+    vjp=(_matmul_vjp_a, _matmul_vjp_b),
+    promote="same",
+    samples=[
+        S((3, 4), (4, 5)),
+        S((2, 3, 4), (4, 5)),
+        S((2, 1, 3, 4), (5, 4, 2)),
+        S((4,), (4,)),
+        S((3, 4), (4,)),
+        S((4,), (4, 5)),
+        S((2, 3, 4), (4,)),
+        S((4,), (2, 4, 5)),
+        S((0, 4), (4, 5)),
+        S((3, 0), (0, 2)),
+        S(ints(3, 4), ints(4, 2), grad=False),
+    ],
+    errors=[
+        E(S((4, 3), (2, 5)), r"matmul: inner dimensions differ: a is float\d+\[4, 3\], b is float\d+\[2, 5\]; a.shape\[-1\]=3, b.shape\[-2\]=2"),
+        E(S((3, 4), (3,)), "matmul: inner dimensions differ"),
+        E(S((), (3,)), "matmul: .*at least 1"),
+        E(S((2, 3, 4), (3, 4, 5)), "matmul: .*batch"),
+    ],
+    methods=["__matmul__", "matmul"],
+)  # fmt: skip
+def matmul(a, b, /):
+    """Matrix product. Vectors are rows (left) or columns (right); leading dimensions are batches and broadcast.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1.0, 2.0]]) @ fz.tensor([[3.0], [4.0]])
+    tensor([[11.]])
+    """
+    if not a.shape or not b.shape:
+        raise ShapeError(f"matmul: both operands need at least 1 dimension, given {a} and {b}; use * for numbers")
+    k, m = a.shape[-1], b.shape[-2] if len(b.shape) > 1 else b.shape[-1]
+    if not same(k, m) and k != m:
+        name = "b.shape[-2]" if len(b.shape) > 1 else "b.shape[-1]"
+        raise ShapeError(f"matmul: inner dimensions differ: a is {a}, b is {b}; a.shape[-1]={k}, {name}={m}")
+    try:
+        batch = broadcast("matmul", a.shape[:-2], b.shape[:-2])
+    except ShapeError:
+        raise ShapeError(f"matmul: batch dimensions do not broadcast: a is {a}, b is {b}") from None
+    rows = a.shape[-2:-1]
+    columns = b.shape[-1:] if len(b.shape) > 1 else ()
+    return Spec((*batch, *rows, *columns), a.dtype)
+
+
+@function(methods=["__rmatmul__"], name="rmatmul")
+def rmatmul(b: Tensor, a: Any) -> Tensor:
+    """`a @ b`."""
+    return matmul(a, b)
+
+
+def _linear_vjp(g: Tensor, x: Tensor, weight: Tensor, bias_shape: Any, needs: Any) -> tuple[Any, ...]:
+    gx = matmul(g, weight) if needs[0] else None
+    gw = gb = None
+    if len(g._a.shape) != 2 and (needs[1] or needs[2]):
+        rows = numel(g._a.shape[:-1])
+        g, x = reshape(g, shape=(rows, g._a.shape[-1])), reshape(x, shape=(rows, x._a.shape[-1]))
+    if needs[1]:
+        gw = matmul(_transposed(g), x)
+    if needs[2]:
+        gb = sum_(g, dim=(0,))
+    return gx, gw, gb
+
+
+@op(
+    vjp=_linear_vjp,
+    promote="same",
+    samples=[S((3, 4), (5, 4), (5,)), S((3, 4), (5, 4)), S((2, 3, 4), (5, 4), (5,)), S((4,), (5, 4), (5,)), S((0, 4), (5, 4), (5,))],
+    errors=[E(S((3, 4), (5, 3), (5,)), "linear: x has 4 features, weight expects 3")],
+    methods=[],
+    public=False,
+)  # fmt: skip
+def linear(x, weight, bias=None, /):
+    """x @ weight.T + bias, with weight [out, in]."""
+    if not x._a.shape or len(weight._a.shape) != 2 or not same(x._a.shape[-1], weight._a.shape[1]) and x._a.shape[-1] != weight._a.shape[1]:
+        raise ShapeError(
+            f"linear: x has {x._a.shape[-1] if x._a.shape else 'no'} features, weight expects {weight._a.shape[-1]}: "
+            f"x is {list(x._a.shape)}, weight [out, in] is {list(weight._a.shape)}"
+        )
+    y = matmul(x, _transposed(weight))
+    return y if bias is None else y + bias
+
+
+@function()
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Product of two matrices.
+
+    >>> import frazil as fz
+    >>> fz.mm(fz.ones(2, 3), fz.ones(3, 1))
+    tensor([[3.],
+            [3.]])
+    """
+    _need("mm", 2, input, mat2)
+    return matmul(input, mat2)
+
+
+@function()
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Products of two batches of matrices.
+
+    >>> import frazil as fz
+    >>> fz.bmm(fz.ones(2, 3, 4), fz.ones(2, 4, 5)).shape
+    frazil.Size([2, 3, 5])
+    """
+    _need("bmm", 3, input, mat2)
+    return matmul(input, mat2)
+
+
+@function()
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """Product of a matrix and a vector.
+
+    >>> import frazil as fz
+    >>> fz.mv(fz.ones(2, 3), fz.ones(3))
+    tensor([3., 3.])
+    """
+    _need("mv", 2, input)
+    _need("mv", 1, vec)
+    return matmul(input, vec)
+
+
+@function()
+def dot(input: Tensor, other: Tensor) -> Tensor:
+    """Product of two vectors.
+
+    >>> import frazil as fz
+    >>> fz.dot(fz.tensor([1.0, 2.0]), fz.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    _need("dot", 1, input, other)
+    return matmul(input, other)
+
+
+def _need(name: str, n: int, *tensors: Tensor) -> None:
+    for x in tensors:
+        if len(x._a.shape) != n:
+            raise ShapeError(f"{name}: expected {n}-d tensors, given {', '.join(str(list(t._a.shape)) for t in tensors)}; matmul takes any")
+
+
+@function(methods=["outer", "ger"])
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """All products of the elements of two vectors.
+
+    >>> import frazil as fz
+    >>> fz.outer(fz.tensor([1, 2]), fz.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
+    _need("outer", 1, input, vec2)
+    return mul(unsqueeze(input, 1), unsqueeze(vec2, 0))
+
+
+@function()
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2).
+
+    >>> import frazil as fz
+    >>> fz.addmm(fz.ones(1), fz.ones(2, 3), fz.ones(3, 1))
+    tensor([[4.],
+            [4.]])
+    """
+    return _scaled_sum(input, matmul(mat1, mat2), beta, alpha)
+
+
+@function()
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (batch1 @ batch2)."""
+    return _scaled_sum(input, matmul(batch1, batch2), beta, alpha)
+
+
+@function()
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (mat @ vec)."""
+    return _scaled_sum(input, matmul(mat, vec), beta, alpha)
+
+
+def _scaled_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    product = product if alpha == 1 else product * alpha
+    return add(input if beta == 1 else input * beta, product)
+
+
+@function()
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Kronecker product of two matrices.
+
+    >>> import frazil as fz
+    >>> fz.kron(fz.eye(2), fz.tensor([[1.0, 2.0]]))
+    tensor([[1., 2., 0., 0.],
+            [0., 0., 1., 2.]])
+    """
+    _need("kron", 2, input, other)
+    (a, b), (c, d) = input._a.shape, other._a.shape
+    return reshape(mul(reshape(input, shape=(a, 1, b, 1)), reshape(other, shape=(1, c, 1, d))), shape=(a * c, b * d))
+
+
+@function(methods=[])
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Sum of products over several dimensions: the last `dims` of a with the first of b, or lists of both.
+
+    >>> import frazil as fz
+    >>> fz.tensordot(fz.ones(2, 3), fz.ones(3, 4), 1).shape
+    frazil.Size([2, 4])
+    """
+    na, nb = len(a._a.shape), len(b._a.shape)
+    if isinstance(dims, int):
+        da, db = list(range(na - dims, na)), list(range(dims))
+    else:
+        da = [checked_dim("tensordot", d, na) for d in dims[0]]
+        db = [checked_dim("tensordot", d, nb) for d in dims[1]]
+    free_a, free_b = [i for i in range(na) if i not in da], [i for i in range(nb) if i not in db]
+    inner = numel([a._a.shape[d] for d in da])
+    left = reshape(permute(a, dims=tuple(free_a + da)), shape=(numel([a._a.shape[d] for d in free_a]), inner))
+    right = reshape(permute(b, dims=tuple(db + free_b)), shape=(inner, numel([b._a.shape[d] for d in free_b])))
+    return reshape(matmul(left, right), shape=tuple([a._a.shape[d] for d in free_a] + [b._a.shape[d] for d in free_b]))
+
+
+@function(methods=[])
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Sums of products in Einstein's notation: letters are dimensions, those missing behind "->" are summed; "..." are batches.
+
+    Operands are combined from left to right, each pair by one matrix product.
+
+    >>> import frazil as fz
+    >>> fz.einsum("ij,jk->ik", fz.ones(2, 3), fz.ones(3, 4)).shape
+    frazil.Size([2, 4])
+    """
+    tensors = list(operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands)
+    terms, output = _parse_equation(equation, tensors)
+    terms = [list(term) for term in terms]
+    for i, (x, term) in enumerate(zip(tensors, terms, strict=True)):
+        tensors[i], terms[i] = _take_diagonals(x, term)
+    while len(tensors) > 1:
+        later = {c for term in terms[2:] for c in term} | set(output)
+        product, labels = _contract(tensors[0], terms[0], tensors[1], terms[1], later)
+        tensors[:2], terms[:2] = [product], [labels]
+    x, term = tensors[0], terms[0]
+    gone = tuple(i for i, c in enumerate(term) if c not in output)
+    if gone:
+        x = sum_(x, dim=gone)
+        term = [c for c in term if c in output]
+    return permute(x, dims=tuple(term.index(c) for c in output))
+
+
+def _parse_equation(equation: str, tensors: Sequence[Tensor]) -> tuple[list[str], str]:
+    """Every term as a string of letters, dots replaced by capital placeholders; the output likewise."""
+    left, arrow, output = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != len(tensors):
+        raise ArgumentError(f"einsum: {equation!r} names {len(terms)} operands, given {len(tensors)}")
+    batch = 0
+    for term, x in zip(terms, tensors, strict=True):
+        if "..." in term:
+            batch = max(batch, len(x._a.shape) - len(term.replace("...", "")))
+    dots = "".join(chr(0x2460 + i) for i in range(batch))
+    full = []
+    for term, x in zip(terms, tensors, strict=True):
+        extra = len(x._a.shape) - len(term.replace("...", ""))
+        if extra < 0 or ("..." not in term and extra):
+            raise ShapeError(f"einsum: term {term!r} of {equation!r} does not fit a tensor of shape {list(x._a.shape)}")
+        full.append(term.replace("...", dots[batch - extra :] if extra else ""))
+    if not arrow:
+        letters = "".join(full)
+        output = dots + "".join(sorted(c for c in set(letters) if letters.count(c) == 1 and c not in dots))
+    else:
+        output = output.replace("...", dots)
+    sizes: dict[str, Any] = {}
+    for term, x in zip(full, tensors, strict=True):
+        for c, n in zip(term, x._a.shape, strict=True):
+            known = sizes.setdefault(c, n)
+            if isinstance(known, int) and known == 1:
+                sizes[c] = n
+            elif not (isinstance(n, int) and n == 1) and not same(known, n) and known != n:
+                raise ShapeError(f"einsum: {c!r} in {equation!r} stands for sizes {known} and {n}")
+    for c in output:
+        if c not in sizes or output.count(c) > 1:
+            raise ArgumentError(f"einsum: output letter {c!r} of {equation!r} is not in the inputs, or stands twice")
+    return full, output
+
+
+def _take_diagonals(x: Tensor, term: list[str]) -> tuple[Tensor, list[str]]:
+    """A letter that stands twice in one term means the diagonal."""
+    from .shape import diagonal
+
+    for c in list(dict.fromkeys(term)):
+        while term.count(c) > 1:
+            a = term.index(c)
+            b = term.index(c, a + 1)
+            x = diagonal(x, dim1=a, dim2=b)
+            term = [d for i, d in enumerate(term) if i not in (a, b)] + [c]
+    return x, term
+
+
+def _contract(a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str]) -> tuple[Tensor, list[str]]:
+    """One pairwise step: sum what only one side has and nobody needs, then one batched matrix product."""
+    for c in [c for c in ta if c not in tb and c not in later]:
+        a, ta = sum_(a, dim=(ta.index(c),)), [d for d in ta if d != c]
+    for c in [c for c in tb if c not in ta and c not in later]:
+        b, tb = sum_(b, dim=(tb.index(c),)), [d for d in tb if d != c]
+    size = dict(zip(tb, b._a.shape, strict=True)) | {
+        c: n for c, n in zip(ta, a._a.shape, strict=True) if not (isinstance(n, int) and n == 1)
+    }
+    batch = [c for c in ta if c in tb and c in later]
+    inner = [c for c in ta if c in tb and c not in later]
+    rows, columns = [c for c in ta if c not in tb], [c for c in tb if c not in ta]
+
+    def arranged(x: Tensor, term: list[str], *groups: list[str]) -> Tensor:
+        x = permute(x, dims=tuple(term.index(c) for group in groups for c in group))
+        full = [size[c] if not same(x._a.shape[i], size[c]) else x._a.shape[i] for i, c in enumerate(c for g in groups for c in g)]
+        if any(not same(m, n) for m, n in zip(x._a.shape, full, strict=True)):
+            from .shape import expand
+
+            x = expand(x, shape=tuple(full))
+        return reshape(x, shape=tuple([size[c] for c in groups[0]] + [numel([size[c] for c in g]) for g in groups[1:]]))
+
+    product = matmul(arranged(a, ta, batch, rows, inner), arranged(b, tb, batch, inner, columns))
+    labels = batch + rows + columns
+    return reshape(product, shape=tuple(size[c] for c in labels)), labels
+
+
+def matrix_transpose(x: Tensor) -> Tensor:
+    """The last two dimensions exchanged: `x.mT`."""
+    if len(x._a.shape) < 2:
+        raise ShapeError(f"mT: expected at least 2 dimensions, given {list(x._a.shape)}")
+    return transpose(x, -2, -1)

@@ -1,0 +1,209 @@
+"""Losses that need a form of their own: cross entropy and negative log likelihood."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import ArgumentError, DTypeError, ShapeError
+from ..table import E, S, Spec, floats, ints, op, values
+from ..tensor import Tensor
+from .common import require_float, same
+from .elementwise import cast, eq, exp, mul, ne, where
+from .indexing import gather_values, index, scatter_values
+from .norm import log_softmax
+from .reduction import sum_
+from .shape import expand, reshape, unsqueeze
+
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def _check(name: str, x: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> None:
+    if reduction not in REDUCTIONS:
+        raise ArgumentError(f"{name}: reduction is one of {REDUCTIONS}, given {reduction!r}")
+    require_float(name, Spec(x._a.shape, x.dtype))
+    shape = tuple(x._a.shape)
+    if not shape:
+        raise ShapeError(f"{name}: x must be [batch, classes, ...] or [classes], given a 0-d tensor")
+    if target.dtype.kind == "i":
+        expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
+        if len(target._a.shape) != len(expected) or any(not same(m, n) and m != n for m, n in zip(target._a.shape, expected, strict=True)):
+            raise ShapeError(
+                f"{name}: the target of class indices must have shape {list(expected)} for x {list(shape)}, given {list(target._a.shape)}"
+            )
+    elif target.dtype.kind == "f":
+        if any(not same(m, n) and m != n for m, n in zip(target._a.shape, shape, strict=False)) or len(target._a.shape) != len(shape):
+            raise ShapeError(f"{name}: a target of probabilities must have the shape of x, {list(shape)}, given {list(target._a.shape)}")
+    else:
+        raise DTypeError(f"{name}: the target must be class indices or probabilities, given {target.dtype.name}")
+    classes = shape[1] if len(shape) > 1 else shape[0]
+    if weight is not None and (len(weight._a.shape) != 1 or (not same(weight._a.shape[0], classes) and weight._a.shape[0] != classes)):
+        raise ShapeError(f"{name}: weight must have one element per class, [{classes}], given {list(weight._a.shape)}")
+
+
+def _class_dim(x: Tensor) -> int:
+    return 1 if len(x._a.shape) > 1 else 0
+
+
+def _per_class(weight: Tensor, x: Tensor) -> Tensor:
+    n = len(x._a.shape)
+    return reshape(weight, shape=tuple(weight._a.shape[0] if i == _class_dim(x) else 1 for i in range(n)))
+
+
+def _sample_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dtype: Any) -> Tensor:
+    """The weight of every sample: of its class, 0 where it is ignored."""
+    kept = cast(ne(target, ignore_index), dtype=dtype)
+    if weight is None:
+        return kept
+    safe = where(eq(target, ignore_index), 0, target)
+    return mul(index(weight, [safe]), kept)
+
+
+@op(
+    vjp=(lambda g, x_shape, target, weight, reduction, ignore_index: _nll_vjp(g, x_shape, target, weight, reduction, ignore_index), None, None),
+    samples=[
+        S((4, 3), ints(4, low=0, high=2)),
+        S((4, 3), ints(4, low=0, high=2), floats(3, low=0.1), reduction="sum"),
+        S((4, 3, 2), ints(4, 2, low=0, high=2), reduction="none"),
+        S((4, 3), values([0, -100, 2, -100])),
+        S((4, 3), values([0, 1, 2, 1]), floats(3, low=0.1), ignore_index=1),
+        S((3,), values(1)),
+    ],
+    errors=[E(S((4, 3), ints(5, low=0, high=2)), "nll_loss: the target of class indices must have shape")],
+    methods=[],
+    public=False,
+)  # fmt: skip
+def nll_loss(x, target, weight=None, /, *, reduction: str = "mean", ignore_index: int = -100):
+    """-x at the target class, weighted per class; x holds log-probabilities [batch, classes, ...]."""
+    _check("nll_loss", x, target, weight, reduction)
+    d = _class_dim(x)
+    safe = where(eq(target, ignore_index), 0, target)
+    picked = reshape(gather_values(x, unsqueeze(safe, d), dim=d), shape=tuple(target._a.shape))
+    weights = _sample_weights(target, weight, ignore_index, x.dtype)
+    # where, not a product: an ignored -inf must not become NaN
+    losses = where(eq(target, ignore_index), 0.0, -picked * weights)
+    if reduction == "none":
+        return losses
+    total = sum_(losses)
+    return total if reduction == "sum" else total / sum_(weights)
+
+
+def _nll_vjp(g: Tensor, x_shape: Any, target: Tensor, weight: Tensor | None, reduction: str, ignore_index: int) -> Tensor:
+    from ..creation import zeros_of
+
+    weights = _sample_weights(target, weight, ignore_index, g.dtype)
+    scale = -weights * g if reduction != "mean" else -weights * (g / sum_(weights))
+    d = 1 if len(x_shape) > 1 else 0
+    safe = where(eq(target, ignore_index), 0, target)
+    return scatter_values(zeros_of(g, tuple(x_shape)), unsqueeze(safe, d), unsqueeze(scale, d), dim=d)
+
+
+_CE = {"reduction": "mean", "ignore_index": -100, "label_smoothing": 0.0}
+
+
+@op(
+    vjp=(
+        lambda g, x, target, weight, reduction, ignore_index, label_smoothing: cross_entropy_grad(
+            g, x, target, weight, reduction=reduction, ignore_index=ignore_index, label_smoothing=label_smoothing
+        ),
+        lambda g, x, target, weight, reduction, label_smoothing: _target_grad(g, x, weight, reduction, label_smoothing),
+        None,
+    ),
+    samples=[
+        S((4, 3), ints(4, low=0, high=2)),
+        S((4, 3), ints(4, low=0, high=2), floats(3, low=0.1), reduction="sum"),
+        S((4, 3, 2), ints(4, 2, low=0, high=2), reduction="none"),
+        S((4, 3), values([0, -100, 2, -100]), label_smoothing=0.1),
+        S((4, 3), ints(4, low=0, high=2), floats(3, low=0.1), label_smoothing=0.2),
+        S((4, 3), floats(4, 3, low=0.1, high=1)),
+        S((4, 3), floats(4, 3, low=0.1, high=1), floats(3, low=0.1), label_smoothing=0.1),
+        S((3,), values(1)),
+        S.of([[1e4, -1e4, 0.0]], [1]),
+    ],
+    errors=[
+        E(S((4, 3), ints(5, low=0, high=2)), "cross_entropy: the target of class indices must have shape"),
+        E(S((4, 3), ints(4, low=0, high=2), reduction="avg"), "cross_entropy: reduction is one of"),
+        E(S((4, 3), floats(4, 2)), "cross_entropy: a target of probabilities must have the shape"),
+    ],
+    methods=[],
+    public=False,
+)
+def cross_entropy(x, target, weight=None, /, *, reduction: str = "mean", ignore_index: int = -100, label_smoothing: float = 0.0):
+    """Cross entropy between softmax(x), x [batch, classes, ...], and class indices or probabilities."""
+    _check("cross_entropy", x, target, weight, reduction)
+    d = _class_dim(x)
+    logp = log_softmax(x, dim=d)
+    if target.dtype.kind == "f":
+        soft = _smoothed(target, label_smoothing, x._a.shape[d])
+        terms = logp * soft if weight is None else logp * soft * _per_class(weight, x)
+        losses = -sum_(terms, dim=(d,))
+        if reduction == "none":
+            return losses
+        total = sum_(losses)
+        return total if reduction == "sum" else total / (losses.numel() if losses._a.shape else 1)
+    nll = nll_loss(logp, target, weight, reduction=reduction, ignore_index=ignore_index)
+    if not label_smoothing:
+        return nll
+    weighted = logp if weight is None else logp * _per_class(weight, x)
+    smooth = where(eq(target, ignore_index), 0.0, -sum_(weighted, dim=(d,)))
+    if reduction != "none":
+        smooth = sum_(smooth)
+    if reduction == "mean":
+        smooth = smooth / sum_(_sample_weights(target, weight, ignore_index, x.dtype))
+    return nll * (1 - label_smoothing) + smooth * (label_smoothing / x._a.shape[d])
+
+
+def _smoothed(target: Tensor, label_smoothing: float, classes: Any) -> Tensor:
+    return target * (1 - label_smoothing) + label_smoothing / classes if label_smoothing else target
+
+
+def _target_grad(g: Tensor, x: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float) -> Tensor:
+    """With respect to a target of probabilities."""
+    d = _class_dim(x)
+    logp = log_softmax(x, dim=d)
+    if weight is not None:
+        logp = logp * _per_class(weight, x)
+    samples = x.numel() // x._a.shape[d]
+    g = unsqueeze(g, d) if reduction == "none" else g / samples if reduction == "mean" else g
+    return -logp * g * (1 - label_smoothing)
+
+
+@op(
+    samples=[
+        S((), (4, 3), ints(4, low=0, high=2), **_CE),
+        S((), (4, 3), values([0, -100, 2, 1]), floats(3, low=0.1), reduction="mean", ignore_index=-100, label_smoothing=0.1),
+        S((4,), (4, 3), floats(4, 3, low=0, high=1), reduction="none", ignore_index=-100, label_smoothing=0.1),
+    ],
+    methods=[],
+    public=False,
+)
+def cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ignore_index: int, label_smoothing: float):
+    """The gradient of `cross_entropy` with respect to x: weights * (softmax(x) * mass - target) * g."""
+    from ..creation import arange
+
+    d = _class_dim(x)
+    classes = x._a.shape[d]
+    probabilities = exp(log_softmax(x, dim=d))
+    if target.dtype.kind == "f":
+        goal = _smoothed(target, label_smoothing, classes)
+        scale: Any = unsqueeze(g, d) if reduction == "none" else g
+        if reduction == "mean":
+            scale = g / (x.numel() // classes)
+        if weight is not None:
+            goal = goal * _per_class(weight, x)
+        return (probabilities * sum_(goal, dim=(d,), keepdim=True) - goal) * scale
+    hit = eq(unsqueeze(target, d), _per_class(arange(classes, device=x.device), x))
+    goal = cast(hit, dtype=x.dtype)
+    if weight is not None:
+        goal = goal * _per_class(weight, x)
+    if label_smoothing:
+        even = label_smoothing / classes
+        spread = expand(_per_class(weight, x), shape=tuple(x._a.shape)) * even if weight is not None else even
+        goal = goal * (1 - label_smoothing) + spread
+    mass = sum_(goal, dim=(d,), keepdim=True)
+    kept = unsqueeze(ne(target, ignore_index), d)
+    scale = unsqueeze(g, d) if reduction == "none" else g
+    if reduction == "mean":
+        scale = g / sum_(_sample_weights(target, weight, ignore_index, x.dtype))
+    return where(kept, (probabilities * mass - goal) * scale, 0.0)
+
+

@@ -1,0 +1,211 @@
+"""Softmax and normalisation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..errors import ShapeError
+from ..table import E, S, floats, op
+from ..tensor import Tensor
+from .common import checked_dim, like, same
+from .elementwise import exp, log, mul, rsqrt, square, sub
+from .reduction import amax, mean, sum_
+from .shape import reshape
+
+
+def _canon_dim(name: str) -> Any:
+    return lambda x, *, dim: {"dim": checked_dim(name, dim, len(x._a.shape))}
+
+
+_SOFTMAX = [S(3, 4, dim=1), S(3, 4, dim=0), S(2, 3, 4, dim=-1), S(0, 3, dim=1), S(dim=0),
+            S.of([[1e4, 0.0, -1e4], [math.nan, 0.0, 1.0], [-math.inf, 0.0, 0.0]], dim=1)]  # fmt: skip
+
+
+@op(
+    vjp=lambda g, y, dim: softmax_grad(g, y, dim=dim),
+    canon=_canon_dim("softmax"),
+    promote="float",
+    rule=like,
+    samples=_SOFTMAX,
+    errors=[E(S(3, dim=1), "softmax: dimension 1 is out of range")],
+    methods=[],
+    public=False,
+)
+def softmax(x, /, *, dim):
+    """exp(x) / sum(exp(x)) along `dim`, without overflow."""
+    e = exp(sub(x, amax(x, dim=(dim,), keepdim=True))) if x._a.shape else exp(x - x)
+    return e / sum_(e, dim=(dim,) if x._a.shape else None, keepdim=True)
+
+
+@op(rule=like, samples=[S((3, 4), floats(3, 4, low=0, high=1), dim=1)], methods=[], public=False)
+def softmax_grad(g, y, /, *, dim):
+    """y * (g - sum(g * y))."""
+    gy = g * y
+    return gy - y * sum_(gy, dim=(dim,) if y._a.shape else None, keepdim=True)
+
+
+@op(
+    vjp=lambda g, y, dim: g - exp(y) * sum_(g, dim=(dim,) if y._a.shape else None, keepdim=True),
+    canon=_canon_dim("log_softmax"),
+    promote="float",
+    rule=like,
+    samples=_SOFTMAX,
+    errors=[E(S(3, dim=1), "log_softmax: dimension 1 is out of range")],
+    methods=[],
+    public=False,
+)
+def log_softmax(x, /, *, dim):
+    """log(softmax(x)), without overflow."""
+    if not x._a.shape:
+        return x - x
+    z = sub(x, amax(x, dim=(dim,), keepdim=True))
+    return z - log(sum_(exp(z), dim=(dim,), keepdim=True))
+
+
+def _check_affine(name: str, x: Tensor, size: Any, **parts: Tensor | None) -> None:
+    for part, t in parts.items():
+        if t is not None and (len(t._a.shape) != 1 or (not same(t._a.shape[0], size) and t._a.shape[0] != size)):
+            raise ShapeError(f"{name}: {part} must have shape [{size}], given {list(t._a.shape)} (x is {list(x._a.shape)})")
+
+
+def _per_channel(t: Tensor, ndim: int) -> Tensor:
+    """A vector as a tensor that broadcasts along dimension 1."""
+    return reshape(t, shape=(1, t._a.shape[0], *[1] * (ndim - 2)))
+
+
+@op(
+    promote="same",
+    samples=[
+        S((2, 3, 4), (3,), floats(3, low=0.3), (3,), (3,)),
+        S((2, 3, 4, 4), (3,), floats(3, low=0.3), (3,), (3,), eps=0.1),
+        S((4, 3), (3,), floats(3, low=0.3)),
+    ],
+    errors=[E(S((4, 3), (4,), (3,)), "batch_norm: mean must have shape")],
+    rule=like,
+    methods=[],
+    public=False,
+)
+def batch_norm(x, mean, var, weight=None, bias=None, /, *, eps: float = 1e-5):
+    """(x - mean) / sqrt(var + eps) * weight + bias, all per channel (dimension 1).
+
+    Source: Ioffe and Szegedy, Batch Normalization, 2015.
+    """
+    _check_affine("batch_norm", x, x._a.shape[1], mean=mean, var=var, weight=weight, bias=bias)
+    n = len(x._a.shape)
+    scale = rsqrt(var + eps)
+    if weight is not None:
+        scale = mul(scale, weight)
+    shift = -mean * scale if bias is None else bias - mean * scale
+    return x * _per_channel(scale, n) + _per_channel(shift, n)
+
+
+def _last_dims(normalized_shape: Any, ndim: int) -> tuple[int, ...]:
+    return tuple(range(ndim - len(normalized_shape), ndim))
+
+
+def _check_last(name: str, x: Tensor, normalized_shape: Any) -> None:
+    tail = tuple(x._a.shape[len(x._a.shape) - len(normalized_shape) :])
+    if len(tail) != len(normalized_shape) or any(not same(m, n) and m != n for m, n in zip(tail, normalized_shape, strict=True)):
+        raise ShapeError(f"{name}: the last dimensions of x, {list(x._a.shape)}, must be normalized_shape={list(normalized_shape)}")
+
+
+def _layer_norm_vjp(g: Tensor, x: Tensor, weight: Tensor | None, bias_shape: Any, normalized_shape: Any, eps: float, needs: Any) -> Any:
+    dims = _last_dims(normalized_shape, len(x._a.shape))
+    lead = tuple(range(dims[0])) if dims else ()
+    centred = sub(x, mean(x, dim=dims, keepdim=True))
+    inverse = rsqrt(mean(square(centred), dim=dims, keepdim=True) + eps)
+    normal = centred * inverse
+    gx = gw = gb = None
+    if needs[0]:
+        gn = g if weight is None else g * weight
+        gx = (gn - mean(gn, dim=dims, keepdim=True) - normal * mean(gn * normal, dim=dims, keepdim=True)) * inverse
+    if len(needs) > 1 and needs[1]:
+        gw = sum_(g * normal, dim=lead) if lead else g * normal
+    if len(needs) > 2 and needs[2]:
+        gb = sum_(g, dim=lead) if lead else g
+    return gx, gw, gb
+
+
+@op(
+    vjp=_layer_norm_vjp,
+    promote="same",
+    rule=like,
+    canon=lambda x, weight, bias, *, normalized_shape, eps: {
+        "normalized_shape": tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,),
+        "eps": float(eps),
+    },
+    samples=[
+        S((3, 4), (4,), (4,), normalized_shape=(4,)),
+        S((2, 3, 4), normalized_shape=(3, 4)),
+        S((2, 3, 4), (4,), normalized_shape=(4,), eps=0.1),
+        S((2, 3, 4), (3, 4), (3, 4), normalized_shape=(3, 4)),
+    ],
+    errors=[E(S((3, 4), normalized_shape=(3,)), "layer_norm: the last dimensions")],
+    methods=[],
+    public=False,
+)
+def layer_norm(x, weight=None, bias=None, /, *, normalized_shape, eps: float = 1e-5):
+    """x centred and scaled to variance 1 over its last dimensions, then times weight plus bias.
+
+    Source: Ba et al., Layer Normalization, 2016.
+    """
+    _check_last("layer_norm", x, normalized_shape)
+    dims = _last_dims(normalized_shape, len(x._a.shape))
+    centred = sub(x, mean(x, dim=dims, keepdim=True))
+    y = centred * rsqrt(mean(square(centred), dim=dims, keepdim=True) + eps)
+    if weight is not None:
+        y = y * weight
+    return y if bias is None else y + bias
+
+
+@op(
+    promote="same",
+    rule=like,
+    canon=lambda x, weight, *, normalized_shape, eps: {
+        "normalized_shape": tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,),
+        "eps": eps,
+    },
+    samples=[S((3, 4), (4,), normalized_shape=(4,)), S((2, 3, 4), normalized_shape=(4,), eps=0.1)],
+    errors=[E(S((3, 4), normalized_shape=(3,)), "rms_norm: the last dimensions")],
+    methods=[],
+    public=False,
+)
+def rms_norm(x, weight=None, /, *, normalized_shape, eps: float | None = None):
+    """x divided by its root mean square over the last dimensions, times weight.
+
+    Source: Zhang and Sennrich, Root Mean Square Layer Normalization, 2019.
+    """
+    from ..dtypes import finfo
+
+    _check_last("rms_norm", x, normalized_shape)
+    dims = _last_dims(normalized_shape, len(x._a.shape))
+    y = x * rsqrt(mean(square(x), dim=dims, keepdim=True) + (finfo(x.dtype).eps if eps is None else eps))
+    return y if weight is None else y * weight
+
+
+@op(
+    promote="same",
+    rule=like,
+    samples=[S((2, 4, 3), (4,), (4,), num_groups=2), S((2, 4, 3, 3), num_groups=4, eps=0.1), S((2, 4), num_groups=1)],
+    errors=[E(S((2, 4, 3), num_groups=3), "group_norm: 4 channels")],
+    methods=[],
+    public=False,
+)
+def group_norm(x, weight=None, bias=None, /, *, num_groups: int, eps: float = 1e-5):
+    """x centred and scaled to variance 1 over groups of channels (dimension 1), then per channel times weight plus bias.
+
+    Source: Wu and He, Group Normalization, 2018.
+    """
+    shape = tuple(x._a.shape)
+    channels = shape[1]
+    if isinstance(channels, int) and channels % num_groups:
+        raise ShapeError(f"group_norm: {channels} channels do not divide into {num_groups} groups (x is {list(shape)})")
+    _check_affine("group_norm", x, channels, weight=weight, bias=bias)
+    grouped = reshape(x, shape=(shape[0], num_groups, -1))
+    centred = sub(grouped, mean(grouped, dim=(2,), keepdim=True))
+    normal = reshape(centred * rsqrt(mean(square(centred), dim=(2,), keepdim=True) + eps), shape=shape)
+    if weight is not None:
+        normal = normal * _per_channel(weight, len(shape))
+    return normal if bias is None else normal + _per_channel(bias, len(shape))
+

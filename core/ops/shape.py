@@ -1,0 +1,1046 @@
+"""Shapes: views, joining, splitting, padding."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import ArgumentError, DimError, ShapeError
+from ..table import E, S, Spec, function, ints, op, primitive
+from ..tensor import Tensor
+from .common import as_sequence, checked_dim, int_tuple, like, numel, same
+from .elementwise import clone, ge, where, zeros_like
+from .reduction import sum_
+
+
+# -------------------------------------------------------------------------------------------------------------------- views
+
+
+def resolve_shape(name: str, x_shape: tuple[Any, ...], shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """`shape` with its -1 replaced by what is left of the elements of `x_shape`."""
+    unknown = [i for i, n in enumerate(shape) if isinstance(n, int) and n < 0]
+    total = numel(x_shape)
+    if len(unknown) > 1 or any(shape[i] != -1 for i in unknown):
+        raise ShapeError(f"{name}: sizes are non-negative and at most one may be -1, given {list(shape)}")
+    if unknown:
+        known = numel([n for i, n in enumerate(shape) if i != unknown[0]])
+        if isinstance(known, int) and known == 0:
+            raise ShapeError(f"{name}: -1 is ambiguous when another size is 0: {list(shape)}")
+        rest = total // known
+        if isinstance(total, int) and isinstance(known, int) and rest * known != total:
+            raise ShapeError(f"{name}: {total} elements of shape {list(x_shape)} do not fill {list(shape)}")
+        return tuple(rest if i == unknown[0] else n for i, n in enumerate(shape))
+    return shape
+
+
+def _check_same_count(name: str, x: Spec, shape: tuple[Any, ...]) -> None:
+    before, after = numel(x.shape), numel(shape)
+    if not same(before, after) and before != after:
+        raise ShapeError(f"{name}: {x} has {before} elements and cannot become {list(shape)}, which has {after}")
+
+
+def _canon_reshape(x: Tensor, *, shape: Any) -> dict[str, Any]:
+    return {"shape": resolve_shape("reshape", x._a.shape, tuple(shape))}
+
+
+@primitive(
+    vjp=lambda g, x_shape: reshape(g, shape=tuple(x_shape)),
+    canon=_canon_reshape,
+    view=True,
+    samples=[S(3, 4, shape=(2, 6)), S(3, 4, shape=(-1,)), S(shape=(1, 1)), S(0, 3, shape=(3, 0)), S.ints(4, shape=(2, -1)), S.bools(4, shape=(2, 2))],
+    errors=[E(S(3, 4, shape=(5,)), "reshape: .*12 elements.*5"), E(S(3, 4, shape=(-1, -1)), "reshape: .*at most one"), E(S(3, 4, shape=(5, -1)), "reshape: 12")],
+    methods=[],
+    public=False,
+)  # fmt: skip
+def reshape(x, /, *, shape):
+    """The same elements in another shape."""
+    _check_same_count("reshape", x, shape)
+    return Spec(tuple(shape), x.dtype)
+
+
+@function(methods=["reshape"], name="reshape")
+def reshape_to(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape; one size may be -1. A view where possible.
+
+    >>> import frazil as fz
+    >>> fz.arange(6).reshape(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
+    return reshape(input, shape=int_tuple(shape))
+
+
+@function(methods=["view"], name="view")
+def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
+    """The same memory in another shape; an error where that needs a copy.
+
+    >>> import frazil as fz
+    >>> x = fz.zeros(4); x.view(2, 2)[0, 1] = 7.0; x
+    tensor([0., 7., 0., 0.])
+    """
+    from ..dtypes import dtype as dtype_class
+
+    if dtype is not None or (len(shape) == 1 and isinstance(shape[0], dtype_class)):
+        raise ArgumentError("view: reinterpreting memory as another dtype is not available; .to(dtype) converts the values")
+    result = reshape(input, shape=int_tuple(shape))
+    if result._dev.aliases and result._base is None and result.numel():
+        raise ShapeError(
+            f"view: a tensor of shape {list(input.shape)} with this memory layout cannot be seen as {list(result.shape)} without a copy; "
+            "use .reshape(), which copies, or .contiguous() first"
+        )
+    return result
+
+
+@function(methods=["view_as"])
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input` viewed in the shape of `other`."""
+    return view(input, *other._a.shape)
+
+
+@function(methods=["reshape_as"])
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input` reshaped to the shape of `other`."""
+    return reshape(input, shape=tuple(other._a.shape))
+
+
+def _canon_permute(x: Tensor, *, dims: Any) -> dict[str, Any]:
+    n = len(x._a.shape)
+    order = tuple(checked_dim("permute", d, n) for d in dims)
+    if sorted(order) != list(range(n)):
+        raise DimError(f"permute: dims={tuple(dims)} is not an order of the {n} dimensions of {list(x._a.shape)}")
+    return {"dims": order}
+
+
+def inverse_permutation(dims: Sequence[int]) -> tuple[int, ...]:
+    """The permutation that undoes `dims`."""
+    inverse = [0] * len(dims)
+    for i, d in enumerate(dims):
+        inverse[d] = i
+    return tuple(inverse)
+
+
+@primitive(
+    vjp=lambda g, dims: permute(g, dims=inverse_permutation(dims)),
+    canon=_canon_permute,
+    view=True,
+    samples=[S(2, 3, 4, dims=(2, 0, 1)), S(3, 4, dims=(1, 0)), S(dims=()), S(0, 3, dims=(1, 0)), S.bools(2, 3, dims=(1, 0))],
+    errors=[E(S(3, 4, dims=(0, 0)), "permute: .*not an order")],
+    methods=[],
+    public=False,
+)
+def permute(x, /, *, dims):
+    """The dimensions in another order."""
+    return Spec(tuple(x.shape[d] for d in dims), x.dtype)
+
+
+@function(methods=["permute"], name="permute")
+def permute_dims(input: Tensor, *dims: Any) -> Tensor:
+    """A view with the dimensions in the order `dims`.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3, 4).permute(2, 0, 1).shape
+    frazil.Size([4, 2, 3])
+    """
+    return permute(input, dims=int_tuple(dims))
+
+
+@function(methods=["transpose", "swapaxes", "swapdims"])
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """A view with two dimensions exchanged.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3).transpose(0, 1).shape
+    frazil.Size([3, 2])
+    """
+    n = len(input._a.shape)
+    a, b = checked_dim("transpose", dim0, n), checked_dim("transpose", dim1, n)
+    if n == 0:
+        return permute(input, dims=())
+    order = list(range(n))
+    order[a], order[b] = b, a
+    return permute(input, dims=tuple(order))
+
+
+@function(methods=["t"])
+def t(input: Tensor) -> Tensor:
+    """A matrix transposed; a vector as it is.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3).t().shape
+    frazil.Size([3, 2])
+    """
+    n = len(input._a.shape)
+    if n > 2:
+        raise ShapeError(f"t: expected at most 2 dimensions, given {list(input._a.shape)}; use transpose or permute")
+    return permute(input, dims=tuple(reversed(range(n))))
+
+
+@function(methods=["movedim", "moveaxis"])
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """A view with dimensions moved to other places, the others keeping their order.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3, 4).movedim(0, -1).shape
+    frazil.Size([3, 4, 2])
+    """
+    n = len(input._a.shape)
+    sources = [checked_dim("movedim", d, n) for d in as_sequence(source, 1)]
+    targets = [checked_dim("movedim", d, n) for d in as_sequence(destination, 1)]
+    order: list[Any] = [None] * n
+    for s, d in zip(sources, targets, strict=True):
+        order[d] = s
+    rest = iter(i for i in range(n) if i not in sources)
+    return permute(input, dims=tuple(next(rest) if d is None else d for d in order))
+
+
+def _canon_expand(x: Tensor, *, shape: Any) -> dict[str, Any]:
+    old, new = tuple(x._a.shape), tuple(shape)
+    extra = len(new) - len(old)
+    if extra < 0:
+        raise ShapeError(f"expand: {list(new)} has fewer dimensions than {list(old)}")
+    padded = (1,) * extra + old
+    result = tuple(o if isinstance(n, int) and n == -1 and i >= extra else n for i, (o, n) in enumerate(zip(padded, new, strict=True)))
+    for i, (o, n) in enumerate(zip(padded, result, strict=True)):
+        if isinstance(n, int) and n < 0:
+            raise ShapeError(f"expand: size {n} in new dimension {i} of {list(new)}")
+        if not (isinstance(o, int) and o == 1) and not same(o, n) and o != n:
+            raise ShapeError(f"expand: dimension {i - extra} of {list(old)} has size {o} and cannot become {n}; only size 1 expands")
+    return {"shape": result}
+
+
+@primitive(
+    vjp=lambda g: g,  # the engine sums over what was expanded
+    canon=_canon_expand,
+    view=True,
+    samples=[S(3, 1, shape=(3, 4)), S(shape=(2, 3)), S(1, 4, shape=(2, 3, 4)), S(3, 1, shape=(-1, 4)), S(1, shape=(0,)), S.ints(1, 2, shape=(3, 2))],
+    errors=[E(S(3, 4, shape=(3, 5)), "expand: .*size 4.*5"), E(S(3, 4, shape=(4,)), "expand: .*fewer")],
+    methods=[],
+    public=False,
+)  # fmt: skip
+def expand(x, /, *, shape):
+    """Sizes of 1 repeated without copying."""
+    return Spec(tuple(shape), x.dtype)
+
+
+@function(methods=["expand"], name="expand")
+def expand_to(input: Tensor, *size: Any) -> Tensor:
+    """A view in which dimensions of size 1 are repeated; -1 keeps a size.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1], [2]]).expand(2, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    return expand(input, shape=int_tuple(size))
+
+
+@function(methods=["expand_as"])
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input` expanded to the shape of `other`."""
+    return expand(input, shape=tuple(other._a.shape))
+
+
+@function(methods=["broadcast_to"])
+def broadcast_to(input: Tensor, shape: Any) -> Tensor:
+    """`input` expanded to `shape`.
+
+    >>> import frazil as fz
+    >>> fz.broadcast_to(fz.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
+    return expand(input, shape=tuple(shape))
+
+
+@function(methods=[])
+def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
+    """All tensors expanded to their common shape.
+
+    >>> import frazil as fz
+    >>> [t.shape for t in fz.broadcast_tensors(fz.zeros(3, 1), fz.zeros(4))]
+    [frazil.Size([3, 4]), frazil.Size([3, 4])]
+    """
+    from .common import broadcast
+
+    given = int_tuple(tensors)
+    shape = broadcast("broadcast_tensors", *(tuple(x._a.shape) for x in given))
+    return tuple(expand(x, shape=shape) for x in given)
+
+
+@function(methods=["unsqueeze"])
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """A view with a dimension of size 1 put in at `dim`.
+
+    >>> import frazil as fz
+    >>> fz.zeros(3).unsqueeze(0).shape
+    frazil.Size([1, 3])
+    """
+    shape = list(input._a.shape)
+    shape.insert(checked_dim("unsqueeze", dim, len(shape) + 1), 1)
+    return reshape(input, shape=tuple(shape))
+
+
+@function(methods=["squeeze"])
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """A view without the dimensions of size 1 (all, or those in `dim`).
+
+    >>> import frazil as fz
+    >>> fz.zeros(1, 3, 1).squeeze().shape, fz.zeros(1, 3, 1).squeeze(0).shape
+    (frazil.Size([3]), frazil.Size([3, 1]))
+    """
+    shape = input._a.shape
+    dims = range(len(shape)) if dim is None else {checked_dim("squeeze", d, len(shape)) for d in as_sequence(dim, 1)}
+    return reshape(input, shape=tuple(n for i, n in enumerate(shape) if i not in dims or n != 1))
+
+
+@function(methods=["flatten"])
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from `start_dim` to `end_dim` joined into one.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3, 4).flatten(1).shape
+    frazil.Size([2, 12])
+    """
+    shape = tuple(input._a.shape)
+    if not shape:
+        return reshape(input, shape=(1,))
+    a, b = checked_dim("flatten", start_dim, len(shape)), checked_dim("flatten", end_dim, len(shape))
+    if a > b:
+        raise DimError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim}")
+    return input if a == b else reshape(input, shape=(*shape[:a], numel(shape[a : b + 1]), *shape[b + 1 :]))
+
+
+@function(methods=["ravel"])
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension."""
+    return reshape(input, shape=(-1,))
+
+
+@function(methods=["unflatten"])
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+    """Dimension `dim` split into several of `sizes`; one may be -1.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 12).unflatten(1, (3, -1)).shape
+    frazil.Size([2, 3, 4])
+    """
+    shape = tuple(input._a.shape)
+    dim = checked_dim("unflatten", dim, len(shape))
+    inner = resolve_shape("unflatten", (shape[dim],), tuple(sizes))
+    return reshape(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
+
+
+def _slice_size(start: Any, stop: Any, step: int) -> Any:
+    if step == 1:
+        return stop - start
+    return (stop - start + (step - 1)) // step
+
+
+@primitive(
+    vjp=lambda g, x_shape, starts, stops, steps: _zeros_around(g, x_shape, starts, stops, steps),
+    view=True,
+    samples=[
+        S(5, starts=(1,), stops=(4,), steps=(1,)),
+        S(5, 6, starts=(0, 1), stops=(5, 6), steps=(2, 3)),
+        S(3, starts=(2,), stops=(2,), steps=(1,)),
+        S.ints(5, starts=(1,), stops=(5,), steps=(2,)),
+    ],
+    methods=[],
+    public=False,
+)
+def slice(x, /, *, starts, stops, steps):
+    """x[start:stop:step] in every dimension; 0 <= start <= stop <= size and step > 0."""
+    return Spec(tuple(_slice_size(a, b, s) for a, b, s in zip(starts, stops, steps, strict=True)), x.dtype)
+
+
+def _zeros_around(g: Tensor, x_shape: Any, starts: Any, stops: Any, steps: Any) -> Tensor:
+    if all(s == 1 for s in steps):
+        return pad_constant(g, pads=tuple((a, n - b) for a, b, n in zip(starts, stops, x_shape, strict=True)), value=0)
+    from ..creation import zeros_of
+
+    return slice_scatter(zeros_of(g, tuple(x_shape)), g, starts=starts, stops=stops, steps=steps)
+
+
+@primitive(
+    vjp=(
+        lambda g, src_shape, starts, stops, steps: slice_scatter(g, _zeros_of(g, src_shape), starts=starts, stops=stops, steps=steps),
+        lambda g, starts, stops, steps: slice(g, starts=starts, stops=stops, steps=steps),
+    ),
+    promote="same",
+    samples=[S((5,), (3,), starts=(1,), stops=(4,), steps=(1,)), S((5, 6), (3, 2), starts=(0, 1), stops=(5, 6), steps=(2, 3)), S((5,), (0,), starts=(2,), stops=(2,), steps=(1,))],
+    methods=[],
+    public=False,
+)  # fmt: skip
+def slice_scatter(x, src, /, *, starts, stops, steps):
+    """A copy of x with x[start:stop:step] replaced by src, which has exactly that shape."""
+    return like(x)
+
+
+def _zeros_of(g: Tensor, shape: Any) -> Tensor:
+    from ..creation import zeros_of
+
+    return zeros_of(g, tuple(shape))
+
+
+@function(methods=["narrow"])
+def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
+    """A view of `length` elements along `dim`, from `start`.
+
+    >>> import frazil as fz
+    >>> fz.arange(5).narrow(0, 1, 3)
+    tensor([1, 2, 3])
+    """
+    shape = tuple(input._a.shape)
+    dim = checked_dim("narrow", dim, len(shape))
+    n = shape[dim]
+    if isinstance(start, Tensor):
+        start = int(start)
+    if isinstance(start, int) and start < 0:
+        start = start + n
+    if isinstance(n, int) and isinstance(start, int) and isinstance(length, int) and not (0 <= start and 0 <= length and start + length <= n):
+        raise DimError(f"narrow: {length} elements from {start} do not fit dimension {dim} of size {n}")
+    starts = tuple(start if i == dim else 0 for i in range(len(shape)))
+    stops = tuple(start + length if i == dim else m for i, m in enumerate(shape))
+    return slice(input, starts=starts, stops=stops, steps=(1,) * len(shape))
+
+
+@function(methods=["select"])
+def select(input: Tensor, dim: int, index: Any) -> Tensor:
+    """A view of the element `index` along `dim`, without that dimension.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1, 2], [3, 4]]).select(1, 0)
+    tensor([1, 3])
+    """
+    shape = tuple(input._a.shape)
+    dim = checked_dim("select", dim, len(shape))
+    if not shape:
+        raise DimError("select: a 0-d tensor has no elements to choose from")
+    n = shape[dim]
+    if isinstance(index, Tensor):
+        index = int(index)
+    if isinstance(index, int) and isinstance(n, int) and not -n <= index < n:
+        raise DimError(f"select: index {index} is out of range for dimension {dim} of size {n}")
+    if isinstance(index, int) and index < 0:
+        index = index + n
+    one = narrow(input, dim, index, 1)
+    return reshape(one, shape=shape[:dim] + shape[dim + 1 :])
+
+
+def _canon_diagonal(x: Tensor, *, offset: int, dim1: int, dim2: int) -> dict[str, Any]:
+    n = len(x._a.shape)
+    a, b = checked_dim("diagonal", dim1, n), checked_dim("diagonal", dim2, n)
+    if a == b or n < 2:
+        raise DimError(f"diagonal: needs two different dimensions, given dim1={dim1}, dim2={dim2} of {list(x._a.shape)}")
+    return {"offset": int(offset), "dim1": a, "dim2": b}
+
+
+def _diagonal_size(shape: Any, offset: int, dim1: int, dim2: int) -> Any:
+    from ..recorder.sizes import size_max, size_min
+
+    rows, columns = shape[dim1], shape[dim2]
+    return size_max(size_min(rows + builtins.min(offset, 0), columns - builtins.max(offset, 0)), 0)
+
+
+@primitive(
+    vjp=lambda g, x_shape, offset, dim1, dim2: diagonal_scatter(_zeros_of(g, x_shape), g, offset=offset, dim1=dim1, dim2=dim2),
+    canon=_canon_diagonal,
+    view=True,
+    samples=[S(3, 4, offset=0), S(3, 4, offset=1), S(4, 3, offset=-1), S(2, 3, 4, dim1=0, dim2=2), S(2, 2, offset=5)],
+    errors=[E(S(3), "diagonal: needs two different")],
+)
+def diagonal(x, /, *, offset: int = 0, dim1: int = 0, dim2: int = 1):
+    """A view of the diagonal of two dimensions, as a new last dimension.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1, 2], [3, 4]]).diagonal()
+    tensor([1, 4])
+    """
+    rest = tuple(n for i, n in enumerate(x.shape) if i not in (dim1, dim2))
+    return Spec((*rest, _diagonal_size(x.shape, offset, dim1, dim2)), x.dtype)
+
+
+@primitive(
+    vjp=(
+        lambda g, src_shape, offset, dim1, dim2: diagonal_scatter(g, _zeros_of(g, src_shape), offset=offset, dim1=dim1, dim2=dim2),
+        lambda g, offset, dim1, dim2: diagonal(g, offset=offset, dim1=dim1, dim2=dim2),
+    ),
+    promote="same",
+    samples=[S((3, 4), (3,), offset=0, dim1=0, dim2=1), S((3, 4), (2,), offset=-1, dim1=0, dim2=1), S((2, 3, 4), (3, 2), offset=0, dim1=0, dim2=2)],
+    methods=[],
+    public=False,
+)  # fmt: skip
+def diagonal_scatter(x, src, /, *, offset: int, dim1: int, dim2: int):
+    """A copy of x with a diagonal replaced by src."""
+    return like(x)
+
+
+@op(
+    vjp=(lambda g, new_shape, path: _without_region(g, new_shape, path), lambda g, path: _region(g, path)),
+    samples=[],
+    methods=[],
+    public=False,
+)
+def view_write(base, new, /, *, path):
+    """`base` with the region that `path` leads to replaced by `new`: what a write through a view means to the tape."""
+    from ..alias import scatter_path
+
+    return scatter_path(base, new, path)
+
+
+def _without_region(g: Tensor, new_shape: Any, path: Any) -> Tensor:
+    from ..alias import scatter_path
+
+    return scatter_path(g, _zeros_of(g, new_shape), path)
+
+
+def _region(g: Tensor, path: Any) -> Tensor:
+    from ..alias import apply_path
+
+    return apply_path(g, path)
+
+
+# ------------------------------------------------------------------------------------------------------- joining, splitting
+
+
+def _cat_vjp(g: Tensor, tensors_shapes: Any, dim: int) -> tuple[Any, ...]:
+    parts, start = [], 0
+    for shape in tensors_shapes:
+        if len(shape) != len(g._a.shape):  # the legacy empty tensor of shape [0]
+            parts.append(_zeros_of(g, shape))
+            continue
+        parts.append(narrow(g, dim, start, shape[dim]))
+        start = start + shape[dim]
+    return tuple(parts)
+
+
+def _canon_cat(*tensors: Tensor, dim: int) -> dict[str, Any]:
+    n = builtins.max(len(x._a.shape) for x in tensors)
+    if n == 0:
+        raise ShapeError("cat: 0-d tensors cannot be joined; use stack")
+    return {"dim": checked_dim("cat", dim, n)}
+
+
+@primitive(
+    vjp=_cat_vjp,
+    canon=_canon_cat,
+    promote="common",
+    samples=[
+        S((2, 3), (4, 3)),
+        S((2, 3), (2, 1), (2, 2), dim=-1),
+        S((0, 3), (2, 3)),
+        S(ints(2), ints(3), grad=False),
+        S((2,), ints(3), grad=False),
+        S((3,)),
+    ],
+    errors=[E(S((2, 3), (2, 4)), "cat: .*differ in dimension 1")],
+    methods=[],
+)
+def cat(*tensors, dim: int = 0):
+    """Tensors joined along `dim`; all other sizes must be equal.
+
+    >>> import frazil as fz
+    >>> fz.cat([fz.tensor([1, 2]), fz.tensor([3])])
+    tensor([1, 2, 3])
+    """
+    parts = [x for x in tensors if not (len(x.shape) == 1 and isinstance(x.shape[0], int) and x.shape[0] == 0)] or list(tensors[:1])
+    first = parts[0]
+    size: Any = 0
+    for x in parts:
+        if len(x.shape) != len(first.shape):
+            raise ShapeError(f"cat: tensors must have the same number of dimensions, given {', '.join(map(str, tensors))}")
+        for i, (m, n) in enumerate(zip(first.shape, x.shape, strict=True)):
+            if i != dim and not same(m, n) and m != n:
+                raise ShapeError(f"cat: tensors joined along dim {dim} differ in dimension {i}: {', '.join(map(str, tensors))}")
+        size = size + x.shape[dim]
+    return Spec(tuple(size if i == dim else n for i, n in enumerate(first.shape)), first.dtype)
+
+
+@function(methods=[], name="concat")
+def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """As `cat`."""
+    return cat(tensors, dim=dim)
+
+
+@function(methods=[], name="concatenate")
+def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+    """As `cat`."""
+    return cat(tensors, dim=dim)
+
+
+@function(methods=[])
+def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """Tensors of one shape joined along a new dimension.
+
+    >>> import frazil as fz
+    >>> fz.stack([fz.tensor([1, 2]), fz.tensor([3, 4])], dim=1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
+    tensors = list(tensors)
+    if not tensors:
+        raise ArgumentError("stack: expected at least one tensor")
+    shape = tensors[0]._a.shape
+    for x in tensors:
+        if len(x._a.shape) != len(shape) or any(not same(m, n) and m != n for m, n in zip(x._a.shape, shape, strict=True)):
+            raise ShapeError(f"stack: tensors must have one shape, given {', '.join(str(list(y._a.shape)) for y in tensors)}")
+    dim = checked_dim("stack", dim, len(shape) + 1)
+    result = cat([unsqueeze(x, dim) for x in tensors], dim=dim)
+    return result if out is None else out.copy_(result)  # type: ignore[attr-defined, no-any-return]
+
+
+@function(methods=["split"])
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of `tensor` along `dim`: pieces of one size (the last may be smaller), or of the given sizes.
+
+    >>> import frazil as fz
+    >>> [p.tolist() for p in fz.arange(5).split(2)]
+    [[0, 1], [2, 3], [4]]
+    """
+    dim = checked_dim("split", dim, len(tensor._a.shape))
+    n = tensor._a.shape[dim]
+    if isinstance(split_size_or_sections, (list, tuple)):
+        sizes = list(split_size_or_sections)
+        if isinstance(n, int) and all(isinstance(m, int) for m in sizes) and builtins.sum(sizes) != n:
+            raise ShapeError(f"split: sections {sizes} do not add up to the size {n} of dimension {dim}")
+    else:
+        size = split_size_or_sections
+        if isinstance(size, int) and size <= 0:
+            raise ArgumentError(f"split: the size of a piece must be positive, given {size}")
+        whole = int(n)  # the number of pieces is fixed here: a recording notes this
+        sizes = [builtins.min(int(size), whole - i) for i in range(0, whole, int(size))] or [0]
+    pieces, start = [], 0
+    for size in sizes:
+        pieces.append(narrow(tensor, dim, start, size))
+        start = start + size
+    return tuple(pieces)
+
+
+@function(methods=["chunk"])
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views of equal size along `dim` (the last may be smaller).
+
+    >>> import frazil as fz
+    >>> [p.tolist() for p in fz.arange(5).chunk(2)]
+    [[0, 1, 2], [3, 4]]
+    """
+    dim = checked_dim("chunk", dim, len(input._a.shape))
+    if chunks < 1:
+        raise ArgumentError(f"chunk: chunks must be positive, given {chunks}")
+    n = input._a.shape[dim]
+    if not isinstance(n, int) and same(n % chunks, 0):
+        return split(input, [n // chunks] * chunks, dim)
+    size = builtins.max(-(-int(n) // chunks), 1)
+    return split(input, size, dim)
+
+
+@function(methods=["tensor_split"])
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views along `dim`: a number of nearly equal ones, or cut at the given indices.
+
+    >>> import frazil as fz
+    >>> [p.tolist() for p in fz.arange(5).tensor_split(2)]
+    [[0, 1, 2], [3, 4]]
+    """
+    dim = checked_dim("tensor_split", dim, len(input._a.shape))
+    n = int(input._a.shape[dim])
+    if isinstance(indices_or_sections, int):
+        base, more = divmod(n, indices_or_sections)
+        sizes = [base + (i < more) for i in range(indices_or_sections)]
+        return split(input, sizes, dim)
+    edges = [0, *[builtins.min(i if i >= 0 else i + n, n) for i in indices_or_sections], n]
+    return tuple(narrow(input, dim, a, builtins.max(b - a, 0)) for a, b in zip(edges, edges[1:], strict=False))
+
+
+@function(methods=["unbind"])
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """All elements along `dim`, as views without it.
+
+    >>> import frazil as fz
+    >>> [p.tolist() for p in fz.tensor([[1, 2], [3, 4]]).unbind(1)]
+    [[1, 3], [2, 4]]
+    """
+    dim = checked_dim("unbind", dim, len(input._a.shape))
+    return tuple(select(input, dim, i) for i in range(int(input._a.shape[dim])))
+
+
+def _stacker(name: str, dim: int, minimum: int) -> Any:
+    def joined(tensors: Sequence[Tensor]) -> Tensor:
+        given = [_at_least(x, minimum) for x in tensors]
+        return cat(given, dim=0 if name == "hstack" and len(given[0]._a.shape) == 1 else dim)
+
+    joined.__name__ = name
+    joined.__doc__ = f"Tensors of at least {minimum} dimensions joined along dimension {dim}."
+    return function(methods=[])(joined)
+
+
+def _at_least(x: Tensor, n: int) -> Tensor:
+    shape = tuple(x._a.shape)
+    if len(shape) >= n:
+        return x
+    if n == 3:
+        return reshape(x, shape={0: (1, 1, 1), 1: (1, *shape, 1), 2: (*shape, 1)}[len(shape)])
+    return reshape(x, shape=(1,) * (n - len(shape)) + shape)
+
+
+hstack = _stacker("hstack", 1, 1)
+vstack = _stacker("vstack", 0, 2)
+dstack = _stacker("dstack", 2, 3)
+
+
+@function(methods=[])
+def atleast_1d(*tensors: Tensor) -> Any:
+    """Tensors with at least one dimension."""
+    found = tuple(_at_least(x, 1) for x in int_tuple(tensors))
+    return found[0] if len(found) == 1 else found
+
+
+@function(methods=[])
+def atleast_2d(*tensors: Tensor) -> Any:
+    """Tensors with at least two dimensions."""
+    found = tuple(_at_least(x, 2) for x in int_tuple(tensors))
+    return found[0] if len(found) == 1 else found
+
+
+@function(methods=[])
+def atleast_3d(*tensors: Tensor) -> Any:
+    """Tensors with at least three dimensions."""
+    found = tuple(_at_least(x, 3) for x in int_tuple(tensors))
+    return found[0] if len(found) == 1 else found
+
+
+@function(methods=[])
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Coordinate grids of 1-d tensors; `indexing` "ij" (first tensor along dimension 0) or "xy".
+
+    >>> import frazil as fz
+    >>> fz.meshgrid(fz.arange(2), fz.arange(3), indexing="ij")[1]
+    tensor([[0, 1, 2],
+            [0, 1, 2]])
+    """
+    given = list(int_tuple(tensors))
+    if indexing not in ("ij", "xy"):
+        raise ArgumentError(f"meshgrid: indexing is 'ij' or 'xy', given {indexing!r}")
+    swap = indexing == "xy" and len(given) > 1
+    if swap:
+        given[:2] = given[1::-1]
+    shape = tuple(x.numel() for x in given)
+    grids = [
+        expand(reshape(x, shape=tuple(shape[i] if i == j else 1 for j in range(len(shape)))), shape=shape) for i, x in enumerate(given)
+    ]
+    if swap:
+        grids[:2] = [transpose(g, 0, 1) for g in grids[1::-1]]
+        grids[2:] = [transpose(g, 0, 1) for g in grids[2:]]
+    return tuple(grids)
+
+
+# ------------------------------------------------------------------------------------------------------- moving, repeating
+
+
+@primitive(
+    vjp=lambda g, dims: flip(g, dims),
+    canon=lambda x, *, dims: {"dims": tuple(sorted({checked_dim("flip", d, len(x._a.shape)) for d in as_sequence(dims, 1)} if x._a.shape else ()))},
+    samples=[S(3, 4, dims=(0,)), S(3, 4, dims=(0, 1)), S(0, dims=(0,)), S.ints(3, dims=(0,)), S(dims=())],
+    methods=[],
+    public=False,
+)  # fmt: skip
+def flip(x, /, *, dims):
+    """The order of elements along `dims` turned round."""
+    return like(x)
+
+
+@function(methods=["flip"], name="flip")
+def flip_dims(input: Tensor, *dims: Any) -> Tensor:
+    """The order of elements along `dims` turned round, in new memory.
+
+    >>> import frazil as fz
+    >>> fz.flip(fz.tensor([1, 2, 3]), (0,))
+    tensor([3, 2, 1])
+    """
+    return flip(input, dims=int_tuple(dims))
+
+
+@function(methods=["fliplr"])
+def fliplr(input: Tensor) -> Tensor:
+    """Columns in reverse order."""
+    return flip(input, dims=(1,))
+
+
+@function(methods=["flipud"])
+def flipud(input: Tensor) -> Tensor:
+    """Rows in reverse order."""
+    return flip(input, dims=(0,))
+
+
+@function()
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Elements moved along `dims`, those pushed out coming in at the other end.
+
+    >>> import frazil as fz
+    >>> fz.roll(fz.arange(4), 1)
+    tensor([3, 0, 1, 2])
+    """
+    if dims is None:
+        return reshape(roll(reshape(input, shape=(-1,)), shifts, 0), shape=tuple(input._a.shape))
+    for shift, dim in zip(as_sequence(shifts, 1), as_sequence(dims, 1), strict=True):
+        dim = checked_dim("roll", dim, len(input._a.shape))
+        n = input._a.shape[dim]
+        if isinstance(n, int) and n == 0:
+            continue
+        cut = n - shift % n
+        input = cat([narrow(input, dim, cut, n - cut), narrow(input, dim, 0, cut)], dim=dim)
+    return input
+
+
+@function()
+def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
+    """Turned by k times 90 degrees in the plane of two dimensions.
+
+    >>> import frazil as fz
+    >>> fz.rot90(fz.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 4],
+            [1, 3]])
+    """
+    a, b = dims
+    k %= 4
+    if k == 0:
+        return clone(input)
+    if k == 2:
+        return flip(input, dims=(a, b))
+    if k == 1:
+        return transpose(flip(input, dims=(b,)), a, b)
+    return flip(transpose(input, a, b), dims=(b,))
+
+
+@function(methods=["repeat"], name="repeat")
+def repeat(input: Tensor, *sizes: Any) -> Tensor:
+    """The tensor laid out `sizes` times in every dimension.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])
+    """
+    counts = int_tuple(sizes)
+    shape = tuple(input._a.shape)
+    if len(counts) < len(shape):
+        raise ShapeError(f"repeat: {len(counts)} counts for the {len(shape)} dimensions of {list(shape)}")
+    shape = (1,) * (len(counts) - len(shape)) + shape
+    paired = tuple(size for n in shape for size in (1, n))
+    wide = tuple(size for c, n in zip(counts, shape, strict=True) for size in (c, n))
+    return reshape(expand(reshape(input, shape=paired), shape=wide), shape=tuple(c * n for c, n in zip(counts, shape, strict=True)))
+
+
+@function()
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """As `repeat`; missing leading counts are 1.
+
+    >>> import frazil as fz
+    >>> fz.tile(fz.tensor([1, 2]), (2,))
+    tensor([1, 2, 1, 2])
+    """
+    counts = int_tuple(dims)
+    return repeat(input, *((1,) * (len(input._a.shape) - len(counts)) + tuple(counts)))
+
+
+@function()
+def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+    """Every element along `dim` repeated `repeats` times (a number, or one per element).
+
+    >>> import frazil as fz
+    >>> fz.repeat_interleave(fz.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
+    if dim is None:
+        input, dim = reshape(input, shape=(-1,)), 0
+    shape = tuple(input._a.shape)
+    dim = checked_dim("repeat_interleave", dim, len(shape))
+    if isinstance(repeats, Tensor) and repeats.numel() == 1:
+        repeats = int(repeats)
+    if isinstance(repeats, Tensor):
+        from ..creation import arange
+        from .indexing import index_select, searchsorted
+        from .reduction import cumsum
+
+        ends = cumsum(repeats, dim=0)
+        positions = arange(output_size or int(ends[-1]), device=input.device)
+        return index_select(input, dim, searchsorted(ends, positions, right=True))
+    spread = expand(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], repeats, *shape[dim + 1 :]))
+    return reshape(spread, shape=(*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
+
+
+# ------------------------------------------------------------------------------------------------------------------ padding
+
+
+@primitive(
+    vjp=lambda g, x_shape, pads: slice(
+        g, starts=tuple(a for a, _ in pads), stops=tuple(a + n for (a, _), n in zip(pads, x_shape, strict=True)), steps=(1,) * len(pads)
+    ),
+    samples=[S(3, 4, pads=((1, 0), (0, 2))), S(3, pads=((2, 1),), value=1.5), S(0, pads=((1, 1),)), S.ints(3, pads=((1, 1),), value=7), S.bools(2, pads=((1, 0),))],
+    methods=[],
+    public=False,
+)  # fmt: skip
+def pad_constant(x, /, *, pads, value=0.0):
+    """x surrounded by a value; (before, after) for every dimension, not negative."""
+    return Spec(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), x.dtype)
+
+
+@function(methods=[])
+def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: Any = None) -> Tensor:
+    """`input` surrounded: `pad` gives (before, after) from the last dimension backwards; negative numbers cut off.
+
+    Modes: "constant" (with `value`, default 0), "reflect" (without repeating the edge), "replicate", "circular".
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.pad(fz.tensor([1, 2, 3]), (1, 1))
+    tensor([0, 1, 2, 3, 0])
+    """
+    shape = tuple(input._a.shape)
+    if len(pad) % 2 or len(pad) // 2 > len(shape):
+        raise ArgumentError(f"pad: expected pairs (before, after) for at most {len(shape)} dimensions, given {tuple(pad)}")
+    pairs = [(pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)]
+    every: list[Any] = [(0, 0)] * (len(shape) - len(pairs)) + pairs[::-1]
+    if mode != "constant":
+        for dim, (before, after) in enumerate(every):
+            if (before, after) != (0, 0):
+                input = _pad_by_index(input, dim, before, after, mode)
+        return input
+    for dim, (before, after) in enumerate(every):
+        cut = [-p if isinstance(p, int) and p < 0 else 0 for p in (before, after)]
+        if any(cut):
+            input = narrow(input, dim, cut[0], shape[dim] - cut[0] - cut[1])
+    grow = tuple(tuple(0 if isinstance(p, int) and p < 0 else p for p in pair) for pair in every)
+    if all(isinstance(p, int) and p == 0 for pair in grow for p in pair):
+        return clone(input)
+    return pad_constant(input, pads=grow, value=0 if value is None else value)
+
+
+def _pad_by_index(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:
+    n = x._a.shape[dim]
+    if isinstance(n, int):
+        limit = {"reflect": n - 1, "circular": n, "replicate": None}.get(mode, -1)
+        if limit == -1:
+            raise ArgumentError(f"pad: mode is 'constant', 'reflect', 'replicate' or 'circular', given {mode!r}")
+        if limit is not None and builtins.max(before, after) > limit:
+            raise ShapeError(f"pad: {mode} padding of ({before}, {after}) is too wide for dimension {dim} of size {n}")
+    parts = []
+    if mode == "reflect":
+        parts = [flip(narrow(x, dim, 1, before), (dim,)), x, flip(narrow(x, dim, n - after - 1, after), (dim,))]
+    elif mode == "circular":
+        parts = [narrow(x, dim, n - before, before), x, narrow(x, dim, 0, after)]
+    else:
+        wide = [before if i == dim else m for i, m in enumerate(x._a.shape)]
+        parts = [expand(narrow(x, dim, 0, 1), shape=tuple(wide)), x]
+        wide[dim] = after
+        parts.append(expand(narrow(x, dim, n - 1, 1), shape=tuple(wide)))
+    return cat([p for p, size in zip(parts, (before, 1, after), strict=True) if size], dim=dim)
+
+
+# ---------------------------------------------------------------------------------------------------------------- triangles
+
+
+def _triangle_mask(x: Tensor, diagonal: int) -> Tensor:
+    from ..creation import arange
+
+    rows, columns = x._a.shape[-2], x._a.shape[-1]
+    device = x.device
+    return ge(unsqueeze(arange(rows, device=device), 1) + diagonal, unsqueeze(arange(columns, device=device), 0))
+
+
+def _tri_check(name: str, x: Spec) -> None:
+    if len(x.shape) < 2:
+        raise ShapeError(f"{name}: expected at least 2 dimensions, given {x}")
+
+
+@op(
+    vjp=lambda g, diagonal: tril(g, diagonal=diagonal),
+    rule=lambda x, *, diagonal: _tri_check("tril", x) or like(x),
+    samples=[S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
+)
+def tril(x, /, *, diagonal: int = 0):
+    """The elements on and below a diagonal of the last two dimensions; 0 elsewhere.
+
+    >>> import frazil as fz
+    >>> fz.tril(fz.ones(2, 2))
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
+    _tri_check("tril", Spec(x._a.shape, x.dtype))
+    return where(_triangle_mask(x, diagonal), x, zeros_like(x))
+
+
+@op(
+    vjp=lambda g, diagonal: triu(g, diagonal=diagonal),
+    rule=lambda x, *, diagonal: _tri_check("triu", x) or like(x),
+    samples=[S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
+)
+def triu(x, /, *, diagonal: int = 0):
+    """The elements on and above a diagonal of the last two dimensions; 0 elsewhere.
+
+    >>> import frazil as fz
+    >>> fz.triu(fz.ones(2, 2))
+    tensor([[1., 1.],
+            [0., 1.]])
+    """
+    _tri_check("triu", Spec(x._a.shape, x.dtype))
+    return where(_triangle_mask(x, diagonal - 1), zeros_like(x), x)
+
+
+@function()
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """The diagonal of a matrix, or a matrix with a vector on its diagonal.
+
+    >>> import frazil as fz
+    >>> fz.diag(fz.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    if len(input._a.shape) == 2:
+        return clone(globals()["diagonal"](input, offset=diagonal))
+    if len(input._a.shape) != 1:
+        raise ShapeError(f"diag: expected a vector or a matrix, given {list(input._a.shape)}")
+    return diag_embed(input, diagonal)
+
+
+@function()
+def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
+    """Matrices with the last dimension of `input` on a diagonal.
+
+    >>> import frazil as fz
+    >>> fz.diag_embed(fz.tensor([[1, 2]])).shape
+    frazil.Size([1, 2, 2])
+    """
+    shape = tuple(input._a.shape)
+    n = shape[-1] + builtins.abs(offset)
+    base = _zeros_of(input, (*shape[:-1], n, n))
+    return diagonal_scatter(base, input, offset=offset, dim1=len(shape) - 1, dim2=len(shape))
+
+
+@function()
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix.
+
+    >>> import frazil as fz
+    >>> fz.trace(fz.tensor([[1, 2], [3, 4]]))
+    tensor(5)
+    """
+    return sum_(diagonal(input))
+
+
+@function(methods=["unfold"], name="unfold")
+def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """Windows of `size` along `dimension`, `step` apart, as a new last dimension.
+
+    >>> import frazil as fz
+    >>> fz.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
+    shape = tuple(input._a.shape)
+    dim = checked_dim("unfold", dimension, len(shape))
+    windows = (shape[dim] - size) // step + 1
+    starts = [slice(input, starts=tuple(k if i == dim else 0 for i in range(len(shape))),
+                    stops=tuple(k + (windows - 1) * step + 1 if i == dim else n for i, n in enumerate(shape)),
+                    steps=tuple(step if i == dim else 1 for i in range(len(shape)))) for k in range(size)]  # fmt: skip
+    return stack(starts, dim=-1)

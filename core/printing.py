@@ -1,0 +1,121 @@
+"""How tensors look as text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import dtypes
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+_options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
+_PROFILES = {"default": (4, 1000, 3, 80), "short": (2, 1000, 2, 80), "full": (4, np.inf, 3, 80)}
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: int | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """How tensors print: digits, from how many elements on they are shortened, how many remain at the edges, line width.
+
+    >>> import frazil as fz
+    >>> fz.set_printoptions(precision=2); fz.tensor([1 / 3])
+    tensor([0.33])
+    >>> fz.set_printoptions(profile="default")
+    """
+    if profile is not None:
+        names = ("precision", "threshold", "edgeitems", "linewidth")
+        _options.update(zip(names, _PROFILES[profile], strict=True), sci_mode=None)
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth, "sci_mode": sci_mode}
+    _options.update({k: v for k, v in given.items() if v is not None})
+
+
+def _formatter(array: np.ndarray) -> Any:
+    """One format for all elements, by PyTorch's rule: whole numbers as `1.`, wide ranges in scientific notation."""
+    if array.dtype.kind == "b":
+        width = max((len(str(bool(v))) for v in array.flat), default=0)
+        return lambda v: str(bool(v)).rjust(width)
+    if array.dtype.kind in "iu":
+        width = max((len(str(int(v))) for v in array.flat), default=0)
+        return lambda v: str(int(v)).rjust(width)
+    if array.dtype.kind == "c":
+        real, imaginary = _formatter(array.real), _formatter(np.abs(array.imag))
+        return lambda v: f"{real(v.real)}{'-' if v.imag < 0 else '+'}{imaginary(abs(v.imag)).strip()}j"
+    digits = _options["precision"]
+    finite = np.abs(array[np.isfinite(array) & (array != 0)].astype(np.float64))
+    if not finite.size:
+        text = lambda v: f"{v:.0f}." if np.isfinite(v) else str(float(v))  # noqa: E731
+    else:
+        low, high = finite.min(), finite.max()
+        whole = bool((finite == np.ceil(finite)).all())
+        scientific = _options["sci_mode"]
+        if scientific is None:
+            scientific = high > 1e8 or (not whole and (high / low > 1000 or low < 1e-4))
+        if scientific:
+            text = lambda v: f"{v:.{digits}e}"  # noqa: E731
+        elif whole:
+            text = lambda v: f"{v:.0f}." if np.isfinite(v) else str(float(v))  # noqa: E731
+        else:
+            text = lambda v: f"{v:.{digits}f}"  # noqa: E731
+    width = max((len(text(float(v))) for v in array.flat), default=0)
+    return lambda v: text(float(v)).rjust(width)
+
+
+def _body(array: np.ndarray, indent: int) -> str:
+    edge = _options["edgeitems"]
+    shorten = array.size > _options["threshold"]
+    shown = array
+    if shorten:
+        for axis, n in enumerate(array.shape):
+            if n > 2 * edge:
+                shown = np.take(shown, [*range(edge), *range(n - edge, n)], axis)
+    one = _formatter(shown)
+    if not array.shape:
+        return one(array.item()).strip() if array.dtype.kind != "f" else one(array.item())  # type: ignore[no-any-return]
+
+    def rows(part: np.ndarray, depth: int) -> str:
+        n = part.shape[0]
+        cut = shorten and n > 2 * edge
+        picks = [*range(edge), None, *range(n - edge, n)] if cut else list(range(n))
+        if part.ndim == 1:
+            words = ["..." if i is None else one(part[i]) for i in picks]
+            per_line = max((_options["linewidth"] - indent - depth) // (max(map(len, words), default=1) + 2), 1)
+            lines = [", ".join(words[k : k + per_line]) for k in range(0, len(words), per_line)] or [""]
+            return "[" + (",\n" + " " * (indent + depth + 1)).join(lines) + "]"
+        parts = ["..." if i is None else rows(part[i], depth + 1) for i in picks]
+        return "[" + ("," + "\n" * (part.ndim - 1) + " " * (indent + depth + 1)).join(parts) + "]"
+
+    return rows(array, 0)
+
+
+def tensor_text(t: Tensor) -> str:
+    """`tensor([1., 2.], requires_grad=True)`."""
+    if t._dev.recording:
+        return f"<{t.dtype.name}{list(t.shape)} in a recording>"
+    array = t._dev.to_host(t._a)
+    prefix = "tensor("
+    notes = []
+    if array.size == 0:
+        body = "[]"
+        if array.shape != (0,):
+            notes.append(f"size={tuple(array.shape)}")
+    else:
+        body = _body(array, len(prefix))
+    kind = t.dtype
+    silent = kind in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_)
+    if not silent or (array.size == 0 and kind is not dtypes.get_default_dtype()):
+        notes.append(f"dtype={kind}")
+    if t._dev.type != "cpu":
+        notes.append(f"device='{t._dev}'")
+    if t._node is not None:
+        notes.append(f"grad_fn={t._node!r}")
+    elif t._rg:
+        notes.append("requires_grad=True")
+    return prefix + ", ".join([body, *notes]) + ")"

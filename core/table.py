@@ -1,0 +1,311 @@
+"""The op table: one entry per operation, everything else is derived from it.
+
+A *composite* (`@op`) has a body made of other ops. A *primitive* (`@primitive`) has a rule, which computes the shape and dtype of the result
+from those of its inputs, and a kernel in every backend. See core/README.md for what a vjp may name.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, final
+
+import numpy as np
+
+from . import dtypes
+from .errors import ArgumentError
+
+#: Name -> entry, in order of definition.
+OPS: dict[str, Op] = {}
+
+#: Name -> function, for compositions with a signature too free for the table (`fz.max`), listed in the docs beside the ops.
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+
+#: Method name -> function, for Tensor.
+METHODS: dict[str, Callable[..., Any]] = {}
+
+
+class Spec(NamedTuple):
+    """What a rule sees of a tensor."""
+
+    shape: tuple[Any, ...]
+    dtype: dtypes.dtype
+
+    def __str__(self) -> str:
+        return f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
+
+
+@final
+class Op:
+    """One entry of the table. Calling the decorated function calls the op; this object describes it."""
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        *,
+        kind: str,
+        vjp: Any = None,
+        rule: Callable[..., Any] | None = None,
+        canon: Callable[..., Any] | None = None,
+        promote: str | None = None,
+        promoted: Sequence[int] | None = None,
+        samples: Sequence[Any] = (),
+        errors: Sequence[Any] = (),
+        view: bool = False,
+        outputs: int = 1,
+        random: bool = False,
+        exact: bool = False,
+    ) -> None:
+        self.name = fn.__name__.rstrip("_")  # `sum_` spares the built-in
+        self.fn = fn
+        self.kind = kind
+        self.body = fn if kind == "composite" else None
+        self.rule = fn if kind == "primitive" else rule
+        self.canon = canon
+        self.promote = promote
+        self.promoted = tuple(promoted) if promoted is not None else None
+        self.samples = samples
+        self.errors = errors
+        self.view = view
+        self.outputs = outputs
+        self.random = random
+        self.doc = inspect.getdoc(fn) or ""
+        self.exact = exact  # results are exact, so tests compare with ==
+        self._read_signature()
+        self._read_vjp(vjp)
+
+    def _read_signature(self) -> None:
+        self.signature = inspect.signature(self.fn)
+        self.tensors: tuple[str, ...] = ()
+        self.optional = 0  # how many trailing tensors may be None
+        self.packed = False  # takes a sequence of tensors first
+        self.defaults: dict[str, Any] = {}
+        self.required: tuple[str, ...] = ()
+        for p in self.signature.parameters.values():
+            if p.kind is p.POSITIONAL_ONLY:
+                self.tensors += (p.name,)
+                self.optional += p.default is None
+            elif p.kind is p.VAR_POSITIONAL:
+                self.tensors += (p.name,)
+                self.packed = True
+            elif p.kind is p.KEYWORD_ONLY:
+                if p.default is p.empty:
+                    self.required += (p.name,)
+                self.defaults[p.name] = None if p.default is p.empty else p.default
+            else:
+                raise ArgumentError(
+                    f"op {self.name}: parameter {p.name!r} must be positional-only (a tensor, before '/') or keyword-only (an attribute, after '*')"
+                )
+        self.attributes = tuple(self.defaults)
+
+    def _read_vjp(self, vjp: Any) -> None:
+        """Find out, from the parameter names of the vjp, what backward needs."""
+        self.vjp = vjp
+        self.joint = callable(vjp)
+        functions = () if vjp is None else (vjp,) if self.joint else tuple(vjp)
+        self.vjp_plans: list[tuple[Callable[..., Any], tuple[tuple[str, Any], ...]] | None] = []
+        save: set[int] = set()
+        self.save_output = False
+        self.save_shapes = False
+        for function in functions:
+            if function is None:
+                self.vjp_plans.append(None)
+                continue
+            plan = []
+            for name in inspect.signature(function).parameters:
+                source = self._source_of(name)
+                if source[0] == "input":
+                    save.add(source[1])
+                self.save_output |= source[0] == "output"
+                self.save_shapes |= source[0] in ("shape", "shapes")
+                plan.append(source)
+            self.vjp_plans.append((function, tuple(plan)))
+        self.save_inputs = tuple(sorted(save))
+        #: Per tensor parameter: can a gradient flow into it at all?
+        self.differentiable = vjp is not None
+
+    def _source_of(self, name: str) -> tuple[str, Any]:
+        if name == "g":
+            return ("g", None)
+        if name == "y" and name not in self.tensors:
+            return ("output", None)
+        if self.packed and name == self.tensors[-1]:
+            return ("inputs", len(self.tensors) - 1)
+        if self.packed and name == f"{self.tensors[-1]}_shapes":
+            return ("shapes", len(self.tensors) - 1)
+        if name in self.tensors:
+            return ("input", self.tensors.index(name))
+        if name.endswith("_shape") and name[:-6] in self.tensors:
+            return ("shape", self.tensors.index(name[:-6]))
+        if name in self.defaults:
+            return ("attr", name)
+        if name == "needs":
+            return ("needs", None)
+        raise ArgumentError(
+            f"op {self.name}: its vjp names {name!r}, which is neither g, y, needs, a tensor ({', '.join(self.tensors)}; also <tensor>_shape) "
+            f"nor an attribute ({', '.join(self.attributes) or 'none'})"
+        )
+
+    def __repr__(self) -> str:
+        return f"<{self.kind} {self.name}{self.signature}>"
+
+
+def _register(kind: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    methods = options.pop("methods", None)
+    inplace = options.pop("inplace", False)
+    public = options.pop("public", True)
+
+    def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
+        from .dispatch import make_call
+
+        entry = Op(fn, kind=kind, **options)
+        if entry.name in OPS:
+            raise ArgumentError(f"op {entry.name!r} is registered twice: in {OPS[entry.name].fn.__module__} and in {fn.__module__}")
+        OPS[entry.name] = entry
+        call = make_call(entry)
+        call.op = entry  # type: ignore[attr-defined]
+        entry.call = call  # type: ignore[attr-defined]
+        entry.public = public  # type: ignore[attr-defined]
+        for name in (entry.name,) if methods is None else methods:
+            METHODS[name] = call
+        if inplace:
+            from .alias import make_inplace
+
+            METHODS[entry.name + "_"] = make_inplace(entry)
+        return call
+
+    return decorate
+
+
+def op(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a composite: the decorated function is its body.
+
+    Options: `vjp` (see core/README.md), `samples`, `errors`, `rule` (shape rule, where the body is slow to follow), `canon`
+    (attributes as given -> canonical attributes), `promote` ("common", "float", "same"), `promoted` (indices of the tensors
+    that take part in promotion), `methods` (Tensor method names; default: the op's name), `inplace` (also a method with a trailing
+    underscore), `outputs` (how many tensors it returns), `random`, `exact`, `public`.
+    """
+    return _register("composite", **options)
+
+
+def primitive(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a primitive: the decorated function is its rule, from `Spec`s to a `Spec` (or a tuple of them). Options as in `op`,
+    and `view`: backends whose memory aliases return a view of the first input."""
+    return _register("primitive", **options)
+
+
+def function(
+    *, methods: Sequence[str] | None = None, name: str | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a composition that is not an op: it leaves no trace of its own on tape or graph."""
+
+    def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
+        key = name or fn.__name__.rstrip("_")
+        FUNCTIONS[key] = fn
+        for method in (key,) if methods is None else methods:
+            METHODS[method] = fn
+        return fn
+
+    return decorate
+
+
+# ------------------------------------------------------------------------------------------------------------------- samples
+
+
+class Arg(NamedTuple):
+    """One tensor of a sample: random values of a shape and kind, or given values."""
+
+    shape: tuple[int, ...]
+    kind: str = "f"
+    low: float = -2.0
+    high: float = 2.0
+    values: Any = None
+
+    def make(self, rng: np.random.Generator, float_dtype: str = "float64", int_dtype: str = "int64") -> np.ndarray:
+        """The NumPy array this stands for."""
+        if self.values is not None:
+            array = np.asarray(self.values)
+            return array.astype(float_dtype) if array.dtype.kind == "f" else array
+        if self.kind == "f":
+            return np.asarray(rng.uniform(self.low, self.high, self.shape)).astype(float_dtype)
+        if self.kind == "i":
+            return np.asarray(rng.integers(int(self.low), int(self.high) + 1, self.shape)).astype(int_dtype)
+        return np.asarray(rng.random(self.shape) < 0.5)
+
+
+def floats(*shape: int, low: float = -2.0, high: float = 2.0) -> Arg:
+    """Random floats in [low, high)."""
+    return Arg(shape, "f", low, high)
+
+
+def ints(*shape: int, low: int = -5, high: int = 5) -> Arg:
+    """Random integers from low to high, both included."""
+    return Arg(shape, "i", low, high)
+
+
+def bools(*shape: int) -> Arg:
+    """Random booleans."""
+    return Arg(shape, "b")
+
+
+def values(data: Any) -> Arg:
+    """Given values; floats take the dtype under test."""
+    array = np.asarray(data)
+    return Arg(array.shape, array.dtype.kind, values=array)
+
+
+class S:
+    """A sample call of an op: `S(3, 4)` one float tensor of that shape, `S((3, 4), (4,), dim=1)` several, or any `Arg`s.
+
+    `S.of([...])` gives values. `grad=False` leaves the sample out of gradient checks (kinks, ties, NaN).
+    """
+
+    def __init__(self, *args: Any, grad: bool = True, **attrs: Any) -> None:
+        if all(isinstance(a, int) for a in args):
+            args = (floats(*args),)
+        self.args: list[Any] = [floats(*a) if type(a) is tuple else a for a in args]
+        self.attrs = attrs
+        self.grad = grad
+
+    @classmethod
+    def of(cls, *data: Any, grad: bool = False, **attrs: Any) -> S:
+        """A sample with given values."""
+        return cls(*(values(d) for d in data), grad=grad, **attrs)
+
+    @classmethod
+    def none(cls, **attrs: Any) -> S:
+        """A sample of an op without tensors."""
+        sample = cls(grad=False, **attrs)
+        sample.args = []
+        return sample
+
+    @classmethod
+    def ints(cls, *shape: int, low: int = -5, high: int = 5, **attrs: Any) -> S:
+        """A sample with one integer tensor."""
+        return cls(ints(*shape, low=low, high=high), grad=False, **attrs)
+
+    @classmethod
+    def bools(cls, *shape: int, **attrs: Any) -> S:
+        """A sample with one boolean tensor."""
+        return cls(bools(*shape), grad=False, **attrs)
+
+    def arrays(self, seed: int = 0, float_dtype: str = "float64", int_dtype: str = "int64") -> list[np.ndarray | None]:
+        """The NumPy inputs of this sample; the same for the same seed."""
+        rng = np.random.default_rng(seed)
+        return [None if a is None else a.make(rng, float_dtype, int_dtype) for a in self.args]
+
+    def __repr__(self) -> str:
+        def show(a: Any) -> str:
+            if a is None:
+                return "None"
+            return f"{a.kind}{list(a.shape)}" + ("" if a.values is None else "!")
+
+        parts = [show(a) for a in self.args] + [f"{k}={v}" for k, v in self.attrs.items()]
+        return f"S({', '.join(parts)})"
+
+
+class E(NamedTuple):
+    """A sample call that must fail with a message matching the regular expression `match`."""
+
+    sample: S
+    match: str

@@ -1,0 +1,482 @@
+"""`Tensor`: an array on a device, and its place on the tape.
+
+Most methods are not written here: they are the ops of the table (`METHODS`), put on the class by `core/__init__.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import dtypes
+from .dtypes import NATIVE
+from .errors import ArgumentError, AutogradError, DTypeError
+
+if TYPE_CHECKING:
+    from .device import device as Device
+
+_new = object.__new__
+
+
+class Size(tuple[Any, ...]):
+    """The shape of a tensor: a tuple of sizes.
+
+    >>> import frazil as fz
+    >>> fz.ones(2, 3).shape, fz.ones(2, 3).shape.numel()
+    (frazil.Size([2, 3]), 6)
+    """
+
+    def numel(self) -> Any:
+        """The product of all sizes."""
+        n: Any = 1
+        for size in self:
+            n = n * size
+        return n
+
+    def __repr__(self) -> str:
+        return f"frazil.Size([{', '.join(map(str, self))}])"
+
+    def __getitem__(self, index: Any) -> Any:
+        item = super().__getitem__(index)
+        return Size(item) if isinstance(index, slice) else item
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple(self) + tuple(other))
+
+
+class Tensor:
+    """A multi-dimensional array that records what happens to it.
+
+    Make one with `fz.tensor(data)`, `fz.zeros(...)` and the like; `fz.Tensor(2, 3)` (uninitialised) and `fz.Tensor([1., 2.])`
+    work too, as in PyTorch.
+
+    >>> import frazil as fz
+    >>> x = fz.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
+    """
+
+    # Class attributes are the defaults: a new tensor sets only `_a` and `_dev`.
+    _a: Any  # the array, of the backend's own kind
+    _dev: Any  # the device
+    _rg: bool = False  # requires grad
+    _node: Any = None  # its place on the tape; None for leaves
+    _ver: list[int] | None = None  # write counter, shared by a base and its views
+    _aliased: bool = False  # another tensor or NumPy array may look at the same memory
+    _base: Tensor | None = None
+    _path: Any = None
+    _views: Any = None
+    _hooks: Any = None
+    grad: Tensor | None = None
+
+    def __new__(cls, *args: Any, device: Any = None, **kwargs: Any) -> Any:
+        from .creation import legacy_tensor
+
+        return legacy_tensor(cls, args, device)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    # ------------------------------------------------------------------------------------------------------------ properties
+
+    @property
+    def shape(self) -> Size:
+        """The size of every dimension."""
+        return Size(self._a.shape)
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        """The element type."""
+        return NATIVE[self._a.dtype]
+
+    @property
+    def device(self) -> Device:
+        """The device it lives on."""
+        return self._dev.real if self._dev.recording else self._dev  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of dimensions."""
+        return len(self._a.shape)
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return len(self._a.shape)
+
+    ndimension = dim
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one dimension."""
+        shape = self._a.shape
+        if dim is None:
+            return Size(shape)
+        return shape[_checked_dim(dim, len(shape))]
+
+    def numel(self) -> Any:
+        """Number of elements."""
+        return Size(self._a.shape).numel()
+
+    nelement = numel
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self.dtype.itemsize
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.numel() * self.dtype.itemsize  # type: ignore[no-any-return]
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by the user rather than by a recorded operation."""
+        return self._node is None
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients are recorded for it."""
+        return self._rg
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Switch recording for this leaf on or off."""
+        if requires_grad and self.dtype.kind not in "fc":
+            raise AutogradError(f"requires_grad: only floating and complex tensors can have gradients, this one is {self.dtype.name}")
+        if not requires_grad and self._node is not None:
+            raise AutogradError(
+                "requires_grad: only leaf tensors can be switched off; use .detach() to get a tensor that is cut off the graph"
+            )
+        self._rg = bool(requires_grad) or self._node is not None
+        return self
+
+    @property
+    def grad_fn(self) -> Any:
+        """The tape node that made it; None for leaves."""
+        return self._node
+
+    @property
+    def _version(self) -> int:
+        return 0 if self._ver is None else self._ver[0]
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory outside of autograd."""
+        from .alias import detached
+
+        return detached(self, share_version=False)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise ArgumentError(f"data: expected a Tensor, given a {type(value).__name__}")
+        self._a, self._dev = value._a, value._dev
+        self._aliased = value._aliased = True
+
+    def detach(self) -> Tensor:
+        """The same memory, cut off the graph."""
+        from .alias import detached
+
+        return detached(self)
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor off the graph."""
+        if self._base is not None and self._rg:
+            raise AutogradError("detach_: a view cannot be detached in place; use .detach()")
+        self._rg, self._node = False, None
+        return self
+
+    @property
+    def is_cuda(self) -> bool:
+        """Whether it lives on a CUDA device."""
+        return self.device.type == "cuda"
+
+    @property
+    def is_cpu(self) -> bool:
+        """Whether it lives on the CPU."""
+        return self.device.type == "cpu"
+
+    is_sparse = False
+    is_quantized = False
+    is_meta = False
+    is_nested = False
+
+    @property
+    def layout(self) -> str:
+        """Always dense."""
+        return "frazil.strided"
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a floating one."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the dtype is a complex one."""
+        return self.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative values."""
+        return self.dtype.is_signed
+
+    # ------------------------------------------------------------------------------------------------------------ values out
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The values as a NumPy array, which shares memory for CPU tensors."""
+        if self._rg and not force:
+            raise AutogradError("numpy: this tensor requires grad; use .detach().numpy()")
+        if self._dev.recording:
+            self._dev.refuse(self, "numpy()")
+        if self._dev.aliases and not self._a.shape:
+            self._a = self._dev.kernels["writable"](self._a)
+        if self._dev.type == "cpu":
+            self._aliased = True
+            if self._base is not None:
+                self._base._aliased = True
+        elif not force:
+            raise ArgumentError(f"numpy: the tensor is on {self._dev}; use .cpu().numpy()")
+        return self._dev.to_host(self._a)  # type: ignore[no-any-return]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def _host(self, asked: str) -> np.ndarray:
+        if self._dev.recording:
+            return self._dev.refuse(self, asked)  # type: ignore[no-any-return]
+        return self._dev.to_host(self._a)  # type: ignore[no-any-return]
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        array = self._host("item()")
+        if array.size != 1:
+            raise ArgumentError(f"item: the tensor has {array.size} elements ({self.dtype.name}{list(array.shape)}); item() is for one")
+        return array.item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers."""
+        return self._host("tolist()").tolist()
+
+    def __bool__(self) -> bool:
+        array = self._host("bool()")
+        if array.size != 1:
+            raise ArgumentError(
+                f"the truth of a tensor with {array.size} elements is ambiguous ({self.dtype.name}{list(array.shape)}): use .any() or .all()"
+            )
+        return bool(array.item())
+
+    def __int__(self) -> int:
+        return int(self._one("int()"))
+
+    def __float__(self) -> float:
+        return float(self._one("float()"))
+
+    def __complex__(self) -> complex:
+        return complex(self._one("complex()"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "ib":
+            raise DTypeError(f"only integer tensors can be used as an index, this one is {self.dtype.name}")
+        return int(self._one("int()"))
+
+    def _one(self, asked: str) -> Any:
+        array = self._host(asked)
+        if array.size != 1:
+            raise ArgumentError(f"{asked}: only tensors with one element convert, this one has shape {list(array.shape)}")
+        return array.item()
+
+    def __len__(self) -> int:
+        shape = self._a.shape
+        if not shape:
+            raise ArgumentError("len() of a 0-d tensor")
+        return shape[0]  # type: ignore[no-any-return]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._a.shape:
+            raise ArgumentError("iteration over a 0-d tensor; use .item() for its value")
+        return iter([self[i] for i in range(self._a.shape[0])])
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self == element).any())  # type: ignore[attr-defined]
+
+    __hash__ = object.__hash__
+
+    def __repr__(self) -> str:
+        from .printing import tensor_text
+
+        return tensor_text(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and not self._a.shape else str(self)
+
+    # ------------------------------------------------------------------------------------------------------------------ moves
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """This tensor with another dtype and/or device: `to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`.
+
+        Returns the tensor itself when nothing changes and `copy` is not asked for.
+        """
+        device, dtype, copy = parse_to(args, kwargs)
+        result = self
+        if device is not None and device is not self.device:
+            from .transfer import move
+
+            result = move(self, device)
+        if dtype is not None and dtype is not result.dtype:
+            result = result.cast(dtype=dtype)  # type: ignore[attr-defined]
+        return result.clone() if copy and result is self else result  # type: ignore[attr-defined, no-any-return]
+
+    def cpu(self) -> Tensor:
+        """On the CPU."""
+        return self.to("cpu")
+
+    def cuda(self, device: Any = None, non_blocking: bool = False) -> Tensor:
+        """On a CUDA device."""
+        return self.to("cuda" if device is None else f"cuda:{device}" if isinstance(device, int) else device)
+
+    def type(self, dtype: Any = None) -> Any:
+        """The name of its dtype as PyTorch's legacy types print it, or a conversion to `dtype`."""
+        if dtype is None:
+            return f"frazil.{_LEGACY.get(self.dtype.name, self.dtype.name)}"
+        return self.to(dtypes.as_dtype(getattr(dtype, "legacy_dtype", dtype)))
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """With the dtype and device of `other`."""
+        return self.to(other)
+
+    def contiguous(self, memory_format: Any = None) -> Tensor:
+        """Itself: layout is the backend's business. Use `clone()` for memory of its own."""
+        return self if self.is_contiguous() else self.clone()  # type: ignore[attr-defined, no-any-return]
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether its elements lie in memory in row-major order."""
+        check = self._dev.kernels.get("is_contiguous")
+        return True if check is None else bool(check(self._a))
+
+    def pin_memory(self) -> Tensor:
+        """Itself; accepted for PyTorch's sake."""
+        return self
+
+    def share_memory_(self) -> Tensor:
+        """Itself; accepted for PyTorch's sake."""
+        return self
+
+    # --------------------------------------------------------------------------------------------------------------- autograd
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Add the gradient of this tensor with respect to every leaf into the leaf's `.grad`.
+
+        Args:
+            gradient: gradient of the final result with respect to this tensor; may be left out for one element (then 1).
+            retain_graph: keep what was saved, so that backward can run again; default: as `create_graph`.
+            create_graph: record the backward pass itself, for gradients of gradients.
+            inputs: accumulate only into these tensors.
+        """
+        from .autograd.engine import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this non-leaf tensor in `.grad`."""
+        from .autograd.engine import retain_grad
+
+        retain_grad(self)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
+        """Call `hook(grad)` whenever a gradient with respect to this tensor is computed; what it returns replaces the gradient."""
+        from .autograd.engine import register_hook
+
+        return register_hook(self, hook)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        from .creation import rebuild
+
+        return rebuild, (type(self), self._host("pickle"), str(self.device), self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self._node is not None:
+            raise AutogradError("deepcopy: only leaf tensors can be deep-copied; use .detach().clone()")
+        if id(self) in memo:
+            return memo[id(self)]  # type: ignore[no-any-return]
+        from .autograd.modes import no_grad
+
+        with no_grad():
+            fresh = wrap(self.clone()._a, self._dev, type(self))  # type: ignore[attr-defined]
+        fresh._rg = self._rg
+        if self.grad is not None:
+            fresh.grad = self.grad.__deepcopy__(memo)
+        for name, value in self.__dict__.items():
+            if not name.startswith("_") and name != "grad":
+                setattr(fresh, name, value)
+        memo[id(self)] = fresh
+        return fresh
+
+
+_LEGACY = {
+    "float32": "FloatTensor",
+    "float64": "DoubleTensor",
+    "float16": "HalfTensor",
+    "int64": "LongTensor",
+    "int32": "IntTensor",
+    "int16": "ShortTensor",
+    "int8": "CharTensor",
+    "uint8": "ByteTensor",
+    "bool": "BoolTensor",
+}
+
+
+def wrap(array: Any, device: Any, cls: type[Tensor] = Tensor) -> Tensor:
+    """A tensor around a device array."""
+    t = _new(cls)
+    t._a = array
+    t._dev = device
+    return t
+
+
+def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dtypes.dtype | None, bool]:
+    """(device, dtype, copy) from the arguments of `to`."""
+    from .device import device as device_of
+
+    device, dtype, copy = kwargs.get("device"), kwargs.get("dtype"), bool(kwargs.get("copy", False))
+    for name in kwargs:
+        if name not in ("device", "dtype", "copy", "non_blocking", "memory_format", "other"):
+            raise ArgumentError(f"to: unknown argument {name!r}; it takes device, dtype, copy")
+    for a in args:
+        if isinstance(a, dtypes.dtype):
+            dtype = a
+        elif isinstance(a, Tensor):
+            device, dtype = a.device, a.dtype
+        elif isinstance(a, bool):
+            continue  # non_blocking by position
+        elif isinstance(a, int):
+            device = device_of("cuda", a)
+        else:
+            device = a
+    if device is not None:
+        device = device_of(device)
+    return device, None if dtype is None else dtypes.as_dtype(dtype), copy
+
+
+def _checked_dim(dim: int, ndim: int) -> int:
+    from .ops.common import checked_dim
+
+    return checked_dim("size", dim, ndim)
+
+

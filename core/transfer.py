@@ -1,0 +1,27 @@
+"""Moving tensors between devices, as a recorded operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .autograd.modes import STATE
+from .autograd.node import Node
+from .table import OPS, op
+from .tensor import Tensor, wrap
+
+
+@op(vjp=lambda g, origin: move(g, origin), methods=[], public=False)
+def transfer(x, /, *, origin):
+    """The same values on another device; `origin` is where they came from."""
+    return x
+
+
+def move(x: Tensor, device: Any) -> Tensor:
+    """`x` on `device`; gradients travel back."""
+    if x._dev.recording or (STATE.recorder is not None and STATE.recorder.device.real is device):
+        return x  # a recorded program runs where its inputs are
+    y = wrap(device.from_host(x._dev.to_host(x._a)), device)
+    if x._rg and STATE.grad:
+        y._node = Node(OPS["transfer"], (x._node or x,), None, None, {"origin": x._dev}, y._a.shape, y._a.dtype)
+        y._rg = True
+    return y
