@@ -1,0 +1,9 @@
+"""Everything is declared in pyproject.toml; this only removes what an earlier build left, which setuptools would install again."""
+
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+
+shutil.rmtree(Path(__file__).parent / "build" / "lib", ignore_errors=True)
+setup()
