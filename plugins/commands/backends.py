@@ -8,8 +8,8 @@ from typing import Any
 
 from frazil import config
 from frazil.errors import FrazilError
-from frazil.plugins import MANAGER, BackendRecord
 
+from .. import MANAGER, BackendRecord
 from .output import add_json_option, show
 
 

@@ -20,8 +20,8 @@ import frazil
 from frazil import config
 from frazil.config import files
 from frazil.errors import ConfigError
-from frazil.plugins import MANAGER
 
+from .. import MANAGER
 from .backends import device_rows
 from .output import add_json_option, show
 

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from frazil.plugins import MANAGER
 from frazil.table import OPS, Op
 
+from .. import MANAGER
 from .output import add_json_option, show
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from frazil.plugins import MANAGER
-
+from .. import MANAGER
 from .output import add_json_option, show
 
 
