@@ -1,4 +1,4 @@
-"""Everything is declared in pyproject.toml; this only removes what an earlier build left, for setuptools would install it again."""
+"""Everything is declared in pyproject.toml; this only removes what an earlier build left: setuptools would install it again."""
 
 import shutil
 from pathlib import Path

@@ -26,7 +26,6 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print one row per op of the table."""
-    importlib.import_module("frazil")
     MANAGER.load_ops()
     names = [args.backend] if args.backend else [record.name for record in MANAGER.backends() if record.load]
     backends = {name: MANAGER.open_backend(name) for name in names}
