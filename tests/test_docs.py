@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import doctest
 import importlib
-import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,20 +11,15 @@ from types import ModuleType
 
 import pytest
 
-ROOTS = ("frazil", "frazil.backends", "frazil.exporters", "frazil.plugins")
+from .packaging.conftest import python_files
+
 #: Modules that need a package which is not part of a plain installation: their names begin like this.
 OPTIONAL = ("frazil.backends.cupy", "frazil.backends.opencl")
 #: Modules whose import is an action.
 PROGRAMS = ("frazil.__main__",)
 
 
-def modules() -> list[str]:
-    """Every module of the package. The four folders are walked one by one: an editable install does not nest them."""
-    names = set(ROOTS)
-    for root in ROOTS:
-        package = importlib.import_module(root)
-        names |= {module.name for module in pkgutil.walk_packages(package.__path__, root + ".")}
-    return sorted(name for name in names if not name.startswith(OPTIONAL) and name not in PROGRAMS)
+MODULES = [name for name, _ in python_files(Path(__file__).parents[1]) if not name.startswith(OPTIONAL) and name not in PROGRAMS]
 
 
 def examples(module: ModuleType) -> Iterator[doctest.DocTest]:
@@ -41,7 +35,7 @@ def examples(module: ModuleType) -> Iterator[doctest.DocTest]:
             yield from finder.find(value, full, module=False, globs=dict(vars(module)))
 
 
-@pytest.mark.parametrize("name", modules())
+@pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples_are_true(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # examples may write files
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
@@ -53,7 +47,7 @@ def test_docstring_examples_are_true(name, tmp_path, monkeypatch):
 
 def test_examples_are_found_at_all():
     """The walk above would also be green if it found nothing."""
-    found = {test.name for name in modules() for test in examples(importlib.import_module(name)) if test.examples}
+    found = {test.name for name in MODULES for test in examples(importlib.import_module(name)) if test.examples}
     assert {"frazil.config.get", "frazil.plugins.open_backend", "frazil.dtypes.promote_types"} <= found
 
 
