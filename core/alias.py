@@ -63,7 +63,7 @@ def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
     y._a = x._dev.kernels["writable"](x._a) if x._dev.aliases and not x._a.shape else x._a
     x._a = y._a
     y._dev = x._dev
-    base = x._base or x
+    base = x if x._base is None else x._base
     base._aliased = x._aliased = y._aliased = True
     if share_version:
         if x._ver is None:
@@ -109,7 +109,7 @@ def inplace(op: Op, x: Tensor, args: tuple[Any, ...], attrs: dict[str, Any]) -> 
                 x._a = fast(x._a, other._a)
                 bump(x)
                 return x
-    old = _as_operand_of(op, x)
+    old = current_value(x, saved=op.differentiable and 0 in op.save_inputs)
     y = general_call(op, (old, *args), attrs)
     assign(op.name + "_", x, y)
     return x
@@ -121,22 +121,21 @@ def fits(x: Tensor, other: Tensor) -> bool:
     return os == xs or not os or (len(os) <= len(xs) and all(o in (1, n) for o, n in zip(reversed(os), reversed(xs), strict=False)))
 
 
-def _as_operand_of(op: Op, x: Tensor) -> Tensor:
-    """`x` as it is now, for an op whose result will replace it: a tensor that the vjp may keep while the memory changes."""
-    if not (STATE.grad and op.differentiable):
+def current_value(x: Tensor, *, saved: bool = True) -> Tensor:
+    """`x` as it is now, for an operation whose result will replace it: a tensor that a vjp may keep while the memory changes."""
+    if not STATE.grad:
         return x
     old = object.__new__(Tensor)
     old._dev = x._dev
     old._rg, old._node = x._rg, x._node
-    keeps = 0 in op.save_inputs
-    old._a = x._dev.kernels["clone"](x._a) if keeps and x._dev.aliases and x._aliased else x._a
+    old._a = x._dev.kernels["copy"](x._a) if saved and x._dev.aliases and x._aliased else x._a
     return old
 
 
 def check_writable(name: str, x: Tensor) -> None:
     """Refuse writes that autograd could not follow."""
     if STATE.grad and x._rg:
-        base = x._base or x
+        base = x if x._base is None else x._base
         if base._node is None and base._rg:
             what = "a leaf tensor" if base is x else "a view of a leaf tensor"
             raise AutogradError(
@@ -182,7 +181,7 @@ def assign(name: str, x: Tensor, y: Tensor) -> None:
         elif y._base is None and not y._aliased:
             x._a = y._a  # nobody else looks at the memory of x: take the result's
         else:
-            x._a = device.kernels["clone"](y._a)
+            x._a = device.kernels["copy"](y._a)
     else:
         x._a = y._a if y._dev is device else device.lift(y)
     bump(x)
@@ -191,7 +190,7 @@ def assign(name: str, x: Tensor, y: Tensor) -> None:
             x._rg, x._node = y._rg, y._node
     else:
         _write_base(x, y, device)
-    base = x._base or x
+    base = x if x._base is None else x._base
     if base._views:
         _renew_views(base, device, skip=x if x._base is None else None)
 

@@ -11,6 +11,7 @@ import numpy as np
 from . import config, dtypes
 from .autograd.modes import STATE
 from .errors import DeviceError
+from .tensor import Tensor, wrap
 
 if TYPE_CHECKING:
     from .backend import Backend, Capabilities
@@ -119,6 +120,22 @@ class device:
     def to_host(self, array: Any) -> np.ndarray:
         """The values of a device array; waits for pending work."""
         return self.backend.to_host(array)
+
+    def scalar(self, value: Any, dtype: dtypes.dtype) -> Tensor:
+        """A number as a 0-d tensor. The same object for the same number, so never to be written to."""
+        key = (value, value.__class__, dtype)
+        found = self._scalars.get(key)
+        if found is None:
+            if len(self._scalars) > 4096:  # numbers that change at every step must not pile up
+                self._scalars.clear()
+            found = self._scalars[key] = wrap(self.from_host(np.asarray(value, dtype.numpy)), self)
+            if value != value:
+                del self._scalars[key]  # NaN never finds itself again
+        return found
+
+    def lift(self, t: Tensor) -> Any:
+        """The array of a tensor that lives elsewhere, brought here."""
+        return self.from_host(t._dev.to_host(t._a))
 
     def __repr__(self) -> str:
         return f"device(type={self.type!r})" if not self.index else f"device(type={self.type!r}, index={self.index})"

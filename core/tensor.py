@@ -480,3 +480,11 @@ def _checked_dim(dim: int, ndim: int) -> int:
     return checked_dim("size", dim, ndim)
 
 
+
+
+def attach_methods(methods: dict[str, Callable[..., Any]]) -> None:
+    """Put the ops on the class."""
+    for name, function in methods.items():
+        if name in Tensor.__dict__ and name not in object.__dict__:
+            raise ArgumentError(f"method Tensor.{name} is defined twice: in tensor.py and in the op table")
+        setattr(Tensor, name, function)

@@ -90,7 +90,9 @@ def grad(
     for i, (x, g) in enumerate(zip(ins, found, strict=True)):
         if g is None:
             if materialize_grads:
-                g = OPS["zeros_like"].call(x)  # type: ignore[attr-defined]
+                from ..creation import zeros_like
+
+                g = zeros_like(x)
             elif not allow_unused:
                 raise AutogradError(
                     f"grad: the outputs do not depend on input {i} ({_text(x)}); pass allow_unused=True to get None, or materialize_grads=True to get zeros"
@@ -240,7 +242,9 @@ def _seed(caller: str, i: int, root: Tensor, g: Any) -> Tensor:
                 f"{caller}: a gradient is needed for a result with several elements ({_text(root)}): reduce it to a scalar, "
                 "for example with .sum(), or pass gradient="
             )
-        return OPS["ones_like"].call(root)  # type: ignore[attr-defined, no-any-return]
+        from ..creation import ones_like
+
+        return ones_like(root)
     if not _same_shape(tuple(g._a.shape), tuple(root._a.shape)):
         raise ShapeError(f"{caller}: gradient {i} has shape {list(g._a.shape)}, the tensor it belongs to {list(root._a.shape)}; they must be equal")
     return g  # type: ignore[no-any-return]
@@ -284,7 +288,7 @@ def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> Non
     elif fresh or (create_graph and g._rg):
         leaf.grad = g
     else:
-        leaf.grad = OPS["clone"].call(g)  # type: ignore[attr-defined]
+        leaf.grad = OPS["copy"].call(g)  # type: ignore[attr-defined]
 
 
 # --------------------------------------------------------------------------------------------------------------------- hooks

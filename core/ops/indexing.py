@@ -256,7 +256,7 @@ def _index_shape(x: Spec, indices: Sequence[Spec | None]) -> tuple[Any, ...]:
     methods=[],
     public=False,
 )  # fmt: skip
-def index(x, *indices):
+def index(x, /, *indices):
     """x[i, j, ...] for integer tensors, None standing for `:`. As NumPy, separated indices put their shape first."""
     if len(indices) > len(x.shape):
         raise DimError(f"index: {len(indices)} indices for {len(x.shape)} dimension(s)")
@@ -283,7 +283,7 @@ def index(x, *indices):
     methods=[],
     public=False,
 )
-def index_put_values(x, values, *indices, accumulate=False):
+def index_put_values(x, values, /, *indices, accumulate=False):
     """A copy of x with x[i, j, ...] replaced by (or increased by) values, which broadcast."""
     return like(x)
 

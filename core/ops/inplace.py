@@ -1,0 +1,124 @@
+"""In-place methods whose out-of-place form is not a single op of the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..alias import assign, check_writable, current_value
+from ..table import FUNCTIONS, METHODS, OPS
+from ..tensor import Tensor
+from .elementwise import cast
+from .shape import expand
+
+
+def _method(name: str, function: Callable[..., Any]) -> None:
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_writable(name, self)
+        assign(name, self, function(current_value(self), *args, **kwargs))
+        return self
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"In-place form of `{name[:-1]}`: writes the result into this tensor and returns it."
+    METHODS[name] = call
+
+
+_FUNCTIONS = (
+    "pow", "clamp", "round", "masked_fill", "masked_scatter", "index_put", "index_add", "index_copy", "index_fill",
+    "scatter", "scatter_add",
+)  # fmt: skip
+_OPS = (
+    "maximum", "minimum", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "expm1", "log1p", "log2", "log10", "sign", "erf",
+    "tril", "triu", "logical_not", "bitwise_not", "lerp", "nan_to_num", "frac", "cumsum", "cumprod",
+)  # fmt: skip
+
+
+def _with_option(name: str, option: str, default: Any) -> None:
+    """`add_(other, alpha=2)`: the op of the table, unless the option says otherwise."""
+    plain = METHODS[name + "_"]
+    general = FUNCTIONS[name]
+
+    def call(self: Tensor, other: Any, **options: Any) -> Tensor:
+        if options.get(option, default) != default:
+            check_writable(name + "_", self)
+            assign(name + "_", self, general(current_value(self), other, **options))
+            return self
+        return plain(self, other)  # type: ignore[no-any-return]
+
+    call.__name__ = call.__qualname__ = name + "_"
+    call.__doc__ = plain.__doc__
+    METHODS[f"__i{_DUNDERS.get(name, name)}__"] = plain
+    METHODS[name + "_"] = call
+
+
+_DUNDERS = {"div": "truediv", "floor_divide": "floordiv", "remainder": "mod"}
+for _name, _option, _default in (("add", "alpha", 1), ("sub", "alpha", 1), ("div", "rounding_mode", None)):
+    _with_option(_name, _option, _default)
+for _name in _FUNCTIONS:
+    _method(_name + "_", FUNCTIONS[_name])
+for _name in _OPS:
+    _method(_name + "_", OPS[_name].call)
+for _short, _long in {"clip_": "clamp_", "negative_": "neg_", "multiply_": "mul_"}.items():
+    METHODS[_short] = METHODS[_long]
+for _name in ("mul", "floor_divide", "remainder", "pow"):
+    METHODS[f"__i{_DUNDERS.get(_name, _name)}__"] = METHODS[_name + "_"]
+for _name in ("and", "or", "xor"):
+    METHODS[f"__i{_name}__"] = METHODS[f"bitwise_{_name}_"]
+
+
+def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
+    """Write the values of `src` (broadcast, converted) into this tensor."""
+    check_writable("copy_", self)
+    if not isinstance(src, Tensor):
+        src = self._dev.scalar(src, self.dtype)
+    if src._dev is not self._dev and not (src._dev.recording or self._dev.recording):
+        src = src.to(self.device)
+    if src.dtype is not self.dtype:
+        src = cast(src, dtype=self.dtype)
+    if tuple(src._a.shape) != tuple(self._a.shape):
+        src = expand(src, shape=tuple(self._a.shape))
+    assign("copy_", self, src)
+    return self
+
+
+def fill_(self: Tensor, value: Any) -> Tensor:
+    """Set every element to a number."""
+    return copy_(self, value)
+
+
+def zero_(self: Tensor) -> Tensor:
+    """Set every element to 0."""
+    return copy_(self, 0)
+
+
+def unsqueeze_(self: Tensor, dim: int) -> Tensor:
+    """This tensor with a dimension of size 1 put in."""
+    return _take_over(self, self.unsqueeze(dim))  # type: ignore[attr-defined]
+
+
+def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
+    """This tensor without dimensions of size 1."""
+    return _take_over(self, self.squeeze(dim))  # type: ignore[attr-defined]
+
+
+def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
+    """This tensor with two dimensions exchanged."""
+    return _take_over(self, self.transpose(dim0, dim1))  # type: ignore[attr-defined]
+
+
+def t_(self: Tensor) -> Tensor:
+    """This matrix transposed."""
+    return _take_over(self, self.t())  # type: ignore[attr-defined]
+
+
+def _take_over(x: Tensor, y: Tensor) -> Tensor:
+    """`x` becomes the view `y` of itself."""
+    x._a, x._rg, x._node = y._a, y._rg, y._node
+    if x._base is not None:
+        x._path = y._path
+    return x
+
+
+METHODS.update(
+    {f.__name__: f for f in (copy_, fill_, zero_, unsqueeze_, squeeze_, transpose_, t_)}
+)
