@@ -6,6 +6,8 @@ if __name__ != "frazil.plugins":
         "run `pip install -e .` in the repository and `import frazil.plugins` instead"
     )
 
+from types import ModuleType
+
 from frazil.backend import Backend
 
 from .hookspecs import BackendRecord, LoweringRecord, OpsRecord, hookimpl
@@ -20,6 +22,7 @@ __all__ = [
     "PluginInfo",
     "backend_for_device_type",
     "device_type_of",
+    "exporter",
     "hookimpl",
     "list_backends",
     "list_plugins",
@@ -60,6 +63,16 @@ def device_type_of(backend: str) -> str:
     'cpu'
     """
     return MANAGER.device_type_of(backend)
+
+
+def exporter(name: str) -> ModuleType:
+    """The module of an exporter, which knows the ops and lowerings of all plugins; `fz.onnx` is `exporter("onnx")`.
+
+    >>> from frazil.plugins import exporter
+    >>> exporter("onnx").__name__
+    'frazil.exporters.onnx'
+    """
+    return MANAGER.exporter(name)
 
 
 def list_backends() -> list[BackendRecord]:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
+from types import ModuleType
 from typing import Any, final
 
 import pluggy
@@ -20,10 +21,11 @@ from frazil.backend import CONTRACT, Backend
 from frazil.errors import BackendError, DeviceError, FrazilError, PluginWarning
 
 from . import builtin, hookspecs
-from .hookspecs import BackendRecord, LoweringRecord
+from .hookspecs import BackendRecord
 
 BACKENDS_GROUP = "frazil.backends"
 PLUGINS_GROUP = "frazil.plugins"
+EXPORTERS = {"onnx": "frazil.exporters.onnx"}
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class Manager:
         self._broken: dict[str, Exception] = {}
         self._loaded = False
         self._opened: dict[str, Backend] = {}
+        self._exporters: dict[str, ModuleType] = {}
         self._auto: str | None = None
         self._lock = threading.RLock()
 
@@ -199,17 +202,28 @@ class Manager:
             raise BackendError(self._explain(name, error)) from error
         return rows[name]
 
-    def lowerings(self) -> dict[str, LoweringRecord]:
-        """The ONNX lowerings that plugins offer, by op. BackendError when two offer the same."""
+    def exporter(self, name: str) -> ModuleType:
+        """The module of an exporter, which knows the ops and lowerings of all plugins."""
+        if name not in EXPORTERS:
+            raise BackendError(f"there is no exporter {name!r}; there are {', '.join(EXPORTERS)}")
         with self._lock:
-            self._load_plugins()
-            found: dict[str, LoweringRecord] = {}
-            for record in self._records("frazil_onnx_lowerings"):
-                first = found.setdefault(record.op, record)
-                if first is not record:
-                    both = f"{first.distribution} and {record.distribution}"
-                    raise BackendError(f"op {record.op!r} has lowerings from two distributions, {both}: uninstall one of them")
-        return found
+            if name not in self._exporters:
+                self.load_ops()
+                self._add_onnx_lowerings()
+                self._exporters[name] = importlib.import_module(EXPORTERS[name])
+            return self._exporters[name]
+
+    def _add_onnx_lowerings(self) -> None:
+        from frazil.exporters.onnx.lowerings import LOWERINGS
+
+        givers = dict.fromkeys(LOWERINGS, self._distributions["frazil"])
+        records = list(self._records("frazil_onnx_lowerings"))
+        for record in records:
+            if record.op in givers:
+                both = f"{givers[record.op]} and {record.distribution}"
+                raise BackendError(f"op {record.op!r} has two ONNX lowerings, from {both}: uninstall one of them")
+            givers[record.op] = record.distribution
+        LOWERINGS.update((record.op, record.lower) for record in records)
 
     def load_ops(self) -> None:
         """Import the modules in which plugins define ops."""

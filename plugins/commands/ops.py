@@ -7,11 +7,13 @@ In the column onnx, lowering: written for it; body: exported through the ops of 
 from __future__ import annotations
 
 import importlib
+import warnings
 from argparse import ArgumentParser, Namespace
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from frazil.errors import FrazilError, PluginWarning
 from frazil.table import OPS, Op
 
 from .. import MANAGER
@@ -26,11 +28,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(args: Namespace) -> int:
     """Print one row per op of the table."""
-    MANAGER.load_ops()
-    names = [args.backend] if args.backend else [record.name for record in MANAGER.backends() if record.load]
-    backends = {name: MANAGER.open_backend(name) for name in names}
-    kernels = {name: backend.kernels() for name, backend in backends.items() if args.backend or backend.device_count()}
     lowerings = _lowerings()
+    kernels = {args.backend: MANAGER.open_backend(args.backend).kernels()} if args.backend else _usable()
     rows: list[dict[str, Any]] = []
     for op in OPS.values():
         row: dict[str, Any] = {"op": op.name, "kind": op.kind, "gradient": "yes" if op.vjp else _through_body(op)}
@@ -39,6 +38,20 @@ def run(args: Namespace) -> int:
     columns = ["op", "kind", "gradient", *kernels, "onnx"]
     show(rows, columns, as_json=args.json, notes=[_summary(name, rows) for name in ("kind", *kernels, "onnx")])
     return 0
+
+
+def _usable() -> dict[str, Mapping[str, Any]]:
+    """The kernels of every backend that has a device here."""
+    kernels = {}
+    for record in MANAGER.backends():
+        try:
+            backend = MANAGER.open_backend(record.name) if record.load else None
+        except FrazilError as error:
+            warnings.warn(str(error), PluginWarning, stacklevel=2)
+            continue
+        if backend and backend.device_count():
+            kernels[record.name] = backend.kernels()
+    return kernels
 
 
 def _through_body(op: Op) -> str:
@@ -54,8 +67,9 @@ def _runs_by(op: Op, backend: str, kernels: Mapping[str, Any]) -> str:
 
 
 def _lowerings() -> Mapping[str, Any]:
-    own: Mapping[str, Any] = importlib.import_module("frazil.exporters.onnx").LOWERINGS
-    return {**own, **MANAGER.lowerings()}
+    MANAGER.exporter("onnx")  # brings the lowerings of plugins
+    lowerings: Mapping[str, Any] = importlib.import_module("frazil.exporters.onnx.lowerings").LOWERINGS
+    return lowerings
 
 
 def _summary(column: str, rows: list[dict[str, Any]]) -> str:

@@ -194,15 +194,25 @@ def snow(site):
     return site
 
 
-def test_a_plugin_offers_through_every_hook(snow):
+@pytest.fixture
+def lowerings():
+    """The lowerings of the ONNX exporter, put back afterwards."""
+    from frazil.exporters.onnx.lowerings import LOWERINGS
+
+    before = dict(LOWERINGS)
+    yield LOWERINGS
+    LOWERINGS.clear()
+    LOWERINGS.update(before)
+
+
+def test_a_plugin_offers_through_every_hook(snow, lowerings):
     manager = snow.manager()
     assert [(info.name, info.distribution, info.error) for info in manager.plugins()][1:] == [("snow", "frazil-snow 1.0", None)]
     assert set(manager.open_plugin("snow").hooks) == {"frazil_backends", "frazil_ops", "frazil_onnx_lowerings"}
     assert manager.open_backend("toy").name == "toy"
-    assert manager.lowerings()["snowfall"].distribution == "frazil-snow 1.0"
     assert "frazil_snow_ops" not in sys.modules
-    manager.load_ops()
-    assert "frazil_snow_ops" in sys.modules
+    assert "export" in dir(manager.exporter("onnx"))
+    assert "frazil_snow_ops" in sys.modules and lowerings["snowfall"] is len
 
 
 def test_plugins_are_not_imported_for_a_backend_with_an_entry_point(snow):
@@ -210,16 +220,19 @@ def test_plugins_are_not_imported_for_a_backend_with_an_entry_point(snow):
     assert "frazil_snow" not in sys.modules
 
 
-def test_two_lowerings_of_one_op_name_both_distributions(snow):
-    snow.install("frazil-hail", "4.0", {"frazil.plugins": {"hail": "frazil_snow:hail"}})
-    (snow.path / "frazil_snow.py").write_text((snow.path / "frazil_snow.py").read_text() + "\nimport frazil_hail as hail")
-    (snow.path / "frazil_hail.py").write_text(
-        "from frazil.plugins import LoweringRecord, hookimpl\n"
-        "@hookimpl\ndef frazil_onnx_lowerings():\n    return [LoweringRecord('snowfall', len)]"
-    )
-    with pytest.raises(BackendError, match="op 'snowfall' has lowerings from two distributions") as error:
-        snow.manager().lowerings()
-    assert "frazil-snow 1.0" in str(error.value) and "frazil-hail 4.0" in str(error.value)
+def test_two_lowerings_of_one_op_name_both_distributions(snow, lowerings):
+    hail = SNOW.replace("snowfall", "relu")
+    snow.install("frazil-hail", "4.0", {"frazil.plugins": {"hail": "frazil_hail"}}, frazil_hail=hail)
+    with pytest.raises(BackendError) as error:
+        snow.manager().exporter("onnx")
+    assert "op 'relu' has two ONNX lowerings, from frazil " in str(error.value)
+    assert str(error.value).endswith(" and frazil-hail 4.0: uninstall one of them")
+    assert "snowfall" not in lowerings
+
+
+def test_there_is_no_other_exporter(site):
+    with pytest.raises(BackendError, match="there is no exporter 'tflite'; there are onnx"):
+        site.manager().exporter("tflite")
 
 
 @pytest.mark.parametrize(
