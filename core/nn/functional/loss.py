@@ -1,0 +1,429 @@
+"""Loss functions.
+
+`reduction` is "mean", "sum" or "none"; PyTorch's older `size_average` and `reduce` are understood too.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from ...errors import ArgumentError, ShapeError
+from ...ops import elementwise
+from ...ops import loss as table
+from ...ops.activation import log_sigmoid, softplus
+from ...tensor import Tensor
+from .linear import pairwise_distance
+
+where: Callable[..., Any] = elementwise.where
+
+
+def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """The reduction meant by PyTorch's deprecated arguments, or `reduction` when they are not given."""
+    if size_average is None and reduce is None:
+        return reduction
+    warnings.warn("size_average and reduce args will be deprecated, please use reduction instead", stacklevel=3)
+    if reduce is False:
+        return "none"
+    return "sum" if size_average is False else "mean"
+
+
+def _reduced(losses: Any, reduction: str) -> Any:
+    if reduction == "mean":
+        return losses.mean()
+    if reduction == "sum":
+        return losses.sum()
+    if reduction != "none":
+        raise ValueError(f"{reduction} is not a valid value for reduction: it is 'mean', 'sum' or 'none'")
+    return losses
+
+
+def _weighted(losses: Any, reduction: str, weight: Tensor | None) -> Any:
+    """The reduction of weighted losses; the mean divides by the sum of the weights."""
+    if weight is None:
+        return _reduced(losses, reduction)
+    losses = losses * weight
+    return losses.sum() / weight.expand(*losses.shape).sum() if reduction == "mean" else _reduced(losses, reduction)  # type: ignore[attr-defined]
+
+
+def _operands(input: Tensor, target: Tensor) -> tuple[Any, Any]:
+    """Warn where broadcasting is more likely a mistake than meant."""
+    if tuple(input.shape) != tuple(target.shape):
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to incorrect results "
+            "due to broadcasting. Please ensure they have the same size.",
+            stacklevel=4,
+        )
+    return input, target
+
+
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """Cross entropy between the softmax of `input` [N, C, ...] (or [C]) and `target`: class indices [N, ...] or probabilities [N, C, ...].
+
+    `weight` is per class; indices equal to `ignore_index` do not count.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.cross_entropy(fz.zeros(2, 4), fz.tensor([0, 3]))
+    tensor(1.3863)
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    options = {"reduction": reduction, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
+    return table.cross_entropy(input, target, weight, **options)  # type: ignore[no-any-return]
+
+
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    ignore_index: int = -100,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Negative log-likelihood: -input at the target class, `input` [N, C, ...] being log-probabilities."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return table.nll_loss(input, target, weight, reduction=reduction, ignore_index=ignore_index)  # type: ignore[no-any-return]
+
+
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """(input - target) squared.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.mse_loss(fz.tensor([1.0, 2.0]), fz.tensor([1.0, 4.0]))
+    tensor(2.)
+    """
+    a, b = _operands(input, target)
+    difference = a - b
+    return _weighted(difference * difference, legacy_reduction(size_average, reduce, reduction), weight)  # type: ignore[no-any-return]
+
+
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """|input - target|."""
+    a, b = _operands(input, target)
+    return _weighted((a - b).abs(), legacy_reduction(size_average, reduce, reduction), weight)  # type: ignore[no-any-return]
+
+
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    beta: float = 1.0,
+) -> Tensor:
+    """The square, divided by 2 `beta`, where |input - target| < beta; |input - target| - beta / 2 elsewhere."""
+    if beta < 0:
+        raise ArgumentError(f"smooth_l1_loss: beta must not be negative, given {beta}")
+    a, b = _operands(input, target)
+    distance = (a - b).abs()
+    if beta > 0:
+        distance = where(distance < beta, distance * distance * (0.5 / beta), distance - 0.5 * beta)
+    return _reduced(distance, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+
+
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """Half the square where |input - target| < delta, delta (|input - target| - delta / 2) elsewhere."""
+    if delta <= 0:
+        raise ArgumentError(f"huber_loss: delta must be positive, given {delta}")
+    a, b = _operands(input, target)
+    distance = (a - b).abs()
+    return _weighted(where(distance < delta, distance * distance * 0.5, (distance - 0.5 * delta) * delta), reduction, weight)  # type: ignore[no-any-return]
+
+
+def _same_size(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:
+    if tuple(input.shape) != tuple(target.shape):
+        raise ShapeError(f"{name}: target size ({target.shape}) must be the same as input size ({input.shape})")
+    return input, target
+
+
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """-(target log(input) + (1 - target) log(1 - input)) for probabilities; logarithms count as at least -100."""
+    p, t = _same_size("binary_cross_entropy", input, target)
+    losses = -(t * p.log().clamp(min=-100.0) + (1.0 - t) * (1.0 - p).log().clamp(min=-100.0))
+    if weight is not None:
+        losses = losses * weight
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+
+
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """`binary_cross_entropy` of sigmoid(input), without overflow; `pos_weight` multiplies the part of positive targets.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.binary_cross_entropy_with_logits(fz.tensor([1e4, 0.0]), fz.tensor([1.0, 1.0]))
+    tensor(0.3466)
+    """
+    x, t = _same_size("binary_cross_entropy_with_logits", input, target)
+    if pos_weight is None:
+        losses = (1.0 - t) * x - log_sigmoid(x)
+    else:
+        losses = (1.0 - t) * x - log_sigmoid(x) * (1.0 + (pos_weight - 1.0) * t)  # type: ignore[operator]
+    if weight is not None:
+        losses = losses * weight
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+
+
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+    log_target: bool = False,
+) -> Tensor:
+    """target (log(target) - input), for log-probabilities `input` and probabilities `target` (or their logarithms, with `log_target`).
+
+    The divergence itself is `reduction="batchmean"`: the sum divided by the size of the batch.
+    """
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    x: Any = input
+    t: Any = target
+    losses = t.exp() * (t - x) if log_target else elementwise.xlogy(t, t) - t * x
+    if reduction == "batchmean":
+        return losses.sum() / input.shape[0] if input.ndim else losses.sum()  # type: ignore[no-any-return]
+    if reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides only by the batch size, and "
+            "aligns with the KL div math definition.",
+            stacklevel=2,
+        )
+    return _reduced(losses, reduction)  # type: ignore[no-any-return]
+
+
+def poisson_nll_loss(
+    input: Tensor,
+    target: Tensor,
+    log_input: bool = True,
+    full: bool = False,
+    size_average: bool | None = None,
+    eps: float = 1e-8,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """Negative log-likelihood of counts `target` under Poisson rates `input` (or their logarithms); `full` adds Stirling's term."""
+    x: Any = input
+    t: Any = target
+    losses = x.exp() - t * x if log_input else x - t * (x + eps).log()
+    if full:
+        above = where(t > 1, t, 1.0)  # the term is 0 up to a target of 1, and its logarithm must stay finite there
+        stirling = above * above.log() - above + 0.5 * (above * (2.0 * math.pi)).log()
+        losses = losses + where(t > 1, stirling, 0.0)
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+
+
+def gaussian_nll_loss(
+    input: Tensor, target: Tensor, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
+    """Negative log-likelihood of `target` under normal distributions with mean `input` and variance `var` (at least `eps`).
+
+    `var` has the shape of `input`, or 1 (or nothing) in its last dimension.
+    """
+    x: Any = input
+    if not isinstance(var, Tensor):
+        var = elementwise.zeros_like(input) + var
+    if tuple(var.shape) != tuple(input.shape):
+        if tuple(var.shape) == tuple(input.shape[:-1]):
+            var = var.unsqueeze(-1)
+        elif tuple(var.shape[:-1]) != tuple(input.shape[:-1]) or var.shape[-1] != 1:
+            raise ValueError(f"var is of incorrect size: {tuple(var.shape)} for an input of {tuple(input.shape)}")
+    if bool((var < 0).any()):
+        raise ValueError("var has negative entry/entries")
+    floored = var + (var.clamp(min=eps) - var).detach()  # the floor has no gradient of its own
+    losses = 0.5 * (floored.log() + (x - target) ** 2 / floored)
+    if full:
+        losses = losses + 0.5 * math.log(2.0 * math.pi)
+    return _reduced(losses, reduction)  # type: ignore[no-any-return]
+
+
+def hinge_embedding_loss(
+    input: Tensor,
+    target: Tensor,
+    margin: float = 1.0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """`input` where the target is 1, max(0, margin - input) where it is -1."""
+    x: Any = input
+    t: Any = target
+    losses = where(t != -1, x, 0.0) + where(t != 1, (margin - x).clamp(min=0.0), 0.0)
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+
+
+def margin_ranking_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, -target (input1 - input2) + margin): the first should be larger where the target is 1, the second where it is -1."""
+    t: Any = target
+    losses = (margin - t * (input1 - input2)).clamp(min=0.0)  # type: ignore[operator]
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+
+
+def cosine_embedding_loss(
+    input1: Tensor,
+    input2: Tensor,
+    target: Tensor,
+    margin: float = 0,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """1 - cos(input1, input2) where the target is 1, max(0, cos - margin) where it is -1."""
+    a: Any = input1
+    b: Any = input2
+    t: Any = target
+    if input1.ndim - 1 != target.ndim:
+        raise ShapeError(
+            f"cosine_embedding_loss: a target of shape {tuple(target.shape)} does not fit inputs of {tuple(input1.shape)}"
+        )
+    tiny = 1e-12  # as PyTorch has it, so that zero vectors give the same
+    cosine = (a * b).sum(dim=-1) / (((a * a).sum(dim=-1) + tiny) * ((b * b).sum(dim=-1) + tiny)).sqrt()
+    losses = where(t == 1, 1.0 - cosine, 0.0) + where(t == -1, (cosine - margin).clamp(min=0.0), 0.0)
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+
+
+def triplet_margin_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    margin: float = 1.0,
+    p: float = 2,
+    eps: float = 1e-6,
+    swap: bool = False,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """max(0, distance(anchor, positive) - distance(anchor, negative) + margin); `swap` uses the nearer of anchor and positive for the second."""
+    reduction = legacy_reduction(size_average, reduce, reduction)
+    return triplet_margin_with_distance_loss(
+        anchor,
+        positive,
+        negative,
+        distance_function=lambda a, b: pairwise_distance(a, b, p, eps),
+        margin=margin,
+        swap=swap,
+        reduction=reduction,
+    )
+
+
+def triplet_margin_with_distance_loss(
+    anchor: Tensor,
+    positive: Tensor,
+    negative: Tensor,
+    *,
+    distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+    margin: float = 1.0,
+    swap: bool = False,
+    reduction: str = "mean",
+) -> Tensor:
+    """`triplet_margin_loss` with any distance."""
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    distance: Callable[..., Any] = pairwise_distance if distance_function is None else distance_function
+    near, far = distance(anchor, positive), distance(anchor, negative)
+    if swap:
+        far = elementwise.minimum(far, distance(positive, negative))
+    return _reduced((near - far + margin).clamp(min=0.0), reduction)  # type: ignore[no-any-return]
+
+
+def soft_margin_loss(
+    input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
+) -> Tensor:
+    """log(1 + exp(-target input)), for targets 1 and -1."""
+    losses = softplus(-target * input)  # type: ignore[operator]
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+
+
+def multilabel_soft_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean over classes of the binary cross entropy of sigmoid(input), per sample."""
+    x: Any = input
+    t: Any = target
+    losses = -(t * log_sigmoid(x) + (1.0 - t) * log_sigmoid(-x))
+    if weight is not None:
+        losses = losses * weight
+    return _reduced(losses.mean(dim=-1), legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+
+
+def _classwise(input: Tensor) -> tuple[Any, bool]:
+    """The input as [N, C], and whether it was."""
+    if input.ndim not in (1, 2):
+        raise ShapeError(f"expected an input [N, C] or [C], given shape {tuple(input.shape)}")
+    return (input, True) if input.ndim == 2 else (input.unsqueeze(0), False)  # type: ignore[attr-defined]
+
+
+def multi_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    p: int = 1,
+    margin: float = 1.0,
+    weight: Tensor | None = None,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The mean over the other classes of max(0, margin - input[target] + input[other]) ** p."""
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    x, batched = _classwise(input)
+    t: Any = target.reshape(-1, 1)  # type: ignore[attr-defined]
+    terms = (margin - x.gather(1, t) + x).clamp(min=0.0) ** p
+    if weight is not None:
+        terms = terms * weight[t]  # type: ignore[index]
+    classes = elementwise.zeros_like(x).scatter(1, t, 1.0)
+    losses = (terms * (1.0 - classes)).sum(dim=1) / x.shape[1]
+    return _reduced(losses if batched else losses.squeeze(0), legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]

@@ -1,0 +1,152 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from ...autograd.modes import no_grad
+from ...errors import ArgumentError
+from ...ops import norm as table
+from ...ops.pool import avg_pool2d, avg_pool3d
+from ...ops.shape import pad
+from ...tensor import Tensor
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: Any = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise every channel (dimension 1) over all others, by the batch in `training`, by the running statistics otherwise.
+
+    In training the running statistics, if given, move towards the batch's by `momentum`, in place. Source: https://arxiv.org/abs/1502.03167.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.batch_norm(fz.tensor([[1.0], [3.0]]), None, None, training=True, eps=0.0)
+    tensor([[-1.],
+            [ 1.]])
+    """
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ArgumentError("Expected running_mean and running_var to be defined when training=False")
+        return table.batch_norm(input, running_mean, running_var, weight, bias, eps=eps)  # type: ignore[no-any-return]
+    count = _count("batch_norm", input)
+    mean, var = _statistics(input, (0, *range(2, input.ndim)))
+    _track(running_mean, running_var, mean, var, count, momentum)
+    return table.batch_norm(input, mean, var, weight, bias, eps=eps)  # type: ignore[no-any-return]
+
+
+def _count(name: str, input: Tensor) -> Any:
+    """How many values a channel has; one alone cannot be normalised."""
+    count = math.prod(n for i, n in enumerate(input.shape) if i != 1)
+    if isinstance(count, int) and count == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+    return count
+
+
+def _statistics(input: Any, dims: tuple[int, ...], keepdim: bool = False) -> tuple[Any, Any]:
+    """Mean and (biased) variance."""
+    mean = input.mean(dim=dims, keepdim=True)
+    centred = input - mean
+    var = (centred * centred).mean(dim=dims, keepdim=keepdim)
+    return (mean if keepdim else mean.reshape(var.shape)), var
+
+
+def _track(running_mean: Any, running_var: Any, mean: Any, var: Any, count: Any, momentum: Any) -> None:
+    """Move the running statistics; the variance without bias, as PyTorch does."""
+    if running_mean is None or running_var is None:
+        return
+    with no_grad():
+        running_mean.mul_(1 - momentum).add_(mean.detach() * momentum)
+        running_var.mul_(1 - momentum).add_(var.detach() * (momentum * (count / (count - 1))))
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise every channel of every sample over its spatial dimensions. Source: https://arxiv.org/abs/1607.08022."""
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    dims = tuple(range(2, input.ndim))
+    count = math.prod(input.shape[2:])
+    if isinstance(count, int) and count == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    x: Any = input
+    mean, var = _statistics(x, dims, keepdim=True)
+    channels = (input.shape[0], input.shape[1])
+    _track(running_mean, running_var, mean.reshape(channels).mean(dim=0), var.reshape(channels).mean(dim=0), count, momentum)
+    normal = (x - mean) * (var + eps).rsqrt()
+    per_channel = (1, -1, *(1,) * len(dims))
+    if weight is not None:
+        normal = normal * weight.reshape(per_channel)
+    return normal if bias is None else normal + bias.reshape(per_channel)  # type: ignore[no-any-return]
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise over the last dimensions, whose sizes are `normalized_shape`. Source: https://arxiv.org/abs/1607.06450.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.layer_norm(fz.tensor([1.0, 3.0]), (2,), eps=0.0)
+    tensor([-1.,  1.])
+    """
+    return table.layer_norm(input, weight, bias, normalized_shape=tuple(normalized_shape), eps=eps)  # type: ignore[no-any-return]
+
+
+def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+    """Divide by the root mean square over the last dimensions. Source: https://arxiv.org/abs/1910.07467."""
+    return table.rms_norm(input, weight, normalized_shape=tuple(normalized_shape), eps=eps)  # type: ignore[no-any-return]
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Normalise over groups of channels. Source: https://arxiv.org/abs/1803.08494."""
+    return table.group_norm(input, weight, bias, num_groups=num_groups, eps=eps)  # type: ignore[no-any-return]
+
+
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """Divide by the power `beta` of k + alpha * the mean square over `size` neighbouring channels."""
+    if input.ndim < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
+    if input.numel() == 0:
+        return input
+    squared: Any = (input * input).unsqueeze(1)  # type: ignore[operator]
+    around = (size // 2, (size - 1) // 2)
+    if input.ndim == 3:
+        mean = avg_pool2d(pad(squared, (0, 0, *around)), (size, 1), stride=1)
+    else:
+        planes = squared.reshape(input.shape[0], 1, input.shape[1], input.shape[2], -1)
+        mean = avg_pool3d(pad(planes, (0, 0, 0, 0, *around)), (size, 1, 1), stride=1)
+    return input / (mean.reshape(input.shape) * alpha + k) ** beta  # type: ignore[operator, attr-defined, no-any-return]
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
+    """Divide by the p-norm along `dim` (at least `eps`).
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.normalize(fz.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    x: Any = input
+    result = x / x.norm(p, dim, keepdim=True).clamp(min=eps)
+    return result if out is None else out.copy_(result)  # type: ignore[attr-defined, no-any-return]

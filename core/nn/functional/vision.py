@@ -1,0 +1,241 @@
+"""Rearranging and resizing images."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from ...creation import arange, eye
+from ...dtypes import float32, float64, int64
+from ...errors import ArgumentError, ShapeError
+from ...ops.conv import conv2d, conv_transpose2d
+from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from ...tensor import Tensor
+
+Sizes = int | Sequence[int]
+
+
+def _shuffled(name: str, input: Tensor, channels_per_pixel: int, factor: int) -> tuple[Any, tuple[Any, ...]]:
+    if input.ndim < 3:
+        raise ShapeError(f"{name}: expected at least 3 dimensions (C, H, W), given shape {tuple(input.shape)}")
+    if factor <= 0:
+        raise ArgumentError(f"{name}: the factor must be positive, given {factor}")
+    return input, tuple(input.shape[:-3])
+
+
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """[..., C r r, H, W] -> [..., C, H r, W r]: every group of r r channels becomes a square of pixels (https://arxiv.org/abs/1609.05158).
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.pixel_shuffle(fz.arange(4.0).reshape(4, 1, 1), 2)
+    tensor([[[0., 1.],
+             [2., 3.]]])
+    """
+    r = upscale_factor
+    x, lead = _shuffled("pixel_shuffle", input, r * r, r)
+    channels, height, width = input.shape[-3:]
+    if isinstance(channels, int) and channels % (r * r):
+        raise ShapeError(f"pixel_shuffle: {channels} channels are not divisible by the square of upscale_factor {r}")
+    n = len(lead)
+    x = x.reshape(*lead, channels // (r * r), r, r, height, width)
+    return x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*lead, channels // (r * r), height * r, width * r)  # type: ignore[no-any-return]
+
+
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """[..., C, H r, W r] -> [..., C r r, H, W]: the inverse of `pixel_shuffle`."""
+    r = downscale_factor
+    x, lead = _shuffled("pixel_unshuffle", input, 1, r)
+    channels, height, width = input.shape[-3:]
+    if any(isinstance(size, int) and size % r for size in (height, width)):
+        raise ShapeError(f"pixel_unshuffle: size {height} x {width} is not divisible by downscale_factor {r}")
+    n = len(lead)
+    x = x.reshape(*lead, channels, height // r, r, width // r, r)
+    return x.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*lead, channels * r * r, height // r, width // r)  # type: ignore[no-any-return]
+
+
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """Interleave the channels of `groups` groups of [N, C, ...] (https://arxiv.org/abs/1707.01083)."""
+    x: Any = input
+    batch, channels = input.shape[:2]
+    if isinstance(channels, int) and channels % groups:
+        raise ShapeError(f"channel_shuffle: {channels} channels are not divisible by groups {groups}")
+    return x.reshape(batch, groups, channels // groups, -1).transpose(1, 2).reshape(*input.shape)  # type: ignore[no-any-return]
+
+
+def _pair(value: Sizes) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[-1])
+
+
+def _window_weights(input: Tensor, kernel_size: Sizes) -> tuple[Any, int]:
+    """One filter for every place of a window, which is 1 there."""
+    height, width = _pair(kernel_size)
+    return eye(height * width, dtype=input.dtype, device=input.device).reshape(-1, 1, height, width), height * width  # type: ignore[attr-defined]
+
+
+def unfold(input: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> Tensor:
+    """All windows of [N, C, H, W] as columns: [N, C * window, number of windows].
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.unfold(fz.arange(6.0).reshape(1, 1, 2, 3), (2, 2))
+    tensor([[[0., 1.],
+             [1., 2.],
+             [3., 4.],
+             [4., 5.]]])
+    """
+    if input.ndim == 3:
+        return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)  # type: ignore[attr-defined, no-any-return]
+    batch, channels, height, width = input.shape
+    weights, size = _window_weights(input, kernel_size)
+    planes = input.reshape(batch * channels, 1, height, width)  # type: ignore[attr-defined]
+    windows = conv2d(planes, weights, None, _pair(stride), _pair(padding), _pair(dilation))
+    return windows.reshape(batch, channels * size, -1)  # type: ignore[attr-defined, no-any-return]
+
+
+def fold(
+    input: Tensor, output_size: Sizes, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1
+) -> Tensor:
+    """Sum columns [N, C * window, number of windows] back into [N, C, *output_size]: the transpose of `unfold`."""
+    if input.ndim == 2:
+        return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)  # type: ignore[attr-defined, no-any-return]
+    weights, size = _window_weights(input, kernel_size)
+    batch, rows, count = input.shape
+    outer, kernel, step = _pair(output_size), _pair(kernel_size), _pair(stride)
+    spread, around = _pair(dilation), _pair(padding)
+    free = [o + 2 * p - d * (k - 1) - 1 for o, p, d, k in zip(outer, around, spread, kernel, strict=True)]
+    grid = [f // s + 1 for f, s in zip(free, step, strict=True)]
+    if isinstance(rows, int) and rows % size:
+        raise ShapeError(f"fold: {rows} rows are not divisible by the {size} places of a window of size {kernel}")
+    if isinstance(count, int) and count != grid[0] * grid[1]:
+        raise ShapeError(
+            f"fold: output_size {outer} has {grid[0]} x {grid[1]} windows of size {kernel}, but the input has {count}"
+        )
+    channels = rows // size
+    columns = input.reshape(batch * channels, size, *grid)  # type: ignore[attr-defined]
+    left_over = [f % s for f, s in zip(free, step, strict=True)]
+    image = conv_transpose2d(columns, weights, None, step, around, left_over, 1, spread)
+    return image.reshape(batch, channels, *outer)  # type: ignore[attr-defined, no-any-return]
+
+
+# -------------------------------------------------------------------------------------------------------------- interpolation
+
+_LINEAR_MODES = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
+_CUBIC = -0.75  # the constant of the cubic convolution kernel that PyTorch and OpenCV use
+
+
+def interpolate(
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+    recompute_scale_factor: bool | None = None,
+    antialias: bool = False,
+) -> Tensor:
+    """Resize the spatial dimensions of [N, C, ...] to `size`, or by `scale_factor`.
+
+    `mode`: "nearest", "nearest-exact", "area", "linear" (one spatial dimension), "bilinear", "bicubic" (two), "trilinear" (three).
+    `align_corners` maps the corner pixels onto each other instead of the edges of the image.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.interpolate(fz.tensor([[[1.0, 2.0]]]), scale_factor=2)
+    tensor([[[1., 1., 2., 2.]]])
+    """
+    n = input.ndim - 2
+    if antialias:
+        raise NotImplementedError("interpolate: antialias=True is not supported; use mode='area' to make images smaller")
+    if not 1 <= n <= 3:
+        raise ShapeError(f"interpolate: expected 3 to 5 dimensions (N, C, ...), given shape {tuple(input.shape)}")
+    if mode in ("nearest", "nearest-exact", "area"):
+        if align_corners is not None:
+            raise ValueError(
+                "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
+            )
+    elif mode not in _LINEAR_MODES:
+        raise ArgumentError(
+            f"interpolate: mode is nearest, nearest-exact, area or one of {', '.join(_LINEAR_MODES)}; given {mode!r}"
+        )
+    elif _LINEAR_MODES[mode] != n:
+        raise ArgumentError(
+            f"interpolate: mode {mode!r} is for {_LINEAR_MODES[mode]} spatial dimensions, given shape {tuple(input.shape)}"
+        )
+    old = tuple(input.shape[2:])
+    new, scales = _new_sizes(old, size, scale_factor, recompute_scale_factor)
+    if mode == "area":
+        return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, new)
+    x: Any = input
+    for axis, (before, after, scale) in enumerate(zip(old, new, scales, strict=True)):
+        x = _resized(x, 2 + axis, before, after, scale, mode, bool(align_corners))
+    return x  # type: ignore[no-any-return]
+
+
+def _new_sizes(
+    old: tuple[Any, ...], size: Any, scale_factor: Any, recompute: bool | None
+) -> tuple[tuple[Any, ...], list[float | None]]:
+    """New sizes, and the factors that positions are scaled by where they differ from the ratio of sizes."""
+    if (size is None) == (scale_factor is None):
+        raise ValueError("only one of size or scale_factor should be defined, and one must be")
+    if size is not None:
+        if recompute:
+            raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+        new = tuple(size) if isinstance(size, (tuple, list)) else (size,) * len(old)
+        factors: list[float | None] = [None] * len(old)
+    else:
+        given = tuple(scale_factor) if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * len(old)
+        if len(given) != len(old):
+            raise ValueError(f"scale_factor must have one number for each of the {len(old)} spatial dimensions, given {given}")
+        new = tuple(
+            m * int(f) if not isinstance(m, int) and float(f).is_integer() else math.floor(float(m) * f)
+            for m, f in zip(old, given, strict=True)
+        )
+        factors = [None] * len(old) if recompute else [float(f) for f in given]
+    if len(new) != len(old):
+        raise ValueError(f"Input and output must have the same number of spatial dimensions: {len(old)}, given size {new}")
+    return new, factors
+
+
+def _resized(x: Any, dim: int, before: Any, after: Any, scale: float | None, mode: str, align_corners: bool) -> Any:
+    """Resize one dimension: a weighted sum of the elements next to every new position."""
+    # Positions are computed in the precision PyTorch uses, so that ties at .5 fall the same way.
+    precise = float64 if x.dtype is float64 else float32
+    ratio = 1.0 / scale if scale is not None else before / after
+    places: Any = arange(after, dtype=precise, device=x.device)
+    if mode in ("nearest", "nearest-exact"):
+        positions = (places + 0.5 if mode == "nearest-exact" else places) * ratio
+        return x.index_select(dim, positions.floor().to(int64).clamp(max=before - 1))
+    if align_corners:
+        positions = places * ((before - 1) / (after - 1) if after > 1 else 0.0)
+    else:
+        positions = (places + 0.5) * ratio - 0.5
+        if mode != "bicubic":
+            positions = positions.clamp(min=0.0)
+    start = positions.floor()
+    shape = [1] * x.ndim
+    shape[dim] = -1
+    t = (positions - start).reshape(shape).to(x.dtype)
+    first = start.to(int64)
+
+    def at(offset: int) -> Any:
+        return x.index_select(dim, (first + offset).clamp(min=0, max=before - 1))
+
+    if mode == "bicubic":
+        return sum(at(k - 1) * _cubic_weight(t - (k - 1)) for k in range(4))
+    return at(0) * (1.0 - t) + at(1) * t
+
+
+def _cubic_weight(distance: Any) -> Any:
+    """Keys' cubic convolution kernel at `distance`, whose absolute value is at most 2."""
+    d = distance.abs()
+    near = ((_CUBIC + 2.0) * d - (_CUBIC + 3.0)) * d * d + 1.0
+    far = ((d - 5.0) * d + 8.0) * d * _CUBIC - 4.0 * _CUBIC
+    inside = (d <= 1.0).to(d.dtype)
+    return inside * near + (1.0 - inside) * far
+
+
+def upsample(
+    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
+) -> Tensor:
+    """`interpolate` under its old name."""
+    warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
+    return interpolate(input, size, scale_factor, mode, align_corners)

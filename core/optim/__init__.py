@@ -1,0 +1,13 @@
+"""Optimisers and learning-rate schedules, as `torch.optim`."""
+
+from . import lr_scheduler as lr_scheduler
+from .adam import Adam as Adam
+from .adam import AdamW as AdamW
+from .adaptive import Adadelta as Adadelta
+from .adaptive import Adagrad as Adagrad
+from .adaptive import Adamax as Adamax
+from .adaptive import NAdam as NAdam
+from .adaptive import RAdam as RAdam
+from .adaptive import RMSprop as RMSprop
+from .optimizer import Optimizer as Optimizer
+from .sgd import SGD as SGD

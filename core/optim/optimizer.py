@@ -1,0 +1,214 @@
+"""`Optimizer`: the base class of the optimisers."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from itertools import chain
+from typing import Any
+
+from ..autograd.modes import enable_grad, no_grad
+from ..creation import zeros, zeros_like
+from ..tensor import Tensor
+from ..utils.hooks import Hook, HookDict, RemovableHandle
+
+#: Tensors, pairs of name and tensor, or parameter groups (dicts with "params" and options).
+Params = Iterable[Any]
+Closure = Callable[[], Any]
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """`step` with the step hooks around it, counted so that schedulers can tell whether it ran."""
+
+    @functools.wraps(step)
+    def wrapper(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        hooks = self._hooks
+        if hooks:
+            for hook in hooks.of("step_pre"):
+                replaced = hook.call(self, args, kwargs)
+                if replaced is not None:
+                    args, kwargs = replaced
+        result = step(self, *args, **kwargs)
+        self._steps_taken += 1
+        if hooks:
+            for hook in hooks.of("step_post"):
+                hook.call(self, args, kwargs)
+        return result
+
+    return wrapper
+
+
+class Optimizer:
+    """Base class: keeps parameter groups and the state of every parameter.
+
+    A subclass defines `_update(group)`, which changes the parameters of one group that have a gradient; or overrides `step`.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
+
+    def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
+        if isinstance(params, Tensor):
+            raise TypeError(
+                f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {type(params).__name__}"
+            )
+        self.defaults = defaults
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
+        self._hooks = HookDict()
+        self._steps_taken = 0
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Add parameters, with options that differ from the defaults."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        group = dict(param_group)
+        params = group["params"]
+        if isinstance(params, set):
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will change "
+                "between runs. Please use a list instead."
+            )
+        params = [params] if isinstance(params, Tensor) else list(params)
+        if params and all(isinstance(entry, tuple) for entry in params):
+            group["param_names"] = [name for name, _ in params]
+            params = [param for _, param in params]
+        group["params"] = params
+        for param in params:
+            if not isinstance(param, Tensor):
+                raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}")
+            if not param.is_leaf:
+                raise ValueError("can't optimize a non-leaf Tensor")
+        known = {id(param) for param in chain.from_iterable(g["params"] for g in self.param_groups)}
+        if len({id(param) for param in params}) != len(params):
+            raise ValueError("a parameter appears twice in one parameter group; list every parameter once")
+        if any(id(param) in known for param in params):
+            raise ValueError("some parameters appear in more than one parameter group")
+        for name, default in self.defaults.items():
+            group.setdefault(name, default)
+        self.param_groups.append(group)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters; with `set_to_none=False` fill them with zeros instead."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                if set_to_none:
+                    param.grad = None
+                elif param.grad is not None:
+                    param.grad = zeros_like(param.grad)
+
+    @_with_hooks
+    def step(self, closure: Closure | None = None) -> Any:
+        """Change all parameters that have a gradient. `closure`, when given, computes the loss (with gradients) first and is returned."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad():
+            for group in self.param_groups:
+                self._update(group)
+        return loss
+
+    def _update(self, group: dict[str, Any]) -> None:
+        raise NotImplementedError(f"{type(self).__name__} must define _update(group) or override step")
+
+    def _slots(self, param: Tensor, *names: str) -> dict[str, Any]:
+        """The state of `param`; the first time a step counter and zeros under `names`."""
+        state = self.state[param]
+        if not state:
+            state["step"] = zeros((), device=param.device)
+            for name in names:
+                state[name] = zeros_like(param)
+        return state
+
+    # -- hooks ---------------------------------------------------------------------------------------------------------
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before every step; it may return new `(args, kwargs)`."""
+        return self._hooks.register(Hook("step_pre", hook))
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after every step."""
+        return self._hooks.register(Hook("step_post", hook))
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """`{"state": {number of the parameter: its state}, "param_groups": [options and parameter numbers]}`.
+
+        The tensors in it are the optimiser's own, not copies.
+        """
+        numbers = {id(param): i for i, param in enumerate(self._params())}
+        groups = [{k: v for k, v in group.items() if k != "params"} for group in self.param_groups]
+        for packed, group in zip(groups, self.param_groups, strict=True):
+            packed["params"] = [numbers[id(param)] for param in group["params"]]
+        return {"state": {numbers[id(param)]: state for param, state in self.state.items()}, "param_groups": groups}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back a copy of what `state_dict` gave, for parameters in the same order.
+
+        Floating state takes the dtype and device of its parameter, step counters excepted.
+        """
+        groups, saved = self.param_groups, state_dict["param_groups"]
+        if len(groups) != len(saved):
+            raise ValueError(
+                f"loaded state dict has a different number of parameter groups: it has {len(saved)}, the optimizer {len(groups)}"
+            )
+        sizes = [(len(group["params"]), len(old["params"])) for group, old in zip(groups, saved, strict=True)]
+        if any(size != old for size, old in sizes):
+            raise ValueError(
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: sizes (optimizer, loaded) "
+                f"are {sizes}"
+            )
+        numbers = chain.from_iterable(group["params"] for group in saved)
+        by_number = dict(zip(numbers, self._params(), strict=True))
+        state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        for number, values in state_dict["state"].items():
+            param = by_number[number]
+            state[param] = {name: _adapted(name, value, param) for name, value in values.items()}
+        self.state = state
+        self.param_groups = [
+            {**deepcopy({k: v for k, v in old.items() if k != "params"}), "params": group["params"]}
+            for group, old in zip(groups, saved, strict=True)
+        ]
+
+    def _params(self) -> Iterable[Tensor]:
+        return chain.from_iterable(group["params"] for group in self.param_groups)
+
+    def __repr__(self) -> str:
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {key}: {group[key]}" for key in sorted(group) if key != "params"]
+        return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def _adapted(name: str, value: Any, param: Tensor) -> Any:
+    """A copy of a loaded state value that fits its parameter."""
+    if not isinstance(value, Tensor):
+        return deepcopy(value)
+    copied = value.detach().clone().to(param.device)
+    return copied.to(param.dtype) if name != "step" and param.dtype.is_floating_point else copied
+
+
+def check_options(*, lr: Any, betas: tuple[float, ...] = (), **at_least_zero: float) -> None:
+    """Raise when an option is out of its range: `betas` are in [0, 1), everything else is at least 0."""
+    if not isinstance(lr, Tensor) and not lr >= 0.0:
+        raise ValueError(f"Invalid learning rate: {lr}")
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    for i, beta in enumerate(betas):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+    for name, value in at_least_zero.items():
+        if not value >= 0.0:
+            raise ValueError(f"Invalid {name} value: {value}")

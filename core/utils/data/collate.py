@@ -1,0 +1,90 @@
+"""From a list of samples to a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ... import creation, ops
+from ...dtypes import float64
+from ...tensor import Tensor
+
+
+def _like(example: Any, values: list[Any]) -> Any:
+    """`values` in a sequence of the kind of `example`."""
+    if isinstance(example, tuple) and hasattr(example, "_fields"):
+        return type(example)(*values)
+    try:
+        return type(example)(values)
+    except TypeError:
+        return values
+
+
+def _like_mapping(example: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
+    try:
+        return type(example)(items)  # type: ignore[call-arg]
+    except TypeError:
+        return items
+
+
+def default_convert(data: Any) -> Any:
+    """NumPy arrays and numbers inside nested lists, tuples and dicts become tensors; everything else stays."""
+    if isinstance(data, (np.ndarray, np.generic)):
+        return data if data.dtype.kind in "SUOMm" else creation.as_tensor(data)
+    if isinstance(data, Mapping):
+        return _like_mapping(data, {key: default_convert(value) for key, value in data.items()})
+    if isinstance(data, tuple) or (isinstance(data, Sequence) and not isinstance(data, (str, bytes))):
+        return _like(data, [default_convert(value) for value in data])
+    return data
+
+
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Stack samples: tensors, arrays and numbers get a new first dimension; nested tuples, lists and dicts keep their structure.
+
+    >>> import frazil as fz
+    >>> fz.utils.data.default_collate([(fz.ones(2), 0, "a"), (fz.zeros(2), 1, "b")])
+    [tensor([[1., 1.],
+            [0., 0.]]), tensor([0, 1]), ('a', 'b')]
+    """
+    return collate(batch)
+
+
+def collate(batch: Sequence[Any], *, path: str = "") -> Any:
+    """`default_collate`, knowing where in the sample it is."""
+    first = batch[0]
+    if isinstance(first, Tensor):
+        return _stacked(batch, path)
+    if isinstance(first, (np.ndarray, np.generic)) and first.dtype.kind not in "SUOMm":
+        return _stacked([creation.as_tensor(sample) for sample in batch], path)
+    if isinstance(first, float):
+        return creation.tensor(batch, dtype=float64)
+    if isinstance(first, int):
+        return creation.tensor(batch)
+    if isinstance(first, (str, bytes)):
+        return batch
+    if isinstance(first, Mapping):
+        return _like_mapping(first, {key: collate([sample[key] for sample in batch], path=f"{path}[{key!r}]") for key in first})
+    if isinstance(first, Sequence):
+        sizes = sorted({len(sample) for sample in batch})
+        if len(sizes) > 1:
+            raise RuntimeError(
+                f"each element in list of batch should be of equal size: the lengths at sample{path} are {sizes}; give a collate_fn"
+            )
+        columns = [collate(column, path=f"{path}[{i}]") for i, column in enumerate(zip(*batch, strict=True))]
+        return columns if type(first) is tuple else _like(first, columns)
+    raise TypeError(
+        f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {type(first)} at sample{path}; "
+        "give a collate_fn"
+    )
+
+
+def _stacked(tensors: Sequence[Tensor], path: str) -> Tensor:
+    shapes = sorted({tuple(tensor.shape) for tensor in tensors})
+    if len(shapes) > 1:
+        raise RuntimeError(
+            f"default_collate: the tensors at sample{path} differ in shape: {', '.join(map(str, shapes))}; pad them, or give a collate_fn"
+        )
+    stacked: Tensor = ops.stack(list(tensors))
+    return stacked
