@@ -1,7 +1,8 @@
 """`save` and `load`: nested Python data with tensors in one file, which is read without running code from it.
 
-The file is a plain safetensors file (https://github.com/huggingface/safetensors#format): 8 bytes with the length of a JSON header, the header, the bytes of
-the tensors. The nesting is kept as JSON text in its metadata, beside a SHA-256 of everything, so a changed byte is noticed.
+The file is a plain safetensors file (https://github.com/huggingface/safetensors#format): 8 bytes with the length of a JSON
+header, the header, the bytes of the tensors. The nesting is kept as JSON text in its metadata, beside a SHA-256 of everything,
+so a changed byte is noticed.
 """
 
 from __future__ import annotations
@@ -59,9 +60,9 @@ _BY_TYPE_NAME = {name: dtype for dtype, name in _TYPE_NAMES.items()}
 def save(obj: Any, f: File) -> None:
     """Write `obj` to the file `f` (a path or a binary file object).
 
-    `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str, bytes, bool, None, dtypes, devices and
-    sizes. Tensors that are the same memory are stored once and are the same memory again after loading. A path is written
-    atomically: a crash leaves the old file or the new one.
+    `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
+    bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
+    after loading. A path is written atomically: a crash leaves the old file or the new one.
 
     >>> import frazil as fz, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
@@ -71,7 +72,8 @@ def save(obj: Any, f: File) -> None:
     """
     if isinstance(obj, Module):
         raise SerializationError(
-            f"save: cannot save a whole module ({type(obj).__name__}), because loading it would have to run code from the file: save "
+            f"save: cannot save a whole module ({type(obj).__name__}), because loading it would have to run code from the "
+            "file: save "
             "model.state_dict() and load it with model.load_state_dict(fz.load(path))"
         )
     writer = _Writer()
@@ -100,7 +102,8 @@ def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True
 
     Args:
         f: the file.
-        map_location: where the tensors go: a device, `{saved device: device}`, or a function `(tensor on the CPU, saved device) -> tensor`; default: the
+        map_location: where the tensors go: a device, `{saved device: device}`, or a function `(tensor on the CPU, saved device)
+        -> tensor`; default: the
             device they were saved from.
         weights_only: accepted for PyTorch's sake; no file can run code here.
 
@@ -182,8 +185,10 @@ class _Writer:
                 pairs = [[self.encode(k, f"{path}[key {k!r}]"), self.encode(v, _join(path, k))] for k, v in value.items()]
                 return {_MAPPINGS[kind]: pairs} | ({"versions": value._metadata} if kind is StateDict else {})
             raise SerializationError(
-                f"save: cannot save a {kind.__module__}.{kind.__qualname__} at {_place(path)}. A file holds tensors, NumPy arrays, numbers, str, bytes, bool, None, "
-                "dtypes, devices, sizes, and dict, OrderedDict, list, tuple, set, Counter of them: leave it out or save what it is made of"
+                f"save: cannot save a {kind.__module__}.{kind.__qualname__} at {_place(path)}. A file holds tensors, "
+                "NumPy arrays, numbers, str, bytes, bool, None, "
+                "dtypes, devices, sizes, and dict, OrderedDict, list, tuple, set, Counter of them: leave it out or save "
+                "what it is made of"
             )
         finally:
             self._open.pop()
@@ -194,7 +199,8 @@ class _Writer:
     def _tensor(self, value: Tensor, path: str) -> dict[str, Any]:
         self._alive.append(value)
         array = value.detach().cpu().numpy()
-        # On other devices two tensors that share memory have copies of their own on the CPU: there the object stands for the memory.
+        # On other devices two tensors that share memory have copies of their own on the CPU: there the object stands for the
+        # memory.
         memory = _memory_key(array) if value.device.type == "cpu" else id(value)
         self._alive.append(array)
         number = self._numbers.setdefault(id(value), len(self._numbers))

@@ -6,9 +6,10 @@ from collections import OrderedDict, namedtuple
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from ..autograd.modes import no_grad
+from ..autograd.modes import STATE, no_grad
 from ..creation import empty_like, zeros_like
 from ..device import as_device, device
+from ..dispatch import RECORDINGS
 from ..dtypes import as_dtype, dtype, float16, float32, float64
 from ..errors import ArgumentError
 from ..tensor import Tensor

@@ -1,7 +1,7 @@
 """Optimiser steps: the new value of a parameter and of its optimiser state, from the old ones and the gradient.
 
-The table holds the functional forms, so a training step records and exports. `*_step_` writes the new values into the old tensors: with the fused
-kernel of the device where there is one, by way of the functional form otherwise.
+The table holds the functional forms, so a training step records and exports. `*_step_` writes the new values into the old
+tensors: with the fused kernel of the device where there is one, by way of the functional form otherwise.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ def amsgrad_step(  # type: ignore[no-untyped-def]
     decoupled: bool = False,
     maximize: bool = False,
 ):
-    """A step of AMSGrad (https://openreview.net/forum?id=ryQu7f-RZ): as `adam_step`, dividing by the largest second moment so far, which is
-    the fourth result."""
+    """A step of AMSGrad (https://openreview.net/forum?id=ryQu7f-RZ): as `adam_step`, dividing by the largest second moment so
+    far, which is the fourth result."""
     step = step + 1.0
     options = {"beta1": beta1, "beta2": beta2, "weight_decay": weight_decay, "decoupled": decoupled, "maximize": maximize}
     param, exp_avg, exp_avg_sq = _moments(param, exp_avg, exp_avg_sq, grad, lr, options)

@@ -11,7 +11,8 @@ from .optimizer import Optimizer, Params, check_options
 class Adam(Optimizer):
     """Adam, as `torch.optim.Adam`. Source: Kingma and Ba, https://arxiv.org/abs/1412.6980.
 
-    `weight_decay` is added to the gradient, or with `decoupled_weight_decay` shrinks the parameters, as in `AdamW`. `foreach`, `capturable`,
+    `weight_decay` is added to the gradient, or with `decoupled_weight_decay` shrinks the parameters, as in `AdamW`. `foreach`,
+    `capturable`,
     `differentiable` and `fused` are accepted for PyTorch's sake; every step is fused.
 
     >>> import frazil as fz

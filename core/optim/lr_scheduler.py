@@ -1,7 +1,7 @@
 """Learning-rate schedules, as `torch.optim.lr_scheduler`.
 
-A schedule changes `group["lr"]` of its optimiser's parameter groups. Most are chainable: they scale the current rate, so that several can act on one
-optimiser. A learning rate that is a 0-d tensor is changed in place and stays a tensor.
+A schedule changes `group["lr"]` of its optimiser's parameter groups. Most are chainable: they scale the current rate, so that
+several can act on one optimiser. A learning rate that is a 0-d tensor is changed in place and stays a tensor.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def _per_group(optimizer: Optimizer, name: str, value: Any) -> list[Any]:
 
 
 class LRScheduler:
-    """Base class: a subclass computes the rates of epoch `self.last_epoch` in `get_lr`, from `group["lr"]` or from `self.base_lrs`."""
+    """Base class: a subclass computes the rates of epoch `self.last_epoch` in `get_lr`, from `group["lr"]` or from
+    `self.base_lrs`."""
 
     _not_saved: tuple[str, ...] = ("optimizer",)
 
@@ -107,7 +108,8 @@ class LRScheduler:
         """Go on by one epoch (or to `epoch`) and set the learning rates. To be called after the optimiser's `step`."""
         if self._step_count == 1 and not self.optimizer._steps_taken:
             warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`: call them in the opposite order, or the first value "
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`: call them in the opposite order, or "
+                "the first value "
                 "of the learning rate schedule is skipped",
                 UserWarning,
                 stacklevel=2,
@@ -391,7 +393,8 @@ def _momentum(group: dict[str, Any], key: str) -> float:
 
 
 class OneCycleLR(LRScheduler):
-    """One cycle: up from `max_lr / div_factor` to `max_lr`, then down to `1 / final_div_factor` of the start; momentum the opposite way.
+    """One cycle: up from `max_lr / div_factor` to `max_lr`, then down to `1 / final_div_factor` of the start; momentum the
+    opposite way.
 
     Stepped after every batch, `total_steps` (or `epochs * steps_per_epoch`) times. Source: Smith and Topin, Super-Convergence,
     https://arxiv.org/abs/1708.07120.
@@ -481,8 +484,8 @@ class OneCycleLR(LRScheduler):
 class CyclicLR(LRScheduler):
     """Go between `base_lr` and `max_lr` in straight lines, over and over; stepped after every batch.
 
-    `mode`: "triangular", "triangular2" (each cycle half as high) or "exp_range" (height `gamma ** iteration`); or a function `scale_fn` of the
-    cycle or of the iteration (`scale_mode`). Source: Smith, Cyclical Learning Rates, https://arxiv.org/abs/1506.01186.
+    `mode`: "triangular", "triangular2" (each cycle half as high) or "exp_range" (height `gamma ** iteration`); or a function
+    `scale_fn` of the cycle or of the iteration (`scale_mode`). Source: Smith, Cyclical Learning Rates, https://arxiv.org/abs/1506.01186.
     """
 
     _not_saved = ("optimizer", "_scale_fn_custom")
@@ -566,7 +569,8 @@ class SequentialLR(LRScheduler):
         _check_same_optimizer(optimizer, schedulers)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
-                f"Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone points, but got "
+                "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone "
+                "points, but got "
                 f"number of schedulers {len(schedulers)} and the number of milestones to be equal to {len(milestones)}"
             )
         self._schedulers = list(schedulers)

@@ -54,7 +54,8 @@ class Optimizer:
     def __init__(self, params: Params, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
             raise TypeError(
-                f"params argument given to the optimizer should be an iterable of Tensors or dicts, but got {type(params).__name__}"
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                f"{type(params).__name__}"
             )
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
@@ -75,7 +76,8 @@ class Optimizer:
         params = group["params"]
         if isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will change "
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+                "will change "
                 "between runs. Please use a list instead."
             )
         params = [params] if isinstance(params, Tensor) else list(params)
@@ -108,7 +110,10 @@ class Optimizer:
 
     @_with_hooks
     def step(self, closure: Closure | None = None) -> Any:
-        """Change all parameters that have a gradient. `closure`, when given, computes the loss (with gradients) first and is returned."""
+        """Change all parameters that have a gradient.
+
+        `closure`, when given, computes the loss (with gradients) first and is returned.
+        """
         loss = None
         if closure is not None:
             with enable_grad():
@@ -166,7 +171,8 @@ class Optimizer:
         sizes = [(len(group["params"]), len(old["params"])) for group, old in zip(groups, saved, strict=True)]
         if any(size != old for size, old in sizes):
             raise ValueError(
-                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: sizes (optimizer, loaded) "
+                "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: sizes "
+                "(optimizer, loaded) "
                 f"are {sizes}"
             )
         numbers = chain.from_iterable(group["params"] for group in saved)

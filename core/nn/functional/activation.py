@@ -189,7 +189,8 @@ def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
 
 
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
-    """A sample from the Gumbel-softmax distribution (https://arxiv.org/abs/1611.01144); `hard` makes it one-hot, with the gradient of the soft one."""
+    """A sample from the Gumbel-softmax distribution (https://arxiv.org/abs/1611.01144); `hard` makes it one-hot, with the
+    gradient of the soft one."""
     # The logarithm of a uniform number in (0, 1) twice: a Gumbel variable.
     uniform: Any = random.rand_like(logits).clamp(min=1e-20, max=1.0 - 1e-7)  # type: ignore[attr-defined]
     noise = -(-uniform.log()).log()

@@ -47,8 +47,8 @@ def embedding(
 ) -> Tensor:
     """The rows of `weight` named by the integers in `input`.
 
-    The row `padding_idx` gets no gradient. `max_norm` first shrinks, in place, longer rows that are in use. `sparse` is accepted; gradients
-    are dense.
+    The row `padding_idx` gets no gradient. `max_norm` first shrinks, in place, longer rows that are in use. `sparse` is
+    accepted; gradients are dense.
 
     >>> import frazil as fz
     >>> fz.nn.functional.embedding(fz.tensor([1, 1]), fz.tensor([[0.0, 1.0], [2.0, 3.0]]))
@@ -84,7 +84,8 @@ def embedding_bag(
 ) -> Tensor:
     """Sums, means or maxima of bags of rows of `weight`.
 
-    `input` is [bags, rows per bag], or one-dimensional with the start of every bag in `offsets`. Empty bags give zeros; `padding_idx` entries do not count.
+    `input` is [bags, rows per bag], or one-dimensional with the start of every bag in `offsets`. Empty bags give zeros;
+    `padding_idx` entries do not count.
 
     >>> import frazil as fz
     >>> fz.nn.functional.embedding_bag(fz.tensor([[0, 1]]), fz.tensor([[0.0, 1.0], [2.0, 3.0]]))

@@ -52,7 +52,8 @@ def _operands(input: Tensor, target: Tensor) -> tuple[Any, Any]:
     """Warn where broadcasting is more likely a mistake than meant."""
     if tuple(input.shape) != tuple(target.shape):
         warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead to incorrect results "
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely "
+            "lead to incorrect results "
             "due to broadcasting. Please ensure they have the same size.",
             stacklevel=4,
         )
@@ -69,7 +70,8 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """Cross entropy between the softmax of `input` [N, C, ...] (or [C]) and `target`: class indices [N, ...] or probabilities [N, C, ...].
+    """Cross entropy between the softmax of `input` [N, C, ...] (or [C]) and `target`: class indices [N, ...] or probabilities
+    [N, C, ...].
 
     `weight` is per class; indices equal to `ignore_index` do not count.
 
@@ -212,7 +214,8 @@ def kl_div(
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Tensor:
-    """target (log(target) - input), for log-probabilities `input` and probabilities `target` (or their logarithms, with `log_target`).
+    """target (log(target) - input), for log-probabilities `input` and probabilities `target` (or their logarithms, with
+    `log_target`).
 
     The divergence itself is `reduction="batchmean"`: the sum divided by the size of the batch.
     """
@@ -224,7 +227,8 @@ def kl_div(
         return losses.sum() / input.shape[0] if input.ndim else losses.sum()  # type: ignore[no-any-return]
     if reduction == "mean":
         warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides only by the batch size, and "
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
+            "only by the batch size, and "
             "aligns with the KL div math definition.",
             stacklevel=2,
         )
@@ -241,7 +245,8 @@ def poisson_nll_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """Negative log-likelihood of counts `target` under Poisson rates `input` (or their logarithms); `full` adds Stirling's term."""
+    """Negative log-likelihood of counts `target` under Poisson rates `input` (or their logarithms); `full` adds Stirling's
+    term."""
     x: Any = input
     t: Any = target
     losses = x.exp() - t * x if log_input else x - t * (x + eps).log()
@@ -341,7 +346,8 @@ def triplet_margin_loss(
     reduce: bool | None = None,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, distance(anchor, positive) - distance(anchor, negative) + margin); `swap` uses the nearer of anchor and positive for the second."""
+    """max(0, distance(anchor, positive) - distance(anchor, negative) + margin); `swap` uses the nearer of anchor and positive
+    for the second."""
     reduction = legacy_reduction(size_average, reduce, reduction)
     return triplet_margin_with_distance_loss(
         anchor,

@@ -135,7 +135,8 @@ def interpolate(
 ) -> Tensor:
     """Resize the spatial dimensions of [N, C, ...] to `size`, or by `scale_factor`.
 
-    `mode`: "nearest", "nearest-exact", "area", "linear" (one spatial dimension), "bilinear", "bicubic" (two), "trilinear" (three).
+    `mode`: "nearest", "nearest-exact", "area", "linear" (one spatial dimension), "bilinear", "bicubic" (two), "trilinear"
+    (three).
     `align_corners` maps the corner pixels onto each other instead of the edges of the image.
 
     >>> import frazil as fz

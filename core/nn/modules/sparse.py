@@ -52,7 +52,8 @@ class _EmbeddingBase(Module):
         else:
             if tuple(weight.shape) != (num_embeddings, embedding_dim):
                 raise AssertionError(
-                    f"Shape of weight does not match num_embeddings and embedding_dim: {tuple(weight.shape)} for {num_embeddings} and {embedding_dim}"
+                    f"Shape of weight does not match num_embeddings and embedding_dim: {tuple(weight.shape)} for "
+                    f"{num_embeddings} and {embedding_dim}"
                 )
             self.weight = Parameter(weight, requires_grad=not freeze)
 

@@ -36,7 +36,8 @@ def get_total_norm(
         total = ops.stack(parts).sum() ** (1.0 / power)
     if error_if_nonfinite and not bool(total.isfinite()):
         raise RuntimeError(
-            f"The total norm of order {power} for gradients from `parameters` is non-finite, so it cannot be clipped. To disable this error and "
+            f"The total norm of order {power} for gradients from `parameters` is non-finite, so it cannot be clipped. To "
+            "disable this error and "
             "scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
         )
     return total  # type: ignore[no-any-return]

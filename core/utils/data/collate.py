@@ -70,12 +70,14 @@ def collate(batch: Sequence[Any], *, path: str = "") -> Any:
         sizes = sorted({len(sample) for sample in batch})
         if len(sizes) > 1:
             raise RuntimeError(
-                f"each element in list of batch should be of equal size: the lengths at sample{path} are {sizes}; give a collate_fn"
+                f"each element in list of batch should be of equal size: the lengths at sample{path} are {sizes}; give a "
+                "collate_fn"
             )
         columns = [collate(column, path=f"{path}[{i}]") for i, column in enumerate(zip(*batch, strict=True))]
         return columns if type(first) is tuple else _like(first, columns)
     raise TypeError(
-        f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {type(first)} at sample{path}; "
+        f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {type(first)} at "
+        f"sample{path}; "
         "give a collate_fn"
     )
 
@@ -84,7 +86,8 @@ def _stacked(tensors: Sequence[Tensor], path: str) -> Tensor:
     shapes = sorted({tuple(tensor.shape) for tensor in tensors})
     if len(shapes) > 1:
         raise RuntimeError(
-            f"default_collate: the tensors at sample{path} differ in shape: {', '.join(map(str, shapes))}; pad them, or give a collate_fn"
+            f"default_collate: the tensors at sample{path} differ in shape: {', '.join(map(str, shapes))}; pad them, or "
+            "give a collate_fn"
         )
     stacked: Tensor = ops.stack(list(tensors))
     return stacked

@@ -30,7 +30,10 @@ class Dataset(Generic[T]):
 
 
 class IterableDataset(Dataset[T], Iterable[T]):
-    """Samples as a stream: a subclass defines `__iter__`. With workers each one iterates a copy: split the stream by `get_worker_info()`."""
+    """Samples as a stream: a subclass defines `__iter__`.
+
+    With workers each one iterates a copy: split the stream by `get_worker_info()`.
+    """
 
     def __getitem__(self, index: Any) -> T:
         raise TypeError(f"{type(self).__name__} is an IterableDataset: iterate over it instead of indexing it")
@@ -169,7 +172,8 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
                 warnings.warn(f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2)
     if sum(sizes) != total:
         raise ValueError(
-            f"Sum of input lengths does not equal the length of the input dataset! {list(lengths)} add up to {sum(sizes)}, the dataset has "
+            f"Sum of input lengths does not equal the length of the input dataset! {list(lengths)} add up to "
+            f"{sum(sizes)}, the dataset has "
             f"{total} samples"
         )
     order = permutation(total, generator)

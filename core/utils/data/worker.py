@@ -1,7 +1,7 @@
 """Worker processes of a `DataLoader`.
 
-Every worker has a queue of orders and a pipe for its answers, which come in the order of the orders; the loader asks the workers in turn, so batches
-arrive in the same order as without workers.
+Every worker has a queue of orders and a pipe for its answers, which come in the order of the orders; the loader asks the workers
+in turn, so batches arrive in the same order as without workers.
 """
 
 from __future__ import annotations
@@ -166,7 +166,8 @@ class Worker:
     def _explain_death(self) -> None:
         self.process.join(_LOOK)
         raise RuntimeError(
-            f"DataLoader worker {self.id} (pid {self.process.pid}) exited unexpectedly with exit code {self.process.exitcode}. Load the "
+            f"DataLoader worker {self.id} (pid {self.process.pid}) exited unexpectedly with exit code "
+            f"{self.process.exitcode}. Load the "
             "data with num_workers=0 to see why; a negative code is the signal that killed it (-9: often too little memory)"
         )
 
