@@ -94,7 +94,9 @@ def split(work: Callable[[int, int], T], count: int, *, nbytes: int) -> list[T]:
 
     As many threads as BLAS may use (so `OMP_NUM_THREADS` and threadpoolctl are heard), the caller being one of them.
     """
-    threads = min(_blas.threads(), count, nbytes >> 19)
+    threads = min(count, nbytes >> 19)
+    if threads > 1:
+        threads = min(threads, _blas.threads())
     if threads < 2:
         return [work(0, count)] if count else []
     bounds = [count * i // threads for i in range(threads + 1)]
