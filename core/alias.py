@@ -59,6 +59,8 @@ def register_view(base: Tensor, view: Tensor) -> None:
 
 def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
     """A tensor with the memory of `x` and no tape: `detach()`, and with a version counter of its own `data`."""
+    if RECORDINGS[0] and STATE.recorder is not None:
+        STATE.recorder.adopt(x)
     y = object.__new__(Tensor)
     y._a = x._dev.kernels["writable"](x._a) if x._dev.aliases and not x._a.shape else x._a
     x._a = y._a
@@ -230,6 +232,8 @@ def _renew_views(base: Tensor, device: Any, skip: Tensor | None) -> None:
         assert view._path is not None
         fresh = apply_path(base, view._path)
         if not device.aliases:
+            if RECORDINGS[0] and STATE.recorder is not None:
+                STATE.recorder.adopt(view)
             view._a, view._dev = fresh._a, fresh._dev
         if tape and not any(step == "detach" for step, _ in view._path):
             view._rg, view._node = fresh._rg, fresh._node

@@ -512,6 +512,11 @@ def fill(*, shape: Any, value: Any, dtype: Any) -> Array:
 
 
 @kernel
+def size_to_tensor(*, size: Any, dtype: Any) -> Array:
+    return np.asarray(size, dtype.numpy)
+
+
+@kernel
 def sequence(*, start: Any, stop: Any, step: Any, dtype: Any) -> Array:
     if all(isinstance(n, int) for n in (start, stop, step)):
         return np.arange(start, stop, step, np.int64).astype(dtype.numpy, copy=False)

@@ -420,7 +420,7 @@ def select(input: Tensor, dim: int, index: Any) -> Tensor:
     n = shape[dim]
     if isinstance(index, Tensor):
         index = int(index)
-    if isinstance(index, int) and isinstance(n, int) and not -n <= index < n:
+    if isinstance(index, int) and not -n <= index < n:
         raise DimError(f"select: index {index} is out of range for dimension {dim} of size {n}")
     if isinstance(index, int) and index < 0:
         index = index + n

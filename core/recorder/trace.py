@@ -1,0 +1,658 @@
+"""Recording: a program is run on stand-ins, and every op it calls becomes a node.
+
+While a recording goes on, the thread's ops run on a `RecordingDevice`. Its arrays are `TracedArray`s (a value of the graph, no
+numbers), its kernels evaluate the op's rule and append a node. Autograd, views, in-place operations and optimisers work above
+kernels and do not notice. Eager tensors that the program meets are captured by identity; those it changes become state.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, final
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd.modes import STATE, no_grad
+from ..creation import full
+from ..device import device as device_of
+from ..dispatch import RECORDINGS, run
+from ..dtypes import dtype
+from ..errors import ArgumentError, RecordError
+from ..pytree import Tree, flatten, leaf_names, unflatten
+from ..table import OPS, Op, Spec, primitive
+from ..tensor import Tensor, wrap
+from . import passes, sizes
+from .graph import Graph, Guard, Node, Origin, Scope, Source, State, Value
+from .sizes import SymBool, SymFloat, SymInt, Symbol, evaluate, substitute
+
+
+@primitive(methods=[], public=False)
+def size_to_tensor(*, size, dtype):  # type: ignore[no-untyped-def]
+    """A symbolic size as a 0-d tensor."""
+    return Spec((), dtype)
+
+
+@final
+class TracedArray:
+    """What a tensor holds while it is recorded: its value in the graph, its shape and dtype, and the numbers if they are constant."""
+
+    __slots__ = ("constant", "dtype", "shape", "value")
+
+    def __init__(self, value: Value, constant: np.ndarray | None = None) -> None:
+        self.value = value
+        self.shape = value.spec.shape
+        self.dtype = value.spec.dtype
+        self.constant = constant
+
+
+class _Kernels(dict[str, Callable[..., Any]]):
+    """Op name -> what appends a node; made when first asked for."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self._recorder = recorder
+
+    def __missing__(self, name: str) -> Callable[..., Any]:
+        op, record = OPS[name], self._recorder.record
+
+        def kernel(*arrays: TracedArray | None, **attrs: Any) -> Any:
+            return record(op, arrays, attrs)
+
+        self[name] = kernel
+        return kernel
+
+
+@final
+class RecordingDevice:
+    """The device of a recording, in the place of the real one."""
+
+    recording = True
+    aliases = False  # core functionalises views and in-place operations
+
+    def __init__(self, recorder: Recorder, real: device_of) -> None:
+        self.recorder = recorder
+        self.real = real
+        self.type, self.index = real.type, real.index
+        self.kernels = _Kernels(recorder)
+        self._scalars: dict[Any, Tensor] = {}
+
+    def __str__(self) -> str:
+        return str(self.real)
+
+    def scalar(self, value: Any, dtype: dtype) -> Tensor:
+        """A number or a size as a 0-d tensor."""
+        if isinstance(value, (SymInt, SymFloat, SymBool)):
+            if isinstance(value, SymBool):
+                return self.scalar(builtins.bool(value), dtype)
+            return run(OPS["size_to_tensor"], [], {"size": value, "dtype": dtype}, self)  # type: ignore[no-any-return]
+        key = (value, type(value), dtype)
+        if key not in self._scalars:
+            self._scalars[key] = wrap(self.from_host(np.asarray(value, dtype.numpy)), self)
+        return self._scalars[key]
+
+    def from_host(self, array: np.ndarray) -> TracedArray:
+        """Numbers that the program brings along: a constant."""
+        eager = wrap(self.real.from_host(array), self.real)
+        return TracedArray(self.recorder.capture_value(eager, "constant"), array)
+
+    def to_host(self, array: TracedArray) -> np.ndarray:
+        """Only constants have numbers."""
+        if array.constant is None:
+            self.refuse(array, "reading the numbers of a tensor")
+        return array.constant
+
+    def lift(self, t: Tensor) -> TracedArray:
+        """The stand-in of a tensor from outside of the recording."""
+        return self.recorder.capture(t)
+
+    def refuse(self, t: Any, asked: str) -> Any:
+        """Numbers are asked for while only their computation is known."""
+        array: TracedArray = t._a if isinstance(t, Tensor) else t
+        if array.constant is not None:
+            return array.constant
+        if STATE.recorder is not self.recorder:
+            raise self.escaped(asked)
+        self.recorder.fail(
+            f"{asked} needs the numbers of a tensor ({array.value.spec}), but the program is being recorded: the file would keep what they "
+            f"are for the example inputs. {_CURES.get(asked, _CURES['item()'])}"
+        )
+
+    def escaped(self, name: str) -> RecordError:
+        """The error for a tensor that outlived its recording."""
+        return RecordError(
+            f"{name}: a tensor of a finished recording is used outside of it. The recorded function must return what it computes, not keep "
+            "it in a variable or attribute"
+        )
+
+
+_CURES = {
+    "bool()": "Use fz.where(condition, a, b) to choose between tensors, or compute the decision outside of the recorded function",
+    "item()": "Keep it a tensor: arithmetic and indexing accept 0-d tensors. Or compute it outside of the recorded function and pass it in",
+    "int()": "Keep it a tensor: indexing accepts 0-d integer tensors. Sizes (x.shape[0]) are numbers already. Or pass it in as an argument",
+}
+_CURES["float()"] = _CURES["item()"]
+
+
+@final
+class Recorder:
+    """One recording going on in one thread."""
+
+    def __init__(self, name: str, device: device_of, names: dict[int, tuple[str, str]] | None = None) -> None:
+        self.graph = Graph(name)
+        self.device = RecordingDevice(self, device)
+        self.unbacked_count = 0
+        self._names = names or {}  # id of a tensor -> (kind, name)
+        self._paths: dict[int, str] = {}  # id of a module -> its path
+        self._scopes: tuple[Scope, ...] = ()
+        self._captured: dict[int, tuple[Tensor, TracedArray]] = {}
+        self._adopted: dict[int, tuple[Tensor, dict[str, Any], TracedArray]] = {}
+        self._grads: dict[int, tuple[Tensor, Any]] = {}
+        self._muted = 0
+        self._counts: dict[str, int] = {}
+
+    # ------------------------------------------------------------------------------------------------------------- recording
+
+    @contextmanager
+    def active(self) -> Iterator[Recorder]:
+        """Record what this thread does inside."""
+        outer = STATE.recorder
+        STATE.recorder = self
+        RECORDINGS[0] += 1
+        try:
+            with sizes.recording(self):
+                yield self
+        finally:
+            RECORDINGS[0] -= 1
+            STATE.recorder = outer
+
+    def record(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> Any:
+        """Append a node for `op` and give its results."""
+        specs = self._result_specs(op, arrays, attrs)
+        several = op.outputs > 1
+        outputs = [Value(self._fresh_name(op.name), spec) for spec in (specs if several else (specs,))]
+        if not self._muted:
+            inputs = [None if a is None else a.value for a in arrays]
+            self.graph.nodes.append(Node(op.name, inputs, attrs, outputs, source=_user_source(), scope=self._scopes))
+            self._define_new_sizes(outputs)
+        results = tuple(TracedArray(v) for v in outputs)
+        return results if several else results[0]
+
+    def _result_specs(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> Any:
+        if op.rule is not None:
+            return op.rule(*(None if a is None else Spec(a.shape, a.dtype) for a in arrays), **attrs)
+        assert op.body is not None
+        self._muted += 1  # only the shapes matter: the nodes of the body are left out
+        before, STATE.grad = STATE.grad, False
+        try:
+            results = op.body(*(None if a is None else wrap(a, self.device) for a in arrays), **attrs)
+        finally:
+            STATE.grad = before
+            self._muted -= 1
+        found = results if op.outputs > 1 else (results,)
+        found_specs = tuple(Spec(tuple(r._a.shape), r.dtype) for r in found)
+        return found_specs if op.outputs > 1 else found_specs[0]
+
+    def _define_new_sizes(self, outputs: list[Value]) -> None:
+        for value in outputs:
+            for axis, size in enumerate(value.spec.shape):
+                symbol = size.symbol if isinstance(size, SymInt) else None
+                if symbol is not None and symbol.hint is None and symbol not in self.graph.symbols:
+                    self.graph.symbols[symbol] = Origin(value, axis)
+
+    def _fresh_name(self, base: str) -> str:
+        if self._muted:
+            return base
+        count = self._counts.get(base, 0)
+        self._counts[base] = count + 1
+        return f"{base}_{count}" if count else base
+
+    # ---------------------------------------------------------------------------------------------------- tensors from outside
+
+    def input(self, name: str, t: Tensor, text: str, static: Sequence[int] | None) -> Tensor:
+        """A stand-in for an argument, with a symbol for each of its sizes that is not static."""
+        shape: list[Any] = list(t._a.shape)
+        symbols = {}
+        for axis, n in enumerate(shape):
+            if static is None or axis not in static:
+                symbol = Symbol(f"{name}{axis}", hint=n, text=f"{text}.shape[{axis}]")
+                shape[axis] = symbol.size
+                symbols[symbol] = axis
+        value = Value(self._fresh_name(name), Spec(tuple(shape), t.dtype), kind="input")
+        self.graph.inputs.append(value)
+        self.graph.symbols.update({symbol: Origin(value, axis) for symbol, axis in symbols.items()})
+        stand_in = wrap(TracedArray(value), self.device)
+        stand_in._rg = t._rg
+        return stand_in
+
+    def capture(self, t: Tensor) -> TracedArray:
+        """The stand-in of an eager tensor: always the same one for the same tensor."""
+        known = self._captured.get(id(t))
+        if known is None:
+            if t._dev.recording:
+                raise t._dev.escaped("capture")
+            kind, name = self._names.get(id(t), ("constant", "c"))
+            array = TracedArray(self.capture_value(t, kind, name))
+            known = self._captured[id(t)] = (t, array)
+        return known[1]
+
+    def capture_value(self, t: Tensor, kind: str, name: str = "c") -> Value:
+        """A captured value of the graph."""
+        value = Value(self._fresh_name(name), Spec(tuple(t._a.shape), t.dtype), kind=kind, tensor=t)
+        self.graph.captured.append(value)
+        return value
+
+    def adopt(self, t: Tensor) -> RecordingDevice:
+        """Before a tensor is written to: an eager one takes part in the recording from here on, and gets its own self back at the end."""
+        if t._dev is not self.device:
+            array = self.capture(t)
+            fields = ("_a", "_dev", "_rg", "_node", "_ver")
+            self._adopted[id(t)] = (t, {f: getattr(t, f) for f in fields}, array)
+            t._a, t._dev = array, self.device
+        return self.device
+
+    def note_grad(self, leaf: Tensor) -> None:
+        """Before `.grad` of a leaf is set."""
+        if id(leaf) not in self._grads and (leaf._dev is not self.device or id(leaf) in self._adopted):
+            self._grads[id(leaf)] = (leaf, leaf.grad)
+
+    # ----------------------------------------------------------------------------------------------------------- where we are
+
+    @contextmanager
+    def inside(self, module: Any) -> Iterator[None]:
+        """Nodes recorded inside belong to this module."""
+        before = self._scopes
+        self._scopes = (*before, Scope(self._paths.get(id(module), ""), type(module).__name__))
+        try:
+            yield
+        finally:
+            self._scopes = before
+
+    def know_module(self, module: Any) -> None:
+        """Use the paths of a module's submodules, parameters and buffers as names."""
+        for path, submodule in module.named_modules():
+            self._paths.setdefault(id(submodule), path)
+        for kind, named in (("param", module.named_parameters()), ("buffer", module.named_buffers())):
+            for path, t in named:
+                self._names.setdefault(id(t), (kind, path))
+
+    def guard(self, condition: SymBool) -> bool:
+        """The program decides on sizes: note which way it went."""
+        expected = condition.hint
+        assert expected is not None
+        if sizes.decide(condition, [g.holds for g in self.graph.guards]) is None:
+            self.graph.guards.append(Guard(condition, expected, _user_source()))
+        return expected
+
+    def fail(self, message: str) -> NoReturn:
+        """Raise an error with the user's line."""
+        source = _user_source()
+        place = f"\n  at {source}" + (f": {source.code}" if source and source.code else "") if source else ""
+        raise RecordError(message + place)
+
+    # ------------------------------------------------------------------------------------------------------------------ end
+
+    def finish(self, outputs: Sequence[Tensor], inputs: Sequence[tuple[Tensor, TracedArray]]) -> tuple[Graph, dict[int, Value]]:
+        """The graph, and the new values of arguments that the program changed (by position). Eager tensors become themselves again."""
+        graph = self.graph
+        graph.outputs = [self._value_of(t) for t in outputs]
+        for t, fields, array in self._adopted.values():
+            if t._a is not array:
+                graph.states.append(State(array.value, t._a.value, t, "data"))
+            for name, value in fields.items():
+                setattr(t, name, value)
+        for leaf, before in self._grads.values():
+            if leaf.grad is not None and leaf.grad._dev is self.device:
+                graph.states.append(State(self.capture(leaf).value, leaf.grad._a.value, leaf, "grad"))
+            leaf.grad = before
+        changed = {i: t._a.value for i, (t, array) in enumerate(inputs) if t._a is not array}
+        return graph, changed
+
+    def abandon(self) -> None:
+        """After an error: eager tensors become themselves again."""
+        for t, fields, _ in self._adopted.values():
+            for name, value in fields.items():
+                setattr(t, name, value)
+        for leaf, before in self._grads.values():
+            leaf.grad = before
+
+    def _value_of(self, t: Tensor) -> Value:
+        return t._a.value if t._dev is self.device else self.capture(t).value  # type: ignore[no-any-return]
+
+
+def _user_source() -> Source | None:
+    """The nearest line outside of frazil (the commands of frazil count as outside: they are programs)."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not (name == "frazil" or name.startswith("frazil.")) or name.startswith("frazil.plugins.commands."):
+            return Source(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        frame = frame.f_back
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------------------- programs
+
+
+@final
+class Program:
+    """A recorded program: call it like the function it was recorded from.
+
+    `graph` is what it does; `print(program)` shows it with source lines. Parameters are those of the recorded module, not copies, and
+    gradients flow through a call as through the original.
+
+    >>> import frazil as fz
+    >>> program = fz.jit.trace(lambda x: fz.relu(x) * 2, fz.ones(3))
+    >>> program(fz.tensor([-1.0, 1.0, 2.0, 3.0]))
+    tensor([0., 2., 4., 6.])
+    """
+
+    def __init__(
+        self, fn: Any, graph: Graph, static: dict[int, Any], changed_inputs: dict[int, Value], sizes_out: set[int], args: Any
+    ) -> None:
+        self.fn = fn
+        self.graph = graph
+        self.static = static  # leaf position -> argument that is not a tensor
+        self.changed_inputs = changed_inputs
+        self.sizes_out = sizes_out
+        self.example_args = args
+
+    def __str__(self) -> str:
+        return str(self.graph)
+
+    def __repr__(self) -> str:
+        return f"<recorded program {self.graph.name}: {len(self.graph.nodes)} nodes>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves, tree = flatten((args, kwargs))
+        if str(tree) != str(self.graph.in_tree):
+            raise ArgumentError(f"{self.graph.name}: was recorded with arguments {self.graph.in_tree}, called with {tree}")
+        tensors = []
+        for i, leaf in enumerate(leaves):
+            if i in self.static:
+                if not _same_static(leaf, self.static[i]):
+                    raise ArgumentError(
+                        f"{self.graph.name}: was recorded with the fixed argument {self.static[i]!r}, called with {leaf!r}: record it again"
+                    )
+            elif not isinstance(leaf, Tensor):
+                raise ArgumentError(f"{self.graph.name}: argument {i} was a tensor when recorded, now {type(leaf).__name__}")
+            else:
+                tensors.append(leaf)
+        env = execute(self.graph, tensors)
+        outputs = [env[value] for value in self.graph.outputs]
+        news = [(state, env[state.output]) for state in self.graph.states]
+        with no_grad():
+            for state, new in news:
+                if state.attribute == "grad":
+                    state.tensor.grad = new
+                else:
+                    state.tensor.copy_(new)
+            for position, value in self.changed_inputs.items():
+                tensors[position].copy_(env[value])  # type: ignore[attr-defined]
+        results: list[Any] = [int(t) if i in self.sizes_out else t for i, t in enumerate(outputs)]
+        return unflatten(self.graph.out_tree, results)
+
+
+def _same_static(a: Any, b: Any) -> bool:
+    try:
+        return builtins.bool(a is b or a == b)
+    except Exception:  # arguments whose comparison has no truth value are only the same if identical
+        return False
+
+
+def execute(
+    graph: Graph, inputs: Sequence[Tensor], *, stop: Callable[[Node, dict[Value, Tensor]], None] | None = None
+) -> dict[Value, Tensor]:
+    """Run a graph op by op on tensors: the value of everything in it. `stop(node, values)` is called after each node.
+
+    Inside a recording the nodes are recorded anew.
+    """
+    env: dict[Value, Tensor] = dict(zip(graph.inputs, inputs, strict=True))
+    env.update({value: value.tensor for value in graph.captured if value.tensor is not None})
+    bindings: dict[Symbol, Any] = {}
+
+    def bind(value: Value) -> None:
+        for symbol, (origin, axis) in graph.symbols.items():
+            if origin is value:
+                bindings[symbol] = env[value]._a.shape[axis] if axis is not None else int(env[value])
+
+    for value, given in zip(graph.inputs, inputs, strict=True):
+        _check_argument(graph, value, given)
+    for value in {origin.value for origin in graph.symbols.values()}:
+        if value in env:
+            bind(value)
+    for guard in graph.guards:
+        if (
+            all(s in bindings for s in guard.condition.symbols)
+            and builtins.bool(substitute(guard.condition, bindings)) != guard.expected
+        ):
+            raise RecordError(
+                f"{graph.name}: was recorded under the condition that {guard}, which does not hold for these arguments: record it again for them"
+            )
+    last_use = _last_uses(graph)
+    bound_by = {origin.value for origin in graph.symbols.values()}
+    device = inputs[0]._dev if inputs else None
+    for position, node in enumerate(graph.nodes):
+        op = OPS[node.op_name]
+        tensors = [None if v is None else env[v] for v in node.inputs]
+        attrs = {k: evaluate(v, bindings) for k, v in node.attrs.items()}
+        target = STATE.recorder.device if STATE.recorder is not None else _device_of(tensors, device, graph)
+        results = run(op, tensors, attrs, target)
+        for value, result in zip(node.outputs, results if op.outputs > 1 else (results,), strict=True):
+            env[value] = result
+            if value in bound_by:
+                bind(value)
+        if stop is not None:
+            stop(node, env)
+        else:
+            for value in last_use.get(position, ()):
+                del env[value]
+    return env
+
+
+def _check_argument(graph: Graph, value: Value, given: Tensor) -> None:
+    shape, given_shape = value.spec.shape, tuple(given._a.shape)
+    if len(shape) != len(given_shape) or given.dtype is not value.spec.dtype:
+        raise ArgumentError(f"{graph.name}: argument {value!r} was given as {given.dtype.name}{list(given_shape)}")
+    for n, m in zip(shape, given_shape, strict=True):
+        if builtins.isinstance(n, int) and builtins.isinstance(m, int) and n != m:
+            raise ArgumentError(
+                f"{graph.name}: argument {value!r} has a fixed shape, given {list(given_shape)}: record it again for that"
+            )
+
+
+def _device_of(tensors: Sequence[Any], default: Any, graph: Graph) -> Any:
+    for t in tensors:
+        if t is not None:
+            return t._dev
+    return default or next((v.tensor._dev for v in graph.captured if v.tensor is not None), device_of("cpu"))
+
+
+def _last_uses(graph: Graph) -> dict[int, list[Value]]:
+    """Node position -> intermediate values that nobody reads after it."""
+    last: dict[Value, int] = {}
+    for position, node in enumerate(graph.nodes):
+        for value in (*node.inputs, *node.outputs):
+            if value is not None and value.producer is not None:
+                last[value] = position
+    kept = set(graph.results)
+    found: dict[int, list[Value]] = {}
+    for value, position in last.items():
+        if value not in kept:
+            found.setdefault(position, []).append(value)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------------------- trace
+
+
+def trace(
+    fn: Any,
+    example_inputs: Any = (),
+    example_kwargs: dict[str, Any] | None = None,
+    *,
+    input_names: Sequence[str] | None = None,
+    dynamic_shapes: Any = "auto",
+) -> Program:
+    """Run `fn` (a function, method or Module) on stand-ins for the example inputs and record what it does.
+
+    Args:
+        example_inputs: the arguments, a tuple; a single tensor may stand alone. Tensors may be nested in tuples, lists and dicts.
+            Arguments that are not tensors are fixed.
+        input_names: names for the tensors among the arguments (default: the parameter names of the function).
+        dynamic_shapes: "auto": every size of every input may change, unless the program fixes it (see `program.graph.guards`).
+            None: all sizes are those of the examples. Or, per input name, the axes that may change: {"x": {0: "batch"}}.
+
+    Raises RecordError where the program needs the numbers of a tensor (`if x.sum() > 0`, `int(x.max())`), naming the line.
+
+    >>> import frazil as fz
+    >>> print(fz.jit.trace(lambda x: x.reshape(x.shape[0], -1) + 1, (fz.ones(2, 3),), input_names=["x"]).graph.outputs[0])
+    add: float32[x0, x1]
+    """
+    if isinstance(example_inputs, (Tensor, np.ndarray)) or not isinstance(example_inputs, (tuple, list)):
+        example_inputs = (example_inputs,)
+    args, kwargs = tuple(example_inputs), dict(example_kwargs or {})
+    leaves, tree = flatten((args, kwargs))
+    positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
+    parameter_names = leaf_names_of(fn, tree)
+    names = list(input_names or [])
+    if input_names is not None and len(names) != len(positions):
+        raise ArgumentError(f"trace: {len(names)} input names for {len(positions)} tensors")
+    names = names or [_identifier(parameter_names[i]) for i in positions]
+    device = next((leaves[i]._dev for i in positions), device_of("cpu"))
+    if device.recording:
+        device = device.real
+    recorder = Recorder(_name_of(fn), device)
+    for module in _modules_of(fn):
+        recorder.know_module(module)
+    stand_ins = [
+        recorder.input(name, leaves[i], name, _static_axes(name, leaves[i], dynamic_shapes))
+        for name, i in zip(names, positions, strict=True)
+    ]
+    given = list(leaves)
+    for i, stand_in in zip(positions, stand_ins, strict=True):
+        given[i] = stand_in
+    before = [(t, t._a) for t in stand_ins]
+    try:
+        with recorder.active():
+            a, k = unflatten(tree, given)
+            result = fn(*a, **k)
+            outputs, sizes_out, out_tree = _results(recorder, result)
+            graph, changed = recorder.finish(outputs, before)
+    except BaseException:
+        recorder.abandon()
+        raise
+    graph.in_tree, graph.out_tree = tree, out_tree
+    for value in changed.values():
+        if value not in graph.outputs:
+            graph.outputs.append(value)  # kept alive through the passes, taken off again below
+    passes.drop_dead_code(graph)
+    graph.outputs = graph.outputs[: len(outputs)]
+    static = {i: leaf for i, leaf in enumerate(leaves) if i not in positions}
+    return Program(fn, graph.validate(), static, changed, sizes_out, (args, kwargs))
+
+
+def _results(recorder: Recorder, result: Any) -> tuple[list[Tensor], set[int], Tree]:
+    leaves, tree = flatten(result)
+    outputs, sizes_out = [], set()
+    for i, leaf in enumerate(leaves):
+        if isinstance(leaf, Tensor):
+            outputs.append(leaf)
+        elif isinstance(leaf, (SymInt, int)) and not isinstance(leaf, builtins.bool):
+            outputs.append(recorder.device.scalar(leaf, dtypes.int64) if isinstance(leaf, SymInt) else full((), leaf))
+            sizes_out.add(i)
+        else:
+            raise RecordError(
+                f"the recorded function returns a {type(leaf).__name__} (result {i}); it must return tensors, nested in tuples, lists or dicts"
+            )
+    return outputs, sizes_out, tree
+
+
+def leaf_names_of(fn: Any, tree: Tree) -> list[str]:
+    """A name for every leaf of (args, kwargs), from the signature of `fn`."""
+    import inspect
+
+    target = getattr(fn, "forward", fn)
+    try:
+        parameters = list(inspect.signature(target).parameters.values())
+    except (TypeError, ValueError):
+        parameters = []
+    args, kwargs = tree.children
+    names = []
+    for i, child in enumerate(args.children):
+        plain = i < len(parameters) and parameters[i].kind in (parameters[i].POSITIONAL_ONLY, parameters[i].POSITIONAL_OR_KEYWORD)
+        names += leaf_names(child, parameters[i].name if plain else f"x{i}")
+    for key, child in zip(kwargs.context, kwargs.children, strict=True):
+        names += leaf_names(child, key)
+    return names
+
+
+def _identifier(name: str) -> str:
+    return "".join(c if c.isalnum() or c == "_" else "_" for c in name) or "x"
+
+
+def _static_axes(name: str, t: Tensor, dynamic_shapes: Any) -> list[int] | None:
+    """The axes that keep the example's size; None: none of them."""
+    if dynamic_shapes == "auto":
+        return None
+    axes = range(len(t._a.shape))
+    if dynamic_shapes is None:
+        return list(axes)
+    if not isinstance(dynamic_shapes, dict):
+        raise ArgumentError(f"dynamic_shapes: 'auto', None, or {{input name: axes}}, given {dynamic_shapes!r}")
+    free = dynamic_shapes.get(name) or ()
+    return [i for i in axes if i not in free and i - len(axes) not in free]
+
+
+def _name_of(fn: Any) -> str:
+    if hasattr(fn, "named_modules"):
+        return type(fn).__name__
+    name = getattr(fn, "__name__", type(fn).__name__)
+    return "main" if name == "<lambda>" else name
+
+
+def _modules_of(fn: Any) -> list[Any]:
+    """The modules a program can be seen to use: itself, its owner, its closure, its globals by name."""
+    found = []
+    if hasattr(fn, "named_modules"):
+        return [fn]
+    if hasattr(getattr(fn, "__self__", None), "named_modules"):
+        found.append(fn.__self__)
+    for cell in getattr(fn, "__closure__", None) or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            continue
+    code = getattr(fn, "__code__", None)
+    if code is not None:
+        found += [fn.__globals__[name] for name in code.co_names if name in fn.__globals__]
+    return [m for m in found if hasattr(m, "named_modules") and not isinstance(m, type)]
+
+
+def expand(node: Node) -> Graph:
+    """The body of a composite node as a graph; its inputs are the node's, without those left out."""
+    op = OPS[node.op_name]
+    if op.body is None:
+        raise RecordError(f"{op.name} is a primitive: it has no body")
+    recorder = Recorder(op.name, device_of("cpu"))
+    arrays: list[Any] = []
+    for name, value in (
+        zip(op.tensors, node.inputs, strict=False) if not op.packed else ((f"x{i}", v) for i, v in enumerate(node.inputs))
+    ):
+        if value is None:
+            arrays.append(None)
+            continue
+        stand_in = Value(recorder._fresh_name(name), value.spec, kind="input")
+        recorder.graph.inputs.append(stand_in)
+        arrays.append(wrap(TracedArray(stand_in), recorder.device))
+    with recorder.active(), no_grad():
+        results = op.body(*arrays, **node.attrs)
+        outputs = list(results) if op.outputs > 1 else [results]
+        graph, _ = recorder.finish(outputs, [])
+    passes.drop_dead_code(graph)
+    for inner in graph.nodes:
+        inner.source, inner.scope = node.source, node.scope
+    return graph
