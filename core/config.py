@@ -63,7 +63,6 @@ KEYS: Mapping[str, Key] = {
         Key("device", (str,), None, "device of new tensors, such as 'cuda:1'; by default the first one of the backend"),
         Key("default_dtype", (str,), "float32", "dtype of new floating tensors", ("float16", "float32", "float64")),
         Key("strict", (bool,), False, "an op without a kernel on its device is an error, not a detour through the CPU"),
-        Key("sync", (bool,), False, "wait for the device after every op, so that errors and times belong to their line"),
         Key(
             "numpy.keep_memory", (bool,), False, "ask the C library to keep freed blocks (whole process, Linux): faster large ops"
         ),

@@ -6,6 +6,7 @@ from typing import Any, final
 
 import numpy as np
 
+from . import config
 from .errors import DTypeError
 
 _RANK = {"b": 0, "i": 1, "f": 2, "c": 3}
@@ -95,7 +96,7 @@ ALIASES = {
 #: `array.dtype` of any opened backend -> frazil dtype. Backends add theirs when they open.
 NATIVE: dict[Any, dtype] = {t.numpy: t for t in ALL.values()} | {t: t for t in ALL.values()}
 
-_default: list[dtype] = [float32]
+_default: list[dtype | None] = [None]
 
 
 def by_name(name: str) -> dtype:
@@ -130,13 +131,13 @@ def as_dtype(value: Any) -> dtype:
 
 
 def get_default_dtype() -> dtype:
-    """The dtype of floating tensors made without one; float32 unless changed.
+    """The dtype of floating tensors made without one: that of `fz.set_default_dtype`, else of the configuration, else float32.
 
     >>> import frazil as fz
     >>> fz.get_default_dtype()
     frazil.float32
     """
-    return _default[0]
+    return _default[0] or ALL[config.get("default_dtype")]
 
 
 def set_default_dtype(d: dtype) -> None:

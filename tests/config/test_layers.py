@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 import subprocess
 import sys
 import threading
@@ -71,9 +73,9 @@ def test_layers_are_asked_from_the_strongest_to_the_weakest(fresh_config, monkey
 
 
 def test_project_and_user_file_are_merged_key_by_key(fresh_config):
-    write(user_file(fresh_config), "strict = true\nsync = true")
-    write(fresh_config / "frazil.toml", "sync = false")
-    assert (get("strict"), get("sync")) == (True, False)
+    write(user_file(fresh_config), 'strict = true\ndefault_dtype = "float64"')
+    write(fresh_config / "frazil.toml", "strict = false")
+    assert (get("strict"), get("default_dtype")) == (False, "float64")
     assert files() == [fresh_config / "frazil.toml", user_file(fresh_config)]
 
 
@@ -227,3 +229,41 @@ def test_every_key_has_one_line_of_help_and_a_default_of_its_type():
     for key in KEYS.values():
         assert key.help and "\n" not in key.help
         assert key.default is None or key.check(key.default) is None
+
+
+def test_every_key_is_asked_for_somewhere(root):
+    """A setting that nobody reads would be accepted and do nothing."""
+    sources = "".join(path.read_text() for folder in ("core", "backends") for path in (root / folder).rglob("*.py"))
+    unread = {name for name in KEYS if f'config.get("{name}")' not in sources}
+    assert unread <= {"opencl.device"}  # of a backend that is known but does not exist yet
+
+
+def test_default_dtype():
+    import frazil as fz
+
+    with config(default_dtype="float64"):
+        assert fz.ones(2).dtype is fz.float64
+        assert (fz.tensor([1, 2]) / 2).dtype is fz.float64
+    assert fz.ones(2).dtype is fz.float32
+
+
+def test_kept_memory_spares_page_faults():
+    """With freed blocks kept, computing into memory of the same size again touches no new page."""
+    code = """if True:
+        import resource, frazil as fz
+        x = fz.ones(1 << 20)
+        for _ in range(3): x + 1
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(10): x + 1
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+    """
+
+    def faults(keep: str) -> int:
+        environment = {**os.environ, "FRAZIL_NUMPY_KEEP_MEMORY": keep}
+        return int(
+            subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, timeout=60, check=True).stdout
+        )
+
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("only glibc can be asked to keep freed memory")
+    assert faults("1") < 100 < faults("0")

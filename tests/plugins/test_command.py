@@ -99,11 +99,11 @@ def test_backends_shows_devices_and_how_to_get_more(frazil, toy):
 
 
 def test_config_origin(frazil, tmp_path):
-    result = frazil("config", "--origin", file="strict = true", FRAZIL_SYNC="1")
+    result = frazil("config", "--origin", file="strict = true", FRAZIL_DEFAULT_DTYPE="float64")
     rows = {line.split()[0]: line.split(maxsplit=2)[1:] for line in result.stdout.splitlines()[1:]}
     assert set(rows) == set(KEYS)
     assert rows["strict"] == ["true", str(tmp_path / "here" / "frazil.toml")]
-    assert rows["sync"] == ["true", "environment variable FRAZIL_SYNC"]
+    assert rows["default_dtype"] == ["float64", "environment variable FRAZIL_DEFAULT_DTYPE"]
     assert rows["backend"] == ["numpy", "default"]
 
 
