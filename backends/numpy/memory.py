@@ -12,8 +12,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 def keep_freed_blocks() -> bool:
     """Let malloc keep what is freed instead of handing it back to the system; True where the C library does so (glibc).
 
-    By default each result above 128 KiB comes fresh from the system, and touching its pages costs more than filling it. This
-    concerns the whole process, for good: memory use stays at its peak.
+    By default freed memory at the top of the heap goes back, and blocks above 32 MiB always do: the next result of that size then
+    pays for new pages, which costs more than filling it. This concerns the whole process, for good: memory use stays at its peak.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
