@@ -269,10 +269,17 @@ def _scatter_permute(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tens
     return OPS["permute"].call(new, dims=tuple(inverse))  # type: ignore[attr-defined, no-any-return]
 
 
+def _scatter_select(before: Tensor, new: Tensor, dim: int, index: Any) -> Tensor:
+    from .ops.shape import select_scatter
+
+    return select_scatter(before, new, dim, index)
+
+
 _SCATTER: dict[str, Callable[[Tensor, Tensor, dict[str, Any]], Tensor]] = {
     "reshape": lambda before, new, attrs: OPS["reshape"].call(new, shape=tuple(before._a.shape)),  # type: ignore[attr-defined]
     "permute": _scatter_permute,
     "slice": lambda before, new, attrs: OPS["slice_scatter"].call(before, new, **attrs),  # type: ignore[attr-defined]
+    "select": lambda before, new, attrs: _scatter_select(before, new, **attrs),
     "diagonal": lambda before, new, attrs: OPS["diagonal_scatter"].call(before, new, **attrs),  # type: ignore[attr-defined]
     "detach": lambda before, new, attrs: new,
 }

@@ -32,16 +32,18 @@ _OTHER_NAMES = {"axis": "dim", "axes": "dims", "keepdims": "keepdim"}
 
 def make_call(op: Op) -> Callable[..., Any]:
     """The public function of `op`."""
-    if not op.attributes and not op.packed and not op.optional and op.canon is None and op.outputs == 1 and not op.view:
+    if not op.packed and not op.optional and not op.required and op.outputs == 1 and not op.view:
         if len(op.tensors) == 1:
             return _named(_unary(op), op)
-        if len(op.tensors) == 2:
+        if len(op.tensors) == 2 and not op.attributes:
             return _named(_binary(op), op)
+    if op.packed:
 
-    def call(*args: Any, **attrs: Any) -> Any:
-        return general_call(op, args, attrs)
+        def call(*args: Any, **attrs: Any) -> Any:
+            return general_call(op, args, attrs)
 
-    return _named(call, op)
+        return _named(call, op)
+    return _named(_with_attributes(op), op)
 
 
 def _named(call: Callable[..., Any], op: Op) -> Callable[..., Any]:
@@ -60,27 +62,29 @@ def _unary(op: Op) -> Callable[..., Any]:
     differentiable = op.differentiable
     save_shapes = op.save_shapes
     composite = op.kind == "composite"
+    defaults = op.defaults
     recordings = RECORDINGS
+    with_attributes = _with_attributes(op)
 
-    def call(x: Any, *rest: Any, **attrs: Any) -> Any:
-        if rest or attrs or recordings[0] or not isinstance(x, Tensor):
-            return general_call(op, (x, *rest), attrs)
+    def call(x: Any, *rest: Any, **given: Any) -> Any:
+        if rest or given or recordings[0] or not isinstance(x, Tensor):
+            return with_attributes(x, *rest, **given)
         xa = x._a
         device = x._dev
         kernel = device.kernels[name]
         if kernel is None or (composite and not differentiable and x._rg) or (floats_only and NATIVE[xa.dtype].kind != "f"):
-            return general_call(op, (x,), attrs)
+            return general_call(op, (x,), {})
         try:
-            ya = kernel(xa)
+            ya = kernel(xa, **defaults) if defaults else kernel(xa)
         except Exception as error:
-            raise explain(op, (x,), {}, error) from error
+            raise explain(op, (x,), defaults, error) from error
         y = _new(Tensor)
         y._a = ya
         y._dev = device
         if x._rg and differentiable and STATE.grad:
             ver = x._ver
             y._node = node = Node(
-                op, (x._node or x,), (x,) if save else None, None if ver is None else (ver[0],), attrs, ya.shape, ya.dtype
+                op, (x._node or x,), (x,) if save else None, None if ver is None else (ver[0],), defaults, ya.shape, ya.dtype
             )
             y._rg = True
             if save_output:
@@ -103,6 +107,7 @@ def _binary(op: Op) -> Callable[..., Any]:
     save_shapes = op.save_shapes
     composite = op.kind == "composite"
     recordings = RECORDINGS
+    numbers = op.promote in ("common", "float")
 
     def call(a: Any, b: Any, *rest: Any, **attrs: Any) -> Any:
         try:
@@ -111,7 +116,10 @@ def _binary(op: Op) -> Callable[..., Any]:
             ba = b._a
             fast = device is b._dev and aa.dtype is ba.dtype
         except AttributeError:
-            fast = False
+            fast = numbers and (type(b) is float or type(b) is int) and isinstance(a, Tensor) and NATIVE[a._a.dtype].kind == "f"
+            if fast and not recordings[0]:
+                b = device.scalar(b, NATIVE[aa.dtype])
+                ba = b._a
         if not fast or rest or attrs or recordings[0]:
             return general_call(op, (a, b, *rest), attrs)
         kernel = device.kernels[name]
@@ -149,6 +157,55 @@ def _binary(op: Op) -> Callable[..., Any]:
     return call
 
 
+def _with_attributes(op: Op) -> Callable[..., Any]:
+    """Ops with attributes or optional tensors: quick when all tensors are of one device and dtype, as they nearly always are."""
+    count, least = len(op.tensors), len(op.tensors) - op.optional
+    defaults, names, canon = op.defaults, op.attributes, op.canon
+    required = [(names.index(name), name) for name in op.required]
+    one_dtype = op.promote is not None and op.promoted is None
+    floats_only = op.promote == "float"
+    plain = op.promoted is None and count > 0
+    recordings = RECORDINGS
+
+    def call(*args: Any, **given: Any) -> Any:
+        tensors = args[:count]
+        if recordings[0] or not plain or len(tensors) < least:
+            return general_call(op, args, given)
+        try:
+            device = tensors[0]._dev
+            dtype = tensors[0]._a.dtype
+            for t in tensors[1:]:
+                if t is not None and (t._dev is not device or (one_dtype and t._a.dtype is not dtype)):
+                    return general_call(op, args, given)
+        except AttributeError:  # not a tensor
+            return general_call(op, args, given)
+        if floats_only and NATIVE[dtype].kind != "f":
+            return general_call(op, args, given)
+        if given or len(args) > count:
+            attrs = defaults.copy()
+            attrs.update(zip(names, args[count:]))  # noqa: B905  (too many are found below)
+            attrs.update(given)
+            if len(attrs) != len(defaults) or len(args) - count > len(names):
+                return general_call(op, args, given)
+            for position, name in required:
+                if position >= len(args) - count and name not in given:
+                    return general_call(op, args, given)
+            if canon is not None:
+                try:
+                    attrs = canon(*tensors, *[None] * (count - len(tensors)), **attrs)
+                except FrazilError as error:
+                    raise _noted(op, tensors, attrs, error) from None
+        elif required:
+            return general_call(op, args, given)
+        else:
+            attrs = defaults
+        if len(tensors) < count:
+            tensors += (None,) * (count - len(tensors))
+        return run(op, tensors, attrs, device)
+
+    return call
+
+
 def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Any op with any arguments: attributes by position, numbers, promotion, recording."""
     out = attrs.pop("out", None) if "out" in attrs and "out" not in op.defaults else None
@@ -171,14 +228,13 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     return result
 
 
-def run(op: Op, tensors: list[Any], attrs: dict[str, Any], device: Any) -> Any:
+def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
     """The op on tensors of one device and dtype, with canonical attributes."""
     tracked = False
-    if STATE.grad:
-        for t in tensors:
-            if t is not None and t._rg:
-                tracked = True
-                break
+    for t in tensors:
+        if t is not None and t._rg:
+            tracked = STATE.grad
+            break
     kernel = device.kernels[op.name]
     if op.body is not None and (kernel is None or (tracked and not op.differentiable)):
         if not tracked or not op.differentiable:
@@ -215,24 +271,19 @@ def run(op: Op, tensors: list[Any], attrs: dict[str, Any], device: Any) -> Any:
     return y
 
 
-def _node(op: Op, tensors: list[Any], attrs: dict[str, Any], shape: Any, dtype: Any) -> Node:
-    save = op.save_inputs
-    inputs = versions = None
-    if save:
-        if op.packed:
-            inputs = tensors
-        else:
-            inputs = [None] * len(tensors)
-            for i in save:
-                if i < len(tensors):
-                    inputs[i] = tensors[i]
+def _node(op: Op, tensors: Any, attrs: dict[str, Any], shape: Any, dtype: Any) -> Node:
+    inputs: Any = None
+    versions = None
+    if op.saves_all:
+        inputs = tensors
+    elif op.save_inputs:
+        save = op.save_inputs
+        inputs = [t if i in save else None for i, t in enumerate(tensors)]
+    if inputs is not None:
         for t in inputs:
             if t is not None and t._ver is not None:
                 versions = [0 if t is None or t._ver is None else t._ver[0] for t in inputs]
                 break
-    elif op.packed and any(kind == "inputs" for plan in op.vjp_plans if plan for kind, _ in plan[1]):
-        inputs = tensors
-        versions = [0 if t is None or t._ver is None else t._ver[0] for t in tensors]
     edges = tuple([(t._node or t) if t is not None and t._rg else None for t in tensors])
     node = Node(op, edges, inputs, versions, attrs, shape, dtype)
     if op.save_shapes:
@@ -240,7 +291,7 @@ def _node(op: Op, tensors: list[Any], attrs: dict[str, Any], shape: Any, dtype: 
     return node
 
 
-def _several(op: Op, tensors: list[Any], attrs: dict[str, Any], arrays: Any, device: Any, tracked: bool) -> tuple[Tensor, ...]:
+def _several(op: Op, tensors: Any, attrs: dict[str, Any], arrays: Any, device: Any, tracked: bool) -> tuple[Tensor, ...]:
     results = tuple(wrap(a, device) for a in arrays)
     if tracked and op.differentiable:
         parent = _node(op, tensors, attrs, tuple(a.shape for a in arrays), tuple(a.dtype for a in arrays))

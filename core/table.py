@@ -120,7 +120,9 @@ class Op:
                 self.save_shapes |= source[0] in ("shape", "shapes")
                 plan.append(source)
             self.vjp_plans.append((function, tuple(plan)))
-        self.save_inputs = tuple(sorted(save))
+        self.save_inputs = frozenset(save)
+        #: A packed op whose vjp wants the values of its tensors.
+        self.saves_all = self.packed and bool(save or any(kind == "inputs" for plan in self.vjp_plans if plan for kind, _ in plan[1]))
         #: Per tensor parameter: can a gradient flow into it at all?
         self.differentiable = vjp is not None
 

@@ -321,6 +321,11 @@ def slice_(x: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
 
 
 @kernel
+def select(x: Array, *, dim: int, index: int) -> Array:
+    return x[(slice(None),) * dim + (index, ...)]  # the dots keep 0-d results arrays, which share memory
+
+
+@kernel
 def slice_scatter(x: Array, src: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
     y = np.array(x)
     y[tuple(map(slice, starts, stops, steps))] = src

@@ -118,9 +118,15 @@ class Module:
 
     def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
         state = self.__dict__
-        for registry in ("_parameters", "_buffers", "_modules"):
-            members = state.get(registry)
-            if members is not None and name in members:
+        if "_parameters" in state:  # written out, because every forward comes here for its weights
+            members = state["_parameters"]
+            if name in members:
+                return members[name]
+            members = state["_modules"]
+            if name in members:
+                return members[name]
+            members = state["_buffers"]
+            if name in members:
                 return members[name]
         message = f"'{type(self).__name__}' object has no attribute '{name}'"
         if "_parameters" not in state:

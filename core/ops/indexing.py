@@ -14,7 +14,7 @@ from ..table import E, S, Spec, function, ints, op, primitive, values
 from ..tensor import Tensor
 from .common import broadcast, checked_dim, like, same
 from .elementwise import cast, where
-from .shape import expand, reshape, slice, unsqueeze
+from .shape import expand, reshape, select, slice, unsqueeze
 
 
 def _integer_index(name: str, index: Spec) -> None:
@@ -317,8 +317,6 @@ def _positions(x: Tensor, indices: list[Any]) -> list[Any]:
 
 def slice_column(x: Tensor, column: int) -> Tensor:
     """Column of a matrix."""
-    from .shape import select
-
     return select(x, 1, column)
 
 
@@ -606,9 +604,16 @@ def _parse(x: Tensor, key: Any) -> tuple[Tensor, list[Any]]:
     return x, advanced
 
 
+_WHOLE = builtins.slice(None)
+
+
 @function(methods=["__getitem__"], name="getitem")
 def getitem(x: Tensor, key: Any) -> Tensor:
     """`x[key]`: integers, slices, None and ... give a view; index tensors, lists and masks give a copy."""
+    if type(key) is int:
+        return select(x, dim=0, index=key)
+    if type(key) is tuple and len(key) == 2 and type(key[1]) is int and type(key[0]) is builtins.slice and key[0] == _WHOLE:  # x[:, i]
+        return select(x, dim=1, index=key[1])
     x, advanced = _parse(x, key)
     if all(i is None for i in advanced):
         return x

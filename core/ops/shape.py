@@ -405,27 +405,53 @@ def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
     return slice(input, starts=starts, stops=stops, steps=(1,) * len(shape))
 
 
-@function(methods=["select"])
-def select(input: Tensor, dim: int, index: Any) -> Tensor:
+def _canon_select(x: Tensor, *, dim: Any, index: Any) -> dict[str, Any]:
+    shape = x._a.shape
+    dim = checked_dim("select", dim, len(shape))
+    if not shape:
+        raise DimError("select: a 0-d tensor has no elements to choose from")
+    if isinstance(index, Tensor):
+        index = int(index)
+    n = shape[dim]
+    if isinstance(index, int):
+        if not -n <= index < n:  # a symbolic n notes the answer as a guard
+            raise DimError(f"select: index {index} is out of range for dimension {dim} of size {n}")
+        if index < 0:
+            index = index + n
+    return {"dim": dim, "index": index}
+
+
+def _row(shape: Any, dim: int, index: Any) -> dict[str, Any]:
+    """The slice of one element."""
+    return {
+        "starts": tuple(index if i == dim else 0 for i in range(len(shape))),
+        "stops": tuple(index + 1 if i == dim else n for i, n in enumerate(shape)),
+        "steps": (1,) * len(shape),
+    }
+
+
+@op(
+    vjp=lambda g, x_shape, dim, index: _zeros_around(unsqueeze(g, dim), x_shape, **_row(x_shape, dim, index)),
+    canon=_canon_select,
+    view=True,
+    rule=lambda x, *, dim, index: Spec(x.shape[:dim] + x.shape[dim + 1 :], x.dtype),
+    samples=[S(3, 4, dim=0, index=1), S(3, 4, dim=1, index=-1), S.ints(3, dim=0, index=0)],
+    errors=[E(S(3, dim=0, index=3), "select: index 3 is out of range"), E(S(dim=0, index=0), "select: a 0-d tensor")],
+)
+def select(x, /, *, dim, index):
     """A view of the element `index` along `dim`, without that dimension.
 
     >>> import frazil as fz
     >>> fz.tensor([[1, 2], [3, 4]]).select(1, 0)
     tensor([1, 3])
     """
-    shape = tuple(input._a.shape)
-    dim = checked_dim("select", dim, len(shape))
-    if not shape:
-        raise DimError("select: a 0-d tensor has no elements to choose from")
-    n = shape[dim]
-    if isinstance(index, Tensor):
-        index = int(index)
-    if isinstance(index, int) and not -n <= index < n:
-        raise DimError(f"select: index {index} is out of range for dimension {dim} of size {n}")
-    if isinstance(index, int) and index < 0:
-        index = index + n
-    one = narrow(input, dim, index, 1)
-    return reshape(one, shape=shape[:dim] + shape[dim + 1 :])
+    shape = tuple(x._a.shape)
+    return reshape(slice(x, **_row(shape, dim, index)), shape=shape[:dim] + shape[dim + 1 :])
+
+
+def select_scatter(x: Tensor, src: Tensor, dim: int, index: Any) -> Tensor:
+    """A copy of x with the element `index` along `dim` replaced by src."""
+    return slice_scatter(x, unsqueeze(src, dim), **_row(x._a.shape, dim, index))
 
 
 def _canon_diagonal(x: Tensor, *, offset: int, dim1: int, dim2: int) -> dict[str, Any]:
