@@ -7,14 +7,12 @@ so a changed byte is noticed.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import contextlib
-import hashlib
 import io
 import json
 import math
 import os
-import tempfile
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any, final
@@ -160,7 +158,7 @@ class _Writer:
         if kind is complex:
             return {"$complex": [repr(value.real), repr(value.imag)]}
         if kind is bytes:
-            return {"$bytes": base64.b64encode(value).decode()}
+            return {"$bytes": binascii.b2a_base64(value, newline=False).decode()}
         if kind is dtypes.dtype:
             return {"$dtype": value.name}
         if isinstance(value, device):
@@ -259,6 +257,8 @@ def _bytes_of(array: np.ndarray[Any, Any]) -> memoryview | bytes:
 
 
 def _digest(entries: Mapping[str, Any], structure: str, chunks: list[Any]) -> str:
+    import hashlib  # here, as `tempfile` below: they would make every `import frazil` slower
+
     digest = hashlib.sha256()
     digest.update(json.dumps([dict(entries), structure], sort_keys=True).encode())
     for chunk in chunks:
@@ -273,6 +273,8 @@ def _opened_for_writing(f: File) -> Iterator[IO[bytes]]:
         yield f
         return
     path = os.path.realpath(os.fspath(f))
+    import tempfile
+
     descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=f".{os.path.basename(path)}.", suffix=".tmp")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -458,7 +460,7 @@ class _Reader:
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     "$float": float,
     "$complex": lambda parts: complex(float(parts[0]), float(parts[1])),
-    "$bytes": lambda text: base64.b64decode(text, validate=True),
+    "$bytes": lambda text: binascii.a2b_base64(text, strict_mode=True),
     "$dtype": dtypes.by_name,
     "$device": device,
     "$tuple": tuple,
