@@ -16,8 +16,8 @@ from typing import Any, final
 
 import pluggy
 
-from frazil import config
 from frazil.backend import CONTRACT, Backend
+from frazil.config import config
 from frazil.errors import BackendError, DeviceError, FrazilError, PluginWarning
 
 from . import builtin, hookspecs

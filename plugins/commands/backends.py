@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from typing import Any
 
-from frazil import config
+from frazil.config import config
 from frazil.errors import FrazilError
 
 from .. import MANAGER, BackendRecord

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 
-from frazil import config
-from frazil.config import KEYS
+from frazil.config import KEYS, config
 
 from .output import add_json_option, show
 

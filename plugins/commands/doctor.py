@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 
 import frazil
-from frazil import config
-from frazil.config import files
+from frazil.config import config, files
 from frazil.errors import ConfigError
 
 from .. import MANAGER

@@ -14,7 +14,7 @@ MISTAKES = {
     "core/planted.py": "from .config import get\n\nget(1)\n",
     "backends/planted.py": "from frazil.config import get\n\nget(1)\n",
     "exporters/planted.py": "from frazil.config import get\n\nget(1)\n",
-    "plugins/planted.py": "from frazil import config\n\nconfig.get(1)\n",
+    "plugins/planted.py": "from frazil.config import get\n\nget(1)\n",
 }
 
 
