@@ -8,10 +8,12 @@ from typing import Any, final
 import numpy as np
 
 from frazil.backend import Backend, Capabilities, Kernel
+from frazil.config import config
 from frazil.dtypes import ALL
 
 from . import conv, optim, pool, random
 from .kernels import KERNELS
+from .memory import keep_freed_blocks
 
 __all__ = ["NumpyBackend"]
 
@@ -24,6 +26,8 @@ class NumpyBackend(Backend):
     device_type = "cpu"
 
     def __init__(self) -> None:
+        if config.get("numpy.keep_memory"):
+            keep_freed_blocks()
         # PyTorch computes with inf and NaN without a word, and so do we; the user's own NumPy code keeps its warnings because
         # kernels run inside this state only where they are entered through it (see `quiet`).
         self._kernels: dict[str, Kernel] = {**KERNELS, **conv.KERNELS, **pool.KERNELS, **random.KERNELS, **optim.KERNELS}
