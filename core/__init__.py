@@ -6,4 +6,111 @@ if __name__ != "frazil":
         "run `pip install -e .` in the repository and `import frazil` instead"
     )
 
+import math as _math
+from typing import Any as _Any
+
+from . import config as _config
+from . import debug, dtypes, errors, ops
+from . import tensor as _tensor
+from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
+from .config import config, configure
+from .creation import (
+    arange,
+    as_tensor,
+    asarray,
+    empty,
+    empty_like,
+    eye,
+    from_numpy,
+    full,
+    full_like,
+    is_tensor,
+    linspace,
+    logspace,
+    numel_of as numel,
+    ones,
+    ones_like,
+    range,
+    scalar_tensor,
+    tensor,
+    tril_indices,
+    triu_indices,
+    zeros,
+    zeros_like,
+)
+from .device import device, get_default_device, set_default_device
+from .dtypes import (
+    can_cast,
+    complex64,
+    complex128,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    set_default_dtype,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from .ops.linalg import matrix_transpose as _matrix_transpose
+from .printing import set_printoptions
+from .random import (
+    Generator,
+    bernoulli,
+    default_generator,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
+)
+from .serialization import load, save
+from .table import FUNCTIONS as _FUNCTIONS
+from .table import METHODS as _METHODS
+from .table import OPS as _OPS
+from .tensor import Size, Tensor
+
 __version__ = "0.1.0"
+
+bool = dtypes.bool_
+half, float, double, cfloat, cdouble = float16, float32, float64, complex64, complex128
+short, int, long = int16, int32, int64
+pi, e, inf, nan = _math.pi, _math.e, _math.inf, _math.nan
+
+# The public ops become functions of this module, and every op a method of Tensor.
+globals().update({name: entry.call for name, entry in _OPS.items() if entry.public} | _FUNCTIONS)
+abs = _OPS["abs"].call
+_tensor.attach_methods(_METHODS)
+
+from . import autograd, jit, nn, optim, random, utils  # noqa: E402  (they need the names above)
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "onnx":  # the exporters load onnx and onnxruntime, so only when asked for
+        import importlib
+
+        return importlib.import_module("frazil.plugins").exporter("onnx")
+    if name == "plugins":
+        import importlib
+
+        return importlib.import_module("frazil.plugins")
+    near = __import__("difflib").get_close_matches(name, globals(), 1)
+    raise AttributeError(f"module 'frazil' has no attribute {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, final
 
@@ -28,8 +29,8 @@ class NumpyBackend(Backend):
     def __init__(self) -> None:
         if config.get("numpy.keep_memory"):
             keep_freed_blocks()
-        # PyTorch computes with inf and NaN without a word, and so do we; the user's own NumPy code keeps its warnings because
-        # kernels run inside this state only where they are entered through it (see `quiet`).
+        # Infinities and NaN are values here, as in PyTorch. Only warnings that arise inside frazil are silenced.
+        warnings.filterwarnings("ignore", r".* encountered in ", RuntimeWarning, r"frazil(\.|$)")
         self._kernels: dict[str, Kernel] = {**KERNELS, **conv.KERNELS, **pool.KERNELS, **random.KERNELS, **optim.KERNELS}
 
     def device_count(self) -> int:

@@ -1,0 +1,1 @@
+"""Ratios of frazil to PyTorch on the CPU, both sides in one run: `python -m benchmarks`."""

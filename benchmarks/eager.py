@@ -1,0 +1,85 @@
+"""Eager cases: small operations, and whole training steps of the same model with the same weights on both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+import frazil as fz
+
+from .harness import Case
+
+
+def small_ops() -> Iterator[Case]:
+    """Operations on 16 floats that require grad: the cost of a call, not of arithmetic."""
+
+    def functions(lib: Any) -> dict[str, Callable[[], object]]:
+        a, b = lib.ones(16, requires_grad=True), lib.ones(16, requires_grad=True)
+        m = lib.ones(4, 4, requires_grad=True)
+        return {
+            "add": lambda: a + b,
+            "mul": lambda: a * b,
+            "relu": lambda: lib.relu(a),
+            "sum": lambda: a.sum(),
+            "matmul 4x4": lambda: m @ m,
+        }
+
+    ours, theirs = functions(fz), functions(torch)
+    for name, fn in ours.items():
+        yield Case(name, fn, theirs[name], None, "small ops")
+
+
+def _mlp(lib: Any, *sizes: int) -> Any:
+    layers: list[Any] = []
+    for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        layers += [lib.nn.Linear(n, m)] + ([lib.nn.ReLU()] if i < len(sizes) - 2 else [])
+    return lib.nn.Sequential(*layers)
+
+
+def _convnet(lib: Any) -> Any:
+    nn = lib.nn
+    return nn.Sequential(
+        nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Linear(128, 10),
+    )  # fmt: skip
+
+
+def _training_step(lib: Any, model: Any, optimiser: Any, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
+    inputs, targets = lib.tensor(x), lib.tensor(y)
+    loss_of = lib.nn.CrossEntropyLoss()
+
+    def step() -> object:
+        optimiser.zero_grad()
+        loss = loss_of(model(inputs), targets)
+        loss.backward()
+        optimiser.step()
+        return loss
+
+    return step
+
+
+def training_steps() -> Iterator[Case]:
+    """Forward, cross entropy, backward, optimiser."""
+    models: list[tuple[str, Callable[[Any], Any], tuple[int, ...], int, str, float]] = [
+        ("MLP 2-16-16-2, batch 32, SGD", lambda lib: _mlp(lib, 2, 16, 16, 2), (32, 2), 2, "SGD", 1.0),
+        ("MLP 784-256-128-10, batch 64, Adam", lambda lib: _mlp(lib, 784, 256, 128, 10), (64, 784), 10, "Adam", 1.0),
+        ("ConvNet 28x28, batch 64, SGD", _convnet, (64, 1, 28, 28), 10, "SGD", 2.0),
+    ]
+    rng = np.random.default_rng(0)
+    for name, build, shape, classes, optimiser, bar in models:
+        x = rng.standard_normal(shape).astype(np.float32)
+        y = rng.integers(0, classes, shape[0])
+        theirs = build(torch)
+        ours = build(fz)
+        ours.load_state_dict({k: fz.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
+        yield Case(
+            name,
+            _training_step(fz, ours, getattr(fz.optim, optimiser)(ours.parameters(), lr=1e-3), x, y),
+            _training_step(torch, theirs, getattr(torch.optim, optimiser)(theirs.parameters(), lr=1e-3), x, y),
+            bar,
+            "training steps",
+        )
