@@ -7,12 +7,17 @@ NumPy gives them for 0-d; `writable` turns them into arrays when somebody wants 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 Array = Any  # ndarray or NumPy scalar
+
+# PyTorch computes with inf and NaN without a word, and so do we. A filter, because it costs nothing while all is finite (np.errstate costs
+# more than a small kernel), and because the user's own NumPy code keeps its warnings.
+warnings.filterwarnings("ignore", "(divide by zero|invalid value|overflow|underflow) encountered", RuntimeWarning, r"frazil\.")
 
 KERNELS: dict[str, Callable[..., Any]] = {
     # NumPy's own functions, without a frame around them
