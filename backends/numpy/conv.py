@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -186,3 +186,10 @@ def conv_input_grad(
 
     split(work, len(x), nbytes=g.nbytes + x.nbytes * math.prod(kernel) // math.prod(stride))
     return x
+
+
+KERNELS: dict[str, Callable[..., Any]] = {
+    "conv": conv,
+    "conv_input_grad": conv_input_grad,
+    "conv_weight_grad": conv_weight_grad,
+}

@@ -249,3 +249,12 @@ def avg_pool_grad(
                 target += source
         part = spread
     return part.reshape(*g.shape[:2], *size)
+
+
+KERNELS: dict[str, Callable[..., Any]] = {
+    "max_pool": max_pool,
+    "max_pool_indices": max_pool_indices,
+    "max_pool_grad": max_pool_grad,
+    "avg_pool": avg_pool,
+    "avg_pool_grad": avg_pool_grad,
+}

@@ -55,14 +55,20 @@ def random_bits(state: np.ndarray, *, n: int) -> np.ndarray:
     return out
 
 
-def uniform(state: np.ndarray, *, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Uniform floats in [0, 1): multiples of 2**-24 (float32, from one word each) or 2**-53 (float64, from two)."""
+def random_uniform(state: np.ndarray, *, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Uniform floats in [0, 1), of as many bits as the dtype holds below 1."""
     out = np.empty(math.prod(shape), dtype.name)
-    if out.dtype == np.float32:
-        _fill(state, out, 8, _uniform32)
-    else:
+    if out.dtype == np.float64:
         _fill(state, out, 4, _uniform64)
+    else:
+        _fill(state, out, 8, _uniform32 if out.dtype == np.float32 else _uniform16)
     return out.reshape(shape)
+
+
+def _uniform16(raw: np.ndarray, out: np.ndarray) -> None:
+    words = raw.view("<u4")[: out.size]
+    np.right_shift(words, 21, out=words)
+    np.multiply(words, 2**-11, out=out, casting="same_kind")
 
 
 def _uniform32(raw: np.ndarray, out: np.ndarray) -> None:
@@ -79,13 +85,13 @@ def _uniform64(raw: np.ndarray, out: np.ndarray) -> None:
     np.multiply(out, 2**-53, out=out)
 
 
-def normal(state: np.ndarray, *, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+def random_normal(state: np.ndarray, *, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Standard normal floats, by pairs (Box and Muller), computed in float64."""
     out = np.empty(math.prod(shape), dtype.name)
-    if out.dtype == np.float32:
-        _fill(state, out, 8, _normal32)
-    else:
+    if out.dtype == np.float64:
         _fill(state, out, 4, _normal64)
+    else:
+        _fill(state, out, 8, _normal32)
     return out.reshape(shape)
 
 
@@ -117,3 +123,39 @@ def _box_muller(radius: np.ndarray, angle: np.ndarray, unit: float, out: np.ndar
     wave *= radius
     pairs[:, 1] = wave
     np.copyto(out, pairs.reshape(-1)[: out.size])
+
+
+def random_int63(state: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
+    """Uniform int64 in 0 .. 2**63 - 1."""
+    out = np.empty(math.prod(shape), np.int64)
+    _fill(state, out, 4, _int63)
+    return out.reshape(shape)
+
+
+def _int63(raw: np.ndarray, out: np.ndarray) -> None:
+    np.right_shift(raw[: out.size], 1, out=out.view(np.uint64))
+
+
+def random_permutation(state: np.ndarray, *, n: int) -> np.ndarray:
+    """0 .. n - 1 in the stable order of n random integers."""
+    keys = random_int63(state, shape=(n,))
+    order = np.argsort(keys)  # two to three times as fast as a stable sort, and the same unless keys are equal
+    in_order = keys[order]
+    return np.argsort(keys, kind="stable") if (in_order[1:] == in_order[:-1]).any() else order
+
+
+def first_above(edges: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """For every point, how many of the ascending edges (last dimension) are not above it."""
+    rows = zip(edges.reshape(-1, edges.shape[-1]), points.reshape(-1, points.shape[-1]), strict=True)
+    found = [np.searchsorted(edge, point, side="right") for edge, point in rows]
+    return np.stack(found).reshape(points.shape) if found else np.zeros(points.shape, np.int64)
+
+
+KERNELS: dict[str, Callable[..., Any]] = {
+    "random_bits": random_bits,
+    "random_uniform": random_uniform,
+    "random_normal": random_normal,
+    "random_int63": random_int63,
+    "random_permutation": random_permutation,
+    "first_above": first_above,
+}

@@ -13,8 +13,8 @@ _MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
 _WEYL = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)
 _LOW = 0xFFFFFFFF
 
-# Philox4x64-10 as core/random.py uses it. x holds words 0 and 2 of a block of four 64-bit words, y words 1 and 3, one column per
-# block. A round multiplies x by two constants and keeps both halves of the 128-bit products; the upper half takes four products of
+# Philox4x64-10 as core/random.py uses it. x holds words 0 and 2 of a block of four 64-bit words, y words 1 and 3, one column
+# per block. A round multiplies x by two constants and keeps both halves of the 128-bit products, the upper half from products of
 # 32-bit digits. ONNX multiplies and adds uint64 modulo 2**64.
 _TEXT = """
 <domain: "{domain}", opset_import: ["": {opset}]>
