@@ -1,4 +1,5 @@
-"""The graph of a recorded program: values, the nodes that make them, and what the program keeps outside (parameters, state, guards)."""
+"""The graph of a recorded program: values, the nodes that make them, and what the program keeps outside (parameters, state,
+guards)."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class Scope(NamedTuple):
 class Value:
     """A tensor of the program: an input, something captured from outside, or a node's result.
 
-    `kind` is None for a node's result, else "input", "param", "buffer", "constant" or "state"; `tensor` is the captured eager tensor.
+    `kind` is None for a node's result, else "input", "param", "buffer", "constant" or "state"; `tensor` is the captured eager
+    tensor.
     """
 
     __slots__ = ("kind", "name", "producer", "spec", "tensor")
@@ -115,7 +117,9 @@ class Guard:
         return self.condition if self.expected else ~self.condition
 
     def __str__(self) -> str:
-        return f"{self.condition.describe()} is {self.expected}" + (f" ({self.source})" if self.source else "")
+        # an equation reads better than an inequality that is false
+        condition, expected = (self.holds, True) if self.condition.op in ("==", "!=") else (self.condition, self.expected)
+        return f"{condition.describe()} is {expected}" + (f" ({self.source})" if self.source else "")
 
 
 @dataclass(frozen=True)
@@ -274,8 +278,8 @@ class Graph:
     # --- checking
 
     def validate(self) -> Graph:
-        """Return the graph, or raise RecordError saying what is wrong: a value read before it exists, two values of one name, a size
-        whose origin is unknown."""
+        """Return the graph, or raise RecordError saying what is wrong: a value read before it exists, two values of one name, a
+        size whose origin is unknown."""
         _validate(self, set(), set())
         return self
 
@@ -327,7 +331,7 @@ def _validate(graph: Graph, known: set[Value], symbols: set[Symbol]) -> None:
             check(symbol in symbols, f"the guard {guard} speaks of {symbol.text}, which comes from nowhere")
 
 
-# --- printing: reads like the program it came from ----------------------------------------------------------------------------------
+# --- printing: reads like the program it came from ------------------------------------------------------------------------------
 
 
 def _type(spec: Spec) -> str:

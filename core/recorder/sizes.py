@@ -1,12 +1,13 @@
 """Sizes that remember where they came from.
 
-While recording, `x.shape[0]` is a `SymInt`: a polynomial with integer coefficients over *atoms*. An atom is a `Symbol` (a size that is
-only known when the program runs) or one of three functions of other sizes: floor division, remainder and `max(0, x)` (from which
-minimum and maximum of any two sizes are made). Equal sizes have one normal form and are one object, so "are these two dimensions the
-same?" is `a is b`, and asking costs no guard.
+While recording, `x.shape[0]` is a `SymInt`: a polynomial with integer coefficients over *atoms*. An atom is a `Symbol` (a size
+that is only known when the program runs) or one of three functions of other sizes: floor division, remainder and `max(0, x)`
+(from which minimum and maximum of any two sizes are made). Equal sizes have one normal form and are one object, so "are these two
+dimensions the same?" is `a is b`, and asking costs no guard.
 
-A `SymInt` is not an `int`. Whatever needs a number from it (`range(n)`, `int(n)`) or a decision (`if n > 3`) first tries to decide for
-all values of the symbols; when the answer depends on them, the active recording is told (`guard`), so nothing is ever baked in silently.
+A `SymInt` is not an `int`. Whatever needs a number from it (`range(n)`, `int(n)`) or a decision (`if n > 3`) first tries to
+decide for all values of the symbols; when the answer depends on them, the active recording is told (`guard`), so nothing is ever
+baked in silently.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def recording(active: Recording | None) -> Iterator[None]:
         _active.recording = previous
 
 
-# --- atoms ------------------------------------------------------------------------------------------------------------------------
+# --- atoms ----------------------------------------------------------------------------------------------------------------------
 
 _serial = itertools.count()
 
@@ -156,15 +157,15 @@ def _call(function: str, *args: Size) -> Size:
     return _intern({((atom, 1),): 1})
 
 
-# --- the size ---------------------------------------------------------------------------------------------------------------------
+# --- the size -------------------------------------------------------------------------------------------------------------------
 
 
 @final
 class SymInt:
     """An integer that depends on the sizes of the inputs. Immutable; equal expressions are one object.
 
-    `+ - * // %`, `divmod`, `**` by a small int and the comparisons work with ints and other sizes; results that no longer depend on any
-    symbol are plain ints. `/` and mixing with floats give a `SymFloat`.
+    `+ - * // %`, `divmod`, `**` by a small int and the comparisons work with ints and other sizes; results that no longer depend
+    on any symbol are plain ints. `/` and mixing with floats give a `SymFloat`.
 
     >>> b, t = Symbol("b", hint=2).size, Symbol("t", hint=5).size
     >>> (b * t * 12) // b, (4 * t) % 4, (t + 2 - 3) // 1 + 1
@@ -545,7 +546,7 @@ def is_static(value: Any) -> bool:
     return not isinstance(value, (SymInt, SymFloat, SymBool))
 
 
-# --- numbers that are not whole -----------------------------------------------------------------------------------------------------
+# --- numbers that are not whole -------------------------------------------------------------------------------------------------
 
 
 @final
@@ -682,7 +683,7 @@ def _pin(number: Any) -> Any:
     return int(number) if isinstance(number, SymInt) else number
 
 
-# --- decisions ----------------------------------------------------------------------------------------------------------------------
+# --- decisions ------------------------------------------------------------------------------------------------------------------
 
 _COMPARISONS: dict[str, Any] = {
     "==": operator.eq,
@@ -938,7 +939,7 @@ class Facts:
         self.conditions.append(condition if expected else ~condition)
 
 
-# --- values, substitution, printing -------------------------------------------------------------------------------------------------
+# --- values, substitution, printing ---------------------------------------------------------------------------------------------
 
 
 def _walk_symbols(value: Any) -> Iterator[Symbol]:
@@ -1067,7 +1068,7 @@ def _parenthesised(text: str) -> str:
     return text
 
 
-# --- shapes -------------------------------------------------------------------------------------------------------------------------
+# --- shapes ---------------------------------------------------------------------------------------------------------------------
 
 
 def broadcast_shapes(*shapes: Sequence[Size]) -> tuple[Size, ...]:

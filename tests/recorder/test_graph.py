@@ -3,6 +3,7 @@
 import linecache
 
 import pytest
+
 from frazil import dtypes
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Guard, Node, Origin, Scope, Source, State, Value

@@ -4,6 +4,7 @@ import math
 import random
 
 import pytest
+
 from frazil.errors import RecordError, ShapeError
 from frazil.recorder import sizes
 from frazil.recorder.sizes import (

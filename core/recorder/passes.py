@@ -1,0 +1,294 @@
+"""Graph to simpler graph.
+
+A pass is a function that changes a graph in place and returns whether it did. Its docstring says what it requires of the graph
+and what it ensures; every pass requires and ensures that the graph is valid, and keeps all results bit for bit. `optimize` runs
+passes on a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from .. import table
+from ..autograd.modes import no_grad
+from ..device import as_device
+from ..dispatch import run
+from .graph import Graph, Guard, Node, Value
+from .sizes import Size, Symbol, SymBool, SymInt, is_static, prod, same, substitute, symbols_of
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+Pass = Callable[[Graph], bool]
+
+#: Constant folding reads at most so many bytes per node, and writes at most so many.
+FOLD_BYTES_IN = 8 * 1024
+FOLD_BYTES_OUT = 256 * 1024
+
+#: Ops that do nothing when the result has the shape and dtype of the first input.
+_SAME_IF_SPEC_IS_SAME = frozenset({"cast", "copy", "expand", "reshape", "slice", "pad_constant"})
+
+
+def optimize(graph: Graph, passes: Sequence[Pass] | None = None) -> Graph:
+    """A copy of the graph after running the passes (`DEFAULT` when not given) until nothing changes any more."""
+    result = graph.copy()
+    chosen = DEFAULT if passes is None else passes
+    while sum(run(result) for run in chosen):  # a sum: all of them run in every round
+        pass
+    return result
+
+
+def solve_guards(guards: Iterable[Guard]) -> dict[Symbol, Size]:
+    """What follows from the guards that are equations: symbols that are a number, or another symbol's expression.
+
+    The result can be substituted at once: no symbol in it is replaced by an expression of another replaced one.
+
+    >>> from frazil.recorder.graph import Guard
+    >>> n, m = Symbol("n"), Symbol("m")
+    >>> solve_guards([Guard(2 * n.size == 8, True), Guard(m.size == n.size + 1, True)])
+    {Symbol(n): 4, Symbol(m): 5}
+    """
+    solved: dict[Symbol, Size] = {}
+    for guard in guards:
+        condition = substitute(guard.holds, solved)
+        form = condition.zero if isinstance(condition, SymBool) else None
+        if form is None or form[0] != "==" or isinstance(form[1], int):
+            continue
+        for symbol in reversed(symbols_of(form[1])):  # express later inputs by earlier ones
+            value = _isolated(form[1], symbol)
+            if value is not None:
+                solved = {s: substitute(v, {symbol: value}) for s, v in solved.items()}
+                solved[symbol] = value
+                break
+    return solved
+
+
+def _isolated(size: SymInt, symbol: Symbol) -> Size | None:
+    """The value of `symbol` that makes the size zero, when the size is linear in it."""
+    at_zero, at_one = (substitute(size, {symbol: n}) for n in (0, 1))
+    slope = at_one - at_zero
+    if not isinstance(slope, int) or slope == 0 or not same(at_zero + slope * symbol.size, size):
+        return None
+    value: Size = -at_zero // slope
+    return value if same(value * slope, -at_zero) else None
+
+
+def drop_dead_code(graph: Graph) -> bool:
+    """Remove nodes whose results nobody needs, and captured tensors nobody reads.
+
+    Ensures: every node is needed by a result, a new state, a guard, or a size in an attribute of a needed node. Nodes without
+    outputs stay: they are there for their effect. Inputs stay: they are the signature.
+    """
+    return _drop_dead(graph, set())
+
+
+def _drop_dead(graph: Graph, needed: set[Value]) -> bool:
+    """`needed` collects what is read from outside of the graph."""
+    changed = False
+    needed.update(graph.needs())
+    kept: list[Node] = []
+    for node in reversed(graph.nodes):
+        if node.outputs and not any(value in needed for value in node.outputs):
+            changed = True
+            continue
+        kept.append(node)
+        needed.update(value for value in node.inputs if value is not None)
+        for symbol in symbols_of([attr for attr in node.attrs.values() if not isinstance(attr, Graph)]):
+            if symbol in graph.symbols:
+                needed.add(graph.symbols[symbol].value)
+        for subgraph in node.subgraphs.values():
+            changed |= _drop_dead(subgraph, needed)
+            needed.update(graph.symbols[s].value for s in _symbols_used(subgraph) if s in graph.symbols)
+    graph.nodes = kept[::-1]
+    stateful = {state.input for state in graph.states}
+    captured = [value for value in graph.captured if value in needed or value in stateful]
+    changed |= len(captured) != len(graph.captured)
+    graph.captured = captured
+    alive = {*graph.inputs, *graph.captured, *(value for node in graph.nodes for value in node.outputs)}
+    graph.symbols = {symbol: origin for symbol, origin in graph.symbols.items() if origin.value in alive}
+    return changed
+
+
+def _symbols_used(graph: Graph) -> list[Any]:
+    attrs = [attr for node in graph.walk() for attr in node.attrs.values() if not isinstance(attr, Graph)]
+    return symbols_of([*attrs, *(guard.condition for guard in graph.guards)])
+
+
+def merge_common_subexpressions(graph: Graph) -> bool:
+    """Let nodes that compute the same thing share one result.
+
+    Same means: the same op, inputs and attributes (sizes by their normal form, captured tensors by identity, numbers by value and
+    type). Never merges random ops, nodes with subgraphs, nodes that define a data-dependent size, or captured state.
+    Ensures: of equal nodes the first one is read; the others are dead.
+    """
+    mapping: dict[Value, Value] = {}
+    stateful = {state.input for state in graph.states}
+    first: dict[int, Value] = {}
+    for value in graph.captured:
+        if value not in stateful and first.setdefault(id(value.tensor), value) is not value:
+            mapping[value] = first[id(value.tensor)]
+    _merge(graph, mapping, {})
+    if not mapping:
+        return False
+    graph.replace_all(mapping)
+    drop_dead_code(graph)
+    return True
+
+
+def _merge(graph: Graph, mapping: dict[Value, Value], seen: dict[Any, Node]) -> None:
+    origins = {origin.value for origin in graph.symbols.values()}
+    for node in graph.nodes:
+        for subgraph in node.subgraphs.values():
+            _merge(subgraph, mapping, dict(seen))
+        entry = table.OPS.get(node.op_name)
+        if node.subgraphs or not node.outputs or (entry is not None and entry.random) or origins & set(node.outputs):
+            continue
+        inputs = tuple(None if value is None else mapping.get(value, value) for value in node.inputs)
+        key = (node.op_name, inputs, _attribute_key(node.attrs))
+        twin = seen.setdefault(key, node)
+        if twin is not node:
+            mapping.update(zip(node.outputs, twin.outputs, strict=True))
+
+
+def _attribute_key(attr: Any) -> Any:
+    """Something hashable that is equal for attributes that mean the same, and only for those."""
+    if isinstance(attr, dict):
+        return tuple((name, _attribute_key(value)) for name, value in sorted(attr.items()))
+    if isinstance(attr, (tuple, list)):
+        return (type(attr), *map(_attribute_key, attr))
+    if isinstance(attr, float):
+        return (float, attr.hex())  # 0.0 and -0.0 differ, nan equals nan
+    if attr is None or isinstance(attr, (bool, int, str, bytes)):
+        return (type(attr), attr)
+    if isinstance(attr, SymInt):
+        return (SymInt, id(attr))
+    return ("object", id(attr)) if attr.__hash__ is None else (type(attr), attr)
+
+
+def fold_constants(graph: Graph) -> bool:
+    """Compute nodes that only depend on captured constants (not on parameters or buffers), once and for all.
+
+    Requires: the constants will not change any more (the graph is about to be frozen). Leaves alone random ops, nodes whose
+    attributes are symbolic, what reads more than `FOLD_BYTES_IN` or writes more than `FOLD_BYTES_OUT`, and the creation ops
+    (`full`, `arange`), which are small as they are; they are followed when something foldable reads them.
+    Ensures: results of folded nodes are captured constants.
+    """
+    folding = _Folding(graph)
+    with no_grad():
+        folding.run(graph)
+    return folding.finish()
+
+
+class _Folding:
+    def __init__(self, root: Graph) -> None:
+        self.root = root
+        stateful = {state.input for state in root.states}
+        self.known: dict[Value, Tensor] = {
+            value: value.tensor
+            for value in root.captured
+            if value.kind == "constant" and value.tensor is not None and value not in stateful
+        }
+        self.folded: list[Value] = []
+
+    def run(self, graph: Graph) -> None:
+        for node in graph.nodes:
+            for subgraph in node.subgraphs.values():
+                self.run(subgraph)
+            if not self._foldable(node):
+                continue
+            arguments = [None if value is None else self.known[value] for value in node.inputs]
+            device = next((a._dev for a in arguments if a is not None), None) or as_device(None)
+            results = run(table.OPS[node.op_name], arguments, node.attrs, device)
+            for value, result in zip(node.outputs, results if isinstance(results, tuple) else (results,), strict=True):
+                self.known[value] = result
+                if node.inputs:
+                    self.folded.append(value)
+
+    def _foldable(self, node: Node) -> bool:
+        entry = table.OPS.get(node.op_name)
+        if entry is None or entry.random or entry.packed or node.subgraphs or not is_static(tuple(node.attrs.values())):
+            return False
+        read = [value for value in node.inputs if value is not None]
+        return (
+            all(value in self.known for value in read)
+            and all(is_static(value.spec.shape) for value in node.outputs)
+            and sum(map(_bytes, read)) <= FOLD_BYTES_IN
+            and sum(map(_bytes, node.outputs)) <= FOLD_BYTES_OUT
+        )
+
+    def finish(self) -> bool:
+        """Give the results that are still read from outside the folded nodes a place among the captured constants."""
+        producers = {value.producer for value in self.folded}
+        wanted = {value for node in self.root.walk() if node not in producers for value in node.inputs}
+        for graph in (self.root, *(g for node in self.root.walk() for g in node.subgraphs.values())):
+            wanted.update(graph.results)
+        mapping = {}
+        for value in self.folded:
+            if value in wanted:
+                name = self.root.unique_name(value.name + "_folded")
+                mapping[value] = Value(name, value.spec, kind="constant", tensor=self.known[value])
+                self.root.captured.append(mapping[value])
+        self.root.replace_all(mapping)
+        drop_dead_code(self.root)
+        return bool(mapping)
+
+
+def _bytes(value: Value) -> int:
+    count = prod(value.spec.shape)
+    return count * value.spec.dtype.itemsize if isinstance(count, int) else FOLD_BYTES_OUT + 1
+
+
+def eliminate_identities(graph: Graph) -> bool:
+    """Remove nodes that return their input unchanged, and join neighbours: a reshape of a reshape, a permute of a permute.
+
+    Ensures: no `cast`, `reshape`, `expand`, `slice`, `permute`, ... keeps both shape and dtype (and order) of its input.
+    """
+    changed = False
+    mapping: dict[Value, Value] = {}
+    for node in graph.nodes:
+        for subgraph in node.subgraphs.values():
+            changed |= eliminate_identities(subgraph)
+        changed |= _join_with_producer(node)
+        if _is_identity(node):
+            assert node.inputs[0] is not None
+            mapping[node.outputs[0]] = node.inputs[0]
+    if mapping:
+        graph.replace_all(mapping)
+        graph.nodes = [node for node in graph.nodes if not (node.outputs and node.outputs[0] in mapping)]
+    return changed or bool(mapping)
+
+
+def _is_identity(node: Node) -> bool:
+    if not node.inputs or node.inputs[0] is None or len(node.outputs) != 1:
+        return False
+    before, after = node.inputs[0].spec, node.outputs[0].spec
+    if before.dtype is not after.dtype or not same(before.shape, after.shape):
+        return False
+    if node.op_name == "permute":
+        return tuple(node.attrs["dims"]) == tuple(range(len(before.shape)))
+    if node.op_name == "slice":  # the same shape by steps of 1 or -1
+        return all(isinstance(step, int) and step == 1 for step in node.attrs["steps"])
+    if node.op_name == "pad_constant":  # the same shape may be a shift
+        return all(isinstance(n, int) and n == 0 for n in _flat(node.attrs["pads"]))
+    return node.op_name in _SAME_IF_SPEC_IS_SAME
+
+
+def _flat(value: Any) -> list[Any]:
+    return [x for item in value for x in _flat(item)] if isinstance(value, (tuple, list)) else [value]
+
+
+def _join_with_producer(node: Node) -> bool:
+    if node.op_name not in ("reshape", "expand", "permute") or node.inputs[0] is None:
+        return False
+    producer = node.inputs[0].producer
+    if producer is None or producer.op_name != node.op_name:
+        return False
+    if node.op_name == "permute":
+        node.attrs["dims"] = tuple(producer.attrs["dims"][dim] for dim in node.attrs["dims"])
+    node.inputs[0] = producer.inputs[0]
+    return True
+
+
+#: What `optimize` runs, in this order.
+DEFAULT: tuple[Pass, ...] = (eliminate_identities, fold_constants, merge_common_subexpressions, drop_dead_code)

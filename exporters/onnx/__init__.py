@@ -1,0 +1,35 @@
+"""`fz.onnx`: programs as plain ONNX files that compute the same, or an error that says which line cannot."""
+
+from __future__ import annotations
+
+from .errors import (
+    ExportError,
+    GuardError,
+    LoweringError,
+    Problem,
+    TrainModeError,
+    Unsupported,
+    UnsupportedOps,
+    VerificationError,
+)
+from .export import ExportReport, export, verify
+from .lowerings import Call, lowering
+from .verify import Check, Verification
+
+__all__ = [
+    "Call",
+    "Check",
+    "ExportError",
+    "ExportReport",
+    "GuardError",
+    "LoweringError",
+    "Problem",
+    "TrainModeError",
+    "Unsupported",
+    "UnsupportedOps",
+    "Verification",
+    "VerificationError",
+    "export",
+    "lowering",
+    "verify",
+]

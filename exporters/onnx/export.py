@@ -1,0 +1,372 @@
+"""`export`: record, lower, write, verify, report."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+import onnx_ir as ir
+import onnxruntime
+
+import frazil as fz
+from frazil.errors import ArgumentError
+from frazil.pytree import leaf_names
+from frazil.recorder import passes
+from frazil.recorder.graph import Graph, Guard, Source, State, Value
+from frazil.recorder.trace import Program, trace
+
+from . import verify as verification
+from .errors import ExportError, GuardError, TrainModeError
+from .lower import IR_VERSIONS, Lowered, lower
+from .lowerings import Lowering
+
+#: Above so many bytes of weights, they go into a file of their own: protobuf ends at 2 GB.
+EXTERNAL_BYTES = 1_500_000_000
+
+_REFUSED_OPSETS = {
+    22: "onnxruntime's CPU kernels for several operators end at 21: use 21 or 23",
+}
+
+
+@final
+@dataclass
+class ExportReport:
+    """What was written and what was found out about it; `print(report)` shows it."""
+
+    path: Path | None
+    opset_version: int
+    ir_version: int
+    #: The model itself where no path was given, or as it was written.
+    model: ir.Model
+    graph: Graph
+    inputs: list[str]
+    outputs: list[str]
+    operators: Counter[str]
+    file_bytes: int
+    #: Input sizes that the program fixed, by the guards that did.
+    fixed: list[str] = field(default_factory=list)
+    #: Conditions on sizes that are asserts in the file.
+    embedded: list[Guard] = field(default_factory=list)
+    #: What the program changes: extra inputs and outputs of the file.
+    states: list[str] = field(default_factory=list)
+    checks: verification.Verification | None = None
+
+    @property
+    def model_bytes(self) -> bytes:
+        """The file's contents."""
+        return bytes(ir.to_proto(self.model).SerializeToString(deterministic=True))
+
+    def __str__(self) -> str:
+        operators = ", ".join(f"{count} {name}" for name, count in sorted(self.operators.items()))
+        lines = [
+            f"{self.path or self.graph.name}: opset {self.opset_version}, IR {self.ir_version}, {self.file_bytes:,} bytes",
+            f"inputs: {', '.join(self.inputs)}",
+            f"outputs: {', '.join(self.outputs)}",
+            f"operators: {operators or 'none'}",
+        ]
+        lines += [f"fixed by the program: {line}" for line in self.fixed]
+        lines += [f"asserted in the file: {guard}" for guard in self.embedded]
+        lines += [f"state, read and written: {name}" for name in self.states]
+        if self.checks is None:
+            lines.append("not verified")
+        else:
+            lines += [f"verified with onnxruntime {onnxruntime.__version__}:", str(self.checks)]
+        return "\n".join(lines)
+
+
+def export(
+    model: Any,
+    args: Any = (),
+    path: str | os.PathLike[str] | None = None,
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    dynamic_shapes: Any = "auto",
+    opset_version: int = 21,
+    verify: bool = True,
+    samples: Sequence[Any] = (),
+    training: bool = False,
+    guards: str = "embed",
+    external_data: bool | None = None,
+    optimise: bool = True,
+    lowerings: Mapping[str, Lowering] | None = None,
+) -> ExportReport:
+    """Write a Module, a function, or a recorded program as an ONNX file that computes the same.
+
+    Args:
+        args: example arguments, a tuple (a single tensor may stand alone). Their values matter only for verification.
+        path: where to write; None: nowhere, the report has the model.
+        dynamic_shapes: as in `fz.jit.trace`: "auto", None, or {input name: axes}.
+        verify: run the file in onnxruntime against the program, at several sizes, and raise VerificationError on a difference.
+        samples: further arguments to verify with, each as `args`.
+        training: allow modules in train mode; what the program changes (running statistics) becomes extra inputs and outputs.
+        guards: decisions on sizes become asserts in the file ("embed"), are only noted in it ("metadata"), or raise ("error").
+        external_data: write weights to `<path>.data` (default: only above 1.5 GB).
+        optimise: simplify the graph first (`frazil.recorder.passes`).
+        lowerings: op name -> lowering, before frazil's own.
+
+    Raises:
+        RecordError: the program decides on the numbers of a tensor. UnsupportedOps: listing every op without an ONNX form.
+        TrainModeError, GuardError, VerificationError: see above. In none of these cases a file is left at `path`.
+
+    >>> import frazil as fz
+    >>> report = fz.onnx.export(lambda x: fz.relu(x) + 1, (fz.ones(2, 3),), input_names=["x"])
+    >>> report.inputs, dict(report.operators)
+    (['x: float32[x0, x1]'], {'Relu': 1, 'Add': 1})
+    """
+    _check_options(opset_version, guards)
+    program = (
+        model
+        if isinstance(model, Program)
+        else trace(model, args, dict(kwargs or {}), input_names=input_names, dynamic_shapes=dynamic_shapes)
+    )
+    if isinstance(model, Program) and input_names is not None:
+        _rename(program.graph.inputs, input_names)
+    if not training:
+        refuse_train_mode(program)
+    graph, changed = _with_changed_inputs(program)
+    if optimise:
+        graph = passes.optimize(graph)
+    lowered = lower(
+        graph,
+        opset_version=opset_version,
+        guards=guards,
+        lowerings=lowerings,
+        output_names=_output_names(program, output_names, changed),
+        producer_version=fz.__version__,
+    )
+    _check_guards(lowered, guards)
+    _describe(lowered)
+    report = _report(lowered, opset_version)
+    target = None if path is None else Path(path)
+    if target is None:
+        contents: Any = report.model_bytes
+        if verify:
+            report.checks = _verify(contents, program, lowered, samples, guards, None)
+        return report
+    draft = target.with_name(target.name + ".unverified")
+    written = _write(lowered.model, draft, target, external_data)
+    try:
+        if verify:
+            script = target.with_suffix(".repro.py")
+            script.unlink(missing_ok=True)
+            report.checks = _verify(draft, program, lowered, samples, guards, script)
+        os.replace(draft, target)
+    except BaseException:
+        for file in written:
+            file.unlink(missing_ok=True)
+        raise
+    report.path = target
+    report.file_bytes = sum(file.stat().st_size for file in (target, *written[1:]))
+    return report
+
+
+def verify(
+    path: str | os.PathLike[str],
+    model: Any,
+    args: Any = (),
+    *,
+    kwargs: Mapping[str, Any] | None = None,
+    dynamic_shapes: Any = "auto",
+    samples: Sequence[Any] = (),
+    seed: int = 0,
+) -> verification.Verification:
+    """Compare an ONNX file with the program it was made of, at several sizes, in onnxruntime. Raises VerificationError.
+
+    Inputs and outputs are matched by position. See `export`, which does this by itself.
+    """
+    program = model if isinstance(model, Program) else trace(model, args, dict(kwargs or {}), dynamic_shapes=dynamic_shapes)
+    graph, _ = _with_changed_inputs(program)
+    graph = passes.optimize(graph)
+    session = verification.open_session(Path(path))
+    names = {
+        "inputs": [value.name for value in session.get_inputs()],
+        "outputs": [value.name for value in session.get_outputs()],
+        "values": graph.results,
+    }
+    return verification.verify_model(Path(path), program, graph, names=names, samples=samples, seed=seed)
+
+
+def _check_options(opset_version: int, guards: str) -> None:
+    if opset_version not in IR_VERSIONS:
+        reason = _REFUSED_OPSETS.get(opset_version) or (
+            "LayerNormalization and other operators that frazil writes came with later opsets: use 21"
+            if opset_version < 21
+            else f"onnxruntime {onnxruntime.__version__} lacks kernels for operators that changed in it: use 21, 23 or 24"
+        )
+        raise ArgumentError(f"export: opset_version={opset_version} is not written; {reason}")
+    if guards not in ("embed", "metadata", "error"):
+        raise ArgumentError(f"export: guards is 'embed', 'metadata' or 'error', given {guards!r}")
+
+
+# --- train mode -----------------------------------------------------------------------------------------------------------------
+
+
+def refuse_train_mode(program: Program) -> None:
+    """Raise TrainModeError when the program behaves as in training: a module in train mode that cares, or anything that is
+    changed."""
+    found = [
+        f"{path or 'the module itself'} ({type(module).__name__}) is in train mode{_line_of(program.graph, path)}"
+        for path, module in _modules(program.fn)
+        if module.training and _cares_about_training(module)
+    ]
+    modules = {path for path, module in _modules(program.fn) if module.training and _cares_about_training(module)}
+    for state in program.graph.states:
+        if state.input.name.rpartition(".")[0] not in modules:
+            what = "the gradient of " if state.attribute == "grad" else ""
+            found.append(f"the program changes {what}{state.input.name}{_place(_writer(state))}")
+    if found:
+        lines = "\n".join(f"  - {line}" for line in found)
+        raise TrainModeError(
+            f"this program behaves as in training:\n{lines}\n"
+            "Call model.eval() first. To export it as it is, pass training=True: "
+            "what it changes becomes inputs and outputs of the file"
+        )
+
+
+def _modules(fn: Any) -> list[tuple[str, Any]]:
+    from frazil.recorder.trace import _modules_of
+
+    return [pair for module in _modules_of(fn) for pair in module.named_modules()]
+
+
+def _cares_about_training(module: Any) -> bool:
+    """Dropout that drops, and normalisation that keeps running statistics."""
+    return bool(getattr(module, "p", 0) if "Dropout" in type(module).__name__ else getattr(module, "track_running_stats", False))
+
+
+def _line_of(graph: Graph, path: str) -> str:
+    for node in graph.walk():
+        if any(scope.path == path for scope in node.scope):
+            return _place(node.source)
+    return ""
+
+
+def _writer(state: State) -> Source | None:
+    return state.output.producer.source if state.output.producer is not None else None
+
+
+def _place(source: Source | None) -> str:
+    return f" ({source}{': ' + source.code if source.code else ''})" if source else ""
+
+
+# --- names ----------------------------------------------------------------------------------------------------------------------
+
+
+def _rename(values: Sequence[Value], names: Sequence[str]) -> None:
+    if len(names) != len(values):
+        raise ArgumentError(f"export: {len(names)} input names for {len(values)} inputs")
+    for value, name in zip(values, names, strict=True):
+        value.name = name
+
+
+def _with_changed_inputs(program: Program) -> tuple[Graph, list[str]]:
+    """The graph with the new values of arguments that the program changes in place as further outputs."""
+    graph = program.graph.copy()
+    by_name = {value.name: value for value in [*graph.inputs, *graph.captured, *(v for n in graph.nodes for v in n.outputs)]}
+    changed = []
+    for position, value in program.changed_inputs.items():
+        graph.outputs.append(by_name[value.name])
+        changed.append(f"{graph.inputs[position].name}.out")
+    return graph, changed
+
+
+def _output_names(program: Program, given: Sequence[str] | None, changed: Sequence[str]) -> list[str]:
+    count = len(program.graph.outputs)
+    if given is not None:
+        if len(given) != count:
+            raise ArgumentError(f"export: {len(given)} output names for {count} outputs")
+        return [*given, *changed]
+    found = []
+    for name in leaf_names(program.graph.out_tree, ""):
+        found.append("output" if not name else f"output_{name}" if name[0].isdigit() else name)
+    return [*found, *changed]
+
+
+# --- guards, metadata, files ----------------------------------------------------------------------------------------------------
+
+
+def _check_guards(lowered: Lowered, guards: str) -> None:
+    from .lower import is_decided, solved
+
+    open_guards = [guard for guard in lowered.graph.guards if not is_decided(guard, solved(lowered.graph))]
+    if guards == "error" and open_guards:
+        lines = "\n".join(f"  - {guard}" for guard in open_guards)
+        raise GuardError(
+            f"this program only holds for some sizes:\n{lines}\n"
+            "Rewrite it without deciding on sizes, or export with guards='embed' so that the file refuses other sizes"
+        )
+
+
+def _fixed(graph: Graph) -> list[str]:
+    """Guards that made an input size a number."""
+    from .lower import is_decided, solved
+
+    return [str(guard) for guard in graph.guards if is_decided(guard, solved(graph))]
+
+
+def _describe(lowered: Lowered) -> None:
+    model, graph = lowered.model, lowered.graph
+    if graph.guards:
+        model.metadata_props["frazil.guards"] = "\n".join(map(str, graph.guards))
+    for value in (*graph.inputs, *graph.captured):
+        found = next((v for v in (*model.graph.inputs, *model.graph.initializers.values()) if v.name == value.name), None)
+        if found is not None and value.kind in ("param", "buffer", "state"):
+            found.metadata_props["frazil.kind"] = value.kind
+
+
+def _report(lowered: Lowered, opset_version: int) -> ExportReport:
+    model = lowered.model
+    nodes = list(model.graph)
+    report = ExportReport(
+        None,
+        opset_version,
+        model.ir_version,
+        model,
+        lowered.graph,
+        [_declared(value) for value in model.graph.inputs],
+        [_declared(value) for value in model.graph.outputs],
+        Counter(node.op_type for node in nodes),
+        0,
+        _fixed(lowered.graph),
+        lowered.embedded,
+        [state.input.name for state in lowered.graph.states],
+    )
+    report.file_bytes = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
+    return report
+
+
+def _declared(value: ir.Value) -> str:
+    dims = ", ".join(str(dim) if isinstance(dim, int) else str(dim.value or "?") for dim in value.shape or ())
+    dtype = value.dtype.numpy().name if value.dtype is not None else "?"
+    return f"{value.name}: {dtype}[{dims}]"
+
+
+def _write(model: ir.Model, draft: Path, target: Path, external_data: bool | None) -> list[Path]:
+    size = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
+    if external_data or (external_data is None and size > EXTERNAL_BYTES):
+        data = target.name + ".data"
+        ir.save(model, draft, external_data=data)
+        return [draft, target.with_name(data)]
+    if size > 2_000_000_000:
+        raise ExportError(f"{size:,} bytes of weights do not fit into one file (protobuf ends at 2 GB): pass external_data=True")
+    draft.write_bytes(ir.to_proto(model).SerializeToString(deterministic=True))
+    return [draft]
+
+
+def _verify(
+    contents: Any, program: Program, lowered: Lowered, samples: Sequence[Any], guards: str, script: Path | None
+) -> verification.Verification:
+    names = {
+        "inputs": [str(value.name) for value in lowered.model.graph.inputs],
+        "outputs": [str(value.name) for value in lowered.model.graph.outputs],
+        "values": lowered.graph.results,
+    }
+    return verification.verify_model(
+        contents, program, lowered.graph, names=names, samples=samples, embedded=guards == "embed", script=script
+    )

@@ -1,0 +1,312 @@
+"""From the recorded graph to the ONNX model: one walk over the nodes, each by its lowering or through its op's body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+import numpy as np
+import onnx_ir as ir
+
+from frazil.recorder.graph import Graph, Guard, Node, Value
+from frazil.recorder.passes import solve_guards
+from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, substitute
+
+from . import sizes
+from .emit import BOOL, INT64, Emitter, element_type
+from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
+from .lowerings import LOWERINGS, Call, Lowering
+
+#: Opset -> the IR version it is stamped with, for those that onnxruntime has its CPU kernels for.
+IR_VERSIONS = {21: 10, 23: 11, 24: 12}
+
+
+@dataclass
+class Lowered:
+    """A model, and what became of the graph's values in it."""
+
+    model: ir.Model
+    graph: Graph
+    #: Value of the graph -> name of the tensor in the model.
+    names: dict[Value, str] = field(default_factory=dict)
+    #: Guards that are asserts in the file.
+    embedded: list[Guard] = field(default_factory=list)
+
+
+def lower(
+    graph: Graph,
+    *,
+    opset_version: int = 21,
+    guards: str = "embed",
+    lowerings: Mapping[str, Lowering] | None = None,
+    output_names: Sequence[str] | None = None,
+    producer_version: str = "",
+) -> Lowered:
+    """The ONNX model of a graph. Raises UnsupportedOps listing every node that has no ONNX form."""
+    walk = _Lowering(graph, opset_version, {**LOWERINGS, **(lowerings or {})})
+    return walk.run(guards == "embed", output_names, producer_version)
+
+
+@final
+class _Lowering:
+    def __init__(self, graph: Graph, opset: int, lowerings: Mapping[str, Lowering]) -> None:
+        self.graph = graph
+        self.lowerings = lowerings
+        self.problems: list[Problem] = []
+        self.e = Emitter(opset)
+        self.e.fixed.update(solve_guards(graph.guards))
+        self.e.origins.update(graph.symbols)
+        self.e.reserve(value.name for value in graph.inputs + graph.captured)
+        self.e.reserve(value.name for node in graph.nodes for value in node.outputs)
+
+    def run(self, embed: bool, output_names: Sequence[str] | None, producer_version: str) -> Lowered:
+        graph, e = self.graph, self.e
+        inputs = [self._input(value) for value in [*graph.inputs, *state_inputs(graph)]]
+        self._capture(graph, e)
+        embedded = [guard for guard in graph.guards if not is_decided(guard, e.fixed)] if embed else []
+        for guard in embedded:
+            emit_assert(e, guard)
+        for node in graph.nodes:
+            try:
+                self.node(e, node)
+            except Unsupported as reason:
+                self.problems.append(Problem(node.op_name, str(reason), node.source))
+                self._placeholder(node)
+        if self.problems:
+            raise UnsupportedOps(self.problems)
+        outputs = self._outputs(output_names)
+        model = self._model(inputs, outputs, producer_version)
+        names = {value: str(found.name) for value, found in e.values.items() if found.name}
+        return Lowered(model, graph, names, embedded)
+
+    # --- nodes
+
+    def node(self, e: Emitter, node: Node, place: Node | None = None) -> None:
+        """Emit one node; `place` is the user's node when this one comes from a body."""
+        with e.at(node, place):
+            lowering = self.lowerings.get(node.op_name)
+            if lowering is not None:
+                try:
+                    with e.at(node, place):
+                        return self._by_lowering(e, node, lowering)
+                except Unsupported as reason:
+                    if not has_body(node.op_name):
+                        raise
+                    direct = str(reason)
+            else:
+                direct = "it has no lowering, and plugins offer none"
+            if not has_body(node.op_name):
+                raise Unsupported(direct)
+            self._through_body(e, node, place or node)
+
+    def _by_lowering(self, e: Emitter, node: Node, lowering: Lowering) -> None:
+        call = Call(node, e)
+        results = lowering(e, call, *(None if value is None else e.values[value] for value in node.inputs))
+        if call.unread:
+            raise LoweringError(f"the lowering of {node.op_name} ignores {', '.join(call.unread)}: it must read every attribute")
+        results = results if isinstance(results, tuple) else (results,)
+        if len(results) != len(node.outputs):
+            raise LoweringError(f"the lowering of {node.op_name} returns {len(results)} results, the op has {len(node.outputs)}")
+        for value, result in zip(node.outputs, results, strict=True):
+            if result.dtype != element_type(value.spec.dtype):
+                raise LoweringError(f"the lowering of {node.op_name} returns {result.dtype}, the op {value.spec.dtype.name}")
+            self._define(e, value, result)
+
+    def _through_body(self, e: Emitter, node: Node, place: Node) -> None:
+        from frazil.recorder.trace import expand
+
+        body = expand(node)
+        given = [value for value in node.inputs if value is not None]
+        for inner, outer in zip(body.inputs, given, strict=True):
+            e.values[inner] = e.values[outer]
+        e.origins.update({symbol: origin for symbol, origin in body.symbols.items() if symbol not in e.origins})
+        self._capture(body, e)
+        for inner_node in body.nodes:
+            self.node(e, inner_node, place)
+        for value, inner in zip(node.outputs, body.outputs, strict=True):
+            self._define(e, value, e.values[inner])
+
+    def _define(self, e: Emitter, value: Value, result: ir.Value) -> None:
+        e.values[value] = result
+        own = result.producer()
+        if own is not None and result.name not in e.final_names and value.name in e.reserved:
+            result.name = value.name
+            e.final_names.add(value.name)
+            result.shape = declared_shape(value, e)
+        for axis, size in enumerate(substitute(tuple(value.spec.shape), e.fixed)):
+            if isinstance(size, SymInt) and size.symbol is None:
+                e.known.setdefault(size, (value, axis))
+
+    def _placeholder(self, node: Node) -> None:
+        """Stand-ins for the results of a node that failed, so that the others are still looked at."""
+        for value in node.outputs:
+            dtype = value.spec.dtype.name
+            self.e.values[value] = ir.Value(name=value.name, type=ir.TensorType(element_type_or_float(dtype)))
+
+    # --- inputs, constants, outputs
+
+    def _input(self, value: Value) -> ir.Value:
+        found = ir.Value(name=value.name, shape=declared_shape(value, self.e), type=ir.TensorType(element_type(value.spec.dtype)))
+        self.e.values[value] = found
+        self.e.final_names.add(value.name)
+        return found
+
+    def _capture(self, graph: Graph, e: Emitter) -> None:
+        for value in graph.captured:
+            if value in e.values:
+                continue
+            array = value.tensor.detach().cpu().numpy()  # type: ignore[union-attr]
+            if value.kind == "constant":
+                e.values[value] = e.constant(
+                    array, element_type(value.spec.dtype), name=value.name if graph is self.graph else None
+                )
+                continue
+            key = storage(array)
+            if key not in e.stored:
+                e.stored[key] = e.initializer(value.name, array)
+                e.final_names.add(value.name)
+            e.values[value] = e.stored[key]
+
+    def _outputs(self, names: Sequence[str] | None) -> list[ir.Value]:
+        results = [*self.graph.outputs, *(state.output for state in self.graph.states)]
+        states = [f"{state.input.name}.{'grad' if state.attribute == 'grad' else 'out'}" for state in self.graph.states]
+        unnamed: list[str | None] = [None] * len(self.graph.outputs)
+        wanted = [*(names or unnamed), *states]
+        taken: set[int] = set()
+        outputs = []
+        for value, name in zip(results, wanted, strict=True):
+            found = self.e.values[value]
+            if found.producer() is None or id(found) in taken:  # an input, a constant, or the same result twice
+                found = self.e.op("Identity", found)
+                name = name or self.e.unique(f"{value.name}.out")
+            taken.add(id(found))
+            if name is not None and name != found.name:
+                found.name = self.e.unique(name)
+            found.shape = declared_shape(value, self.e)
+            outputs.append(found)
+        return outputs
+
+    def _model(self, inputs: list[ir.Value], outputs: list[ir.Value], producer_version: str) -> ir.Model:
+        e = self.e
+        nodes = without_dead(e.nodes, outputs)
+        used = {id(value) for node in nodes for value in all_inputs(node)} | {id(value) for value in outputs}
+        domains = {function.domain: 1 for function in e.functions.values()}
+        graph = ir.Graph(
+            inputs,
+            outputs,
+            nodes=nodes,
+            initializers=[value for value in e.initializers if id(value) in used],
+            opset_imports={"": e.opset, **domains},
+            name=self.graph.name,
+        )
+        return ir.Model(
+            graph,
+            ir_version=IR_VERSIONS[e.opset],
+            producer_name="frazil",
+            producer_version=producer_version,
+            functions=list(e.functions.values()),
+        )
+
+
+def state_inputs(graph: Graph) -> list[Value]:
+    """The captured values that the program replaces: they are inputs of the file, after the program's own."""
+    return list(dict.fromkeys(state.input for state in graph.states if state.attribute == "data"))
+
+
+def has_body(op_name: str) -> bool:
+    """Whether the op is a composite, so that a node of it can be written in other ops."""
+    from frazil.table import OPS
+
+    return op_name in OPS and OPS[op_name].body is not None
+
+
+def element_type_or_float(dtype: str) -> ir.DataType:
+    """The element type of a placeholder."""
+    from .emit import ELEMENT_TYPES
+
+    return ELEMENT_TYPES.get(dtype, ir.DataType.FLOAT)
+
+
+def declared_shape(value: Value, e: Emitter) -> ir.Shape:
+    """The shape written into the file: numbers where they are known, names of symbols, nothing for what is computed from them."""
+    dims: list[int | str | None] = []
+    for before, size in zip(value.spec.shape, substitute(tuple(value.spec.shape), e.fixed), strict=True):
+        symbol = size.symbol if isinstance(size, SymInt) else None
+        if isinstance(size, int):
+            dims.append(size)
+        elif symbol is not None:
+            dims.append(symbol.name)
+        else:
+            dims.append(before.symbol.name if isinstance(before, SymInt) and before.symbol is not None else None)
+    return ir.Shape(dims)
+
+
+def storage(array: np.ndarray) -> Any:
+    """What identifies the memory of an array: equal for tied weights, never for weights that merely have equal values."""
+    if array.size == 0:
+        return id(array)
+    return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str
+
+
+def solved(graph: Graph) -> dict[Symbol, Size]:
+    """The sizes that the graph's guards determine."""
+    return solve_guards(graph.guards)
+
+
+def is_decided(guard: Guard, fixed: Mapping[Any, Size]) -> bool:
+    """Whether a guard holds by the declared input sizes alone, which onnxruntime checks itself."""
+    numbers = {symbol: size for symbol, size in fixed.items() if isinstance(size, int)}
+    return not isinstance(substitute(guard.holds, numbers), SymBool)
+
+
+def assert_message(guard: Guard) -> str:
+    """What onnxruntime will print when the guard fails."""
+    return f"frazil.assert: {guard.holds.describe()}" + (f" ({guard.source})" if guard.source else "")
+
+
+def emit_assert(e: Emitter, guard: Guard) -> None:
+    """`If(condition)`, whose other branch fails on a node that is named after the guard."""
+    fixed = dict(e.fixed)
+    e.fixed.clear()  # the assert is what makes the replacements true
+    e.fixed.update({symbol: size for symbol, size in fixed.items() if isinstance(size, int)})
+    try:
+        holds = sizes.condition(e, substitute(guard.holds, e.fixed))
+    finally:
+        e.fixed.update(fixed)
+    good, bad = e.child(), e.child()
+    fine = good.op("Identity", holds)
+    outside = bad.op("Constant", dtype=INT64, value=ir.tensor(np.array([1], np.int64)))
+    message = assert_message(guard)
+    fails = bad.op("Gather", bad.op("Reshape", holds, bad.ints(1)), outside, name=message, dtype=BOOL)
+    fails = bad.op("Reshape", fails, bad.constant(np.zeros(0, np.int64), INT64))
+    e.op(
+        "If",
+        holds,
+        dtype=BOOL,
+        then_branch=ir.Graph([], [fine], nodes=good.nodes, name="holds"),
+        else_branch=ir.Graph([], [fails], nodes=bad.nodes, name="fails"),
+        name=f"assert.{len(e.nodes)}",
+    )
+
+
+def all_inputs(node: ir.Node) -> list[ir.Value]:
+    """What a node reads, in its branches and bodies too."""
+    found = [value for value in node.inputs if value is not None]
+    for attr in node.attributes.values():
+        if attr.type == ir.AttributeType.GRAPH:
+            for inner in attr.as_graph():
+                found += all_inputs(inner)
+            found.extend(attr.as_graph().outputs)
+    return found
+
+
+def without_dead(nodes: Sequence[ir.Node], outputs: Sequence[ir.Value]) -> list[ir.Node]:
+    """Only what the outputs need, and the asserts, which are there for their effect."""
+    needed = {id(value) for value in outputs}
+    kept: list[ir.Node] = []
+    for node in reversed(nodes):
+        if (node.op_type == "If" and str(node.name).startswith("assert.")) or any(id(value) in needed for value in node.outputs):
+            kept.append(node)
+            needed.update(id(value) for value in all_inputs(node))
+    return kept[::-1]

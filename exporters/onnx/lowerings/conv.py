@@ -1,0 +1,78 @@
+"""Convolution and its two gradients, which are convolutions again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import onnx_ir as ir
+
+from frazil.recorder.sizes import Size, is_static, same
+
+from .. import sizes
+from ..emit import Emitter
+from . import Call, lowering
+
+
+@lowering("conv")
+def conv(e: Emitter, call: Call, x: ir.Value, w: ir.Value, bias: ir.Value | None = None) -> ir.Value:
+    padding = call["padding"]
+    return e.op(
+        "Conv", x, w, bias, strides=call["stride"], pads=[*padding, *padding], dilations=call["dilation"], group=call["groups"]
+    )  # fmt: skip
+
+
+@lowering("conv_input_grad")
+def conv_input_grad(e: Emitter, call: Call, dy: ir.Value, w: ir.Value) -> ir.Value:
+    return transposed(
+        e, dy, w, call.shape(), call.shape(1)[2:], call["size"], call["stride"], call["padding"], call["dilation"], call["groups"]
+    )
+
+
+def transposed(
+    e: Emitter,
+    dy: ir.Value,
+    w: ir.Value,
+    shape: Sequence[Size],
+    kernel: Sequence[Size],
+    size: Sequence[Size],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> ir.Value:
+    """A result of exactly `size`: by output_padding where that is a number, else by making it too long and cutting."""
+    full = [(m - 1) * s + d * (k - 1) + 1 for m, s, d, k in zip(shape[2:], stride, dilation, kernel, strict=True)]
+    missing = [n + 2 * p - f for n, p, f in zip(size, padding, full, strict=True)]
+    options: dict[str, Any] = {"strides": stride, "dilations": dilation, "group": groups}
+    if all(isinstance(m, int) and 0 <= m < max(s, d) for m, s, d in zip(missing, stride, dilation, strict=True)):
+        return e.op("ConvTranspose", dy, w, pads=[*padding, *padding], output_padding=missing, **options)
+    longer = e.op("ConvTranspose", dy, w, output_padding=[s - 1 for s in stride], **options)
+    axes = e.ints(*range(2, 2 + len(size)))
+    return e.op("Slice", longer, e.ints(*padding), sizes.shape(e, [p + n for p, n in zip(padding, size, strict=True)]), axes)
+
+
+@lowering("conv_weight_grad")
+def conv_weight_grad(e: Emitter, call: Call, dy: ir.Value, x: ir.Value) -> ir.Value:
+    """x and dy with batch and channels exchanged: a convolution in which the batch is summed over."""
+    kernel, stride, padding, dilation, groups = (call[n] for n in ("kernel_size", "stride", "padding", "dilation", "groups"))
+    n = len(kernel)
+    spatial = list(range(2, 2 + n))
+    if groups == 1:
+        left = e.op("Transpose", x, perm=[1, 0, *spatial])
+    else:
+        batch, channels, *image = call.shape(1)
+        split = [batch, groups, channels // groups, *image]
+        left = sizes.reshape(e, x, (batch, channels, *image), split)
+        left = e.op("Transpose", left, perm=[2, 1, 0, *(axis + 1 for axis in spatial)])
+        left = sizes.reshape(e, left, [split[2], groups, batch, *image], [split[2], groups * batch, *image])
+    right = e.op("Transpose", dy, perm=[1, 0, *spatial])
+    pads = [*padding, *padding]
+    product = e.op("Conv", left, right, strides=dilation, dilations=stride, pads=pads, group=groups)
+    found = [
+        (i + 2 * p - s * (m - 1) - 1) // d + 1
+        for i, p, s, m, d in zip(call.shape(1)[2:], padding, stride, call.shape()[2:], dilation, strict=True)
+    ]
+    if not (is_static(found) and same(tuple(found), tuple(kernel))):  # rows of x that no window reached
+        product = e.op("Slice", product, e.ints(*[0] * n), sizes.shape(e, kernel), e.ints(*spatial))
+    return e.op("Transpose", product, perm=[1, 0, *spatial])

@@ -1,0 +1,95 @@
+"""Pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from frazil.recorder.sizes import Size, prod
+
+from .. import sizes
+from ..emit import INT64, Emitter
+from . import Call, lowering
+from .conv import transposed
+
+
+def _options(call: Call, **more: Any) -> dict[str, Any]:
+    padding = call["padding"]
+    return {
+        "kernel_shape": call["kernel_size"],
+        "strides": call["stride"],
+        "pads": [*padding, *padding],
+        "ceil_mode": int(call["ceil_mode"]),
+        **more,
+    }
+
+
+@lowering("max_pool")
+def max_pool(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    return e.op("MaxPool", x, **_options(call, dilations=call["dilation"]))
+
+
+@lowering("max_pool_indices")
+def max_pool_indices(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    """ONNX counts through the whole tensor, the op through one plane."""
+    _, indices = e.op("MaxPool", x, outputs=2, dtype=[call_type(x), INT64], **_options(call, dilations=call["dilation"]))
+    return e.op("Mod", indices, sizes.size(e, prod(call.shape()[2:])))
+
+
+@lowering("max_pool_grad")
+def max_pool_grad(e: Emitter, call: Call, dy: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
+    """dy added up at the indices of the maxima."""
+    _, indices = e.op("MaxPool", x, outputs=2, dtype=[call_type(x), INT64], **_options(call, dilations=call["dilation"]))
+    zeros = e.op(
+        "ConstantOfShape", sizes.size(e, prod(call.shape(1))), dtype=x.dtype, value=ir.tensor(np.zeros(1, call_type(x).numpy()))
+    )
+    flat = e.ints(-1)
+    sums = e.op("ScatterElements", zeros, e.op("Reshape", indices, flat), e.op("Reshape", dy, flat), axis=0, reduction="add")
+    return e.op("Reshape", sums, sizes.shape(e, call.shape(1)), allowzero=1)
+
+
+@lowering("avg_pool")
+def avg_pool(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    return e.op("AveragePool", x, **_options(call, count_include_pad=int(call["count_include_pad"])))
+
+
+@lowering("avg_pool_grad")
+def avg_pool_grad(e: Emitter, call: Call, dy: ir.Value) -> ir.Value:
+    """Every element gets its share of the windows it was in: dy / count, spread by a transposed convolution with ones."""
+    kernel, stride, padding, size = (call[n] for n in ("kernel_size", "stride", "padding", "size"))
+    n = len(kernel)
+    planes: list[Size] = [prod(call.shape()[:2]), 1]
+    shape = call.shape()
+    one = call_type(dy)
+    ones = e.constant(np.ones((1, 1, *kernel)), one)
+    ceil_mode, include_pad = call["ceil_mode"], call["count_include_pad"]
+    if include_pad and not ceil_mode:
+        share = e.op("Div", dy, e.like(float(np.prod(kernel)), dy))
+    else:
+        share = e.op("Div", dy, _counts(e, call, shape[2:], ones, one))
+    flat = sizes.reshape(e, share, shape, [*planes, *shape[2:]])
+    spread = transposed(e, flat, ones, [*planes, *shape[2:]], kernel, size, stride, padding, [1] * n, 1)
+    return sizes.reshape(e, spread, [*planes, *size], call.out.shape)
+
+
+def _counts(e: Emitter, call: Call, out: Sequence[Size], ones: ir.Value, dtype: ir.DataType) -> ir.Value:
+    """How many elements each window has: a convolution of ones with ones, windows over the end included."""
+    kernel, stride, padding, size = (call[n] for n in ("kernel_size", "stride", "padding", "size"))
+    inside = list(padding) if call["count_include_pad"] else [0] * len(kernel)
+    around = [p - i for p, i in zip(padding, inside, strict=True)]
+    plane = e.op(
+        "Expand",
+        e.constant(np.ones((1, 1, *[1] * len(kernel))), dtype),
+        sizes.shape(e, [1, 1, *(n + 2 * i for n, i in zip(size, inside, strict=True))]),
+    )
+    counts = e.op("Conv", plane, ones, strides=stride, pads=[*around, *(a + s - 1 for a, s in zip(around, stride, strict=True))])
+    return e.op("Slice", counts, e.ints(*[0] * len(kernel)), sizes.shape(e, out), e.ints(*range(2, 2 + len(kernel))))
+
+
+def call_type(x: ir.Value) -> ir.DataType:
+    """The element type of a value, which is always known here."""
+    assert x.dtype is not None
+    return x.dtype

@@ -1,0 +1,180 @@
+"""Reductions, scans, sorting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import onnx_ir as ir
+
+from frazil.recorder.sizes import Size, bounds, same
+
+from .. import sizes
+from ..emit import BOOL, INT64, Emitter
+from ..errors import Unsupported
+from . import Call, lowering
+
+_INT32 = ir.DataType.INT32
+
+
+def _reduce(e: Emitter, op_type: str, x: ir.Value, dims: tuple[int, ...] | None, keepdim: bool) -> ir.Value:
+    if dims == ():
+        return x  # a 0-d tensor
+    return e.op(op_type, x, None if dims is None else e.ints(*dims), keepdims=int(keepdim))
+
+
+def _reduced_sizes(call: Call, dims: tuple[int, ...] | None) -> list[Size]:
+    return [n for axis, n in enumerate(call.shape()) if dims is None or axis in dims]
+
+
+def _never_empty(call: Call, dims: tuple[int, ...] | None) -> bool:
+    return all((low := bounds(n)[0]) is not None and low > 0 for n in _reduced_sizes(call, dims))
+
+
+@lowering("sum", "prod")
+def total(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    call["dtype"]  # it is the dtype of the result
+    op_type = "ReduceSum" if call.op_name == "sum" else "ReduceProd"
+    return _reduce(e, op_type, e.cast(x, call.type), call["dim"], call["keepdim"])
+
+
+@lowering("mean")
+def mean(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    dims, keepdim = call["dim"], call["keepdim"]
+    call["dtype"]  # it is the dtype of the result
+    x = e.cast(x, call.type)
+    if _never_empty(call, dims):
+        return _reduce(e, "ReduceMean", x, dims, keepdim)
+    if keepdim and call.rank() > 2 and dims == tuple(range(2, call.rank())) and x.dtype == ir.DataType.FLOAT:
+        return e.op("GlobalAveragePool", x)
+    # the mean of nothing is NaN, but ReduceMean gives 0
+    if dims is None or len(dims) == call.rank():
+        count = e.op("Size", x)
+    elif dims == tuple(range(dims[0], dims[-1] + 1)):
+        count = e.op("Shape", x, start=dims[0], end=dims[-1] + 1)
+    else:
+        count = e.op("Gather", e.op("Shape", x), e.ints(*dims))
+    if dims is not None and 1 < len(dims) < call.rank():
+        count = e.op("ReduceProd", count, keepdims=0)
+    assert x.dtype is not None
+    return e.op("Div", _reduce(e, "ReduceSum", x, dims, keepdim), e.cast(count, x.dtype))
+
+
+@lowering("amax", "amin")
+def extreme(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    dims, keepdim = call["dim"], call["keepdim"]
+    op_type = "ReduceMax" if call.op_name == "amax" else "ReduceMin"
+    found = _reduce(e, op_type, x, dims, keepdim)
+    if call.kind() != "f" or dims == ():
+        return found
+    # onnxruntime's kernel drops NaN along the last dimension
+    unordered = _reduce(e, "ReduceMax", e.op("IsNaN", x), dims, keepdim)
+    return e.op("Where", unordered, e.like(float("nan"), x), found)
+
+
+@lowering("argmax", "argmin")
+def arg_extreme(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    dim, keepdim = call["dim"], call["keepdim"]
+    if dim is None or not call.rank():
+        x = e.op("Reshape", x, e.ints(-1))
+        found = e.op("ArgMax" if call.op_name == "argmax" else "ArgMin", x, axis=0, keepdims=0)
+        return e.op("Reshape", found, e.ints(*[1] * len(call.out.shape))) if call.out.shape else found
+    return e.op("ArgMax" if call.op_name == "argmax" else "ArgMin", x, axis=dim, keepdims=int(keepdim))
+
+
+@lowering("any")
+def any_(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    dims, keepdim = call["dim"], call["keepdim"]
+    x = e.cast(x, BOOL)
+    if _never_empty(call, dims):
+        return _reduce(e, "ReduceMax", x, dims, keepdim)
+    return _count_true(e, x, dims, keepdim)
+
+
+@lowering("all")
+def all_(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    dims, keepdim = call["dim"], call["keepdim"]
+    x = e.cast(x, BOOL)
+    if _never_empty(call, dims):
+        return _reduce(e, "ReduceMin", x, dims, keepdim)
+    return e.op("Not", _count_true(e, e.op("Not", x), dims, keepdim))
+
+
+def _count_true(e: Emitter, x: ir.Value, dims: Any, keepdim: bool) -> ir.Value:
+    """Whether there are any; of nothing there are none, where onnxruntime's ReduceMax fails."""
+    return e.cast(_reduce(e, "ReduceSum", e.cast(x, _INT32), dims, keepdim), BOOL)
+
+
+@lowering("logsumexp")
+def logsumexp(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    return _reduce(e, "ReduceLogSumExp", x, call["dim"], call["keepdim"])
+
+
+@lowering("vector_norm")
+def vector_norm(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    p, dims, keepdim = call["p"], call["dim"], call["keepdim"]
+    if p not in (1, 2) or dims == ():
+        raise Unsupported(f"norm with p={p}")
+    return _reduce(e, "ReduceL1" if p == 1 else "ReduceL2", x, dims, keepdim)
+
+
+@lowering("cumsum")
+def cumsum(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    dim = call["dim"]
+    call["dtype"]  # it is the dtype of the result
+    x = e.cast(x, call.type)
+    return e.op("CumSum", x, e.constant(dim, INT64)) if call.rank() else x
+
+
+@lowering("cumprod")
+def cumprod(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    """A Scan: ONNX has no CumProd before opset 26."""
+    dim = call["dim"]
+    call["dtype"]  # it is the dtype of the result
+    x = e.cast(x, call.type)
+    if not call.rank() or same(call.shape()[dim], 0):
+        return x
+    assert x.dtype is not None
+    rest = [n for axis, n in enumerate(call.shape()) if axis != dim]
+    ones = e.op("Expand", e.like(1, x), sizes.shape(e, rest)) if rest else e.like(1, x)
+    body = e.child()
+    carried, item = (ir.Value(name=e.unique(name), type=ir.TensorType(x.dtype)) for name in ("product", "factor"))
+    product = body.op("Mul", carried, item)
+    result = body.op("Identity", product)
+    graph = ir.Graph([carried, item], [product, result], nodes=body.nodes, name="cumprod")
+    _, products = e.op(
+        "Scan", ones, x, outputs=2, dtype=x.dtype, body=graph, num_scan_inputs=1, scan_input_axes=[dim], scan_output_axes=[dim]
+    )
+    return products
+
+
+@lowering("sort_values")
+def sort_values(e: Emitter, call: Call, x: ir.Value) -> tuple[ir.Value, ir.Value]:
+    call["stable"]  # TopK is
+    dim = call["dim"]
+    return _top(e, call, x, call.shape()[dim] if call.rank() else 1, dim, call["descending"])
+
+
+@lowering("topk_values")
+def topk_values(e: Emitter, call: Call, x: ir.Value) -> tuple[ir.Value, ir.Value]:
+    call["sorted"]  # always
+    return _top(e, call, x, call["k"], call["dim"], call["largest"])
+
+
+def _top(e: Emitter, call: Call, x: ir.Value, k: Size, dim: int, largest: bool) -> tuple[ir.Value, ir.Value]:
+    if not call.rank():
+        return x, e.constant(0, INT64)
+    if largest or call.kind() != "f":
+        return e.op("TopK", x, sizes.size(e, k), outputs=2, axis=dim, largest=int(largest))
+    # Smallest first, NaN last: everything backwards, since TopK puts NaN first. Ties keep their order by being turned round
+    # twice.
+    length = call.shape()[dim]
+    whole = sizes.size(e, length)
+    values, indices = e.op("TopK", _turned(e, x, dim), whole, outputs=2, axis=dim, largest=1)
+    indices = e.op("Sub", e.op("Sub", whole, e.ints(1)), indices)
+    return _turned(e, values, dim, k, length), _turned(e, indices, dim, k, length)
+
+
+def _turned(e: Emitter, x: ir.Value, dim: int, k: Size | None = None, length: Size | None = None) -> ir.Value:
+    """The elements along `dim` from the last to the first (or the last k of them)."""
+    stop = e.ints(-sizes.END) if k is None or k is length or k == length else e.op("Neg", sizes.size(e, k + 1))
+    return e.op("Slice", x, e.ints(-1), stop, e.ints(dim), e.ints(-1))

@@ -1,0 +1,110 @@
+"""What a file is tried on: sizes for every dynamic dimension, and fresh inputs of those sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from frazil.recorder.graph import Graph
+from frazil.recorder.passes import solve_guards
+from frazil.recorder.sizes import Symbol, SymBool, evaluate, substitute, symbols_of
+
+
+@dataclass(frozen=True)
+class Case:
+    """One choice of sizes. `allowed` says whether all guards hold, so that the file must give the program's result; else it must
+    refuse."""
+
+    label: str
+    sizes: Mapping[Symbol, int]
+    allowed: bool = True
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{symbol.text} = {n}" for symbol, n in self.sizes.items())
+        return f"{self.label} ({sizes})" if sizes else self.label
+
+
+def input_symbols(graph: Graph) -> list[Symbol]:
+    """The symbols that are sizes of inputs, in order."""
+    inputs = set(graph.inputs)
+    return [symbol for symbol, (value, axis) in graph.symbols.items() if value in inputs and axis is not None]
+
+
+def size_cases(graph: Graph) -> list[Case]:
+    """The example's sizes, primes, each dimension 1 and 0 in turn, and both sides of every guard on one dimension."""
+    symbols = input_symbols(graph)
+    solved = solve_guards(graph.guards)
+    free = [symbol for symbol in symbols if symbol not in solved]
+    hints = {symbol: symbol.hint or 0 for symbol in free}
+    primes = dict(zip(free, _primes_above([hints[s] for s in free]), strict=True))
+    choices: list[tuple[str, dict[Symbol, int]]] = [("the example's sizes", hints), ("primes", primes)]
+    for symbol in free:
+        choices += [(f"{symbol.text} = {n}", {**primes, symbol: n}) for n in (1, 0)]
+    for label, symbol, n in _boundaries(graph, solved, hints):
+        choices.append((label, {**hints, symbol: n}))
+    cases: dict[tuple[int, ...], Case] = {}
+    for label, choice in choices:
+        sizes = _complete(symbols, solved, choice)
+        if sizes is None or any(n < s.minimum or (s.maximum is not None and n > s.maximum) for s, n in sizes.items()):
+            continue
+        case = Case(label, sizes, all(evaluate(guard.holds, sizes) for guard in graph.guards if _known(guard.condition, sizes)))
+        cases.setdefault(tuple(sizes.values()), case)
+    return list(cases.values())
+
+
+def _known(condition: SymBool, sizes: Mapping[Symbol, int]) -> bool:
+    return all(symbol in sizes for symbol in condition.symbols)
+
+
+def _complete(symbols: Sequence[Symbol], solved: Mapping[Symbol, Any], choice: Mapping[Symbol, int]) -> dict[Symbol, int] | None:
+    """Sizes for all symbols, those that guards tie to others included."""
+    sizes: dict[Symbol, int] = {}
+    for symbol in symbols:
+        size = choice[symbol] if symbol in choice else substitute(solved[symbol], choice)
+        if not isinstance(size, int) or size < 0:
+            return None
+        sizes[symbol] = size
+    return sizes
+
+
+def _boundaries(graph: Graph, solved: Mapping[Symbol, Any], hints: Mapping[Symbol, int]) -> Iterator[tuple[str, Symbol, int]]:
+    """Both neighbours wherever a guard on a single dimension changes its answer."""
+    for guard in graph.guards:
+        condition = substitute(guard.holds, solved)
+        symbols = symbols_of(condition) if isinstance(condition, SymBool) else []
+        if len(symbols) == 1 and symbols[0] in hints:
+            (symbol,) = symbols
+            answers = [evaluate(condition, {symbol: n}) for n in range(2 * hints[symbol] + 66)]
+            for n in range(1, len(answers)):
+                if answers[n] != answers[n - 1]:
+                    for m in (n - 1, n):
+                        yield f"at the boundary of {guard}", symbol, m
+
+
+def _primes_above(numbers: Sequence[int]) -> list[int]:
+    """For each number a prime above it, all different."""
+    found: list[int] = []
+    for number in numbers:
+        candidate = max(number, 2) + 1
+        while candidate in found or any(candidate % d == 0 for d in range(2, int(candidate**0.5) + 1)):
+            candidate += 1
+        found.append(candidate)
+    return found
+
+
+def sample(example: np.ndarray, shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+    """A random array like the example: of its dtype, and within its range (integers both ends included, floats where it has a
+    spread)."""
+    dtype = example.dtype
+    if dtype.kind == "b":
+        return rng.random(shape) < 0.5
+    values = example[np.isfinite(example)] if dtype.kind == "f" else example
+    low, high = (values.min(), values.max()) if values.size else (0, 1)
+    if dtype.kind in "iu":
+        return rng.integers(int(low), int(high), shape, dtype=dtype, endpoint=True)
+    if low == high:
+        return np.asarray(low + rng.standard_normal(shape)).astype(dtype)
+    return np.asarray(rng.uniform(low, high, shape)).astype(dtype)

@@ -1,0 +1,183 @@
+"""Sizes in ONNX: int64 arithmetic over `Shape`, written once each, and only where an operator cannot find the size out by itself.
+
+Inside, a size is a tensor of shape [1], so that several join with one `Concat` and one goes straight into `Slice` or `Reshape`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from frazil.recorder import sizes
+from frazil.recorder.sizes import Size, Symbol, SymBool, SymFloat, SymInt, same
+
+from .emit import DOUBLE, INT64, Emitter
+from .errors import Unsupported
+
+#: "To the end", in Slice.
+END = np.iinfo(np.int64).max
+
+
+def size(e: Emitter, value: Size) -> ir.Value:
+    """The size as an int64 tensor of shape [1]."""
+    value = sizes.substitute(value, e.fixed)
+    if not isinstance(value, SymInt):
+        return e.ints(int(value))
+    if value not in e.sizes:
+        symbol = value.symbol
+        if symbol is not None:
+            e.sizes[value] = _symbol(e, symbol)
+        elif value in e.known:
+            there, axis = e.known[value]
+            e.sizes[value] = e.op("Shape", e.values[there], start=axis, end=axis + 1)
+        else:
+            e.sizes[value] = _expression(e, value)
+    return e.sizes[value]
+
+
+def _symbol(e: Emitter, symbol: Symbol) -> ir.Value:
+    if symbol not in e.origins:
+        raise Unsupported(f"the size {symbol.text} comes from nowhere: this is a bug of the recorder")
+    value, axis = e.origins[symbol]
+    tensor = e.values[value]
+    if axis is None:
+        return e.op("Reshape", e.cast(tensor, INT64), e.ints(1))
+    return e.op("Shape", tensor, start=axis, end=axis + 1)
+
+
+def _expression(e: Emitter, value: SymInt) -> ir.Value:
+    total: ir.Value | None = None
+    # positive terms first, so that what can be a subtraction becomes one
+    for monomial, coefficient in sorted(value.terms, key=lambda term: term[1] < 0):
+        product: ir.Value | None = None
+        for atom, power in monomial:
+            factor = _atom(e, atom)
+            for _ in range(power):
+                product = factor if product is None else e.op("Mul", product, factor)
+        amount = abs(coefficient) if total is not None else coefficient
+        if product is None:
+            product = e.ints(amount)
+        elif amount != 1:
+            product = e.op("Mul", product, e.ints(amount))
+        total = product if total is None else e.op("Add" if coefficient > 0 else "Sub", total, product)
+    assert total is not None
+    return total
+
+
+def _atom(e: Emitter, atom: Any) -> ir.Value:
+    if isinstance(atom, Symbol):
+        return size(e, atom.size)
+    args = [size(e, arg) for arg in atom.args]
+    if atom.function == "relu":
+        return e.op("Max", args[0], e.ints(0))
+    if atom.function == "mod":
+        return e.op("Mod", *args)  # the sign of the divisor, as in Python
+    dividend, divisor = atom.args
+    low, least = sizes.bounds(dividend)[0], sizes.bounds(divisor)[0]
+    if low is not None and low >= 0 and least is not None and least >= 0:
+        return e.op("Div", *args)
+    return e.op("Div", e.op("Sub", args[0], e.op("Mod", *args)), args[1])  # Div alone rounds towards zero
+
+
+def scalar(e: Emitter, value: Any, dtype: ir.DataType) -> ir.Value:
+    """A size, a float made of sizes, or a condition on them as a 0-d tensor. Floats are computed in float64, as Python does."""
+    value = sizes.substitute(value, e.fixed)
+    if isinstance(value, SymBool):
+        return e.cast(condition(e, value), dtype)
+    if isinstance(value, SymInt):
+        return e.cast(e.op("Squeeze", size(e, value), e.ints(0)), dtype)
+    if isinstance(value, SymFloat):
+        return e.cast(_float(e, value), dtype)
+    return e.constant(value, dtype)
+
+
+_FLOAT_OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow"}
+
+
+def _float(e: Emitter, value: Any) -> ir.Value:
+    if isinstance(value, SymFloat):
+        return e.op(_FLOAT_OPERATORS[value.op], *(_float(e, arg) for arg in value.args))
+    return scalar(e, value, DOUBLE)
+
+
+def condition(e: Emitter, value: SymBool) -> ir.Value:
+    """A comparison of sizes as a 0-d bool tensor."""
+    exact = isinstance(value.lhs, (int, SymInt)) and isinstance(value.rhs, (int, SymInt))
+    lhs, rhs = (scalar(e, side, INT64 if exact else DOUBLE) for side in (value.lhs, value.rhs))
+    if value.op == "!=":
+        return e.op("Not", e.op("Equal", lhs, rhs))
+    names = {"==": "Equal", "<": "Less", "<=": "LessOrEqual", ">": "Greater", ">=": "GreaterOrEqual"}
+    return e.op(names[value.op], lhs, rhs)
+
+
+def shape(e: Emitter, dims: Sequence[Size]) -> ir.Value:
+    """A shape as a 1-D int64 tensor: a constant, one `Shape` of a value that has it, or a `Concat`."""
+    dims = sizes.substitute(tuple(dims), e.fixed)
+    if all(isinstance(dim, int) for dim in dims):
+        return e.ints(*map(int, dims))
+    whole = _consecutive(e, dims)
+    if whole is not None:
+        return whole
+    parts: list[ir.Value] = []
+    static: list[int] = []
+    for dim in dims:
+        if isinstance(dim, int):
+            static.append(dim)
+            continue
+        if static:
+            parts.append(e.ints(*static))
+            static = []
+        parts.append(size(e, dim))
+    if static:
+        parts.append(e.ints(*static))
+    return parts[0] if len(parts) == 1 else e.op("Concat", *parts, axis=0)
+
+
+def _consecutive(e: Emitter, dims: Sequence[Size]) -> ir.Value | None:
+    """One `Shape` operator, when the dims are neighbouring axes of one value."""
+    symbol = dims[0].symbol if isinstance(dims[0], SymInt) else None
+    if symbol is None or symbol not in e.origins or len(dims) < 2:
+        return None
+    value, axis = e.origins[symbol]
+    if axis is None:
+        return None
+    there = sizes.substitute(value.spec.shape, e.fixed)[axis : axis + len(dims)]
+    if not same(tuple(there), tuple(dims)):
+        return None
+    key = (value, axis, axis + len(dims))
+    if key not in e.sizes:
+        e.sizes[key] = e.op("Shape", e.values[value], start=key[1], end=key[2])
+    return e.sizes[key]
+
+
+def reshape(e: Emitter, x: ir.Value, before: Sequence[Size], after: Sequence[Size]) -> ir.Value:
+    """`x` of shape `before` as shape `after`, letting ONNX find out what it can (0: as it was, -1: the rest).
+
+    -1 is only used where the other dims cannot be zero: onnxruntime cannot divide by an empty rest.
+    """
+    before, after = (sizes.substitute(tuple(s), e.fixed) for s in (before, after))
+    if same(before, after):
+        return x
+    if len(after) == 2 and not all(isinstance(dim, int) for dim in after):
+        for axis in range(len(before) + 1):
+            if same(sizes.prod(before[:axis]), after[0]) and same(sizes.prod(before[axis:]), after[1]):
+                return e.op("Flatten", x, axis=axis)
+    target: list[int | None] = []
+    for axis, dim in enumerate(after):
+        if isinstance(dim, int):
+            target.append(dim)
+        elif axis < len(before) and same(before[axis], dim):
+            target.append(0)
+        else:
+            target.append(None)
+    unknown = target.count(None)
+    empty = any(isinstance(dim, int) and dim == 0 for dim in after)
+    if unknown == 0 and not empty:
+        return e.op("Reshape", x, e.ints(*(t for t in target if t is not None)))
+    others = [dim for dim, t in zip(after, target, strict=True) if t is not None]
+    if unknown == 1 and all((low := sizes.bounds(dim)[0]) is not None and low > 0 for dim in others):
+        return e.op("Reshape", x, e.ints(*(-1 if t is None else t for t in target)))
+    return e.op("Reshape", x, shape(e, after), allowzero=1)
