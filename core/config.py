@@ -12,15 +12,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar, Token
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, final
 
 from .errors import ConfigError
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(NamedTuple):
     """One thing that can be configured."""
 
     name: str
