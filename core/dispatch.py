@@ -108,13 +108,14 @@ def _binary(op: Op) -> Callable[..., Any]:
     composite = op.kind == "composite"
     recordings = RECORDINGS
     numbers = op.promote in ("common", "float")
+    unpromoted = op.promote is None
 
     def call(a: Any, b: Any, *rest: Any, **attrs: Any) -> Any:
         try:
             device = a._dev
             aa = a._a
             ba = b._a
-            fast = device is b._dev and aa.dtype is ba.dtype
+            fast = device is b._dev and (aa.dtype is ba.dtype or unpromoted)
         except AttributeError:
             fast = numbers and (type(b) is float or type(b) is int) and isinstance(a, Tensor) and NATIVE[a._a.dtype].kind == "f"
             if fast and not recordings[0]:
@@ -124,7 +125,7 @@ def _binary(op: Op) -> Callable[..., Any]:
             return general_call(op, (a, b, *rest), attrs)
         kernel = device.kernels[name]
         tracked = (a._rg or b._rg) and differentiable and STATE.grad
-        if kernel is None or (composite and not differentiable) or (floats_only and NATIVE[aa.dtype].kind != "f"):
+        if kernel is None or (composite and not differentiable and (a._rg or b._rg)) or (floats_only and NATIVE[aa.dtype].kind != "f"):
             return general_call(op, (a, b), attrs)
         try:
             ya = kernel(aa, ba)

@@ -140,7 +140,7 @@ def erf(x: Array) -> Array:
     small = near * _polynomial(_ERF_T, square) / _polynomial(_ERF_U, square)
     far = np.asarray(np.clip(size, 1.0, 7.0))
     large = 1.0 - np.exp(-far * far) * _polynomial(_ERFC_P, far) / _polynomial(_ERFC_Q, far)
-    return np.copysign(np.where(size < 1.0, small, large), x) + x * 0  # NaN stays NaN
+    return np.copysign(np.where(size < 1.0, small, large), x)
 
 
 @kernel
@@ -340,7 +340,8 @@ def slice_scatter(x: Array, src: Array, *, starts: Any, stops: Any, steps: Any) 
 @kernel
 def diagonal(x: Array, *, offset: int, dim1: int, dim2: int) -> Array:
     d = np.diagonal(x, offset, dim1, dim2)
-    return np.lib.stride_tricks.as_strided(d, d.shape, d.strides, writeable=True) if x.flags.writeable else d
+    d.flags.writeable = x.flags.writeable  # NumPy hands out diagonals for reading only
+    return d
 
 
 @kernel
@@ -504,6 +505,107 @@ def softmax_grad(g: Array, y: Array, *, dim: int) -> Array:
     return r
 
 
+def _rows_of_classes(x: Array) -> Array:
+    """[batch, classes, ...] as [rows, classes]."""
+    if x.ndim == 2:
+        return x
+    return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]) if x.ndim > 1 else x.reshape(1, -1)
+
+
+def _class_rows(x: Array, target: Array, ignore_index: int) -> tuple[Array, Array, Array | None]:
+    """Logits as rows, classes as a vector, and which rows count (None: all)."""
+    if x.dtype.kind != "f" or target.shape != (x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()):
+        raise ValueError("the shapes of x and target do not belong together")
+    rows, classes = _rows_of_classes(x), target.reshape(-1)
+    kept = None
+    if classes.size:
+        low, high = classes.min(), classes.max()
+        if low <= ignore_index <= high:
+            kept = classes != ignore_index
+            classes = np.where(kept, classes, 0)
+            low, high = classes.min(), classes.max()
+        if low < 0 or high >= rows.shape[1]:
+            raise IndexError(f"a class is out of range: x has {rows.shape[1]} classes, the target goes from {low} to {high}")
+    return rows, classes, kept
+
+
+@kernel
+def cross_entropy(
+    x: Array, target: Array, weight: Array | None = None, *, reduction: str = "mean", ignore_index: int = -100, label_smoothing: float = 0.0
+) -> Array:  # fmt: skip
+    if target.dtype.kind == "f":
+        return _soft_cross_entropy(x, target, weight, reduction, label_smoothing)
+    rows, classes, kept = _class_rows(x, target, ignore_index)
+    logp = log_softmax(rows, dim=1)
+    losses = -logp[np.arange(rows.shape[0]), classes]
+    weights = None if weight is None else weight[classes]
+    if weights is not None:
+        losses *= weights
+    if label_smoothing:
+        spread = np.add.reduce(logp if weight is None else logp * weight, 1)
+        losses = losses * (1 - label_smoothing) - spread * (label_smoothing / rows.shape[1])
+    if kept is not None:
+        losses = np.where(kept, losses, x.dtype.type(0))
+        weights = kept.astype(x.dtype) if weights is None else weights * kept
+    if reduction == "none":
+        return losses.astype(x.dtype, copy=False).reshape(target.shape)
+    total = np.add.reduce(losses)
+    if reduction == "mean":
+        return (total / x.dtype.type(rows.shape[0]) if weights is None else total / np.add.reduce(weights)).astype(x.dtype, copy=False)
+    return total.astype(x.dtype, copy=False)
+
+
+def _soft_cross_entropy(x: Array, target: Array, weight: Array | None, reduction: str, label_smoothing: float) -> Array:
+    if x.shape != target.shape:
+        raise ValueError("the shapes of x and target do not belong together")
+    dim = 1 if x.ndim > 1 else 0
+    logp = log_softmax(x, dim=dim)
+    goal = target * (1 - label_smoothing) + label_smoothing / x.shape[dim] if label_smoothing else target
+    terms = logp * goal.astype(x.dtype, copy=False)
+    if weight is not None:
+        terms *= weight.reshape([-1 if d == dim else 1 for d in range(x.ndim)])
+    losses = -np.add.reduce(terms, dim)
+    if reduction == "none":
+        return losses
+    total = np.add.reduce(losses, None)
+    return total if reduction == "sum" else total / x.dtype.type(losses.size)
+
+
+@kernel
+def class_cross_entropy_grad(
+    g: Array, x: Array, target: Array, weight: Array | None = None, *, reduction: str, ignore_index: int, label_smoothing: float
+) -> Array:  # fmt: skip
+    rows, classes, kept = _class_rows(x, target, ignore_index)
+    z = softmax(rows, dim=1)
+    every = np.arange(rows.shape[0])
+    if weight is None and not label_smoothing:
+        z[every, classes] -= 1
+    else:
+        goal = np.zeros_like(z)
+        goal[every, classes] = 1 if weight is None else weight[classes]
+        if label_smoothing:
+            goal *= 1 - label_smoothing
+            goal += label_smoothing / rows.shape[1] * (1 if weight is None else weight)
+        z *= np.add.reduce(goal, 1, keepdims=True)
+        z -= goal
+    scale: Any = g
+    if reduction == "none":
+        scale = g.reshape(-1, 1)
+    elif reduction == "mean":
+        weights = None if weight is None else weight[classes]
+        if kept is not None:
+            weights = kept.astype(x.dtype) if weights is None else weights * kept
+        scale = g / (x.dtype.type(rows.shape[0]) if weights is None else np.add.reduce(weights))
+    z *= scale
+    if kept is not None:
+        z[~kept] = 0
+    if x.ndim == 2:
+        return z
+    if x.ndim < 2:
+        return z.reshape(x.shape)
+    return np.ascontiguousarray(np.moveaxis(z.reshape(x.shape[:1] + x.shape[2:] + x.shape[1:2]), -1, 1))
+
+
 @kernel
 def log_softmax(x: Array, *, dim: int) -> Array:
     if not x.ndim:
@@ -511,6 +613,19 @@ def log_softmax(x: Array, *, dim: int) -> Array:
     y = np.subtract(x, np.maximum.reduce(x, dim, keepdims=True))
     y -= np.log(np.add.reduce(np.exp(y), dim, keepdims=True))
     return y
+
+
+@kernel
+def linear_weight_grad(g: Array, x: Array) -> Array:
+    if g.ndim != 2:
+        g, x = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])
+    return g.T.dot(x)
+
+
+@kernel
+def sum_to_last(x: Array) -> Array:
+    rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    return np.add.reduce(rows, 0)
 
 
 # ----------------------------------------------------------------------------------------------------------------- creation

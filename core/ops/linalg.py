@@ -9,7 +9,7 @@ from ..errors import ArgumentError, ShapeError
 from ..table import E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
 from .common import broadcast, checked_dim, numel, same
-from .elementwise import add, mul
+from .elementwise import add, clone, mul
 from .reduction import sum_
 from .shape import permute, reshape, transpose, unsqueeze
 
@@ -97,21 +97,25 @@ def rmatmul(b: Tensor, a: Any) -> Tensor:
     return matmul(a, b)
 
 
-def _linear_vjp(g: Tensor, x: Tensor, weight: Tensor, bias_shape: Any, needs: Any) -> tuple[Any, ...]:
-    gx = matmul(g, weight) if needs[0] else None
-    gw = gb = None
-    if len(g._a.shape) != 2 and (needs[1] or needs[2]):
-        rows = numel(g._a.shape[:-1])
-        g, x = reshape(g, shape=(rows, g._a.shape[-1])), reshape(x, shape=(rows, x._a.shape[-1]))
-    if needs[1]:
-        gw = matmul(_transposed(g), x)
-    if needs[2]:
-        gb = sum_(g, dim=(0,))
-    return gx, gw, gb
+@op(samples=[S((3, 5), (3, 4)), S((2, 3, 5), (2, 3, 4)), S((5,), (4,))], promote="same", methods=[], public=False)
+def linear_weight_grad(g, x, /):
+    """g.T @ x with all leading dimensions as rows."""
+    rows = numel(g._a.shape[:-1])
+    return matmul(_transposed(reshape(g, shape=(rows, g._a.shape[-1]))), reshape(x, shape=(rows, x._a.shape[-1])))
+
+
+@op(samples=[S(3, 4), S(2, 3, 4), S(4)], methods=[], public=False)
+def sum_to_last(x, /):
+    """The sum over all dimensions but the last."""
+    return sum_(x, dim=tuple(range(len(x._a.shape) - 1))) if len(x._a.shape) > 1 else clone(x)
 
 
 @op(
-    vjp=_linear_vjp,
+    vjp=(
+        lambda g, weight: matmul(g, weight),
+        lambda g, x: linear_weight_grad(g, x),
+        lambda g: sum_to_last(g),
+    ),
     promote="same",
     samples=[S((3, 4), (5, 4), (5,)), S((3, 4), (5, 4)), S((2, 3, 4), (5, 4), (5,)), S((4,), (5, 4), (5,)), S((0, 4), (5, 4), (5,))],
     errors=[E(S((3, 4), (5, 3), (5,)), "linear: x has 4 features, weight expects 3")],

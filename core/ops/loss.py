@@ -17,27 +17,41 @@ from .shape import expand, reshape, unsqueeze
 REDUCTIONS = ("mean", "sum", "none")
 
 
+def _loss_rule(name: str) -> Any:
+    """The checks of a loss over classes, and the spec of its result."""
+
+    def rule(x: Spec, target: Spec, weight: Spec | None = None, *, reduction: str, **_: Any) -> Spec:
+        if reduction not in REDUCTIONS:
+            raise ArgumentError(f"{name}: reduction is one of {REDUCTIONS}, given {reduction!r}")
+        require_float(name, x)
+        if not x.shape:
+            raise ShapeError(f"{name}: x must be [batch, classes, ...] or [classes], given a 0-d tensor")
+        per_sample = x.shape[:1] + x.shape[2:] if len(x.shape) > 1 else ()
+        if target.dtype.kind == "i":
+            if not _same_shape(target.shape, per_sample):
+                raise ShapeError(
+                    f"{name}: the target of class indices must have shape {list(per_sample)} for x {list(x.shape)}, given {list(target.shape)}"
+                )
+        elif target.dtype.kind == "f":
+            if not _same_shape(target.shape, x.shape):
+                raise ShapeError(f"{name}: a target of probabilities must have the shape of x, {list(x.shape)}, given {list(target.shape)}")
+        else:
+            raise DTypeError(f"{name}: the target must be class indices or probabilities, given {target}")
+        classes = x.shape[1] if len(x.shape) > 1 else x.shape[0]
+        if weight is not None and not _same_shape(weight.shape, (classes,)):
+            raise ShapeError(f"{name}: weight must have one element per class, [{classes}], given {list(weight.shape)}")
+        return Spec(per_sample if reduction == "none" else (), x.dtype)
+
+    return rule
+
+
+def _same_shape(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    return len(a) == len(b) and all(same(m, n) or m == n for m, n in zip(a, b, strict=True))
+
+
 def _check(name: str, x: Tensor, target: Tensor, weight: Tensor | None, reduction: str) -> None:
-    if reduction not in REDUCTIONS:
-        raise ArgumentError(f"{name}: reduction is one of {REDUCTIONS}, given {reduction!r}")
-    require_float(name, Spec(x._a.shape, x.dtype))
-    shape = tuple(x._a.shape)
-    if not shape:
-        raise ShapeError(f"{name}: x must be [batch, classes, ...] or [classes], given a 0-d tensor")
-    if target.dtype.kind == "i":
-        expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
-        if len(target._a.shape) != len(expected) or any(not same(m, n) and m != n for m, n in zip(target._a.shape, expected, strict=True)):
-            raise ShapeError(
-                f"{name}: the target of class indices must have shape {list(expected)} for x {list(shape)}, given {list(target._a.shape)}"
-            )
-    elif target.dtype.kind == "f":
-        if any(not same(m, n) and m != n for m, n in zip(target._a.shape, shape, strict=False)) or len(target._a.shape) != len(shape):
-            raise ShapeError(f"{name}: a target of probabilities must have the shape of x, {list(shape)}, given {list(target._a.shape)}")
-    else:
-        raise DTypeError(f"{name}: the target must be class indices or probabilities, given {target.dtype.name}")
-    classes = shape[1] if len(shape) > 1 else shape[0]
-    if weight is not None and (len(weight._a.shape) != 1 or (not same(weight._a.shape[0], classes) and weight._a.shape[0] != classes)):
-        raise ShapeError(f"{name}: weight must have one element per class, [{classes}], given {list(weight._a.shape)}")
+    specs = [None if t is None else Spec(tuple(t._a.shape), t.dtype) for t in (x, target, weight)]
+    _loss_rule(name)(*specs, reduction=reduction)
 
 
 def _class_dim(x: Tensor) -> int:
@@ -69,6 +83,7 @@ def _sample_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dt
         S((3,), values(1)),
     ],
     errors=[E(S((4, 3), ints(5, low=0, high=2)), "nll_loss: the target of class indices must have shape")],
+    rule=_loss_rule("nll_loss"),
     methods=[],
     public=False,
 )  # fmt: skip
@@ -102,9 +117,9 @@ _CE = {"reduction": "mean", "ignore_index": -100, "label_smoothing": 0.0}
 
 @op(
     vjp=(
-        lambda g, x, target, weight, reduction, ignore_index, label_smoothing: cross_entropy_grad(
-            g, x, target, weight, reduction=reduction, ignore_index=ignore_index, label_smoothing=label_smoothing
-        ),
+        lambda g, x, target, weight, reduction, ignore_index, label_smoothing: (
+            class_cross_entropy_grad if target.dtype.kind == "i" else soft_cross_entropy_grad
+        )(g, x, target, weight, reduction=reduction, ignore_index=ignore_index, label_smoothing=label_smoothing),
         lambda g, x, target, weight, reduction, label_smoothing: _target_grad(g, x, weight, reduction, label_smoothing),
         None,
     ),
@@ -124,6 +139,7 @@ _CE = {"reduction": "mean", "ignore_index": -100, "label_smoothing": 0.0}
         E(S((4, 3), ints(4, low=0, high=2), reduction="avg"), "cross_entropy: reduction is one of"),
         E(S((4, 3), floats(4, 2)), "cross_entropy: a target of probabilities must have the shape"),
     ],
+    rule=_loss_rule("cross_entropy"),
     methods=[],
     public=False,
 )
@@ -168,29 +184,40 @@ def _target_grad(g: Tensor, x: Tensor, weight: Tensor | None, reduction: str, la
 
 
 @op(
-    samples=[
-        S((), (4, 3), ints(4, low=0, high=2), **_CE),
-        S((), (4, 3), values([0, -100, 2, 1]), floats(3, low=0.1), reduction="mean", ignore_index=-100, label_smoothing=0.1),
-        S((4,), (4, 3), floats(4, 3, low=0, high=1), reduction="none", ignore_index=-100, label_smoothing=0.1),
-    ],
+    samples=[S((4,), (4, 3), floats(4, 3, low=0, high=1), reduction="none", ignore_index=-100, label_smoothing=0.1)],
+    rule=lambda g, x, target, weight=None, **_: Spec(x.shape, x.dtype),
     methods=[],
     public=False,
 )
-def cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ignore_index: int, label_smoothing: float):
-    """The gradient of `cross_entropy` with respect to x: weights * (softmax(x) * mass - target) * g."""
+def soft_cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ignore_index: int, label_smoothing: float):
+    """The gradient of `cross_entropy` with respect to x, for a target of probabilities."""
+    d = _class_dim(x)
+    classes = x._a.shape[d]
+    goal = _smoothed(target, label_smoothing, classes)
+    scale: Any = unsqueeze(g, d) if reduction == "none" else g
+    if reduction == "mean":
+        scale = g / (x.numel() // classes)
+    if weight is not None:
+        goal = goal * _per_class(weight, x)
+    return (exp(log_softmax(x, dim=d)) * sum_(goal, dim=(d,), keepdim=True) - goal) * scale
+
+
+@op(
+    samples=[
+        S((), (4, 3), ints(4, low=0, high=2), **_CE),
+        S((), (4, 3), values([0, -100, 2, 1]), floats(3, low=0.1), reduction="mean", ignore_index=-100, label_smoothing=0.1),
+        S((2, 4), (2, 3, 4), ints(2, 4, low=0, high=2), reduction="none", ignore_index=1, label_smoothing=0.0),
+    ],
+    rule=lambda g, x, target, weight=None, **_: Spec(x.shape, x.dtype),
+    methods=[],
+    public=False,
+)
+def class_cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ignore_index: int, label_smoothing: float):
+    """The gradient of `cross_entropy` with respect to x, for class indices: weight * (softmax(x) * mass - target) * g."""
     from ..creation import arange
 
     d = _class_dim(x)
     classes = x._a.shape[d]
-    probabilities = exp(log_softmax(x, dim=d))
-    if target.dtype.kind == "f":
-        goal = _smoothed(target, label_smoothing, classes)
-        scale: Any = unsqueeze(g, d) if reduction == "none" else g
-        if reduction == "mean":
-            scale = g / (x.numel() // classes)
-        if weight is not None:
-            goal = goal * _per_class(weight, x)
-        return (probabilities * sum_(goal, dim=(d,), keepdim=True) - goal) * scale
     hit = eq(unsqueeze(target, d), _per_class(arange(classes, device=x.device), x))
     goal = cast(hit, dtype=x.dtype)
     if weight is not None:
@@ -199,11 +226,9 @@ def cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ignore_i
         even = label_smoothing / classes
         spread = expand(_per_class(weight, x), shape=tuple(x._a.shape)) * even if weight is not None else even
         goal = goal * (1 - label_smoothing) + spread
-    mass = sum_(goal, dim=(d,), keepdim=True)
     kept = unsqueeze(ne(target, ignore_index), d)
-    scale = unsqueeze(g, d) if reduction == "none" else g
+    scale: Any = unsqueeze(g, d) if reduction == "none" else g
     if reduction == "mean":
         scale = g / sum_(_sample_weights(target, weight, ignore_index, x.dtype))
-    return where(kept, (probabilities * mass - goal) * scale, 0.0)
-
-
+    probabilities = exp(log_softmax(x, dim=d))
+    return where(kept, (probabilities * sum_(goal, dim=(d,), keepdim=True) - goal) * scale, 0.0)
