@@ -59,6 +59,19 @@ class _Window(NamedTuple):
         return [(slice(i, min(i + images, stop)), runs) for i in range(start, stop, images)]
 
 
+def _window(
+    x: Sizes, w: Sizes, y: Sizes | None, dtype: np.dtype[Any], stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
+) -> _Window:
+    """The window of conv(x, w) = y, given their shapes. Shapes that do not go together are refused here: a window that leaves its
+    array would read and write memory that is not ours."""
+    geometry = zip(x[2:], w[2:], stride, padding, dilation, strict=True)
+    out = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in geometry)
+    fits = dtype.kind == "f" and min(out) > 0 and x[1] == w[1] * groups and w[0] % groups == 0
+    if not fits or (y is not None and y != (x[0], w[0], *out)):
+        raise ValueError(f"input {x}, weights {w} and result {y} do not belong to one convolution of {dtype} in {groups} groups")
+    return _Window(w[2:], stride, padding, dilation, out)
+
+
 def _times(a: Sizes, b: Any) -> Sizes:
     return tuple(x * y for x, y in zip(a, b, strict=True))
 
@@ -100,19 +113,12 @@ def conv(
     x: np.ndarray, w: np.ndarray, bias: np.ndarray | None = None, *, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """Cross-correlation of x [N, C, ...] with w [F, C/groups, ...], plus bias [F]."""
-    kernel = w.shape[2:]
-    out = tuple(
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
-    )
-    if min(out) < 1:
-        raise ValueError(f"a kernel of size {kernel} does not fit an input of size {x.shape[2:]} with padding {padding}")
-    window = _Window(kernel, stride, padding, dilation, out)
+    window = _window(x.shape, w.shape, None, x.dtype, stride, padding, dilation, groups)
     filters = len(w)
-    y = np.empty((len(x), filters, *out), x.dtype)
+    y = np.empty((len(x), filters, *window.out), x.dtype)
     weights = np.ascontiguousarray(w).reshape(groups, filters // groups, -1)
     if bias is not None:
-        bias = bias.reshape(filters, *(1,) * (1 + len(out)))
+        bias = bias.reshape(filters, *(1,) * (1 + len(window.out)))
 
     def work(start: int, stop: int) -> None:
         for images, rows, columns in _columns(x, window, groups, start, stop):
@@ -127,7 +133,7 @@ def conv(
             elif target.shape[1] > 1:
                 np.copyto(target, product)
 
-    split(work, len(x), nbytes=y.nbytes + x.nbytes * math.prod(kernel) // math.prod(stride))
+    split(work, len(x), nbytes=y.nbytes + x.nbytes * math.prod(window.kernel) // math.prod(stride))
     return y
 
 
@@ -135,9 +141,9 @@ def conv_weight_grad(
     g: np.ndarray, x: np.ndarray, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
 ) -> np.ndarray:
     """Gradient of `conv` with respect to w, from g [N, F, ...] and x."""
-    window = _Window(kernel_size, stride, padding, dilation, g.shape[2:])
-    channels = x.shape[1] // groups
-    shape = (groups, g.shape[1] // groups, channels * math.prod(kernel_size))
+    filters, channels = g.shape[1], x.shape[1] // groups
+    window = _window(x.shape, (filters, channels, *kernel_size), g.shape, g.dtype, stride, padding, dilation, groups)
+    shape = (groups, filters // groups, channels * math.prod(kernel_size))
 
     def work(start: int, stop: int) -> np.ndarray:
         total = np.zeros(shape, g.dtype)
@@ -149,7 +155,7 @@ def conv_weight_grad(
     total = parts[0] if parts else np.zeros(shape, g.dtype)
     for part in parts[1:]:
         total += part
-    return total.reshape(g.shape[1], channels, *kernel_size)
+    return total.reshape(filters, channels, *kernel_size)
 
 
 def conv_input_grad(
@@ -158,13 +164,13 @@ def conv_input_grad(
     """Gradient of `conv` with respect to x of spatial size `size`, from g [N, F, ...] and w; the transposed convolution."""
     kernel = w.shape[2:]
     filters, channels = len(w), w.shape[1] * groups
+    window = _window((len(g), channels, *size), w.shape, g.shape, g.dtype, stride, padding, dilation, groups)
     margin = tuple(d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding, strict=True))
     if max(stride) == 1 and min(margin) >= 0 and filters <= 2 * channels:
         # Then it is a convolution with the weights turned round, which writes each result once.
         turned = w.reshape(groups, filters // groups, -1, *kernel).swapaxes(1, 2)[(..., *(slice(None, None, -1),) * len(kernel))]
         turned = turned.reshape(channels, filters // groups, *kernel)
         return conv(g, turned, stride=stride, padding=margin, dilation=dilation, groups=groups)
-    window = _Window(kernel, stride, padding, dilation, g.shape[2:])
     weights = np.ascontiguousarray(w).reshape(groups, filters // groups, -1).swapaxes(1, 2)
     multiply = np.multiply if filters == groups else np.matmul  # a GEMM with an inner dimension of 1 is slow
     x = np.empty((len(g), channels, *size), g.dtype)

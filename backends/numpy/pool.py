@@ -77,6 +77,8 @@ def _axes(size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: S
 
 
 def _planes(x: np.ndarray, axes: list[_Axis]) -> np.ndarray:
+    if x.dtype.kind != "f":
+        raise TypeError(f"pooling is for floating dtypes, not {x.dtype}")
     return np.ascontiguousarray(x).reshape(-1, *x.shape[x.ndim - len(axes) :])
 
 
@@ -184,6 +186,8 @@ def max_pool_grad(
 ) -> np.ndarray:
     """Gradient of y = max_pool(x) with respect to x, from g of the shape of y."""
     axes = _axes(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    if not g.shape == y.shape == (*x.shape[:2], *(a.out for a in axes)):
+        raise ValueError(f"a gradient of shape {g.shape} and a maximum of shape {y.shape} do not belong to an input of {x.shape}")
     apart = all(a.reach <= a.stride for a in axes)
     result = np.empty(x.shape, g.dtype) if all(a.exact for a in axes) else np.zeros(x.shape, g.dtype)
     planes, gs, ys, xs = result.reshape(-1, *x.shape[2:]), _planes(g, axes), _planes(y, axes), _planes(x, axes)
@@ -237,6 +241,8 @@ def avg_pool_grad(
 ) -> np.ndarray:
     """Gradient of `avg_pool` with respect to x of spatial size `size`."""
     axes = _axes(size, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
+    if g.shape[2:] != tuple(a.out for a in axes):
+        raise ValueError(f"a gradient of shape {g.shape} does not belong to an input of size {size}")
     part = _planes(g, axes) / _counts(axes, g.dtype, count_include_pad)
     for i, axis in enumerate(axes):
         shape = (*part.shape[: i + 1], axis.size, *part.shape[i + 2 :])

@@ -299,6 +299,32 @@ def test_work_split_over_threads_gives_the_same(name: str, monkeypatch: pytest.M
     np.testing.assert_allclose(every_kernel(x, w)[name](), alone, rtol=1e-10, atol=1e-10)
 
 
+def test_shapes_that_do_not_belong_together_are_refused() -> None:
+    """Before any window can leave its array."""
+    x, w, g = np.zeros((2, 3, 5, 5)), np.zeros((4, 3, 3, 3)), np.zeros((2, 4, 3, 3))
+    options: dict[str, Any] = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+    pool: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
+    refused = [
+        lambda: C.conv(x, w[:, :2], **options),
+        lambda: C.conv(x, w, np.zeros(5), **options),
+        lambda: C.conv(x, w, **{**options, "groups": 2}),
+        lambda: C.conv(x, np.zeros((4, 3, 6, 3)), **options),
+        lambda: C.conv(x.astype(int), w.astype(int), **options),
+        lambda: C.conv_input_grad(g, w, size=(4, 5), **options),
+        lambda: C.conv_input_grad(g[:, :3], w, size=(5, 5), **options),
+        lambda: C.conv_weight_grad(g, x, kernel_size=(4, 3), **options),
+        lambda: C.conv_weight_grad(g[:1], x, kernel_size=(3, 3), **options),
+        lambda: C.conv_weight_grad(g[:, :3], x, kernel_size=(3, 3), **{**options, "groups": 3, "stride": (2, 2)}),
+        lambda: P.max_pool(x, dilation=(1, 1), **{**pool, "kernel_size": (6, 6)}),
+        lambda: P.max_pool_grad(g, x, g, dilation=(1, 1), **pool),
+        lambda: P.avg_pool_grad(g, size=(5, 5), count_include_pad=True, **pool),
+        lambda: P.max_pool(x.astype(int), dilation=(1, 1), **pool),
+    ]
+    for call in refused:
+        with pytest.raises((ValueError, TypeError)):
+            call()
+
+
 # -------------------------------------------------------------------------------------------------------------------- threads
 
 
