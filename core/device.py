@@ -129,6 +129,7 @@ class device:
             if len(self._scalars) > 4096:  # numbers that change at every step must not pile up
                 self._scalars.clear()
             found = self._scalars[key] = wrap(self.from_host(np.asarray(value, dtype.numpy)), self)
+            found._aliased = True  # an assignment of it must copy, or a later in-place write would change the number
             if value != value:
                 del self._scalars[key]  # NaN never finds itself again
         return found

@@ -114,7 +114,7 @@ class Node:
             elif kind == "shapes":
                 args.append(self.shapes[key:])
             else:  # "inputs" of a packed op
-                args.append([self.check_saved(i) for i in range(key, len(self.inputs))])
+                args.append([None if self.inputs[i] is None else self.check_saved(i) for i in range(key, len(self.inputs))])
         return function(*args)
 
     def saved_output(self, create_graph: bool) -> Any:
