@@ -5,8 +5,9 @@ Every kernel gets the arrays it writes first. `lr` is a number or a 0-d array.
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,33 +20,35 @@ _BLOCK = 1 << 15
 _scratch: dict[np.dtype[Any], Array] = {}
 
 
-def _blocks(*arrays: Array) -> Iterator[list[Array]]:
+def _blocks(*arrays: Array) -> list[list[Array]]:
     """The arrays (of one shape) block by block, each block followed by a scratch array of its size."""
-    shape, dtype = arrays[0].shape, arrays[0].dtype
-    if not all(a.flags.c_contiguous for a in arrays):
-        yield [*arrays, np.empty(shape, dtype)]
-        return
-    scratch = _scratch.get(dtype)
+    first = arrays[0]
+    for array in arrays:
+        if not array.flags.c_contiguous:
+            return [[*arrays, np.empty(first.shape, first.dtype)]]
+    scratch = _scratch.get(first.dtype)
     if scratch is None:
-        scratch = _scratch[dtype] = np.empty(_BLOCK, dtype)
-    flat = [a.reshape(-1) for a in arrays]
-    size = flat[0].size
+        scratch = _scratch[first.dtype] = np.empty(_BLOCK, first.dtype)
+    size = first.size
+    flat = [array.reshape(-1) for array in arrays]
     if size <= _BLOCK:
-        yield [*flat, scratch[:size]]
-        return
-    for start in range(0, size, _BLOCK):
-        stop = min(start + _BLOCK, size)
-        yield [*[a[start:stop] for a in flat], scratch[: stop - start]]
+        return [[*flat, scratch[:size]]]
+    starts = range(0, size, _BLOCK)
+    return [[*[a[i : i + _BLOCK] for a in flat], scratch[: min(_BLOCK, size - i)]] for i in starts]
+
+
+@functools.lru_cache(maxsize=256)
+def _constant(value: float, dtype: np.dtype[Any]) -> Array:
+    """A number as a 0-d array, which ufuncs take faster than any other kind of number."""
+    return np.array(value, dtype)
 
 
 def sgd_step_(param: Array, grad: Array, lr: Any, *, weight_decay: float = 0.0, maximize: bool = False) -> None:
-    rate = param.dtype.type(-lr if maximize else lr)
-    if weight_decay:
-        shrink = param.dtype.type(1.0 - float(lr) * weight_decay)
+    rate = np.array(-lr if maximize else lr, param.dtype)
     for p, g, scratch in _blocks(param, grad):
         np.multiply(g, rate, scratch)
         if weight_decay:
-            np.multiply(p, shrink, p)
+            np.multiply(p, np.array(1.0 - float(lr) * weight_decay, param.dtype), p)
         np.subtract(p, scratch, p)
 
 
@@ -61,19 +64,12 @@ def sgd_momentum_step_(
     nesterov: bool = False,
     maximize: bool = False,
 ) -> None:
-    number = param.dtype.type
-    rate, keep, take, decay = number(lr), number(momentum), number(1.0 - dampening), number(weight_decay)
-    extra = np.empty(min(param.size, _BLOCK), param.dtype) if weight_decay or maximize else None
+    rate, keep = np.array(lr, param.dtype), _constant(momentum, param.dtype)
+    grad = _regularised(param, grad, weight_decay, maximize)
     for p, m, g, scratch in _blocks(param, momentum_buffer, grad):
-        if extra is not None:
-            room = extra[: g.size].reshape(g.shape) if g.size <= extra.size else np.empty_like(g)
-            g = np.negative(g, room) if maximize else g
-            if weight_decay:
-                np.multiply(p, decay, scratch)
-                g = np.add(g, scratch, room)
         np.multiply(m, keep, m)
         if dampening:
-            np.multiply(g, take, scratch)
+            np.multiply(g, _constant(1.0 - dampening, param.dtype), scratch)
             np.add(m, scratch, m)
         else:
             np.add(m, g, m)
@@ -84,6 +80,13 @@ def sgd_momentum_step_(
         else:
             np.multiply(m, rate, scratch)
         np.subtract(p, scratch, p)
+
+
+def _regularised(param: Array, grad: Array, weight_decay: float, maximize: bool) -> Array:
+    """The gradient to follow downwards, weight decay included."""
+    if maximize:
+        grad = -grad
+    return grad + param * _constant(weight_decay, param.dtype) if weight_decay else grad
 
 
 def adam_step_(param: Array, exp_avg: Array, exp_avg_sq: Array, step: Array, grad: Array, lr: Any, **options: Any) -> None:
@@ -113,17 +116,16 @@ def _adam(
     maximize: bool = False,
 ) -> None:
     step += 1
-    count = float(step)
-    number = param.dtype.type
+    count, rate = float(step), float(lr)
+    dtype = param.dtype
     # m / (sqrt(v / c2) + eps) = sqrt(c2) * m / (sqrt(v) + eps * sqrt(c2)): one multiplication by a number less.
     root = math.sqrt(1.0 - beta2**count)
-    scale = number(float(lr) * root / (1.0 - beta1**count))
-    floor = number(eps * root)
-    take1, keep2, take2 = number(1.0 - beta1), number(beta2), number(1.0 - beta2)
-    if maximize or (weight_decay and not decoupled):
-        grad = -grad if maximize else grad
-        grad = grad + param * number(weight_decay) if not decoupled else grad
-    shrink = number(1.0 - float(lr) * weight_decay) if decoupled and weight_decay else None
+    scale = np.array(rate * root / (1.0 - beta1**count), dtype)
+    floor = np.array(eps * root, dtype)
+    take1, keep2, take2 = _constant(1.0 - beta1, dtype), _constant(beta2, dtype), _constant(1.0 - beta2, dtype)
+    shrink = np.array(1.0 - rate * weight_decay, dtype) if decoupled and weight_decay else None
+    if maximize or weight_decay:
+        grad = _regularised(param, grad, 0.0 if decoupled else weight_decay, maximize)
     arrays = (param, exp_avg, exp_avg_sq, grad) if max_exp_avg_sq is None else (param, exp_avg, exp_avg_sq, grad, max_exp_avg_sq)
     for p, m, v, g, *largest, scratch in _blocks(*arrays):
         if shrink is not None:
@@ -136,7 +138,7 @@ def _adam(
         np.multiply(v, keep2, v)
         np.add(v, scratch, v)
         if largest:
-            np.maximum(largest[0], v, largest[0])
+            np.maximum(largest[0], v, out=largest[0])
         np.sqrt(largest[0] if largest else v, scratch)
         np.add(scratch, floor, scratch)
         np.divide(m, scratch, scratch)

@@ -544,7 +544,25 @@ class CyclicLR(LRScheduler):
         return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
 
 
-class SequentialLR(LRScheduler):
+class _Composite(LRScheduler):
+    """A schedule made of others."""
+
+    _not_saved = ("optimizer", "_schedulers")
+    _schedulers: list[LRScheduler]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of this schedule and of those it is made of."""
+        return {**super().state_dict(), "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave."""
+        state = dict(state_dict)
+        for scheduler, part in zip(self._schedulers, state.pop("_schedulers"), strict=True):
+            scheduler.load_state_dict(part)
+        super().load_state_dict(state)
+
+
+class SequentialLR(_Composite):
     """Use one schedule after another; `milestones[i]` is the epoch at which schedule `i + 1` takes over.
 
     >>> import frazil as fz
@@ -560,8 +578,6 @@ class SequentialLR(LRScheduler):
     >>> rates
     [0.5, 0.5, 1.0, 0.5]
     """
-
-    _not_saved = ("optimizer", "_schedulers")
 
     def __init__(
         self, optimizer: Optimizer, schedulers: Sequence[LRScheduler], milestones: Sequence[int], last_epoch: int = -1
@@ -599,22 +615,9 @@ class SequentialLR(LRScheduler):
             scheduler.step()
         self._last_lr = scheduler.get_last_lr()
 
-    def state_dict(self) -> dict[str, Any]:
-        """The state of this schedule and of those it is made of."""
-        return {**super().state_dict(), "_schedulers": [scheduler.state_dict() for scheduler in self._schedulers]}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave."""
-        state = dict(state_dict)
-        for scheduler, part in zip(self._schedulers, state.pop("_schedulers"), strict=True):
-            scheduler.load_state_dict(part)
-        super().load_state_dict(state)
-
-
-class ChainedScheduler(LRScheduler):
+class ChainedScheduler(_Composite):
     """Several chainable schedules that all step at every step."""
-
-    _not_saved = ("optimizer", "_schedulers")
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None) -> None:
         if not schedulers:
@@ -631,9 +634,6 @@ class ChainedScheduler(LRScheduler):
         for scheduler in self._schedulers:
             scheduler.step()
         self._last_lr = self._schedulers[-1].get_last_lr()
-
-    state_dict = SequentialLR.state_dict
-    load_state_dict = SequentialLR.load_state_dict
 
 
 def _check_same_optimizer(optimizer: Optimizer, schedulers: Sequence[LRScheduler]) -> None:

@@ -151,12 +151,13 @@ def smooth_l1_loss(
 def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
-    """Half the square where |input - target| < delta, delta (|input - target| - delta / 2) elsewhere."""
+    """Half the square where |input - target| < delta, delta (|input - target| - delta / 2) elsewhere; `weight` multiplies."""
     if delta <= 0:
         raise ArgumentError(f"huber_loss: delta must be positive, given {delta}")
     a, b = _operands(input, target)
     distance = (a - b).abs()
-    return _weighted(where(distance < delta, distance * distance * 0.5, (distance - 0.5 * delta) * delta), reduction, weight)  # type: ignore[no-any-return]
+    losses = where(distance < delta, distance * distance * 0.5, (distance - 0.5 * delta) * delta)
+    return _reduced(losses if weight is None else losses * weight, reduction)  # type: ignore[no-any-return]
 
 
 def _same_size(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:

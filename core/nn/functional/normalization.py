@@ -8,7 +8,10 @@ from typing import Any
 
 from ...autograd.modes import no_grad
 from ...errors import ArgumentError
-from ...ops import norm as table
+from ...ops.norm import batch_norm as _batch_norm
+from ...ops.norm import group_norm as _group_norm
+from ...ops.norm import layer_norm as _layer_norm
+from ...ops.norm import rms_norm as _rms_norm
 from ...ops.pool import avg_pool2d, avg_pool3d
 from ...ops.shape import pad
 from ...tensor import Tensor
@@ -36,11 +39,11 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("Expected running_mean and running_var to be defined when training=False")
-        return table.batch_norm(input, running_mean, running_var, weight, bias, eps=eps)  # type: ignore[no-any-return]
+        return _batch_norm(input, running_mean, running_var, weight, bias, eps=eps)  # type: ignore[no-any-return]
     count = _count("batch_norm", input)
     mean, var = _statistics(input, (0, *range(2, input.ndim)))
     _track(running_mean, running_var, mean, var, count, momentum)
-    return table.batch_norm(input, mean, var, weight, bias, eps=eps)  # type: ignore[no-any-return]
+    return _batch_norm(input, mean, var, weight, bias, eps=eps)  # type: ignore[no-any-return]
 
 
 def _count(name: str, input: Tensor) -> Any:
@@ -109,19 +112,19 @@ def layer_norm(
     >>> fz.nn.functional.layer_norm(fz.tensor([1.0, 3.0]), (2,), eps=0.0)
     tensor([-1.,  1.])
     """
-    return table.layer_norm(input, weight, bias, normalized_shape=tuple(normalized_shape), eps=eps)  # type: ignore[no-any-return]
+    return _layer_norm(input, weight, bias, normalized_shape=tuple(normalized_shape), eps=eps)  # type: ignore[no-any-return]
 
 
 def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last dimensions. Source: https://arxiv.org/abs/1910.07467."""
-    return table.rms_norm(input, weight, normalized_shape=tuple(normalized_shape), eps=eps)  # type: ignore[no-any-return]
+    return _rms_norm(input, weight, normalized_shape=tuple(normalized_shape), eps=eps)  # type: ignore[no-any-return]
 
 
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """Normalise over groups of channels. Source: https://arxiv.org/abs/1803.08494."""
-    return table.group_norm(input, weight, bias, num_groups=num_groups, eps=eps)  # type: ignore[no-any-return]
+    return _group_norm(input, weight, bias, num_groups=num_groups, eps=eps)  # type: ignore[no-any-return]
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:

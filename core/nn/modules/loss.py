@@ -9,6 +9,7 @@ from ...tensor import Tensor
 from .. import functional as F
 from ..functional.loss import legacy_reduction
 from ..module import Module
+from .distance import PairwiseDistance
 
 
 class _Loss(Module):
@@ -350,7 +351,7 @@ class TripletMarginWithDistanceLoss(_Loss):
         super().__init__(reduction=reduction)
         if margin <= 0:
             raise ValueError(f"TripletMarginWithDistanceLoss: expected margin to be greater than 0, got {margin} instead")
-        self.distance_function = distance_function
+        self.distance_function = PairwiseDistance() if distance_function is None else distance_function
         self.margin = margin
         self.swap = swap
 
