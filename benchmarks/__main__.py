@@ -55,7 +55,10 @@ def _write_json(results: list[Result], path: Path, load: float) -> None:
         "threads": torch.get_num_threads(),
         "processor": _processor(),
         "load_at_start": round(load, 2),
-        "cases": [{"name": r.name, "group": r.group, "frazil_s": r.frazil, "torch_s": r.other, "ratio": r.ratio, "bar": r.bar} for r in results],
+        "cases": [
+            {"name": r.name, "group": r.group, "frazil_s": r.frazil, "torch_s": r.other, "ratio": r.ratio, "bar": r.bar}
+            for r in results
+        ],
     }
     path.write_text(json.dumps(record, indent=1) + "\n")
     print(f"wrote {path}")

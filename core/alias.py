@@ -1,8 +1,10 @@
 """Views and in-place operations, with PyTorch's meaning on every device.
 
-A view knows its base (`_base`, never itself a view) and the steps that lead from the base to it (`_path`). On devices whose memory
+A view knows its base (`_base`, never itself a view) and the steps that lead from the base to it (`_path`). On devices
+whose memory
 aliases, a write through one is seen by all, and only the tape needs care: the base gets a node "base with the view's region replaced", and
-the tape nodes of all other views are renewed. On devices without aliasing (the recorder, immutable arrays) the same functions also
+the tape nodes of all other views are renewed. On devices without aliasing (the recorder, immutable arrays) the same
+functions also
 renew the arrays, so a mutation becomes a new value.
 """
 
@@ -120,7 +122,9 @@ def inplace(op: Op, x: Tensor, args: tuple[Any, ...], attrs: dict[str, Any]) -> 
 def fits(x: Tensor, other: Tensor) -> bool:
     """Whether broadcasting `other` with `x` gives the shape of `x`."""
     xs, os = x._a.shape, other._a.shape
-    return os == xs or not os or (len(os) <= len(xs) and all(o in (1, n) for o, n in zip(reversed(os), reversed(xs), strict=False)))
+    return (
+        os == xs or not os or (len(os) <= len(xs) and all(o in (1, n) for o, n in zip(reversed(os), reversed(xs), strict=False)))
+    )
 
 
 def current_value(x: Tensor, *, saved: bool = True) -> Tensor:
@@ -148,7 +152,8 @@ def check_writable(name: str, x: Tensor) -> None:
         for step, _ in x._path:
             if step == "expand":
                 raise ShapeError(
-                    f"{name}: this tensor is an expanded view: several of its elements are one place in memory. Call .clone() first"
+                    f"{name}: this tensor is an expanded view: several of its elements are one place in memory. Call "
+                    f".clone() first"
                 )
 
 
@@ -170,8 +175,10 @@ def assign(name: str, x: Tensor, y: Tensor) -> None:
     source, target = NATIVE[y._a.dtype], NATIVE[x._a.dtype]
     if source is not target:
         if not dtypes.can_cast(source, target):
-            raise DTypeError(f"{name}: a result of {source.name} cannot be stored in a {target.name} tensor; use the out-of-place form")
-        y = OPS["cast"].call(y, dtype=target)  # type: ignore[attr-defined]
+            raise DTypeError(
+                f"{name}: a result of {source.name} cannot be stored in a {target.name} tensor; use the out-of-place form"
+            )
+        y = OPS["cast"].call(y, dtype=target)
     device = x._dev
     if RECORDINGS[0] and STATE.recorder is not None:
         device = STATE.recorder.adopt(x)
@@ -214,9 +221,14 @@ def _write_base(view: Tensor, y: Tensor, device: Any) -> None:
         return
     if STATE.grad and through_tape and (y._rg or base._rg):
         node = Node(
-            OPS["view_write"], ((base._node or base) if base._rg else None, (y._node or y) if y._rg else None),
-            None, None, {"path": path}, base._a.shape, base._a.dtype,
-        )  # fmt: skip
+            OPS["view_write"],
+            ((base._node or base) if base._rg else None, (y._node or y) if y._rg else None),
+            None,
+            None,
+            {"path": path},
+            base._a.shape,
+            base._a.dtype,
+        )
         node.shapes = (base._a.shape, y._a.shape)
         base._node, base._rg = node, True
 
@@ -266,7 +278,7 @@ def _scatter_permute(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tens
     inverse = [0] * len(attrs["dims"])
     for i, d in enumerate(attrs["dims"]):
         inverse[d] = i
-    return OPS["permute"].call(new, dims=tuple(inverse))  # type: ignore[attr-defined, no-any-return]
+    return OPS["permute"].call(new, dims=tuple(inverse))
 
 
 def _scatter_select(before: Tensor, new: Tensor, dim: int, index: Any) -> Tensor:
@@ -276,10 +288,10 @@ def _scatter_select(before: Tensor, new: Tensor, dim: int, index: Any) -> Tensor
 
 
 _SCATTER: dict[str, Callable[[Tensor, Tensor, dict[str, Any]], Tensor]] = {
-    "reshape": lambda before, new, attrs: OPS["reshape"].call(new, shape=tuple(before._a.shape)),  # type: ignore[attr-defined]
+    "reshape": lambda before, new, attrs: OPS["reshape"].call(new, shape=tuple(before._a.shape)),
     "permute": _scatter_permute,
-    "slice": lambda before, new, attrs: OPS["slice_scatter"].call(before, new, **attrs),  # type: ignore[attr-defined]
+    "slice": lambda before, new, attrs: OPS["slice_scatter"].call(before, new, **attrs),
     "select": lambda before, new, attrs: _scatter_select(before, new, **attrs),
-    "diagonal": lambda before, new, attrs: OPS["diagonal_scatter"].call(before, new, **attrs),  # type: ignore[attr-defined]
+    "diagonal": lambda before, new, attrs: OPS["diagonal_scatter"].call(before, new, **attrs),
     "detach": lambda before, new, attrs: new,
 }

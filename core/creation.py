@@ -32,13 +32,22 @@ def _make(name: str, attrs: dict[str, Any], device: Any, requires_grad: bool) ->
     return result.requires_grad_() if requires_grad else result
 
 
-@primitive(samples=[S.none(shape=(2, 3), value=1.5, dtype=dtypes.float32), S.none(shape=(), value=True, dtype=dtypes.bool_)], methods=[], public=False, exact=True)
+@primitive(
+    samples=[S.none(shape=(2, 3), value=1.5, dtype=dtypes.float32), S.none(shape=(), value=True, dtype=dtypes.bool_)],
+    methods=[],
+    public=False,
+    exact=True,
+)
 def fill(*, shape, value, dtype):
     """A tensor of one value."""
     return Spec(tuple(shape), dtype)
 
 
-@primitive(samples=[S.none(start=1, stop=8, step=2, dtype=dtypes.int64), S.none(start=0.0, stop=1.0, step=0.25, dtype=dtypes.float32)], methods=[], public=False)
+@primitive(
+    samples=[S.none(start=1, stop=8, step=2, dtype=dtypes.int64), S.none(start=0.0, stop=1.0, step=0.25, dtype=dtypes.float32)],
+    methods=[],
+    public=False,
+)
 def sequence(*, start, stop, step, dtype):
     """start, start + step, ... while below stop."""
     if isinstance(start, float) or isinstance(stop, float) or isinstance(step, float):
@@ -53,8 +62,15 @@ def sequence(*, start, stop, step, dtype):
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None
-) -> Tensor:  # fmt: skip
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    layout: Any = None,
+) -> Tensor:
     """A tensor of `size` filled with a number.
 
     >>> import frazil as fz
@@ -71,8 +87,10 @@ def full(
         fill_value = fill_value.item()
     if dtype is None:
         dtype = _dtype_of_number(fill_value)
-    result = _make("fill", {"shape": _sizes("full", (size,)), "value": fill_value, "dtype": dtypes.as_dtype(dtype)}, device, requires_grad)
-    return result if out is None else out.copy_(result)  # type: ignore[no-any-return]
+    result = _make(
+        "fill", {"shape": _sizes("full", (size,)), "value": fill_value, "dtype": dtypes.as_dtype(dtype)}, device, requires_grad
+    )
+    return result if out is None else out.copy_(result)
 
 
 def _dtype_of_number(value: Any) -> DType:
@@ -85,7 +103,7 @@ def _dtype_of_number(value: Any) -> DType:
     found = getattr(value, "number_dtype", None)
     if found is None:
         raise ArgumentError(f"expected a number, given a {type(value).__name__}")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _sizes(name: str, size: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -98,29 +116,43 @@ def _sizes(name: str, size: tuple[Any, ...]) -> tuple[Any, ...]:
     return sizes
 
 
-def zeros(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None) -> Tensor:
+def zeros(
+    *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None
+) -> Tensor:
     """A tensor of zeros.
 
     >>> import frazil as fz
     >>> fz.zeros(2, 3).shape
     frazil.Size([2, 3])
     """
-    return full(_sizes("zeros", size), 0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out)
+    return full(
+        _sizes("zeros", size), 0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out
+    )
 
 
-def ones(*size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None) -> Tensor:
+def ones(
+    *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None
+) -> Tensor:
     """A tensor of ones.
 
     >>> import frazil as fz
     >>> fz.ones(2)
     tensor([1., 1.])
     """
-    return full(_sizes("ones", size), 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out)
+    return full(
+        _sizes("ones", size), 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out
+    )
 
 
 def empty(
-    *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False, memory_format: Any = None, layout: Any = None
-) -> Tensor:  # fmt: skip
+    *size: Any,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
+    memory_format: Any = None,
+    layout: Any = None,
+) -> Tensor:
     """A tensor whose values are of no interest (they are zeros: the same on every device and in every run).
 
     >>> import frazil as fz
@@ -131,7 +163,13 @@ def empty(
 
 
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    memory_format: Any = None,
 ) -> Tensor:
     """A tensor like `input` filled with a number.
 
@@ -139,10 +177,14 @@ def full_like(
     >>> fz.full_like(fz.zeros(2), 3)
     tensor([3., 3.])
     """
-    return full(tuple(input._a.shape), fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    return full(
+        tuple(input._a.shape), fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad
+    )
 
 
-def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None
+) -> Tensor:
     """Zeros like `input`.
 
     >>> import frazil as fz
@@ -152,7 +194,9 @@ def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None,
     return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+def ones_like(
+    input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None
+) -> Tensor:
     """Ones like `input`.
 
     >>> import frazil as fz
@@ -162,7 +206,9 @@ def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, 
     return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None) -> Tensor:
+def empty_like(
+    input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, memory_format: Any = None
+) -> Tensor:
     """A tensor like `input` whose values are of no interest.
 
     >>> import frazil as fz
@@ -177,7 +223,16 @@ def zeros_of(like: Tensor, shape: tuple[Any, ...]) -> Tensor:
     return full(shape, 0, dtype=like.dtype, device=like.device)
 
 
-def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, layout: Any = None) -> Tensor:  # fmt: skip
+def arange(
+    *args: Any,
+    start: Any = None,
+    end: Any = None,
+    step: Any = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    layout: Any = None,
+) -> Tensor:
     """start, start + step, ... up to but without `end`: `arange(end)`, `arange(start, end)`, `arange(start, end, step)`.
 
     >>> import frazil as fz
@@ -216,7 +271,9 @@ def range(start: Any, end: Any, step: Any = 1, **options: Any) -> Tensor:
     return arange(start, end + step / 2, step, **options)
 
 
-def linspace(start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`steps` numbers from `start` to `end`, evenly apart, both included.
 
     >>> import frazil as fz
@@ -231,7 +288,9 @@ def linspace(start: Any, end: Any, steps: int, *, dtype: DType | None = None, de
     return from_host(values.astype(dtype.numpy), _target(device), requires_grad)
 
 
-def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+def logspace(
+    start: float, end: float, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Any = None
+) -> Tensor:
     """`steps` numbers from base**start to base**end, evenly apart in their logarithm.
 
     >>> import frazil as fz
@@ -251,8 +310,8 @@ def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: Any = None
             [0., 1.]])
     """
     rows, columns = arange(n, device=device), arange(n if m is None else m, device=device)
-    result = (rows.unsqueeze(1) == columns).to(dtypes.get_default_dtype() if dtype is None else dtype)  # type: ignore[attr-defined]
-    return result.requires_grad_() if requires_grad else result  # type: ignore[no-any-return]
+    result = (rows.unsqueeze(1) == columns).to(dtypes.get_default_dtype() if dtype is None else dtype)
+    return result.requires_grad_() if requires_grad else result
 
 
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
@@ -286,7 +345,9 @@ def from_host(array: np.ndarray, device: Any, requires_grad: bool = False) -> Te
     return t.requires_grad_() if requires_grad else t
 
 
-def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False) -> Tensor:
+def tensor(
+    data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, pin_memory: bool = False
+) -> Tensor:
     """A tensor with a copy of `data`: numbers, nested sequences, NumPy arrays, tensors.
 
     Python floats get the default dtype (float32), integers int64; arrays keep theirs.
@@ -296,12 +357,12 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, require
     (frazil.int64, frazil.float32)
     """
     if isinstance(data, Tensor):
-        result = data.detach().clone().to(device=device or data.device, dtype=dtype or data.dtype)  # type: ignore[attr-defined]
+        result = data.detach().clone().to(device=device or data.device, dtype=dtype or data.dtype)
     elif STATE.recorder is not None and _holds_traced(data):
         result = _stack_numbers(data, dtype)
     else:
         result = from_host(as_numpy(data, dtype), _target(device))
-    return result.requires_grad_() if requires_grad else result  # type: ignore[no-any-return]
+    return result.requires_grad_() if requires_grad else result
 
 
 def _holds_traced(data: Any) -> bool:
@@ -432,4 +493,3 @@ def is_tensor(obj: Any) -> builtins.bool:
     (True, False)
     """
     return isinstance(obj, Tensor)
-

@@ -1,6 +1,7 @@
 """The hot path: a call of an op becomes a kernel call, a `Tensor`, and a tape node when a gradient may be asked for.
 
-`make_call` builds the public function of an op. Two shapes are so common that they have a path of their own (one or two tensors and no
+`make_call` builds the public function of an op. Two shapes are so common that they have a path of their own (one or two
+tensors and no
 attributes); everything they do not understand, they pass to `general_call`, which understands all.
 """
 
@@ -50,7 +51,7 @@ def _named(call: Callable[..., Any], op: Op) -> Callable[..., Any]:
     call.__name__ = call.__qualname__ = op.name
     call.__module__ = op.fn.__module__
     call.__doc__ = op.fn.__doc__
-    call.__wrapped__ = op.fn  # type: ignore[attr-defined]
+    call.__wrapped__ = op.fn
     return call
 
 
@@ -125,7 +126,11 @@ def _binary(op: Op) -> Callable[..., Any]:
             return general_call(op, (a, b, *rest), attrs)
         kernel = device.kernels[name]
         tracked = (a._rg or b._rg) and differentiable and STATE.grad
-        if kernel is None or (composite and not differentiable and (a._rg or b._rg)) or (floats_only and NATIVE[aa.dtype].kind != "f"):
+        if (
+            kernel is None
+            or (composite and not differentiable and (a._rg or b._rg))
+            or (floats_only and NATIVE[aa.dtype].kind != "f")
+        ):
             return general_call(op, (a, b), attrs)
         try:
             ya = kernel(aa, ba)
@@ -396,7 +401,8 @@ def _common_device(op: Op, tensors: list[Any]) -> Any:
                 device = t._dev
             elif t._dev is not device:
                 raise DeviceError(
-                    f"{op.name}: its tensors are on different devices: {_where(tensors)}. Move them to one, for example with .to({str(device)!r})"
+                    f"{op.name}: its tensors are on different devices: {_where(tensors)}. Move them to one, for example "
+                    f"with .to({str(device)!r})"
                 )
     device = device or guest
     if device is None:
@@ -467,7 +473,7 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
         if not isinstance(t, Tensor):
             result[i] = _as_operand(op, t, device, target if i in chosen else None)
         elif i in chosen and NATIVE[t._a.dtype] is not target:
-            result[i] = OPS["cast"].call(t, dtype=target)  # type: ignore[attr-defined]
+            result[i] = OPS["cast"].call(t, dtype=target)
     return result
 
 

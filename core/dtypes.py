@@ -154,8 +154,6 @@ def set_default_dtype(d: dtype) -> None:
     _default[0] = d
 
 
-
-
 def promote_types(a: dtype, b: dtype) -> dtype:
     """The smallest dtype that both convert to, by PyTorch's rules.
 

@@ -51,7 +51,7 @@ def _formatter(array: np.ndarray) -> Any:
     digits = _options["precision"]
     finite = np.abs(array[np.isfinite(array) & (array != 0)].astype(np.float64))
     if not finite.size:
-        text = lambda v: f"{v:.0f}." if np.isfinite(v) else str(float(v))  # noqa: E731
+        text = lambda v: f"{v:.0f}." if np.isfinite(v) else str(float(v))
     else:
         low, high = finite.min(), finite.max()
         whole = bool((finite == np.ceil(finite)).all())
@@ -59,11 +59,11 @@ def _formatter(array: np.ndarray) -> Any:
         if scientific is None:
             scientific = high > 1e8 or (not whole and (high / low > 1000 or low < 1e-4))
         if scientific:
-            text = lambda v: f"{v:.{digits}e}"  # noqa: E731
+            text = lambda v: f"{v:.{digits}e}"
         elif whole:
-            text = lambda v: f"{v:.0f}." if np.isfinite(v) else str(float(v))  # noqa: E731
+            text = lambda v: f"{v:.0f}." if np.isfinite(v) else str(float(v))
         else:
-            text = lambda v: f"{v:.{digits}f}"  # noqa: E731
+            text = lambda v: f"{v:.{digits}f}"
     width = max((len(text(float(v))) for v in array.flat), default=0)
     return lambda v: text(float(v)).rjust(width)
 
@@ -78,7 +78,7 @@ def _body(array: np.ndarray, indent: int) -> str:
                 shown = np.take(shown, [*range(edge), *range(n - edge, n)], axis)
     one = _formatter(shown)
     if not array.shape:
-        return one(array.item()).strip() if array.dtype.kind != "f" else one(array.item())  # type: ignore[no-any-return]
+        return one(array.item()).strip() if array.dtype.kind != "f" else one(array.item())
 
     def rows(part: np.ndarray, depth: int) -> str:
         n = part.shape[0]

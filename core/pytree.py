@@ -78,4 +78,8 @@ def leaf_names(tree: Tree, root: str) -> list[str]:
     if tree.kind is None:
         return [root]
     keys = tree.context if tree.kind in (dict, OrderedDict) else getattr(tree.kind, "_fields", range(len(tree.children)))
-    return [name for key, child in zip(keys, tree.children, strict=True) for name in leaf_names(child, f"{root}_{key}" if root else str(key))]
+    return [
+        name
+        for key, child in zip(keys, tree.children, strict=True)
+        for name in leaf_names(child, f"{root}_{key}" if root else str(key))
+    ]

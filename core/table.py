@@ -1,6 +1,7 @@
 """The op table: one entry per operation, everything else is derived from it.
 
-A *composite* (`@op`) has a body made of other ops. A *primitive* (`@primitive`) has a rule, which computes the shape and dtype of the result
+A *composite* (`@op`) has a body made of other ops. A *primitive* (`@primitive`) has a rule, which computes the shape and
+dtype of the result
 from those of its inputs, and a kernel in every backend. See core/README.md for what a vjp may name.
 """
 
@@ -94,7 +95,8 @@ class Op:
                 self.defaults[p.name] = None if p.default is p.empty else p.default
             else:
                 raise ArgumentError(
-                    f"op {self.name}: parameter {p.name!r} must be positional-only (a tensor, before '/') or keyword-only (an attribute, after '*')"
+                    f"op {self.name}: parameter {p.name!r} must be positional-only (a tensor, before '/') or keyword-only "
+                    f"(an attribute, after '*')"
                 )
         self.attributes = tuple(self.defaults)
 
@@ -122,7 +124,9 @@ class Op:
             self.vjp_plans.append((function, tuple(plan)))
         self.save_inputs = frozenset(save)
         #: A packed op whose vjp wants the values of its tensors.
-        self.saves_all = self.packed and bool(save or any(kind == "inputs" for plan in self.vjp_plans if plan for kind, _ in plan[1]))
+        self.saves_all = self.packed and bool(
+            save or any(kind == "inputs" for plan in self.vjp_plans if plan for kind, _ in plan[1])
+        )
         #: Per tensor parameter: can a gradient flow into it at all?
         self.differentiable = vjp is not None
 
@@ -144,7 +148,8 @@ class Op:
         if name == "needs":
             return ("needs", None)
         raise ArgumentError(
-            f"op {self.name}: its vjp names {name!r}, which is neither g, y, needs, a tensor ({', '.join(self.tensors)}; also <tensor>_shape) "
+            f"op {self.name}: its vjp names {name!r}, which is neither g, y, needs, a tensor ({', '.join(self.tensors)}; "
+            f"also <tensor>_shape) "
             f"nor an attribute ({', '.join(self.attributes) or 'none'})"
         )
 
@@ -162,12 +167,14 @@ def _register(kind: str, **options: Any) -> Callable[[Callable[..., Any]], Calla
 
         entry = Op(fn, kind=kind, **options)
         if entry.name in OPS:
-            raise ArgumentError(f"op {entry.name!r} is registered twice: in {OPS[entry.name].fn.__module__} and in {fn.__module__}")
+            raise ArgumentError(
+                f"op {entry.name!r} is registered twice: in {OPS[entry.name].fn.__module__} and in {fn.__module__}"
+            )
         OPS[entry.name] = entry
         call = make_call(entry)
-        call.op = entry  # type: ignore[attr-defined]
-        entry.call = call  # type: ignore[attr-defined]
-        entry.public = public  # type: ignore[attr-defined]
+        call.op = entry
+        entry.call = call
+        entry.public = public
         for name in (entry.name,) if methods is None else methods:
             METHODS[name] = call
         if inplace:
@@ -184,14 +191,16 @@ def op(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     Options: `vjp` (see core/README.md), `samples`, `errors`, `rule` (shape rule, where the body is slow to follow), `canon`
     (attributes as given -> canonical attributes), `promote` ("common", "float", "same"), `promoted` (indices of the tensors
-    that take part in promotion), `methods` (Tensor method names; default: the op's name), `inplace` (also a method with a trailing
+    that take part in promotion), `methods` (Tensor method names; default: the op's name), `inplace` (also a method with a
+    trailing
     underscore), `outputs` (how many tensors it returns), `random`, `exact`, `public`.
     """
     return _register("composite", **options)
 
 
 def primitive(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a primitive: the decorated function is its rule, from `Spec`s to a `Spec` (or a tuple of them). Options as in `op`,
+    """Register a primitive: the decorated function is its rule, from `Spec`s to a `Spec` (or a tuple of them). Options as
+    in `op`,
     and `view`: backends whose memory aliases return a view of the first input."""
     return _register("primitive", **options)
 

@@ -95,7 +95,7 @@ class Tensor:
     @property
     def device(self) -> Device:
         """The device it lives on."""
-        return self._dev.real if self._dev.recording else self._dev  # type: ignore[no-any-return]
+        return self._dev.real if self._dev.recording else self._dev
 
     @property
     def ndim(self) -> int:
@@ -133,7 +133,7 @@ class Tensor:
     @property
     def nbytes(self) -> int:
         """Bytes of all elements."""
-        return self.numel() * self.dtype.itemsize  # type: ignore[no-any-return]
+        return self.numel() * self.dtype.itemsize
 
     @property
     def is_leaf(self) -> bool:
@@ -152,7 +152,9 @@ class Tensor:
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Switch recording for this leaf on or off."""
         if requires_grad and self.dtype.kind not in "fc":
-            raise AutogradError(f"requires_grad: only floating and complex tensors can have gradients, this one is {self.dtype.name}")
+            raise AutogradError(
+                f"requires_grad: only floating and complex tensors can have gradients, this one is {self.dtype.name}"
+            )
         if not requires_grad and self._node is not None:
             raise AutogradError(
                 "requires_grad: only leaf tensors can be switched off; use .detach() to get a tensor that is cut off the graph"
@@ -244,7 +246,7 @@ class Tensor:
                 self._base._aliased = True
         elif not force:
             raise ArgumentError(f"numpy: the tensor is on {self._dev}; use .cpu().numpy()")
-        return self._dev.to_host(self._a)  # type: ignore[no-any-return]
+        return self._dev.to_host(self._a)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -254,14 +256,16 @@ class Tensor:
 
     def _host(self, asked: str) -> np.ndarray:
         if self._dev.recording:
-            return self._dev.refuse(self, asked)  # type: ignore[no-any-return]
-        return self._dev.to_host(self._a)  # type: ignore[no-any-return]
+            return self._dev.refuse(self, asked)
+        return self._dev.to_host(self._a)
 
     def item(self) -> Any:
         """The only element, as a Python number."""
         array = self._host("item()")
         if array.size != 1:
-            raise ArgumentError(f"item: the tensor has {array.size} elements ({self.dtype.name}{list(array.shape)}); item() is for one")
+            raise ArgumentError(
+                f"item: the tensor has {array.size} elements ({self.dtype.name}{list(array.shape)}); item() is for one"
+            )
         return array.item()
 
     def tolist(self) -> Any:
@@ -272,7 +276,8 @@ class Tensor:
         array = self._host("bool()")
         if array.size != 1:
             raise ArgumentError(
-                f"the truth of a tensor with {array.size} elements is ambiguous ({self.dtype.name}{list(array.shape)}): use .any() or .all()"
+                f"the truth of a tensor with {array.size} elements is ambiguous ({self.dtype.name}{list(array.shape)}): use "
+                f".any() or .all()"
             )
         return bool(array.item())
 
@@ -300,7 +305,7 @@ class Tensor:
         shape = self._a.shape
         if not shape:
             raise ArgumentError("len() of a 0-d tensor")
-        return shape[0]  # type: ignore[no-any-return]
+        return shape[0]
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self._a.shape:
@@ -308,7 +313,7 @@ class Tensor:
         return iter([self[i] for i in range(self._a.shape[0])])
 
     def __contains__(self, element: Any) -> bool:
-        return bool((self == element).any())  # type: ignore[attr-defined]
+        return bool((self == element).any())
 
     __hash__ = object.__hash__
 
@@ -334,8 +339,8 @@ class Tensor:
 
             result = move(self, device)
         if dtype is not None and dtype is not result.dtype:
-            result = result.cast(dtype=dtype)  # type: ignore[attr-defined]
-        return result.clone() if copy and result is self else result  # type: ignore[attr-defined, no-any-return]
+            result = result.cast(dtype=dtype)
+        return result.clone() if copy and result is self else result
 
     def cpu(self) -> Tensor:
         """On the CPU."""
@@ -357,7 +362,7 @@ class Tensor:
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
         """Itself: layout is the backend's business. Use `clone()` for memory of its own."""
-        return self if self.is_contiguous() else self.clone()  # type: ignore[attr-defined, no-any-return]
+        return self if self.is_contiguous() else self.clone()
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Whether its elements lie in memory in row-major order."""
@@ -400,7 +405,8 @@ class Tensor:
         retain_grad(self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
-        """Call `hook(grad)` whenever a gradient with respect to this tensor is computed; what it returns replaces the gradient."""
+        """Call `hook(grad)` whenever a gradient with respect to this tensor is computed; what it returns replaces the
+        gradient."""
         from .autograd.engine import register_hook
 
         return register_hook(self, hook)
@@ -414,11 +420,11 @@ class Tensor:
         if self._node is not None:
             raise AutogradError("deepcopy: only leaf tensors can be deep-copied; use .detach().clone()")
         if id(self) in memo:
-            return memo[id(self)]  # type: ignore[no-any-return]
+            return memo[id(self)]
         from .autograd.modes import no_grad
 
         with no_grad():
-            fresh = wrap(self.clone()._a, self._dev, type(self))  # type: ignore[attr-defined]
+            fresh = wrap(self.clone()._a, self._dev, type(self))
         fresh._rg = self._rg
         if self.grad is not None:
             fresh.grad = self.grad.__deepcopy__(memo)
@@ -478,8 +484,6 @@ def _checked_dim(dim: int, ndim: int) -> int:
     from .ops.common import checked_dim
 
     return checked_dim("size", dim, ndim)
-
-
 
 
 def attach_methods(methods: dict[str, Callable[..., Any]]) -> None:

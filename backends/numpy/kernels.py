@@ -1,6 +1,7 @@
 """NumPy kernels of the primitives, and of the composites that are worth one.
 
-Signatures are those of `frazil.table.OPS`: arrays by position, canonical attributes by keyword. Results may be NumPy scalars where
+Signatures are those of `frazil.table.OPS`: arrays by position, canonical attributes by keyword. Results may be NumPy
+scalars where
 NumPy gives them for 0-d; `writable` turns them into arrays when somebody wants to share their memory.
 """
 
@@ -15,7 +16,8 @@ import numpy as np
 
 Array = Any  # ndarray or NumPy scalar
 
-# PyTorch computes with inf and NaN without a word, and so do we. A filter, because it costs nothing while all is finite (np.errstate costs
+# PyTorch computes with inf and NaN without a word, and so do we. A filter, because it costs nothing while all is finite
+# (np.errstate costs
 # more than a small kernel), and because the user's own NumPy code keeps its warnings.
 warnings.filterwarnings("ignore", "(divide by zero|invalid value|overflow|underflow) encountered", RuntimeWarning, r"frazil\.")
 
@@ -107,14 +109,53 @@ KERNELS["trunc"] = _rounding(np.trunc)
 KERNELS["round_half_even"] = _rounding(np.rint)
 
 # Cody's rational approximations of erf and erfc (W. J. Cody, Math. Comp. 23, 1969), coefficients as published with Cephes.
-_ERF_T = (9.60497373987051638749e0, 9.00260197203842689217e1, 2.23200534594684319226e3, 7.00332514112805075473e3, 5.55923013010394962768e4)
-_ERF_U = (1.0, 3.35617141647503099647e1, 5.21357949780152679795e2, 4.59432382970980127987e3, 2.26290000613890934246e4, 4.92673942608635921086e4)
-_ERFC_P = (2.46196981473530512524e-10, 5.64189564831068821977e-1, 7.46321056442269912687e0, 4.86371970985681366614e1, 1.96520832956077098242e2,
-           5.26445194995477358631e2, 9.34528527171957607540e2, 1.02755188689515710272e3, 5.57535335369399327526e2)  # fmt: skip
-_ERFC_Q = (1.0, 1.32281951154744992508e1, 8.67072140885989742329e1, 3.54937778887819891062e2, 9.75708501743205489753e2,
-           1.82390916687909736289e3, 2.24633760818710981792e3, 1.65666309194161350182e3, 5.57535340817727675546e2)  # fmt: skip
+_ERF_T = (
+    9.60497373987051638749e0,
+    9.00260197203842689217e1,
+    2.23200534594684319226e3,
+    7.00332514112805075473e3,
+    5.55923013010394962768e4,
+)
+_ERF_U = (
+    1.0,
+    3.35617141647503099647e1,
+    5.21357949780152679795e2,
+    4.59432382970980127987e3,
+    2.26290000613890934246e4,
+    4.92673942608635921086e4,
+)
+_ERFC_P = (
+    2.46196981473530512524e-10,
+    5.64189564831068821977e-1,
+    7.46321056442269912687e0,
+    4.86371970985681366614e1,
+    1.96520832956077098242e2,
+    5.26445194995477358631e2,
+    9.34528527171957607540e2,
+    1.02755188689515710272e3,
+    5.57535335369399327526e2,
+)
+_ERFC_Q = (
+    1.0,
+    1.32281951154744992508e1,
+    8.67072140885989742329e1,
+    3.54937778887819891062e2,
+    9.75708501743205489753e2,
+    1.82390916687909736289e3,
+    2.24633760818710981792e3,
+    1.65666309194161350182e3,
+    5.57535340817727675546e2,
+)
 # A rational approximation of erf for float32 on [-4, 4], where it reaches 1.
-_ERF32_P = (-2.72614225801306e-10, 2.77068142495902e-08, -2.10102402082508e-06, -5.69250639462346e-05, -7.34990630326855e-04, -2.95459980854025e-03, -1.60960333262415e-02)  # fmt: skip
+_ERF32_P = (
+    -2.72614225801306e-10,
+    2.77068142495902e-08,
+    -2.10102402082508e-06,
+    -5.69250639462346e-05,
+    -7.34990630326855e-04,
+    -2.95459980854025e-03,
+    -1.60960333262415e-02,
+)
 _ERF32_Q = (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02)
 
 
@@ -316,7 +357,9 @@ def permute(x: Array, *, dims: Any) -> Array:
 def expand(x: Array, *, shape: Any) -> Array:
     x = np.asarray(x)
     extra = len(shape) - x.ndim
-    strides = (0,) * extra + tuple(0 if n == 1 and m != 1 else s for n, m, s in zip(x.shape, shape[extra:], x.strides, strict=True))
+    strides = (0,) * extra + tuple(
+        0 if n == 1 and m != 1 else s for n, m, s in zip(x.shape, shape[extra:], x.strides, strict=True)
+    )
     return np.ndarray(shape, x.dtype, x, 0, strides) if x.flags.forc and x.base is None else np.broadcast_to(x, shape)
 
 
@@ -531,8 +574,14 @@ def _class_rows(x: Array, target: Array, ignore_index: int) -> tuple[Array, Arra
 
 @kernel
 def cross_entropy(
-    x: Array, target: Array, weight: Array | None = None, *, reduction: str = "mean", ignore_index: int = -100, label_smoothing: float = 0.0
-) -> Array:  # fmt: skip
+    x: Array,
+    target: Array,
+    weight: Array | None = None,
+    *,
+    reduction: str = "mean",
+    ignore_index: int = -100,
+    label_smoothing: float = 0.0,
+) -> Array:
     if target.dtype.kind == "f":
         return _soft_cross_entropy(x, target, weight, reduction, label_smoothing)
     rows, classes, kept = _class_rows(x, target, ignore_index)
@@ -551,7 +600,9 @@ def cross_entropy(
         return losses.astype(x.dtype, copy=False).reshape(target.shape)
     total = np.add.reduce(losses)
     if reduction == "mean":
-        return (total / x.dtype.type(rows.shape[0]) if weights is None else total / np.add.reduce(weights)).astype(x.dtype, copy=False)
+        return (total / x.dtype.type(rows.shape[0]) if weights is None else total / np.add.reduce(weights)).astype(
+            x.dtype, copy=False
+        )
     return total.astype(x.dtype, copy=False)
 
 
@@ -574,7 +625,7 @@ def _soft_cross_entropy(x: Array, target: Array, weight: Array | None, reduction
 @kernel
 def class_cross_entropy_grad(
     g: Array, x: Array, target: Array, weight: Array | None = None, *, reduction: str, ignore_index: int, label_smoothing: float
-) -> Array:  # fmt: skip
+) -> Array:
     rows, classes, kept = _class_rows(x, target, ignore_index)
     z = softmax(rows, dim=1)
     every = np.arange(rows.shape[0])

@@ -32,4 +32,4 @@ __all__ = [
 
 def Variable(data: object, requires_grad: bool = False) -> object:
     """PyTorch's old name for a tensor: returns `data`, which may be switched to require grad."""
-    return data.requires_grad_(requires_grad) if requires_grad else data  # type: ignore[attr-defined]
+    return data.requires_grad_(requires_grad) if requires_grad else data

@@ -1,6 +1,7 @@
 """Backward: walk the tape from the newest node to the oldest.
 
-Nodes carry a running number, and an operation always runs after the ones whose results it uses, so sorting the reachable nodes by that number
+Nodes carry a running number, and an operation always runs after the ones whose results it uses, so sorting the reachable
+nodes by that number
 is a topological order. Nothing recurses: graphs may be arbitrarily deep.
 """
 
@@ -84,7 +85,9 @@ def grad(
     given += [None] * (len(outs) - len(given))
     for i, x in enumerate(ins):
         if not x._rg:
-            raise AutogradError(f"grad: input {i} ({_text(x)}) does not require grad; set requires_grad_() before computing the outputs")
+            raise AutogradError(
+                f"grad: input {i} ({_text(x)}) does not require grad; set requires_grad_() before computing the outputs"
+            )
     found = _run("grad", outs, given, create_graph if retain_graph is None else retain_graph, create_graph, ins)
     results: list[Tensor | None] = []
     for i, (x, g) in enumerate(zip(ins, found, strict=True)):
@@ -95,7 +98,8 @@ def grad(
                 g = zeros_like(x)
             elif not allow_unused:
                 raise AutogradError(
-                    f"grad: the outputs do not depend on input {i} ({_text(x)}); pass allow_unused=True to get None, or materialize_grads=True to get zeros"
+                    f"grad: the outputs do not depend on input {i} ({_text(x)}); pass allow_unused=True to get None, or "
+                    f"materialize_grads=True to get zeros"
                 )
         results.append(g)
     return tuple(results)
@@ -191,7 +195,7 @@ def _pass_on(node: Any, g: Any, results: list[Any], grads: dict[Any, Any], leave
             gi = _undo_broadcast(node, gi, shape)
             fresh = gi._base is None
         if array.dtype != dtype and NATIVE[array.dtype] is not NATIVE[dtype]:
-            gi = OPS["cast"].call(gi, dtype=NATIVE[dtype])  # type: ignore[attr-defined]
+            gi = OPS["cast"].call(gi, dtype=NATIVE[dtype])
             fresh = True
         old = grads.get(edge)
         if old is None:
@@ -215,15 +219,21 @@ def _undo_broadcast(node: Node, g: Tensor, shape: Any) -> Tensor:
     given = g._a.shape
     extra = len(given) - len(shape)
     dims = tuple(range(extra)) if extra > 0 else ()
-    kept = tuple(
-        i + extra for i, n in enumerate(shape) if type(n) is int and n == 1 and not (type(given[i + extra]) is int and given[i + extra] == 1)
-    ) if extra >= 0 else ()  # fmt: skip
+    kept = (
+        tuple(
+            i + extra
+            for i, n in enumerate(shape)
+            if type(n) is int and n == 1 and not (type(given[i + extra]) is int and given[i + extra] == 1)
+        )
+        if extra >= 0
+        else ()
+    )
     if extra < 0 or not (dims or kept):
         raise ShapeError(f"backward of {node.name}: the gradient has shape {list(given)}, its input {list(shape)}")
     if kept:
-        g = OPS["sum"].call(g, dim=kept, keepdim=True)  # type: ignore[attr-defined]
+        g = OPS["sum"].call(g, dim=kept, keepdim=True)
     if dims:
-        g = OPS["sum"].call(g, dim=dims)  # type: ignore[attr-defined]
+        g = OPS["sum"].call(g, dim=dims)
     if not _same_shape(g._a.shape, shape):
         raise ShapeError(f"backward of {node.name}: the gradient has shape {list(given)}, its input {list(shape)}")
     return g
@@ -234,7 +244,8 @@ def _seed(caller: str, i: int, root: Tensor, g: Any) -> Tensor:
         raise AutogradError(f"{caller}: expected tensors to differentiate, given a {type(root).__name__}")
     if not root._rg:
         raise AutogradError(
-            f"{caller}: {_text(root)} does not require grad: none of the tensors it was computed from does, or it was made under no_grad()"
+            f"{caller}: {_text(root)} does not require grad: none of the tensors it was computed from does, or it was made "
+            f"under no_grad()"
         )
     if g is None:
         if root.numel() != 1:
@@ -246,8 +257,11 @@ def _seed(caller: str, i: int, root: Tensor, g: Any) -> Tensor:
 
         return ones_like(root)
     if not _same_shape(tuple(g._a.shape), tuple(root._a.shape)):
-        raise ShapeError(f"{caller}: gradient {i} has shape {list(g._a.shape)}, the tensor it belongs to {list(root._a.shape)}; they must be equal")
-    return g  # type: ignore[no-any-return]
+        raise ShapeError(
+            f"{caller}: gradient {i} has shape {list(g._a.shape)}, the tensor it belongs to {list(root._a.shape)}; they "
+            f"must be equal"
+        )
+    return g
 
 
 def _reachable(starts: list[Any]) -> list[Any]:
@@ -284,11 +298,11 @@ def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> Non
         if create_graph or old._rg:
             leaf.grad = old + g
         else:
-            old.add_(g)  # type: ignore[attr-defined]
+            old.add_(g)
     elif fresh or (create_graph and g._rg):
         leaf.grad = g
     else:
-        leaf.grad = OPS["copy"].call(g)  # type: ignore[attr-defined]
+        leaf.grad = OPS["copy"].call(g)
 
 
 # --------------------------------------------------------------------------------------------------------------------- hooks
@@ -363,4 +377,3 @@ def _call_hooks(hooks: Iterable[Callable[[Any], Any]], g: Any) -> Any:
                 raise AutogradError(f"a gradient hook must return a Tensor or None, not a {type(replaced).__name__}")
             g = replaced
     return g
-

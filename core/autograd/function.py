@@ -28,7 +28,8 @@ class FunctionCtx:
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
                 raise ArgumentError(
-                    f"save_for_backward: only tensors and None can be saved, given a {type(t).__name__}; set other things as attributes of ctx"
+                    f"save_for_backward: only tensors and None can be saved, given a {type(t).__name__}; set other things "
+                    f"as attributes of ctx"
                 )
         self._saved = tensors
         self._versions = tuple(0 if t is None else version_of(t) for t in tensors)
@@ -38,7 +39,9 @@ class FunctionCtx:
         """What `save_for_backward` kept."""
         for i, (t, version) in enumerate(zip(self._saved, self._versions, strict=True)):
             if t is not None and version_of(t) != version:
-                raise AutogradError(f"saved_tensors: tensor {i} was modified in place after save_for_backward; save a .clone() of it")
+                raise AutogradError(
+                    f"saved_tensors: tensor {i} was modified in place after save_for_backward; save a .clone() of it"
+                )
         return self._saved
 
     def mark_non_differentiable(self, *tensors: Tensor) -> None:
@@ -158,7 +161,13 @@ class Function:
         shapes = tuple(y._a.shape for _, y in tensors)
         kinds = tuple(y._a.dtype for _, y in tensors)
         node = FunctionNode(
-            None, tuple(edges[i] for i in positions), None, None, {}, shapes if several else shapes[0], kinds if several else kinds[0]
+            None,
+            tuple(edges[i] for i in positions),
+            None,
+            None,
+            {},
+            shapes if several else shapes[0],
+            kinds if several else kinds[0],
         )
         node.function, node.ctx, node.positions = cls, ctx, positions
         node.outputs = [(tuple(y._a.shape), y.dtype, y.device) for _, y in tensors]
@@ -195,8 +204,12 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
             raise AutogradError(f"{backward.__qualname__} is marked once_differentiable and cannot be differentiated again")
 
         several = results if isinstance(results, tuple) else (results,)
-        blocked = type("OnceDifferentiable", (Function,), {"forward": staticmethod(lambda _c, *a: a[-1]), "backward": staticmethod(refuse)})
-        marked = tuple(r if r is None else blocked.apply(*[g for g in grads if g is not None], *ctx.saved_tensors, r) for r in several)
+        blocked = type(
+            "OnceDifferentiable", (Function,), {"forward": staticmethod(lambda _c, *a: a[-1]), "backward": staticmethod(refuse)}
+        )
+        marked = tuple(
+            r if r is None else blocked.apply(*[g for g in grads if g is not None], *ctx.saved_tensors, r) for r in several
+        )
         return marked if isinstance(results, tuple) else marked[0]
 
     return wrapper

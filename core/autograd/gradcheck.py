@@ -54,7 +54,9 @@ def gradcheck(
         raise AutogradError("gradcheck: none of the inputs requires grad")
     for i in checked:
         if given[i].dtype.name != "float64":
-            raise DTypeError(f"gradcheck: input {i} is {given[i].dtype.name}; differences are only sharp enough in float64: .double()")
+            raise DTypeError(
+                f"gradcheck: input {i} is {given[i].dtype.name}; differences are only sharp enough in float64: .double()"
+            )
     outs = _outputs(func, given)
     from ..creation import tensor
 
@@ -68,7 +70,7 @@ def gradcheck(
 
     def projected(shifted: Sequence[Any]) -> float:
         with no_grad():
-            return float(sum(float((y * w).sum().item()) for y, w in zip(_outputs(func, shifted), weights, strict=True)))  # type: ignore[attr-defined]
+            return float(sum(float((y * w).sum().item()) for y, w in zip(_outputs(func, shifted), weights, strict=True)))
 
     for i, g in zip(checked, analytic, strict=True):
         for _ in range(directions):
@@ -77,13 +79,14 @@ def gradcheck(
             moved = [list(given), list(given)]
             for sign, arguments in zip((1, -1), moved, strict=True):
                 with no_grad():
-                    arguments[i] = (x.detach() + direction * (sign * eps)).requires_grad_()  # type: ignore[operator]
+                    arguments[i] = (x.detach() + direction * (sign * eps)).requires_grad_()
             numeric = (projected(moved[0]) - projected(moved[1])) / (2 * eps)
-            found = float((g * direction).sum().item())  # type: ignore[operator]
+            found = float((g * direction).sum().item())
             if not np.isclose(found, numeric, rtol=rtol, atol=atol, equal_nan=True):
                 if raise_exception:
                     raise AutogradError(
-                        f"gradcheck: along a random direction of input {i}, the gradient gives {found:.9g}, central differences {numeric:.9g}"
+                        f"gradcheck: along a random direction of input {i}, the gradient gives {found:.9g}, central "
+                        f"differences {numeric:.9g}"
                     )
                 return False
     return True
@@ -108,7 +111,9 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
     def first(*arguments: Any) -> tuple[Any, ...]:
         values, seeds = arguments[: len(given)], arguments[len(given) :]
         results = [y for y in _outputs(func, values) if y.requires_grad]
-        found = grad(results, [values[i] for i in checked], list(seeds), create_graph=True, allow_unused=True, materialize_grads=True)
+        found = grad(
+            results, [values[i] for i in checked], list(seeds), create_graph=True, allow_unused=True, materialize_grads=True
+        )
         return tuple(g for g in found if g is not None)
 
     # Inside `first` gradients must be recorded even where gradcheck evaluates without recording.

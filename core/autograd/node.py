@@ -14,7 +14,8 @@ _next_order = itertools.count().__next__
 class Node:
     """One recorded call of an op. `edges[i]` is where the gradient of input `i` goes: a Node, a leaf Tensor, or None.
 
-    Nodes refer to their inputs only, never to their output tensor, so a graph dies with its last tensor, without the cycle collector.
+    Nodes refer to their inputs only, never to their output tensor, so a graph dies with its last tensor, without the cycle
+    collector.
     """
 
     __slots__ = (
@@ -75,7 +76,8 @@ class Node:
             if version[0] != saved:
                 raise AutogradError(
                     f"backward of {self.name}: its input {self.op.tensors[position] if not self.op.packed else position} "
-                    f"({tensor.dtype.name}{list(self.shape_of(tensor))}) was modified in place after it was saved: it is at version {version[0]}, "
+                    f"({tensor.dtype.name}{list(self.shape_of(tensor))}) was modified in place after it was saved: it is at "
+                    f"version {version[0]}, "
                     f"saved was version {saved}. Use the out-of-place operation, or .clone() it before changing it"
                 )
         return tensor

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..table import FUNCTIONS, OPS
 from . import activation, conv, elementwise, indexing, linalg, loss, norm, optim, pool, random, reduction, shape  # isort: split
+
 from . import inplace  # needs all others
 
 globals().update({name: entry.call for name, entry in OPS.items()} | FUNCTIONS)

@@ -8,7 +8,24 @@ from typing import Any
 from ..errors import ArgumentError
 from ..table import E, S, Spec, floats, op
 from .common import like, require_float
-from .elementwise import abs_, clamp_numbers, erf, exp, expm1, gt, log1p, maximum, minimum, mul, sigmoid, tanh, where, zeros_like
+from .elementwise import (
+    abs_,
+    clamp_numbers,
+    erf,
+    exp,
+    expm1,
+    ge,
+    gt,
+    le,
+    log1p,
+    logical_and,
+    maximum,
+    minimum,
+    mul,
+    sigmoid,
+    tanh,
+    where,
+)
 
 _SAMPLES = [S(3, 4), S(), S(0), S.of([-1e3, -20.0, -1.0, 0.0, 1.0, 20.0, 1e3, math.nan])]
 
@@ -209,7 +226,7 @@ def log_sigmoid(x, /):
 @op(samples=[*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)
 def hardshrink(x, /, *, lambd: float = 0.5):
     """x where |x| > lambd, else 0."""
-    return where(gt(x, lambd) | gt(-lambd, x), x, zeros_like(x))
+    return where(logical_and(ge(x, -lambd), le(x, lambd)), 0, x)
 
 
 @op(samples=[*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)
@@ -235,5 +252,3 @@ def glu(x, /, *, dim: int = -1):
     """The first half along `dim` times the sigmoid of the second."""
     a, b = x.chunk(2, dim)
     return mul(a, sigmoid(b))
-
-

@@ -1091,11 +1091,16 @@ def isfinite(x, /):
     vjp=(None, lambda g, c: where(c, g, 0), lambda g, c: where(c, 0, g)),
     promote="common",
     promoted=(1, 2),
-    samples=[S(bools(3, 4), (3, 4), (3, 4)), S(bools(3, 1), (4,), ()), S(bools(0), (1,), ()), S(bools(3), ints(3), ints(3), grad=False)],
+    samples=[
+        S(bools(3, 4), (3, 4), (3, 4)),
+        S(bools(3, 1), (4,), ()),
+        S(bools(0), (1,), ()),
+        S(bools(3), ints(3), ints(3), grad=False),
+    ],
     errors=[E(S((3,), (3,), (3,)), "where: the condition must be bool")],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def where(c, a, b, /):
     """a where the condition holds, else b."""
     if c.dtype is not dtypes.bool_:
@@ -1105,7 +1110,13 @@ def where(c, a, b, /):
 
 @op(
     vjp=lambda g, x, min, max: where(_inside(x, min, max), g, 0),
-    samples=[S(3, 4, min=-0.5, max=0.7), S(4, min=0.1), S(4, max=0.1), S.ints(5, min=-2, max=2), S.of(_SPECIAL, min=-1.0, max=1.0)],
+    samples=[
+        S(3, 4, min=-0.5, max=0.7),
+        S(4, min=0.1),
+        S(4, max=0.1),
+        S.ints(5, min=-2, max=2),
+        S.of(_SPECIAL, min=-1.0, max=1.0),
+    ],
     methods=[],
     public=False,
 )
@@ -1201,4 +1212,3 @@ def zeros_like(x: Tensor) -> Tensor:
     from ..creation import full_like
 
     return full_like(x, 0)
-

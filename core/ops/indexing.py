@@ -32,7 +32,12 @@ def _gather_rule(x: Spec, index: Spec, *, dim: int) -> Spec:
     return Spec(index.shape, x.dtype)
 
 
-_ROWS = [S((3, 4), ints(2, 4, low=0, high=2), dim=0), S((3, 4), ints(3, 6, low=0, high=3), dim=1), S((3, 4), ints(0, 4), dim=0), S((5,), ints(3, low=0, high=4), dim=0)]  # fmt: skip
+_ROWS = [
+    S((3, 4), ints(2, 4, low=0, high=2), dim=0),
+    S((3, 4), ints(3, 6, low=0, high=3), dim=1),
+    S((3, 4), ints(0, 4), dim=0),
+    S((5,), ints(3, low=0, high=4), dim=0),
+]
 
 
 def _zeros(g: Tensor, shape: Any) -> Tensor:
@@ -83,14 +88,19 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
     return gather_values(a, b, dim=dim)
 
 
-_SCATTER = [S((3, 4), ints(2, 4, low=0, high=2), (2, 4), dim=0), S((3, 5), ints(3, 2, low=0, high=4), (3, 2), dim=1), S((5,), values([1, 1, 4]), (3,), dim=0)]  # fmt: skip
+_SCATTER = [
+    S((3, 4), ints(2, 4, low=0, high=2), (2, 4), dim=0),
+    S((3, 5), ints(3, 2, low=0, high=4), (3, 2), dim=1),
+    S((5,), values([1, 1, 4]), (3,), dim=0),
+]
 
 
 def _scatter_canon(name: str) -> Any:
     def canon(x, index, src, *, dim):
         if len(x._a.shape) != len(index._a.shape) or len(src._a.shape) != len(index._a.shape):
             raise ShapeError(
-                f"{name}: input, index and src must have as many dimensions, given {list(x._a.shape)}, {list(index._a.shape)}, {list(src._a.shape)}"
+                f"{name}: input, index and src must have as many dimensions, given {list(x._a.shape)}, "
+                f"{list(index._a.shape)}, {list(src._a.shape)}"
             )
         return {"dim": checked_dim(name, dim, len(x._a.shape))}
 
@@ -250,12 +260,20 @@ def _index_shape(x: Spec, indices: Sequence[Spec | None]) -> tuple[Any, ...]:
 
 @primitive(
     vjp=lambda g, x_shape, indices: (index_put_values(_zeros(g, x_shape), g, *indices, accumulate=True), *[None] * len(indices)),
-    samples=[S((3, 4), ints(5, low=0, high=2)), S((3, 4), ints(2, 2, low=0, high=2), ints(2, low=0, high=3)), S((3, 4), None, ints(5, low=-4, high=3)),
-             S((2, 3, 4), ints(2, low=0, high=1), None, ints(2, low=0, high=3)), S(ints(4), ints(3, low=0, high=3), grad=False)],
-    errors=[E(S((3,), (2,)), "index: the index must be an integer"), E(S((3,), ints(2), ints(2)), "index: 2 indices for 1 dimension")],
+    samples=[
+        S((3, 4), ints(5, low=0, high=2)),
+        S((3, 4), ints(2, 2, low=0, high=2), ints(2, low=0, high=3)),
+        S((3, 4), None, ints(5, low=-4, high=3)),
+        S((2, 3, 4), ints(2, low=0, high=1), None, ints(2, low=0, high=3)),
+        S(ints(4), ints(3, low=0, high=3), grad=False),
+    ],
+    errors=[
+        E(S((3,), (2,)), "index: the index must be an integer"),
+        E(S((3,), ints(2), ints(2)), "index: 2 indices for 1 dimension"),
+    ],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def index(x, /, *indices):
     """x[i, j, ...] for integer tensors, None standing for `:`. As NumPy, separated indices put their shape first."""
     if len(indices) > len(x.shape):
@@ -361,7 +379,9 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     >>> fz.tensor([1.0, 2.0]).masked_fill(fz.tensor([True, False]), 0.0)
     tensor([0., 2.])
     """
-    return where(mask, cast(value, dtype=input.dtype) if isinstance(value, Tensor) and value.dtype is not input.dtype else value, input)
+    return where(
+        mask, cast(value, dtype=input.dtype) if isinstance(value, Tensor) and value.dtype is not input.dtype else value, input
+    )
 
 
 @function(methods=["masked_scatter"])
@@ -410,11 +430,19 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     >>> fz.take(fz.tensor([[1, 2], [3, 4]]), fz.tensor([0, 3]))
     tensor([1, 4])
     """
-    return globals()["index"](reshape(input, shape=(-1,)), [index])  # type: ignore[no-any-return]
+    return globals()["index"](reshape(input, shape=(-1,)), [index])
 
 
-@op(vjp=(None, lambda g, indices, weight_shape: _embedding_grad(g, indices, weight_shape)), samples=[S(ints(2, 3, low=0, high=4), (5, 3)), S(ints(low=0, high=4), (5, 3)), S(ints(0), (5, 3))],
-    errors=[E(S((2,), (5, 3)), "embedding: the index must be an integer"), E(S(ints(2), (5,)), "embedding: the weight must be a matrix")], methods=[], public=False)  # fmt: skip
+@op(
+    vjp=(None, lambda g, indices, weight_shape: _embedding_grad(g, indices, weight_shape)),
+    samples=[S(ints(2, 3, low=0, high=4), (5, 3)), S(ints(low=0, high=4), (5, 3)), S(ints(0), (5, 3))],
+    errors=[
+        E(S((2,), (5, 3)), "embedding: the index must be an integer"),
+        E(S(ints(2), (5,)), "embedding: the weight must be a matrix"),
+    ],
+    methods=[],
+    public=False,
+)
 def embedding(indices, weight, /):
     """Rows of `weight` named by integer `indices`."""
     _integer_index("embedding", Spec(indices._a.shape, indices.dtype))
@@ -445,7 +473,9 @@ def one_hot(x, /, *, num_classes: int = -1):
 
 
 @function(methods=[])
-def searchsorted(sorted_sequence: Tensor, input: Any, *, right: bool = False, side: str | None = None, out_int32: bool = False) -> Tensor:
+def searchsorted(
+    sorted_sequence: Tensor, input: Any, *, right: bool = False, side: str | None = None, out_int32: bool = False
+) -> Tensor:
     """For every value, where it would go in a sorted sequence (last dimension) to keep it sorted.
 
     >>> import frazil as fz
@@ -459,8 +489,8 @@ def searchsorted(sorted_sequence: Tensor, input: Any, *, right: bool = False, si
         input = tensor(input, device=sorted_sequence.device)
     edges = unsqueeze(sorted_sequence, -2) if len(sorted_sequence._a.shape) > 1 else sorted_sequence
     values = unsqueeze(input, -1)
-    before = edges <= values if right else edges < values  # type: ignore[operator]
-    return before.sum(-1)  # type: ignore[no-any-return]
+    before = edges <= values if right else edges < values
+    return before.sum(-1)
 
 
 @function(methods=[])
@@ -475,7 +505,9 @@ def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
 
 
 @function()
-def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+def unique(
+    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
     """The distinct elements in order; optionally where each element went, and how many of each there are.
 
     >>> import frazil as fz
@@ -504,7 +536,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """
     from ..creation import ones, zeros
 
-    n = builtins.max(int(input.max()) + 1 if input.numel() else 0, minlength)  # type: ignore[attr-defined]
+    n = builtins.max(int(input.max()) + 1 if input.numel() else 0, minlength)
     source = ones(input._a.shape[0], dtype=dtypes.int64, device=input.device) if weights is None else weights
     return scatter_add_values(zeros(n, dtype=source.dtype, device=input.device), input, source, dim=0)
 
@@ -553,7 +585,10 @@ def _parse(x: Tensor, key: Any) -> tuple[Tensor, list[Any]]:
     """The basic part of x[key] as a view, and for each of its dimensions what remains: None, an index tensor, or a mask."""
     items = [_as_index(i) for i in (key if isinstance(key, tuple) else (key,))]
     shape = tuple(x._a.shape)
-    width = [0 if i is None or i is Ellipsis else len(i._a.shape) if isinstance(i, Tensor) and i.dtype.kind == "b" else 1 for i in items]
+    width = [
+        0 if i is None or i is Ellipsis else len(i._a.shape) if isinstance(i, Tensor) and i.dtype.kind == "b" else 1
+        for i in items
+    ]
     consumed = builtins.sum(width)
     if consumed > len(shape):
         raise DimError(f"index: {consumed} indices for {len(shape)} dimension(s) of {list(shape)}")
@@ -612,7 +647,9 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     """`x[key]`: integers, slices, None and ... give a view; index tensors, lists and masks give a copy."""
     if type(key) is int:
         return select(x, dim=0, index=key)
-    if type(key) is tuple and len(key) == 2 and type(key[1]) is int and type(key[0]) is builtins.slice and key[0] == _WHOLE:  # x[:, i]
+    if (
+        type(key) is tuple and len(key) == 2 and type(key[1]) is int and type(key[0]) is builtins.slice and key[0] == _WHOLE
+    ):  # x[:, i]
         return select(x, dim=1, index=key[1])
     x, advanced = _parse(x, key)
     if all(i is None for i in advanced):
@@ -633,7 +670,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         value = tensor(value, dtype=x.dtype, device=x.device)
     region, advanced = _parse(x, key)
     if all(i is None for i in advanced):
-        region.copy_(value)  # type: ignore[attr-defined]
+        region.copy_(value)
         return
     while advanced and advanced[-1] is None:
         advanced.pop()
@@ -651,4 +688,3 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     elif value.dtype is not x.dtype:
         value = cast(value, dtype=x.dtype)
     assign("x[index] = value", region, index_put_values(region, value, *_positions(region, advanced), accumulate=False))
-

@@ -24,13 +24,45 @@ def _method(name: str, function: Callable[..., Any]) -> None:
 
 
 _FUNCTIONS = (
-    "pow", "clamp", "round", "masked_fill", "masked_scatter", "index_put", "index_add", "index_copy", "index_fill",
-    "scatter", "scatter_add",
-)  # fmt: skip
+    "pow",
+    "clamp",
+    "round",
+    "masked_fill",
+    "masked_scatter",
+    "index_put",
+    "index_add",
+    "index_copy",
+    "index_fill",
+    "scatter",
+    "scatter_add",
+)
 _OPS = (
-    "maximum", "minimum", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "expm1", "log1p", "log2", "log10", "sign", "erf",
-    "tril", "triu", "logical_not", "bitwise_not", "lerp", "nan_to_num", "frac", "cumsum", "cumprod",
-)  # fmt: skip
+    "maximum",
+    "minimum",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "expm1",
+    "log1p",
+    "log2",
+    "log10",
+    "sign",
+    "erf",
+    "tril",
+    "triu",
+    "logical_not",
+    "bitwise_not",
+    "lerp",
+    "nan_to_num",
+    "frac",
+    "cumsum",
+    "cumprod",
+)
 
 
 def _with_option(name: str, option: str, default: Any) -> None:
@@ -43,7 +75,7 @@ def _with_option(name: str, option: str, default: Any) -> None:
             check_writable(name + "_", self)
             assign(name + "_", self, general(current_value(self), other, **options))
             return self
-        return plain(self, other)  # type: ignore[no-any-return]
+        return plain(self, other)
 
     call.__name__ = call.__qualname__ = name + "_"
     call.__doc__ = plain.__doc__
@@ -93,22 +125,22 @@ def zero_(self: Tensor) -> Tensor:
 
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
     """This tensor with a dimension of size 1 put in."""
-    return _take_over(self, self.unsqueeze(dim))  # type: ignore[attr-defined]
+    return _take_over(self, self.unsqueeze(dim))
 
 
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     """This tensor without dimensions of size 1."""
-    return _take_over(self, self.squeeze(dim))  # type: ignore[attr-defined]
+    return _take_over(self, self.squeeze(dim))
 
 
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     """This tensor with two dimensions exchanged."""
-    return _take_over(self, self.transpose(dim0, dim1))  # type: ignore[attr-defined]
+    return _take_over(self, self.transpose(dim0, dim1))
 
 
 def t_(self: Tensor) -> Tensor:
     """This matrix transposed."""
-    return _take_over(self, self.t())  # type: ignore[attr-defined]
+    return _take_over(self, self.t())
 
 
 def _take_over(x: Tensor, y: Tensor) -> Tensor:
@@ -119,6 +151,4 @@ def _take_over(x: Tensor, y: Tensor) -> Tensor:
     return x
 
 
-METHODS.update(
-    {f.__name__: f for f in (copy_, fill_, zero_, unsqueeze_, squeeze_, transpose_, t_)}
-)
+METHODS.update({f.__name__: f for f in (copy_, fill_, zero_, unsqueeze_, squeeze_, transpose_, t_)})

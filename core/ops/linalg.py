@@ -26,7 +26,7 @@ def _matmul_vjp_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     if nb == 1:
         return unsqueeze(g, -1) * b  # outer product; batch dimensions of a are in g
     if na == 1:
-        return matmul(b, unsqueeze(g, -1)).squeeze(-1)  # type: ignore[attr-defined, no-any-return]
+        return matmul(b, unsqueeze(g, -1)).squeeze(-1)
     return matmul(g, _transposed(b))
 
 
@@ -62,13 +62,16 @@ def _matmul_vjp_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
         S(ints(3, 4), ints(4, 2), grad=False),
     ],
     errors=[
-        E(S((4, 3), (2, 5)), r"matmul: inner dimensions differ: a is float\d+\[4, 3\], b is float\d+\[2, 5\]; a.shape\[-1\]=3, b.shape\[-2\]=2"),
+        E(
+            S((4, 3), (2, 5)),
+            r"matmul: inner dimensions differ: a is float\d+\[4, 3\], b is float\d+\[2, 5\]; a.shape\[-1\]=3, b.shape\[-2\]=2",
+        ),
         E(S((3, 4), (3,)), "matmul: inner dimensions differ"),
         E(S((), (3,)), "matmul: .*at least 1"),
         E(S((2, 3, 4), (3, 4, 5)), "matmul: .*batch"),
     ],
     methods=["__matmul__", "matmul"],
-)  # fmt: skip
+)
 def matmul(a, b, /):
     """Matrix product. Vectors are rows (left) or columns (right); leading dimensions are batches and broadcast.
 
@@ -117,14 +120,24 @@ def sum_to_last(x, /):
         lambda g: sum_to_last(g),
     ),
     promote="same",
-    samples=[S((3, 4), (5, 4), (5,)), S((3, 4), (5, 4)), S((2, 3, 4), (5, 4), (5,)), S((4,), (5, 4), (5,)), S((0, 4), (5, 4), (5,))],
+    samples=[
+        S((3, 4), (5, 4), (5,)),
+        S((3, 4), (5, 4)),
+        S((2, 3, 4), (5, 4), (5,)),
+        S((4,), (5, 4), (5,)),
+        S((0, 4), (5, 4), (5,)),
+    ],
     errors=[E(S((3, 4), (5, 3), (5,)), "linear: x has 4 features, weight expects 3")],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def linear(x, weight, bias=None, /):
     """x @ weight.T + bias, with weight [out, in]."""
-    if not x._a.shape or len(weight._a.shape) != 2 or not same(x._a.shape[-1], weight._a.shape[1]) and x._a.shape[-1] != weight._a.shape[1]:
+    if (
+        not x._a.shape
+        or len(weight._a.shape) != 2
+        or (not same(x._a.shape[-1], weight._a.shape[1]) and x._a.shape[-1] != weight._a.shape[1])
+    ):
         raise ShapeError(
             f"linear: x has {x._a.shape[-1] if x._a.shape else 'no'} features, weight expects {weight._a.shape[-1]}: "
             f"x is {list(x._a.shape)}, weight [out, in] is {list(weight._a.shape)}"
@@ -186,7 +199,9 @@ def dot(input: Tensor, other: Tensor) -> Tensor:
 def _need(name: str, n: int, *tensors: Tensor) -> None:
     for x in tensors:
         if len(x._a.shape) != n:
-            raise ShapeError(f"{name}: expected {n}-d tensors, given {', '.join(str(list(t._a.shape)) for t in tensors)}; matmul takes any")
+            raise ShapeError(
+                f"{name}: expected {n}-d tensors, given {', '.join(str(list(t._a.shape)) for t in tensors)}; matmul takes any"
+            )
 
 
 @function(methods=["outer", "ger"])
@@ -357,7 +372,9 @@ def _contract(a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str
 
     def arranged(x: Tensor, term: list[str], *groups: list[str]) -> Tensor:
         x = permute(x, dims=tuple(term.index(c) for group in groups for c in group))
-        full = [size[c] if not same(x._a.shape[i], size[c]) else x._a.shape[i] for i, c in enumerate(c for g in groups for c in g)]
+        full = [
+            size[c] if not same(x._a.shape[i], size[c]) else x._a.shape[i] for i, c in enumerate(c for g in groups for c in g)
+        ]
         if any(not same(m, n) for m, n in zip(x._a.shape, full, strict=True)):
             from .shape import expand
 

@@ -30,11 +30,14 @@ def _loss_rule(name: str) -> Any:
         if target.dtype.kind == "i":
             if not _same_shape(target.shape, per_sample):
                 raise ShapeError(
-                    f"{name}: the target of class indices must have shape {list(per_sample)} for x {list(x.shape)}, given {list(target.shape)}"
+                    f"{name}: the target of class indices must have shape {list(per_sample)} for x {list(x.shape)}, given "
+                    f"{list(target.shape)}"
                 )
         elif target.dtype.kind == "f":
             if not _same_shape(target.shape, x.shape):
-                raise ShapeError(f"{name}: a target of probabilities must have the shape of x, {list(x.shape)}, given {list(target.shape)}")
+                raise ShapeError(
+                    f"{name}: a target of probabilities must have the shape of x, {list(x.shape)}, given {list(target.shape)}"
+                )
         else:
             raise DTypeError(f"{name}: the target must be class indices or probabilities, given {target}")
         classes = x.shape[1] if len(x.shape) > 1 else x.shape[0]
@@ -73,7 +76,11 @@ def _sample_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dt
 
 
 @op(
-    vjp=(lambda g, x_shape, target, weight, reduction, ignore_index: _nll_vjp(g, x_shape, target, weight, reduction, ignore_index), None, None),
+    vjp=(
+        lambda g, x_shape, target, weight, reduction, ignore_index: _nll_vjp(g, x_shape, target, weight, reduction, ignore_index),
+        None,
+        None,
+    ),
     samples=[
         S((4, 3), ints(4, low=0, high=2)),
         S((4, 3), ints(4, low=0, high=2), floats(3, low=0.1), reduction="sum"),
@@ -86,7 +93,7 @@ def _sample_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dt
     rule=_loss_rule("nll_loss"),
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def nll_loss(x, target, weight=None, /, *, reduction: str = "mean", ignore_index: int = -100):
     """-x at the target class, weighted per class; x holds log-probabilities [batch, classes, ...]."""
     _check("nll_loss", x, target, weight, reduction)

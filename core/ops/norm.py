@@ -18,8 +18,14 @@ def _canon_dim(name: str) -> Any:
     return lambda x, *, dim: {"dim": checked_dim(name, dim, len(x._a.shape))}
 
 
-_SOFTMAX = [S(3, 4, dim=1), S(3, 4, dim=0), S(2, 3, 4, dim=-1), S(0, 3, dim=1), S(dim=0),
-            S.of([[1e4, 0.0, -1e4], [math.nan, 0.0, 1.0], [-math.inf, 0.0, 0.0]], dim=1)]  # fmt: skip
+_SOFTMAX = [
+    S(3, 4, dim=1),
+    S(3, 4, dim=0),
+    S(2, 3, 4, dim=-1),
+    S(0, 3, dim=1),
+    S(dim=0),
+    S.of([[1e4, 0.0, -1e4], [math.nan, 0.0, 1.0], [-math.inf, 0.0, 0.0]], dim=1),
+]
 
 
 @op(
@@ -107,10 +113,14 @@ def _last_dims(normalized_shape: Any, ndim: int) -> tuple[int, ...]:
 def _check_last(name: str, x: Tensor, normalized_shape: Any) -> None:
     tail = tuple(x._a.shape[len(x._a.shape) - len(normalized_shape) :])
     if len(tail) != len(normalized_shape) or any(not same(m, n) and m != n for m, n in zip(tail, normalized_shape, strict=True)):
-        raise ShapeError(f"{name}: the last dimensions of x, {list(x._a.shape)}, must be normalized_shape={list(normalized_shape)}")
+        raise ShapeError(
+            f"{name}: the last dimensions of x, {list(x._a.shape)}, must be normalized_shape={list(normalized_shape)}"
+        )
 
 
-def _layer_norm_vjp(g: Tensor, x: Tensor, weight: Tensor | None, bias_shape: Any, normalized_shape: Any, eps: float, needs: Any) -> Any:
+def _layer_norm_vjp(
+    g: Tensor, x: Tensor, weight: Tensor | None, bias_shape: Any, normalized_shape: Any, eps: float, needs: Any
+) -> Any:
     dims = _last_dims(normalized_shape, len(x._a.shape))
     lead = tuple(range(dims[0])) if dims else ()
     centred = sub(x, mean(x, dim=dims, keepdim=True))
@@ -208,4 +218,3 @@ def group_norm(x, weight=None, bias=None, /, *, num_groups: int, eps: float = 1e
     if weight is not None:
         normal = normal * _per_channel(weight, len(shape))
     return normal if bias is None else normal + _per_channel(bias, len(shape))
-

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import dtypes
 from ..errors import ArgumentError, ShapeError
 from ..recorder.sizes import size_min
-from ..table import E, S, Spec, function, ints, primitive
+from ..table import E, S, Spec, function, ints, primitive, values
 from ..tensor import Tensor
 from .common import require_float, same
 from .conv import batched, spatial
@@ -18,6 +20,8 @@ from .shape import cat, flatten, narrow, reshape, squeeze
 
 _PAIRS_2D: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
 _OVERLAP_2D: dict[str, Any] = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 1), "ceil_mode": False}
+_HILLS = (np.arange(120.0) * 37 % 120).reshape(2, 2, 5, 6)
+_PEAKS = _HILLS[:, :, :4].reshape(2, 2, 2, 2, 3, 2).max((3, 5))  # the maxima of its windows of _PAIRS_2D
 _CEIL_1D: dict[str, Any] = {"kernel_size": (3,), "stride": (2,), "padding": (1,), "ceil_mode": True}
 _CEIL_3D: dict[str, Any] = {"kernel_size": (2, 1, 2), "stride": (2, 1, 3), "padding": (0, 0, 1), "ceil_mode": True}
 
@@ -118,7 +122,7 @@ def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode)
     ),
     promote="same",
     samples=[
-        S((2, 2, 2, 3), (2, 2, 5, 6), (2, 2, 2, 3), dilation=(1, 1), grad=False, **_PAIRS_2D),
+        S((2, 2, 2, 3), values(_HILLS), values(_PEAKS), dilation=(1, 1), **_PAIRS_2D),
     ],
     errors=[
         E(

@@ -21,7 +21,14 @@ _REDUCE = [
     S(2, 3, 4, dim=(1,), keepdim=True),
     S.ints(3, 4, dim=1),
 ]
-_WITH_EMPTY = [*_REDUCE, S(0), S(0, 3, dim=0), S(3, 0, dim=0), S.bools(3, 4), S.of([[1.0, math.nan], [math.inf, -math.inf]], dim=1)]
+_WITH_EMPTY = [
+    *_REDUCE,
+    S(0),
+    S(0, 3, dim=0),
+    S(3, 0, dim=0),
+    S.bools(3, 4),
+    S.of([[1.0, math.nan], [math.inf, -math.inf]], dim=1),
+]
 
 
 def _expanded(g: Tensor, x_shape: Any, dim: Any, keepdim: bool) -> Tensor:
@@ -116,9 +123,7 @@ def _extreme_rule(name: str, x: Spec, dim: Any, keepdim: bool) -> Spec:
     return Spec(reduced(x, dim, keepdim), x.dtype)
 
 
-@primitive(
-    vjp=_extreme_vjp, canon=_canon("amax"), samples=_EXTREME, errors=[E(S(0), "amax: nothing to choose from")]
-)  # fmt: skip
+@primitive(vjp=_extreme_vjp, canon=_canon("amax"), samples=_EXTREME, errors=[E(S(0), "amax: nothing to choose from")])
 def amax(x, /, *, dim=None, keepdim=False):
     """The largest element over `dim`; NaN wins. The gradient is shared evenly among equals.
 
@@ -129,9 +134,7 @@ def amax(x, /, *, dim=None, keepdim=False):
     return _extreme_rule("amax", x, dim, keepdim)
 
 
-@primitive(
-    vjp=_extreme_vjp, canon=_canon("amin"), samples=_EXTREME, errors=[E(S(0), "amin: nothing to choose from")]
-)  # fmt: skip
+@primitive(vjp=_extreme_vjp, canon=_canon("amin"), samples=_EXTREME, errors=[E(S(0), "amin: nothing to choose from")])
 def amin(x, /, *, dim=None, keepdim=False):
     """The smallest element over `dim`; NaN wins. The gradient is shared evenly among equals.
 
@@ -149,8 +152,15 @@ def _canon_arg(name: str) -> Any:
     return canon
 
 
-_ARG = [S(3, 4, grad=False), S(3, 4, dim=1, grad=False), S(3, 4, dim=0, keepdim=True, grad=False), S.ints(3, 4, low=0, high=1, dim=1),
-        S.of([1.0, math.nan, 3.0]), S(grad=False), S.of([2.0, 2.0])]  # fmt: skip
+_ARG = [
+    S(3, 4, grad=False),
+    S(3, 4, dim=1, grad=False),
+    S(3, 4, dim=0, keepdim=True, grad=False),
+    S.ints(3, 4, low=0, high=1, dim=1),
+    S.of([1.0, math.nan, 3.0]),
+    S(grad=False),
+    S.of([2.0, 2.0]),
+]
 
 
 def _arg_rule(name: str, x: Spec, dim: Any, keepdim: bool) -> Spec:
@@ -180,7 +190,14 @@ def argmin(x, /, *, dim=None, keepdim=False):
     return _arg_rule("argmin", x, dim, keepdim)
 
 
-_TRUTH = [S.bools(3, 4), S.bools(3, 4, dim=1), S.ints(3, 4, low=0, high=1, dim=0, keepdim=True), S.of([0.0, math.nan]), S.bools(0), S.bools()]
+_TRUTH = [
+    S.bools(3, 4),
+    S.bools(3, 4, dim=1),
+    S.ints(3, 4, low=0, high=1, dim=0, keepdim=True),
+    S.of([0.0, math.nan]),
+    S.bools(0),
+    S.bools(),
+]
 
 
 @primitive(canon=_canon("all"), samples=_TRUTH, exact=True)
@@ -270,9 +287,11 @@ def _reverse_cumsum(g: Tensor, dim: int) -> Tensor:
 
 
 @primitive(
-    vjp=lambda g, dim: _reverse_cumsum(g, dim), canon=_canon_scan("cumsum"), samples=[*_SCAN, S(3, dim=0, dtype="float64")],
+    vjp=lambda g, dim: _reverse_cumsum(g, dim),
+    canon=_canon_scan("cumsum"),
+    samples=[*_SCAN, S(3, dim=0, dtype="float64")],
     errors=[E(S(3, dim=1), "cumsum: dimension 1 is out of range")],
-)  # fmt: skip
+)
 def cumsum(x, /, *, dim, dtype=None):
     """Running sum along `dim`; integers and bools give int64.
 
@@ -305,9 +324,7 @@ def cumprod(x, /, *, dim, dtype=None):
 
 
 @op(
-    vjp=lambda g, x, y, dim, keepdim: (
-        _expanded(g, x._a.shape, dim, keepdim) * exp(x - _expanded(y, x._a.shape, dim, keepdim))
-    ),
+    vjp=lambda g, x, y, dim, keepdim: _expanded(g, x._a.shape, dim, keepdim) * exp(x - _expanded(y, x._a.shape, dim, keepdim)),
     canon=lambda x, *, dim, keepdim: {"dim": checked_dims("logsumexp", dim, len(x._a.shape)), "keepdim": bool(keepdim)},
     promote="float",
     samples=[
@@ -382,7 +399,9 @@ def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: b
 
 
 @function(methods=[])
-def var_mean(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def var_mean(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """Variance and mean over `dim`.
 
     >>> import frazil as fz
@@ -394,7 +413,9 @@ def var_mean(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepd
 
 
 @function(methods=[])
-def std_mean(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+def std_mean(
+    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
+) -> Any:
     """Standard deviation and mean over `dim`.
 
     >>> import frazil as fz
@@ -426,11 +447,22 @@ def _norm_vjp(g: Tensor, x: Tensor, y: Tensor, p: float, dim: Any, keepdim: bool
 
 @op(
     vjp=_norm_vjp,
-    canon=lambda x, *, p, dim, keepdim: {"p": float(p), "dim": checked_dims("norm", dim, len(x._a.shape)), "keepdim": bool(keepdim)},
-    samples=[S(3, 4), S(3, 4, p=1), S(3, 4, p=3, dim=1), S(3, 4, p=math.inf, dim=0, keepdim=True), S(3, 4, p=-math.inf, dim=1), S(2, 3, 4, dim=(0, 2))],
+    canon=lambda x, *, p, dim, keepdim: {
+        "p": float(p),
+        "dim": checked_dims("norm", dim, len(x._a.shape)),
+        "keepdim": bool(keepdim),
+    },
+    samples=[
+        S(3, 4),
+        S(3, 4, p=1),
+        S(3, 4, p=3, dim=1),
+        S(3, 4, p=math.inf, dim=0, keepdim=True),
+        S(3, 4, p=-math.inf, dim=1),
+        S(2, 3, 4, dim=(0, 2)),
+    ],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def vector_norm(x, /, *, p=2.0, dim=None, keepdim=False):
     """The p-norm over `dim`."""
     require_float("norm", Spec(x._a.shape, x.dtype))
@@ -501,10 +533,18 @@ def _select_vjp(g: Any, y: Any, x_shape: Any, dim: int) -> Tensor:
         "descending": bool(descending),
         "stable": True,
     },
-    samples=[S(3, 5), S(3, 5, dim=0, descending=True), S.ints(9, low=0, high=3), S.ints(9, low=0, high=3, descending=True), S(0), S(), S.of([2.0, math.nan, 1.0])],
+    samples=[
+        S(3, 5),
+        S(3, 5, dim=0, descending=True),
+        S.ints(9, low=0, high=3),
+        S.ints(9, low=0, high=3, descending=True),
+        S(0),
+        S(),
+        S.of([2.0, math.nan, 1.0]),
+    ],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def sort_values(x, /, *, dim=-1, descending=False, stable=True):
     """Values in order along `dim` and their indices; equal ones keep their order."""
     return Spec(x.shape, x.dtype), Spec(x.shape, dtypes.int64)
@@ -631,7 +671,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     middle = (input.shape[dim] - 1) // 2
     found = [select(t, dim, middle) for t in ordered]
     if keepdim:
-        found = [t.unsqueeze(dim) for t in found]  # type: ignore[attr-defined]
+        found = [t.unsqueeze(dim) for t in found]
     return ValuesIndices(*found)
 
 
@@ -643,7 +683,7 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e
     >>> fz.allclose(fz.tensor([1.0]), fz.tensor([1.0 + 1e-7]))
     True
     """
-    return bool(isclose(input, other, rtol, atol, equal_nan).all())  # type: ignore[attr-defined]
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
 
 
 @function()
@@ -656,7 +696,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     """
     near = eq(input, other)
     if input.dtype.is_floating_point:
-        near = near | (isfinite(input) & isfinite(other) & (abs_(input - other) <= abs_(other) * rtol + atol))  # type: ignore[operator]
+        near = near | (isfinite(input) & isfinite(other) & (abs_(input - other) <= abs_(other) * rtol + atol))
         if equal_nan:
             near = near | (ne(input, input) & ne(other, other))
     return near
@@ -670,7 +710,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
     >>> fz.equal(fz.tensor([1, 2]), fz.tensor([1, 2]))
     True
     """
-    return tuple(input._a.shape) == tuple(other._a.shape) and bool(eq(input, other).all())  # type: ignore[attr-defined]
+    return tuple(input._a.shape) == tuple(other._a.shape) and bool(eq(input, other).all())
 
 
 @function()

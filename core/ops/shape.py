@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,6 @@ from ..tensor import Tensor
 from .common import as_sequence, checked_dim, int_tuple, like, numel, same
 from .elementwise import clone, ge, where, zeros_like
 from .reduction import sum_
-
 
 # -------------------------------------------------------------------------------------------------------------------- views
 
@@ -48,11 +48,22 @@ def _canon_reshape(x: Tensor, *, shape: Any) -> dict[str, Any]:
     vjp=lambda g, x_shape: reshape(g, shape=tuple(x_shape)),
     canon=_canon_reshape,
     view=True,
-    samples=[S(3, 4, shape=(2, 6)), S(3, 4, shape=(-1,)), S(shape=(1, 1)), S(0, 3, shape=(3, 0)), S.ints(4, shape=(2, -1)), S.bools(4, shape=(2, 2))],
-    errors=[E(S(3, 4, shape=(5,)), "reshape: .*12 elements.*5"), E(S(3, 4, shape=(-1, -1)), "reshape: .*at most one"), E(S(3, 4, shape=(5, -1)), "reshape: 12")],
+    samples=[
+        S(3, 4, shape=(2, 6)),
+        S(3, 4, shape=(-1,)),
+        S(shape=(1, 1)),
+        S(0, 3, shape=(3, 0)),
+        S.ints(4, shape=(2, -1)),
+        S.bools(4, shape=(2, 2)),
+    ],
+    errors=[
+        E(S(3, 4, shape=(5,)), "reshape: .*12 elements.*5"),
+        E(S(3, 4, shape=(-1, -1)), "reshape: .*at most one"),
+        E(S(3, 4, shape=(5, -1)), "reshape: 12"),
+    ],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def reshape(x, /, *, shape):
     """The same elements in another shape."""
     _check_same_count("reshape", x, shape)
@@ -86,7 +97,8 @@ def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
     result = reshape(input, shape=int_tuple(shape))
     if result._dev.aliases and result._base is None and result.numel():
         raise ShapeError(
-            f"view: a tensor of shape {list(input.shape)} with this memory layout cannot be seen as {list(result.shape)} without a copy; "
+            f"view: a tensor of shape {list(input.shape)} with this memory layout cannot be seen as {list(result.shape)} "
+            f"without a copy; "
             "use .reshape(), which copies, or .contiguous() first"
         )
     return result
@@ -200,12 +212,16 @@ def _canon_expand(x: Tensor, *, shape: Any) -> dict[str, Any]:
     if extra < 0:
         raise ShapeError(f"expand: {list(new)} has fewer dimensions than {list(old)}")
     padded = (1,) * extra + old
-    result = tuple(o if isinstance(n, int) and n == -1 and i >= extra else n for i, (o, n) in enumerate(zip(padded, new, strict=True)))
+    result = tuple(
+        o if isinstance(n, int) and n == -1 and i >= extra else n for i, (o, n) in enumerate(zip(padded, new, strict=True))
+    )
     for i, (o, n) in enumerate(zip(padded, result, strict=True)):
         if isinstance(n, int) and n < 0:
             raise ShapeError(f"expand: size {n} in new dimension {i} of {list(new)}")
         if not (isinstance(o, int) and o == 1) and not same(o, n) and o != n:
-            raise ShapeError(f"expand: dimension {i - extra} of {list(old)} has size {o} and cannot become {n}; only size 1 expands")
+            raise ShapeError(
+                f"expand: dimension {i - extra} of {list(old)} has size {o} and cannot become {n}; only size 1 expands"
+            )
     return {"shape": result}
 
 
@@ -213,11 +229,18 @@ def _canon_expand(x: Tensor, *, shape: Any) -> dict[str, Any]:
     vjp=lambda g: g,  # the engine sums over what was expanded
     canon=_canon_expand,
     view=True,
-    samples=[S(3, 1, shape=(3, 4)), S(shape=(2, 3)), S(1, 4, shape=(2, 3, 4)), S(3, 1, shape=(-1, 4)), S(1, shape=(0,)), S.ints(1, 2, shape=(3, 2))],
+    samples=[
+        S(3, 1, shape=(3, 4)),
+        S(shape=(2, 3)),
+        S(1, 4, shape=(2, 3, 4)),
+        S(3, 1, shape=(-1, 4)),
+        S(1, shape=(0,)),
+        S.ints(1, 2, shape=(3, 2)),
+    ],
     errors=[E(S(3, 4, shape=(3, 5)), "expand: .*size 4.*5"), E(S(3, 4, shape=(4,)), "expand: .*fewer")],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def expand(x, /, *, shape):
     """Sizes of 1 repeated without copying."""
     return Spec(tuple(shape), x.dtype)
@@ -364,14 +387,20 @@ def _zeros_around(g: Tensor, x_shape: Any, starts: Any, stops: Any, steps: Any) 
 
 @primitive(
     vjp=(
-        lambda g, src_shape, starts, stops, steps: slice_scatter(g, _zeros_of(g, src_shape), starts=starts, stops=stops, steps=steps),
+        lambda g, src_shape, starts, stops, steps: slice_scatter(
+            g, _zeros_of(g, src_shape), starts=starts, stops=stops, steps=steps
+        ),
         lambda g, starts, stops, steps: slice(g, starts=starts, stops=stops, steps=steps),
     ),
     promote="same",
-    samples=[S((5,), (3,), starts=(1,), stops=(4,), steps=(1,)), S((5, 6), (3, 2), starts=(0, 1), stops=(5, 6), steps=(2, 3)), S((5,), (0,), starts=(2,), stops=(2,), steps=(1,))],
+    samples=[
+        S((5,), (3,), starts=(1,), stops=(4,), steps=(1,)),
+        S((5, 6), (3, 2), starts=(0, 1), stops=(5, 6), steps=(2, 3)),
+        S((5,), (0,), starts=(2,), stops=(2,), steps=(1,)),
+    ],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def slice_scatter(x, src, /, *, starts, stops, steps):
     """A copy of x with x[start:stop:step] replaced by src, which has exactly that shape."""
     return like(x)
@@ -398,7 +427,12 @@ def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
         start = int(start)
     if isinstance(start, int) and start < 0:
         start = start + n
-    if isinstance(n, int) and isinstance(start, int) and isinstance(length, int) and not (0 <= start and 0 <= length and start + length <= n):
+    if (
+        isinstance(n, int)
+        and isinstance(start, int)
+        and isinstance(length, int)
+        and not (0 <= start and 0 <= length and start + length <= n)
+    ):
         raise DimError(f"narrow: {length} elements from {start} do not fit dimension {dim} of size {n}")
     starts = tuple(start if i == dim else 0 for i in range(len(shape)))
     stops = tuple(start + length if i == dim else m for i, m in enumerate(shape))
@@ -489,14 +523,20 @@ def diagonal(x, /, *, offset: int = 0, dim1: int = 0, dim2: int = 1):
 
 @primitive(
     vjp=(
-        lambda g, src_shape, offset, dim1, dim2: diagonal_scatter(g, _zeros_of(g, src_shape), offset=offset, dim1=dim1, dim2=dim2),
+        lambda g, src_shape, offset, dim1, dim2: diagonal_scatter(
+            g, _zeros_of(g, src_shape), offset=offset, dim1=dim1, dim2=dim2
+        ),
         lambda g, offset, dim1, dim2: diagonal(g, offset=offset, dim1=dim1, dim2=dim2),
     ),
     promote="same",
-    samples=[S((3, 4), (3,), offset=0, dim1=0, dim2=1), S((3, 4), (2,), offset=-1, dim1=0, dim2=1), S((2, 3, 4), (3, 2), offset=0, dim1=0, dim2=2)],
+    samples=[
+        S((3, 4), (3,), offset=0, dim1=0, dim2=1),
+        S((3, 4), (2,), offset=-1, dim1=0, dim2=1),
+        S((2, 3, 4), (3, 2), offset=0, dim1=0, dim2=2),
+    ],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def diagonal_scatter(x, src, /, *, offset: int, dim1: int, dim2: int):
     """A copy of x with a diagonal replaced by src."""
     return like(x)
@@ -570,7 +610,9 @@ def cat(*tensors, dim: int = 0):
     >>> fz.cat([fz.tensor([1, 2]), fz.tensor([3])])
     tensor([1, 2, 3])
     """
-    parts = [x for x in tensors if not (len(x.shape) == 1 and isinstance(x.shape[0], int) and x.shape[0] == 0)] or list(tensors[:1])
+    parts = [x for x in tensors if not (len(x.shape) == 1 and isinstance(x.shape[0], int) and x.shape[0] == 0)] or list(
+        tensors[:1]
+    )
     first = parts[0]
     size: Any = 0
     for x in parts:
@@ -613,7 +655,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
             raise ShapeError(f"stack: tensors must have one shape, given {', '.join(str(list(y._a.shape)) for y in tensors)}")
     dim = checked_dim("stack", dim, len(shape) + 1)
     result = cat([unsqueeze(x, dim) for x in tensors], dim=dim)
-    return result if out is None else out.copy_(result)  # type: ignore[attr-defined, no-any-return]
+    return result if out is None else out.copy_(result)
 
 
 @function(methods=["split"])
@@ -676,7 +718,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         sizes = [base + (i < more) for i in range(indices_or_sections)]
         return split(input, sizes, dim)
     edges = [0, *[builtins.min(i if i >= 0 else i + n, n) for i in indices_or_sections], n]
-    return tuple(narrow(input, dim, a, builtins.max(b - a, 0)) for a, b in zip(edges, edges[1:], strict=False))
+    return tuple(narrow(input, dim, a, builtins.max(b - a, 0)) for a, b in itertools.pairwise(edges))
 
 
 @function(methods=["unbind"])
@@ -753,7 +795,8 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         given[:2] = given[1::-1]
     shape = tuple(x.numel() for x in given)
     grids = [
-        expand(reshape(x, shape=tuple(shape[i] if i == j else 1 for j in range(len(shape)))), shape=shape) for i, x in enumerate(given)
+        expand(reshape(x, shape=tuple(shape[i] if i == j else 1 for j in range(len(shape)))), shape=shape)
+        for i, x in enumerate(given)
     ]
     if swap:
         grids[:2] = [transpose(g, 0, 1) for g in grids[1::-1]]
@@ -766,11 +809,13 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 @primitive(
     vjp=lambda g, dims: flip(g, dims),
-    canon=lambda x, *, dims: {"dims": tuple(sorted({checked_dim("flip", d, len(x._a.shape)) for d in as_sequence(dims, 1)} if x._a.shape else ()))},
+    canon=lambda x, *, dims: {
+        "dims": tuple(sorted({checked_dim("flip", d, len(x._a.shape)) for d in as_sequence(dims, 1)} if x._a.shape else ()))
+    },
     samples=[S(3, 4, dims=(0,)), S(3, 4, dims=(0, 1)), S(0, dims=(0,)), S.ints(3, dims=(0,)), S(dims=())],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def flip(x, /, *, dims):
     """The order of elements along `dims` turned round."""
     return like(x)
@@ -855,7 +900,9 @@ def repeat(input: Tensor, *sizes: Any) -> Tensor:
     shape = (1,) * (len(counts) - len(shape)) + shape
     paired = tuple(size for n in shape for size in (1, n))
     wide = tuple(size for c, n in zip(counts, shape, strict=True) for size in (c, n))
-    return reshape(expand(reshape(input, shape=paired), shape=wide), shape=tuple(c * n for c, n in zip(counts, shape, strict=True)))
+    return reshape(
+        expand(reshape(input, shape=paired), shape=wide), shape=tuple(c * n for c, n in zip(counts, shape, strict=True))
+    )
 
 
 @function()
@@ -901,12 +948,21 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None, *, ou
 
 @primitive(
     vjp=lambda g, x_shape, pads: slice(
-        g, starts=tuple(a for a, _ in pads), stops=tuple(a + n for (a, _), n in zip(pads, x_shape, strict=True)), steps=(1,) * len(pads)
+        g,
+        starts=tuple(a for a, _ in pads),
+        stops=tuple(a + n for (a, _), n in zip(pads, x_shape, strict=True)),
+        steps=(1,) * len(pads),
     ),
-    samples=[S(3, 4, pads=((1, 0), (0, 2))), S(3, pads=((2, 1),), value=1.5), S(0, pads=((1, 1),)), S.ints(3, pads=((1, 1),), value=7), S.bools(2, pads=((1, 0),))],
+    samples=[
+        S(3, 4, pads=((1, 0), (0, 2))),
+        S(3, pads=((2, 1),), value=1.5),
+        S(0, pads=((1, 1),)),
+        S.ints(3, pads=((1, 1),), value=7),
+        S.bools(2, pads=((1, 0),)),
+    ],
     methods=[],
     public=False,
-)  # fmt: skip
+)
 def pad_constant(x, /, *, pads, value=0.0):
     """x surrounded by a value; (before, after) for every dimension, not negative."""
     return Spec(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), x.dtype)
@@ -1066,7 +1122,13 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     shape = tuple(input._a.shape)
     dim = checked_dim("unfold", dimension, len(shape))
     windows = (shape[dim] - size) // step + 1
-    starts = [slice(input, starts=tuple(k if i == dim else 0 for i in range(len(shape))),
-                    stops=tuple(k + (windows - 1) * step + 1 if i == dim else n for i, n in enumerate(shape)),
-                    steps=tuple(step if i == dim else 1 for i in range(len(shape)))) for k in range(size)]  # fmt: skip
+    starts = [
+        slice(
+            input,
+            starts=tuple(k if i == dim else 0 for i in range(len(shape))),
+            stops=tuple(k + (windows - 1) * step + 1 if i == dim else n for i, n in enumerate(shape)),
+            steps=tuple(step if i == dim else 1 for i in range(len(shape))),
+        )
+        for k in range(size)
+    ]
     return stack(starts, dim=-1)

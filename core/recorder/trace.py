@@ -27,7 +27,7 @@ from ..table import OPS, Op, Spec, primitive
 from ..tensor import Tensor, wrap
 from . import passes, sizes
 from .graph import Graph, Guard, Node, Origin, Scope, Source, State, Value
-from .sizes import SymBool, SymFloat, SymInt, Symbol, evaluate, substitute
+from .sizes import Symbol, SymBool, SymFloat, SymInt, evaluate, substitute
 
 
 @primitive(methods=[], public=False)
@@ -38,7 +38,8 @@ def size_to_tensor(*, size, dtype):  # type: ignore[no-untyped-def]
 
 @final
 class TracedArray:
-    """What a tensor holds while it is recorded: its value in the graph, its shape and dtype, and the numbers if they are constant."""
+    """What a tensor holds while it is recorded: its value in the graph, its shape and dtype, and the numbers if they are
+    constant."""
 
     __slots__ = ("constant", "dtype", "shape", "value")
 
@@ -88,7 +89,7 @@ class RecordingDevice:
         if isinstance(value, (SymInt, SymFloat, SymBool)):
             if isinstance(value, SymBool):
                 return self.scalar(builtins.bool(value), dtype)
-            return run(OPS["size_to_tensor"], [], {"size": value, "dtype": dtype}, self)  # type: ignore[no-any-return]
+            return run(OPS["size_to_tensor"], [], {"size": value, "dtype": dtype}, self)
         key = (value, type(value), dtype)
         if key not in self._scalars:
             self._scalars[key] = wrap(self.from_host(np.asarray(value, dtype.numpy)), self)
@@ -117,22 +118,26 @@ class RecordingDevice:
         if STATE.recorder is not self.recorder:
             raise self.escaped(asked)
         self.recorder.fail(
-            f"{asked} needs the numbers of a tensor ({array.value.spec}), but the program is being recorded: the file would keep what they "
+            f"{asked} needs the numbers of a tensor ({array.value.spec}), but the program is being recorded: the file would "
+            f"keep what they "
             f"are for the example inputs. {_CURES.get(asked, _CURES['item()'])}"
         )
 
     def escaped(self, name: str) -> RecordError:
         """The error for a tensor that outlived its recording."""
         return RecordError(
-            f"{name}: a tensor of a finished recording is used outside of it. The recorded function must return what it computes, not keep "
+            f"{name}: a tensor of a finished recording is used outside of it. The recorded function must return what it "
+            f"computes, not keep "
             "it in a variable or attribute"
         )
 
 
 _CURES = {
     "bool()": "Use fz.where(condition, a, b) to choose between tensors, or compute the decision outside of the recorded function",
-    "item()": "Keep it a tensor: arithmetic and indexing accept 0-d tensors. Or compute it outside of the recorded function and pass it in",
-    "int()": "Keep it a tensor: indexing accepts 0-d integer tensors. Sizes (x.shape[0]) are numbers already. Or pass it in as an argument",
+    "item()": "Keep it a tensor: arithmetic and indexing accept 0-d tensors. Or compute it outside of the recorded function "
+    "and pass it in",
+    "int()": "Keep it a tensor: indexing accepts 0-d integer tensors. Sizes (x.shape[0]) are numbers already. Or pass it in "
+    "as an argument",
 }
 _CURES["float()"] = _CURES["item()"]
 
@@ -246,7 +251,8 @@ class Recorder:
         return value
 
     def adopt(self, t: Tensor) -> RecordingDevice:
-        """Before a tensor is written to: an eager one takes part in the recording from here on, and gets its own self back at the end."""
+        """Before a tensor is written to: an eager one takes part in the recording from here on, and gets its own self back
+        at the end."""
         if t._dev is not self.device:
             array = self.capture(t)
             fields = ("_a", "_dev", "_rg", "_node", "_ver")
@@ -296,7 +302,8 @@ class Recorder:
     # ------------------------------------------------------------------------------------------------------------------ end
 
     def finish(self, outputs: Sequence[Tensor], inputs: Sequence[tuple[Tensor, TracedArray]]) -> tuple[Graph, dict[int, Value]]:
-        """The graph, and the new values of arguments that the program changed (by position). Eager tensors become themselves again."""
+        """The graph, and the new values of arguments that the program changed (by position). Eager tensors become
+        themselves again."""
         graph = self.graph
         graph.outputs = [self._value_of(t) for t in outputs]
         for t, fields, array in self._adopted.values():
@@ -320,7 +327,7 @@ class Recorder:
             leaf.grad = before
 
     def _value_of(self, t: Tensor) -> Value:
-        return t._a.value if t._dev is self.device else self.capture(t).value  # type: ignore[no-any-return]
+        return t._a.value if t._dev is self.device else self.capture(t).value
 
 
 def _user_source() -> Source | None:
@@ -341,7 +348,8 @@ def _user_source() -> Source | None:
 class Program:
     """A recorded program: call it like the function it was recorded from.
 
-    `graph` is what it does; `print(program)` shows it with source lines. Parameters are those of the recorded module, not copies, and
+    `graph` is what it does; `print(program)` shows it with source lines. Parameters are those of the recorded module, not
+    copies, and
     gradients flow through a call as through the original.
 
     >>> import frazil as fz
@@ -375,7 +383,8 @@ class Program:
             if i in self.static:
                 if not _same_static(leaf, self.static[i]):
                     raise ArgumentError(
-                        f"{self.graph.name}: was recorded with the fixed argument {self.static[i]!r}, called with {leaf!r}: record it again"
+                        f"{self.graph.name}: was recorded with the fixed argument {self.static[i]!r}, called with {leaf!r}: "
+                        f"record it again"
                     )
             elif not isinstance(leaf, Tensor):
                 raise ArgumentError(f"{self.graph.name}: argument {i} was a tensor when recorded, now {type(leaf).__name__}")
@@ -391,7 +400,7 @@ class Program:
                 else:
                     state.tensor.copy_(new)
             for position, value in self.changed_inputs.items():
-                tensors[position].copy_(env[value])  # type: ignore[attr-defined]
+                tensors[position].copy_(env[value])
         results: list[Any] = [int(t) if i in self.sizes_out else t for i, t in enumerate(outputs)]
         return unflatten(self.graph.out_tree, results)
 
@@ -430,7 +439,8 @@ def execute(
             and builtins.bool(substitute(guard.condition, bindings)) != guard.expected
         ):
             raise RecordError(
-                f"{graph.name}: was recorded under the condition that {guard}, which does not hold for these arguments: record it again for them"
+                f"{graph.name}: was recorded under the condition that {guard}, which does not hold for these arguments: "
+                f"record it again for them"
             )
     last_use = _last_uses(graph)
     bound_by = {origin.value for origin in graph.symbols.values()}
@@ -566,7 +576,8 @@ def _results(recorder: Recorder, result: Any) -> tuple[list[Tensor], set[int], T
             sizes_out.add(i)
         else:
             raise RecordError(
-                f"the recorded function returns a {type(leaf).__name__} (result {i}); it must return tensors, nested in tuples, lists or dicts"
+                f"the recorded function returns a {type(leaf).__name__} (result {i}); it must return tensors, nested in "
+                f"tuples, lists or dicts"
             )
     return outputs, sizes_out, tree
 
