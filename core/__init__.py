@@ -27,7 +27,6 @@ from .creation import (
     is_tensor,
     linspace,
     logspace,
-    numel_of as numel,
     ones,
     ones_like,
     range,
@@ -37,6 +36,9 @@ from .creation import (
     triu_indices,
     zeros,
     zeros_like,
+)
+from .creation import (
+    numel_of as numel,
 )
 from .device import device, get_default_device, set_default_device
 from .dtypes import (
@@ -100,7 +102,7 @@ globals().update({name: entry.call for name, entry in _OPS.items() if entry.publ
 abs = _OPS["abs"].call
 _tensor.attach_methods(_METHODS)
 
-from . import autograd, jit, nn, optim, random, utils  # noqa: E402  (they need the names above)
+from . import autograd, jit, nn, optim, random, utils
 
 
 def __getattr__(name: str) -> _Any:
@@ -108,9 +110,9 @@ def __getattr__(name: str) -> _Any:
         import importlib
 
         return importlib.import_module("frazil.plugins").exporter("onnx")
-    if name == "plugins":
+    if name in ("plugins", "testing"):
         import importlib
 
-        return importlib.import_module("frazil.plugins")
+        return importlib.import_module(f"frazil.{name}")
     near = __import__("difflib").get_close_matches(name, globals(), 1)
     raise AttributeError(f"module 'frazil' has no attribute {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))

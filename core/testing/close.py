@@ -1,0 +1,121 @@
+"""Equality up to rounding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import as_dtype
+from ..errors import ArgumentError
+from ..tensor import Tensor
+
+#: dtype -> (rtol, atol), as `torch.testing.assert_close` has them; everything else must be equal.
+TOLERANCES = {
+    "float16": (1e-3, 1e-5),
+    "float32": (1.3e-6, 1e-5),
+    "complex64": (1.3e-6, 1e-5),
+    "float64": (1e-7, 1e-7),
+    "complex128": (1e-7, 1e-7),
+}
+
+
+def assert_close(
+    actual: Any,
+    expected: Any,
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    equal_nan: bool = False,
+    check_device: bool = True,
+    check_dtype: bool = True,
+    msg: str | None = None,
+) -> None:
+    """Raise AssertionError unless |actual - expected| <= atol + rtol * |expected| for all elements, with equal shape,
+    dtype and device.
+
+    Takes tensors, NumPy arrays and numbers, and sequences and mappings of them.
+
+    Args:
+        rtol, atol: give both or neither; the default depends on the dtype (the larger tolerance of the two).
+        equal_nan: whether NaN equals NaN.
+        msg: text to put before the explanation.
+
+    >>> import frazil as fz
+    >>> fz.testing.assert_close(fz.tensor([1.0, 2.0]), fz.tensor([1.0, 2.0 + 1e-7]))
+    >>> fz.testing.assert_close(fz.tensor([1.0, 2.0]), fz.tensor([1.0, 2.5]))
+    Traceback (most recent call last):
+        ...
+    AssertionError: 1 of 2 elements differ. The worst is at [1]: actual 2.0, expected 2.5, difference 0.5, allowed
+    1.325e-05 (rtol 1.3e-06, atol 1e-05)
+    """
+    if (rtol is None) != (atol is None):
+        raise ArgumentError("assert_close: give both rtol and atol, or neither")
+    prefix = "" if msg is None else f"{msg}: "
+    options = {"rtol": rtol, "atol": atol, "equal_nan": equal_nan, "check_device": check_device, "check_dtype": check_dtype}
+    if isinstance(expected, Mapping):
+        if not isinstance(actual, Mapping) or actual.keys() != expected.keys():
+            raise AssertionError(f"{prefix}actual is {_keys(actual)}, expected {_keys(expected)}")
+        for key, value in expected.items():
+            assert_close(actual[key], value, msg=f"{prefix}[{key!r}]", **options)
+        return
+    if isinstance(expected, Sequence) and not isinstance(expected, str):
+        if not isinstance(actual, Sequence) or len(actual) != len(expected):
+            raise AssertionError(f"{prefix}actual is {_length(actual)}, expected {_length(expected)}")
+        for i, value in enumerate(expected):
+            assert_close(actual[i], value, msg=f"{prefix}[{i}]", **options)
+        return
+    _compare(prefix, actual, expected, rtol, atol, equal_nan, check_device, check_dtype)
+
+
+def _keys(value: Any) -> str:
+    return f"a mapping with keys {sorted(map(str, value))}" if isinstance(value, Mapping) else f"a {type(value).__name__}"
+
+
+def _length(value: Any) -> str:
+    kind = type(value).__name__
+    return f"a {kind} of {len(value)}" if isinstance(value, Sequence) else f"a {kind}"
+
+
+def _array(value: Any) -> np.ndarray:
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _compare(
+    prefix: str,
+    actual: Any,
+    expected: Any,
+    rtol: float | None,
+    atol: float | None,
+    equal_nan: bool,
+    check_device: bool,
+    check_dtype: bool,
+) -> None:
+    if check_device and isinstance(actual, Tensor) and isinstance(expected, Tensor) and actual.device != expected.device:
+        raise AssertionError(f"{prefix}actual is on {actual.device}, expected on {expected.device}")
+    a, e = _array(actual), _array(expected)
+    if a.shape != e.shape:
+        raise AssertionError(f"{prefix}actual has shape {list(a.shape)}, expected {list(e.shape)}")
+    if check_dtype and a.dtype != e.dtype:
+        raise AssertionError(f"{prefix}actual is {as_dtype(a.dtype).name}, expected {as_dtype(e.dtype).name}")
+    if rtol is None or atol is None:
+        found = [TOLERANCES.get(dtype.name, (0.0, 0.0)) for dtype in (a.dtype, e.dtype)]
+        rtol, atol = max(r for r, _ in found), max(t for _, t in found)
+    wide = np.complex128 if "c" in (a.dtype.kind, e.dtype.kind) else np.float64 if "f" in (a.dtype.kind, e.dtype.kind) else object
+    a, e = a.astype(wide), e.astype(wide)
+    with np.errstate(all="ignore"):
+        difference = np.abs(a - e)
+        allowed = atol + rtol * np.abs(e)
+        wrong = np.asarray(~((a == e) | ((difference <= allowed) & (np.abs(e) != np.inf))).astype(bool))
+    if equal_nan:
+        wrong &= ~((a != a) & (e != e))
+    if not wrong.any():
+        return
+    ranked = np.where(wrong, np.where(difference == difference, difference, np.inf), -1)
+    worst = tuple(int(i) for i in np.unravel_index(np.argmax(ranked), a.shape))
+    place = f" The worst is at {list(worst)}:" if worst else " "
+    raise AssertionError(
+        f"{prefix}{int(wrong.sum())} of {a.size} elements differ.{place} actual {a[worst]}, expected {e[worst]}, "
+        f"difference {difference[worst]:.4g}, allowed {float(allowed[worst]):.4g} (rtol {rtol:g}, atol {atol:g})"
+    )
