@@ -165,8 +165,11 @@ def bump(x: Tensor) -> None:
         x._ver[0] += 1
 
 
-def assign(name: str, x: Tensor, y: Tensor) -> None:
-    """Write the value of `y` (same shape; cast to the dtype of `x`) into `x`, and let tape, base and views follow."""
+def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
+    """Write the value of `y` (same shape; cast to the dtype of `x`) into `x`, and let tape, base and views follow.
+
+    `fresh`: nobody else holds `y`, so its memory may become that of `x`.
+    """
     if tuple(y._a.shape) != tuple(x._a.shape):
         raise ShapeError(
             f"{name}: the result has shape {list(y._a.shape)} and cannot be stored in a tensor of shape {list(x._a.shape)}; "
@@ -187,7 +190,7 @@ def assign(name: str, x: Tensor, y: Tensor) -> None:
             y = y.to(device)
         if x._aliased:
             x._a = device.kernels["copy_"](x._a, y._a)
-        elif y._base is None and not y._aliased:
+        elif fresh and y._base is None and not y._aliased:
             x._a = y._a  # nobody else looks at the memory of x: take the result's
         else:
             x._a = device.kernels["copy"](y._a)

@@ -109,7 +109,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         src = cast(src, dtype=self.dtype)
     if tuple(src._a.shape) != tuple(self._a.shape):
         src = expand(src, shape=tuple(self._a.shape))
-    assign("copy_", self, src)
+    assign("copy_", self, src, fresh=False)
     return self
 
 
