@@ -14,6 +14,7 @@ from typing import Any
 
 from ..dtypes import NATIVE
 from ..errors import AutogradError, ShapeError
+from ..recorder.sizes import stretches
 from ..table import OPS
 from ..tensor import Tensor
 from .modes import STATE
@@ -191,7 +192,7 @@ def _pass_on(node: Any, g: Any, results: list[Any], grads: dict[Any, Any], leave
             if fresh and position and any(gi is r for r in results[:position]):
                 fresh = False
         array = gi._a
-        if array.shape != shape and not _same_shape(array.shape, shape):
+        if not _same_shape(array.shape, shape) if STATE.recorder is not None else array.shape != shape:
             gi = _undo_broadcast(node, gi, shape)
             fresh = gi._base is None
         if array.dtype != dtype and NATIVE[array.dtype] is not NATIVE[dtype]:
@@ -211,7 +212,7 @@ def _same_shape(a: Any, b: Any) -> bool:
     """Equality of shapes that never puts a question to a symbolic size."""
     if len(a) != len(b):
         return False
-    return all(m is n or (type(m) is int and type(n) is int and m == n) or str(m) == str(n) for m, n in zip(a, b, strict=True))
+    return all(m is n or (type(m) is int and type(n) is int and m == n) for m, n in zip(a, b, strict=True))
 
 
 def _undo_broadcast(node: Node, g: Tensor, shape: Any) -> Tensor:
@@ -219,22 +220,14 @@ def _undo_broadcast(node: Node, g: Tensor, shape: Any) -> Tensor:
     given = g._a.shape
     extra = len(given) - len(shape)
     dims = tuple(range(extra)) if extra > 0 else ()
-    kept = (
-        tuple(
-            i + extra
-            for i, n in enumerate(shape)
-            if type(n) is int and n == 1 and not (type(given[i + extra]) is int and given[i + extra] == 1)
-        )
-        if extra >= 0
-        else ()
-    )
-    if extra < 0 or not (dims or kept):
+    kept = tuple(i + extra for i, n in enumerate(shape) if stretches(n, given[i + extra])) if extra >= 0 else ()
+    if extra < 0:
         raise ShapeError(f"backward of {node.name}: the gradient has shape {list(given)}, its input {list(shape)}")
     if kept:
         g = OPS["sum"].call(g, dim=kept, keepdim=True)
     if dims:
         g = OPS["sum"].call(g, dim=dims)
-    if not _same_shape(g._a.shape, shape):
+    if any(type(m) is int and type(n) is int and m != n for m, n in zip(g._a.shape, shape, strict=True)):
         raise ShapeError(f"backward of {node.name}: the gradient has shape {list(given)}, its input {list(shape)}")
     return g
 

@@ -108,7 +108,7 @@ _PLAIN_3D: dict[str, Any] = {"stride": (1, 2, 1), "padding": (0, 1, 0), "dilatio
 def conv(x, w, bias=None, /, *, stride, padding, dilation, groups):  # type: ignore[no-untyped-def]
     """Cross-correlation of x [N, C, ...] with w [F, C/groups, ...], plus bias [F]; one attribute per spatial dimension."""
     _check("conv", x, w, groups, channels=w.shape[1] * groups, of="an input")
-    if bias is not None and not same(tuple(bias.shape), (w.shape[0],)):
+    if bias is not None and (len(bias.shape) != 1 or (not same(bias.shape[0], w.shape[0]) and bias.shape[0] != w.shape[0])):
         raise ShapeError(f"conv: bias must have shape [{w.shape[0]}], one number per output channel, given {bias}")
     return Spec((x.shape[0], w.shape[0], *_out_size("conv", x, w.shape[2:], stride, padding, dilation)), x.dtype)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ArgumentError, DimError, ShapeError
+from ..recorder.sizes import stretches
 from ..table import E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
 from .common import as_sequence, checked_dim, int_tuple, like, numel, same
@@ -218,7 +219,7 @@ def _canon_expand(x: Tensor, *, shape: Any) -> dict[str, Any]:
     for i, (o, n) in enumerate(zip(padded, result, strict=True)):
         if isinstance(n, int) and n < 0:
             raise ShapeError(f"expand: size {n} in new dimension {i} of {list(new)}")
-        if not (isinstance(o, int) and o == 1) and not same(o, n) and o != n:
+        if not same(o, n) and not stretches(o, n) and o != n:
             raise ShapeError(
                 f"expand: dimension {i - extra} of {list(old)} has size {o} and cannot become {n}; only size 1 expands"
             )

@@ -66,12 +66,12 @@ def solve_guards(guards: Iterable[Guard]) -> dict[Symbol, Size]:
 
 def _isolated(size: SymInt, symbol: Symbol) -> Size | None:
     """The value of `symbol` that makes the size zero, when the size is linear in it."""
-    at_zero, at_one = (substitute(size, {symbol: n}) for n in (0, 1))
-    slope = at_one - at_zero
-    if not isinstance(slope, int) or slope == 0 or not same(at_zero + slope * symbol.size, size):
+    slope = dict(size.terms).get(((symbol, 1),), 0)
+    rest = size - slope * symbol.size
+    if slope == 0 or symbol in symbols_of(rest):
         return None
-    value: Size = -at_zero // slope
-    return value if same(value * slope, -at_zero) else None
+    value: Size = -rest // slope
+    return value if same(value * slope, -rest) else None
 
 
 def drop_dead_code(graph: Graph) -> bool:

@@ -1123,6 +1123,21 @@ def _broadcast(a: Size, b: Size, axis: int) -> Size:
     )
 
 
+def stretches(size: Size, wide: Size) -> bool:
+    """Whether broadcasting repeats a dimension of `size` to get `wide`; if not, they are equal. Symbolic sizes are guarded as in
+    `broadcast_shapes`.
+
+    >>> stretches(1, 4), stretches(4, 4), stretches(1, Symbol("n").size)
+    (True, False, True)
+    """
+    if same(size, wide):
+        return False
+    if isinstance(size, int):
+        return size == 1
+    hints = [s.hint if isinstance(s, SymInt) else s for s in (size, wide)]
+    return hints[0] == 1 != hints[1] and bool(size == 1)
+
+
 def _sized(size: Size) -> str:
     return f"{size.describe()} = {size.hint}" if isinstance(size, SymInt) else str(size)
 

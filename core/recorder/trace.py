@@ -208,8 +208,9 @@ class Recorder:
                 if symbol is not None and symbol.hint is None and symbol not in self.graph.symbols:
                     self.graph.symbols[symbol] = Origin(value, axis)
 
-    def _fresh_name(self, base: str) -> str:
-        if self._muted:
+    def _fresh_name(self, base: str, *, kept: bool = False) -> str:
+        """`base`, or `base_1`, ...; nodes of a muted body need none, but what it captures is `kept`."""
+        if self._muted and not kept:
             return base
         count = self._counts.get(base, 0)
         self._counts[base] = count + 1
@@ -246,7 +247,7 @@ class Recorder:
 
     def capture_value(self, t: Tensor, kind: str, name: str = "c") -> Value:
         """A captured value of the graph."""
-        value = Value(self._fresh_name(name), Spec(tuple(t._a.shape), t.dtype), kind=kind, tensor=t)
+        value = Value(self._fresh_name(name, kept=True), Spec(tuple(t._a.shape), t.dtype), kind=kind, tensor=t)
         self.graph.captured.append(value)
         return value
 

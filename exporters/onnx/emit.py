@@ -77,7 +77,7 @@ class Emitter:
         # one of each per file
         self.fixed: dict[Symbol, Size] = parent.fixed if parent else {}
         self.stored: dict[Any, ir.Value] = parent.stored if parent else {}
-        self.reserved: set[str] = parent.reserved if parent else set()
+        self.own: set[GraphValue] = parent.own if parent else set()
         self.final_names: set[str] = parent.final_names if parent else set()
         self.initializers: list[ir.Value] = parent.initializers if parent else []
         self.functions: dict[str, ir.Function] = parent.functions if parent else {}
@@ -97,10 +97,10 @@ class Emitter:
         self._names.add(name)
         return name
 
-    def reserve(self, names: Iterable[str]) -> None:
-        """Keep names for the recorded values they belong to."""
-        self.reserved.update(names)
-        self._names.update(self.reserved)
+    def reserve(self, values: Iterable[GraphValue]) -> None:
+        """Keep their names for the values of the recorded graph."""
+        self.own.update(values)
+        self._names.update(value.name for value in self.own)
 
     @contextmanager
     def at(self, node: GraphNode, place: GraphNode | None = None) -> Iterator[None]:
@@ -174,8 +174,8 @@ class Emitter:
     def _detour(
         self, op_type: str, inputs: Sequence[ir.Value | None], results: Sequence[ir.DataType], domain: str
     ) -> tuple[ir.DataType, ir.DataType] | None:
-        if domain or op_type in ("If", "Loop", "Scan"):
-            return None  # local functions and control flow take any type
+        if domain or op_type in ("If", "Loop", "Scan", "Constant"):
+            return None  # local functions and control flow take any type, and constants are no kernels
         given = tuple(None if x is None else x.dtype for x in inputs)
         reason = registry.missing(op_type, self.opset, given, tuple(results))
         if reason is None:

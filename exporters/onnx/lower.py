@@ -57,8 +57,8 @@ class _Lowering:
         self.e = Emitter(opset)
         self.e.fixed.update(solve_guards(graph.guards))
         self.e.origins.update(graph.symbols)
-        self.e.reserve(value.name for value in graph.inputs + graph.captured)
-        self.e.reserve(value.name for node in graph.nodes for value in node.outputs)
+        self.e.reserve(graph.inputs + graph.captured)
+        self.e.reserve(value for node in graph.nodes for value in node.outputs)
 
     def run(self, embed: bool, output_names: Sequence[str] | None, producer_version: str) -> Lowered:
         graph, e = self.graph, self.e
@@ -130,7 +130,7 @@ class _Lowering:
     def _define(self, e: Emitter, value: Value, result: ir.Value) -> None:
         e.values[value] = result
         own = result.producer()
-        if own is not None and result.name not in e.final_names and value.name in e.reserved:
+        if own is not None and result.name not in e.final_names and value in e.own:
             result.name = value.name
             e.final_names.add(value.name)
             result.shape = declared_shape(value, e)
@@ -164,7 +164,7 @@ class _Lowering:
                 continue
             key = storage(array)
             if key not in e.stored:
-                e.stored[key] = e.initializer(value.name, array)
+                e.stored[key] = e.initializer(value.name if value in e.own else e.unique(value.name), array)
                 e.final_names.add(value.name)
             e.values[value] = e.stored[key]
 

@@ -63,14 +63,6 @@ def log_sigmoid(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     return e.op("Neg", e.op("Softplus", e.op("Neg", x)))
 
 
-@lowering("hardshrink")
-def hardshrink(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    limit = float(call["lambd"])
-    if x.dtype == ir.DataType.DOUBLE:
-        raise Unsupported("onnxruntime's Shrink is only as precise as float32")
-    return e.op("Shrink", x, lambd=limit, bias=0.0)
-
-
 @lowering("threshold")
 def threshold(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     limit, value = call["threshold"], call["value"]

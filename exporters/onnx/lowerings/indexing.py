@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from frazil.recorder.sizes import Size, broadcast_shapes, same
+from frazil.recorder.sizes import same
 
 from .. import sizes
 from ..emit import INT64, Emitter
@@ -57,29 +58,28 @@ def index(e: Emitter, call: Call, x: ir.Value, *indices: ir.Value | None) -> ir.
     if len(used) == 1:
         (axis,) = used
         return e.op("Gather", x, _as_index(e, indices[axis]), axis=axis)
-    order, positions, shape = _positions(e, call, used, indices, first=1)
+    order, positions, moved = _positions(e, call, used, indices, first=1)
     found = e.op("GatherND", _ordered(e, x, order), positions)
     if used != list(range(used[0], used[-1] + 1)) or used[0] == 0:
         return found
     # neighbouring indices put their shape where they stand
-    lead, moved = used[0], len(shape)
+    lead = used[0]
     rest = call.rank() - len(used)
     return e.op("Transpose", found, perm=[*range(moved, moved + lead), *range(moved), *range(moved + lead, moved + rest)])
 
 
 def _positions(
     e: Emitter, call: Call, used: Sequence[int], indices: Sequence[ir.Value | None], first: int
-) -> tuple[list[int], ir.Value, tuple[Size, ...]]:
-    """Axes with the indexed ones in front, the index tuples as GatherND wants them, and their broadcast shape."""
+) -> tuple[list[int], ir.Value, int]:
+    """Axes with the indexed ones in front, the index tuples as GatherND wants them, and how many dimensions the indices have."""
     order = [*used, *(axis for axis in range(call.rank()) if axis not in used)]
-    shape = broadcast_shapes(*(call.shape(first + axis) for axis in used))
-    columns = []
-    for axis in used:
-        column = e.cast(indices[axis], INT64)
-        if not same(call.shape(first + axis), shape):
-            column = e.op("Expand", column, sizes.shape(e, shape))
-        columns.append(e.op("Unsqueeze", column, e.ints(-1)))
-    return order, columns[0] if len(columns) == 1 else e.op("Concat", *columns, axis=-1), shape
+    columns = [e.cast(indices[axis], INT64) for axis in used]
+    shapes = [call.shape(first + axis) for axis in used]
+    if not all(same(shapes[0], shape) for shape in shapes):
+        together = functools.reduce(lambda a, b: e.op("Add", a, b), columns)  # has the shape they broadcast to
+        columns = [e.op("Expand", column, e.op("Shape", together)) for column in columns]
+    columns = [e.op("Unsqueeze", column, e.ints(-1)) for column in columns]
+    return order, columns[0] if len(columns) == 1 else e.op("Concat", *columns, axis=-1), max(map(len, shapes))
 
 
 def _ordered(e: Emitter, x: ir.Value, order: Sequence[int]) -> ir.Value:
@@ -92,15 +92,19 @@ def index_put_values(e: Emitter, call: Call, x: ir.Value, values: ir.Value, *ind
     used = [axis for axis, i in enumerate(indices) if i is not None]
     if not used:
         raise Unsupported("index_put without an index")
-    order, positions, shape = _positions(e, call, used, indices, first=2)
+    order, positions, moved = _positions(e, call, used, indices, first=2)
     rest = [call.shape()[axis] for axis in order[len(used) :]]
     lead = used[0] if used == list(range(used[0], used[-1] + 1)) else 0
-    target = (*rest[:lead], *shape, *rest[lead:])  # the shape of x[indices], which the values broadcast to
-    if not same(call.shape(1), target):
-        values = e.op("Expand", values, sizes.shape(e, target))
+    # values broadcast to the shape of x[indices]
+    whole = len(used) == 1 and same(call.shape(1), (*rest[:lead], *call.shape(2 + used[0]), *rest[lead:]))
+    if not whole:
+        parts = [sizes.shape(e, part) for part in (rest[:lead], rest[lead:]) if part]
+        parts.insert(1 if lead else 0, e.op("Shape", positions, start=0, end=moved))
+        values = e.op("Expand", values, parts[0] if len(parts) == 1 else e.op("Concat", *parts, axis=0))
     if lead:
-        moved = len(shape)
-        values = e.op("Transpose", values, perm=[*range(lead, lead + moved), *range(lead), *range(lead + moved, len(target))])
+        values = e.op(
+            "Transpose", values, perm=[*range(lead, lead + moved), *range(lead), *range(lead + moved, moved + len(rest))]
+        )
     written = _wide(e, "ScatterND", _ordered(e, x, order), positions, values, add)
     return _ordered(e, written, [order.index(axis) for axis in range(len(order))])
 

@@ -131,11 +131,13 @@ def cumprod(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dim = call["dim"]
     call["dtype"]  # it is the dtype of the result
     x = e.cast(x, call.type)
-    if not call.rank() or same(call.shape()[dim], 0):
+    if not call.rank():
         return x
     assert x.dtype is not None
     rest = [n for axis, n in enumerate(call.shape()) if axis != dim]
     ones = e.op("Expand", e.like(1, x), sizes.shape(e, rest)) if rest else e.like(1, x)
+    first = e.op("Unsqueeze", ones, e.ints(dim))
+    x = e.op("Concat", first, x, axis=dim)  # Scan cannot run over nothing
     body = e.child()
     carried, item = (ir.Value(name=e.unique(name), type=ir.TensorType(x.dtype)) for name in ("product", "factor"))
     product = body.op("Mul", carried, item)
@@ -144,7 +146,7 @@ def cumprod(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     _, products = e.op(
         "Scan", ones, x, outputs=2, dtype=x.dtype, body=graph, num_scan_inputs=1, scan_input_axes=[dim], scan_output_axes=[dim]
     )
-    return products
+    return e.op("Slice", products, e.ints(1), e.ints(sizes.END), e.ints(dim))
 
 
 @lowering("sort_values")
@@ -176,5 +178,5 @@ def _top(e: Emitter, call: Call, x: ir.Value, k: Size, dim: int, largest: bool) 
 
 def _turned(e: Emitter, x: ir.Value, dim: int, k: Size | None = None, length: Size | None = None) -> ir.Value:
     """The elements along `dim` from the last to the first (or the last k of them)."""
-    stop = e.ints(-sizes.END) if k is None or k is length or k == length else e.op("Neg", sizes.size(e, k + 1))
+    stop = e.ints(-sizes.END) if k is None or same(k, length) else e.op("Neg", sizes.size(e, k + 1))
     return e.op("Slice", x, e.ints(-1), stop, e.ints(dim), e.ints(-1))
