@@ -7,6 +7,7 @@ if __name__ != "frazil":
     )
 
 import math as _math
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import config as _config
@@ -84,7 +85,6 @@ from .random import (
     seed,
     set_rng_state,
 )
-from .serialization import load, save
 from .table import FUNCTIONS as _FUNCTIONS
 from .table import METHODS as _METHODS
 from .table import OPS as _OPS
@@ -102,17 +102,34 @@ globals().update({name: entry.call for name, entry in _OPS.items() if entry.publ
 abs = _OPS["abs"].call
 _tensor.attach_methods(_METHODS)
 
-from . import autograd, jit, nn, optim, random, utils
+from . import autograd, random
+
+if _TYPE_CHECKING:
+    from . import jit, nn, optim, plugins, testing, utils
+    from .serialization import load, save
+
+    onnx: _Any  # frazil.exporters.onnx, which core does not import
+
+#: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
+_LAZY = {name: name for name in ("jit", "nn", "optim", "plugins", "testing", "utils")}
+_LAZY |= {"load": "serialization", "save": "serialization", "onnx": "plugins"}
 
 
 def __getattr__(name: str) -> _Any:
-    if name == "onnx":  # the exporters load onnx and onnxruntime, so only when asked for
-        import importlib
+    import difflib
+    import importlib
 
-        return importlib.import_module("frazil.plugins").exporter("onnx")
-    if name in ("plugins", "testing"):
-        import importlib
+    if name not in _LAZY:
+        near = difflib.get_close_matches(name, [*globals(), *_LAZY], 1)
+        raise AttributeError(f"module 'frazil' has no attribute {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    module = importlib.import_module(f"frazil.{_LAZY[name]}")
+    if name == "onnx":
+        value = module.exporter("onnx")
+    else:
+        value = module if name == _LAZY[name] else getattr(module, name)
+    globals()[name] = value
+    return value
 
-        return importlib.import_module(f"frazil.{name}")
-    near = __import__("difflib").get_close_matches(name, globals(), 1)
-    raise AttributeError(f"module 'frazil' has no attribute {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
