@@ -104,7 +104,7 @@ class Generator:
             self._seed = seed % 2**64
             if self._state is not None:
                 with no_grad():
-                    self._state.copy_(tensor([_signed(seed), 0], device=self.device))  # type: ignore[attr-defined]
+                    self._state.copy_(tensor([_signed(seed), 0], device=self.device))
         return self
 
     def seed(self) -> int:
@@ -119,16 +119,16 @@ class Generator:
     def get_state(self) -> Tensor:
         """A copy of the state: int64[2]."""
         with self._lock:
-            return self.state.clone()  # type: ignore[attr-defined, no-any-return]
+            return self.state.clone()
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go on where `new_state`, which a `get_state` returned, was taken."""
         if not isinstance(new_state, Tensor) or new_state.dtype is not dtypes.int64 or tuple(new_state.shape) != (2,):
             raise ArgumentError(f"set_state: expected the int64[2] tensor of a get_state, given {new_state!r}")
         with self._lock, no_grad():
-            self.state.copy_(new_state)  # type: ignore[attr-defined]
+            self.state.copy_(new_state)
             if STATE.recorder is None:
-                self._seed = int(new_state[0]) % 2**64  # type: ignore[index]
+                self._seed = int(new_state[0]) % 2**64
         return self
 
     def clone_state(self) -> Generator:
@@ -142,7 +142,7 @@ class Generator:
             state = self.state
             drawn = op(state, **attrs)
             step = _step(blocks, state.device) if STATE.recorder is None else tensor([0, blocks])
-            state.add_(step)  # type: ignore[attr-defined]
+            state.add_(step)
         return drawn
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -271,7 +271,7 @@ def _shape(name: str, size: Any) -> tuple[Any, ...]:
 
 def _finish(drawn: Tensor, out: Tensor | None, requires_grad: bool) -> Tensor:
     if out is not None:
-        return out.copy_(drawn)  # type: ignore[attr-defined, no-any-return]
+        return out.copy_(drawn)
     return drawn.requires_grad_() if requires_grad else drawn
 
 
@@ -292,7 +292,7 @@ def _integers(name: str, generator: Generator, low: Any, high: Any, shape: tuple
         raise ArgumentError(f"{name}: expected low < high within int64, given low={low} and high={high}")
     if isinstance(low, int) and isinstance(high, int) and high - low > 2**63 - 1:
         raise ArgumentError(f"{name}: the range from {low} to {high} holds more than 2**63 - 1 integers")
-    return _int63(generator, shape) % (high - low) + low  # type: ignore[operator, no-any-return]
+    return _int63(generator, shape) % (high - low) + low
 
 
 def rand(
@@ -462,8 +462,8 @@ def randint_like(
 
 
 def _check_probabilities(name: str, p: Tensor) -> None:
-    if STATE.recorder is None and not bool(((p >= 0) & (p <= 1)).all()):  # type: ignore[operator]
-        raise ArgumentError(f"{name}: probabilities lie between 0 and 1, given {p.min().item()} to {p.max().item()}")  # type: ignore[attr-defined]
+    if STATE.recorder is None and not bool(((p >= 0) & (p <= 1)).all()):
+        raise ArgumentError(f"{name}: probabilities lie between 0 and 1, given {p.min().item()} to {p.max().item()}")
 
 
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
@@ -488,7 +488,7 @@ def _coins(name: str, like: Tensor, p: Any, generator: Generator | None) -> Tens
     dtype = next((d for d in (p.dtype if isinstance(p, Tensor) else None, like.dtype) if d and d.kind == "f"), dtypes.float32)
     with no_grad():
         u = _uniform(_source(name, generator, like.device), tuple(like._a.shape), dtype)
-        return (u < p).to(like.dtype)  # type: ignore[operator, no-any-return]
+        return (u < p).to(like.dtype)
 
 
 def multinomial(
@@ -529,7 +529,7 @@ def multinomial(
             drawn = first_above(sums, points * total)
         else:
             u = _uniform(source, shape, dtypes.float64)
-            drawn = topk(weights / -((1.0 - u).log()), num_samples, dim=-1).indices  # type: ignore[attr-defined, operator]
+            drawn = topk(weights / -((1.0 - u).log()), num_samples, dim=-1).indices
     return _finish(drawn, out, False)
 
 
@@ -567,10 +567,10 @@ def normal(
             raise ArgumentError("normal: with two numbers, give the size too: normal(mean, std, size)")
         unit = randn(*_shape("normal", (size,)), generator=generator, dtype=dtype, device=device)
     else:
-        both = parameters[0] if len(parameters) == 1 else parameters[0] + parameters[1]  # type: ignore[operator]
+        both = parameters[0] if len(parameters) == 1 else parameters[0] + parameters[1]
         unit = randn_like(both.detach(), generator=generator)
     with no_grad():
-        drawn = unit * std + mean  # type: ignore[operator]
+        drawn = unit * std + mean
     return _finish(drawn, out, requires_grad)
 
 
@@ -608,7 +608,7 @@ def uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, source: Gener
         raise ArgumentError(f"uniform_: unknown argument {next(iter(other))!r}; its arguments are from, to, generator")
     if isinstance(low, (int, float)) and isinstance(to, (int, float)) and low > to:
         raise ArgumentError(f"uniform_: expected from <= to, given {low} and {to}")
-    return _unit(self, source) * (to - low) + low  # type: ignore[operator, no-any-return]
+    return _unit(self, source) * (to - low) + low
 
 
 @_filler
@@ -617,7 +617,7 @@ def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, source: Genera
     dtype = _float_dtype("normal_", self.dtype)
     if isinstance(std, (int, float)) and std < 0:
         raise ArgumentError(f"normal_: std must not be negative, given {std}")
-    return _normal(source, tuple(self._a.shape), dtype) * std + mean  # type: ignore[operator, no-any-return]
+    return _normal(source, tuple(self._a.shape), dtype) * std + mean
 
 
 @_filler
@@ -650,21 +650,21 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, source: Generator) -> Tens
     _float_dtype("exponential_", self.dtype)
     if lambd <= 0:
         raise ArgumentError(f"exponential_: lambd must be positive, given {lambd}")
-    return (1.0 - _unit(self, source)).log() * (-1.0 / lambd)  # type: ignore[attr-defined, operator, no-any-return]
+    return (1.0 - _unit(self, source)).log() * (-1.0 / lambd)
 
 
 @_filler
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, source: Generator) -> Tensor:
     """Fill with Cauchy numbers."""
     _float_dtype("cauchy_", self.dtype)
-    return ((_unit(self, source) - 0.5) * np.pi).tan() * sigma + median  # type: ignore[attr-defined, operator, no-any-return]
+    return ((_unit(self, source) - 0.5) * np.pi).tan() * sigma + median
 
 
 @_filler
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, source: Generator) -> Tensor:
     """Fill with numbers whose logarithm is normal."""
     dtype = _float_dtype("log_normal_", self.dtype)
-    return (_normal(source, tuple(self._a.shape), dtype) * std + mean).exp()  # type: ignore[attr-defined, operator, no-any-return]
+    return (_normal(source, tuple(self._a.shape), dtype) * std + mean).exp()
 
 
 @_filler
@@ -672,8 +672,8 @@ def geometric_(self: Tensor, p: float, *, source: Generator) -> Tensor:
     """Fill with the number of trials up to the first success of probability `p`: 1, 2, ..."""
     if not 0 < p < 1:
         raise ArgumentError(f"geometric_: expected 0 < p < 1, given {p}")
-    trials = (1.0 - _unit(self, source)).log() / float(np.log1p(-p))  # type: ignore[attr-defined, operator]
-    return trials.ceil().clamp(min=1.0)  # type: ignore[no-any-return]
+    trials = (1.0 - _unit(self, source)).log() / float(np.log1p(-p))
+    return trials.ceil().clamp(min=1.0)
 
 
 METHODS["bernoulli"] = bernoulli

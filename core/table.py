@@ -40,6 +40,9 @@ class Spec(NamedTuple):
 class Op:
     """One entry of the table. Calling the decorated function calls the op; this object describes it."""
 
+    call: Callable[..., Any]  # the decorated function
+    public: bool = True  # whether it is a function of `fz`
+
     def __init__(
         self,
         fn: Callable[..., Any],
@@ -172,7 +175,7 @@ def _register(kind: str, **options: Any) -> Callable[[Callable[..., Any]], Calla
             )
         OPS[entry.name] = entry
         call = make_call(entry)
-        call.op = entry
+        call.op = entry  # type: ignore[attr-defined]
         entry.call = call
         entry.public = public
         for name in (entry.name,) if methods is None else methods:

@@ -33,7 +33,7 @@ def _raw(seed: int, first: int, blocks: int) -> np.ndarray:
     counter[0] = first & _U64
     key[0] = seed & _U64
     philox.state = state
-    return philox.random_raw(4 * blocks).astype("<u8", copy=False)  # type: ignore[no-any-return]
+    return philox.random_raw(4 * blocks).astype("<u8", copy=False)
 
 
 def _fill(state: np.ndarray, out: np.ndarray, per_block: int, convert: Callable[[np.ndarray, np.ndarray], None]) -> None:

@@ -45,13 +45,13 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
 @no_grad()
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform in [a, b)."""
-    return tensor.uniform_(a, b, generator=generator)  # type: ignore[attr-defined, no-any-return]
+    return tensor.uniform_(a, b, generator=generator)
 
 
 @no_grad()
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal with the given mean and standard deviation."""
-    return tensor.normal_(mean, std, generator=generator)  # type: ignore[attr-defined, no-any-return]
+    return tensor.normal_(mean, std, generator=generator)
 
 
 @no_grad()
@@ -66,7 +66,7 @@ def trunc_normal_(
     low, high = 2.0 * below(a) - 1.0, 2.0 * below(b) - 1.0
     uniform = random.rand(*tensor.shape, dtype=float64, device=tensor.device, generator=generator) * (high - low) + low
     values = _erfinv(uniform) * (std * math.sqrt(2.0)) + mean
-    return tensor.copy_(values.clamp(a, b))  # type: ignore[attr-defined, no-any-return]
+    return tensor.copy_(values.clamp(a, b))
 
 
 def _erfinv(y: Any) -> Any:
@@ -84,7 +84,7 @@ def _erfinv(y: Any) -> Any:
 @no_grad()
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """Every element `val`."""
-    return tensor.fill_(val)  # type: ignore[attr-defined, no-any-return]
+    return tensor.fill_(val)
 
 
 def ones_(tensor: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix, for a tensor of two dimensions."""
     if tensor.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
-    return tensor.copy_(make_tensor(np.eye(*tensor.shape)))  # type: ignore[attr-defined, no-any-return]
+    return tensor.copy_(make_tensor(np.eye(*tensor.shape)))
 
 
 @no_grad()
@@ -118,7 +118,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     for group in range(groups):
         for channel in range(min(per_group, tensor.shape[1])):
             weights[(group * per_group + channel, channel, *centre)] = 1.0
-    return tensor.copy_(make_tensor(weights))  # type: ignore[attr-defined, no-any-return]
+    return tensor.copy_(make_tensor(weights))
 
 
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
@@ -184,7 +184,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     q, r = np.linalg.qr(random.randn(*size, dtype=float64, generator=generator, device="cpu").numpy())
     q *= np.sign(np.diag(r))  # without this Q would not be uniform among the orthogonal matrices
     q = q.T if rows < columns else q
-    return tensor.copy_(make_tensor(gain * q.reshape(tensor.shape)))  # type: ignore[attr-defined, no-any-return]
+    return tensor.copy_(make_tensor(gain * q.reshape(tensor.shape)))
 
 
 @no_grad()
@@ -199,4 +199,4 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     for column in range(columns):
         keep[random.randperm(rows, generator=generator, device="cpu").numpy()[: math.ceil(sparsity * rows)], column] = 0
     normal_(tensor, 0.0, std, generator)
-    return tensor.mul_(make_tensor(keep, dtype=tensor.dtype, device=tensor.device))  # type: ignore[attr-defined, no-any-return]
+    return tensor.mul_(make_tensor(keep, dtype=tensor.dtype, device=tensor.device))

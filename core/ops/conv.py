@@ -105,7 +105,7 @@ _PLAIN_3D: dict[str, Any] = {"stride": (1, 2, 1), "padding": (0, 1, 0), "dilatio
     methods=[],
     public=False,
 )
-def conv(x, w, bias=None, /, *, stride, padding, dilation, groups):  # type: ignore[no-untyped-def]
+def conv(x, w, bias=None, /, *, stride, padding, dilation, groups):
     """Cross-correlation of x [N, C, ...] with w [F, C/groups, ...], plus bias [F]; one attribute per spatial dimension."""
     _check("conv", x, w, groups, channels=w.shape[1] * groups, of="an input")
     if bias is not None and (len(bias.shape) != 1 or (not same(bias.shape[0], w.shape[0]) and bias.shape[0] != w.shape[0])):
@@ -137,7 +137,7 @@ def conv(x, w, bias=None, /, *, stride, padding, dilation, groups):  # type: ign
     methods=[],
     public=False,
 )
-def conv_input_grad(dy, w, /, *, size, stride, padding, dilation, groups):  # type: ignore[no-untyped-def]
+def conv_input_grad(dy, w, /, *, size, stride, padding, dilation, groups):
     """Gradient of `conv` with respect to its input, whose spatial size is `size`: the transposed convolution."""
     _check("conv_input_grad", dy, w, groups, channels=w.shape[0], of="a result")
     result = Spec((dy.shape[0], w.shape[1] * groups, *size), dy.dtype)
@@ -166,7 +166,7 @@ def conv_input_grad(dy, w, /, *, size, stride, padding, dilation, groups):  # ty
     methods=[],
     public=False,
 )
-def conv_weight_grad(dy, x, /, *, kernel_size, stride, padding, dilation, groups):  # type: ignore[no-untyped-def]
+def conv_weight_grad(dy, x, /, *, kernel_size, stride, padding, dilation, groups):
     """Gradient of `conv` with respect to its weights, whose spatial size is `kernel_size`."""
     result = Spec((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
     _check("conv_weight_grad", x, result, groups, channels=result.shape[1] * groups, of="an input")

@@ -368,7 +368,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     tensor([1, 3])
     """
     shape = broadcast("masked_select", tuple(input._a.shape), tuple(mask._a.shape))
-    return expand(input, shape=shape)[expand(mask, shape=shape)]  # type: ignore[index, no-any-return]
+    return expand(input, shape=shape)[expand(mask, shape=shape)]
 
 
 @function(methods=["masked_fill"])

@@ -35,7 +35,7 @@ def _regularised(param: Any, grad: Any, weight_decay: float, maximize: bool) -> 
     public=False,
     samples=[S((3, 4), (3, 4), _LR), S((5,), (5,), _LR, weight_decay=0.1, maximize=True)],
 )
-def sgd_step(param, grad, lr, /, *, weight_decay: float = 0.0, maximize: bool = False):  # type: ignore[no-untyped-def]
+def sgd_step(param, grad, lr, /, *, weight_decay: float = 0.0, maximize: bool = False):
     """A step of gradient descent: `param - lr * grad`."""
     return param - lr * _regularised(param, grad, weight_decay, maximize)
 
@@ -52,7 +52,7 @@ def sgd_step(param, grad, lr, /, *, weight_decay: float = 0.0, maximize: bool = 
         S((3, 4), (3, 4), (3, 4), _LR, momentum=0.9, nesterov=True),
     ],
 )
-def sgd_momentum_step(  # type: ignore[no-untyped-def]
+def sgd_momentum_step(
     param,
     momentum_buffer,
     grad,
@@ -108,7 +108,7 @@ def _adam_move(param: Any, exp_avg: Any, second: Any, step: Any, lr: Any, beta1:
         S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, weight_decay=0.1, decoupled=True),
     ],
 )
-def adam_step(  # type: ignore[no-untyped-def]
+def adam_step(
     param,
     exp_avg,
     exp_avg_sq,
@@ -142,7 +142,7 @@ def adam_step(  # type: ignore[no-untyped-def]
     outputs=5,
     samples=[S((3, 4), (3, 4), _STATE, _STATE, _STEP, (3, 4), _LR)],
 )
-def amsgrad_step(  # type: ignore[no-untyped-def]
+def amsgrad_step(
     param,
     exp_avg,
     exp_avg_sq,

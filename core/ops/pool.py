@@ -85,7 +85,7 @@ def _at_maximum(g: Tensor, x: Tensor, kernel_size: Any, stride: Any, padding: An
     methods=[],
     public=False,
 )
-def max_pool(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):  # type: ignore[no-untyped-def]
+def max_pool(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):
     """The largest value of every window of x [N, C, ...]; NaN where there is one."""
     _checked("max_pool", x, kernel_size)
     out = _out_size("max_pool", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
@@ -105,7 +105,7 @@ def max_pool(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):  # typ
     methods=[],
     public=False,
 )
-def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):  # type: ignore[no-untyped-def]
+def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):
     """Where the maximum of every window lies in the flattened spatial plane: of equal ones the first, of several NaN the last."""
     _checked("max_pool_indices", x, kernel_size)
     out = _out_size("max_pool_indices", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
@@ -133,7 +133,7 @@ def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode)
     methods=[],
     public=False,
 )
-def max_pool_grad(dy, x, y, /, *, kernel_size, stride, padding, dilation, ceil_mode):  # type: ignore[no-untyped-def]
+def max_pool_grad(dy, x, y, /, *, kernel_size, stride, padding, dilation, ceil_mode):
     """Gradient of y = max_pool(x) with respect to x: dy, put where the maxima are."""
     _checked("max_pool_grad", x, kernel_size)
     out = (*x.shape[:2], *_out_size("max_pool_grad", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode))
@@ -173,7 +173,7 @@ def max_pool_grad(dy, x, y, /, *, kernel_size, stride, padding, dilation, ceil_m
     methods=[],
     public=False,
 )
-def avg_pool(x, /, *, kernel_size, stride, padding, ceil_mode, count_include_pad):  # type: ignore[no-untyped-def]
+def avg_pool(x, /, *, kernel_size, stride, padding, ceil_mode, count_include_pad):
     """The mean of every window of x [N, C, ...]; padding counts as zeros, or not at all."""
     _checked("avg_pool", x, kernel_size)
     ones = (1,) * len(kernel_size)
@@ -199,7 +199,7 @@ def avg_pool(x, /, *, kernel_size, stride, padding, ceil_mode, count_include_pad
     methods=[],
     public=False,
 )
-def avg_pool_grad(dy, /, *, size, kernel_size, stride, padding, ceil_mode, count_include_pad):  # type: ignore[no-untyped-def]
+def avg_pool_grad(dy, /, *, size, kernel_size, stride, padding, ceil_mode, count_include_pad):
     """Gradient of `avg_pool` with respect to its input, whose spatial size is `size`."""
     _checked("avg_pool_grad", dy, kernel_size)
     out = _out_size("avg_pool_grad", size, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)

@@ -61,7 +61,7 @@ def int63_words(n: Any) -> Any:
     methods=[],
     public=False,
 )
-def random_bits(state, /, *, n):  # type: ignore[no-untyped-def]
+def random_bits(state, /, *, n):
     """int64[n]: words of 32 bits, 0 to 2**32 - 1, from the first block that was not drawn yet."""
     _check_state("random_bits", state)
     return Spec((n,), dtypes.int64)
@@ -91,7 +91,7 @@ _FLOATS = [
 
 
 @op(rule=_typed("random_uniform"), samples=_FLOATS, exact=True, methods=[], public=False)
-def random_uniform(state, /, *, shape, dtype):  # type: ignore[no-untyped-def]
+def random_uniform(state, /, *, shape, dtype):
     """Uniform numbers in [0, 1), with as many random bits as the dtype holds below 1 (float16 11, float32 24, float64 53)."""
     _check_dtype("random_uniform", dtype)
     n = prod(shape)
@@ -105,7 +105,7 @@ def random_uniform(state, /, *, shape, dtype):  # type: ignore[no-untyped-def]
 
 
 @op(rule=_typed("random_normal"), samples=_FLOATS, methods=[], public=False)
-def random_normal(state, /, *, shape, dtype):  # type: ignore[no-untyped-def]
+def random_normal(state, /, *, shape, dtype):
     """Standard normal numbers, by pairs from two uniform ones (G. E. P. Box and M. E. Muller, 1958), computed in float64.
 
     The uniform numbers are the middles of 2**32 (float64: 2**52) intervals: never 0 or 1, and no angle is a multiple of a right
@@ -139,7 +139,7 @@ def _int63_rule(state: Spec, *, shape: Any) -> Spec:
     methods=[],
     public=False,
 )
-def random_int63(state, /, *, shape):  # type: ignore[no-untyped-def]
+def random_int63(state, /, *, shape):
     """int64: uniform in 0 .. 2**63 - 1."""
     n = prod(shape)
     words = random_bits(state, n=int63_words(n))
@@ -159,7 +159,7 @@ def _permutation_rule(state: Spec, *, n: Any) -> Spec:
     methods=[],
     public=False,
 )
-def random_permutation(state, /, *, n):  # type: ignore[no-untyped-def]
+def random_permutation(state, /, *, n):
     """int64[n]: 0 .. n - 1 in the stable order of n random integers."""
     return argsort(random_int63(state, shape=(n,)), stable=True)
 
@@ -182,7 +182,7 @@ def _first_above_rule(edges: Spec, points: Spec) -> Spec:
     methods=[],
     public=False,
 )
-def first_above(edges, points, /):  # type: ignore[no-untyped-def]
+def first_above(edges, points, /):
     """int64: for every point, how many of the ascending edges (last dimension) are not above it."""
     _first_above_rule(Spec(tuple(edges._a.shape), edges.dtype), Spec(tuple(points._a.shape), points.dtype))
     passed = unsqueeze(edges, -2) <= unsqueeze(points, -1)

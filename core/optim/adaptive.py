@@ -296,7 +296,7 @@ class NAdam(_Adaptive):
 
         def momentum_at(step: Tensor) -> Tensor:
             # 0.96 ** (step * momentum_decay), as a power of e so that a tensor may stand in the exponent
-            return beta1 * (1.0 - 0.5 * (step * (group["momentum_decay"] * math.log(0.96))).exp())  # type: ignore[attr-defined, no-any-return]
+            return beta1 * (1.0 - 0.5 * (step * (group["momentum_decay"] * math.log(0.96))).exp())
 
         for param, grad, state in self._prepared(group):
             step, product = state["step"], state["mu_product"]
@@ -353,7 +353,7 @@ class RAdam(_Adaptive):
             rest = one_minus_power(beta2, step)
             length = longest - 2.0 * step * (1.0 - rest) / rest
             known = (length > 5.0).to(length.dtype)
-            above = length.clamp(min=5.0)  # type: ignore[attr-defined]  # keeps the root real where it is not used
+            above = length.clamp(min=5.0)  # keeps the root real where it is not used
             rectified = ((above - 4.0) * (above - 2.0) * longest / ((longest - 4.0) * (longest - 2.0) * above)).sqrt()
             adapted = rectified * rest.sqrt() / (state["exp_avg_sq"].sqrt() + group["eps"])
             param.sub_(mean * (known * adapted + (1.0 - known)) * group["lr"])

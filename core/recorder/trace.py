@@ -31,7 +31,7 @@ from .sizes import Symbol, SymBool, SymFloat, SymInt, evaluate, substitute
 
 
 @primitive(methods=[], public=False)
-def size_to_tensor(*, size, dtype):  # type: ignore[no-untyped-def]
+def size_to_tensor(*, size, dtype):
     """A symbolic size as a 0-d tensor."""
     return Spec((), dtype)
 

@@ -53,7 +53,7 @@ def kernel_arguments(op: Op, *args: Any, **attributes: Any) -> tuple[tuple[Any, 
     with no_grad(), kernel_replaced("cpu", op.name, spy):
         try:
             if op.tensors:
-                op.call(*args, **attributes)  # type: ignore[attr-defined]
+                op.call(*args, **attributes)
             else:
                 run(op, [], attributes, Device("cpu"))
         except Exception:

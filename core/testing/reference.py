@@ -1,9 +1,7 @@
 """What every op of the table must compute: plain NumPy in float64, one function per op, written from the definition.
 
-`REFERENCE[name](*arrays, **attributes)` takes the inputs as NumPy arrays (floats as float64, None for a tensor left out)
-and the canonical
-attributes, and gives the result (a tuple for several). It says nothing about dtypes: those are the business of the op's
-rule. The ops of
+`REFERENCE[name](*arrays, **attributes)` takes the inputs as NumPy arrays (floats as float64, None for a tensor left out) and the canonical
+attributes, and gives the result (a tuple for several). It says nothing about dtypes: those are the business of the op's rule. The ops of
 `OF_DTYPE` compute with the limits of the dtype: their reference takes floats as they are.
 """
 
@@ -123,8 +121,7 @@ REFERENCE.update(
         "minimum": lambda a, b: np.where(a != a, a, np.where(b != b, b, np.where(a < b, a, b))),
         "floor_divide": each(lambda a, b: _floor_divide(a, b)),
         "remainder": each(lambda a, b: a % b),
-        "fmod": each(lambda a, b: int(math.fmod(a, b)) if isinstance(a, int) and isinstance(b, int) else math.fmod(a, b)),
-        "power": each(lambda a, b: a**b if not (isinstance(a, float) and a == 0 and b < 0) else math.inf),
+        "fmod": each(lambda a, b: int(math.fmod(a, b)) if isinstance(a, int) and isinstance(b, int) else math.fmod(a, b)), "power": each(lambda a, b: a**b if not (isinstance(a, float) and a == 0 and b < 0) else math.inf),
         "atan2": each(math.atan2),
         "hypot": each(math.hypot),
         "logaddexp": each(lambda a, b: max(a, b) + math.log1p(math.exp(-abs(a - b)))),
@@ -147,11 +144,13 @@ REFERENCE.update(
         "bitwise_left_shift": each(lambda a, b: a << b),
         "bitwise_right_shift": each(lambda a, b: a >> b),
         "where": lambda c, a, b: np.where(c, a, b),
-        "cast": lambda x, dtype: np.trunc(x).astype(dtype.numpy) if dtype.kind == "i" and x.dtype.kind == "f" else "
-        "x.astype(dtype.numpy),
+        "cast": lambda x, dtype: (
+            np.trunc(x).astype(dtype.numpy) if dtype.kind == "i" and x.dtype.kind == "f" else x.astype(dtype.numpy)
+        ),
         "fill": lambda shape, value, dtype: np.full(shape, value),
-        "sequence": lambda start, stop, step, dtype: np.array([start + i * step for i in range(math.ceil((stop - start) / "
-        "step))]),
+        "sequence": lambda start, stop, step, dtype: np.array(
+            [start + i * step for i in range(math.ceil((stop - start) / step))]
+        ),
         "size_to_tensor": lambda size, dtype: np.array(size),
         "transfer": lambda x, origin: x,
     }
@@ -191,7 +190,7 @@ def _softplus(x: Array) -> Array:
 
 
 def _sigmoid(x: Array) -> Array:
-    return REFERENCE["sigmoid"](x)  # type: ignore[no-any-return]
+    return REFERENCE["sigmoid"](x)
 
 
 REFERENCE.update(
@@ -205,14 +204,12 @@ REFERENCE.update(
         "elu": lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)),
         "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
         "celu": lambda x, alpha: np.maximum(x, 0) + np.minimum(alpha * np.expm1(x / alpha), 0),
-        "hardtanh": lambda x, min_val, max_val: np.where(x < min_val, min_val, np.where(x > max_val, max_val, x)),
-        "hardsigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+        "hardtanh": lambda x, min_val, max_val: np.where(x < min_val, min_val, np.where(x > max_val, max_val, x)), "hardsigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
         "hardswish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
         "softsign": lambda x: x / (1 + np.abs(x)),
         "log_sigmoid": lambda x: -_softplus(-x),
         "hardshrink": lambda x, lambd: np.where((x >= -lambd) & (x <= lambd), 0, x),
-        "softshrink": lambda x, lambd: np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * 0)),
-        "tanhshrink": lambda x: x - np.tanh(x),
+        "softshrink": lambda x, lambd: np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * 0)), "tanhshrink": lambda x: x - np.tanh(x),
         "threshold": lambda x, threshold, value: np.where(x <= threshold, value, x),
     }
 )
@@ -369,8 +366,9 @@ def _slices(starts: Any, stops: Any, steps: Any) -> tuple[slice, ...]:
     return tuple(slice(*bounds) for bounds in zip(starts, stops, steps, strict=True))
 
 
-def _diagonal_places(shape: tuple[int, ...], offset: int, dim1: int, dim2: int) -> Iterator[tuple[tuple[int, ...],
-tuple[int, ...]]]:
+def _diagonal_places(
+    shape: tuple[int, ...], offset: int, dim1: int, dim2: int
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
     """(place in the diagonal, place in the tensor)."""
     rest = [d for d in range(len(shape)) if d not in (dim1, dim2)]
     for place in itertools.product(*(range(n) for n in shape)):
@@ -502,8 +500,7 @@ REFERENCE.update(
         "expand": lambda x, shape: np.zeros(shape, x.dtype) + x,
         "slice": lambda x, starts, stops, steps: x[_slices(starts, stops, steps)],
         "select": _select,
-        "flip": lambda x, dims: x[tuple(slice(None, None, -1) if d in dims else slice(None) for d in range(x.ndim))],
-        "tril": lambda x, diagonal: _triangle(x, lambda i, j: j - i <= diagonal),
+        "flip": lambda x, dims: x[tuple(slice(None, None, -1) if d in dims else slice(None) for d in range(x.ndim))], "tril": lambda x, diagonal: _triangle(x, lambda i, j: j - i <= diagonal),
         "triu": lambda x, diagonal: _triangle(x, lambda i, j: j - i >= diagonal),
         "index": lambda x, *indices: x.reshape(-1)[_places(x, indices)],
         "nonzero_positions": lambda x: np.array([p for p in np.ndindex(*x.shape) if x[p] != 0], np.int64).reshape(-1, x.ndim),
@@ -584,13 +581,15 @@ def conv_weight_grad(dy: Array, x: Array, kernel_size: Any, stride: Any, padding
 # ------------------------------------------------------------------------------------------------------------------- pooling
 
 
-def _windows(size: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> tuple[list[int],
-dict[Any, Any]]:
+def _windows(
+    size: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> tuple[list[int], dict[Any, Any]]:
     """The size of the result, and the places of the input in each of its windows."""
     out = []
     for n, k, s, p, d in zip(size, kernel_size, stride, padding, dilation, strict=True):
-        starts = [a for a in range(-p, n + p, s) if a + d * (k - 1) < n + p or (ceil_mode and a < n and a - s + d * (k - 1)
-        < n + p - 1)]
+        starts = [
+            a for a in range(-p, n + p, s) if a + d * (k - 1) < n + p or (ceil_mode and a < n and a - s + d * (k - 1) < n + p - 1)
+        ]
         out.append(len(starts))
     found: dict[Any, Any] = {o: [] for o in np.ndindex(*out)}
     for o, _, i in _taps(size, out, kernel_size, stride, padding, dilation):
@@ -636,8 +635,9 @@ def max_pool_grad(dy: Array, x: Array, y: Array, **options: Any) -> Array:
     return dx
 
 
-def _mean_weights(size: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool) ->
-tuple[list[int], Any]:
+def _mean_weights(
+    size: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
+) -> tuple[list[int], Any]:
     """The size of the result, and (place in it, place in the input, weight) of all taps."""
     ones = [1] * len(size)
     out, windows = _windows(size, kernel_size, stride, padding, ones, ceil_mode)
@@ -646,8 +646,8 @@ tuple[list[int], Any]:
         count = len(places)
         if count_include_pad:  # windows are cut at the end of the padding
             count = math.prod(
-                min(a * s - p + k, n + p) - (a * s - p) for a, s, p, k, n in zip(o, stride, padding, kernel_size, size,
-                strict=True)
+                min(a * s - p + k, n + p) - (a * s - p)
+                for a, s, p, k, n in zip(o, stride, padding, kernel_size, size, strict=True)
             )
         taps += [(o, place, 1 / count) for place in places]
     return out, taps
@@ -663,8 +663,9 @@ def avg_pool(x: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: b
 
 
 @reference
-def avg_pool_grad(dy: Array, size: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad:
-bool) -> Array:
+def avg_pool_grad(
+    dy: Array, size: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
+) -> Array:
     _, taps = _mean_weights(size, kernel_size, stride, padding, ceil_mode, count_include_pad)
     dx = np.zeros((*dy.shape[:2], *size))
     for o, i, weight in taps:
@@ -775,8 +776,9 @@ def _goal(target: Array, classes: int, label_smoothing: float) -> Array:
 
 
 @reference
-def cross_entropy(x: Array, target: Array, weight: Array | None, reduction: str, ignore_index: int, label_smoothing: float)
--> Array:
+def cross_entropy(
+    x: Array, target: Array, weight: Array | None, reduction: str, ignore_index: int, label_smoothing: float
+) -> Array:
     rows = _classes_last(x)
     classes = rows.shape[-1]
     weight = np.ones(classes) if weight is None else weight
@@ -839,11 +841,13 @@ def sgd_momentum_step(
 
 
 @reference
-def adam_step(param: Array, exp_avg: Array, exp_avg_sq: Array, step: Array, grad: Array, lr: Array, **options: Any) ->
-tuple[Array, ...]:
+def adam_step(
+    param: Array, exp_avg: Array, exp_avg_sq: Array, step: Array, grad: Array, lr: Array, **options: Any
+) -> tuple[Array, ...]:
     """Algorithm 1 of the Adam paper; `decoupled`: algorithm 2 of the AdamW paper."""
-    param, m, v, _, step = amsgrad_step(param, exp_avg, exp_avg_sq, np.zeros(param.shape), step, grad, lr, **options,
-    amsgrad=False)
+    param, m, v, _, step = amsgrad_step(
+        param, exp_avg, exp_avg_sq, np.zeros(param.shape), step, grad, lr, **options, amsgrad=False
+    )
     return param, m, v, step
 
 

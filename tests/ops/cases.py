@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
-import frazil.transfer  # noqa: F401  (registers the op of tensors that move between devices)
+import frazil.transfer  # (registers the op of tensors that move between devices)
 from frazil.dispatch import run
 from frazil.table import OPS, Op, S
 

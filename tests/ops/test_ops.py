@@ -1,4 +1,4 @@
-"""Every op of the table against its definition, its rule, its gradients, and the promises all ops make. Generated from the table."""
+"""Every op of the table against its definition, its rule, its gradients, and the promises that all ops make."""
 
 from __future__ import annotations
 

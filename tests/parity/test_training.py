@@ -41,7 +41,12 @@ def _curve(library: Any, model: Any, optimizer: Any, scheduler: Any, batches: li
 
 @pytest.mark.parametrize(
     ("optimizer", "options"),
-    [("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-3}), ("Adam", {"lr": 1e-2}), ("AdamW", {"lr": 1e-2}), ("RMSprop", {"lr": 1e-3})],
+    [
+        ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-3}),
+        ("Adam", {"lr": 1e-2}),
+        ("AdamW", {"lr": 1e-2}),
+        ("RMSprop", {"lr": 1e-3}),
+    ],
     ids=["SGD", "Adam", "AdamW", "RMSprop"],
 )  # fmt: skip
 @pytest.mark.parametrize(("build", "shape"), [(_mlp, (16, 12)), (_convnet, (16, 1, 12, 12))], ids=["MLP", "ConvNet"])

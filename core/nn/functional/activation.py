@@ -31,9 +31,9 @@ glu: Callable[..., Tensor] = table.glu
 
 def _apply(op: Callable[..., Any], input: Tensor, inplace: bool, **attributes: Any) -> Tensor:
     if not inplace:
-        return op(input, **attributes)  # type: ignore[no-any-return]
+        return op(input, **attributes)
     # A copy goes into the op: its gradient may need the value that is about to be overwritten.
-    return input.copy_(op(input.clone(), **attributes))  # type: ignore[attr-defined, no-any-return]
+    return input.copy_(op(input.clone(), **attributes))
 
 
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
@@ -43,7 +43,7 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     >>> fz.nn.functional.relu(fz.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    return input.relu_() if inplace else table.relu(input)  # type: ignore[attr-defined, no-any-return]
+    return input.relu_() if inplace else table.relu(input)
 
 
 def relu_(input: Tensor) -> Tensor:
@@ -174,28 +174,28 @@ def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: 
     tensor([0.5000, 0.5000])
     """
     dim = _softmax_dim("softmax", input, dim)
-    return _softmax(input if dtype is None else input.to(dtype), dim=dim)  # type: ignore[no-any-return]
+    return _softmax(input if dtype is None else input.to(dtype), dim=dim)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
     """log(softmax(input)) along `dim`."""
     dim = _softmax_dim("log_softmax", input, dim)
-    return _log_softmax(input if dtype is None else input.to(dtype), dim=dim)  # type: ignore[no-any-return]
+    return _log_softmax(input if dtype is None else input.to(dtype), dim=dim)
 
 
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: DType | None = None) -> Tensor:
     """softmax(-input) along `dim`."""
-    return softmax(-input, _softmax_dim("softmin", input, dim), dtype=dtype)  # type: ignore[operator]
+    return softmax(-input, _softmax_dim("softmin", input, dim), dtype=dtype)
 
 
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """A sample from the Gumbel-softmax distribution (https://arxiv.org/abs/1611.01144); `hard` makes it one-hot, with the
     gradient of the soft one."""
     # The logarithm of a uniform number in (0, 1) twice: a Gumbel variable.
-    uniform: Any = random.rand_like(logits).clamp(min=1e-20, max=1.0 - 1e-7)  # type: ignore[attr-defined]
+    uniform: Any = random.rand_like(logits).clamp(min=1e-20, max=1.0 - 1e-7)
     noise = -(-uniform.log()).log()
-    soft: Any = _softmax((logits + noise) / tau, dim=dim)  # type: ignore[operator]
+    soft: Any = _softmax((logits + noise) / tau, dim=dim)
     if not hard:
-        return soft  # type: ignore[no-any-return]
+        return soft
     chosen = scatter(elementwise.zeros_like(soft), dim, soft.argmax(dim=dim, keepdim=True), value=1.0)
-    return chosen - soft.detach() + soft  # type: ignore[no-any-return]
+    return chosen - soft.detach() + soft

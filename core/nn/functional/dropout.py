@@ -19,7 +19,7 @@ def _check(p: float) -> None:
 
 
 def _result(input: Tensor, output: Any, inplace: bool) -> Tensor:
-    return input.copy_(output) if inplace else output  # type: ignore[attr-defined, no-any-return]
+    return input.copy_(output) if inplace else output
 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -32,13 +32,13 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     _check(p)
     if not training or p == 0.0:
         return input
-    return _result(input, ops.dropout(input, p=p), inplace)  # type: ignore[attr-defined]
+    return _result(input, ops.dropout(input, p=p), inplace)
 
 
 def _kept_channels(input: Tensor, p: float, spatial: int) -> Tensor:
     """Random zeros and ones, one per sample and channel, broadcasting over the spatial dimensions."""
     shape = (*input.shape[: input.ndim - spatial], *(1,) * spatial)
-    return (random.rand(*shape, dtype=input.dtype, device=input.device) >= p).to(input.dtype)  # type: ignore[operator, no-any-return]
+    return (random.rand(*shape, dtype=input.dtype, device=input.device) >= p).to(input.dtype)
 
 
 def _channel_dropout(name: str, input: Tensor, p: float, training: bool, inplace: bool, spatial: int) -> Tensor:
@@ -48,7 +48,7 @@ def _channel_dropout(name: str, input: Tensor, p: float, training: bool, inplace
     if not training or p == 0.0:
         return input
     scale = 0.0 if p == 1.0 else 1.0 / (1.0 - p)
-    return _result(input, input * (_kept_channels(input, p, spatial) * scale), inplace)  # type: ignore[operator]
+    return _result(input, input * (_kept_channels(input, p, spatial) * scale), inplace)
 
 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -69,7 +69,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def _alpha(input: Tensor, kept: Any, p: float) -> Any:
     """Dropped elements go to SELU's floor, and the whole is scaled and moved so that mean 0 and variance 1 stay."""
     if p == 1.0:
-        return input * 0.0  # type: ignore[operator]
+        return input * 0.0
     scale = 1.0 / math.sqrt((1.0 - p) * (1.0 + p * _SELU_FLOOR**2))
     return (input * kept + (1.0 - kept) * _SELU_FLOOR) * scale - scale * p * _SELU_FLOOR
 
@@ -79,7 +79,7 @@ def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace
     _check(p)
     if not training or p == 0.0:
         return input
-    kept = (random.rand_like(input) >= p).to(input.dtype)  # type: ignore[operator]
+    kept = (random.rand_like(input) >= p).to(input.dtype)
     return _result(input, _alpha(input, kept, p), inplace)
 
 

@@ -14,9 +14,9 @@ from ...tensor import Tensor
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y[..., o] = sum over i, j of input1[..., i] weight[o, i, j] input2[..., j], plus bias[o]."""
     lead = input1.shape[:-1]
-    first, second = input1.reshape(-1, input1.shape[-1]), input2.reshape(-1, input2.shape[-1])  # type: ignore[attr-defined]
-    y: Any = einsum("ni,oij,nj->no", first, weight, second).reshape(*lead, weight.shape[0])  # type: ignore[attr-defined]
-    return y if bias is None else y + bias  # type: ignore[no-any-return]
+    first, second = input1.reshape(-1, input1.shape[-1]), input2.reshape(-1, input2.shape[-1])
+    y: Any = einsum("ni,oij,nj->no", first, weight, second).reshape(*lead, weight.shape[0])
+    return y if bias is None else y + bias
 
 
 def _wrapped(padding_idx: int | None, rows: int) -> int | None:
@@ -62,11 +62,11 @@ def embedding(
     if padding_idx is not None and weight.requires_grad:
         rows = elementwise.where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
     if scale_grad_by_freq and weight.requires_grad:
-        ids: Any = input.reshape(-1)  # type: ignore[attr-defined]
+        ids: Any = input.reshape(-1)
         counts = (ids.unsqueeze(0) == ids.unsqueeze(1)).sum(dim=1).reshape(*input.shape, 1).to(weight.dtype)
         share = rows / counts  # the value of rows, the gradient of share
         rows = rows.detach() + (share - share.detach())
-    return rows  # type: ignore[no-any-return]
+    return rows
 
 
 def embedding_bag(
@@ -117,14 +117,14 @@ def embedding_bag(
     inside = present.unsqueeze(-1)
     if mode == "max":
         filled = elementwise.where(inside, rows, float("-inf"))
-        return elementwise.where(inside.any(dim=1), filled.amax(dim=1), 0.0)  # type: ignore[no-any-return]
+        return elementwise.where(inside.any(dim=1), filled.amax(dim=1), 0.0)
     rows = elementwise.where(inside, rows, 0.0)
     if weights is not None:
         rows = rows * weights.unsqueeze(-1)
     total = rows.sum(dim=1)
     if mode == "sum":
-        return total  # type: ignore[no-any-return]
-    return total / present.sum(dim=1, keepdim=True).clamp(min=1).to(total.dtype)  # type: ignore[no-any-return]
+        return total
+    return total / present.sum(dim=1, keepdim=True).clamp(min=1).to(total.dtype)
 
 
 def _bags(ids: Any, offsets: Any, weights: Any, include_last_offset: bool) -> tuple[Any, Any, Any]:
@@ -155,7 +155,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """
     a: Any = x1
     b: Any = x2
-    return (a / _length(a, dim, eps) * (b / _length(b, dim, eps))).sum(dim=dim)  # type: ignore[no-any-return]
+    return (a / _length(a, dim, eps) * (b / _length(b, dim, eps))).sum(dim=dim)
 
 
 def _length(x: Any, dim: int, eps: float) -> Any:
@@ -170,5 +170,5 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     >>> fz.nn.functional.pairwise_distance(fz.tensor([[3.0, 4.0]]), fz.zeros(1, 2), eps=0.0)
     tensor([5.])
     """
-    difference: Any = x1 - x2 + eps  # type: ignore[operator]
-    return difference.norm(p, -1, keepdim=keepdim)  # type: ignore[no-any-return]
+    difference: Any = x1 - x2 + eps
+    return difference.norm(p, -1, keepdim=keepdim)

@@ -45,7 +45,7 @@ def _weighted(losses: Any, reduction: str, weight: Tensor | None) -> Any:
     if weight is None:
         return _reduced(losses, reduction)
     losses = losses * weight
-    return losses.sum() / weight.expand(*losses.shape).sum() if reduction == "mean" else _reduced(losses, reduction)  # type: ignore[attr-defined]
+    return losses.sum() / weight.expand(*losses.shape).sum() if reduction == "mean" else _reduced(losses, reduction)
 
 
 def _operands(input: Tensor, target: Tensor) -> tuple[Any, Any]:
@@ -81,7 +81,7 @@ def cross_entropy(
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     options = {"reduction": reduction, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
-    return table.cross_entropy(input, target, weight, **options)  # type: ignore[no-any-return]
+    return table.cross_entropy(input, target, weight, **options)
 
 
 def nll_loss(
@@ -95,7 +95,7 @@ def nll_loss(
 ) -> Tensor:
     """Negative log-likelihood: -input at the target class, `input` [N, C, ...] being log-probabilities."""
     reduction = legacy_reduction(size_average, reduce, reduction)
-    return table.nll_loss(input, target, weight, reduction=reduction, ignore_index=ignore_index)  # type: ignore[no-any-return]
+    return table.nll_loss(input, target, weight, reduction=reduction, ignore_index=ignore_index)
 
 
 def mse_loss(
@@ -114,7 +114,7 @@ def mse_loss(
     """
     a, b = _operands(input, target)
     difference = a - b
-    return _weighted(difference * difference, legacy_reduction(size_average, reduce, reduction), weight)  # type: ignore[no-any-return]
+    return _weighted(difference * difference, legacy_reduction(size_average, reduce, reduction), weight)
 
 
 def l1_loss(
@@ -127,7 +127,7 @@ def l1_loss(
 ) -> Tensor:
     """|input - target|."""
     a, b = _operands(input, target)
-    return _weighted((a - b).abs(), legacy_reduction(size_average, reduce, reduction), weight)  # type: ignore[no-any-return]
+    return _weighted((a - b).abs(), legacy_reduction(size_average, reduce, reduction), weight)
 
 
 def smooth_l1_loss(
@@ -145,7 +145,7 @@ def smooth_l1_loss(
     distance = (a - b).abs()
     if beta > 0:
         distance = where(distance < beta, distance * distance * (0.5 / beta), distance - 0.5 * beta)
-    return _reduced(distance, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+    return _reduced(distance, legacy_reduction(size_average, reduce, reduction))
 
 
 def huber_loss(
@@ -157,7 +157,7 @@ def huber_loss(
     a, b = _operands(input, target)
     distance = (a - b).abs()
     losses = where(distance < delta, distance * distance * 0.5, (distance - 0.5 * delta) * delta)
-    return _reduced(losses if weight is None else losses * weight, reduction)  # type: ignore[no-any-return]
+    return _reduced(losses if weight is None else losses * weight, reduction)
 
 
 def _same_size(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:
@@ -179,7 +179,7 @@ def binary_cross_entropy(
     losses = -(t * p.log().clamp(min=-100.0) + (1.0 - t) * (1.0 - p).log().clamp(min=-100.0))
     if weight is not None:
         losses = losses * weight
-    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
 def binary_cross_entropy_with_logits(
@@ -201,10 +201,10 @@ def binary_cross_entropy_with_logits(
     if pos_weight is None:
         losses = (1.0 - t) * x - log_sigmoid(x)
     else:
-        losses = (1.0 - t) * x - log_sigmoid(x) * (1.0 + (pos_weight - 1.0) * t)  # type: ignore[operator]
+        losses = (1.0 - t) * x - log_sigmoid(x) * (1.0 + (pos_weight - 1.0) * t)
     if weight is not None:
         losses = losses * weight
-    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
 def kl_div(
@@ -225,7 +225,7 @@ def kl_div(
     t: Any = target
     losses = t.exp() * (t - x) if log_target else elementwise.xlogy(t, t) - t * x
     if reduction == "batchmean":
-        return losses.sum() / input.shape[0] if input.ndim else losses.sum()  # type: ignore[no-any-return]
+        return losses.sum() / input.shape[0] if input.ndim else losses.sum()
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
@@ -233,7 +233,7 @@ def kl_div(
             "aligns with the KL div math definition.",
             stacklevel=2,
         )
-    return _reduced(losses, reduction)  # type: ignore[no-any-return]
+    return _reduced(losses, reduction)
 
 
 def poisson_nll_loss(
@@ -255,7 +255,7 @@ def poisson_nll_loss(
         above = where(t > 1, t, 1.0)  # the term is 0 up to a target of 1, and its logarithm must stay finite there
         stirling = above * above.log() - above + 0.5 * (above * (2.0 * math.pi)).log()
         losses = losses + where(t > 1, stirling, 0.0)
-    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
 def gaussian_nll_loss(
@@ -279,7 +279,7 @@ def gaussian_nll_loss(
     losses = 0.5 * (floored.log() + (x - target) ** 2 / floored)
     if full:
         losses = losses + 0.5 * math.log(2.0 * math.pi)
-    return _reduced(losses, reduction)  # type: ignore[no-any-return]
+    return _reduced(losses, reduction)
 
 
 def hinge_embedding_loss(
@@ -294,7 +294,7 @@ def hinge_embedding_loss(
     x: Any = input
     t: Any = target
     losses = where(t != -1, x, 0.0) + where(t != 1, (margin - x).clamp(min=0.0), 0.0)
-    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
 def margin_ranking_loss(
@@ -308,8 +308,8 @@ def margin_ranking_loss(
 ) -> Tensor:
     """max(0, -target (input1 - input2) + margin): the first should be larger where the target is 1, the second where it is -1."""
     t: Any = target
-    losses = (margin - t * (input1 - input2)).clamp(min=0.0)  # type: ignore[operator]
-    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+    losses = (margin - t * (input1 - input2)).clamp(min=0.0)
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
 def cosine_embedding_loss(
@@ -332,7 +332,7 @@ def cosine_embedding_loss(
     tiny = 1e-12  # as PyTorch has it, so that zero vectors give the same
     cosine = (a * b).sum(dim=-1) / (((a * a).sum(dim=-1) + tiny) * ((b * b).sum(dim=-1) + tiny)).sqrt()
     losses = where(t == 1, 1.0 - cosine, 0.0) + where(t == -1, (cosine - margin).clamp(min=0.0), 0.0)
-    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
 def triplet_margin_loss(
@@ -378,15 +378,15 @@ def triplet_margin_with_distance_loss(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = elementwise.minimum(far, distance(positive, negative))
-    return _reduced((near - far + margin).clamp(min=0.0), reduction)  # type: ignore[no-any-return]
+    return _reduced((near - far + margin).clamp(min=0.0), reduction)
 
 
 def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
 ) -> Tensor:
     """log(1 + exp(-target input)), for targets 1 and -1."""
-    losses = softplus(-target * input)  # type: ignore[operator]
-    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+    losses = softplus(-target * input)
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
 def multilabel_soft_margin_loss(
@@ -403,14 +403,14 @@ def multilabel_soft_margin_loss(
     losses = -(t * log_sigmoid(x) + (1.0 - t) * log_sigmoid(-x))
     if weight is not None:
         losses = losses * weight
-    return _reduced(losses.mean(dim=-1), legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+    return _reduced(losses.mean(dim=-1), legacy_reduction(size_average, reduce, reduction))
 
 
 def _classwise(input: Tensor) -> tuple[Any, bool]:
     """The input as [N, C], and whether it was."""
     if input.ndim not in (1, 2):
         raise ShapeError(f"expected an input [N, C] or [C], given shape {tuple(input.shape)}")
-    return (input, True) if input.ndim == 2 else (input.unsqueeze(0), False)  # type: ignore[attr-defined]
+    return (input, True) if input.ndim == 2 else (input.unsqueeze(0), False)
 
 
 def multi_margin_loss(
@@ -427,10 +427,10 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     x, batched = _classwise(input)
-    t: Any = target.reshape(-1, 1)  # type: ignore[attr-defined]
+    t: Any = target.reshape(-1, 1)
     terms = (margin - x.gather(1, t) + x).clamp(min=0.0) ** p
     if weight is not None:
-        terms = terms * weight[t]  # type: ignore[index]
+        terms = terms * weight[t]
     classes = elementwise.zeros_like(x).scatter(1, t, 1.0)
     losses = (terms * (1.0 - classes)).sum(dim=1) / x.shape[1]
-    return _reduced(losses if batched else losses.squeeze(0), legacy_reduction(size_average, reduce, reduction))  # type: ignore[no-any-return]
+    return _reduced(losses if batched else losses.squeeze(0), legacy_reduction(size_average, reduce, reduction))

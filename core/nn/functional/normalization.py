@@ -39,11 +39,11 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("Expected running_mean and running_var to be defined when training=False")
-        return _batch_norm(input, running_mean, running_var, weight, bias, eps=eps)  # type: ignore[no-any-return]
+        return _batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
     count = _count("batch_norm", input)
     mean, var = _statistics(input, (0, *range(2, input.ndim)))
     _track(running_mean, running_var, mean, var, count, momentum)
-    return _batch_norm(input, mean, var, weight, bias, eps=eps)  # type: ignore[no-any-return]
+    return _batch_norm(input, mean, var, weight, bias, eps=eps)
 
 
 def _count(name: str, input: Tensor) -> Any:
@@ -96,7 +96,7 @@ def instance_norm(
     per_channel = (1, -1, *(1,) * len(dims))
     if weight is not None:
         normal = normal * weight.reshape(per_channel)
-    return normal if bias is None else normal + bias.reshape(per_channel)  # type: ignore[no-any-return]
+    return normal if bias is None else normal + bias.reshape(per_channel)
 
 
 def layer_norm(
@@ -112,19 +112,19 @@ def layer_norm(
     >>> fz.nn.functional.layer_norm(fz.tensor([1.0, 3.0]), (2,), eps=0.0)
     tensor([-1.,  1.])
     """
-    return _layer_norm(input, weight, bias, normalized_shape=tuple(normalized_shape), eps=eps)  # type: ignore[no-any-return]
+    return _layer_norm(input, weight, bias, normalized_shape=tuple(normalized_shape), eps=eps)
 
 
 def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last dimensions. Source: https://arxiv.org/abs/1910.07467."""
-    return _rms_norm(input, weight, normalized_shape=tuple(normalized_shape), eps=eps)  # type: ignore[no-any-return]
+    return _rms_norm(input, weight, normalized_shape=tuple(normalized_shape), eps=eps)
 
 
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """Normalise over groups of channels. Source: https://arxiv.org/abs/1803.08494."""
-    return _group_norm(input, weight, bias, num_groups=num_groups, eps=eps)  # type: ignore[no-any-return]
+    return _group_norm(input, weight, bias, num_groups=num_groups, eps=eps)
 
 
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
@@ -133,14 +133,14 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
     if input.numel() == 0:
         return input
-    squared: Any = (input * input).unsqueeze(1)  # type: ignore[operator]
+    squared: Any = (input * input).unsqueeze(1)
     around = (size // 2, (size - 1) // 2)
     if input.ndim == 3:
         mean = avg_pool2d(pad(squared, (0, 0, *around)), (size, 1), stride=1)
     else:
         planes = squared.reshape(input.shape[0], 1, input.shape[1], input.shape[2], -1)
         mean = avg_pool3d(pad(planes, (0, 0, 0, 0, *around)), (size, 1, 1), stride=1)
-    return input / (mean.reshape(input.shape) * alpha + k) ** beta  # type: ignore[operator, attr-defined, no-any-return]
+    return input / (mean.reshape(input.shape) * alpha + k) ** beta
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: Tensor | None = None) -> Tensor:
@@ -152,4 +152,4 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, o
     """
     x: Any = input
     result = x / x.norm(p, dim, keepdim=True).clamp(min=eps)
-    return result if out is None else out.copy_(result)  # type: ignore[attr-defined, no-any-return]
+    return result if out is None else out.copy_(result)

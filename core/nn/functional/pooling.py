@@ -23,8 +23,8 @@ def _lp_pool(
     volume = 1
     for size in kernel:
         volume *= size
-    mean: Any = pool(input**norm_type, kernel, stride, 0, ceil_mode)  # type: ignore[operator]
-    return (sign(mean) * relu(mean.abs()) * volume) ** (1.0 / norm_type)  # type: ignore[no-any-return]
+    mean: Any = pool(input**norm_type, kernel, stride, 0, ceil_mode)
+    return (sign(mean) * relu(mean.abs()) * volume) ** (1.0 / norm_type)
 
 
 def lp_pool1d(input: Tensor, norm_type: float, kernel_size: Sizes, stride: Any = None, ceil_mode: bool = False) -> Tensor:
@@ -86,7 +86,7 @@ def _plane_positions(rows: list[list[list[int]]], sizes: list[int], device: Any)
         places = make_tensor(rows[axis], dtype=int64, device=device)  # [cells, window]
         shape = [1] * (2 * n)
         shape[axis], shape[n + axis] = places.shape
-        total = total + (places * stride).reshape(shape)  # type: ignore[operator]
+        total = total + (places * stride).reshape(shape)
         stride *= sizes[axis]
     return total.flatten(n)
 

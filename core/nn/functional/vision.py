@@ -40,7 +40,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
         raise ShapeError(f"pixel_shuffle: {channels} channels are not divisible by the square of upscale_factor {r}")
     n = len(lead)
     x = x.reshape(*lead, channels // (r * r), r, r, height, width)
-    return x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*lead, channels // (r * r), height * r, width * r)  # type: ignore[no-any-return]
+    return x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*lead, channels // (r * r), height * r, width * r)
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
@@ -52,7 +52,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
         raise ShapeError(f"pixel_unshuffle: size {height} x {width} is not divisible by downscale_factor {r}")
     n = len(lead)
     x = x.reshape(*lead, channels, height // r, r, width // r, r)
-    return x.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*lead, channels * r * r, height // r, width // r)  # type: ignore[no-any-return]
+    return x.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*lead, channels * r * r, height // r, width // r)
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
@@ -61,7 +61,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     batch, channels = input.shape[:2]
     if isinstance(channels, int) and channels % groups:
         raise ShapeError(f"channel_shuffle: {channels} channels are not divisible by groups {groups}")
-    return x.reshape(batch, groups, channels // groups, -1).transpose(1, 2).reshape(*input.shape)  # type: ignore[no-any-return]
+    return x.reshape(batch, groups, channels // groups, -1).transpose(1, 2).reshape(*input.shape)
 
 
 def _pair(value: Sizes) -> tuple[int, int]:
@@ -71,7 +71,7 @@ def _pair(value: Sizes) -> tuple[int, int]:
 def _window_weights(input: Tensor, kernel_size: Sizes) -> tuple[Any, int]:
     """One filter for every place of a window, which is 1 there."""
     height, width = _pair(kernel_size)
-    return eye(height * width, dtype=input.dtype, device=input.device).reshape(-1, 1, height, width), height * width  # type: ignore[attr-defined]
+    return eye(height * width, dtype=input.dtype, device=input.device).reshape(-1, 1, height, width), height * width
 
 
 def unfold(input: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> Tensor:
@@ -85,12 +85,12 @@ def unfold(input: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Size
              [4., 5.]]])
     """
     if input.ndim == 3:
-        return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)  # type: ignore[attr-defined, no-any-return]
+        return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
     batch, channels, height, width = input.shape
     weights, size = _window_weights(input, kernel_size)
-    planes = input.reshape(batch * channels, 1, height, width)  # type: ignore[attr-defined]
+    planes = input.reshape(batch * channels, 1, height, width)
     windows = conv2d(planes, weights, None, _pair(stride), _pair(padding), _pair(dilation))
-    return windows.reshape(batch, channels * size, -1)  # type: ignore[attr-defined, no-any-return]
+    return windows.reshape(batch, channels * size, -1)
 
 
 def fold(
@@ -98,7 +98,7 @@ def fold(
 ) -> Tensor:
     """Sum columns [N, C * window, number of windows] back into [N, C, *output_size]: the transpose of `unfold`."""
     if input.ndim == 2:
-        return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)  # type: ignore[attr-defined, no-any-return]
+        return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
     weights, size = _window_weights(input, kernel_size)
     batch, rows, count = input.shape
     outer, kernel, step = _pair(output_size), _pair(kernel_size), _pair(stride)
@@ -112,10 +112,10 @@ def fold(
             f"fold: output_size {outer} has {grid[0]} x {grid[1]} windows of size {kernel}, but the input has {count}"
         )
     channels = rows // size
-    columns = input.reshape(batch * channels, size, *grid)  # type: ignore[attr-defined]
+    columns = input.reshape(batch * channels, size, *grid)
     left_over = [f % s for f, s in zip(free, step, strict=True)]
     image = conv_transpose2d(columns, weights, None, step, around, left_over, 1, spread)
-    return image.reshape(batch, channels, *outer)  # type: ignore[attr-defined, no-any-return]
+    return image.reshape(batch, channels, *outer)
 
 
 # -------------------------------------------------------------------------------------------------------------- interpolation
@@ -168,7 +168,7 @@ def interpolate(
     x: Any = input
     for axis, (before, after, scale) in enumerate(zip(old, new, scales, strict=True)):
         x = _resized(x, 2 + axis, before, after, scale, mode, bool(align_corners))
-    return x  # type: ignore[no-any-return]
+    return x
 
 
 def _new_sizes(

@@ -78,7 +78,7 @@ class ReLU(_Inplace):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.relu_(input) if self.inplace else relu(input)  # type: ignore[no-any-return]
+        return F.relu_(input) if self.inplace else relu(input)
 
 
 class SELU(_Inplace):

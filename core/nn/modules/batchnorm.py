@@ -60,7 +60,7 @@ class _NormBase(Module):
         if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
             init.zeros_(self.running_mean)
             init.ones_(self.running_var)
-            self.num_batches_tracked.zero_()  # type: ignore[attr-defined]
+            self.num_batches_tracked.zero_()
 
     def reset_parameters(self) -> None:
         """Back to the start: weight 1, bias 0, no statistics."""
@@ -117,9 +117,9 @@ class _BatchNorm(_NormBase):
         rate: Any = 0.0 if self.momentum is None else self.momentum
         tracking = self.training and self.track_running_stats
         if tracking and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)  # type: ignore[attr-defined]
+            self.num_batches_tracked.add_(1)
             if self.momentum is None:  # the plain average of all batches
-                rate = 1.0 / self.num_batches_tracked.to(input.dtype)  # type: ignore[operator]
+                rate = 1.0 / self.num_batches_tracked.to(input.dtype)
         use_batch = self.training or (self.running_mean is None and self.running_var is None)
         keep = not self.training or self.track_running_stats
         return F.batch_norm(
@@ -177,7 +177,7 @@ class _InstanceNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:
         self._check_input_dim(input)
         unbatched = input.ndim == self._dims[0]
-        batch: Tensor = input.unsqueeze(0) if unbatched else input  # type: ignore[attr-defined]
+        batch: Tensor = input.unsqueeze(0) if unbatched else input
         if isinstance(batch.shape[1], int) and batch.shape[1] != self.num_features and self.affine:
             raise ValueError(f"expected {self.num_features} channels (num_features), but the input has {batch.shape[1]}")
         result: Any = F.instance_norm(
@@ -190,7 +190,7 @@ class _InstanceNorm(_NormBase):
             0.0 if self.momentum is None else self.momentum,
             self.eps,
         )
-        return result.squeeze(0) if unbatched else result  # type: ignore[no-any-return]
+        return result.squeeze(0) if unbatched else result
 
 
 class InstanceNorm1d(_InstanceNorm):

@@ -62,7 +62,7 @@ class _EmbeddingBase(Module):
         init.normal_(self.weight)
         if self.padding_idx is not None:
             with no_grad():
-                self.weight[self.padding_idx].fill_(0)  # type: ignore[index]
+                self.weight[self.padding_idx].fill_(0)
 
     @classmethod
     def from_pretrained(cls: type[E], embeddings: Tensor, freeze: bool = True, **options: Any) -> E:

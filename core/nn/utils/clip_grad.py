@@ -28,11 +28,11 @@ def get_total_norm(
         return make_tensor(0.0)
     total: Any
     if math.isinf(power):
-        total = ops.stack([t.abs().max().to(tensors[0].device) for t in tensors]).max()  # type: ignore[attr-defined]
+        total = ops.stack([t.abs().max().to(tensors[0].device) for t in tensors]).max()
     elif power == 2.0:
-        total = ops.stack([(t * t).sum().to(tensors[0].device) for t in tensors]).sum().sqrt()  # type: ignore[attr-defined, operator]
+        total = ops.stack([(t * t).sum().to(tensors[0].device) for t in tensors]).sum().sqrt()
     else:
-        parts = [(t.abs() ** power).sum().to(tensors[0].device) for t in tensors]  # type: ignore[attr-defined]
+        parts = [(t.abs() ** power).sum().to(tensors[0].device) for t in tensors]
         total = ops.stack(parts).sum() ** (1.0 / power)
     if error_if_nonfinite and not bool(total.isfinite()):
         raise RuntimeError(
@@ -40,7 +40,7 @@ def get_total_norm(
             "disable this error and "
             "scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
         )
-    return total  # type: ignore[no-any-return]
+    return total
 
 
 @no_grad()
@@ -48,9 +48,9 @@ def clip_grads_with_norm_(
     parameters: Tensor | Iterable[Tensor], max_norm: float, total_norm: Tensor, foreach: bool | None = None
 ) -> None:
     """Scale all gradients, in place, by `max_norm / total_norm` where that is below 1."""
-    scale: Any = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)  # type: ignore[operator]
+    scale: Any = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
     for grad in _gradients(parameters):
-        grad.mul_(scale.to(grad.device))  # type: ignore[attr-defined]
+        grad.mul_(scale.to(grad.device))
 
 
 def clip_grad_norm_(
@@ -78,4 +78,4 @@ def clip_grad_norm_(
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Clip every element of the gradients, in place, to [-clip_value, clip_value]."""
     for grad in _gradients(parameters):
-        grad.clamp_(-clip_value, clip_value)  # type: ignore[attr-defined]
+        grad.clamp_(-clip_value, clip_value)

@@ -16,7 +16,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     >>> fz.nn.utils.parameters_to_vector(fz.nn.Linear(3, 2).parameters()).shape
     frazil.Size([8])
     """
-    return cast(Tensor, ops.cat([parameter.reshape(-1) for parameter in parameters]))  # type: ignore[attr-defined]
+    return cast(Tensor, ops.cat([parameter.reshape(-1) for parameter in parameters]))
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
@@ -26,5 +26,5 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     start = 0
     for parameter in parameters:
         size = parameter.numel()
-        parameter.data = vec[start : start + size].reshape(parameter.shape).data  # type: ignore[index]
+        parameter.data = vec[start : start + size].reshape(parameter.shape).data
         start += size
