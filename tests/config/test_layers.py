@@ -238,9 +238,10 @@ def test_every_key_is_asked_for_somewhere(root):
     assert unread <= {"opencl.device"}  # of a backend that is known but does not exist yet
 
 
-def test_default_dtype():
+def test_default_dtype(monkeypatch):
     import frazil as fz
 
+    monkeypatch.setattr(fz.dtypes, "_default", [None])  # another test may have called set_default_dtype
     with config(default_dtype="float64"):
         assert fz.ones(2).dtype is fz.float64
         assert (fz.tensor([1, 2]) / 2).dtype is fz.float64
