@@ -129,6 +129,8 @@ def fits(x: Tensor, other: Tensor) -> bool:
 
 def current_value(x: Tensor, *, saved: bool = True) -> Tensor:
     """`x` as it is now, for an operation whose result will replace it: a tensor that a vjp may keep while the memory changes."""
+    if RECORDINGS[0] and STATE.recorder is not None:
+        STATE.recorder.adopt(x)  # while it is still known by its identity
     if not STATE.grad:
         return x
     old = object.__new__(Tensor)
