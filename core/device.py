@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from . import config, dtypes
+from . import dtypes
 from .autograd.modes import STATE
+from .config import config
 from .errors import DeviceError
 from .tensor import Tensor, wrap
 

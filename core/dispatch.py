@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from . import config, dtypes
+from . import dtypes
 from .autograd.modes import STATE
 from .autograd.node import Node, OutputNode
+from .config import config
 from .dtypes import NATIVE
 from .errors import ArgumentError, DeviceError, DTypeError, FrazilError, MissingKernelError
 from .table import OPS, Op, Spec
@@ -51,7 +52,7 @@ def _named(call: Callable[..., Any], op: Op) -> Callable[..., Any]:
     call.__name__ = call.__qualname__ = op.name
     call.__module__ = op.fn.__module__
     call.__doc__ = op.fn.__doc__
-    call.__wrapped__ = op.fn
+    call.__wrapped__ = op.fn  # type: ignore[attr-defined]
     return call
 
 
@@ -250,7 +251,7 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
             results = op.body(*tensors, **attrs)
         finally:
             STATE.grad = True
-        arrays = tuple(r._a for r in results) if op.outputs > 1 else results._a
+        arrays: Any = tuple(r._a for r in results) if op.outputs > 1 else results._a
     else:
         lifted = [None if t is None else t._a if t._dev is device else device.lift(t) for t in tensors]
         try:
@@ -454,9 +455,7 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
             d = NATIVE[t._a.dtype]
             operands.append((d, 2 if t._a.shape else 1))
         else:
-            d = _number_dtype(t)
-            if d is None:
-                _as_operand(op, t, device)
+            d = _number_dtype(t) or _as_operand(op, t, device).dtype  # raises for what is no number
             operands.append((d, 0))
         same = d if same is None or same is d else False
     if op.promote == "same":

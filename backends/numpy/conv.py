@@ -168,7 +168,8 @@ def conv_input_grad(
     margin = tuple(d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding, strict=True))
     if max(stride) == 1 and min(margin) >= 0 and filters <= 2 * channels:
         # Then it is a convolution with the weights turned round, which writes each result once.
-        turned = w.reshape(groups, filters // groups, -1, *kernel).swapaxes(1, 2)[(..., *(slice(None, None, -1),) * len(kernel))]
+        backwards: Any = (..., *(slice(None, None, -1),) * len(kernel))
+        turned = w.reshape(groups, filters // groups, -1, *kernel).swapaxes(1, 2)[backwards]
         turned = turned.reshape(channels, filters // groups, *kernel)
         return conv(g, turned, stride=stride, padding=margin, dilation=dilation, groups=groups)
     weights = np.ascontiguousarray(w).reshape(groups, filters // groups, -1).swapaxes(1, 2)
@@ -186,8 +187,9 @@ def conv_input_grad(
                 multiply(weights, tile, out=columns)
                 columns = columns.reshape(channels, *kernel, -1, rows.stop - rows.start, *window.out[1:])
                 for tap in itertools.product(*map(range, kernel)):
-                    target = seen[(ALL, *tap, ALL, rows)]
-                    target += columns[(ALL, *tap)]
+                    at: Any = (ALL, *tap)
+                    target = seen[(*at, ALL, rows)]
+                    target += columns[at]
             np.copyto(x[images], inside)
 
     split(work, len(x), nbytes=g.nbytes + x.nbytes * math.prod(kernel) // math.prod(stride))

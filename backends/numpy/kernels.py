@@ -90,7 +90,7 @@ def kernel(fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
-_SPARED = {"sum_", "all_", "any_", "slice_"}
+_SPARED = {"slice_"}
 
 
 # -------------------------------------------------------------------------------------------------------------- elementwise
@@ -241,7 +241,7 @@ def clamp_numbers(x: Array, *, min: Any, max: Any) -> Array:
 
 
 def _reduction(ufunc: np.ufunc) -> Callable[..., Any]:
-    reduce = ufunc.reduce
+    reduce: Any = ufunc.reduce
 
     def fn(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
         return reduce(x, dim, None, None, keepdim)
@@ -250,7 +250,7 @@ def _reduction(ufunc: np.ufunc) -> Callable[..., Any]:
 
 
 def _accumulating(ufunc: np.ufunc) -> Callable[..., Any]:
-    reduce = ufunc.reduce
+    reduce: Any = ufunc.reduce
 
     def fn(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
         if dtype is not None:
@@ -264,16 +264,8 @@ KERNELS["sum"] = _accumulating(np.add)
 KERNELS["prod"] = _accumulating(np.multiply)
 KERNELS["amax"] = _reduction(np.maximum)
 KERNELS["amin"] = _reduction(np.minimum)
-
-
-@kernel
-def all_(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
-    return np.logical_and.reduce(x, dim, None, None, keepdim)
-
-
-@kernel
-def any_(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
-    return np.logical_or.reduce(x, dim, None, None, keepdim)
+KERNELS["all"] = _reduction(np.logical_and)
+KERNELS["any"] = _reduction(np.logical_or)
 
 
 @kernel
@@ -284,7 +276,7 @@ def mean(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None)
         raise TypeError("mean of integers")
     shape = x.shape
     count = math.prod(shape if dim is None else [shape[d] for d in dim])
-    total = np.add.reduce(x, dim, None, None, keepdim)
+    total = KERNELS["sum"](x, dim=dim, keepdim=keepdim)
     if not count:
         return total * x.dtype.type(np.nan)
     if type(total) is np.ndarray:
@@ -303,9 +295,11 @@ def argmin(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
 
 
 def _scan(ufunc: np.ufunc) -> Callable[..., Any]:
+    accumulate: Any = ufunc.accumulate
+
     def fn(x: Array, *, dim: int, dtype: Any = None) -> Array:
         target = dtype.numpy if dtype is not None else x.dtype if x.dtype.kind in "fc" else np.int64
-        return ufunc.accumulate(x, dim, target) if x.ndim else np.asarray(x, target)
+        return accumulate(x, dim, target) if x.ndim else np.array(x, target)
 
     return fn
 
@@ -473,7 +467,7 @@ def index_put_values(x: Array, values: Array, *indices: Any, accumulate: bool = 
     y = np.array(x)
     if accumulate and len(indices) == 1 and y.ndim == 2 and np.ndim(values) == indices[0].ndim + 1:
         return _add_rows(y, indices[0].ravel(), np.ascontiguousarray(values).reshape(-1, y.shape[1]))
-    key = tuple(slice(None) if i is None else i for i in indices)
+    key: Any = tuple(slice(None) if i is None else i for i in indices)
     if accumulate:
         np.add.at(y, key, values)
     else:
@@ -695,7 +689,7 @@ def size_to_tensor(*, size: Any, dtype: Any) -> Array:
 @kernel
 def sequence(*, start: Any, stop: Any, step: Any, dtype: Any) -> Array:
     if all(isinstance(n, int) for n in (start, stop, step)):
-        return np.arange(start, stop, step, np.int64).astype(dtype.numpy, copy=False)
+        return np.arange(start, stop, step, dtype=np.int64).astype(dtype.numpy, copy=False)
     n = max(0, math.ceil((stop - start) / step))
     return (start + np.arange(n) * step).astype(dtype.numpy)
 

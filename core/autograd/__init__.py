@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .engine import backward, grad
 from .function import Function
 from .gradcheck import gradcheck, gradgradcheck
@@ -30,6 +32,6 @@ __all__ = [
 ]
 
 
-def Variable(data: object, requires_grad: bool = False) -> object:
+def Variable(data: Any, requires_grad: bool = False) -> Any:
     """PyTorch's old name for a tensor: returns `data`, which may be switched to require grad."""
     return data.requires_grad_(requires_grad) if requires_grad else data

@@ -62,6 +62,11 @@ class FunctionNode(Node):
 
     __slots__ = ("ctx", "function", "outputs", "positions")
 
+    ctx: Any
+    function: Any
+    outputs: list[tuple[Any, ...]]
+    positions: list[int]
+
     @property
     def name(self) -> str:
         return str(self.function.__name__)
@@ -148,7 +153,7 @@ class Function:
                 output = cls.forward(ctx, *args)
         finally:
             STATE.grad = before
-        outputs = output if isinstance(output, tuple) else (output,)
+        outputs: Any = output if isinstance(output, tuple) else (output,)
         if before and any(ctx.needs_input_grad):
             outputs = cls._record(ctx, args, edges, outputs)
         return tuple(outputs) if isinstance(output, tuple) else outputs[0]
@@ -204,7 +209,7 @@ def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
             raise AutogradError(f"{backward.__qualname__} is marked once_differentiable and cannot be differentiated again")
 
         several = results if isinstance(results, tuple) else (results,)
-        blocked = type(
+        blocked: Any = type(
             "OnceDifferentiable", (Function,), {"forward": staticmethod(lambda _c, *a: a[-1]), "backward": staticmethod(refuse)}
         )
         marked = tuple(

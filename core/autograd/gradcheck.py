@@ -31,7 +31,7 @@ def gradcheck(
     *,
     directions: int = 2,
     seed: int = 0,
-    **_: Any,
+    **_unused: Any,
 ) -> bool:
     """Compare the gradients of `func` with central differences along random directions.
 

@@ -141,6 +141,8 @@ class inference_mode(_Mode):
     True
     """
 
+    mode: bool
+
     def __new__(cls, mode: Any = True) -> Any:
         self = super().__new__(cls)
         if callable(mode):

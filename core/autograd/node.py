@@ -36,6 +36,15 @@ class Node:
         "versions",
     )
 
+    op: Any
+    edges: Any
+    inputs: Any
+    versions: Any
+    output: Any
+    output_version: Any
+    shapes: Any
+    hooks: Any
+
     def __init__(self, op: Any, edges: Any, inputs: Any, versions: Any, attrs: Any, shape: Any, dtype: Any) -> None:
         self.op = op
         self.edges = edges
@@ -125,7 +134,7 @@ class Node:
 
         arrays, device = self.output
         several = type(arrays) is tuple
-        tensors = []
+        tensors: list[Any] = []
         for array, version in zip(arrays, self.output_version, strict=True) if several else ((arrays, self.output_version),):
             if version[0]:
                 raise AutogradError(

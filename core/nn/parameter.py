@@ -26,7 +26,8 @@ class Parameter(Tensor):
         detached = data.detach()
         parameter = wrap(detached._a, detached._dev, cls)
         parameter._aliased = True
-        return parameter.requires_grad_(requires_grad)
+        parameter.requires_grad_(requires_grad)
+        return parameter  # type: ignore[return-value]
 
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         pass

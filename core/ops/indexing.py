@@ -517,7 +517,8 @@ def unique(
     from ..creation import from_host
 
     array = input._host("unique()")
-    found = np.unique(array, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
+    find: Any = np.unique
+    found = find(array, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
     if not isinstance(found, tuple):
         return from_host(found, input.device)
     parts = [from_host(np.asarray(f), input.device) for f in found]

@@ -292,8 +292,8 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     frazil.Size([2, 4])
     """
     tensors = list(operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands)
-    terms, output = _parse_equation(equation, tensors)
-    terms = [list(term) for term in terms]
+    parsed, output = _parse_equation(equation, tensors)
+    terms = [list(term) for term in parsed]
     for i, (x, term) in enumerate(zip(tensors, terms, strict=True)):
         tensors[i], terms[i] = _take_diagonals(x, term)
     while len(tensors) > 1:

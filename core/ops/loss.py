@@ -119,7 +119,7 @@ def _nll_vjp(g: Tensor, x_shape: Any, target: Tensor, weight: Tensor | None, red
     return scatter_values(zeros_of(g, tuple(x_shape)), unsqueeze(safe, d), unsqueeze(scale, d), dim=d)
 
 
-_CE = {"reduction": "mean", "ignore_index": -100, "label_smoothing": 0.0}
+_CE: dict[str, Any] = {"reduction": "mean", "ignore_index": -100, "label_smoothing": 0.0}
 
 
 @op(

@@ -1031,14 +1031,15 @@ def _triangle_mask(x: Tensor, diagonal: int) -> Tensor:
     return ge(unsqueeze(arange(rows, device=device), 1) + diagonal, unsqueeze(arange(columns, device=device), 0))
 
 
-def _tri_check(name: str, x: Spec) -> None:
+def _tri_check(name: str, x: Spec) -> Spec:
     if len(x.shape) < 2:
         raise ShapeError(f"{name}: expected at least 2 dimensions, given {x}")
+    return x
 
 
 @op(
     vjp=lambda g, diagonal: tril(g, diagonal=diagonal),
-    rule=lambda x, *, diagonal: _tri_check("tril", x) or like(x),
+    rule=lambda x, *, diagonal: _tri_check("tril", x),
     samples=[S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
 )
 def tril(x, /, *, diagonal: int = 0):
@@ -1055,7 +1056,7 @@ def tril(x, /, *, diagonal: int = 0):
 
 @op(
     vjp=lambda g, diagonal: triu(g, diagonal=diagonal),
-    rule=lambda x, *, diagonal: _tri_check("triu", x) or like(x),
+    rule=lambda x, *, diagonal: _tri_check("triu", x),
     samples=[S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
 )
 def triu(x, /, *, diagonal: int = 0):

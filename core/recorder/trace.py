@@ -104,7 +104,7 @@ class RecordingDevice:
         """Only constants have numbers."""
         if array.constant is None:
             self.refuse(array, "reading the numbers of a tensor")
-        return array.constant
+        return array.constant  # type: ignore[return-value]
 
     def lift(self, t: Tensor) -> TracedArray:
         """The stand-in of a tensor from outside of the recording."""
@@ -533,7 +533,7 @@ def trace(
     if input_names is not None and len(names) != len(positions):
         raise ArgumentError(f"trace: {len(names)} input names for {len(positions)} tensors")
     names = names or [_identifier(parameter_names[i]) for i in positions]
-    device = next((leaves[i]._dev for i in positions), device_of("cpu"))
+    device: Any = next((leaves[i]._dev for i in positions), device_of("cpu"))
     if device.recording:
         device = device.real
     recorder = Recorder(_name_of(fn), device)

@@ -126,7 +126,7 @@ class _Conv(_ConvNd):
         return [p for pair in reversed(pairs) for p in pair]
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        padding = self.padding
+        padding: Any = self.padding
         if self.padding_mode != "zeros":
             input, padding = F.pad(input, self._around(), self.padding_mode), 0
         return type(self)._function(input, weight, bias, self.stride, padding, self.dilation, self.groups)

@@ -126,7 +126,7 @@ class ChainDataset(IterableDataset[T]):
             yield from dataset
 
     def __len__(self) -> int:
-        return sum(len(dataset) for dataset in self.datasets)  # type: ignore[arg-type]
+        return sum(len(dataset) for dataset in self.datasets)  # type: ignore[arg-type, misc]
 
 
 class Subset(Dataset[T]):
@@ -165,7 +165,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
             if not 0 <= fraction <= 1:
                 raise ValueError(f"Fraction at index {i} is not between 0 and 1")
         sizes = [math.floor(total * fraction) for fraction in sizes]
-        for i in range(total - sum(sizes)):
+        for i in range(total - int(sum(sizes))):
             sizes[i % len(sizes)] += 1
         for i, size in enumerate(sizes):
             if size == 0:
