@@ -7,7 +7,6 @@ attributes); everything they do not understand, they pass to `general_call`, whi
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -358,6 +357,8 @@ def _bind(op: Op, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[list[An
                 tensors += [None] * (position + 1 - len(tensors))
                 tensors[position] = value
             else:
+                import difflib
+
                 near = difflib.get_close_matches(name, [*names, *op.attributes], 1)
                 hint = f"; did you mean {near[0]!r}?" if near else ""
                 raise ArgumentError(f"{op.name}: unknown argument {name!r}{hint} Its signature is {op.name}{op.signature}")
