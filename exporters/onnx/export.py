@@ -13,7 +13,8 @@ import onnx_ir as ir
 import onnxruntime
 
 import frazil as fz
-from frazil.errors import ArgumentError
+from frazil.autograd.modes import no_grad
+from frazil.errors import ArgumentError, AutogradError
 from frazil.pytree import leaf_names
 from frazil.recorder import passes
 from frazil.recorder.graph import Graph, Guard, Source, State, Value
@@ -120,11 +121,7 @@ def export(
     (['x: float32[x0, x1]'], {'Relu': 1, 'Add': 1})
     """
     _check_options(opset_version, guards)
-    program = (
-        model
-        if isinstance(model, Program)
-        else trace(model, args, dict(kwargs or {}), input_names=input_names, dynamic_shapes=dynamic_shapes)
-    )
+    program = model if isinstance(model, Program) else record(model, args, kwargs, input_names, dynamic_shapes)
     if isinstance(model, Program) and input_names is not None:
         _rename(program.graph.inputs, input_names)
     if not training:
@@ -145,7 +142,8 @@ def export(
     report = _report(lowered, opset_version)
     target = None if path is None else Path(path)
     if target is None:
-        contents: Any = report.model_bytes
+        contents = report.model_bytes
+        report.file_bytes = len(contents)
         if verify:
             report.checks = _verify(contents, program, lowered, samples, guards, None)
         return report
@@ -180,7 +178,7 @@ def verify(
 
     Inputs and outputs are matched by position. See `export`, which does this by itself.
     """
-    program = model if isinstance(model, Program) else trace(model, args, dict(kwargs or {}), dynamic_shapes=dynamic_shapes)
+    program = model if isinstance(model, Program) else record(model, args, kwargs, None, dynamic_shapes)
     graph, _ = _with_changed_inputs(program)
     graph = passes.optimize(graph)
     session = verification.open_session(Path(path))
@@ -190,6 +188,18 @@ def verify(
         "values": graph.results,
     }
     return verification.verify_model(Path(path), program, graph, names=names, samples=samples, seed=seed)
+
+
+def record(
+    model: Any, args: Any, kwargs: Mapping[str, Any] | None, input_names: Sequence[str] | None, dynamic_shapes: Any
+) -> Program:
+    """Record without gradients, so that every op stays one node; with them if the program itself asks for gradients."""
+    options: dict[str, Any] = {"input_names": input_names, "dynamic_shapes": dynamic_shapes}
+    try:
+        with no_grad():
+            return trace(model, args, dict(kwargs or {}), **options)
+    except AutogradError:
+        return trace(model, args, dict(kwargs or {}), **options)
 
 
 def _check_options(opset_version: int, guards: str) -> None:
@@ -337,7 +347,6 @@ def _report(lowered: Lowered, opset_version: int) -> ExportReport:
         lowered.embedded,
         [state.input.name for state in lowered.graph.states],
     )
-    report.file_bytes = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
     return report
 
 

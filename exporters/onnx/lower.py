@@ -14,7 +14,7 @@ from frazil.recorder.passes import solve_guards
 from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, substitute
 
 from . import sizes
-from .emit import BOOL, INT64, Emitter, element_type
+from .emit import INT64, Emitter, element_type
 from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
 from .lowerings import LOWERINGS, Call, Lowering
 
@@ -65,8 +65,7 @@ class _Lowering:
         inputs = [self._input(value) for value in [*graph.inputs, *state_inputs(graph)]]
         self._capture(graph, e)
         embedded = [guard for guard in graph.guards if not is_decided(guard, e.fixed)] if embed else []
-        for guard in embedded:
-            emit_assert(e, guard)
+        emit_asserts(e, embedded, graph)
         for node in graph.nodes:
             try:
                 self.node(e, node)
@@ -229,16 +228,13 @@ def element_type_or_float(dtype: str) -> ir.DataType:
 
 
 def declared_shape(value: Value, e: Emitter) -> ir.Shape:
-    """The shape written into the file: numbers where they are known, names of symbols, nothing for what is computed from them."""
-    dims: list[int | str | None] = []
+    """The shape written into the file: numbers where they are known, else the name of the symbol, or the expression of it."""
+    dims: list[int | str] = []
     for before, size in zip(value.spec.shape, substitute(tuple(value.spec.shape), e.fixed), strict=True):
-        symbol = size.symbol if isinstance(size, SymInt) else None
         if isinstance(size, int):
             dims.append(size)
-        elif symbol is not None:
-            dims.append(symbol.name)
-        else:
-            dims.append(before.symbol.name if isinstance(before, SymInt) and before.symbol is not None else None)
+        else:  # an input keeps the name of its own symbol, even where a guard ties it to others
+            dims.append(before.symbol.name if isinstance(before, SymInt) and before.symbol is not None else str(size))
     return ir.Shape(dims)
 
 
@@ -265,28 +261,46 @@ def assert_message(guard: Guard) -> str:
     return f"frazil.assert: {guard.holds.describe()}" + (f" ({guard.source})" if guard.source else "")
 
 
-def emit_assert(e: Emitter, guard: Guard) -> None:
-    """`If(condition)`, whose other branch fails on a node that is named after the guard."""
+def emit_asserts(e: Emitter, guards: Sequence[Guard], graph: Graph) -> None:
+    """Let the inputs that the guards speak of pass only when all guards hold.
+
+    A guard is an `If(condition)` whose other branch fails on a node that is named after the guard. On success a zero comes
+    through,
+    of which the inputs are made to depend: they are reshaped to (0, 0, ...), which in ONNX means "as it is". So the asserts run
+    before anything else can fail, and no tool removes them as unused.
+    """
+    if not guards:
+        return
+    token = e.ints(0)
+    for guard in guards:
+        token = _passed(e, guard, token)
+    inputs = set(graph.inputs)
+    concerned = {graph.symbols[symbol].value for guard in guards for symbol in guard.condition.symbols}
+    for value in graph.inputs:
+        if value in concerned & inputs:
+            rank = len(value.spec.shape)
+            same_shape = token if rank == 1 else e.op("Concat", *[token] * rank, axis=0)
+            e.values[value] = e.op("Reshape", e.values[value], same_shape)
+
+
+def _passed(e: Emitter, guard: Guard, token: ir.Value) -> ir.Value:
+    """`token` once more, if the guard holds."""
     fixed = dict(e.fixed)
-    e.fixed.clear()  # the assert is what makes the replacements true
+    e.fixed.clear()  # the guard is what makes the other replacements true
     e.fixed.update({symbol: size for symbol, size in fixed.items() if isinstance(size, int)})
     try:
         holds = sizes.condition(e, substitute(guard.holds, e.fixed))
     finally:
         e.fixed.update(fixed)
     good, bad = e.child(), e.child()
-    fine = good.op("Identity", holds)
-    outside = bad.op("Constant", dtype=INT64, value=ir.tensor(np.array([1], np.int64)))
-    message = assert_message(guard)
-    fails = bad.op("Gather", bad.op("Reshape", holds, bad.ints(1)), outside, name=message, dtype=BOOL)
-    fails = bad.op("Reshape", fails, bad.constant(np.zeros(0, np.int64), INT64))
-    e.op(
+    through = good.op("Identity", token)
+    fails = bad.op("Gather", token, bad.op("Constant", dtype=INT64, value=ir.tensor([1])), name=assert_message(guard))
+    return e.op(  # type: ignore[no-any-return]
         "If",
         holds,
-        dtype=BOOL,
-        then_branch=ir.Graph([], [fine], nodes=good.nodes, name="holds"),
+        dtype=INT64,
+        then_branch=ir.Graph([], [through], nodes=good.nodes, name="holds"),
         else_branch=ir.Graph([], [fails], nodes=bad.nodes, name="fails"),
-        name=f"assert.{len(e.nodes)}",
     )
 
 
@@ -302,11 +316,11 @@ def all_inputs(node: ir.Node) -> list[ir.Value]:
 
 
 def without_dead(nodes: Sequence[ir.Node], outputs: Sequence[ir.Value]) -> list[ir.Node]:
-    """Only what the outputs need, and the asserts, which are there for their effect."""
+    """Only what the outputs need."""
     needed = {id(value) for value in outputs}
     kept: list[ir.Node] = []
     for node in reversed(nodes):
-        if (node.op_type == "If" and str(node.name).startswith("assert.")) or any(id(value) in needed for value in node.outputs):
+        if any(id(value) in needed for value in node.outputs):
             kept.append(node)
             needed.update(id(value) for value in all_inputs(node))
     return kept[::-1]
