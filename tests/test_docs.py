@@ -38,7 +38,7 @@ def examples(module: ModuleType) -> Iterator[doctest.DocTest]:
 @pytest.mark.parametrize("name", MODULES)
 def test_docstring_examples_are_true(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # examples may write files
-    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
     report: list[str] = []
     for test in examples(importlib.import_module(name)):
         runner.run(test, out=report.append)
