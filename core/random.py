@@ -554,8 +554,8 @@ def normal(
     """Normal numbers. `mean` and `std` are tensors (the shape is theirs) or numbers (then with `size`).
 
     >>> import frazil as fz
-    >>> fz.normal(fz.tensor([0.0, 100.0]), 1e-6).round()
-    tensor([  0., 100.])
+    >>> fz.normal(fz.tensor([5.0, 100.0]), 1e-6).round()
+    tensor([  5., 100.])
     >>> fz.normal(2.0, 3.0, (2, 2)).shape
     frazil.Size([2, 2])
     """
