@@ -517,6 +517,16 @@ def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception) -> Ex
             return _noted(op, tensors, attrs, reason)
         except Exception:  # the rule itself stumbled over arguments that the kernel had refused: the kernel's word counts
             pass
+    if op.body is not None:
+        before, STATE.grad = STATE.grad, False
+        try:
+            op.body(*tensors, **attrs)
+        except FrazilError as reason:
+            return _noted(op, tensors, attrs, reason)
+        except Exception:  # as above
+            pass
+        finally:
+            STATE.grad = before
     if isinstance(error, (MemoryError, KeyboardInterrupt)):
         return error
     failure = type(error) if type(error) in (ValueError, TypeError, IndexError, NotImplementedError) else RuntimeError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..table import E, S, Spec, floats, op
-from .common import like, require_float
+from .common import checked_dim, float_like, like, require_float, same, specs
 from .elementwise import (
     abs_,
     clamp_numbers,
@@ -26,6 +26,7 @@ from .elementwise import (
     tanh,
     where,
 )
+from .shape import narrow
 
 _SAMPLES = [S(3, 4), S(), S(0), S.of([-1e3, -20.0, -1.0, 0.0, 1.0, 20.0, 1e3, math.nan])]
 
@@ -65,7 +66,7 @@ def softplus(x, /, *, beta: float = 1.0, threshold: float = 20.0):
     >>> fz.softplus(fz.tensor([0.0, 30.0]))
     tensor([ 0.6931, 30.0000])
     """
-    require_float("softplus", Spec(x._a.shape, x.dtype))
+    require_float("softplus", *specs(x))
     z = x * beta
     smooth = maximum(z, 0) + log1p(exp(-abs_(z)))
     return where(gt(z, threshold), x, smooth / beta)
@@ -73,6 +74,12 @@ def softplus(x, /, *, beta: float = 1.0, threshold: float = 20.0):
 
 _ERF_SCALE = 1 / math.sqrt(2)
 _TANH_SCALE = math.sqrt(2 / math.pi)
+
+
+def _gelu_rule(x: Spec, *, approximate: str) -> Spec:
+    if approximate not in ("none", "tanh"):
+        raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', given {approximate!r}")
+    return float_like("gelu")(x)
 
 
 def _gelu_vjp(g: Any, x: Any, approximate: str) -> Any:
@@ -87,7 +94,7 @@ def _gelu_vjp(g: Any, x: Any, approximate: str) -> Any:
 
 @op(
     vjp=_gelu_vjp,
-    rule=like,
+    rule=_gelu_rule,
     samples=[*_SAMPLES, S(5, approximate="tanh")],
     errors=[E(S.ints(3), "gelu: x must be floating"), E(S(3, approximate="fast"), "gelu: approximate is")],
     methods=[],
@@ -98,11 +105,9 @@ def gelu(x, /, *, approximate: str = "none"):
 
     Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016.
     """
-    require_float("gelu", Spec(x._a.shape, x.dtype))
+    _gelu_rule(*specs(x), approximate=approximate)
     if approximate == "tanh":
         return x * (tanh((x + x * x * x * 0.044715) * _TANH_SCALE) + 1) * 0.5
-    if approximate != "none":
-        raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', given {approximate!r}")
     return x * (erf(x * _ERF_SCALE) + 1) * 0.5
 
 
@@ -111,10 +116,10 @@ def _silu_vjp(g: Any, x: Any) -> Any:
     return g * (s * (x * (1 - s) + 1))
 
 
-@op(vjp=_silu_vjp, rule=like, samples=_SAMPLES, errors=[E(S.ints(3), "silu: x must be floating")], methods=[], public=False)
+@op(vjp=_silu_vjp, rule=float_like("silu"), samples=_SAMPLES, errors=[E(S.ints(3), "silu: x must be floating")], methods=[], public=False)
 def silu(x, /):
     """x * sigmoid(x), also called swish."""
-    require_float("silu", Spec(x._a.shape, x.dtype))
+    require_float("silu", *specs(x))
     return x * sigmoid(x)
 
 
@@ -247,8 +252,17 @@ def threshold(x, /, *, threshold: float, value: float):
     return where(gt(x, threshold), x, value)
 
 
-@op(samples=[S(3, 4), S(4, 3, dim=0)], methods=[], public=False)
-def glu(x, /, *, dim: int = -1):
+@op(
+    canon=lambda x, *, dim: {"dim": checked_dim("glu", dim, len(x._a.shape))},
+    samples=[S(3, 4, dim=-1), S(4, 3, dim=0)],
+    errors=[E(S(3, 3, dim=-1), "glu: dimension 1 .*cannot be halved")],
+    methods=[],
+    public=False,
+)
+def glu(x, /, *, dim: int):
     """The first half along `dim` times the sigmoid of the second."""
-    a, b = x.chunk(2, dim)
-    return mul(a, sigmoid(b))
+    size = x._a.shape[dim] if x._a.shape else 1
+    half = size // 2
+    if not same(half * 2, size) and half * 2 != size:
+        raise ShapeError(f"glu: dimension {dim} of {list(x._a.shape)} cannot be halved, its size is odd")
+    return mul(narrow(x, dim, 0, half), sigmoid(narrow(x, dim, half, half)))

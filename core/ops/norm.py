@@ -88,7 +88,6 @@ def _per_channel(t: Tensor, ndim: int) -> Tensor:
         S((4, 3), (3,), floats(3, low=0.3)),
     ],
     errors=[E(S((4, 3), (4,), (3,)), "batch_norm: mean must have shape")],
-    rule=like,
     methods=[],
     public=False,
 )
@@ -140,7 +139,6 @@ def _layer_norm_vjp(
 @op(
     vjp=_layer_norm_vjp,
     promote="same",
-    rule=like,
     canon=lambda x, weight, bias, *, normalized_shape, eps: {
         "normalized_shape": tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,),
         "eps": float(eps),
@@ -171,7 +169,6 @@ def layer_norm(x, weight=None, bias=None, /, *, normalized_shape, eps: float = 1
 
 @op(
     promote="same",
-    rule=like,
     canon=lambda x, weight, *, normalized_shape, eps: {
         "normalized_shape": tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,),
         "eps": eps,
@@ -196,7 +193,6 @@ def rms_norm(x, weight=None, /, *, normalized_shape, eps: float | None = None):
 
 @op(
     promote="same",
-    rule=like,
     samples=[S((2, 4, 3), (4,), (4,), num_groups=2), S((2, 4, 3, 3), num_groups=4, eps=0.1), S((2, 4), num_groups=1)],
     errors=[E(S((2, 4, 3), num_groups=3), "group_norm: 4 channels")],
     methods=[],
