@@ -112,19 +112,20 @@ def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True
     metadata = header.pop("__metadata__", None) or {}
     if not isinstance(metadata, dict):
         raise _broken(name, "its metadata is not a JSON object")
-    arrays = {key: _array(name, key, entry, data) for key, entry in header.items()}
-    structure = metadata.get(_STRUCTURE)
-    if structure is None:
-        return {key: _placed(_tensor(array), "cpu", map_location) for key, array in arrays.items()}
+    if not metadata.keys() & {_STRUCTURE, _DIGEST, _FORMAT}:  # another program's file
+        plain = {key: _tensor(_array(name, key, entry, data)) for key, entry in header.items()}
+        return {key: _placed(tensor, "cpu", map_location) for key, tensor in plain.items()}
     if metadata.get(_FORMAT) != _VERSION:
         raise SerializationError(
             f"load: {name} has format {metadata.get(_FORMAT)!r}, this frazil reads {_VERSION!r}: update frazil to read it"
         )
-    if metadata.get(_DIGEST) != _digest(header, structure, [data]):
+    structure = metadata.get(_STRUCTURE)
+    if not isinstance(structure, str) or metadata.get(_DIGEST) != _digest(header, structure, [data]):
         raise _broken(name, "its SHA-256 does not match its content")
+    arrays = {key: _array(name, key, entry, data) for key, entry in header.items()}
     try:
         return _Reader(name, arrays, map_location).decode(json.loads(structure))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, FrazilError):
             raise
         raise _broken(name, f"its structure is malformed ({type(error).__name__}: {error})") from None

@@ -26,7 +26,11 @@ softplus: Callable[..., Tensor] = table.softplus
 gelu: Callable[..., Tensor] = table.gelu
 hardshrink: Callable[..., Tensor] = table.hardshrink
 softshrink: Callable[..., Tensor] = table.softshrink
-glu: Callable[..., Tensor] = table.glu
+
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """The first half of `input` along `dim` times the sigmoid of the second."""
+    return table.glu(input, dim=dim)  # type: ignore[no-any-return]
 
 
 def _apply(op: Callable[..., Any], input: Tensor, inplace: bool, **attributes: Any) -> Tensor:

@@ -181,8 +181,8 @@ class Worker:
             except (EOFError, OSError):
                 break
         self.answers.close()
-        self.process.join(5 * _LOOK)
-        if self.process.is_alive():
+        self.process.join(_LOOK)
+        if self.process.is_alive():  # in the middle of a batch that nobody wants any more
             self.process.terminate()
             self.process.join()
         self.orders.cancel_join_thread()

@@ -1,0 +1,133 @@
+"""`nn.functional` and layers: what needs no other library to be judged."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+import frazil.nn.functional as F
+from frazil import nn
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: nn.Conv2d(3, 4, 2, groups=2), ValueError, "in_channels must be divisible by groups"),
+        (lambda: nn.Conv2d(4, 3, 2, groups=2), ValueError, "out_channels must be divisible by groups"),
+        (lambda: nn.Conv2d(4, 3, 2, groups=0), ValueError, "groups must be a positive integer"),
+        (lambda: nn.Conv2d(3, 4, 2, padding="some"), ValueError, "Invalid padding string 'some'"),
+        (lambda: nn.Conv2d(3, 4, 2, padding="same", stride=2), ValueError, "not supported for strided convolutions"),
+        (lambda: nn.Conv2d(3, 4, 2, padding_mode="mirror"), ValueError, "padding_mode must be one of"),
+        (lambda: nn.ConvTranspose1d(3, 4, 2, padding_mode="reflect"), ValueError, 'Only "zeros" padding mode'),
+        (lambda: nn.Dropout(1.5), ValueError, "probability has to be between 0 and 1, but got 1.5"),
+        (lambda: F.dropout(fz.ones(1), p=-0.1), ValueError, "probability has to be between 0 and 1"),
+        (lambda: F.dropout2d(fz.ones(2, 2)), ValueError, "dropout2d: expected 3 or 4 dimensions"),
+        (lambda: nn.GroupNorm(3, 4), ValueError, r"num_channels \(4\) must be divisible by num_groups \(3\)"),
+        (lambda: nn.BatchNorm2d(3)(fz.ones(2, 3)), ValueError, r"expected 4D input \(got 2D input\)"),
+        (lambda: nn.BatchNorm1d(3)(fz.ones(2, 3, 4, 5)), ValueError, r"expected 2D or 3D input \(got 4D input\)"),
+        (lambda: nn.BatchNorm1d(3)(fz.ones(1, 3)), ValueError, "Expected more than 1 value per channel when training"),
+        (lambda: F.batch_norm(fz.ones(2, 3), None, None), ValueError, "running_mean and running_var to be defined"),
+        (lambda: nn.InstanceNorm1d(3, affine=True)(fz.ones(2, 4, 5)), ValueError, "expected 3 channels"),
+        (lambda: nn.InstanceNorm1d(3)(fz.ones(2, 3, 1)), ValueError, "Expected more than 1 spatial element"),
+        (lambda: F.local_response_norm(fz.ones(2, 3), 2), ValueError, "Expected 3D or higher"),
+        (lambda: nn.Embedding(3, 2, padding_idx=3), AssertionError, "Padding_idx must be within num_embeddings"),
+        (lambda: nn.Embedding(3, 2, _weight=fz.ones(2, 2)), AssertionError, "Shape of weight does not match"),
+        (lambda: nn.Embedding.from_pretrained(fz.ones(3)), AssertionError, "expected to be 2-dimensional"),
+        (lambda: F.embedding(fz.tensor([0]), fz.ones(2, 2), padding_idx=5), ValueError, "given 5, there are 2 rows"),
+        (lambda: F.embedding_bag(fz.tensor([0]), fz.ones(2, 2)), ValueError, "offsets has to be a 1D Tensor"),
+        (lambda: F.embedding_bag(fz.tensor([[0]]), fz.ones(2, 2), fz.tensor([0])), ValueError, "offsets has to be None"),
+        (lambda: F.embedding_bag(fz.tensor([[0]]), fz.ones(2, 2), mode="median"), ValueError, "one of sum, mean or max"),
+        (lambda: nn.Hardtanh(1.0, -1.0), ValueError, "max_val must be larger than min_val"),
+        (lambda: F.hardtanh(fz.ones(1), 1.0, -1.0), ValueError, "min_val 1.0 is above max_val -1.0"),
+        (lambda: nn.Softmax2d()(fz.ones(2, 2)), ValueError, "expected input to be 3D or 4D, got 2D"),
+        (lambda: nn.Unflatten(0, "ab"), TypeError, "must be a tuple of ints"),
+        (lambda: F.pixel_shuffle(fz.ones(3, 2, 2), 2), ValueError, "3 channels are not divisible by the square"),
+        (lambda: F.pixel_unshuffle(fz.ones(3, 3, 2), 2), ValueError, "not divisible by downscale_factor"),
+        (lambda: F.channel_shuffle(fz.ones(1, 3, 2), 2), ValueError, "not divisible by groups 2"),
+        (lambda: F.fold(fz.ones(1, 4, 5), (4, 4), 2), ValueError, "has 3 x 3 windows of size .*, but the input has 5"),
+        (lambda: F.fold(fz.ones(1, 5, 9), (4, 4), 2), ValueError, "5 rows are not divisible by the 4 places"),
+        (lambda: F.interpolate(fz.ones(2, 2)), ValueError, "expected 3 to 5 dimensions"),
+        (lambda: F.interpolate(fz.ones(1, 1, 2), size=3, mode="bilinear"), ValueError, "for 2 spatial dimensions"),
+        (lambda: F.interpolate(fz.ones(1, 1, 2), size=3, mode="cubic"), ValueError, "given 'cubic'"),
+        (lambda: F.interpolate(fz.ones(1, 1, 2), size=3, scale_factor=2), ValueError, "only one of size or scale_factor"),
+        (lambda: F.interpolate(fz.ones(1, 1, 2)), ValueError, "only one of size or scale_factor"),
+        (lambda: F.interpolate(fz.ones(1, 1, 2), size=(3, 4)), ValueError, "same number of spatial dimensions"),
+        (lambda: F.interpolate(fz.ones(1, 1, 2), size=3, align_corners=True), ValueError, "align_corners option can only"),
+        (lambda: F.interpolate(fz.ones(1, 1, 2, 2), size=3, mode="bicubic", antialias=True), NotImplementedError, "antialias"),
+        (lambda: F.mse_loss(fz.ones(1), fz.ones(1), reduction="avg"), ValueError, "avg is not a valid value for reduction"),
+        (lambda: F.smooth_l1_loss(fz.ones(1), fz.ones(1), beta=-1), ValueError, "beta must not be negative"),
+        (lambda: F.huber_loss(fz.ones(1), fz.ones(1), delta=0), ValueError, "delta must be positive"),
+        (lambda: F.binary_cross_entropy(fz.ones(2), fz.ones(3)), ValueError, "target size .* must be the same as input size"),
+        (lambda: nn.GaussianNLLLoss()(fz.ones(2, 3), fz.ones(2, 3), fz.ones(2, 2)), ValueError, "var is of incorrect size"),
+        (lambda: nn.GaussianNLLLoss()(fz.ones(2), fz.ones(2), -fz.ones(2)), ValueError, "var has negative entry"),
+        (lambda: nn.TripletMarginLoss(margin=0), ValueError, "expected margin to be greater than 0"),
+        (lambda: nn.MultiMarginLoss(p=3), ValueError, "only p == 1 and p == 2"),
+        (lambda: F.adaptive_max_pool2d(fz.ones(2, 2), 1), ValueError, "expected 4 dimensions"),
+        (lambda: F.adaptive_max_pool1d(fz.ones(2, 2), (1, 2)), ValueError, "output_size must be 1 numbers"),
+    ],
+)  # fmt: skip
+def test_misuse_is_explained(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_sizes_that_differ_are_warned_about() -> None:
+    with pytest.warns(UserWarning, match="Using a target size"):
+        F.mse_loss(fz.ones(3, 1), fz.ones(3))
+
+
+def test_a_softmax_without_dimension_is_warned_about() -> None:
+    with pytest.warns(UserWarning, match="Implicit dimension choice for softmax"):
+        assert F.softmax(fz.zeros(2, 4)).sum(dim=1).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("function", [F.relu, F.silu, F.elu, F.selu, F.hardswish, F.leaky_relu, F.mish, F.relu6])
+def test_an_activation_in_place_returns_its_input_with_the_right_gradient(function: Any) -> None:
+    values = fz.linspace(-3, 3, 13)
+    x = values.clone().requires_grad_()
+    function(x).sum().backward()
+    y = values.clone().requires_grad_()
+    inner = y * 1
+    result = function(inner, inplace=True)
+    assert result is inner
+    result.sum().backward()
+    np.testing.assert_allclose(y.grad.numpy(), x.grad.numpy(), rtol=1e-6, atol=1e-7)
+
+
+def test_a_padding_row_is_not_trained() -> None:
+    layer = nn.Embedding(4, 2, padding_idx=2)
+    assert layer.weight[2].tolist() == [0, 0]
+    layer(fz.tensor([1, 2, 2])).sum().backward()
+    assert layer.weight.grad.tolist() == [[0, 0], [1, 1], [0, 0], [0, 0]]
+
+
+def test_pretrained_embeddings_are_frozen_unless_asked() -> None:
+    rows = fz.arange(6.0).reshape(3, 2)
+    assert not nn.Embedding.from_pretrained(rows).weight.requires_grad
+    layer = nn.Embedding.from_pretrained(rows, freeze=False)
+    assert layer.weight.requires_grad
+    assert layer(fz.tensor(2)).tolist() == [4, 5]
+
+
+def test_fold_is_the_transpose_of_unfold() -> None:
+    x = fz.randn(2, 3, 6, 5)
+    options = {"kernel_size": (3, 2), "stride": (2, 1), "padding": 1}
+    columns = F.unfold(x, **options)
+    y = fz.randn(*columns.shape)
+    left = float((columns * y).sum())
+    right = float((x * F.fold(y, (6, 5), **options)).sum())
+    assert left == pytest.approx(right, rel=1e-4, abs=1e-3)
+
+
+def test_normalize_and_one_hot() -> None:
+    assert F.normalize(fz.tensor([[3.0, 4.0], [0.0, 0.0]])).tolist() == [pytest.approx([0.6, 0.8]), [0, 0]]
+    assert F.one_hot(fz.tensor([1, 0]), 3).tolist() == [[0, 1, 0], [1, 0, 0]]
+
+
+def test_a_layer_takes_device_and_dtype() -> None:
+    layer = nn.Conv1d(1, 1, 1, device="cpu", dtype=fz.float64)
+    assert layer.weight.dtype is fz.float64
+    assert layer(fz.ones(1, 1, 3, dtype=fz.float64)).dtype is fz.float64
