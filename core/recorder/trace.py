@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, final
 
@@ -158,6 +158,7 @@ class Recorder:
         self._grads: dict[int, tuple[Tensor, Any]] = {}
         self._muted = 0
         self._counts: dict[str, int] = {}
+        self._labels: dict[str, Symbol] = {}
 
     # ------------------------------------------------------------------------------------------------------------- recording
 
@@ -218,21 +219,32 @@ class Recorder:
 
     # ---------------------------------------------------------------------------------------------------- tensors from outside
 
-    def input(self, name: str, t: Tensor, text: str, static: Sequence[int] | None) -> Tensor:
-        """A stand-in for an argument, with a symbol for each of its sizes that is not static."""
+    def input(self, name: str, t: Tensor, text: str, free: Mapping[int, str]) -> Tensor:
+        """A stand-in for an argument, with a symbol for each of its `free` axes (axis -> label, "" for none)."""
         shape: list[Any] = list(t._a.shape)
         symbols = {}
-        for axis, n in enumerate(shape):
-            if static is None or axis not in static:
-                symbol = Symbol(f"{name}{axis}", hint=n, text=f"{text}.shape[{axis}]")
-                shape[axis] = symbol.size
-                symbols[symbol] = axis
+        for axis, label in free.items():
+            symbol = Symbol(label or f"{name}{axis}", hint=shape[axis], text=f"{text}.shape[{axis}]")
+            shape[axis] = symbol.size
+            symbols[symbol] = axis
+            if label:
+                self._share(label, symbol)
         value = Value(self._fresh_name(name), Spec(tuple(shape), t.dtype), kind="input")
         self.graph.inputs.append(value)
         self.graph.symbols.update({symbol: Origin(value, axis) for symbol, axis in symbols.items()})
         stand_in = wrap(TracedArray(value), self.device)
         stand_in._rg = t._rg
         return stand_in
+
+    def _share(self, label: str, symbol: Symbol) -> None:
+        """Axes with the same label have the same size: a condition like any other."""
+        first = self._labels.setdefault(label, symbol)
+        if first.hint != symbol.hint:
+            raise ArgumentError(
+                f"dynamic_shapes: {first.text} and {symbol.text} are both called {label!r} but are {first.hint} and {symbol.hint}"
+            )
+        if first is not symbol:
+            self.guard(first.size == symbol.size)
 
     def capture(self, t: Tensor) -> TracedArray:
         """The stand-in of an eager tensor: always the same one for the same tensor."""
@@ -515,7 +527,8 @@ def trace(
             Arguments that are not tensors are fixed.
         input_names: names for the tensors among the arguments (default: the parameter names of the function).
         dynamic_shapes: "auto": every size of every input may change, unless the program fixes it (see `program.graph.guards`).
-            None: all sizes are those of the examples. Or, per input name, the axes that may change: {"x": {0: "batch"}}.
+            None: all sizes are those of the examples. Or, per input name, the axes that may change: {"x": [0, 1]}, or with names
+            for them, {"x": {0: "batch"}}; axes of one name have one size.
 
     Raises RecordError where the program needs the numbers of a tensor (`if x.sum() > 0`, `int(x.max())`), naming the line.
 
@@ -533,6 +546,7 @@ def trace(
     if input_names is not None and len(names) != len(positions):
         raise ArgumentError(f"trace: {len(names)} input names for {len(positions)} tensors")
     names = names or [_identifier(parameter_names[i]) for i in positions]
+    _check_dynamic_shapes(dynamic_shapes, names)
     device: Any = next((leaves[i]._dev for i in positions), device_of("cpu"))
     if device.recording:
         device = device.real
@@ -540,7 +554,7 @@ def trace(
     for module in _modules_of(fn):
         recorder.know_module(module)
     stand_ins = [
-        recorder.input(name, leaves[i], name, _static_axes(name, leaves[i], dynamic_shapes))
+        recorder.input(name, leaves[i], name, _free_axes(name, leaves[i], dynamic_shapes))
         for name, i in zip(names, positions, strict=True)
     ]
     given = list(leaves)
@@ -606,17 +620,24 @@ def _identifier(name: str) -> str:
     return "".join(c if c.isalnum() or c == "_" else "_" for c in name) or "x"
 
 
-def _static_axes(name: str, t: Tensor, dynamic_shapes: Any) -> list[int] | None:
-    """The axes that keep the example's size; None: none of them."""
-    if dynamic_shapes == "auto":
-        return None
-    axes = range(len(t._a.shape))
-    if dynamic_shapes is None:
-        return list(axes)
+def _free_axes(name: str, t: Tensor, dynamic_shapes: Any) -> dict[int, str]:
+    """The axes whose size may change, with the labels they were given ("" for none)."""
+    rank = len(t._a.shape)
+    given = range(rank) if dynamic_shapes == "auto" else (dynamic_shapes or {}).get(name) or ()
+    wrong = [axis for axis in given if not isinstance(axis, int) or not -rank <= axis < rank]
+    if wrong:
+        raise ArgumentError(f"dynamic_shapes: {name} has {rank} dimensions, so there is no axis {wrong[0]!r}")
+    return {axis % rank: (given[axis] or "") if isinstance(given, dict) else "" for axis in given}
+
+
+def _check_dynamic_shapes(dynamic_shapes: Any, names: Sequence[str]) -> None:
+    if dynamic_shapes is None or dynamic_shapes == "auto":
+        return
     if not isinstance(dynamic_shapes, dict):
         raise ArgumentError(f"dynamic_shapes: 'auto', None, or {{input name: axes}}, given {dynamic_shapes!r}")
-    free = dynamic_shapes.get(name) or ()
-    return [i for i in axes if i not in free and i - len(axes) not in free]
+    unknown = [name for name in dynamic_shapes if name not in names]
+    if unknown:
+        raise ArgumentError(f"dynamic_shapes: there is no input {unknown[0]!r}; the inputs are {', '.join(map(repr, names))}")
 
 
 def _name_of(fn: Any) -> str:

@@ -1,0 +1,57 @@
+"""Which sizes of a recorded program may change: `dynamic_shapes` of `fz.jit.trace`."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+import frazil as fz
+from frazil.errors import ArgumentError, RecordError
+
+
+def row_sums_plus(x, y):
+    return x.sum(1) + y
+
+
+ARGS = (fz.ones(3, 4), fz.ones(3))
+
+
+def inputs(dynamic_shapes) -> list[str]:
+    program = fz.jit.trace(row_sums_plus, ARGS, dynamic_shapes=dynamic_shapes)
+    return [f"{value.name}: {value.spec}" for value in program.graph.inputs]
+
+
+@pytest.mark.parametrize(
+    ("dynamic_shapes", "x", "y"),
+    [
+        ("auto", "float32[x0, x1]", "float32[y0]"),
+        (None, "float32[3, 4]", "float32[3]"),
+        ({"x": [1]}, "float32[3, x1]", "float32[3]"),
+        ({"x": [-2], "y": (0,)}, "float32[x0, 4]", "float32[y0]"),
+        ({"x": {0: "batch", 1: None}, "y": {0: "batch"}}, "float32[batch, x1]", "float32[batch]"),
+    ],
+)
+def test_the_axes_that_may_change_and_their_names(dynamic_shapes, x, y):
+    assert inputs(dynamic_shapes) == [f"x: {x}", f"y: {y}"]
+
+
+def test_axes_of_one_name_have_one_size():
+    program = fz.jit.trace(lambda x, y: (x + 1, y + 1), (fz.ones(3), fz.ones(3)), dynamic_shapes={"x": {0: "n"}, "y": {0: "n"}})
+    program(fz.ones(5), fz.ones(5))
+    with pytest.raises(RecordError, match=re.escape("x.shape[0] == y.shape[0] is True")):
+        program(fz.ones(5), fz.ones(4))
+
+
+@pytest.mark.parametrize(
+    ("dynamic_shapes", "message"),
+    [
+        ({"X": {0: "batch"}}, "dynamic_shapes: there is no input 'X'; the inputs are 'x', 'y'"),
+        ({"x": {2: "batch"}}, "dynamic_shapes: x has 2 dimensions, so there is no axis 2"),
+        ({"x": {0: "n", 1: "n"}}, "dynamic_shapes: x.shape[0] and x.shape[1] are both called 'n' but are 3 and 4"),
+        ([0], "dynamic_shapes: 'auto', None, or {input name: axes}, given [0]"),
+    ],
+)
+def test_mistakes(dynamic_shapes, message):
+    with pytest.raises(ArgumentError, match=f"^{re.escape(message)}$"):
+        inputs(dynamic_shapes)
