@@ -80,7 +80,6 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "isnan": np.isnan,
     "isinf": np.isinf,
     "isfinite": np.isfinite,
-    "where": np.where,
 }
 
 
@@ -182,6 +181,13 @@ def erf(x: Array) -> Array:
     far = np.asarray(np.clip(size, 1.0, 7.0))
     large = 1.0 - np.exp(-far * far) * _polynomial(_ERFC_P, far) / _polynomial(_ERFC_Q, far)
     return np.copysign(np.where(size < 1.0, small, large), x)
+
+
+@kernel
+def where(c: Array, a: Array, b: Array) -> Array:
+    if c.dtype.kind != "b":
+        raise TypeError("the condition is not bool")
+    return np.where(c, a, b)
 
 
 @kernel
@@ -576,6 +582,8 @@ def cross_entropy(
     ignore_index: int = -100,
     label_smoothing: float = 0.0,
 ) -> Array:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError("unknown reduction")
     if target.dtype.kind == "f":
         return _soft_cross_entropy(x, target, weight, reduction, label_smoothing)
     rows, classes, kept = _class_rows(x, target, ignore_index)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import dtypes
 from ..errors import DimError, DTypeError, ShapeError
 from ..recorder.sizes import broadcast_shapes, prod, same
 from ..table import Spec
+from ..tensor import Tensor
 
 __all__ = ["broadcast_shapes", "prod", "same"]
 
@@ -73,6 +74,21 @@ def require_float(name: str, *specs: Spec | None, hint: str = "convert it with .
     for x in specs:
         if x is not None and x.dtype.kind not in "fc":
             raise DTypeError(f"{name}: x must be floating, given {x}; {hint}")
+
+
+def float_like(name: str) -> Callable[..., Spec]:
+    """The rule of an op whose result is like its first input, which must be floating."""
+
+    def rule(x: Spec, *_: Spec, **__: Any) -> Spec:
+        require_float(name, x)
+        return like(x)
+
+    return rule
+
+
+def specs(*tensors: Tensor | None) -> list[Spec | None]:
+    """What a rule sees of tensors, for bodies that make the checks of their rule."""
+    return [None if t is None else Spec(tuple(t._a.shape), t.dtype) for t in tensors]
 
 
 def require_ndim(name: str, x: Spec, *allowed: int, what: str = "x") -> None:

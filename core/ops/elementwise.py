@@ -23,7 +23,7 @@ _INTS = [S(ints(3, 4), ints(4), grad=False)]
     vjp=(lambda g: g, lambda g: g),
     promote="common",
     samples=[*_PAIRS, *_INTS, S(bools(4), bools(4), grad=False), S.of(_SPECIAL, _SPECIAL[::-1])],
-    errors=[E(S((3, 4), (5,)), "add: .*(3, 4).*(5)")],
+    errors=[E(S((3, 4), (5,)), r"add: The size of tensor a \(4\) must match the size of tensor b \(5\)")],
     methods=["__add__", "__radd__"],
     inplace=True,
 )
@@ -980,7 +980,7 @@ def _no_floats(name: str, *specs: Spec) -> Spec:
     samples=_BITS,
     methods=["__and__", "__rand__", "bitwise_and"],
     inplace=True,
-    errors=[E(S(3, 3), "bitwise_and: missing"), E(S((3,), (3,)), "bitwise_and: only integer")],
+    errors=[E(S((3,), (3,)), "bitwise_and: only integer")],
     exact=True,
 )
 def bitwise_and(a, b, /):
@@ -1172,7 +1172,7 @@ def nan_to_num(x, /, *, nan: float = 0.0, posinf: float | None = None, neginf: f
     vjp=lambda g: g,  # the engine casts it back
     canon=lambda x, *, dtype: {"dtype": dtypes.as_dtype(dtype)},
     samples=[
-        S(3, dtype="float32"),
+        S(3, dtype="float32", grad=False),
         S(3, dtype="float64"),
         S(3, grad=False, dtype="int64"),
         S.ints(4, dtype="float32"),

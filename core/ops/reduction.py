@@ -9,7 +9,7 @@ from .. import dtypes
 from ..errors import ArgumentError, ShapeError
 from ..table import E, S, Spec, floats, function, op, primitive
 from ..tensor import Tensor
-from .common import checked_dim, checked_dims, numel, reduced, require_float
+from .common import checked_dim, checked_dims, numel, reduced, require_float, specs
 from .elementwise import abs_, cast, clone, eq, exp, isfinite, log, maximum, minimum, ne, pow_, sqrt, square, where
 
 _REDUCE = [
@@ -86,11 +86,22 @@ def count(shape: Any, dim: Any) -> Any:
     return numel([n for i, n in enumerate(shape) if dim is None or i in dim])
 
 
+def _mean_rule(x: Spec, *, dim: Any, keepdim: bool, dtype: Any) -> Spec:
+    require_float("mean", x if dtype is None else Spec(x.shape, dtype))
+    return Spec(reduced(x, dim, keepdim), dtype or x.dtype)
+
+
 @op(
     vjp=lambda g, x_shape, dim, keepdim: _expanded(g / count(x_shape, dim), x_shape, dim, keepdim),
     canon=_canon_typed("mean"),
-    samples=[*[s for s in _REDUCE if s.args[0].kind == "f"], S.of([[1.0, math.nan]], dim=1), S(0), S.ints(3, dtype="float32")],
+    samples=[
+        *[s for s in _REDUCE if s.args[0].kind == "f"],
+        S.of([[1.0, math.nan]], dim=1),
+        S(0, grad=False),
+        S.ints(3, dtype="float32"),
+    ],
     errors=[E(S.ints(3), "mean: x must be floating")],
+    rule=_mean_rule,
 )
 def mean(x, /, *, dim=None, keepdim=False, dtype=None):
     """Arithmetic mean over `dim` (one, several, or all).
@@ -99,9 +110,9 @@ def mean(x, /, *, dim=None, keepdim=False, dtype=None):
     >>> fz.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(1)
     tensor([1.5000, 4.5000])
     """
+    _mean_rule(*specs(x), dim=dim, keepdim=keepdim, dtype=dtype)
     if dtype is not None:
         x = cast(x, dtype=dtype)
-    require_float("mean", Spec(x._a.shape, x.dtype))
     return sum_(x, dim=dim, keepdim=keepdim) / count(x._a.shape, dim)
 
 
@@ -228,6 +239,8 @@ def _product_of_others(x: Tensor, dim: int) -> Tensor:
     from .shape import cat, flip, narrow
 
     n = x._a.shape[dim]
+    if isinstance(n, int) and n == 0:
+        return x
     edge = full_like(narrow(x, dim, 0, 1), 1)
     before = cat([edge, narrow(cumprod(x, dim=dim), dim, 0, n - 1)], dim=dim)
     after = cat([edge, narrow(cumprod(flip(x, (dim,)), dim=dim), dim, 0, n - 1)], dim=dim)
@@ -534,18 +547,18 @@ def _select_vjp(g: Any, y: Any, x_shape: Any, dim: int) -> Tensor:
         "stable": True,
     },
     samples=[
-        S(3, 5),
+        S(3, 5, dim=-1),
         S(3, 5, dim=0, descending=True),
-        S.ints(9, low=0, high=3),
-        S.ints(9, low=0, high=3, descending=True),
-        S(0),
-        S(),
-        S.of([2.0, math.nan, 1.0]),
+        S.ints(9, low=0, high=3, dim=0),
+        S.ints(9, low=0, high=3, dim=0, descending=True),
+        S(0, dim=0),
+        S(dim=-1),
+        S.of([2.0, math.nan, 1.0], dim=0),
     ],
     methods=[],
     public=False,
 )
-def sort_values(x, /, *, dim=-1, descending=False, stable=True):
+def sort_values(x, /, *, dim, descending=False, stable=True):
     """Values in order along `dim` and their indices; equal ones keep their order."""
     return Spec(x.shape, x.dtype), Spec(x.shape, dtypes.int64)
 
@@ -588,12 +601,12 @@ def _topk_rule(x: Spec, k: Any, dim: int) -> tuple[Spec, Spec]:
         "largest": bool(largest),
         "sorted": True,
     },
-    samples=[S(3, 5, k=2), S(3, 5, k=3, dim=0, largest=False), S(4, k=0), S.ints(9, k=4)],
-    errors=[E(S(3, k=4), "topk: k=4 of 3 elements")],
+    samples=[S(3, 5, k=2, dim=-1), S(3, 5, k=3, dim=0, largest=False), S(4, k=0, dim=0), S.ints(9, k=4, dim=0)],
+    errors=[E(S(3, k=4, dim=0), "topk: k=4 of 3 elements")],
     methods=[],
     public=False,
 )
-def topk_values(x, /, *, k, dim=-1, largest=True, sorted=True):
+def topk_values(x, /, *, k, dim, largest=True, sorted=True):
     """The k largest (or smallest) along `dim`, in order, and their indices."""
     return _topk_rule(x, k, dim)
 
@@ -665,7 +678,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 
     if dim is None:
         flat = flatten(input)
-        return sort_values(flat)[0][(flat.shape[0] - 1) // 2]
+        return sort_values(flat, dim=0)[0][(flat.shape[0] - 1) // 2]
     dim = checked_dim("median", dim, len(input._a.shape))
     ordered = sort_values(input, dim=dim)
     middle = (input.shape[dim] - 1) // 2
