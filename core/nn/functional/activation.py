@@ -30,7 +30,7 @@ softshrink: Callable[..., Tensor] = table.softshrink
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half of `input` along `dim` times the sigmoid of the second."""
-    return table.glu(input, dim=dim)  # type: ignore[no-any-return]
+    return table.glu(input, dim=dim)
 
 
 def _apply(op: Callable[..., Any], input: Tensor, inplace: bool, **attributes: Any) -> Tensor:
