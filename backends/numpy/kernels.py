@@ -200,7 +200,7 @@ def cast(x: Array, *, dtype: Any) -> Array:
 
 @kernel
 def copy(x: Array) -> Array:
-    return np.array(x)
+    return np.array(x, order="C")  # `contiguous()` counts on the order
 
 
 @kernel
@@ -530,7 +530,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 @kernel
 def softmax(x: Array, *, dim: int) -> Array:
-    if not x.ndim:
+    if not x.ndim or not x.size:
         return np.exp(x - x)
     y = np.subtract(x, np.maximum.reduce(x, dim, keepdims=True))
     np.exp(y, out=y)
@@ -661,7 +661,7 @@ def class_cross_entropy_grad(
 
 @kernel
 def log_softmax(x: Array, *, dim: int) -> Array:
-    if not x.ndim:
+    if not x.ndim or not x.size:
         return x - x
     y = np.subtract(x, np.maximum.reduce(x, dim, keepdims=True))
     y -= np.log(np.add.reduce(np.exp(y), dim, keepdims=True))
