@@ -31,6 +31,7 @@ def gradcheck(
     *,
     directions: int = 2,
     seed: int = 0,
+    constant: bool = False,
     **_unused: Any,
 ) -> bool:
     """Compare the gradients of `func` with central differences along random directions.
@@ -39,6 +40,7 @@ def gradcheck(
         inputs: tensors (those that require grad must be float64) and anything else.
         eps: step of the difference.
         directions: how many random directions to try per input.
+        constant: whether a function none of whose results requires grad is right if differences are 0 too, instead of an error.
 
     Raises AutogradError with both numbers when they differ, or returns False with `raise_exception=False`.
 
@@ -58,15 +60,16 @@ def gradcheck(
                 f"gradcheck: input {i} is {given[i].dtype.name}; differences are only sharp enough in float64: .double()"
             )
     outs = _outputs(func, given)
-    from ..creation import tensor
+    from ..creation import tensor, zeros_like
 
     weights = [tensor(rng.standard_normal(tuple(y.shape)), dtype=y.dtype, device=y.device) for y in outs]
     outs_rg = [(y, w) for y, w in zip(outs, weights, strict=True) if y.requires_grad]
-    if not outs_rg:
+    if not outs_rg and not constant:
         raise AutogradError("gradcheck: no output requires grad")
-    analytic = grad(
-        [y for y, _ in outs_rg], [given[i] for i in checked], [w for _, w in outs_rg], allow_unused=True, materialize_grads=True
-    )
+    leaves = [given[i] for i in checked]
+    analytic: Sequence[Any] = [zeros_like(x) for x in leaves]
+    if outs_rg:
+        analytic = grad([y for y, _ in outs_rg], leaves, [w for _, w in outs_rg], allow_unused=True, materialize_grads=True)
 
     def projected(shifted: Sequence[Any]) -> float:
         with no_grad():
@@ -119,4 +122,4 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
     # Inside `first` gradients must be recorded even where gradcheck evaluates without recording.
     from .modes import enable_grad
 
-    return gradcheck(enable_grad()(first), (*given, *weights), **options)
+    return gradcheck(enable_grad()(first), (*given, *weights), constant=True, **options)

@@ -116,7 +116,14 @@ def _silu_vjp(g: Any, x: Any) -> Any:
     return g * (s * (x * (1 - s) + 1))
 
 
-@op(vjp=_silu_vjp, rule=float_like("silu"), samples=_SAMPLES, errors=[E(S.ints(3), "silu: x must be floating")], methods=[], public=False)
+@op(
+    vjp=_silu_vjp,
+    rule=float_like("silu"),
+    samples=_SAMPLES,
+    errors=[E(S.ints(3), "silu: x must be floating")],
+    methods=[],
+    public=False,
+)
 def silu(x, /):
     """x * sigmoid(x), also called swish."""
     require_float("silu", *specs(x))

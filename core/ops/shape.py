@@ -404,7 +404,8 @@ def _zeros_around(g: Tensor, x_shape: Any, starts: Any, stops: Any, steps: Any) 
 )
 def slice_scatter(x, src, /, *, starts, stops, steps):
     """A copy of x with x[start:stop:step] replaced by src, which has exactly that shape."""
-    return like(x)
+    region = tuple(_slice_size(*bounds) for bounds in zip(starts, stops, steps, strict=True))
+    return _scattered("slice_scatter", x, src, region)
 
 
 def _zeros_of(g: Tensor, shape: Any) -> Tensor:
@@ -497,11 +498,19 @@ def _canon_diagonal(x: Tensor, *, offset: int, dim1: int, dim2: int) -> dict[str
     return {"offset": int(offset), "dim1": a, "dim2": b}
 
 
-def _diagonal_size(shape: Any, offset: int, dim1: int, dim2: int) -> Any:
+def _diagonal_shape(x: Spec, offset: int, dim1: int, dim2: int) -> tuple[Any, ...]:
     from ..recorder.sizes import size_max, size_min
 
-    rows, columns = shape[dim1], shape[dim2]
-    return size_max(size_min(rows + builtins.min(offset, 0), columns - builtins.max(offset, 0)), 0)
+    rows, columns = x.shape[dim1], x.shape[dim2]
+    size = size_max(size_min(rows + builtins.min(offset, 0), columns - builtins.max(offset, 0)), 0)
+    return (*(n for i, n in enumerate(x.shape) if i not in (dim1, dim2)), size)
+
+
+def _scattered(name: str, x: Spec, src: Spec, region: tuple[Any, ...]) -> Spec:
+    """The result of writing `src` into a region of `x`."""
+    if len(src.shape) != len(region) or any(not same(m, n) and m != n for m, n in zip(src.shape, region, strict=True)):
+        raise ShapeError(f"{name}: the region of {x} has shape {list(region)}, but src is {src}")
+    return like(x)
 
 
 @primitive(
@@ -518,8 +527,9 @@ def diagonal(x, /, *, offset: int = 0, dim1: int = 0, dim2: int = 1):
     >>> fz.tensor([[1, 2], [3, 4]]).diagonal()
     tensor([1, 4])
     """
-    rest = tuple(n for i, n in enumerate(x.shape) if i not in (dim1, dim2))
-    return Spec((*rest, _diagonal_size(x.shape, offset, dim1, dim2)), x.dtype)
+    if len(x.shape) < 2:
+        raise DimError(f"diagonal: needs two different dimensions, given dim1={dim1}, dim2={dim2} of {x}")
+    return Spec(_diagonal_shape(x, offset, dim1, dim2), x.dtype)
 
 
 @primitive(
@@ -540,7 +550,7 @@ def diagonal(x, /, *, offset: int = 0, dim1: int = 0, dim2: int = 1):
 )
 def diagonal_scatter(x, src, /, *, offset: int, dim1: int, dim2: int):
     """A copy of x with a diagonal replaced by src."""
-    return like(x)
+    return _scattered("diagonal_scatter", x, src, _diagonal_shape(x, offset, dim1, dim2))
 
 
 @op(
@@ -698,7 +708,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise ArgumentError(f"chunk: chunks must be positive, given {chunks}")
     n = input._a.shape[dim]
-    if not isinstance(n, int) and same(n % chunks, 0):
+    if not isinstance(n, int) and n % chunks == 0:
         return split(input, [n // chunks] * chunks, dim)
     size = builtins.max(-(-int(n) // chunks), 1)
     return split(input, size, dim)

@@ -53,7 +53,13 @@ def assert_close(
     if (rtol is None) != (atol is None):
         raise ArgumentError("assert_close: give both rtol and atol, or neither")
     prefix = "" if msg is None else f"{msg}: "
-    options: dict[str, Any] = {"rtol": rtol, "atol": atol, "equal_nan": equal_nan, "check_device": check_device, "check_dtype": check_dtype}
+    options: dict[str, Any] = {
+        "rtol": rtol,
+        "atol": atol,
+        "equal_nan": equal_nan,
+        "check_device": check_device,
+        "check_dtype": check_dtype,
+    }
     if isinstance(expected, Mapping):
         if not isinstance(actual, Mapping) or actual.keys() != expected.keys():
             raise AssertionError(f"{prefix}actual is {_keys(actual)}, expected {_keys(expected)}")

@@ -1,8 +1,8 @@
 """What every op of the table must compute: plain NumPy in float64, one function per op, written from the definition.
 
-`REFERENCE[name](*arrays, **attributes)` takes the inputs as NumPy arrays (floats as float64, None for a tensor left out) and the canonical
-attributes, and gives the result (a tuple for several). It says nothing about dtypes: those are the business of the op's rule. The ops of
-`OF_DTYPE` compute with the limits of the dtype: their reference takes floats as they are.
+`REFERENCE[name](*arrays, **attributes)` takes the inputs as NumPy arrays (floats as float64, None for a tensor left out) and
+the canonical attributes, and gives the result (a tuple for several). It says nothing about dtypes: those are the business of the
+op's rule. The ops of `OF_DTYPE` compute with the limits of the dtype: their reference takes floats as they are.
 """
 
 from __future__ import annotations
@@ -121,7 +121,8 @@ REFERENCE.update(
         "minimum": lambda a, b: np.where(a != a, a, np.where(b != b, b, np.where(a < b, a, b))),
         "floor_divide": each(lambda a, b: _floor_divide(a, b)),
         "remainder": each(lambda a, b: a % b),
-        "fmod": each(lambda a, b: int(math.fmod(a, b)) if isinstance(a, int) and isinstance(b, int) else math.fmod(a, b)), "power": each(lambda a, b: a**b if not (isinstance(a, float) and a == 0 and b < 0) else math.inf),
+        "fmod": each(lambda a, b: int(math.fmod(a, b)) if isinstance(a, int) and isinstance(b, int) else math.fmod(a, b)),
+        "power": each(lambda a, b: a**b if not (isinstance(a, float) and a == 0 and b < 0) else math.inf),
         "atan2": each(math.atan2),
         "hypot": each(math.hypot),
         "logaddexp": each(lambda a, b: max(a, b) + math.log1p(math.exp(-abs(a - b)))),
@@ -204,12 +205,14 @@ REFERENCE.update(
         "elu": lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)),
         "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
         "celu": lambda x, alpha: np.maximum(x, 0) + np.minimum(alpha * np.expm1(x / alpha), 0),
-        "hardtanh": lambda x, min_val, max_val: np.where(x < min_val, min_val, np.where(x > max_val, max_val, x)), "hardsigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
+        "hardtanh": lambda x, min_val, max_val: np.where(x < min_val, min_val, np.where(x > max_val, max_val, x)),
+        "hardsigmoid": lambda x: np.clip(x / 6 + 0.5, 0, 1),
         "hardswish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
         "softsign": lambda x: x / (1 + np.abs(x)),
         "log_sigmoid": lambda x: -_softplus(-x),
         "hardshrink": lambda x, lambd: np.where((x >= -lambd) & (x <= lambd), 0, x),
-        "softshrink": lambda x, lambd: np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * 0)), "tanhshrink": lambda x: x - np.tanh(x),
+        "softshrink": lambda x, lambd: np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * 0)),
+        "tanhshrink": lambda x: x - np.tanh(x),
         "threshold": lambda x, threshold, value: np.where(x <= threshold, value, x),
     }
 )
@@ -500,7 +503,8 @@ REFERENCE.update(
         "expand": lambda x, shape: np.zeros(shape, x.dtype) + x,
         "slice": lambda x, starts, stops, steps: x[_slices(starts, stops, steps)],
         "select": _select,
-        "flip": lambda x, dims: x[tuple(slice(None, None, -1) if d in dims else slice(None) for d in range(x.ndim))], "tril": lambda x, diagonal: _triangle(x, lambda i, j: j - i <= diagonal),
+        "flip": lambda x, dims: x[tuple(slice(None, None, -1) if d in dims else slice(None) for d in range(x.ndim))],
+        "tril": lambda x, diagonal: _triangle(x, lambda i, j: j - i <= diagonal),
         "triu": lambda x, diagonal: _triangle(x, lambda i, j: j - i >= diagonal),
         "index": lambda x, *indices: x.reshape(-1)[_places(x, indices)],
         "nonzero_positions": lambda x: np.array([p for p in np.ndindex(*x.shape) if x[p] != 0], np.int64).reshape(-1, x.ndim),

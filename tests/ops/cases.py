@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import frazil as fz
-import frazil.transfer  # (registers the op of tensors that move between devices)
+import frazil.recorder.trace
+import frazil.transfer  # these two register ops when they are first used
 from frazil.dispatch import run
 from frazil.table import OPS, Op, S
 
