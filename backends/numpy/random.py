@@ -114,11 +114,13 @@ def _box_muller(radius: np.ndarray, angle: np.ndarray, unit: float, out: np.ndar
     np.sqrt(radius, out=radius)
     angle += 0.5
     angle *= unit
-    angle *= 2 * math.pi
     pairs = np.empty((radius.size, 2), out.dtype)
-    wave = np.cos(angle)
+    wave = 0.25 - angle  # exact, so its sine is the cosine of the angle, as the op's body has it
+    wave *= 2 * math.pi
+    np.sin(wave, out=wave)
     wave *= radius
     pairs[:, 0] = wave
+    angle *= 2 * math.pi
     np.sin(angle, out=wave)
     wave *= radius
     pairs[:, 1] = wave

@@ -15,7 +15,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from ..table import E, S, Spec, floats, function, ints, op, primitive, values
 from ..tensor import Tensor
 from .common import prod, require_float
-from .elementwise import bitwise_right_shift, cast, cos, log, sin, sqrt
+from .elementwise import bitwise_right_shift, cast, log, sin, sqrt
 from .reduction import argsort, sum_
 from .shape import cat, reshape, slice, unsqueeze
 
@@ -109,7 +109,7 @@ def random_normal(state, /, *, shape, dtype):
     """Standard normal numbers, by pairs from two uniform ones (G. E. P. Box and M. E. Muller, 1958), computed in float64.
 
     The uniform numbers are the middles of 2**32 (float64: 2**52) intervals: never 0 or 1, and no angle is a multiple of a right
-    one, where the last bits of a cosine are the library's choice.
+    one, where the last bits of a sine are the library's choice.
     """
     _check_dtype("random_normal", dtype)
     n = prod(shape)
@@ -121,8 +121,9 @@ def random_normal(state, /, *, shape, dtype):
         unit = 2.0**-52
     near, far = ((cast(_every_second(words, i, pairs), dtype=dtypes.float64) + 0.5) * unit for i in (0, 1))
     radius = sqrt(log(near) * -2.0)
-    angle = far * (2 * math.pi)
-    both = cat([unsqueeze(cos(angle) * radius, 1), unsqueeze(sin(angle) * radius, 1)], dim=1)
+    # The cosine is the sine of the complement, which is exact: onnxruntime has no float64 Cos before 1.29.
+    cosine, sine = (sin(turn * (2 * math.pi)) for turn in (0.25 - far, far))
+    both = cat([unsqueeze(cosine * radius, 1), unsqueeze(sine * radius, 1)], dim=1)
     flat = slice(reshape(both, shape=(2 * pairs,)), starts=(0,), stops=(n,), steps=(1,))
     return reshape(cast(flat, dtype=dtype), shape=tuple(shape))
 
