@@ -524,8 +524,8 @@ def log10(x, /):
     """Logarithm to base 10.
 
     >>> import frazil as fz
-    >>> fz.log10(fz.tensor([1000.0]))
-    tensor([3.])
+    >>> fz.log10(fz.tensor([100.0]))
+    tensor([2.])
     """
     return log(x) * (1 / math.log(10))
 
