@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from frazil import dtypes
-from frazil.recorder.graph import Graph, Node
+from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.sizes import Symbol, evaluate
 from frazil.table import OPS
 
@@ -48,23 +48,29 @@ def first_divergence(
     arrays: Sequence[np.ndarray],
     feeds: Mapping[str, np.ndarray],
     bindings: Mapping[Symbol, int],
+    names: Mapping[Value, str],
 ) -> Divergence | None:
-    """Compare every value that the file has under the graph's name, in order; None when all of them agree."""
+    """Compare every value that has a tensor of its own in the file, in order; None when all of them agree.
+
+    `names` are those of values that are called otherwise in the file: the results.
+    """
     eager = run_graph(graph, arrays)
     exact = exact_values(graph, arrays, eager)
-    found = intermediate_values(proto, graph, feeds)
+    found = intermediate_values(proto, graph, feeds, names)
     for node in graph.nodes:
         for value in node.outputs:
-            if value.name not in found:
+            if value not in found:
                 continue
-            error, excess = exact.excess(value, found[value.name], eager[value].dtype)
+            error, excess = exact.excess(value, found[value], eager[value].dtype)
             if excess > 1:
                 script = reproduction(node, eager, bindings)
                 return Divergence(node, value.name, error, excess, script=script)
     return None
 
 
-def intermediate_values(proto: onnx.ModelProto, graph: Graph, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def intermediate_values(
+    proto: onnx.ModelProto, graph: Graph, feeds: Mapping[str, np.ndarray], names: Mapping[Value, str]
+) -> Values:
     """What onnxruntime computes for every value of the graph that has a tensor of its own in the file."""
     from .verify import run_file
 
@@ -72,9 +78,11 @@ def intermediate_values(proto: onnx.ModelProto, graph: Graph, feeds: Mapping[str
     exposed.CopyFrom(proto)
     there = {name for node in proto.graph.node for name in node.output}
     already = {output.name for output in proto.graph.output}
-    names = [value.name for node in graph.nodes for value in node.outputs if value.name in there]
-    exposed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in already)
-    return run_file(exposed.SerializeToString(), feeds, names)
+    wanted = {value: names.get(value, value.name) for node in graph.nodes for value in node.outputs}
+    wanted = {value: name for value, name in wanted.items() if name in there}
+    exposed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in set(wanted.values()) - already)
+    found = run_file(exposed.SerializeToString(), feeds)
+    return {value: found[name] for value, name in wanted.items()}
 
 
 def reproduction(node: Node, values: Values, bindings: Mapping[Symbol, int]) -> str:

@@ -54,9 +54,9 @@ _TYPE_GIVER = {"Where": 1}
 
 
 def element_type(dtype: dtypes.dtype) -> ir.DataType:
-    """The ONNX element type of a frazil dtype. Raises Unsupported for those ONNX lacks (complex numbers)."""
+    """The ONNX element type of a frazil dtype. Raises Unsupported for those that no operator takes (complex numbers)."""
     if dtype.name not in ELEMENT_TYPES:
-        raise Unsupported(f"ONNX has no tensors of {dtype.name}")
+        raise Unsupported(f"onnxruntime has no operators for {dtype.name}")
     return ELEMENT_TYPES[dtype.name]
 
 

@@ -14,7 +14,7 @@ from frazil.recorder.passes import solve_guards
 from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, substitute
 
 from . import sizes
-from .emit import INT64, Emitter, element_type
+from .emit import ELEMENT_TYPES, INT64, Emitter, element_type
 from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
 from .lowerings import LOWERINGS, Call, Lowering
 
@@ -140,13 +140,21 @@ class _Lowering:
     def _placeholder(self, node: Node) -> None:
         """Stand-ins for the results of a node that failed, so that the others are still looked at."""
         for value in node.outputs:
-            dtype = value.spec.dtype.name
-            self.e.values[value] = ir.Value(name=value.name, type=ir.TensorType(element_type_or_float(dtype)))
+            dtype = ELEMENT_TYPES.get(value.spec.dtype.name, ir.DataType.FLOAT)
+            self.e.values[value] = ir.Value(name=value.name, type=ir.TensorType(dtype))
 
     # --- inputs, constants, outputs
 
+    def _element_type(self, value: Value, what: str) -> ir.DataType:
+        try:
+            return element_type(value.spec.dtype)
+        except Unsupported as reason:
+            self.problems.append(Problem(f"{what} {value.name}", str(reason)))
+            return ir.DataType.FLOAT
+
     def _input(self, value: Value) -> ir.Value:
-        found = ir.Value(name=value.name, shape=declared_shape(value, self.e), type=ir.TensorType(element_type(value.spec.dtype)))
+        dtype = self._element_type(value, "input")
+        found = ir.Value(name=value.name, shape=declared_shape(value, self.e), type=ir.TensorType(dtype))
         self.e.values[value] = found
         self.e.final_names.add(value.name)
         return found
@@ -155,11 +163,14 @@ class _Lowering:
         for value in graph.captured:
             if value in e.values:
                 continue
+            dtype = self._element_type(value, value.kind or "")
             array = value.tensor.detach().cpu().numpy()  # type: ignore[union-attr]
+            if array.dtype != dtype.numpy():
+                e.values[value] = ir.Value(name=value.name, type=ir.TensorType(dtype))
+                continue
             if value.kind == "constant":
-                e.values[value] = e.constant(
-                    array, element_type(value.spec.dtype), name=value.name if graph is self.graph else None
-                )
+                name = value.name if graph is self.graph else None
+                e.values[value] = e.constant(array, dtype, name=name)
                 continue
             key = storage(array)
             if key not in e.stored:
@@ -218,13 +229,6 @@ def has_body(op_name: str) -> bool:
     from frazil.table import OPS
 
     return op_name in OPS and OPS[op_name].body is not None
-
-
-def element_type_or_float(dtype: str) -> ir.DataType:
-    """The element type of a placeholder."""
-    from .emit import ELEMENT_TYPES
-
-    return ELEMENT_TYPES.get(dtype, ir.DataType.FLOAT)
 
 
 def declared_shape(value: Value, e: Emitter) -> ir.Shape:

@@ -260,7 +260,8 @@ class _Comparison:
     def locate(self, arrays: Arrays, feeds: Mapping[str, np.ndarray]) -> Divergence | None:
         proto = load_proto(self.model)
         bindings = _sizes_of(self.graph, arrays)
-        divergence = first_divergence(proto, self.graph, arrays, feeds, bindings)
+        renamed = dict(zip(self.names["values"], self.names["outputs"], strict=True))
+        divergence = first_divergence(proto, self.graph, arrays, feeds, bindings, renamed)
         if divergence is None:
             return None
         if self.script is not None:

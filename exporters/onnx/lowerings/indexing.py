@@ -10,7 +10,7 @@ import onnx_ir as ir
 from frazil.recorder.sizes import same
 
 from .. import sizes
-from ..emit import INT64, Emitter
+from ..emit import BOOL, INT64, Emitter
 from ..errors import Unsupported
 from . import Call, lowering
 
@@ -113,4 +113,4 @@ def index_put_values(e: Emitter, call: Call, x: ir.Value, values: ir.Value, *ind
 def nonzero_positions(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     if not call.rank():
         raise Unsupported("NonZero of a 0-d tensor has a dimension too many in onnxruntime; use .reshape(1)")
-    return e.op("Transpose", e.op("NonZero", x), perm=[1, 0])
+    return e.op("Transpose", e.op("NonZero", e.cast(x, BOOL)), perm=[1, 0])

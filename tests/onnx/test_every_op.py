@@ -1,0 +1,124 @@
+"""Every op of the table, alone, with every sample: exported with all sizes dynamic, it agrees with onnxruntime. So does
+its gradient."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil.exporters.onnx import UnsupportedOps
+from frazil.exporters.onnx.reference import reference_outputs
+from frazil.table import OPS, S
+
+from .harness import assert_same, gradient_program, in_onnxruntime, op_program, results_of, samples
+
+#: What onnxruntime 1.31.1 does differently (2026-11-21): (op, position of the sample) -> why.
+DIFFERENT = {
+    ("max_pool", 6): "MaxPool ignores NaN, and gives the lowest number for a window of -inf",
+    ("max_pool_indices", 3): "MaxPool ignores NaN",
+}
+
+#: Gradients that cannot run in onnxruntime: why.
+NO_GRADIENT = {
+    ("prod", 7): "for an empty tensor the gradient asks for one element of nothing, which only NumPy allows",
+    ("prod", 8): "for an empty tensor the gradient asks for one element of nothing, which only NumPy allows",
+}
+
+#: Where ONNX's reference evaluator 1.23.2 is the one that differs (2026-11-21).
+REFERENCE_DIFFERS = {
+    ("nan_to_num", 1): "the largest float32 is a number in the file, and not the largest float64",
+    ("random_normal", 2): "draws float16, which has no counterpart in float64",
+    ("cumprod", 1): "it implements Scan only along axis 0",
+    ("logsumexp", 3): "its ReduceLogSumExp of -inf alone is NaN",
+    ("log_softmax", 5): "its LogSoftmax is the logarithm of its Softmax, which underflows",
+    ("cross_entropy", 8): "its LogSoftmax is the logarithm of its Softmax, which underflows",
+    ("softsign", 1): "its Softsign fails on a 0-d tensor",
+    ("conv_input_grad", 2): "its ConvTranspose fails with groups",
+    ("conv_input_grad", 4): "its ConvTranspose fails on an empty batch",
+    ("avg_pool_grad", 3): "its ConvTranspose fails on an empty batch",
+    ("max_pool", 6): "its MaxPool ignores NaN",
+    ("max_pool_indices", 3): "its MaxPool ignores NaN",
+}
+
+#: Ops that the CPU kernels of onnxruntime 1.31.1 cannot run in float64 (2026-11-21), refused before a file is written:
+#: there is no kernel of Asin, Acos, Atan, Asinh, Acosh, Atanh, Sinh, Cosh, Tan, Erf, Conv, ConvTranspose, AveragePool.
+NO_FLOAT64 = {
+    "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "avg_pool", "avg_pool_grad", "conv", "conv_input_grad",
+    "conv_weight_grad", "cosh", "erf", "erfc", "gelu", "sinh", "tan",
+}  # fmt: skip
+
+
+def _position(name: str, sample: S) -> int:
+    return next(i for i, s in enumerate(OPS[name].samples) if s is sample)
+
+
+def _expect(request: pytest.FixtureRequest, table: dict[Any, str], name: str, sample: S, error: type[Exception]) -> None:
+    """A sample in the table must fail: if it passes, the entry is out of date."""
+    reason = table.get((name, _position(name, sample)))
+    if reason is not None:
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True, raises=error))
+
+
+@pytest.mark.parametrize(("name", "sample"), samples())
+def test_forward(name: str, sample: S, request: pytest.FixtureRequest) -> None:
+    _expect(request, DIFFERENT, name, sample, AssertionError)
+    program, tensors = op_program(OPS[name], sample)
+    report = fz.onnx.export(program, tuple(tensors), verify=False)
+    assert_same(in_onnxruntime(report, tensors), results_of(program, tensors))
+
+
+@pytest.mark.parametrize(("name", "sample"), samples(gradient=True))
+def test_gradient(name: str, sample: S, request: pytest.FixtureRequest) -> None:
+    _expect(request, NO_GRADIENT, name, sample, Exception)
+    program, tensors = gradient_program(OPS[name], sample)
+    report = fz.onnx.export(program, tuple(tensors), verify=False)
+    assert_same(in_onnxruntime(report, tensors), results_of(program, tensors))
+
+
+@pytest.mark.parametrize("opset", [23, 24])
+@pytest.mark.parametrize("name", list(OPS))
+def test_other_opsets(name: str, opset: int) -> None:
+    if not OPS[name].samples:
+        pytest.skip("has no sample: it only stands on tapes")
+    program, tensors = op_program(OPS[name], OPS[name].samples[0])
+    report = fz.onnx.export(program, tuple(tensors), verify=False, opset_version=opset, dynamic_shapes=None)
+    assert_same(in_onnxruntime(report, tensors), results_of(program, tensors))
+
+
+@pytest.mark.parametrize("name", list(OPS))
+def test_float64_is_exact_or_refused(name: str) -> None:
+    """Never computed in less than float64: an op without such a kernel is refused."""
+    op = OPS[name]
+    floating = [s for s in op.samples if any(a is not None and a.kind == "f" for a in s.args)]
+    if not floating:
+        pytest.skip("takes no floats")
+    refused = 0
+    for sample in floating:
+        if (name, _position(name, sample)) in DIFFERENT:
+            continue
+        program, tensors = op_program(op, sample, "float64")
+        try:
+            report = fz.onnx.export(program, tuple(tensors), verify=False, dynamic_shapes=None)
+        except UnsupportedOps as error:
+            assert "has no CPU kernel" in str(error)
+            refused += 1
+            continue
+        assert_same(in_onnxruntime(report, tensors), results_of(program, tensors))
+    assert bool(refused) == (name in NO_FLOAT64)
+
+
+@pytest.mark.parametrize(("name", "sample"), samples())
+def test_the_reference_evaluator_agrees_in_float64(name: str, sample: S, request: pytest.FixtureRequest) -> None:
+    """The second oracle: what is written means what frazil computes, whatever onnxruntime makes of it."""
+    _expect(request, REFERENCE_DIFFERS, name, sample, Exception)
+    program, tensors = op_program(OPS[name], sample)
+    report = fz.onnx.export(program, tuple(tensors), verify=False, dynamic_shapes=None)
+    feeds = {value.name: t.numpy() for value, t in zip(report.graph.inputs, tensors, strict=True)}
+    found = reference_outputs(report.model_bytes, feeds)
+    wide, wide_tensors = op_program(OPS[name], sample, "float64")
+    for a, b in zip(found.values(), results_of(wide, wide_tensors), strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a.astype(np.float64), b.astype(np.float64), rtol=2e-6, atol=2e-6, equal_nan=True)

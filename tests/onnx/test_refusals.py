@@ -1,0 +1,197 @@
+"""Programs that cannot be files, or not without being asked for: each is refused with its line, and nothing is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import frazil as fz
+from frazil.errors import ArgumentError, RecordError
+from frazil.exporters.onnx import GuardError, TrainModeError, UnsupportedOps
+from frazil.exporters.onnx.lowerings import LOWERINGS
+from frazil.exporters.onnx.verify import run_file
+from frazil.nn import functional as F
+
+
+def test_a_decision_on_data(tmp_path: Path) -> None:
+    class Gate(fz.nn.Module):
+        def forward(self, x: Any) -> Any:
+            if x.sum() > 0:
+                return x
+            return -x
+
+    with pytest.raises(RecordError, match=r"(?s)bool\(\) needs the numbers.*test_refusals.py:\d+ in forward: if x.sum\(\) > 0"):
+        fz.onnx.export(Gate(), fz.randn(3), tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_number_from_data() -> None:
+    def program(x: Any) -> Any:
+        n = int(x.max())
+        return x * n
+
+    with pytest.raises(RecordError, match=r"(?s)int\(\) needs the numbers.*n = int\(x.max\(\)\)"):
+        fz.onnx.export(program, fz.randn(3))
+
+
+class Trained(fz.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = fz.nn.BatchNorm1d(4)
+        self.drop = fz.nn.Dropout(0.5)
+
+    def forward(self, x: Any) -> Any:
+        x = self.norm(x)
+        return self.drop(x)
+
+
+def test_train_mode_names_modules_and_lines(tmp_path: Path) -> None:
+    with pytest.raises(TrainModeError) as caught:
+        fz.onnx.export(Trained(), fz.randn(3, 4), tmp_path / "m.onnx")
+    message = str(caught.value)
+    assert "norm (BatchNorm1d) is in train mode (test_refusals.py:" in message and "x = self.norm(x)" in message
+    assert "drop (Dropout) is in train mode (test_refusals.py:" in message and "return self.drop(x)" in message
+    assert "model.eval()" in message and "training=True" in message
+    assert list(tmp_path.iterdir()) == []
+    fz.onnx.export(Trained().eval(), fz.randn(3, 4))
+
+
+def test_one_submodule_in_train_mode_is_enough() -> None:
+    net = Trained().eval()
+    net.drop.train()
+    with pytest.raises(TrainModeError, match="drop") as caught:
+        fz.onnx.export(net, fz.randn(3, 4))
+    assert "norm" not in str(caught.value)
+
+
+def test_a_function_that_changes_something_outside() -> None:
+    total = fz.zeros(())
+
+    def program(x: Any) -> Any:
+        total.add_(x.sum())
+        return x * 2
+
+    with pytest.raises(TrainModeError, match=r"(?s)the program changes .*total.add_\(x.sum\(\)\)"):
+        fz.onnx.export(program, fz.randn(3))
+    report = fz.onnx.export(program, fz.randn(3), training=True)
+    assert len(report.states) == 1 and len(report.outputs) == 2
+    assert total.item() == 0
+
+
+def test_train_mode_on_request_is_what_the_program_does() -> None:
+    """Batch statistics, and running statistics and random state as inputs and outputs."""
+    fz.manual_seed(0)
+    report = fz.onnx.export(Trained(), fz.randn(5, 4), training=True)
+    assert report.checks is not None and {check.outcome for check in report.checks.checks} <= {"equal", "program failed"}
+    assert "norm.running_mean" in report.states and any("norm.running_mean.out" in name for name in report.outputs)
+
+
+def test_all_ops_without_a_form_are_listed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(LOWERINGS, "erf")
+    monkeypatch.delitem(LOWERINGS, "tan")
+
+    def program(x: Any) -> Any:
+        y = fz.erf(x)
+        z = fz.tan(y)
+        return z + fz.erf(z)
+
+    with pytest.raises(UnsupportedOps) as caught:
+        fz.onnx.export(program, fz.randn(3))
+    assert [problem.op for problem in caught.value.problems] == ["erf", "tan", "erf"]
+    message = str(caught.value)
+    for line in ("y = fz.erf(x)", "z = fz.tan(y)", "return z + fz.erf(z)"):
+        assert line in message
+    assert "it has no lowering, and plugins offer none" in message
+
+
+def test_a_dtype_without_a_kernel_is_refused_before_writing() -> None:
+    with pytest.raises(UnsupportedOps, match=r"has no CPU kernel of Erf for T = tensor\(double\).*test_refusals.py"):
+        fz.onnx.export(lambda x: fz.erf(x), fz.randn(3, dtype=fz.float64))
+
+
+def test_complex_numbers_are_refused() -> None:
+    value = fz.tensor([1 + 2j, 3j])
+    with pytest.raises(UnsupportedOps, match="input x: onnxruntime has no operators for complex64"):
+        fz.onnx.export(lambda x: x + value, fz.tensor([1j, 2.0]))
+
+
+@pytest.mark.parametrize(
+    ("opset", "reason"), [(17, "later opsets"), (22, "end at 21"), (25, "lacks kernels"), (28, "lacks kernels")]
+)
+def test_other_opsets_are_refused_with_a_reason(opset: int, reason: str) -> None:
+    with pytest.raises(ArgumentError, match=f"opset_version={opset} is not written; .*{reason}"):
+        fz.onnx.export(lambda x: x + 1, fz.randn(3), opset_version=opset)
+
+
+def test_unknown_options_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="guards is 'embed', 'metadata' or 'error', given 'off'"):
+        fz.onnx.export(lambda x: x + 1, fz.randn(3), guards="off")
+    with pytest.raises(ArgumentError, match="2 output names for 1 outputs"):
+        fz.onnx.export(lambda x: x + 1, fz.randn(3), output_names=["a", "b"])
+
+
+# --- decisions on sizes: never a file that is wrong for another batch
+
+
+def branching(x: Any) -> Any:
+    if x.shape[0] > 3:
+        return x * 2
+    return x
+
+
+def test_a_decision_on_a_size_is_an_assert_with_its_line() -> None:
+    report = fz.onnx.export(branching, fz.randn(2, 3))
+    small = run_file(report.model_bytes, {"x": fz.ones(3, 3).numpy()})["output"]
+    assert small.tolist() == fz.ones(3, 3).tolist()
+    with pytest.raises(Exception, match=r"frazil.assert: x.shape\[0\] <= 3 \(test_refusals.py:\d+ in branching\)"):
+        run_file(report.model_bytes, {"x": fz.ones(4, 3).numpy()})
+    assert report.checks is not None
+    assert [check.outcome for check in report.checks.checks if check.case.label.startswith("at the boundary")] == [
+        "equal",
+        "refused",
+    ]
+
+
+def test_the_other_branch_is_another_file() -> None:
+    report = fz.onnx.export(branching, fz.randn(5, 3))
+    large = run_file(report.model_bytes, {"x": fz.ones(4, 3).numpy()})["output"]
+    assert large.tolist() == (fz.ones(4, 3) * 2).tolist()
+    with pytest.raises(Exception, match=r"x.shape\[0\] > 3"):
+        run_file(report.model_bytes, {"x": fz.ones(3, 3).numpy()})
+
+
+def test_guards_can_be_errors_or_only_noted() -> None:
+    with pytest.raises(GuardError, match=r"x.shape\[0\] > 3 is False \(test_refusals.py:\d+ in branching\)"):
+        fz.onnx.export(branching, fz.randn(2, 3), guards="error")
+    report = fz.onnx.export(branching, fz.randn(2, 3), guards="metadata", verify=False)
+    assert "x.shape[0] > 3 is False" in report.model.metadata_props["frazil.guards"]
+    assert "If" not in report.operators
+
+
+def test_a_size_used_as_a_number_is_fixed_and_reported() -> None:
+    def program(x: Any) -> Any:
+        return sum((x[:, i] for i in range(x.shape[1])), fz.zeros(x.shape[0]))
+
+    report = fz.onnx.export(program, fz.randn(2, 3))
+    assert report.inputs == ["x: float32[x0, 3]"]
+    assert len(report.fixed) == 1 and "x.shape[1] == 3 is True (test_refusals.py" in report.fixed[0]
+    with pytest.raises(Exception, match="Got: 4 Expected: 3"):
+        run_file(report.model_bytes, {"x": fz.ones(2, 4).numpy()})
+
+
+def test_sizes_that_must_agree_are_asserted_because_onnxruntime_does_not() -> None:
+    report = fz.onnx.export(lambda a, b: a + b, (fz.randn(3), fz.randn(3)))
+    assert [str(guard).split(" (")[0] for guard in report.embedded] == ["a.shape[0] == b.shape[0] is True"]
+    with pytest.raises(Exception, match=r"frazil.assert: a.shape\[0\] == b.shape\[0\]"):
+        run_file(report.model_bytes, {"a": fz.ones(4).numpy(), "b": fz.ones(1).numpy()})
+
+
+def test_the_assert_comes_before_any_other_error() -> None:
+    def program(a: Any, b: Any) -> Any:
+        return F.softmax(fz.exp(a) @ b, dim=-1)
+
+    report = fz.onnx.export(program, (fz.randn(2, 3), fz.randn(3, 4)))
+    with pytest.raises(Exception, match=r"frazil.assert: .*\.shape\[[01]\] == .*test_refusals.py"):
+        run_file(report.model_bytes, {"a": fz.ones(2, 3).numpy(), "b": fz.ones(5, 4).numpy()})

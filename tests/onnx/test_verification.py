@@ -1,0 +1,205 @@
+"""Verification: a file that does not compute what the program computes is caught, and the node and line are named."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import frazil as fz
+from frazil.exporters.onnx import Call, Check, LoweringError, VerificationError
+from frazil.exporters.onnx.emit import Emitter
+from frazil.exporters.onnx.lowerings import LOWERINGS
+from frazil.nn import functional as F
+
+
+class Net(fz.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = fz.nn.Linear(6, 8)
+        self.second = fz.nn.Linear(8, 3)
+
+    def forward(self, x: Any) -> Any:
+        h = F.gelu(self.first(x))
+        return self.second(h)
+
+
+@pytest.fixture
+def net() -> Net:
+    fz.manual_seed(0)
+    return Net()
+
+
+def outcomes(checks: Any) -> list[str]:
+    return [check.outcome for check in checks.checks]
+
+
+def test_every_dynamic_dimension_is_tried_at_several_sizes(net: Net) -> None:
+    report = fz.onnx.export(net, fz.randn(4, 6))
+    assert report.checks is not None
+    tried = {tuple(check.case.sizes.values()) for check in report.checks.checks}
+    assert {n for n, _ in tried} == {0, 1, 4, 5} and {m for _, m in tried} == {6}
+    assert outcomes(report.checks) == ["equal"] * len(report.checks.checks)
+    assert 0 < report.checks.difference < 1e-6
+
+
+def wrong_gelu(e: Emitter, call: Call, x: Any) -> Any:
+    """A gelu that forgot the half of 2 %: the kind of mistake that a glance at the outputs does not show."""
+    call["approximate"]
+    return e.op("Mul", e.op("Gelu", x), e.like(1.0001, x))
+
+
+def test_a_broken_lowering_is_caught_and_located(net: Net, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    with pytest.raises(VerificationError) as caught:
+        fz.onnx.export(net, fz.randn(4, 6), path, lowerings={"gelu": wrong_gelu})
+    message = str(caught.value)
+    assert "first diverging node: gelu (gelu)" in message
+    assert "test_verification.py:" in message and "h = F.gelu(self.first(x))" in message
+    assert "agrees with onnxruntime: the file itself is wrong" in message
+    divergence = caught.value.divergence
+    assert divergence.node.op_name == "gelu" and divergence.node.source.code == "h = F.gelu(self.first(x))"
+    assert not path.exists()  # nothing is left that could be used by mistake
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["net.repro.py"]
+
+
+def test_the_reproduction_fails_as_the_whole_did(net: Net, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "net.onnx"
+    monkeypatch.setitem(LOWERINGS, "gelu", wrong_gelu)
+    with pytest.raises(VerificationError):
+        fz.onnx.export(net, fz.randn(4, 6), path)
+    with pytest.raises(VerificationError, match="first diverging node: gelu"):
+        runpy.run_path(str(tmp_path / "net.repro.py"))
+    monkeypatch.undo()
+    runpy.run_path(str(tmp_path / "net.repro.py"))
+
+
+def test_large_inputs_of_a_reproduction_lie_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOWERINGS, "gelu", wrong_gelu)
+    with pytest.raises(VerificationError):
+        fz.onnx.export(lambda x: F.gelu(x), fz.randn(20, 20), tmp_path / "big.onnx")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["big.repro.py", "big.repro.py.npz"]
+    with pytest.raises(VerificationError):
+        runpy.run_path(str(tmp_path / "big.repro.py"))
+
+
+def test_a_baked_in_size_is_caught_by_another_size() -> None:
+    def baked(e: Emitter, call: Call, x: Any) -> Any:
+        call["shape"]
+        return e.op("Reshape", x, e.ints(2, 12))  # right for the example only
+
+    with pytest.raises(VerificationError, match=r"primes \(x.shape\[0\] = 3"):
+        fz.onnx.export(lambda x: x.flatten(1), fz.randn(2, 3, 4), lowerings={"reshape": baked})
+
+
+def test_a_difference_in_integers_is_caught() -> None:
+    def last_instead_of_first(e: Emitter, call: Call, x: Any) -> Any:
+        return e.op("ArgMax", x, axis=call["dim"], keepdims=int(call["keepdim"]), select_last_index=1)
+
+    assert fz.onnx.export(lambda x: x.argmax(1), fz.tensor([[1.0, 1.0]])).checks is not None
+    with pytest.raises(VerificationError, match="1 of 1 elements differ"):
+        fz.onnx.export(lambda x: x.argmax(1), fz.tensor([[1.0, 1.0]]), lowerings={"argmax": last_instead_of_first})
+
+
+def test_a_difference_in_dtype_or_rank_is_caught() -> None:
+    def wide(e: Emitter, call: Call, x: Any) -> Any:
+        return e.op("Unsqueeze", x, e.ints(0))
+
+    with pytest.raises(
+        VerificationError, match=r"output 'output' is float32\[1, 2, 3\] in the file and float32\[2, 3\] in the program"
+    ):
+        fz.onnx.export(lambda x: x.abs(), fz.randn(2, 3), lowerings={"abs": wide})
+
+
+def test_nan_is_compared() -> None:
+    def zero_instead_of_nan(e: Emitter, call: Call, x: Any) -> Any:
+        y = e.op("Sqrt", x)
+        return e.op("Where", e.op("IsNaN", y), e.like(0, x), y)
+
+    with pytest.raises(VerificationError, match="largest error inf"):
+        fz.onnx.export(lambda x: x.sqrt(), fz.tensor([-1.0, 1.0]), lowerings={"sqrt": zero_instead_of_nan})
+
+
+def test_an_attribute_that_a_lowering_ignores_is_an_error() -> None:
+    def forgetful(e: Emitter, call: Call, x: Any) -> Any:
+        return e.op("Softplus", x)
+
+    with pytest.raises(LoweringError, match="the lowering of softplus ignores beta, threshold: it must read every attribute"):
+        fz.onnx.export(lambda x: F.softplus(x, beta=2.0), fz.randn(3), lowerings={"softplus": forgetful})
+
+
+def test_a_lowering_with_the_wrong_number_or_type_of_results_is_an_error() -> None:
+    with pytest.raises(LoweringError, match="returns 2 results, the op has 1"):
+        fz.onnx.export(lambda x: x.abs(), fz.randn(3), lowerings={"abs": lambda e, call, x: (x, x)})
+    with pytest.raises(LoweringError, match="the lowering of abs returns .*BOOL, the op float32"):
+        fz.onnx.export(lambda x: x.abs(), fz.randn(3), lowerings={"abs": lambda e, call, x: e.op("IsNaN", x)})
+
+
+def test_verify_compares_a_file_on_its_own(net: Net, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    fz.onnx.export(net, fz.randn(4, 6), path, verify=False)
+    assert set(outcomes(fz.onnx.verify(path, net, fz.randn(4, 6)))) == {"equal"}
+    with fz.no_grad():
+        net.second.bias[1] += 0.01
+    with pytest.raises(VerificationError, match="output 'output': largest error 0.01"):
+        fz.onnx.verify(path, net, fz.randn(4, 6))
+
+
+def test_further_samples_are_tried() -> None:
+    def program(x: Any) -> Any:
+        return x.sqrt()
+
+    report = fz.onnx.export(program, fz.ones(2), samples=[(fz.tensor([-4.0, 9.0]),), fz.zeros(5)])
+    assert report.checks is not None
+    assert [check.case.label for check in report.checks.checks][1:3] == ["sample 0", "sample 1"]
+
+
+def test_integers_stay_within_the_range_of_the_example() -> None:
+    table = fz.nn.Embedding(7, 3)
+    report = fz.onnx.export(table, fz.tensor([[0, 6], [3, 2]]))
+    assert report.checks is not None and set(outcomes(report.checks)) == {"equal"}
+
+
+def test_sizes_at_which_the_program_itself_fails_are_noted(net: Net) -> None:
+    report = fz.onnx.export(lambda x: x.max(), fz.randn(3))
+    assert report.checks is not None
+    failed: list[Check] = [check for check in report.checks.checks if check.outcome == "program failed"]
+    assert [tuple(check.case.sizes.values()) for check in failed] == [(0,)]
+    assert "nothing to choose from" in str(failed[0])
+
+
+def test_verification_leaves_the_program_as_it_was() -> None:
+    fz.manual_seed(0)
+    norm = fz.nn.BatchNorm1d(3)
+    before = {name: tensor.clone() for name, tensor in norm.state_dict().items()}
+    x = fz.randn(4, 3)
+    report = fz.onnx.export(norm, x, training=True)
+    assert report.states == ["num_batches_tracked", "running_mean", "running_var"]
+    for name, tensor in norm.state_dict().items():
+        np.testing.assert_array_equal(tensor.numpy(), before[name].numpy())
+
+
+def test_rounding_alone_is_never_an_error() -> None:
+    """A sum of many numbers that cancel: float32 is far from exact, in the file as in the program."""
+    fz.manual_seed(0)
+
+    def program(x: Any) -> Any:
+        return ((x * 1e4) @ fz.ones(300, 1)).sum() * 1e-4
+
+    assert fz.onnx.export(program, fz.randn(30, 300)).checks is not None
+
+
+def test_a_tampered_file_is_caught(net: Net, tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    fz.onnx.export(net, fz.randn(4, 6), path)
+    model = onnx.load(path)
+    for node in model.graph.node:
+        if node.op_type == "Gelu":
+            node.attribute[0].s = b"tanh"
+    onnx.save(model, path)
+    with pytest.raises(VerificationError, match="first diverging node: gelu"):
+        fz.onnx.verify(path, net, fz.randn(4, 6))
