@@ -23,8 +23,9 @@ from . import dtypes
 from .creation import tensor as make_tensor
 from .device import as_device, device
 from .errors import ArgumentError, FrazilError, SerializationError
-from .nn.module import Module, StateDict
+from .nn.module import Module
 from .nn.parameter import Parameter
+from .nn.state import StateDict
 from .tensor import Size, Tensor
 
 File = str | os.PathLike[str] | IO[bytes]

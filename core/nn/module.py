@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from ..autograd.modes import STATE, no_grad
+from ..autograd.modes import STATE
 from ..creation import empty_like, zeros_like
-from ..device import as_device, device
+from ..device import device
 from ..dispatch import RECORDINGS
 from ..dtypes import as_dtype, dtype, float16, float32, float64
-from ..errors import ArgumentError
-from ..tensor import Tensor
+from ..tensor import Tensor, parse_to
 from ..utils.hooks import Hook, HookDict, RemovableHandle
 from .hooks import call_with_hooks
 from .parameter import Parameter
+from .state import IncompatibleKeys, StateDict, assign_later, copy_later, loading_problem, quoted
 
 M = TypeVar("M", bound="Module")
 _EXTRA_STATE = "_extra_state"
-
-
-class IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpected_keys"])):
-    """What `load_state_dict(strict=False)` left out."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return super().__repr__() if self.missing_keys or self.unexpected_keys else "<All keys matched successfully>"
-
-    __str__ = __repr__
 
 
 class Module:
@@ -378,7 +367,7 @@ class Module:
         >>> fz.nn.Linear(2, 2).to(fz.float64).weight.dtype
         frazil.float64
         """
-        target, wanted = _parse_to(*args, **kwargs)
+        target, wanted, _ = parse_to(args, kwargs)
         if wanted is not None and not (wanted.is_floating_point or wanted.is_complex):
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={wanted}")
 
@@ -540,13 +529,13 @@ class Module:
                     missing_keys.append(key)
                 continue
             value = state_dict[key]
-            problem = _loading_problem(key, current, value)
+            problem = loading_problem(key, current, value)
             if problem:
                 error_msgs.append(problem)
             elif local_metadata.get("assign_to_params_buffers"):
-                copies.append(_assignment(self, name, current, value))
+                copies.append(assign_later(self, name, current, value))
             else:
-                copies.append(_copy(current, value))
+                copies.append(copy_later(current, value))
         extra_key = prefix + _EXTRA_STATE
         if self._has_extra_state():
             if extra_key in state_dict:
@@ -597,14 +586,13 @@ class Module:
         load(self, working, "")
         if strict:
             if unexpected:
-                errors.insert(0, f"Unexpected key(s) in state_dict: {_quoted(unexpected)}. ")
+                errors.insert(0, f"Unexpected key(s) in state_dict: {quoted(unexpected)}. ")
             if missing:
-                errors.insert(0, f"Missing key(s) in state_dict: {_quoted(missing)}. ")
+                errors.insert(0, f"Missing key(s) in state_dict: {quoted(missing)}. ")
         if errors:
             raise RuntimeError(f"Error(s) in loading state_dict for {self._get_name()}:\n\t" + "\n\t".join(errors))
-        with no_grad():
-            for copy in copies:
-                copy()
+        for copy in copies:
+            copy()
         result = IncompatibleKeys(missing, unexpected)
         for module in visited:
             for hook in module._state_hooks.of("load_post"):
@@ -633,76 +621,9 @@ _REGISTRIES = (
 )
 
 
-class StateDict(OrderedDict[str, Any]):
-    """What `state_dict()` returns: an ordered dict that also knows the version of every module, as PyTorch's does."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._metadata: dict[str, dict[str, Any]] = {}
-
-    def copy(self) -> StateDict:
-        """A shallow copy, versions included."""
-        copied = StateDict(self)
-        copied._metadata = dict(self._metadata)
-        return copied
-
-
 def module_repr(name: str, extra_lines: list[str], child_lines: list[str]) -> str:
     """PyTorch's layout: `Name(extra)` on one line when there are no children, else one indented line for each."""
     if len(extra_lines) == 1 and not child_lines:
         return f"{name}({extra_lines[0]})"
     lines = extra_lines + child_lines
     return f"{name}(" + "".join(f"\n  {line}" for line in lines) + ("\n)" if lines else ")")
-
-
-def _quoted(keys: Iterable[str]) -> str:
-    return ", ".join(f'"{key}"' for key in keys)
-
-
-def _parse_to(*args: Any, **kwargs: Any) -> tuple[device | None, dtype | None]:
-    """(device, dtype) from the arguments of `to`."""
-    target: device | None = None
-    wanted: dtype | None = None
-    kwargs.pop("non_blocking", None)
-    kwargs.pop("copy", None)
-    unknown = set(kwargs) - {"device", "dtype", "tensor"}
-    if unknown:
-        raise ArgumentError(f"to: unknown argument(s) {sorted(unknown)}; give device=, dtype= or another tensor")
-    for value in (*args, *kwargs.values()):
-        if isinstance(value, Tensor):
-            target, wanted = value.device, value.dtype
-        elif isinstance(value, dtype):
-            wanted = value
-        elif isinstance(value, (str, device)):
-            target = as_device(value)
-        elif value is not None and not isinstance(value, bool):  # a positional bool is non_blocking
-            raise ArgumentError(f"to: expected a device, a dtype or a tensor, given {value!r}")
-    return target, wanted
-
-
-def _loading_problem(key: str, current: Tensor, value: Any) -> str | None:
-    if not isinstance(value, Tensor):
-        return (
-            f'While copying the parameter named "{key}", expected frazil.Tensor or Tensor-like object from checkpoint but '
-            f"received {type(value)}"
-        )
-    if tuple(value.shape) != tuple(current.shape):
-        return (
-            f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, the shape in current model is "
-            f"{current.shape}."
-        )
-    return None
-
-
-def _copy(current: Tensor, value: Tensor) -> Callable[[], object]:
-    return lambda: current.data.copy_(value)
-
-
-def _assignment(module: Module, name: str, current: Tensor, value: Tensor) -> Callable[[], object]:
-    def assign() -> None:
-        replacement = value
-        if isinstance(current, Parameter) and not isinstance(value, Parameter):
-            replacement = Parameter(value, requires_grad=current.requires_grad)
-        setattr(module, name, replacement)
-
-    return assign

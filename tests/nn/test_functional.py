@@ -131,3 +131,25 @@ def test_a_layer_takes_device_and_dtype() -> None:
     layer = nn.Conv1d(1, 1, 1, device="cpu", dtype=fz.float64)
     assert layer.weight.dtype is fz.float64
     assert layer(fz.ones(1, 1, 3, dtype=fz.float64)).dtype is fz.float64
+
+
+def test_parameters_as_one_vector_and_back() -> None:
+    layer = nn.Linear(2, 3)
+    vector = nn.utils.parameters_to_vector(layer.parameters())
+    assert vector.shape == (9,) and vector.requires_grad
+    nn.utils.vector_to_parameters(fz.arange(9.0), layer.parameters())
+    assert layer.weight.tolist() == [[0, 1], [2, 3], [4, 5]] and layer.bias.tolist() == [6, 7, 8]
+    assert isinstance(layer.weight, nn.Parameter) and layer.weight.requires_grad
+    with pytest.raises(TypeError, match="expected a Tensor"):
+        nn.utils.vector_to_parameters([1.0], layer.parameters())  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="has 3 elements, the parameters need 9"):
+        nn.utils.vector_to_parameters(fz.ones(3), layer.parameters())
+
+
+def test_a_gradient_that_is_not_finite_can_be_refused() -> None:
+    w = fz.ones(2, requires_grad=True)
+    assert float(nn.utils.clip_grad_norm_([w], 1.0)) == 0
+    w.grad = fz.tensor([float("inf"), 1.0])
+    with pytest.raises(RuntimeError, match="total norm of order 2.0 .* is non-finite"):
+        nn.utils.clip_grad_norm_(w, 1.0, error_if_nonfinite=True)
+    assert w.grad.tolist() == [float("inf"), 1.0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...autograd.modes import no_grad
+from ...creation import arange, tensor
 from ...errors import ArgumentError, ShapeError
 from ...ops import elementwise, indexing
 from ...ops.linalg import einsum
@@ -129,8 +130,6 @@ def embedding_bag(
 
 def _bags(ids: Any, offsets: Any, weights: Any, include_last_offset: bool) -> tuple[Any, Any, Any]:
     """Bags of different sizes as a matrix [bags, longest], and where it holds an entry."""
-    from ...creation import arange, tensor
-
     starts = offsets.tolist()
     stops = [*starts[1:], ids.shape[0]]
     if include_last_offset:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from ... import ops
+from ...errors import ShapeError
 from ...tensor import Tensor
 
 
@@ -23,6 +24,10 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Set the parameters to consecutive parts of `vec`."""
     if not isinstance(vec, Tensor):
         raise TypeError(f"vector_to_parameters: expected a Tensor, given: {type(vec)}")
+    parameters = list(parameters)
+    needed = sum(parameter.numel() for parameter in parameters)
+    if vec.numel() != needed:
+        raise ShapeError(f"vector_to_parameters: the vector has {vec.numel()} elements, the parameters need {needed}")
     start = 0
     for parameter in parameters:
         size = parameter.numel()

@@ -1,0 +1,85 @@
+"""What `Module.state_dict` and `Module.load_state_dict` are made of."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, final
+
+from ..autograd.modes import no_grad
+from ..tensor import Tensor
+from .parameter import Parameter
+
+
+@final
+class StateDict(OrderedDict[str, Any]):
+    """What `state_dict()` returns: an ordered dict that also knows the version of every module, as PyTorch's does."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._metadata: dict[str, dict[str, Any]] = {}
+
+    def copy(self) -> StateDict:
+        """A shallow copy, versions included."""
+        copied = StateDict(self)
+        copied._metadata = dict(self._metadata)
+        return copied
+
+
+class _Keys(NamedTuple):
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+@final
+class IncompatibleKeys(_Keys):
+    """What `load_state_dict(strict=False)` left out."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return super().__repr__() if self.missing_keys or self.unexpected_keys else "<All keys matched successfully>"
+
+    __str__ = __repr__
+
+
+def quoted(keys: Iterable[str]) -> str:
+    """Keys as PyTorch lists them."""
+    return ", ".join(f'"{key}"' for key in keys)
+
+
+def loading_problem(key: str, current: Tensor, value: Any) -> str | None:
+    """Why `value` cannot become the value of `current`, or None."""
+    if not isinstance(value, Tensor):
+        return (
+            f'While copying the parameter named "{key}", expected frazil.Tensor or Tensor-like object from checkpoint but '
+            f"received {type(value)}"
+        )
+    if tuple(value.shape) != tuple(current.shape):
+        return (
+            f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, the shape in current model is "
+            f"{current.shape}."
+        )
+    return None
+
+
+def copy_later(current: Tensor, value: Tensor) -> Callable[[], object]:
+    """A function that copies `value` into `current`."""
+
+    def copy() -> None:
+        with no_grad():
+            current.copy_(value)
+
+    return copy
+
+
+def assign_later(module: Any, name: str, current: Tensor, value: Tensor) -> Callable[[], object]:
+    """A function that makes `value` the member `name`, in the role that `current` has."""
+
+    def assign() -> None:
+        replacement = value
+        if isinstance(current, Parameter) and not isinstance(value, Parameter):
+            replacement = Parameter(value, requires_grad=current.requires_grad)
+        setattr(module, name, replacement)
+
+    return assign
