@@ -20,7 +20,7 @@ HEAD = """\
 
 Made from the op table by `python docs/build_ops.py`; `frazil ops` prints the same with what each backend does.
 
-- **Kind.** A *primitive* has a rule (shape and dtype of the result) and a kernel in every backend; a *composite* is made of other ops.
+- **Kind.** A *primitive* has a kernel in every backend and a rule for the result's shape and dtype; a *composite* is made of ops.
 - **Gradient.** Whether gradients flow: by the op's own vjp, or through its body.
 - **ONNX.** *own*: written for it; *body*: exported through its body; *-*: cannot be exported.
 - Ops in *italics* are what public functions are made of and have no public name of their own.
@@ -51,8 +51,8 @@ def _module_of_item(item: tuple[str, Any]) -> str:
 def _counts() -> str:
     counts = Counter(op.kind for op in OPS.values()) + Counter(_onnx(op) for op in OPS.values())
     return (
-        f"{len(OPS)} ops: {counts['primitive']} primitives, {counts['composite']} composites. ONNX: {counts['own']} have a form of "
-        f"their own, {counts['body']} go through their body, {counts['-']} have none. {len(FUNCTIONS)} functions.\n"
+        f"{len(OPS)} ops: {counts['primitive']} primitives, {counts['composite']} composites. ONNX: {counts['own']} have a form "
+        f"of their own, {counts['body']} go through their body, {counts['-']} have none. {len(FUNCTIONS)} functions.\n"
     )
 
 
