@@ -23,6 +23,7 @@ from ..dispatch import RECORDINGS, run
 from ..dtypes import dtype
 from ..errors import ArgumentError, RecordError
 from ..pytree import Tree, flatten, leaf_names, unflatten
+from ..random import default_generator
 from ..table import OPS, Op, Spec, primitive
 from ..tensor import Tensor, wrap
 from . import passes, sizes
@@ -290,6 +291,10 @@ class Recorder:
         finally:
             self._scopes = before
 
+    def know(self, kind: str, name: str, t: Tensor) -> None:
+        """What to call a tensor from outside, should the program use it."""
+        self._names.setdefault(id(t), (kind, name))
+
     def know_module(self, module: Any) -> None:
         """Use the paths of a module's submodules, parameters and buffers as names."""
         for path, submodule in module.named_modules():
@@ -553,6 +558,7 @@ def trace(
     recorder = Recorder(_name_of(fn), device)
     for module in _modules_of(fn):
         recorder.know_module(module)
+    recorder.know("state", "random_state", default_generator.state)
     stand_ins = [
         recorder.input(name, leaves[i], name, _free_axes(name, leaves[i], dynamic_shapes))
         for name, i in zip(names, positions, strict=True)
