@@ -27,15 +27,11 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "sub": np.subtract,
     "mul": np.multiply,
     "div": np.divide,
-    "power": np.power,
     "maximum": np.maximum,
     "minimum": np.minimum,
     "atan2": np.arctan2,
     "hypot": np.hypot,
     "logaddexp": np.logaddexp,
-    "floor_divide": np.floor_divide,
-    "remainder": np.remainder,
-    "fmod": np.fmod,
     "neg": np.negative,
     "abs": np.abs,
     "sign": np.sign,
@@ -75,8 +71,6 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "bitwise_or": np.bitwise_or,
     "bitwise_xor": np.bitwise_xor,
     "bitwise_not": np.invert,
-    "bitwise_left_shift": np.left_shift,
-    "bitwise_right_shift": np.right_shift,
     "isnan": np.isnan,
     "isinf": np.isinf,
     "isfinite": np.isfinite,
@@ -106,6 +100,23 @@ KERNELS["floor"] = _rounding(np.floor)
 KERNELS["ceil"] = _rounding(np.ceil)
 KERNELS["trunc"] = _rounding(np.trunc)
 KERNELS["round_half_even"] = _rounding(np.rint)
+
+
+def _of_numbers(ufunc: np.ufunc) -> Callable[[Array, Array], Array]:
+    def fn(a: Array, b: Array) -> Array:
+        if a.dtype.kind == "b":  # NumPy would go on in int8
+            raise TypeError("not defined for bool")
+        return ufunc(a, b)
+
+    return fn
+
+
+KERNELS["power"] = _of_numbers(np.power)
+KERNELS["floor_divide"] = _of_numbers(np.floor_divide)
+KERNELS["remainder"] = _of_numbers(np.remainder)
+KERNELS["fmod"] = _of_numbers(np.fmod)
+KERNELS["bitwise_left_shift"] = _of_numbers(np.left_shift)
+KERNELS["bitwise_right_shift"] = _of_numbers(np.right_shift)
 
 # Cody's rational approximations of erf and erfc (W. J. Cody, Math. Comp. 23, 1969), coefficients as published with Cephes.
 _ERF_T = (

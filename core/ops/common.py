@@ -25,6 +25,15 @@ def pointwise(name: str, *specs: Spec | None) -> Spec:
     return Spec(broadcast(name, *(s.shape for s in given)), given[-1].dtype)
 
 
+def numeric(name: str, *specs: Spec) -> Spec:
+    """Result of an elementwise op that means nothing for bools."""
+    if all(s.dtype is dtypes.bool_ for s in specs):
+        raise DTypeError(
+            f"{name}: not defined for bool tensors, given {', '.join(map(str, specs))}; convert one with .to(fz.int64)"
+        )
+    return pointwise(name, *specs)
+
+
 def predicate(name: str, *specs: Spec) -> Spec:
     """Result of a comparison."""
     return Spec(broadcast(name, *(s.shape for s in specs)), dtypes.bool_)

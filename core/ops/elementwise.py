@@ -9,7 +9,7 @@ from .. import dtypes
 from ..errors import ArgumentError, DTypeError
 from ..table import E, S, Spec, bools, floats, function, ints, op, primitive
 from ..tensor import Tensor
-from .common import like, pointwise, predicate
+from .common import like, numeric, pointwise, predicate
 
 _SPECIAL = [-math.inf, -2.5, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0, math.inf, math.nan]
 _PAIRS = [S((3, 4), (3, 4)), S((3, 1, 4), (2, 1)), S((), (5,)), S((0, 3), (3,)), S((), ())]
@@ -115,7 +115,7 @@ def floor_divide(a, b, /):
     >>> fz.tensor([7, -7]) // 2
     tensor([ 3, -4])
     """
-    return pointwise("floor_divide", a, b)
+    return numeric("floor_divide", a, b)
 
 
 @primitive(
@@ -137,7 +137,7 @@ def remainder(a, b, /):
     >>> fz.tensor([7, -7]) % 3
     tensor([1, 2])
     """
-    return pointwise("remainder", a, b)
+    return numeric("remainder", a, b)
 
 
 @primitive(
@@ -157,7 +157,7 @@ def fmod(a, b, /):
     >>> fz.fmod(fz.tensor([7, -7]), 3)
     tensor([ 1, -1])
     """
-    return pointwise("fmod", a, b)
+    return numeric("fmod", a, b)
 
 
 @primitive(
@@ -177,7 +177,7 @@ def fmod(a, b, /):
 )
 def power(a, b, /):
     """`a` to the power `b`, elementwise, for two tensors; `pow` is the public form."""
-    return pointwise("pow", a, b)
+    return numeric("pow", a, b)
 
 
 @function(methods=["pow", "__pow__"])
@@ -188,14 +188,16 @@ def pow_(input: Any, exponent: Any) -> Tensor:
     >>> fz.tensor([1.0, 2.0, 3.0]) ** 2
     tensor([1., 4., 9.])
     """
-    if isinstance(input, Tensor) and type(exponent) in (int, float):
+    if isinstance(input, Tensor) and (type(exponent) is int or (type(exponent) is float and input.dtype.is_floating_point)):
+        if input.dtype is dtypes.bool_:
+            input = cast(input, dtype=dtypes.int64)
         if exponent == 2:
             return square(input)
-        if exponent == 0.5 and input.dtype.is_floating_point:
+        if exponent == 0.5:
             return sqrt(input)
         if exponent == -1 and input.dtype.is_floating_point:
             return reciprocal(input)
-        if exponent == 1 and not (type(exponent) is float and not input.dtype.is_floating_point):
+        if exponent == 1:
             return clone(input)
         if type(exponent) is int and exponent < 0 and not input.dtype.is_floating_point:
             raise DTypeError(f"pow: an integer tensor has no negative powers (exponent {exponent}); convert it with .float()")
@@ -1037,7 +1039,8 @@ def bitwise_left_shift(a, b, /):
     >>> fz.tensor([1, 3]) << 2
     tensor([ 4, 12])
     """
-    return _no_floats("bitwise_left_shift", a, b)
+    _no_floats("bitwise_left_shift", a, b)
+    return numeric("bitwise_left_shift", a, b)
 
 
 @primitive(promote="common", samples=_SHIFTS, methods=["__rshift__", "bitwise_right_shift"], exact=True)
@@ -1048,7 +1051,8 @@ def bitwise_right_shift(a, b, /):
     >>> fz.tensor([8, 3]) >> 1
     tensor([4, 1])
     """
-    return _no_floats("bitwise_right_shift", a, b)
+    _no_floats("bitwise_right_shift", a, b)
+    return numeric("bitwise_right_shift", a, b)
 
 
 @op(samples=[S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
