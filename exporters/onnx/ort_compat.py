@@ -18,9 +18,9 @@ import onnx_ir as ir
 _D = ir.DataType
 
 _FLOAT16 = {_D.FLOAT16: _D.FLOAT}
-_INT16 = {_D.INT16: _D.INT32, _D.UINT16: _D.INT32}
-_SMALL = {_D.INT8: _D.INT32, _D.UINT8: _D.INT32, **_INT16}
-_UINTS = {_D.UINT32: _D.INT64}
+_16_BITS = {_D.INT16: _D.INT32, _D.UINT16: _D.INT32}
+_8_BITS = {_D.INT8: _D.INT32, _D.UINT8: _D.INT32}
+_UINT32 = {_D.UINT32: _D.INT64}
 
 
 def _table(rows: list[tuple[str, dict[ir.DataType, ir.DataType]]]) -> dict[str, dict[ir.DataType, ir.DataType]]:
@@ -34,25 +34,20 @@ def _table(rows: list[tuple[str, dict[ir.DataType, ir.DataType]]]) -> dict[str, 
 #: Operator -> type -> the type to compute in.
 DETOURS = _table(
     [
-        ("Add Sub Mul Div Pow Neg Abs Exp Log Sqrt Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh", _FLOAT16),
-        ("Asinh Acosh Atanh Erf Sigmoid Floor Ceil Equal Less Greater ReduceSum ReduceMean ReduceProd", _FLOAT16),
-        ("ReduceMax ReduceMin ArgMax ArgMin CumSum Gemm Pad NonZero TopK BatchNormalization Conv ConvTranspose", _FLOAT16),
-        ("MaxPool AveragePool Trilu MatMul", _FLOAT16),
-        ("Max Min", {**_INT16, _D.BOOL: _D.INT32}),
-        ("ReduceMax ReduceMin", {**_INT16, **_UINTS}),
-        ("ArgMax ArgMin", {**_INT16, **_UINTS}),
-        ("ReduceSum ReduceProd CumSum", _UINTS),
-        ("TopK", {**_UINTS, _D.BOOL: _D.INT32}),
-        ("NonZero", {**_INT16, **_UINTS, _D.INT8: _D.INT32}),
-        ("Pad", _INT16),
-        ("Trilu", {**_SMALL, _D.INT32: _D.INT64, **_UINTS}),
-        ("Pow Neg MatMul", {**_SMALL, **_UINTS}),
-        ("LessOrEqual GreaterOrEqual", {**_SMALL, **_FLOAT16, **_UINTS}),
-        ("Where", {**_INT16, **_FLOAT16, _D.BOOL: _D.UINT8}),
-        ("Clip", {**_INT16, **_FLOAT16, _D.UINT32: _D.INT64}),
-        ("Gelu Softplus Relu LeakyRelu Elu Selu Softsign Softmax LogSoftmax LayerNormalization HardSwish Shrink", _FLOAT16),
-        ("ReduceLogSumExp ReduceL1 ReduceL2 GroupNormalization GlobalAveragePool IsNaN IsInf Round Sign Mod", _FLOAT16),
-        ("RMSNormalization", _FLOAT16),
+        (
+            "Abs Add Div Mul Sub Neg Pow Exp Log Sqrt Reciprocal Sin Cos Tan Asin Acos Atan Sinh Cosh Tanh Asinh Acosh Atanh",
+            _FLOAT16,
+        ),
+        ("Erf Sigmoid Floor Ceil Equal Less LessOrEqual Greater GreaterOrEqual Where Pad TopK NonZero Trilu CumSum", _FLOAT16),
+        ("ReduceSum ReduceMean ReduceProd ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceLogSumExp ArgMax ArgMin", _FLOAT16),
+        ("Relu LeakyRelu Elu Selu Gelu Softplus Softmax LogSoftmax BatchNormalization GroupNormalization", _FLOAT16),
+        ("MatMul Gemm Conv ConvTranspose MaxPool AveragePool GlobalAveragePool", _FLOAT16),
+        ("CumSum Pow ReduceProd ReduceSum ReduceL1 ReduceL2 Trilu MatMul", {**_8_BITS, **_16_BITS}),
+        ("CumSum Pow ReduceProd ReduceSum ReduceL1 ReduceL2 Trilu ReduceMax ReduceMin ArgMax ArgMin TopK Neg", _UINT32),
+        ("Clip Max Min Pad Where ReduceMax ReduceMin ArgMax ArgMin", _16_BITS),
+        ("ArgMax ArgMin TopK", {_D.BOOL: _D.UINT8}),
+        ("Neg", {_D.UINT8: _D.INT32, _D.UINT16: _D.INT32}),
+        ("TopK", {_D.UINT16: _D.INT32}),
     ]
 )
 

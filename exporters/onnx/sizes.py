@@ -180,4 +180,22 @@ def reshape(e: Emitter, x: ir.Value, before: Sequence[Size], after: Sequence[Siz
     others = [dim for dim, t in zip(after, target, strict=True) if t is not None]
     if unknown == 1 and all((low := sizes.bounds(dim)[0]) is not None and low > 0 for dim in others):
         return e.op("Reshape", x, e.ints(*(-1 if t is None else t for t in target)))
+    for op_type, few, many in (("Unsqueeze", before, after), ("Squeeze", after, before)):
+        ones = _inserted_ones(few, many)
+        if ones:
+            return e.op(op_type, x, e.ints(*ones))
     return e.op("Reshape", x, shape(e, after), allowzero=1)
+
+
+def _inserted_ones(few: Sequence[Size], many: Sequence[Size]) -> list[int]:
+    """The axes of `many` that are 1 and without which it is `few`; none if it is not so."""
+    axes: list[int] = []
+    rest = list(few)
+    for axis, dim in enumerate(many):
+        if rest and same(rest[0], dim):
+            rest.pop(0)
+        elif same(dim, 1):
+            axes.append(axis)
+        else:
+            return []
+    return [] if rest else axes

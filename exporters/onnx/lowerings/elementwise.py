@@ -213,7 +213,9 @@ def right_shift(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
 
 @lowering("where")
 def where(e: Emitter, call: Call, c: ir.Value, a: ir.Value, b: ir.Value) -> ir.Value:
-    return e.op("Where", c, a, b)
+    if a.dtype != BOOL:
+        return e.op("Where", c, a, b)
+    return e.cast(e.op("Where", c, *(e.cast(x, ir.DataType.UINT8) for x in (a, b))), BOOL)
 
 
 @lowering("clamp_numbers")

@@ -93,6 +93,15 @@ def _joined(e: Emitter, parts: Sequence[ir.Value]) -> ir.Value:
     return e.op("Concat", *parts, axis=0)
 
 
+@lowering("select")
+def select(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    dim, index = call["dim"], call["index"]
+    from_end = index - call.shape()[dim]
+    if not isinstance(index, int) and isinstance(from_end, int):
+        index = from_end
+    return e.op("Gather", x, sizes.scalar(e, index, INT64), axis=dim)
+
+
 @lowering("slice_scatter")
 def slice_scatter(e: Emitter, call: Call, x: ir.Value, src: ir.Value) -> ir.Value:
     starts, stops, steps, shape = call["starts"], call["stops"], call["steps"], call.shape()
