@@ -64,7 +64,6 @@ from .dtypes import (
     uint32,
     uint64,
 )
-from .ops.linalg import matrix_transpose as _matrix_transpose
 from .printing import set_printoptions
 from .random import (
     Generator,

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import dtypes
 from .dtypes import NATIVE
-from .errors import ArgumentError, AutogradError, DTypeError
+from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 
 if TYPE_CHECKING:
     from .device import device as Device
@@ -240,6 +240,18 @@ class Tensor:
     def is_cpu(self) -> bool:
         """Whether it lives on the CPU."""
         return self.device.type == "cpu"
+
+    @property
+    def T(self) -> Tensor:
+        """A view with the dimensions in reverse order; for a matrix the transpose."""
+        return self.permute(tuple(reversed(range(self.ndim))))
+
+    @property
+    def mT(self) -> Tensor:
+        """A view with the last two dimensions exchanged: the transpose of every matrix of a batch."""
+        if self.ndim < 2:
+            raise ShapeError(f"mT: expected at least 2 dimensions, given {list(self._a.shape)}")
+        return self.transpose(-2, -1)
 
     is_sparse = False
     is_quantized = False

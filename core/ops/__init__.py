@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..table import FUNCTIONS, OPS
-from . import activation, conv, elementwise, indexing, linalg, loss, norm, optim, pool, random, reduction, shape  # isort: split
+from . import activation, conv, convert, elementwise, indexing, linalg, loss, norm, optim, pool, random, reduction, shape  # isort: split
 
 from . import inplace  # needs all others
 

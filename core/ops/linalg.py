@@ -11,7 +11,7 @@ from ..tensor import Tensor
 from .common import broadcast, checked_dim, numel, same
 from .elementwise import add, clone, mul
 from .reduction import sum_
-from .shape import permute, reshape, transpose, unsqueeze
+from .shape import permute, reshape, unsqueeze
 
 
 def _transposed(x: Tensor) -> Tensor:
@@ -384,10 +384,3 @@ def _contract(a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str
     product = matmul(arranged(a, ta, batch, rows, inner), arranged(b, tb, batch, inner, columns))
     labels = batch + rows + columns
     return reshape(product, shape=tuple(size[c] for c in labels)), labels
-
-
-def matrix_transpose(x: Tensor) -> Tensor:
-    """The last two dimensions exchanged: `x.mT`."""
-    if len(x._a.shape) < 2:
-        raise ShapeError(f"mT: expected at least 2 dimensions, given {list(x._a.shape)}")
-    return transpose(x, -2, -1)

@@ -35,8 +35,6 @@ _SOFTMAX = [
     rule=like,
     samples=_SOFTMAX,
     errors=[E(S(3, dim=1), "softmax: dimension 1 is out of range")],
-    methods=[],
-    public=False,
 )
 def softmax(x, /, *, dim):
     """exp(x) / sum(exp(x)) along `dim`, without overflow."""
@@ -58,8 +56,6 @@ def softmax_grad(g, y, /, *, dim):
     rule=like,
     samples=_SOFTMAX,
     errors=[E(S(3, dim=1), "log_softmax: dimension 1 is out of range")],
-    methods=[],
-    public=False,
 )
 def log_softmax(x, /, *, dim):
     """log(softmax(x)), without overflow."""

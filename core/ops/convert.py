@@ -1,0 +1,66 @@
+"""`x.float()`, `x.long()`, ...: a method for each dtype, and `x.new_zeros(...)`: tensors like another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .. import dtypes
+from ..creation import full, tensor
+from ..dtypes import dtype as DType
+from ..table import METHODS
+from ..tensor import Tensor
+from .common import int_tuple
+
+
+def _conversion(name: str, dtype: DType) -> Callable[[Tensor], Tensor]:
+    def convert(self: Tensor) -> Tensor:
+        return self.to(dtype)
+
+    convert.__name__ = convert.__qualname__ = name
+    convert.__doc__ = f"With dtype {dtype.name}; the tensor itself if it has that already."
+    return convert
+
+
+_DTYPES = {
+    "half": dtypes.float16,
+    "float": dtypes.float32,
+    "double": dtypes.float64,
+    "byte": dtypes.uint8,
+    "char": dtypes.int8,
+    "short": dtypes.int16,
+    "int": dtypes.int32,
+    "long": dtypes.int64,
+    "bool": dtypes.bool_,
+}
+METHODS.update({name: _conversion(name, dtype) for name, dtype in _DTYPES.items()})
+
+
+def new_full(
+    self: Tensor, size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of one value, with the dtype and device of `self` unless others are named."""
+    return full(size, fill_value, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+
+
+def new_zeros(self: Tensor, *size: Any, **options: Any) -> Tensor:
+    """A tensor of zeros; options as in `new_full`."""
+    return new_full(self, int_tuple(size), 0, **options)
+
+
+def new_ones(self: Tensor, *size: Any, **options: Any) -> Tensor:
+    """A tensor of ones; options as in `new_full`."""
+    return new_full(self, int_tuple(size), 1, **options)
+
+
+def new_empty(self: Tensor, *size: Any, **options: Any) -> Tensor:
+    """A tensor whose values do not matter (zeros); options as in `new_full`."""
+    return new_full(self, int_tuple(size), 0, **options)
+
+
+def new_tensor(self: Tensor, data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with a copy of `data`, with the dtype and device of `self` unless others are named."""
+    return tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+
+
+METHODS.update({function.__name__: function for function in (new_full, new_zeros, new_ones, new_empty, new_tensor)})
