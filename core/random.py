@@ -5,10 +5,10 @@ Philox4x64-10 (J. K. Salmon et al., "Parallel random numbers: as easy as 1, 2, 3
 0, 0, 0): four words of 64 bits, taken as eight of 32 bits, low half first. That is the order of
 `numpy.random.Generator(Philox(key, counter))`, whose floats are these floats. A draw takes whole blocks, in order:
 
-* uniform float32: 24 bits of a word; float64: 53 bits of two; * normal: pairs from two uniform numbers, computed in float64 and
-rounded (`ops/random.py`); * integers: 63 bits of two words, modulo the range (PyTorch takes 32 bits for small ranges: a bias of
-range / 2**32 instead of / 2**63); * permutations: the stable order of 63-bit keys; bernoulli: uniform < p; multinomial: see
-there.
+* uniform float32: the upper 24 bits of a word; float64: the upper 53 bits of two;
+* normal: pairs from two uniform numbers, computed in float64 and rounded (`ops/random.py`);
+* integers: 63 bits of two words, modulo the range: a bias of range / 2**63 (PyTorch takes 32 bits where the range fits);
+* permutations: the stable order of such integers; bernoulli: uniform < p; multinomial: see there.
 
 The state is read by pure ops (`random_bits(state, n=...)`) and moved on in place, like any other tensor. So a recording sees
 nothing special: the state goes in, the numbers and the new state come out.
@@ -82,6 +82,7 @@ class Generator:
         self._seed = DEFAULT_SEED
         self._state: Tensor | None = None
         self._lock = threading.Lock()
+        self._recorder = STATE.recorder  # made inside a recording, its state is a value of that recording
 
     @property
     def device(self) -> Device:
@@ -95,8 +96,10 @@ class Generator:
             self._state = from_host(np.array([_signed(self._seed), 0]), self.device)
         return self._state
 
-    def manual_seed(self, seed: int) -> Generator:
-        """Start the stream of `seed`, an integer from -2**63 to 2**64 - 1."""
+    def manual_seed(self, seed: int | Tensor) -> Generator:
+        """Start the stream of `seed`, an integer from -2**63 to 2**64 - 1; inside a recording also a 0-d integer tensor."""
+        if STATE.recorder is not None and isinstance(seed, Tensor):
+            return self._start_recorded(seed)
         seed = int(seed)
         if not -(2**63) <= seed < 2**64:
             raise ArgumentError(f"manual_seed: a seed is an integer from -2**63 to 2**64 - 1, given {seed}")
@@ -105,6 +108,16 @@ class Generator:
             if self._state is not None:
                 with no_grad():
                     self._state.copy_(tensor([_signed(seed), 0], device=self.device))
+        return self
+
+    def _start_recorded(self, seed: Tensor) -> Generator:
+        """The seed is known only when the recorded program runs."""
+        start = tensor([seed.to(dtypes.int64), 0])
+        with self._lock, no_grad():
+            if self._state is None and self._recorder is STATE.recorder:
+                self._state = start
+            else:
+                self.state.copy_(start)
         return self
 
     def seed(self) -> int:

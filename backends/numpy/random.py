@@ -135,7 +135,7 @@ def random_int63(state: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _int63(raw: np.ndarray, out: np.ndarray) -> None:
-    np.right_shift(raw[: out.size], 1, out=out.view(np.uint64))
+    np.bitwise_and(raw[: out.size], np.uint64(2**63 - 1), out=out.view(np.uint64))
 
 
 def random_permutation(state: np.ndarray, *, n: int) -> np.ndarray:

@@ -15,7 +15,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from ..table import E, S, Spec, floats, function, ints, op, primitive, values
 from ..tensor import Tensor
 from .common import prod, require_float
-from .elementwise import bitwise_right_shift, cast, log, sin, sqrt
+from .elementwise import cast, log, sin, sqrt
 from .reduction import argsort, sum_
 from .shape import cat, reshape, slice, unsqueeze
 
@@ -72,6 +72,17 @@ def _every_second(words: Tensor, first: int, count: Any) -> Tensor:
     return slice(words, starts=(first,), stops=(2 * count,), steps=(2,))
 
 
+def _top(bits: int) -> int:
+    """A mask for the upper `bits` of a word, which leaves a whole number that a float of so many bits holds exactly."""
+    return 2**32 - 2 ** (32 - bits)
+
+
+def _fraction(words: Tensor, count: Any, bits: int) -> Tensor:
+    """float64 in [0, 1) of the upper `bits` of `count` pairs of words. Every step is exact."""
+    low, high = _every_second(words, 0, count), _every_second(words, 1, count)
+    return cast(high, dtype=dtypes.float64) * 2.0**-32 + cast(low & _top(bits - 32), dtype=dtypes.float64) * 2.0**-64
+
+
 def _typed(name: str) -> Any:
     def rule(state: Spec, *, shape: Any, dtype: dtypes.dtype) -> Spec:
         _check_state(name, state)
@@ -95,13 +106,12 @@ def random_uniform(state, /, *, shape, dtype):
     """Uniform numbers in [0, 1), with as many random bits as the dtype holds below 1 (float16 11, float32 24, float64 53)."""
     _check_dtype("random_uniform", dtype)
     n = prod(shape)
-    bits = _UNIFORM_BITS[dtype.name]
     words = random_bits(state, n=uniform_words(n, dtype))
     if dtype is dtypes.float64:
-        whole = _every_second(words, 1, n) * 2**21 + bitwise_right_shift(_every_second(words, 0, n), 11)
+        flat = _fraction(words, n, 53)
     else:
-        whole = bitwise_right_shift(words, 32 - bits)
-    return reshape(cast(whole, dtype=dtype) * 2.0**-bits, shape=tuple(shape))
+        flat = cast(cast(words & _top(_UNIFORM_BITS[dtype.name]), dtype=dtypes.float32) * 2.0**-32, dtype=dtype)
+    return reshape(flat, shape=tuple(shape))
 
 
 @op(rule=_typed("random_normal"), samples=_FLOATS, methods=[], public=False)
@@ -115,11 +125,11 @@ def random_normal(state, /, *, shape, dtype):
     n = prod(shape)
     pairs = (n + 1) // 2
     words = random_bits(state, n=normal_words(n, dtype))
-    unit = 2.0**-32
     if dtype is dtypes.float64:
-        words = _every_second(words, 1, 2 * pairs) * 2**20 + bitwise_right_shift(_every_second(words, 0, 2 * pairs), 12)
-        unit = 2.0**-52
-    near, far = ((cast(_every_second(words, i, pairs), dtype=dtypes.float64) + 0.5) * unit for i in (0, 1))
+        middles = _fraction(words, 2 * pairs, 52) + 2.0**-53
+    else:
+        middles = (cast(words, dtype=dtypes.float64) + 0.5) * 2.0**-32
+    near, far = _every_second(middles, 0, pairs), _every_second(middles, 1, pairs)
     radius = sqrt(log(near) * -2.0)
     # The cosine is the sine of the complement, which is exact: onnxruntime has no float64 Cos before 1.29.
     cosine, sine = (sin(turn * (2 * math.pi)) for turn in (0.25 - far, far))
@@ -144,8 +154,8 @@ def random_int63(state, /, *, shape):
     """int64: uniform in 0 .. 2**63 - 1."""
     n = prod(shape)
     words = random_bits(state, n=int63_words(n))
-    whole = _every_second(words, 1, n) * 2**31 + bitwise_right_shift(_every_second(words, 0, n), 1)
-    return reshape(whole, shape=tuple(shape))
+    low, high = _every_second(words, 0, n), _every_second(words, 1, n)
+    return reshape((high & (2**31 - 1)) * 2**32 + low, shape=tuple(shape))
 
 
 def _permutation_rule(state: Spec, *, n: Any) -> Spec:

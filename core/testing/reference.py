@@ -943,7 +943,7 @@ def random_normal(state: Array, shape: Any, dtype: Any) -> Array:
 
 @reference
 def random_int63(state: Array, shape: Any) -> Array:
-    return np.array([word >> 1 for word in _pairs(_philox_words(state, 2 * math.prod(shape)))], np.int64).reshape(shape)
+    return np.array([word & (2**63 - 1) for word in _pairs(_philox_words(state, 2 * math.prod(shape)))], np.int64).reshape(shape)
 
 
 @reference

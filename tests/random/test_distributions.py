@@ -16,7 +16,7 @@ N = 200_000
 
 
 def generator() -> fz.Generator:
-    return fz.Generator().manual_seed(2026)
+    return fz.Generator().manual_seed(1)
 
 
 def normal_cdf(x: np.ndarray) -> np.ndarray:
