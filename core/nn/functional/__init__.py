@@ -7,7 +7,6 @@ from ...ops.conv import conv_transpose1d as conv_transpose1d
 from ...ops.conv import conv_transpose2d as conv_transpose2d
 from ...ops.conv import conv_transpose3d as conv_transpose3d
 from ...ops.indexing import one_hot as one_hot
-from ...ops.linalg import linear as linear
 from ...ops.pool import adaptive_avg_pool1d as adaptive_avg_pool1d
 from ...ops.pool import adaptive_avg_pool2d as adaptive_avg_pool2d
 from ...ops.pool import adaptive_avg_pool3d as adaptive_avg_pool3d
@@ -104,3 +103,7 @@ from .vision import pixel_shuffle as pixel_shuffle
 from .vision import pixel_unshuffle as pixel_unshuffle
 from .vision import unfold as unfold
 from .vision import upsample as upsample
+
+# isort: split
+# Last, because importing the submodule of the same name sets this attribute too.
+from ...ops.linalg import linear as linear
