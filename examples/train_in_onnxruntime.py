@@ -1,0 +1,50 @@
+"""Freeze a whole training step, forward, backward and optimiser, and train with it in onnxruntime.
+
+python examples/train_in_onnxruntime.py [FOLDER]
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+import frazil as fz
+from frazil import nn
+from frazil.nn import functional as F
+
+file = Path(sys.argv[1] if len(sys.argv) > 1 else ".") / "step.onnx"
+fz.manual_seed(0)
+model = nn.Sequential(nn.Linear(1, 32), nn.Tanh(), nn.Linear(32, 1))
+optimizer = fz.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+
+
+def step(x, y):
+    loss = F.mse_loss(model(x), y)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+x = fz.linspace(-3, 3, 64).reshape(64, 1)
+y = fz.sin(x)
+step(x, y)  # once for real, so that the momentum exists
+
+program = fz.jit.trace(step, (x, y), dynamic_shapes={"x": {0: "batch"}, "y": {0: "batch"}})
+report = fz.onnx.export(program, path=file, output_names=["loss"], training=True)
+print(report)
+
+# From here on without frazil: what the step changes is an input `name` and an output `name.out`.
+state = {value.input.name: value.tensor.detach().numpy().copy() for value in program.graph.states if value.attribute == "data"}
+session = onnxruntime.InferenceSession(file)
+names = ["loss", *(f"{name}.out" for name in state)]
+for i in range(301):
+    loss, *news = session.run(names, {"x": x.numpy(), "y": y.numpy(), **state})
+    state = dict(zip(state, news, strict=True))
+    if i % 100 == 0:
+        print(f"step {i:3}: loss {loss:.5f}")
+
+eager = [step(x, y).item() for _ in range(301)]
+print(f"the same 301 steps in frazil end at {eager[-1]:.5f}")
+assert np.isclose(loss, eager[-1], rtol=1e-2)

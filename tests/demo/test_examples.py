@@ -1,0 +1,27 @@
+"""Every program in examples/ runs to its end, and what it claims in its last line is true."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LAST_LINES = {
+    "spirals.py": "onnxruntime: 100.0% correct",
+    "train_in_onnxruntime.py": "the same 301 steps in frazil end at ",
+}
+
+
+def test_every_example_is_tried(root: Path):
+    assert {path.name for path in (root / "examples").glob("*.py")} == set(LAST_LINES)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LAST_LINES)
+def test_the_example_runs(root: Path, tmp_path: Path, name: str):
+    command = [sys.executable, str(root / "examples" / name), str(tmp_path)]
+    done = subprocess.run(command, cwd=tmp_path, text=True, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith(LAST_LINES[name])
