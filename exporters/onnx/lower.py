@@ -299,7 +299,7 @@ def _passed(e: Emitter, guard: Guard, token: ir.Value) -> ir.Value:
     good, bad = e.child(), e.child()
     through = good.op("Identity", token)
     fails = bad.op("Gather", token, bad.op("Constant", dtype=INT64, value=ir.tensor([1])), name=assert_message(guard))
-    return e.op(  # type: ignore[no-any-return]
+    return e.op(
         "If",
         holds,
         dtype=INT64,

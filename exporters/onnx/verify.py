@@ -195,7 +195,12 @@ class _Comparison:
         try:
             found = list(run_session(self.session, feeds, self.names["outputs"]).values())
         except Exception as error:
-            self.fail(case, f"onnxruntime cannot run the file: {str(error).splitlines()[0]}")
+            reason = f"onnxruntime cannot run the file: {str(error).splitlines()[0]}"
+            if 0 not in case.sizes.values():
+                self.fail(case, reason)
+            # some kernels cannot work on nothing; that is said, and no wrong number comes out
+            self.report.checks.append(Check(case, "refused", note=reason))
+            return
         largest = 0.0
         for name, a, b in zip(self.names["outputs"], found, expected, strict=True):
             if a.dtype != b.dtype or a.shape != b.shape:

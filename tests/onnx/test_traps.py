@@ -1,0 +1,191 @@
+"""What users of other exporters complain about, and what happens here instead. The numbers are those of the recurring pains of
+exporters: each test states the pain in its docstring."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+
+import frazil as fz
+from frazil.errors import RecordError
+from frazil.exporters.onnx import TrainModeError
+from frazil.exporters.onnx.verify import open_session, run_file, run_session
+from frazil.nn import functional as F
+from frazil.tensor import Tensor
+
+
+def agree(model: Any, report: Any, *shapes: tuple[int, ...]) -> None:
+    """The file and the program, on random inputs of several shapes."""
+    session = open_session(report.model_bytes)
+    rng = np.random.default_rng(0)
+    for shape in shapes:
+        x = rng.standard_normal(shape).astype(np.float32)
+        with fz.no_grad():
+            expected = model(fz.tensor(x)).numpy()
+        (found,) = run_session(session, {session.get_inputs()[0].name: x}).values()
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+class Convolutions(fz.nn.Module):
+    """A small ResNet: convolution, normalisation, a residual, pooling, a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = fz.nn.Conv2d(3, 8, 3, padding=1, bias=False)
+        self.norm = fz.nn.BatchNorm2d(8)
+        self.one = fz.nn.Conv2d(8, 8, 3, padding=1)
+        self.two = fz.nn.BatchNorm2d(8)
+        self.head = fz.nn.Linear(8, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.norm(self.stem(x)))
+        x = F.relu(x + self.two(self.one(x)))
+        x = F.max_pool2d(x, 2)
+        x = F.adaptive_avg_pool2d(x, 1)
+        return self.head(x.flatten(1))  # type: ignore[no-any-return]
+
+
+class Attention(fz.nn.Module):
+    """Self-attention over two heads, with layer normalisation and a residual."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = fz.nn.LayerNorm(16)
+        self.qkv = fz.nn.Linear(16, 48)
+        self.out = fz.nn.Linear(16, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, time, width = x.shape
+        q, k, v = self.qkv(self.norm(x)).reshape(batch, time, 3, 2, 8).permute(2, 0, 3, 1, 4).unbind(0)
+        weights = F.softmax(q @ k.transpose(-1, -2) * (1 / math.sqrt(8)), dim=-1)
+        joined = (weights @ v).transpose(1, 2).reshape(batch, time, width)
+        return x + self.out(joined)  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def trained() -> Convolutions:
+    """A model whose running statistics are not those it started with."""
+    fz.manual_seed(0)
+    model = Convolutions()
+    for _ in range(3):
+        model(fz.randn(8, 3, 8, 8) * 3 + 1)
+    return model.eval()
+
+
+def test_row_1_a_dynamic_batch_is_dynamic(trained: Convolutions) -> None:
+    """The batch size of the example is baked in, or declared dynamic without being so."""
+    report = fz.onnx.export(trained, fz.randn(2, 3, 8, 8))
+    assert report.inputs == ["x: float32[x0, 3, x2, x3]"]
+    agree(trained, report, (1, 3, 8, 8), (7, 3, 8, 8), (5, 3, 16, 12), (3, 3, 9, 31))
+    assert report.fixed == [line for line in report.fixed if "x.shape[1] == 3" in line] and len(report.fixed) == 1
+
+
+def test_row_1_a_sequence_is_dynamic() -> None:
+    fz.manual_seed(0)
+    model = Attention()
+    report = fz.onnx.export(model, fz.randn(2, 5, 16))
+    assert report.inputs == ["x: float32[x0, x1, 16]"]
+    agree(model, report, (1, 1, 16), (3, 11, 16), (4, 64, 16))
+
+
+def test_row_2_a_python_if_on_data_is_an_error_and_on_sizes_an_assert() -> None:
+    """`if` and `for` are traced away with a warning that nobody reads."""
+
+    def on_data(x: Tensor) -> Tensor:
+        return x if (x > 0).all() else -x  # type: ignore[return-value]
+
+    with pytest.raises(RecordError, match="test_traps.py"):
+        fz.onnx.export(on_data, fz.ones(3))
+
+    def on_size(x: Tensor) -> Tensor:
+        return x * 2 if x.shape[0] > 4 else x
+
+    report = fz.onnx.export(on_size, fz.ones(3))
+    with pytest.raises(Exception, match=r"frazil.assert: x.shape\[0\] <= 4 \(test_traps.py"):
+        run_file(report.model_bytes, {"x": np.ones(5, np.float32)})
+
+
+def test_row_2_a_loop_over_a_size_fixes_it_and_says_so() -> None:
+    def program(x: Tensor) -> Tensor:
+        total = x[:, 0]
+        for step in range(1, x.shape[1]):
+            total = total * 0.5 + x[:, step]
+        return total
+
+    report = fz.onnx.export(program, fz.ones(2, 4))
+    assert report.inputs == ["x: float32[x0, 4]"]
+    assert "for step in range" in report.graph.guards[0].source.code  # type: ignore[union-attr]
+
+
+def test_row_5_trained_statistics_and_biases_arrive(trained: Convolutions) -> None:
+    """Wrong numbers that are seen only after deployment: folded normalisation with the wrong bias."""
+    report = fz.onnx.export(trained, fz.randn(2, 3, 8, 8))
+    assert report.operators["BatchNormalization"] == 2  # folding is the runtime's business
+    model = onnx.load_from_string(report.model_bytes)
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for name, tensor in trained.state_dict().items():
+        if not name.endswith("num_batches_tracked"):
+            np.testing.assert_array_equal(stored[name], tensor.numpy())
+
+
+def test_row_6_a_message_is_short_and_has_the_line() -> None:
+    """An opaque error of a thousand characters without the user's line."""
+    with pytest.raises(fz.onnx.UnsupportedOps) as caught:
+        fz.onnx.export(lambda x: fz.erf(x.to(fz.float64)), fz.ones(3))
+    assert len(str(caught.value)) < 400 and "test_traps.py" in str(caught.value)
+
+
+def test_row_7_tied_weights_are_one(trained: Convolutions) -> None:
+    """An embedding and the output layer tied to it are stored twice."""
+
+    class Tied(fz.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = fz.nn.Embedding(50, 16)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            return F.linear(self.table(tokens), self.table.weight)
+
+    report = fz.onnx.export(Tied(), fz.tensor([[1, 49], [0, 3]]))
+    assert [name for name in report.model.graph.initializers if not name.startswith("const")] == ["table.weight"]
+
+
+def test_row_8_no_shape_arithmetic_in_a_transformer() -> None:
+    """56 nodes for an encoder layer of 15 ops: Shape, Gather, Concat."""
+    fz.manual_seed(0)
+    report = fz.onnx.export(Attention(), fz.randn(2, 5, 16))
+    recorded = len(report.graph.nodes)
+    linear_layers = 2  # three operators each on three dimensions: Transpose (done while loading), MatMul, Add
+    assert sum(report.operators.values()) <= recorded + 2 * linear_layers + 1
+    assert report.operators["Concat"] <= 1 and report.operators["LayerNormalization"] == 1
+
+
+def test_row_9_names_of_layers_and_weights_survive() -> None:
+    """Weights become `val_3`, and parameters of equal value become one."""
+    model = Attention()
+    report = fz.onnx.export(model, fz.randn(2, 5, 16))
+    assert set(dict(model.named_parameters())) <= set(report.model.graph.initializers)
+    modules = {node.metadata_props.get("frazil.module") for node in report.model.graph}
+    assert {"Attention", "norm (LayerNorm)", "qkv (Linear)", "out (Linear)"} <= modules | {None} or "Attention" in modules
+    assert all("test_traps.py" in node.metadata_props["frazil.source"] for node in report.model.graph)
+
+
+@pytest.mark.parametrize("module", [fz.nn.BatchNorm1d(3), fz.nn.Dropout(0.3), fz.nn.InstanceNorm1d(3, track_running_stats=True)])
+def test_row_11_train_mode_is_refused_or_done(module: fz.nn.Module) -> None:
+    """BatchNorm and Dropout in train mode are exported as in eval mode, without a word."""
+    x = fz.randn(4, 3, 5)
+    with pytest.raises(TrainModeError, match=f"{type(module).__name__}.* is in train mode"):
+        fz.onnx.export(module.train(), x)
+    report = fz.onnx.export(module.train(), x, training=True)
+    assert report.states and report.checks is not None
+    assert not fz.onnx.export(module.eval(), x).states
+
+
+def test_row_24_the_same_bytes_again(trained: Convolutions) -> None:
+    """Two exports of one model differ."""
+    first, second = (fz.onnx.export(trained, fz.randn(2, 3, 8, 8), verify=False).model_bytes for _ in range(2))
+    assert first == second
