@@ -14,11 +14,13 @@ import math
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from typing import Any, TypeVar, final
+from typing import TYPE_CHECKING, Any, TypeVar, final
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 T = TypeVar("T")
 
@@ -110,6 +112,8 @@ def split(work: Callable[[int, int], T], count: int, *, nbytes: int) -> list[T]:
 
 
 def _submit(work: Callable[[int, int], T], start: int, stop: int) -> Future[T]:
+    from concurrent.futures import Future, ThreadPoolExecutor  # costs a few milliseconds, and few programs need it
+
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="frazil")
