@@ -1,8 +1,7 @@
 """`save` and `load`: nested Python data with tensors in one file, which is read without running code from it.
 
-The file is a plain safetensors file (https://github.com/huggingface/safetensors#format): 8 bytes with the length of a JSON
-header, the header, the bytes of the tensors. The nesting is kept as JSON text in its metadata, beside a SHA-256 of everything,
-so a changed byte is noticed.
+The file is a safetensors file, written and read by the safetensors library. Its metadata carries the nesting as JSON text,
+and a SHA-256 of everything, so a changed byte is noticed.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ from __future__ import annotations
 import binascii
 import contextlib
 import io
+import itertools
 import json
 import math
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any, final
 
 import numpy as np
@@ -28,32 +28,22 @@ from .nn.parameter import Parameter
 from .nn.state import StateDict
 from .tensor import Size, Tensor
 
+Array = np.ndarray[Any, Any]
 File = str | os.PathLike[str] | IO[bytes]
 #: Where loaded tensors go: one device for all, {saved device: device}, or a function (tensor, saved device) -> tensor or None.
 MapLocation = str | device | Mapping[str, str | device] | Callable[[Tensor, str], Tensor | None] | None
 
 _VERSION = "1"
 _STRUCTURE, _DIGEST, _FORMAT = "frazil.structure", "frazil.sha256", "frazil.format"
-_LONGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors library
 
-#: Names of element types in safetensors files.
-_TYPE_NAMES = {
-    "bool": "BOOL",
-    "uint8": "U8",
-    "int8": "I8",
-    "int16": "I16",
-    "uint16": "U16",
-    "int32": "I32",
-    "uint32": "U32",
-    "int64": "I64",
-    "uint64": "U64",
-    "float16": "F16",
-    "float32": "F32",
-    "float64": "F64",
-    "complex64": "C64",
-    "complex128": "C128",
-}
-_BY_TYPE_NAME = {name: dtype for dtype, name in _TYPE_NAMES.items()}
+#: Element types of safetensors -> NumPy's; NumPy lacks bfloat16, whose bits are read as they are.
+_TYPES = dict(
+    zip(
+        "BOOL U8 I8 U16 I16 U32 I32 U64 I64 F16 F32 F64 C64 BF16".split(),
+        "? u1 i1 <u2 <i2 <u4 <i4 <u8 <i8 <f2 <f4 <f8 <c8 <u2".split(),
+        strict=True,
+    )
+)
 
 
 def save(obj: Any, f: File) -> None:
@@ -72,28 +62,18 @@ def save(obj: Any, f: File) -> None:
     if isinstance(obj, Module):
         raise SerializationError(
             f"save: cannot save a whole module ({type(obj).__name__}), because loading it would have to run code from the "
-            "file: save "
-            "model.state_dict() and load it with model.load_state_dict(fz.load(path))"
+            "file: save model.state_dict() and load it with model.load_state_dict(fz.load(path))"
         )
     writer = _Writer()
     structure = json.dumps(writer.encode(obj, ""), separators=(",", ":"), allow_nan=False)
-    entries, offset = {}, 0
-    for name, array in writer.arrays.items():
-        entries[name] = {
-            "dtype": _TYPE_NAMES[array.dtype.name],
-            "shape": list(array.shape),
-            "data_offsets": [offset, offset + array.nbytes],
-        }
-        offset += array.nbytes
-    chunks = [_bytes_of(array) for array in writer.arrays.values()]
-    metadata = {_FORMAT: _VERSION, _STRUCTURE: structure, _DIGEST: _digest(entries, structure, chunks)}
-    header = json.dumps({"__metadata__": metadata, **entries}, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)  # so that the data is aligned
-    with _opened_for_writing(f) as file:
-        file.write(len(header).to_bytes(8, "little"))
-        file.write(header)
-        for chunk in chunks:
-            file.write(chunk)
+    metadata = {_FORMAT: _VERSION, _STRUCTURE: structure, _DIGEST: _digest(writer.arrays, structure)}
+    from safetensors.numpy import save as to_bytes  # here, as other imports below: they would slow every `import frazil`
+
+    content = to_bytes(writer.arrays, metadata)
+    if isinstance(f, (str, os.PathLike)):
+        _write_atomically(os.path.realpath(os.fspath(f)), content)
+    else:
+        f.write(content)
 
 
 def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True) -> Any:
@@ -101,35 +81,59 @@ def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True
 
     Args:
         f: the file.
-        map_location: where the tensors go: a device, `{saved device: device}`, or a function `(tensor on the CPU, saved device)
-        -> tensor`; default: the
-            device they were saved from.
+        map_location: where the tensors go: a device, `{saved device: device}`, or a function
+            `(tensor on the CPU, saved device) -> tensor`; default: the device they were saved from.
         weights_only: accepted for PyTorch's sake; no file can run code here.
 
     Raises `SerializationError` when the file is truncated, was changed, or is not a safetensors file.
     """
-    name, content = _content(f)
-    header, data = _split(name, content)
-    metadata = header.pop("__metadata__", None) or {}
-    if not isinstance(metadata, dict):
-        raise _broken(name, "its metadata is not a JSON object")
+    name, content = _read(f)
+    metadata, arrays = _parsed(name, content)
     if not metadata.keys() & {_STRUCTURE, _DIGEST, _FORMAT}:  # another program's file
-        plain = {key: _tensor(_array(name, key, entry, data)) for key, entry in header.items()}
-        return {key: _placed(tensor, "cpu", map_location) for key, tensor in plain.items()}
+        return {key: _placed(make_tensor(array, device="cpu"), "cpu", map_location) for key, array in arrays.items()}
     if metadata.get(_FORMAT) != _VERSION:
         raise SerializationError(
             f"load: {name} has format {metadata.get(_FORMAT)!r}, this frazil reads {_VERSION!r}: update frazil to read it"
         )
-    structure = metadata.get(_STRUCTURE)
-    if not isinstance(structure, str) or metadata.get(_DIGEST) != _digest(header, structure, [data]):
+    structure = metadata.get(_STRUCTURE, "")
+    if metadata.get(_DIGEST) != _digest(arrays, structure):
         raise _broken(name, "its SHA-256 does not match its content")
-    arrays = {key: _array(name, key, entry, data) for key, entry in header.items()}
     try:
         return _Reader(name, arrays, map_location).decode(json.loads(structure))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, FrazilError):
             raise
         raise _broken(name, f"its structure is malformed ({type(error).__name__}: {error})") from None
+
+
+def _digest(arrays: Mapping[str, Array], structure: str) -> str:
+    """SHA-256 of the structure and of name, type, shape and bytes of every array."""
+    import hashlib
+
+    digest = hashlib.sha256(structure.encode())
+    for name, array in sorted(arrays.items()):
+        digest.update(json.dumps([name, array.dtype.name, array.shape]).encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+#: What a type is called in the file, how it is taken apart, and how it is made again from the list of its parts.
+_KINDS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
+    float: ("$float", lambda x: [repr(x)], lambda parts: float(*parts)),  # those that JSON does not have
+    complex: ("$complex", lambda z: [z.real, z.imag], lambda parts: complex(*parts)),
+    bytes: ("$bytes", lambda x: [binascii.b2a_base64(x).decode()], lambda parts: binascii.a2b_base64(*parts)),
+    dtypes.dtype: ("$dtype", lambda x: [x.name], lambda parts: dtypes.by_name(*parts)),
+    device: ("$device", lambda x: [str(x)], lambda parts: device(*parts)),
+    tuple: ("$tuple", list, tuple),
+    Size: ("$size", list, Size),
+    set: ("$set", lambda x: sorted(x, key=repr), set),
+    frozenset: ("$frozenset", lambda x: sorted(x, key=repr), frozenset),
+    dict: ("$dict", dict.items, dict),
+    OrderedDict: ("$ordered", dict.items, OrderedDict),
+    StateDict: ("$state_dict", dict.items, StateDict),
+    Counter: ("$counter", dict.items, lambda pairs: Counter(dict(pairs))),
+}
+_MAKERS = {tag: make for tag, _, make in _KINDS.values()}
 
 
 # ------------------------------------------------------------------------------------------------------------------- writing
@@ -140,7 +144,7 @@ class _Writer:
     """Turns nested data into JSON values and a dict of named arrays."""
 
     def __init__(self) -> None:
-        self.arrays: dict[str, np.ndarray[Any, Any]] = {}
+        self.arrays: dict[str, Array] = {}
         self._names: dict[Any, str] = {}  # memory -> name
         self._numbers: dict[int, int] = {}  # id of a tensor object -> its number in the file
         self._alive: list[Any] = []  # memory is told apart by address, so nothing may be freed in between
@@ -149,62 +153,43 @@ class _Writer:
     def encode(self, value: Any, path: str) -> Any:
         """`value` as JSON. Everything JSON does not have is an object with one key that starts with "$"."""
         kind = type(value)
-        if value is None or kind is bool or kind is int or kind is str:
+        if value is None or kind in (bool, int, str) or (kind is float and math.isfinite(value)):
             return value
-        if kind is float:
-            return value if math.isfinite(value) else {"$float": repr(value)}
         if isinstance(value, Tensor):
             return self._tensor(value, path)
         if isinstance(value, (np.ndarray, np.generic)):
             return self._numpy(value, path)
-        if kind is complex:
-            return {"$complex": [repr(value.real), repr(value.imag)]}
-        if kind is bytes:
-            return {"$bytes": binascii.b2a_base64(value, newline=False).decode()}
-        if kind is dtypes.dtype:
-            return {"$dtype": value.name}
-        if isinstance(value, device):
-            return {"$device": str(value)}
-        return self._container(value, path)
-
-    def _container(self, value: Any, path: str) -> Any:
         if id(value) in self._open:
             raise SerializationError(f"save: the structure contains itself at {_place(path)}; a file can only hold a tree")
         self._open.append(id(value))
         try:
-            kind = type(value)
-            if kind is list:
-                return self._items(value, path)
-            if kind in _SEQUENCES:
-                return {_SEQUENCES[kind]: self._items(value, path)}
-            if kind is set or kind is frozenset:
-                return {"$set" if kind is set else "$frozenset": self._items(sorted(value, key=repr), path)}
-            if kind is dict and all(type(key) is str and not key.startswith("$") for key in value):
-                return {key: self.encode(item, f"{path}.{key}" if path else key) for key, item in value.items()}
-            if kind in _MAPPINGS:
-                pairs = [[self.encode(k, f"{path}[key {k!r}]"), self.encode(v, _join(path, k))] for k, v in value.items()]
-                return {_MAPPINGS[kind]: pairs} | ({"versions": value._metadata} if kind is StateDict else {})
-            raise SerializationError(
-                f"save: cannot save a {kind.__module__}.{kind.__qualname__} at {_place(path)}. A file holds tensors, "
-                "NumPy arrays, numbers, str, bytes, bool, None, "
-                "dtypes, devices, sizes, and dict, OrderedDict, list, tuple, set, Counter of them: leave it out or save "
-                "what it is made of"
-            )
+            return self._made_of_parts(value, kind, path)
         finally:
             self._open.pop()
 
-    def _items(self, values: Any, path: str) -> list[Any]:
-        return [self.encode(value, _join(path, i)) for i, value in enumerate(values)]
+    def _made_of_parts(self, value: Any, kind: type, path: str) -> Any:
+        if kind is list:
+            return [self.encode(item, _join(path, i)) for i, item in enumerate(value)]
+        if kind is dict and all(type(key) is str and not key.startswith("$") for key in value):
+            return {key: self.encode(item, _join(path, key)) for key, item in value.items()}
+        if kind not in _KINDS:
+            raise SerializationError(
+                f"save: cannot save a {kind.__module__}.{kind.__qualname__} at {_place(path)}. A file holds tensors, "
+                "NumPy arrays, numbers, str, bytes, bool, None, dtypes, devices, sizes, and dict, OrderedDict, list, tuple, "
+                "set, Counter of them: leave it out or save what it is made of"
+            )
+        tag, parts, _ = _KINDS[kind]
+        if isinstance(value, dict):
+            pairs = [[self.encode(k, f"{path}[key {k!r}]"), self.encode(v, _join(path, k))] for k, v in parts(value)]
+            return {tag: pairs, "versions": value._metadata} if isinstance(value, StateDict) else {tag: pairs}
+        return {tag: [self.encode(part, _join(path, i)) for i, part in enumerate(parts(value))]}
 
     def _tensor(self, value: Tensor, path: str) -> dict[str, Any]:
-        self._alive.append(value)
         array = value.detach().cpu().numpy()
-        # On other devices two tensors that share memory have copies of their own on the CPU: there the object stands for the
-        # memory.
+        # On other devices two tensors that share memory get copies of their own here: there the object stands for the memory.
         memory = _memory_key(array) if value.device.type == "cpu" else id(value)
-        self._alive.append(array)
-        number = self._numbers.setdefault(id(value), len(self._numbers))
-        described: dict[str, Any] = {"$tensor": self._name(memory, array, path), "id": number}
+        described = self._stored("$tensor", memory, array, path)
+        described["id"] = self._numbers.setdefault(id(value), len(self._numbers))
         if str(value.device) != "cpu":
             described["device"] = str(value.device)
         if isinstance(value, Parameter):
@@ -215,28 +200,27 @@ class _Writer:
 
     def _numpy(self, value: Any, path: str) -> dict[str, Any]:
         array = np.asarray(value)
-        if array.dtype.name not in _TYPE_NAMES:
+        if array.dtype.name not in dtypes.ALL:
             raise SerializationError(
                 f"save: cannot save a NumPy array of dtype {array.dtype} at {_place(path)}; convert it with .astype()"
             )
-        self._alive.append(array)
-        return {"$numpy" if isinstance(value, np.ndarray) else "$scalar": self._name(_memory_key(array), array, path)}
+        return self._stored("$numpy" if isinstance(value, np.ndarray) else "$scalar", _memory_key(array), array, path)
 
-    def _name(self, memory: Any, array: np.ndarray[Any, Any], path: str) -> str:
+    def _stored(self, tag: str, memory: Any, array: Array, path: str) -> dict[str, Any]:
+        """Keep the array, if its memory is new, and say where it is."""
         name = self._names.get(memory)
         if name is None:
-            base = name = path or "tensor"
-            number = 2
-            while name in self.arrays or name == "__metadata__":
+            base = name = path.encode(errors="replace").decode() or "tensor"
+            for number in itertools.count(2):
+                if name not in self.arrays and name != "__metadata__":
+                    break
                 name = f"{base}#{number}"
-                number += 1
             self._names[memory] = name
-            self.arrays[name] = array
-        return name
-
-
-_SEQUENCES: dict[type, str] = {tuple: "$tuple", Size: "$size"}
-_MAPPINGS: dict[type, str] = {dict: "$dict", OrderedDict: "$ordered", StateDict: "$state_dict", Counter: "$counter"}
+            self._alive.append(array)
+            dense = np.asarray(array, array.dtype.newbyteorder("<"), order="C")
+            # The format has no complex128: complex numbers are stored as pairs of real ones.
+            self.arrays[name] = dense[..., None].view(dense.real.dtype) if dense.dtype.kind == "c" else dense
+        return {tag: name, "complex": True} if array.dtype.kind == "c" else {tag: name}
 
 
 def _join(path: str, key: Any) -> str:
@@ -247,58 +231,30 @@ def _place(path: str) -> str:
     return repr(path) if path else "the top"
 
 
-def _memory_key(array: np.ndarray[Any, Any]) -> Any:
+def _memory_key(array: Array) -> Any:
     """Equal for arrays that are the same elements of the same memory."""
     interface = array.__array_interface__
     return interface["data"][0], array.shape, array.strides, array.dtype.str
 
 
-def _bytes_of(array: np.ndarray[Any, Any]) -> memoryview | bytes:
-    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-    return little.reshape(-1).view(np.uint8).data if little.size else b""
+def _write_atomically(path: str, content: bytes) -> None:
+    """The file appears under its name only when everything is on the disk."""
+    import shutil
 
-
-def _digest(entries: Mapping[str, Any], structure: str, chunks: list[Any]) -> str:
-    import hashlib  # here, as `tempfile` below: they would make every `import frazil` slower
-
-    digest = hashlib.sha256()
-    digest.update(json.dumps([dict(entries), structure], sort_keys=True).encode())
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _opened_for_writing(f: File) -> Iterator[IO[bytes]]:
-    """A file to write to; a path appears under its name only when everything is on the disk."""
-    if not isinstance(f, (str, os.PathLike)):
-        yield f
-        return
-    path = os.path.realpath(os.fspath(f))
-    import tempfile
-
-    descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=f".{os.path.basename(path)}.", suffix=".tmp")
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp")
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
+        with open(temporary, "xb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, _mode_for(path))
+        if os.path.exists(path):
+            shutil.copymode(path, temporary)
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
-
-
-def _mode_for(path: str) -> int:
-    """The permissions that `open(path, "wb")` would leave."""
-    try:
-        return os.stat(path).st_mode & 0o777
-    except OSError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
 
 
 # ------------------------------------------------------------------------------------------------------------------- reading
@@ -310,7 +266,7 @@ def _broken(name: str, why: str) -> SerializationError:
     )
 
 
-def _content(f: File) -> tuple[str, bytes]:
+def _read(f: File) -> tuple[str, bytes]:
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as file:
             return os.fspath(f), file.read()
@@ -319,70 +275,30 @@ def _content(f: File) -> tuple[str, bytes]:
     return str(getattr(f, "name", "the file object")), f.read()
 
 
-def _split(name: str, content: bytes) -> tuple[dict[str, Any], memoryview]:
-    """Header and data of a safetensors file, checked against each other."""
-    if len(content) < 8:
-        raise _broken(name, f"it has {len(content)} bytes, and a header starts with 8")
+def _parsed(name: str, content: bytes) -> tuple[dict[str, str], dict[str, Array]]:
+    """The metadata and the arrays of a safetensors file."""
+    from safetensors import SafetensorError, deserialize
+
     if content[:4] in (b"PK\x03\x04", b"\x80\x02\x8a\x0a"):
         raise SerializationError(
             f"load: {name} is a PyTorch .pt file, whose loading runs code from the file. Convert it with PyTorch: "
             "safetensors.torch.save_file(torch.load(path), new_path)"
         )
-    size = int.from_bytes(content[:8], "little")
-    if size > min(_LONGEST_HEADER, len(content) - 8):
-        raise _broken(
-            name,
-            f"its header should have {size} bytes, but {len(content) - 8} follow: it was cut off, or is another kind of file",
-        )
     try:
-        header = json.loads(content[8 : 8 + size].decode())
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise _broken(name, f"its header is not JSON ({error})") from None
-    if not isinstance(header, dict):
-        raise _broken(name, "its header is not a JSON object")
-    data = memoryview(content)[8 + size :]
-    end = 0
-    for key, entry in header.items():
-        if key != "__metadata__":
-            end = max(end, _extent(name, key, entry)[1])
-    if end != len(data):
-        raise _broken(
-            name, f"its tensors should have {end} bytes, but {len(data)} are there" + (": it was cut off" * (end > len(data)))
-        )
-    return header, data
-
-
-def _extent(name: str, key: str, entry: Any) -> tuple[int, int]:
-    try:
-        begin, end = entry["data_offsets"]
-        shape = entry["shape"]
-        whole = all(type(n) is int and n >= 0 for n in (begin, end, *shape)) and type(entry["dtype"]) is str
-    except (TypeError, KeyError, ValueError):
-        whole = False
-    if not whole or begin > end:
-        raise _broken(name, f"the entry of tensor {key!r} is malformed: {entry!r}")
-    return begin, end
-
-
-def _array(name: str, key: str, entry: Any, data: memoryview) -> np.ndarray[Any, Any]:
-    begin, end = _extent(name, key, entry)
-    if entry["dtype"] == "BF16":
-        return _bfloat16(data[begin:end], entry["shape"])
-    if entry["dtype"] not in _BY_TYPE_NAME:
-        raise SerializationError(f"load: tensor {key!r} in {name} has element type {entry['dtype']}, which frazil does not have")
-    dtype = np.dtype(_BY_TYPE_NAME[entry["dtype"]]).newbyteorder("<")
-    if math.prod(entry["shape"]) * dtype.itemsize != end - begin:
-        raise _broken(name, f"tensor {key!r} of shape {entry['shape']} and type {entry['dtype']} has {end - begin} bytes")
-    return np.frombuffer(data[begin:end], dtype).reshape(entry["shape"]).astype(dtype.newbyteorder("="))
-
-
-def _bfloat16(data: memoryview, shape: list[int]) -> np.ndarray[Any, Any]:
-    """bfloat16, which NumPy lacks, as float32, of which it is the upper half."""
-    return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32).reshape(shape)
-
-
-def _tensor(array: np.ndarray[Any, Any]) -> Tensor:
-    return make_tensor(array, device="cpu")
+        entries = deserialize(content)
+    except SafetensorError as error:
+        raise _broken(name, str(error)) from None
+    # The library hands out the metadata of paths only. It has just found the header to be good.
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    arrays = {}
+    for key, entry in sorted(entries, key=lambda item: header[item[0]]["data_offsets"]):
+        kind = entry["dtype"]
+        if kind not in _TYPES:
+            raise SerializationError(f"load: tensor {key!r} in {name} has element type {kind}, which frazil does not have")
+        array = np.frombuffer(entry["data"], _TYPES[kind]).reshape(entry["shape"])
+        # float32 begins with the bits of bfloat16.
+        arrays[key] = (array.astype(np.uint32) << 16).view(np.float32) if kind == "BF16" else array
+    return header.get("__metadata__") or {}, arrays
 
 
 def _placed(tensor: Tensor, saved: str, map_location: MapLocation) -> Tensor:
@@ -407,7 +323,7 @@ def _placed(tensor: Tensor, saved: str, map_location: MapLocation) -> Tensor:
 class _Reader:
     """Turns JSON values and named arrays back into nested data."""
 
-    def __init__(self, name: str, arrays: dict[str, np.ndarray[Any, Any]], map_location: MapLocation) -> None:
+    def __init__(self, name: str, arrays: dict[str, Array], map_location: MapLocation) -> None:
         self.name = name
         self.arrays = arrays
         self.map_location = map_location
@@ -422,24 +338,23 @@ class _Reader:
         tag = next(iter(value), "")
         if not tag.startswith("$"):
             return {key: self.decode(item) for key, item in value.items()}
-        content = value[tag]
         if tag == "$tensor":
             return self._tensor(value)
         if tag in ("$numpy", "$scalar"):
-            array = self._stored(content)
+            array = self._stored(value, tag)
             return array if tag == "$numpy" else array[()]
-        if tag == "$state_dict":
-            states = StateDict(self.decode(content))
-            states._metadata = dict(value["versions"])
-            return states
-        if tag in _MAKERS:
-            return _MAKERS[tag](self.decode(content))
-        raise _broken(self.name, f"its structure has an unknown kind of value, {tag!r}")
+        if tag not in _MAKERS:
+            raise _broken(self.name, f"its structure has an unknown kind of value, {tag!r}")
+        made = _MAKERS[tag](self.decode(value[tag]))
+        if isinstance(made, StateDict):
+            made._metadata = dict(value["versions"])
+        return made
 
-    def _stored(self, key: str) -> np.ndarray[Any, Any]:
-        if key not in self.arrays:
-            raise _broken(self.name, f"its structure names tensor {key!r}, which it does not contain")
-        return self.arrays[key]
+    def _stored(self, described: dict[str, Any], tag: str) -> Array:
+        if described[tag] not in self.arrays:
+            raise _broken(self.name, f"its structure names tensor {described[tag]!r}, which it does not contain")
+        array = self.arrays[described[tag]]
+        return array.view(f"c{2 * array.itemsize}")[..., 0] if described.get("complex") else array
 
     def _tensor(self, described: dict[str, Any]) -> Tensor:
         number = described["id"]
@@ -448,7 +363,9 @@ class _Reader:
         key = described["$tensor"], described.get("device", "cpu")
         tensor = self._memory.get(key)
         if tensor is None:
-            tensor = self._memory[key] = _placed(_tensor(self._stored(key[0])), key[1], self.map_location)
+            tensor = self._memory[key] = _placed(
+                make_tensor(self._stored(described, "$tensor"), device="cpu"), key[1], self.map_location
+            )
         else:
             tensor = tensor.detach()  # another tensor on the same memory
         if described.get("parameter"):
@@ -457,19 +374,3 @@ class _Reader:
             tensor.requires_grad_(True)
         self._objects[number] = tensor
         return tensor
-
-
-_MAKERS: dict[str, Callable[[Any], Any]] = {
-    "$float": float,
-    "$complex": lambda parts: complex(float(parts[0]), float(parts[1])),
-    "$bytes": lambda text: binascii.a2b_base64(text, strict_mode=True),
-    "$dtype": dtypes.by_name,
-    "$device": device,
-    "$tuple": tuple,
-    "$size": Size,
-    "$set": set,
-    "$frozenset": frozenset,
-    "$dict": dict,
-    "$ordered": OrderedDict,
-    "$counter": lambda pairs: Counter(dict(pairs)),
-}

@@ -169,6 +169,16 @@ def test_bfloat16_is_read_as_float32(path: Path) -> None:
     assert loaded.dtype is fz.float32 and loaded.tolist() == [1.0, -3.140625]
 
 
+@pytest.mark.parametrize("dtype", ["complex64", "complex128"])
+def test_complex_numbers_are_pairs_of_real_ones_to_others(path: Path, dtype: str) -> None:
+    values = np.array([[1 + 2j, 3]], dtype)
+    fz.save({"tensor": fz.tensor(values), "array": values, "scalar": values[0, 0], "empty": values[:0]}, path)
+    assert safetensors.numpy.load_file(path)["array"].tolist() == [[[1, 2], [3, 0]]]
+    loaded = fz.load(path)
+    assert same(loaded["tensor"], fz.tensor(values)) and same(loaded["array"], values) and same(loaded["empty"], values[:0])
+    assert type(loaded["scalar"]) is type(values[0, 0]) and loaded["scalar"] == 1 + 2j
+
+
 def test_an_unknown_element_type_is_named(path: Path) -> None:
     header = json.dumps({"x": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"ab")
@@ -207,13 +217,13 @@ def test_any_damage_is_noticed(damage: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "it has 0 bytes"),
-        (b"hello world, this is text", "its header should have .* bytes"),
+        (b"", "header too small"),
+        (b"hello world, this is text", "header too large"),
         (pickle.dumps(Evil(), protocol=4), "damaged or not a safetensors file"),
         (b"PK\x03\x04" + b"\0" * 50, "is a PyTorch .pt file, whose loading runs code"),
-        ((5).to_bytes(8, "little") + b"[1,2]", "its header is not a JSON object"),
-        ((3).to_bytes(8, "little") + b"{a}", "its header is not JSON"),
-        ((2).to_bytes(8, "little") + b"{}more", "should have 0 bytes, but 4 are there"),
+        ((5).to_bytes(8, "little") + b"[1,2]", "damaged .* invalid JSON in header"),
+        ((3).to_bytes(8, "little") + b"{a}", "damaged .* invalid JSON in header"),
+        ((2).to_bytes(8, "little") + b"{}more", "file not fully covered"),
     ],
 )
 def test_what_is_not_our_file_is_refused(path: Path, content: bytes, message: str) -> None:
@@ -237,7 +247,7 @@ def test_what_is_not_our_file_is_refused(path: Path, content: bytes, message: st
 def test_an_entry_that_contradicts_itself_is_refused(path: Path, entry: Any) -> None:
     header = json.dumps({"x": entry}).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header + b"abcd")
-    with pytest.raises(SerializationError, match="tensor 'x'"):
+    with pytest.raises(SerializationError, match="damaged or not a safetensors file: .* (tensor|header)"):
         fz.load(path)
 
 
@@ -246,18 +256,17 @@ def test_an_entry_that_contradicts_itself_is_refused(path: Path, entry: Any) -> 
     [
         ('{"$call": "os.system"}', "unknown kind of value, '\\$call'"),
         ('{"$tensor": "gone", "id": 0}', "names tensor 'gone', which it does not contain"),
-        ('{"$dtype": "float5"}', "float5"),
+        ('{"$dtype": ["float5"]}', "float5"),
         ('{"$tensor": "gone"}', "malformed"),
-        ('{"$complex": [1]}', "malformed"),
+        ('{"$complex": ["x", 1]}', "malformed"),
         ("[" * 100_000 + "]" * 100_000, "malformed"),
     ],
 )
 def test_a_forged_structure_runs_nothing(path: Path, structure: str, message: str) -> None:
     from frazil.serialization import _digest
 
-    metadata = {"frazil.format": "1", "frazil.structure": structure, "frazil.sha256": _digest({}, structure, [])}
-    header = json.dumps({"__metadata__": metadata}).encode()
-    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    metadata = {"frazil.format": "1", "frazil.structure": structure, "frazil.sha256": _digest({}, structure)}
+    safetensors.numpy.save_file({}, path, metadata)
     with pytest.raises(RuntimeError, match=message):
         fz.load(path)
 
@@ -338,12 +347,10 @@ def test_tensors_can_be_sent_elsewhere(path: Path) -> None:
 def test_a_device_that_is_missing_names_the_cure(path: Path) -> None:
     from frazil.serialization import _digest
 
-    entries = {"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}
+    arrays = {"x": np.ones(1, "<f4")}
     structure = '{"$tensor":"x","id":0,"device":"nowhere"}'
-    data = np.ones(1, "<f4").tobytes()
-    metadata = {"frazil.format": "1", "frazil.structure": structure, "frazil.sha256": _digest(entries, structure, [data])}
-    header = json.dumps({"__metadata__": metadata, **entries}).encode()
-    path.write_bytes(len(header).to_bytes(8, "little") + header + data)
+    metadata = {"frazil.format": "1", "frazil.structure": structure, "frazil.sha256": _digest(arrays, structure)}
+    safetensors.numpy.save_file(arrays, path, metadata)
     with pytest.raises(RuntimeError, match="nowhere") as caught:
         fz.load(path)
     assert "map_location='cpu'" in caught.value.__notes__[-1]
