@@ -15,7 +15,7 @@ from ..autograd.modes import no_grad
 from ..device import as_device
 from ..dispatch import run
 from .graph import Graph, Guard, Node, Value
-from .sizes import Size, Symbol, SymBool, SymInt, is_static, prod, same, substitute, symbols_of
+from .sizes import Size, Symbol, SymInt, is_static, prod, same, solve, symbols_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -40,38 +40,14 @@ def optimize(graph: Graph, passes: Sequence[Pass] | None = None) -> Graph:
 
 
 def solve_guards(guards: Iterable[Guard]) -> dict[Symbol, Size]:
-    """What follows from the guards that are equations: symbols that are a number, or another symbol's expression.
-
-    The result can be substituted at once: no symbol in it is replaced by an expression of another replaced one.
+    """What the guards that are equations say about sizes (see `sizes.solve`).
 
     >>> from frazil.recorder.graph import Guard
     >>> n, m = Symbol("n"), Symbol("m")
     >>> solve_guards([Guard(2 * n.size == 8, True), Guard(m.size == n.size + 1, True)])
     {Symbol(n): 4, Symbol(m): 5}
     """
-    solved: dict[Symbol, Size] = {}
-    for guard in guards:
-        condition = substitute(guard.holds, solved)
-        form = condition.zero if isinstance(condition, SymBool) else None
-        if form is None or form[0] != "==" or isinstance(form[1], int):
-            continue
-        for symbol in reversed(symbols_of(form[1])):  # express later inputs by earlier ones
-            value = _isolated(form[1], symbol)
-            if value is not None:
-                solved = {s: substitute(v, {symbol: value}) for s, v in solved.items()}
-                solved[symbol] = value
-                break
-    return solved
-
-
-def _isolated(size: SymInt, symbol: Symbol) -> Size | None:
-    """The value of `symbol` that makes the size zero, when the size is linear in it."""
-    slope = dict(size.terms).get(((symbol, 1),), 0)
-    rest = size - slope * symbol.size
-    if slope == 0 or symbol in symbols_of(rest):
-        return None
-    value: Size = -rest // slope
-    return value if same(value * slope, -rest) else None
+    return solve(guard.holds for guard in guards)
 
 
 def drop_dead_code(graph: Graph) -> bool:

@@ -786,6 +786,14 @@ def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:
     >>> decide(SymBool(">", n, 1), facts=[SymBool(">", n, 3)])
     True
     """
+    facts = list(facts)
+    solved = solve(facts)
+    if solved:
+        reduced = substitute(condition, solved)
+        if isinstance(reduced, bool):
+            return reduced
+        condition = reduced
+        facts = [fact for fact in substitute(facts, solved) if isinstance(fact, SymBool)]
     form = condition.zero
     if form is None:
         return None
@@ -799,6 +807,42 @@ def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:
     if _nonnegative(size, known) and _nonnegative(-size, known):
         return op == "=="
     return None
+
+
+def solve(facts: Iterable[SymBool]) -> dict[Symbol, Size]:
+    """What follows from the facts that are equations: symbols that are a number, or an expression of other symbols.
+
+    All of it can be substituted at once: no symbol is replaced by an expression of another replaced one.
+
+    >>> n, m = Symbol("n"), Symbol("m")
+    >>> solve([SymBool("==", m.size, n.size + 1), SymBool("==", 2 * n.size, 8)])
+    {Symbol(n): 4, Symbol(m): 5}
+    """
+    solved: dict[Symbol, Size] = {}
+    for fact in facts:
+        if fact.op != "==":
+            continue
+        condition = substitute(fact, solved)
+        form = condition.zero if isinstance(condition, SymBool) else None
+        if form is None or form[0] != "==" or isinstance(form[1], int):
+            continue
+        for symbol in reversed(symbols_of(form[1])):  # express later inputs by earlier ones
+            value = _isolated(form[1], symbol)
+            if value is not None:
+                solved = {s: substitute(v, {symbol: value}) for s, v in solved.items()}
+                solved[symbol] = value
+                break
+    return solved
+
+
+def _isolated(size: SymInt, symbol: Symbol) -> Size | None:
+    """The value of `symbol` that makes the size zero, when the size is linear in it."""
+    slope = dict(size.terms).get(((symbol, 1),), 0)
+    rest = size - slope * symbol.size
+    if slope == 0 or symbol in symbols_of(rest):
+        return None
+    value: Size = -rest // slope
+    return value if same(value * slope, -rest) else None
 
 
 def _as_inequalities(fact: SymBool) -> list[Size]:

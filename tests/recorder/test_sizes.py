@@ -192,6 +192,16 @@ def test_facts_answer_later_questions(b, t):
     assert facts.decide(SymBool("==", t, 5)) is True
 
 
+def test_equations_are_used_in_later_questions(b, t):
+    """Once t is 8, t // 4 is 2."""
+    facts = Facts()
+    facts.add(SymBool("==", t, 8), True)
+    assert facts.decide(SymBool("==", 6 * b, 3 * b * (t // 4))) is True
+    assert facts.decide(SymBool("==", b, t)) is None
+    facts.add(SymBool("==", b, t), True)
+    assert facts.decide(SymBool(">", b, 7)) is True
+
+
 def test_limits_of_a_symbol_decide():
     n = Symbol("n", minimum=2, maximum=8).size
     assert (n > 1) is True
