@@ -78,7 +78,7 @@ class Symbol:
     3*n
     """
 
-    __slots__ = ("__weakref__", "hint", "key", "maximum", "minimum", "name", "text")
+    __slots__ = ("__weakref__", "hint", "key", "maximum", "minimum", "name", "serial", "text")
 
     def __init__(
         self, name: str, *, hint: int | None = None, text: str | None = None, minimum: int = 0, maximum: int | None = None
@@ -88,7 +88,8 @@ class Symbol:
         self.hint = hint
         self.minimum = minimum
         self.maximum = maximum
-        self.key = f"{name}#{next(_serial)}"
+        self.serial = next(_serial)  # of two symbols, the later one has the greater
+        self.key = f"{name}#{self.serial}"
 
     @property
     def size(self) -> SymInt:
@@ -826,7 +827,7 @@ def solve(facts: Iterable[SymBool]) -> dict[Symbol, Size]:
         form = condition.zero if isinstance(condition, SymBool) else None
         if form is None or form[0] != "==" or isinstance(form[1], int):
             continue
-        for symbol in reversed(symbols_of(form[1])):  # express later inputs by earlier ones
+        for symbol in sorted(symbols_of(form[1]), key=lambda s: -s.serial):  # express later inputs by earlier ones
             value = _isolated(form[1], symbol)
             if value is not None:
                 solved = {s: substitute(v, {symbol: value}) for s, v in solved.items()}

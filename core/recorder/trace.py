@@ -225,7 +225,9 @@ class Recorder:
         shape: list[Any] = list(t._a.shape)
         symbols = {}
         for axis, label in free.items():
-            symbol = Symbol(label or f"{name}{axis}", hint=shape[axis], text=f"{text}.shape[{axis}]")
+            symbol = Symbol(
+                label or f"{name}{'_' if name[-1:].isdigit() else ''}{axis}", hint=shape[axis], text=f"{text}.shape[{axis}]"
+            )
             shape[axis] = symbol.size
             symbols[symbol] = axis
             if label:

@@ -238,7 +238,8 @@ def declared_shape(value: Value, e: Emitter) -> ir.Shape:
         if isinstance(size, int):
             dims.append(size)
         else:  # an input keeps the name of its own symbol, even where a guard ties it to others
-            dims.append(before.symbol.name if isinstance(before, SymInt) and before.symbol is not None else str(size))
+            own = value.kind is not None and isinstance(before, SymInt) and before.symbol is not None
+            dims.append(before.symbol.name if own else str(size))
     return ir.Shape(dims)
 
 

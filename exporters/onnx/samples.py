@@ -45,6 +45,7 @@ def size_cases(graph: Graph) -> list[Case]:
         choices += [(f"{symbol.text} = {n}", {**primes, symbol: n}) for n in (1, 0)]
     for label, symbol, n in _boundaries(graph, solved, hints):
         choices.append((label, {**hints, symbol: n}))
+    tied = [symbol for symbol, size in solved.items() if symbol in symbols and not isinstance(size, int)]
     cases: dict[tuple[int, ...], Case] = {}
     for label, choice in choices:
         sizes = _complete(symbols, solved, choice)
@@ -52,6 +53,11 @@ def size_cases(graph: Graph) -> list[Case]:
             continue
         case = Case(label, sizes, all(evaluate(guard.holds, sizes) for guard in graph.guards if _known(guard.condition, sizes)))
         cases.setdefault(tuple(sizes.values()), case)
+    for symbol in tied:  # another size than the guard demands must be refused
+        sizes = _complete(symbols, solved, hints)
+        if sizes is not None:
+            case = Case(f"another {symbol.text}", {**sizes, symbol: sizes[symbol] + 1}, allowed=False)
+            cases.setdefault(tuple(case.sizes.values()), case)
     return list(cases.values())
 
 
