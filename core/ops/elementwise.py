@@ -526,8 +526,8 @@ def log10(x, /):
     """Logarithm to base 10.
 
     >>> import frazil as fz
-    >>> fz.log10(fz.tensor([100.0]))
-    tensor([2.])
+    >>> fz.log10(fz.tensor([0.1, 10.0]))
+    tensor([-1.,  1.])
     """
     return log(x) * (1 / math.log(10))
 
