@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,20 +148,18 @@ def export(
         if verify:
             report.checks = _verify(contents, program, lowered, samples, guards, None)
         return report
-    draft = target.with_name(target.name + ".unverified")
-    written = _write(lowered.model, draft, target, external_data)
-    try:
+    script = target.with_suffix(".repro.py")
+    script.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=target.parent, prefix=f".{target.name}."
+    ) as folder:  # becomes the file once it is verified
+        files = _write(lowered.model, Path(folder, target.name), external_data)
         if verify:
-            script = target.with_suffix(".repro.py")
-            script.unlink(missing_ok=True)
-            report.checks = _verify(draft, program, lowered, samples, guards, script)
-        os.replace(draft, target)
-    except BaseException:
-        for file in written:
-            file.unlink(missing_ok=True)
-        raise
+            report.checks = _verify(files[0], program, lowered, samples, guards, script)
+        for file in reversed(files):
+            os.replace(file, target.with_name(file.name))
     report.path = target
-    report.file_bytes = sum(file.stat().st_size for file in (target, *written[1:]))
+    report.file_bytes = sum(target.with_name(file.name).stat().st_size for file in files)
     return report
 
 
@@ -356,16 +355,17 @@ def _declared(value: ir.Value) -> str:
     return f"{value.name}: {dtype}[{dims}]"
 
 
-def _write(model: ir.Model, draft: Path, target: Path, external_data: bool | None) -> list[Path]:
+def _write(model: ir.Model, path: Path, external_data: bool | None) -> list[Path]:
+    """Write the model, and its weights beside it if they are large; the files, the model first."""
     size = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
     if external_data or (external_data is None and size > EXTERNAL_BYTES):
-        data = target.name + ".data"
-        ir.save(model, draft, external_data=data)
-        return [draft, target.with_name(data)]
+        beside = path.with_name(path.name + ".data")
+        ir.save(model, path, external_data=beside.name)
+        return [path, beside]
     if size > 2_000_000_000:
         raise ExportError(f"{size:,} bytes of weights do not fit into one file (protobuf ends at 2 GB): pass external_data=True")
-    draft.write_bytes(ir.to_proto(model).SerializeToString(deterministic=True))
-    return [draft]
+    path.write_bytes(ir.to_proto(model).SerializeToString(deterministic=True))
+    return [path]
 
 
 def _verify(

@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from frazil.recorder.graph import Graph, Guard, Node, Value
 from frazil.recorder.passes import solve_guards
-from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, substitute
+from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, decide, substitute
 
 from . import sizes
 from .emit import ELEMENT_TYPES, INT64, Emitter, element_type
@@ -43,9 +43,16 @@ def lower(
     output_names: Sequence[str] | None = None,
     producer_version: str = "",
 ) -> Lowered:
-    """The ONNX model of a graph. Raises UnsupportedOps listing every node that has no ONNX form."""
-    walk = _Lowering(graph, opset_version, {**LOWERINGS, **(lowerings or {})})
-    return walk.run(guards == "embed", output_names, producer_version)
+    """The ONNX model of a graph. Raises UnsupportedOps listing every node that has no ONNX form.
+
+    Decisions on sizes in the bodies of ops are added to the graph's guards.
+    """
+    while True:
+        walk = _Lowering(graph, opset_version, {**LOWERINGS, **(lowerings or {})})
+        lowered = walk.run(guards == "embed", output_names, producer_version)
+        if not walk.found_guards:
+            return lowered
+        graph.guards += walk.found_guards  # decisions in the bodies of ops: once more, with them among the asserts
 
 
 @final
@@ -54,6 +61,7 @@ class _Lowering:
         self.graph = graph
         self.lowerings = lowerings
         self.problems: list[Problem] = []
+        self.found_guards: list[Guard] = []
         self.e = Emitter(opset)
         self.e.fixed.update(solve_guards(graph.guards))
         self.e.origins.update(graph.symbols)
@@ -120,6 +128,12 @@ class _Lowering:
         for inner, outer in zip(body.inputs, given, strict=True):
             e.values[inner] = e.values[outer]
         e.origins.update({symbol: origin for symbol, origin in body.symbols.items() if symbol not in e.origins})
+        known = [guard.holds for guard in (*self.graph.guards, *self.found_guards)]
+        self.found_guards += [
+            Guard(guard.condition, guard.expected, place.source)
+            for guard in body.guards
+            if decide(guard.holds, known) is not True
+        ]
         self._capture(body, e)
         for inner_node in body.nodes:
             self.node(e, inner_node, place)

@@ -217,6 +217,17 @@ def test_weights_beside_the_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(run_file(path, {"input": x})["output"], net(fz.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
+def test_a_failed_export_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "net.onnx"
+    fz.onnx.export(fz.nn.Linear(64, 64), fz.randn(2, 64), path, external_data=True)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+    wrong = {"linear": lambda e, call, x, w, b: e.op("Gemm", x, w)}  # forgets the bias, and that the weight is transposed
+    with pytest.raises(fz.onnx.VerificationError):
+        fz.onnx.export(fz.nn.Linear(64, 64), fz.randn(2, 64), path, external_data=True, lowerings=wrong)
+    after = {p.name: p.read_bytes() for p in tmp_path.iterdir() if ".repro" not in p.name}
+    assert after == before
+
+
 def test_large_weights_go_beside_the_file_by_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys.modules["frazil.exporters.onnx.export"], "EXTERNAL_BYTES", 1000)
     fz.onnx.export(fz.nn.Linear(64, 64), fz.randn(2, 64), tmp_path / "net.onnx")

@@ -13,6 +13,7 @@ from frazil.exporters.onnx import GuardError, TrainModeError, UnsupportedOps
 from frazil.exporters.onnx.lowerings import LOWERINGS
 from frazil.exporters.onnx.verify import run_file
 from frazil.nn import functional as F
+from frazil.table import OPS, op
 
 
 def test_a_decision_on_data(tmp_path: Path) -> None:
@@ -186,6 +187,26 @@ def test_sizes_that_must_agree_are_asserted_because_onnxruntime_does_not() -> No
     assert [str(guard).split(" (")[0] for guard in report.embedded] == ["a.shape[0] == b.shape[0] is True"]
     with pytest.raises(Exception, match=r"frazil.assert: a.shape\[0\] == b.shape\[0\]"):
         run_file(report.model_bytes, {"a": fz.ones(4).numpy(), "b": fz.ones(1).numpy()})
+
+
+def test_a_decision_in_the_body_of_an_op_is_an_assert_too() -> None:
+    """The op has a rule, so its body is only followed when it is written out: what it decides there must not be lost."""
+
+    def shorten(x: Any, /) -> Any:
+        """Half of x if it is long."""
+        return x * 0.5 if x.shape[0] > 4 else x + 0.0
+
+    call = op(rule=lambda x: x, methods=[], public=False)(shorten)
+    try:
+        report = fz.onnx.export(lambda x: call(x), fz.ones(3))
+        assert [str(guard.holds) for guard in report.embedded] == ["x0 <= 4"]
+        assert "test_refusals.py" in str(report.embedded[0])
+        with pytest.raises(Exception, match=r"frazil.assert: x.shape\[0\] <= 4"):
+            run_file(report.model_bytes, {"x": fz.ones(5).numpy()})
+        with pytest.raises(GuardError):
+            fz.onnx.export(lambda x: call(x), fz.ones(3), guards="error")
+    finally:
+        del OPS["shorten"]
 
 
 def test_the_assert_comes_before_any_other_error() -> None:
