@@ -962,28 +962,6 @@ def _positive(divisor: Size) -> bool:
     return low is not None and low >= 0  # zero would have raised
 
 
-@final
-class Facts:
-    """What a recording knows about sizes from the decisions taken so far.
-
-    >>> n, facts = Symbol("n").size, Facts()
-    >>> facts.add(n > 3, True)
-    >>> facts.decide(n > 1), facts.decide(n == 0), facts.decide(n > 5)
-    (True, False, None)
-    """
-
-    def __init__(self) -> None:
-        self.conditions: list[SymBool] = []
-
-    def decide(self, condition: SymBool) -> bool | None:
-        """The answer that follows, or None."""
-        return decide(condition, self.conditions)
-
-    def add(self, condition: SymBool, expected: bool) -> None:
-        """Note that `condition` is `expected` from here on."""
-        self.conditions.append(condition if expected else ~condition)
-
-
 # --- values, substitution, printing ---------------------------------------------------------------------------------------------
 
 
@@ -1185,41 +1163,3 @@ def stretches(size: Size, wide: Size) -> bool:
 
 def _sized(size: Size) -> str:
     return f"{size.describe()} = {size.hint}" if isinstance(size, SymInt) else str(size)
-
-
-def bind_shapes(declared: Iterable[Sequence[Size]], actual: Iterable[Sequence[int]]) -> dict[Symbol, int]:
-    """The values of the symbols that make the declared shapes equal to the actual ones.
-
-    Only dimensions that are nothing but a symbol bind it; all others are checked. Raises ShapeError naming the first difference.
-
-    >>> n = Symbol("n")
-    >>> bind_shapes([(n.size, 3)], [(7, 3)]) == {n: 7}
-    True
-    """
-    bindings: dict[Symbol, int] = {}
-    pairs = [(tuple(d), tuple(a)) for d, a in zip(declared, actual, strict=True)]
-    for number, (wanted, given) in enumerate(pairs):
-        if len(wanted) != len(given):
-            raise ShapeError(
-                f"input {number}: expected {len(wanted)} dimensions {format_shape(wanted)}, got {format_shape(given)}"
-            )
-        for size, value in zip(wanted, given, strict=True):
-            if isinstance(size, SymInt) and size.symbol is not None:
-                bindings.setdefault(size.symbol, int(value))
-    for number, (wanted, given) in enumerate(pairs):
-        for axis, (size, value) in enumerate(zip(wanted, given, strict=True)):
-            if evaluate(size, bindings) != value:
-                raise ShapeError(
-                    f"input {number}: dimension {axis} must be {_sized_by(size, bindings)}, got {value} "
-                    f"(declared {format_shape(wanted)}, given {format_shape(given)})"
-                )
-    return bindings
-
-
-def _sized_by(size: Size, bindings: Mapping[Symbol, int]) -> str:
-    return f"{size.describe()} = {evaluate(size, bindings)}" if isinstance(size, SymInt) else str(size)
-
-
-def format_shape(shape: Sequence[Size]) -> str:
-    """`[x0, 3]`, as types are printed."""
-    return "[" + ", ".join(str(size) for size in shape) + "]"

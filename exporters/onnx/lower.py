@@ -24,12 +24,10 @@ IR_VERSIONS = {21: 10, 23: 11, 24: 12}
 
 @dataclass
 class Lowered:
-    """A model, and what became of the graph's values in it."""
+    """A model, and the graph it was made of."""
 
     model: ir.Model
     graph: Graph
-    #: Value of the graph -> name of the tensor in the model.
-    names: dict[Value, str] = field(default_factory=dict)
     #: Guards that are asserts in the file.
     embedded: list[Guard] = field(default_factory=list)
 
@@ -84,8 +82,7 @@ class _Lowering:
             raise UnsupportedOps(self.problems)
         outputs = self._outputs(output_names)
         model = self._model(inputs, outputs, producer_version)
-        names = {value: str(found.name) for value, found in e.values.items() if found.name}
-        return Lowered(model, graph, names, embedded)
+        return Lowered(model, graph, embedded)
 
     # --- nodes
 

@@ -8,12 +8,10 @@ import pytest
 from frazil.errors import RecordError, ShapeError
 from frazil.recorder import sizes
 from frazil.recorder.sizes import (
-    Facts,
     Symbol,
     SymBool,
     SymFloat,
     SymInt,
-    bind_shapes,
     bounds,
     broadcast_shapes,
     compare,
@@ -181,25 +179,20 @@ def test_a_size_outside_of_its_recording_is_no_number(b):
 
 
 def test_facts_answer_later_questions(b, t):
-    facts = Facts()
-    facts.add(SymBool(">", b, 3), True)
-    facts.add(SymBool("==", b, t), False)
-    assert facts.decide(b >= 1) is True
-    assert facts.decide(b == 2) is False
-    assert facts.decide(t == b) is False
-    assert facts.decide(b > 9) is None
-    facts.add(SymBool("==", t + 2, 7), True)
-    assert facts.decide(SymBool("==", t, 5)) is True
+    facts = [SymBool(">", b, 3), SymBool("!=", b, t)]
+    assert decide(b >= 1, facts) is True
+    assert decide(b == 2, facts) is False
+    assert decide(t == b, facts) is False
+    assert decide(b > 9, facts) is None
+    assert decide(SymBool("==", t, 5), [*facts, SymBool("==", t + 2, 7)]) is True
 
 
 def test_equations_are_used_in_later_questions(b, t):
     """Once t is 8, t // 4 is 2."""
-    facts = Facts()
-    facts.add(SymBool("==", t, 8), True)
-    assert facts.decide(SymBool("==", 6 * b, 3 * b * (t // 4))) is True
-    assert facts.decide(SymBool("==", b, t)) is None
-    facts.add(SymBool("==", b, t), True)
-    assert facts.decide(SymBool(">", b, 7)) is True
+    facts = [SymBool("==", t, 8)]
+    assert decide(SymBool("==", 6 * b, 3 * b * (t // 4)), facts) is True
+    assert decide(SymBool("==", b, t), facts) is None
+    assert decide(SymBool(">", b, 7), [*facts, SymBool("==", b, t)]) is True
 
 
 def test_limits_of_a_symbol_decide():
@@ -261,15 +254,6 @@ def test_broadcasting_that_fails(recorder, b, t):
         broadcast_shapes((2, 3), (4,))
     with pytest.raises(ShapeError, match=r"tensor a \(x.shape\[0\] = 2\) must match"):
         broadcast_shapes((b,), (t,))
-
-
-def test_binding(b, t):
-    sb, st = next(iter(b.symbols)), next(iter(t.symbols))
-    assert bind_shapes([(b, t), (b * 2,)], [(3, 4), (6,)]) == {sb: 3, st: 4}
-    with pytest.raises(ShapeError, match=r"input 1: dimension 0 must be 2\*x.shape\[0\] = 6, got 5"):
-        bind_shapes([(b, t), (b * 2,)], [(3, 4), (5,)])
-    with pytest.raises(ShapeError, match=r"input 0: expected 2 dimensions \[b, t\], got \[3\]"):
-        bind_shapes([(b, t)], [(3,)])
 
 
 def test_substitution_and_static(b, t):
