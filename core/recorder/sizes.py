@@ -18,7 +18,6 @@ import operator
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import Any, NoReturn, Protocol, TypeAlias, Union, final
 from weakref import WeakValueDictionary
 
@@ -872,46 +871,48 @@ def bounds(size: Size) -> tuple[int | None, int | None]:
     """
     if isinstance(size, int):
         return size, size
-    polynomial = {m: Fraction(c) for m, c in size.terms}
-    low = _lower(polynomial, depth=4)
-    high = _lower({m: -c for m, c in polynomial.items()}, depth=4)
-    return (None if low is None else math.ceil(low)), (None if high is None else math.floor(-high))
+    low = _lower(dict(size.terms), depth=4)
+    high = _lower({m: -c for m, c in size.terms}, depth=4)
+    return low, None if high is None else -high
 
 
-_Polynomial: TypeAlias = dict[Monomial, Fraction]
+_Polynomial: TypeAlias = dict[Monomial, int]
 
 
-def _lower(polynomial: _Polynomial, depth: int) -> Fraction | None:
+def _lower(polynomial: _Polynomial, depth: int) -> int | None:
     """A lower bound: by intervals, or after replacing a function by the linear bounds it has."""
     best = _interval_lower(polynomial)
     for monomial, coefficient in polynomial.items() if depth else ():
         if len(monomial) != 1 or monomial[0][1] != 1 or not isinstance(monomial[0][0], _Call):
             continue
         call = monomial[0][0]
+        scale = 1
         if call.function == "relu":  # is 0 or its argument
             cases = [_substituted(polynomial, monomial, replacement) for replacement in (0, call.args[0])]
-        elif call.function == "floordiv" and isinstance(divisor := call.args[1], int):
-            # (a - divisor + 1) / divisor <= a // divisor <= a / divisor
-            shifted = call.args[0] - (divisor - 1) if coefficient > 0 else call.args[0]
-            cases = [_substituted(polynomial, monomial, shifted, Fraction(1, divisor))]
+        elif call.function == "floordiv" and isinstance(call.args[1], int):
+            # (a - divisor + 1) / divisor <= a // divisor <= a / divisor; all of it times the divisor, to stay whole
+            scale = call.args[1]
+            shifted = call.args[0] - (scale - 1) if coefficient > 0 else call.args[0]
+            cases = [_substituted(polynomial, monomial, shifted, scale)]
         else:
             continue
         lows = [_lower(case, depth - 1) for case in cases]
         if all(low is not None for low in lows):
-            bound = min(low for low in lows if low is not None)
+            bound = -(-min(low for low in lows if low is not None) // scale)
             best = bound if best is None else max(best, bound)
     return best
 
 
-def _substituted(polynomial: _Polynomial, monomial: Monomial, by: Size, factor: Fraction = Fraction(1)) -> _Polynomial:
-    result = {m: c for m, c in polynomial.items() if m != monomial}
+def _substituted(polynomial: _Polynomial, monomial: Monomial, by: Size, scale: int = 1) -> _Polynomial:
+    """`scale` times the polynomial, in which `scale` times the monomial is `by`."""
+    result = {m: c * scale for m, c in polynomial.items() if m != monomial}
     for m, c in _terms(by):
-        result[m] = result.get(m, Fraction(0)) + polynomial[monomial] * factor * c
+        result[m] = result.get(m, 0) + polynomial[monomial] * c
     return {m: c for m, c in result.items() if c}
 
 
-def _interval_lower(polynomial: _Polynomial) -> Fraction | None:
-    total = Fraction(0)
+def _interval_lower(polynomial: _Polynomial) -> int | None:
+    total = 0
     for monomial, coefficient in polynomial.items():
         low, high = 1, 1
         for atom, power in monomial:
