@@ -31,6 +31,7 @@ from .creation import (
     ones,
     ones_like,
     range,
+    result_type,
     scalar_tensor,
     tensor,
     tril_indices,
@@ -63,6 +64,23 @@ from .dtypes import (
     uint16,
     uint32,
     uint64,
+)
+from .legacy import (
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    memory_format,
+    preserve_format,
+    set_default_tensor_type,
 )
 from .printing import set_printoptions
 from .random import (
@@ -112,6 +130,7 @@ if _TYPE_CHECKING:
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
 _LAZY = {name: name for name in ("cuda", "jit", "nn", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"load": "serialization", "save": "serialization", "onnx": "plugins"}
+_LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
 
 
 def __getattr__(name: str) -> _Any:

@@ -117,7 +117,13 @@ def _sizes(name: str, size: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def zeros(
-    *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None
+    *sizes: Any,
+    size: Any = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    layout: Any = None,
 ) -> Tensor:
     """A tensor of zeros.
 
@@ -125,13 +131,18 @@ def zeros(
     >>> fz.zeros(2, 3).shape
     frazil.Size([2, 3])
     """
-    return full(
-        _sizes("zeros", size), 0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out
-    )
+    shape = _sizes("zeros", sizes if size is None else (size,))
+    return full(shape, 0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out)
 
 
 def ones(
-    *size: Any, dtype: DType | None = None, device: Any = None, requires_grad: bool = False, out: Any = None, layout: Any = None
+    *sizes: Any,
+    size: Any = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+    out: Any = None,
+    layout: Any = None,
 ) -> Tensor:
     """A tensor of ones.
 
@@ -139,13 +150,13 @@ def ones(
     >>> fz.ones(2)
     tensor([1., 1.])
     """
-    return full(
-        _sizes("ones", size), 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out
-    )
+    shape = _sizes("ones", sizes if size is None else (size,))
+    return full(shape, 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out)
 
 
 def empty(
-    *size: Any,
+    *sizes: Any,
+    size: Any = None,
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
@@ -159,7 +170,7 @@ def empty(
     >>> fz.empty(2, 3).shape
     frazil.Size([2, 3])
     """
-    return zeros(*size, dtype=dtype, device=device, requires_grad=requires_grad)
+    return zeros(*sizes, size=size, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def full_like(
@@ -483,6 +494,22 @@ def numel_of(x: Tensor) -> Any:
     6
     """
     return numel(x._a.shape)
+
+
+def result_type(tensor1: Any, tensor2: Any) -> DType:
+    """The dtype that arithmetic on two tensors or numbers has.
+
+    >>> import frazil as fz
+    >>> fz.result_type(fz.tensor([1, 2]), 1.5)
+    frazil.float32
+    """
+    operands = []
+    for value in (tensor1, tensor2):
+        if isinstance(value, Tensor):
+            operands.append((value.dtype, 2 if value._a.shape else 1))
+        else:
+            operands.append((_dtype_of_number(value), 0))
+    return dtypes.result_type_of(operands)
 
 
 def is_tensor(obj: Any) -> builtins.bool:

@@ -210,13 +210,18 @@ def primitive(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., An
 
 
 def function(
-    *, methods: Sequence[str] | None = None, name: str | None = None
+    *, methods: Sequence[str] | None = None, name: str | None = None, public: bool = True
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a composition that is not an op: it leaves no trace of its own on tape or graph."""
+    """Register a composition that is not an op: it leaves no trace of its own on tape or graph.
+
+    Options: `methods` (Tensor method names; default: the function's name), `name` (where the function's own name is taken),
+    `public` (whether it is a function of `fz` too, not only a method).
+    """
 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
         key = name or fn.__name__.rstrip("_")
-        FUNCTIONS[key] = fn
+        if public:
+            FUNCTIONS[key] = fn
         for method in (key,) if methods is None else methods:
             METHODS[method] = fn
         return fn

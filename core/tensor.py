@@ -253,6 +253,13 @@ class Tensor:
             raise ShapeError(f"mT: expected at least 2 dimensions, given {list(self._a.shape)}")
         return self.transpose(-2, -1)
 
+    @property
+    def H(self) -> Tensor:
+        """A matrix transposed (and conjugated, for complex ones)."""
+        if self.ndim != 2:
+            raise ShapeError(f"H: expected a matrix, given {list(self._a.shape)}; mT transposes batches of them")
+        return self.adjoint()
+
     is_sparse = False
     is_quantized = False
     is_meta = False
@@ -399,7 +406,10 @@ class Tensor:
         """The name of its dtype as PyTorch's legacy types print it, or a conversion to `dtype`."""
         if dtype is None:
             return f"frazil.{_LEGACY.get(self.dtype.name, self.dtype.name)}"
-        return self.to(dtypes.as_dtype(getattr(dtype, "legacy_dtype", dtype)))
+        if isinstance(dtype, str):
+            name = dtype.rpartition(".")[2]
+            dtype = {legacy: new for new, legacy in _LEGACY.items()}.get(name, dtype)
+        return self.to(dtypes.as_dtype(getattr(dtype, "dtype", dtype)))
 
     def type_as(self, other: Tensor) -> Tensor:
         """With the dtype and device of `other`."""
@@ -413,6 +423,12 @@ class Tensor:
         """Whether its elements lie in memory in row-major order."""
         check = self._dev.kernels.get("is_contiguous")
         return True if check is None else bool(check(self._a))
+
+    def stride(self, dim: int | None = None) -> Any:
+        """How many elements apart neighbours along each dimension (or one) are in memory."""
+        measure = self._dev.kernels.get("strides")
+        strides = row_major_strides(self._a.shape) if measure is None else measure(self._a)
+        return strides if dim is None else strides[_checked_dim(dim, len(strides))]
 
     def pin_memory(self) -> Tensor:
         """Itself; accepted for PyTorch's sake."""
@@ -523,6 +539,16 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dtypes
     if device is not None:
         device = device_of(device)
     return device, None if dtype is None else dtypes.as_dtype(dtype), copy
+
+
+def row_major_strides(shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The strides of a tensor whose elements lie in order."""
+    strides: list[Any] = []
+    step: Any = 1
+    for n in reversed(shape):
+        strides.insert(0, step)
+        step = step * (n or 1)
+    return tuple(strides)
 
 
 def _checked_dim(dim: int, ndim: int) -> int:

@@ -748,5 +748,11 @@ def shares_memory(a: Array, b: Array) -> bool:
 
 
 @kernel
+def strides(x: Array) -> tuple[int, ...]:
+    size = x.dtype.itemsize
+    return tuple(n // size for n in x.strides)
+
+
+@kernel
 def is_contiguous(x: Array) -> bool:
     return bool(x.flags.c_contiguous)

@@ -254,7 +254,7 @@ def _seed(caller: str, i: int, root: Tensor, g: Any) -> Tensor:
             f"{caller}: gradient {i} has shape {list(g._a.shape)}, the tensor it belongs to {list(root._a.shape)}; they "
             f"must be equal"
         )
-    return g
+    return g if g.dtype is root.dtype else g.to(root.dtype)
 
 
 def _reachable(starts: list[Any]) -> list[Any]:

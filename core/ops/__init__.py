@@ -6,9 +6,27 @@ from collections.abc import Callable
 from typing import Any
 
 from ..table import FUNCTIONS, OPS
-from . import activation, conv, convert, elementwise, indexing, linalg, loss, norm, optim, pool, random, reduction, shape  # isort: split
+from . import (
+    activation,
+    arrange,
+    conv,
+    convert,
+    elementwise,
+    indexing,
+    linalg,
+    loss,
+    norm,
+    optim,
+    pool,
+    random,
+    reduction,
+    shape,
+    special,
+    statistics,
+)
 
-from . import inplace  # needs all others
+from . import inplace  # needs all others  # isort: skip
+from . import names  # needs inplace  # isort: skip
 
 globals().update({name: entry.call for name, entry in OPS.items()} | FUNCTIONS)
 

@@ -95,7 +95,7 @@ def float_like(name: str) -> Callable[..., Spec]:
     return rule
 
 
-def specs(*tensors: Tensor | None) -> list[Spec | None]:
+def specs(*tensors: Tensor | None) -> list[Any]:
     """What a rule sees of tensors, for bodies that make the checks of their rule."""
     return [None if t is None else Spec(tuple(t._a.shape), t.dtype) for t in tensors]
 

@@ -9,7 +9,7 @@ from .. import dtypes
 from ..creation import full, tensor
 from ..dtypes import dtype as DType
 from ..table import METHODS
-from ..tensor import Tensor
+from ..tensor import Size, Tensor
 from .common import int_tuple
 
 
@@ -43,19 +43,19 @@ def new_full(
     return full(size, fill_value, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
 
-def new_zeros(self: Tensor, *size: Any, **options: Any) -> Tensor:
+def new_zeros(self: Tensor, *sizes: Any, size: Any = None, **options: Any) -> Tensor:
     """A tensor of zeros; options as in `new_full`."""
-    return new_full(self, int_tuple(size), 0, **options)
+    return new_full(self, int_tuple(sizes) if size is None else size, 0, **options)
 
 
-def new_ones(self: Tensor, *size: Any, **options: Any) -> Tensor:
+def new_ones(self: Tensor, *sizes: Any, size: Any = None, **options: Any) -> Tensor:
     """A tensor of ones; options as in `new_full`."""
-    return new_full(self, int_tuple(size), 1, **options)
+    return new_full(self, int_tuple(sizes) if size is None else size, 1, **options)
 
 
-def new_empty(self: Tensor, *size: Any, **options: Any) -> Tensor:
+def new_empty(self: Tensor, *sizes: Any, size: Any = None, **options: Any) -> Tensor:
     """A tensor whose values do not matter (zeros); options as in `new_full`."""
-    return new_full(self, int_tuple(size), 0, **options)
+    return new_full(self, int_tuple(sizes) if size is None else size, 0, **options)
 
 
 def new_tensor(self: Tensor, data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -63,4 +63,11 @@ def new_tensor(self: Tensor, data: Any, *, dtype: DType | None = None, device: A
     return tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
 
 
-METHODS.update({function.__name__: function for function in (new_full, new_zeros, new_ones, new_empty, new_tensor)})
+def new(self: Tensor, *data: Any) -> Tensor:
+    """PyTorch's old form: sizes give zeros, data gives a copy, with the dtype and device of `self`."""
+    if len(data) == 1 and not isinstance(data[0], (int, Size)):
+        return new_tensor(self, data[0])
+    return new_zeros(self, *data)
+
+
+METHODS.update({function.__name__: function for function in (new, new_full, new_zeros, new_ones, new_empty, new_tensor)})

@@ -204,31 +204,31 @@ def pow_(input: Any, exponent: Any) -> Tensor:
     return power(input, exponent)
 
 
-@function(methods=["__rpow__"], name="rpow")
+@function(methods=["__rpow__"], public=False)
 def rpow(exponent: Tensor, base: Any) -> Tensor:
     """`base ** exponent` for a number `base`: what Python calls for `2 ** tensor`."""
     return power(base, exponent)
 
 
-@function(methods=["__rsub__"], name="rsub")
+@function(methods=["__rsub__"], public=False)
 def rsub(a: Tensor, b: Any) -> Tensor:
     """`b - a`."""
     return sub(b, a)
 
 
-@function(methods=["__rtruediv__"], name="rdiv")
+@function(methods=["__rtruediv__"], public=False)
 def rdiv(a: Tensor, b: Any) -> Tensor:
     """`b / a`."""
     return div(b, a)
 
 
-@function(methods=["__rfloordiv__"], name="rfloordiv")
+@function(methods=["__rfloordiv__"], public=False)
 def rfloordiv(a: Tensor, b: Any) -> Tensor:
     """`b // a`."""
     return floor_divide(b, a)
 
 
-@function(methods=["__rmod__"], name="rmod")
+@function(methods=["__rmod__"], public=False)
 def rmod(a: Tensor, b: Any) -> Tensor:
     """`b % a`."""
     return remainder(b, a)

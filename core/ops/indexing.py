@@ -74,8 +74,18 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     return gather_values(input, index, dim=dim)
 
 
-def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
-    """As `gather`, with broadcasting of the other dimensions."""
+@function()
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """As `gather`, with broadcasting of the other dimensions; without `dim`, elements of the flattened tensor.
+
+    >>> import frazil as fz
+    >>> x = fz.tensor([[3, 1], [0, 2]])
+    >>> fz.take_along_dim(x, x.argsort(1), 1)
+    tensor([[1, 3],
+            [0, 2]])
+    """
+    if dim is None:
+        return gather_values(reshape(input, shape=(-1,)), reshape(indices, shape=(-1,)), dim=0)
     n = len(input._a.shape)
     dim = checked_dim("take_along_dim", dim, n)
     common = broadcast(
@@ -167,6 +177,28 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     if reduce == "add":
         return scatter_add_values(input, index, src, dim=dim)
     raise ArgumentError(f"scatter: reduce is None or 'add', given {reduce!r}")
+
+
+@function()
+def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+    """A copy of `input` in which every element that `index` names along `dim` becomes the "sum" or "mean" of itself (unless
+    `include_self` is off) and the elements of `src` sent there.
+
+    >>> import frazil as fz
+    >>> fz.scatter_reduce(fz.zeros(2), 0, fz.tensor([0, 0]), fz.tensor([1.0, 3.0]), "mean", include_self=False)
+    tensor([2., 0.])
+    """
+    if reduce not in ("sum", "mean"):
+        raise ArgumentError(f"scatter_reduce: reduce is 'sum' or 'mean', given {reduce!r}")
+    src = _fit_source(src, input, index)
+    start = input if include_self else scatter_values(input, index, _zeros(src, src._a.shape), dim=dim)
+    total = scatter_add_values(start, index, src, dim=dim)
+    if reduce == "sum":
+        return total
+    from ..creation import full_like, ones_like
+
+    counts = scatter_add_values(full_like(input, int(include_self)), index, ones_like(src), dim=dim)
+    return total / counts.clamp(min=1)
 
 
 @function(methods=["scatter_add"])
@@ -359,6 +391,18 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     return tuple(slice_column(found, d) for d in range(len(input._a.shape))) if as_tuple else found
 
 
+@function()
+def argwhere(input: Tensor) -> Tensor:
+    """int64[n, ndim]: the positions of the elements that are not zero.
+
+    >>> import frazil as fz
+    >>> fz.argwhere(fz.tensor([0, 3, 4]))
+    tensor([[1],
+            [2]])
+    """
+    return nonzero_positions(input)
+
+
 @function(methods=["masked_select"])
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where `mask` is true, as a vector.
@@ -416,7 +460,7 @@ def where_(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return where(condition, input, other)
 
 
-@function(methods=["where"], name="where_method")
+@function(methods=["where"], public=False)
 def where_method(input: Tensor, condition: Tensor, other: Any) -> Tensor:
     """`input` where the condition is true, else `other`."""
     return where(condition, input, other)
@@ -490,7 +534,7 @@ def searchsorted(
     edges = unsqueeze(sorted_sequence, -2) if len(sorted_sequence._a.shape) > 1 else sorted_sequence
     values = unsqueeze(input, -1)
     before = edges <= values if right else edges < values
-    return before.sum(-1)
+    return before.sum(-1, dtype=dtypes.int32 if out_int32 else None)
 
 
 @function(methods=[])
@@ -562,7 +606,7 @@ def _as_index(i: Any) -> Any:
     raise ArgumentError(f"index: expected integers, slices, None, '...' or tensors, given a {type(i).__name__}")
 
 
-def _slice_bounds(s: Any, n: Any) -> tuple[Any, Any, int]:
+def slice_bounds(s: Any, n: Any) -> tuple[Any, Any, int]:
     from ..recorder.sizes import size_max, size_min
 
     step = 1 if s.step is None else int(s.step)
@@ -617,7 +661,7 @@ def _parse(x: Tensor, key: Any) -> tuple[Tensor, list[Any]]:
                 steps.append(1)
             advanced.append(i)
         elif isinstance(i, builtins.slice):
-            start, stop, step = _slice_bounds(i, shape[d])
+            start, stop, step = slice_bounds(i, shape[d])
             layout.append(d)
             advanced.append(None)
             starts.append(start)
@@ -643,7 +687,7 @@ def _parse(x: Tensor, key: Any) -> tuple[Tensor, list[Any]]:
 _WHOLE = builtins.slice(None)
 
 
-@function(methods=["__getitem__"], name="getitem")
+@function(methods=["__getitem__"], public=False)
 def getitem(x: Tensor, key: Any) -> Tensor:
     """`x[key]`: integers, slices, None and ... give a view; index tensors, lists and masks give a copy."""
     if type(key) is int:
@@ -660,7 +704,7 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     return index(x, _positions(x, advanced))
 
 
-@function(methods=["__setitem__"], name="setitem")
+@function(methods=["__setitem__"], public=False)
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`, in the memory of x."""
     from ..alias import assign, check_writable

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..alias import assign, check_writable, current_value
+from ..autograd.modes import STATE
+from ..errors import ShapeError
 from ..table import FUNCTIONS, METHODS, OPS
 from ..tensor import Tensor
-from .elementwise import cast
-from .shape import expand
+from .elementwise import cast, clone
+from .indexing import index_put
+from .shape import expand, reshape
 
 
 def _method(name: str, function: Callable[..., Any]) -> None:
@@ -35,6 +38,16 @@ _FUNCTIONS = (
     "index_fill",
     "scatter",
     "scatter_add",
+    "scatter_reduce",
+    "clamp_min",
+    "clamp_max",
+    "addmm",
+    "addmv",
+    "baddbmm",
+    "logit",
+    "copysign",
+    "float_power",
+    "renorm",
 )
 _OPS = (
     "maximum",
@@ -62,6 +75,25 @@ _OPS = (
     "frac",
     "cumsum",
     "cumprod",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "logical_and",
+    "logical_or",
+    "logical_xor",
+    "atan2",
+    "hypot",
+    "erfc",
+    "asinh",
+    "acosh",
+    "atanh",
+    "bitwise_left_shift",
+    "bitwise_right_shift",
+    "xlogy",
+    "exp2",
 )
 
 
@@ -90,17 +122,17 @@ for _name in _FUNCTIONS:
     _method(_name + "_", FUNCTIONS[_name])
 for _name in _OPS:
     _method(_name + "_", OPS[_name].call)
-for _short, _long in {"clip_": "clamp_", "negative_": "neg_", "multiply_": "mul_"}.items():
-    METHODS[_short] = METHODS[_long]
 for _name in ("mul", "floor_divide", "remainder", "pow"):
     METHODS[f"__i{_DUNDERS.get(_name, _name)}__"] = METHODS[_name + "_"]
 for _name in ("and", "or", "xor"):
     METHODS[f"__i{_name}__"] = METHODS[f"bitwise_{_name}_"]
+METHODS["__ilshift__"], METHODS["__irshift__"] = METHODS["bitwise_left_shift_"], METHODS["bitwise_right_shift_"]
 
 
 def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     """Write the values of `src` (broadcast, converted) into this tensor."""
     check_writable("copy_", self)
+    given = src
     if not isinstance(src, Tensor):
         src = self._dev.scalar(src, self.dtype)
     if src._dev is not self._dev and not (src._dev.recording or self._dev.recording):
@@ -109,7 +141,9 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
         src = cast(src, dtype=self.dtype)
     if tuple(src._a.shape) != tuple(self._a.shape):
         src = expand(src, shape=tuple(self._a.shape))
-    assign("copy_", self, src, fresh=False)
+    if src is given and src._rg and STATE.grad and self._base is None:
+        src = clone(src)  # the tape of `self` goes on from a node of its own
+    assign("copy_", self, src, fresh=src is not given)
     return self
 
 
@@ -143,6 +177,24 @@ def t_(self: Tensor) -> Tensor:
     return _take_over(self, self.t())
 
 
+def fill_diagonal_(self: Tensor, fill_value: Any) -> Tensor:
+    """Set the elements of the main diagonal of a matrix to a number."""
+    if len(self._a.shape) != 2:
+        raise ShapeError(f"fill_diagonal_: expected a matrix, given {list(self._a.shape)}")
+    self.diagonal().fill_(fill_value)
+    return self
+
+
+def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """Write `source` at the places `index` of the flattened tensor."""
+    flat = index_put(
+        reshape(current_value(self), shape=(-1,)), (reshape(index, shape=(-1,)),), reshape(source, shape=(-1,)), accumulate
+    )
+    check_writable("put_", self)
+    assign("put_", self, reshape(flat, shape=tuple(self._a.shape)))
+    return self
+
+
 def _take_over(x: Tensor, y: Tensor) -> Tensor:
     """`x` becomes the view `y` of itself."""
     x._a, x._rg, x._node = y._a, y._rg, y._node
@@ -151,4 +203,4 @@ def _take_over(x: Tensor, y: Tensor) -> Tensor:
     return x
 
 
-METHODS.update({f.__name__: f for f in (copy_, fill_, zero_, unsqueeze_, squeeze_, transpose_, t_)})
+METHODS.update({f.__name__: f for f in (copy_, fill_, zero_, fill_diagonal_, put_, unsqueeze_, squeeze_, transpose_, t_)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,9 @@ from ..errors import ArgumentError, ShapeError
 from ..table import E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
 from .common import broadcast, checked_dim, numel, same
-from .elementwise import add, clone, mul
-from .reduction import sum_
-from .shape import permute, reshape, unsqueeze
+from .elementwise import add, clone, gt, mul, where
+from .reduction import sum_, vector_norm
+from .shape import expand, permute, reshape, stack, unbind, unsqueeze
 
 
 def _transposed(x: Tensor) -> Tensor:
@@ -94,7 +95,7 @@ def matmul(a, b, /):
     return Spec((*batch, *rows, *columns), a.dtype)
 
 
-@function(methods=["__rmatmul__"], name="rmatmul")
+@function(methods=["__rmatmul__"], public=False)
 def rmatmul(b: Tensor, a: Any) -> Tensor:
     """`a @ b`."""
     return matmul(a, b)
@@ -384,3 +385,124 @@ def _contract(a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str
     product = matmul(arranged(a, ta, batch, rows, inner), arranged(b, tb, batch, inner, columns))
     labels = batch + rows + columns
     return reshape(product, shape=tuple(size[c] for c in labels)), labels
+
+
+@function()
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Product of two vectors (the first conjugated, if complex).
+
+    >>> import frazil as fz
+    >>> fz.vdot(fz.tensor([1.0, 2.0]), fz.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    return dot(input, other)
+
+
+@function()
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last dimension of both.
+
+    >>> import frazil as fz
+    >>> fz.inner(fz.tensor([1.0, 2.0]), fz.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([11.,  2.])
+    """
+    if not input._a.shape or not other._a.shape:
+        return mul(input, other)
+    return tensordot(input, other, dims=([-1], [-1]))
+
+
+@function()
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (the sum of batch1 @ batch2 over the batch).
+
+    >>> import frazil as fz
+    >>> fz.addbmm(fz.zeros(1, 1), fz.ones(2, 1, 3), fz.ones(2, 3, 1))
+    tensor([[6.]])
+    """
+    return _scaled_sum(input, sum_(bmm(batch1, batch2), dim=(0,)), beta, alpha)
+
+
+@function()
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (the outer product of two vectors).
+
+    >>> import frazil as fz
+    >>> fz.addr(fz.zeros(1, 2), fz.tensor([2.0]), fz.tensor([3.0, 4.0]))
+    tensor([[6., 8.]])
+    """
+    return _scaled_sum(input, outer(vec1, vec2), beta, alpha)
+
+
+@function(methods=[])
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """The product of several matrices, from left to right.
+
+    >>> import frazil as fz
+    >>> fz.chain_matmul(fz.ones(2, 3), fz.ones(3, 4), fz.ones(4, 1)).shape
+    frazil.Size([2, 1])
+    """
+    return functools.reduce(mm, matrices)
+
+
+@function()
+def matrix_power(input: Tensor, n: int) -> Tensor:
+    """The n-th power of a square matrix (or a batch of them), n not negative.
+
+    >>> import frazil as fz
+    >>> fz.matrix_power(fz.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
+    tensor([[1., 3.],
+            [0., 1.]])
+    """
+    from ..creation import eye
+
+    if n < 0:
+        raise ArgumentError(f"matrix_power: the power must not be negative, given {n}")
+    result = expand(eye(input._a.shape[-1], dtype=input.dtype, device=input.device), shape=tuple(input._a.shape))
+    while n:
+        if n % 2:
+            result = matmul(result, input)
+        input, n = matmul(input, input), n // 2
+    return result
+
+
+@function()
+def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """The vector product along `dim`, of size 3 (default: the first dimension of that size).
+
+    >>> import frazil as fz
+    >>> fz.cross(fz.tensor([1.0, 0.0, 0.0]), fz.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
+    shape = broadcast("cross", tuple(input._a.shape), tuple(other._a.shape))
+    if dim is None:
+        dim = next((d for d, n in enumerate(shape) if same(n, 3)), -1)
+    dim = checked_dim("cross", dim, len(shape))
+    if not same(shape[dim], 3):
+        raise ShapeError(f"cross: dimension {dim} must have size 3, given {list(input._a.shape)} and {list(other._a.shape)}")
+    a, b = unbind(expand(input, shape=shape), dim), unbind(expand(other, shape=shape), dim)
+    return stack([a[i] * b[j] - a[j] * b[i] for i, j in ((1, 2), (2, 0), (0, 1))], dim=dim)
+
+
+@function(methods=[])
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norm of the difference of every row of x1 [..., n, m] and every row of x2 [..., k, m]: [..., n, k].
+
+    >>> import frazil as fz
+    >>> fz.cdist(fz.tensor([[0.0, 0.0]]), fz.tensor([[3.0, 4.0]]))
+    tensor([[5.]])
+    """
+    return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p=p, dim=-1)
+
+
+@function()
+def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """The slices along `dim`, those with a p-norm above `maxnorm` scaled down to it.
+
+    >>> import frazil as fz
+    >>> fz.renorm(fz.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1.0)
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])
+    """
+    rest = tuple(d for d in range(len(input._a.shape)) if d != checked_dim("renorm", dim, len(input._a.shape)))
+    size = vector_norm(input, p=p, dim=rest, keepdim=True)
+    return where(gt(size, maxnorm), input * (maxnorm / (size + 1e-7)), input)

@@ -708,7 +708,10 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     tensor([ True, False])
     """
     near = eq(input, other)
-    if input.dtype.is_floating_point:
+    if not input.dtype.is_floating_point:
+        if input.dtype is not dtypes.bool_:
+            near = near | (abs_(input - other) <= abs_(other) * rtol + atol)
+    else:
         near = near | (isfinite(input) & isfinite(other) & (abs_(input - other) <= abs_(other) * rtol + atol))
         if equal_nan:
             near = near | (ne(input, input) & ne(other, other))

@@ -810,8 +810,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
         for i, x in enumerate(given)
     ]
     if swap:
-        grids[:2] = [transpose(g, 0, 1) for g in grids[1::-1]]
-        grids[2:] = [transpose(g, 0, 1) for g in grids[2:]]
+        grids[:2] = grids[1::-1]
     return tuple(grids)
 
 
@@ -1098,17 +1097,19 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
 
 
 @function()
-def diag_embed(input: Tensor, offset: int = 0) -> Tensor:
-    """Matrices with the last dimension of `input` on a diagonal.
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Matrices, in dimensions `dim1` and `dim2` of the result, with the last dimension of `input` on a diagonal.
 
     >>> import frazil as fz
     >>> fz.diag_embed(fz.tensor([[1, 2]])).shape
     frazil.Size([1, 2, 2])
     """
     shape = tuple(input._a.shape)
+    a, b = checked_dim("diag_embed", dim1, len(shape) + 1), checked_dim("diag_embed", dim2, len(shape) + 1)
     n = shape[-1] + builtins.abs(offset)
-    base = _zeros_of(input, (*shape[:-1], n, n))
-    return diagonal_scatter(base, input, offset=offset, dim1=len(shape) - 1, dim2=len(shape))
+    rest = iter(shape[:-1])
+    base = _zeros_of(input, tuple(n if d in (a, b) else next(rest) for d in range(len(shape) + 1)))
+    return diagonal_scatter(base, input, offset=offset, dim1=a, dim2=b)
 
 
 @function()

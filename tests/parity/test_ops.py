@@ -72,11 +72,10 @@ def differentiable(op: Any, sample: Any) -> bool:
 def test_gradients(case):
     inputs, their_inputs, ours, theirs = run_both(case, requires_grad=True)
     rng = np.random.default_rng(0)
-    for y, z in zip(ours, theirs, strict=True):
-        if z.requires_grad:
-            direction = rng.standard_normal(tuple(y.shape)).astype(y.dtype.name)
-            y.backward(fz.tensor(direction))
-            z.backward(torch.tensor(direction))
+    directions = [rng.standard_normal(tuple(z.shape)) for z in theirs]
+    for xp, results in ((fz, ours), (torch, theirs)):
+        tracked = [(y, xp.tensor(d).to(y.dtype)) for y, d in zip(results, directions, strict=True) if y.requires_grad]
+        xp.autograd.backward([y for y, _ in tracked], [d for _, d in tracked])
     for x, w in zip(inputs, their_inputs, strict=True):
         if w is not None and w.grad is not None:
             same(x.grad, w.grad)
@@ -86,8 +85,8 @@ def test_gradients(case):
 
 DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64"]
 BINARY = [
-    "add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum", "minimum", "atan2", "eq", "lt", "bitwise_and",
-    "logical_or", "bitwise_left_shift",
+    "add", "sub", "mul", "div", "floor_divide", "remainder", "fmod", "pow", "maximum", "minimum", "atan2", "eq", "lt",
+    "bitwise_and", "logical_or", "bitwise_left_shift",
 ]  # fmt: skip
 
 

@@ -1,0 +1,281 @@
+"""Elementwise functions that are short compositions of the ops."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import dtypes
+from ..errors import ArgumentError, DTypeError
+from ..table import METHODS, function
+from ..tensor import Tensor
+from .elementwise import (
+    abs_,
+    bitwise_left_shift,
+    bitwise_right_shift,
+    cast,
+    clamp,
+    eq,
+    exp2,
+    ge,
+    gt,
+    isnan,
+    log,
+    log2,
+    logical_and,
+    logical_or,
+    lt,
+    maximum,
+    minimum,
+    pow_,
+    sin,
+    sub,
+    where,
+)
+
+
+@function()
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """`input` where it is above `min`, else `min`.
+
+    >>> import frazil as fz
+    >>> fz.clamp_min(fz.tensor([-1.0, 2.0]), 0)
+    tensor([0., 2.])
+    """
+    return clamp(input, min=min)
+
+
+@function()
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """`input` where it is below `max`, else `max`.
+
+    >>> import frazil as fz
+    >>> fz.clamp_max(fz.tensor([-1.0, 2.0]), 0)
+    tensor([-1.,  0.])
+    """
+    return clamp(input, max=max)
+
+
+@function(name="rsub", methods=[])
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """`other - alpha * input`.
+
+    >>> import frazil as fz
+    >>> fz.rsub(fz.tensor([1.0]), 3)
+    tensor([2.])
+    """
+    return sub(other, input if alpha == 1 else input * alpha)
+
+
+@function()
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """`input` to the power `exponent`, in float64.
+
+    >>> import frazil as fz
+    >>> fz.float_power(fz.tensor([2, 3]), 2)
+    tensor([4., 9.], dtype=frazil.float64)
+    """
+    base, exponent = (cast(v, dtype=dtypes.float64) if isinstance(v, Tensor) else float(v) for v in (input, exponent))
+    return pow_(base, exponent)
+
+
+@function()
+def fmax(input: Tensor, other: Tensor) -> Tensor:
+    """The larger of two, elementwise; where one is NaN, the other.
+
+    >>> import frazil as fz
+    >>> fz.fmax(fz.tensor([1.0, float("nan")]), fz.tensor([3.0, 2.0]))
+    tensor([3., 2.])
+    """
+    return where(isnan(input), other, where(isnan(other), input, maximum(input, other)))
+
+
+@function()
+def fmin(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller of two, elementwise; where one is NaN, the other.
+
+    >>> import frazil as fz
+    >>> fz.fmin(fz.tensor([1.0, float("nan")]), fz.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
+    return where(isnan(input), other, where(isnan(other), input, minimum(input, other)))
+
+
+@function()
+def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+    """log2(2^input + 2^other), without overflow.
+
+    >>> import frazil as fz
+    >>> fz.logaddexp2(fz.tensor([3.0]), fz.tensor([3.0]))
+    tensor([4.])
+    """
+    return maximum(input, other) + log2(exp2(-abs_(input - other)) + 1)
+
+
+@function()
+def logit(input: Tensor, eps: float | None = None) -> Tensor:
+    """log(x / (1 - x)), the inverse of sigmoid; with `eps`, x is first limited to [eps, 1 - eps].
+
+    >>> import frazil as fz
+    >>> fz.logit(fz.tensor([0.5]))
+    tensor([0.])
+    """
+    x = input if eps is None else clamp(input, eps, 1 - eps)
+    return log(x / (1 - x))
+
+
+@function()
+def sinc(input: Tensor) -> Tensor:
+    """sin(pi x) / (pi x), and 1 at 0.
+
+    >>> import frazil as fz
+    >>> fz.sinc(fz.tensor([0.0, 0.5]))
+    tensor([1.0000, 0.6366])
+    """
+    zero = eq(input, 0)
+    angle = where(zero, 1, input) * math.pi
+    return where(zero, 1, sin(angle) / angle)
+
+
+@function()
+def deg2rad(input: Tensor) -> Tensor:
+    """Degrees as radians.
+
+    >>> import frazil as fz
+    >>> fz.deg2rad(fz.tensor([180.0]))
+    tensor([3.1416])
+    """
+    return input * (math.pi / 180)
+
+
+@function()
+def rad2deg(input: Tensor) -> Tensor:
+    """Radians as degrees.
+
+    >>> import frazil as fz
+    >>> fz.rad2deg(fz.tensor([fz.pi]))
+    tensor([180.])
+    """
+    return input * (180 / math.pi)
+
+
+@function()
+def signbit(input: Tensor) -> Tensor:
+    """Whether the sign bit is set: for negative numbers and -0.0.
+
+    >>> import frazil as fz
+    >>> fz.signbit(fz.tensor([-1.0, -0.0, 0.0]))
+    tensor([ True,  True, False])
+    """
+    if not input.dtype.is_floating_point:
+        return lt(input, 0)
+    return logical_or(lt(input, 0), logical_and(eq(input, 0), lt(1 / input, 0)))
+
+
+@function()
+def copysign(input: Tensor, other: Any) -> Tensor:
+    """The size of `input` with the sign of `other`.
+
+    >>> import frazil as fz
+    >>> fz.copysign(fz.tensor([1.0, -2.0]), fz.tensor([-1.0, 1.0]))
+    tensor([-1.,  2.])
+    """
+    if isinstance(other, Tensor):
+        negative: Any = signbit(other)
+        return where(signbit(input) ^ negative, -input, input)
+    return where(signbit(input) ^ (math.copysign(1.0, other) < 0), -input, input)
+
+
+@function()
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 for negative elements, 1 for positive ones, `values` at 0.
+
+    >>> import frazil as fz
+    >>> fz.heaviside(fz.tensor([-1.0, 0.0, 2.0]), fz.tensor(0.5))
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    step = cast(gt(input, 0), dtype=input.dtype)
+    return where(eq(input, 0), values, where(isnan(input), input, step))
+
+
+@function()
+def isposinf(input: Tensor) -> Tensor:
+    """Whether x is infinite and positive.
+
+    >>> import frazil as fz
+    >>> fz.isposinf(fz.tensor([float("inf"), float("-inf")]))
+    tensor([ True, False])
+    """
+    return eq(input, math.inf)
+
+
+@function()
+def isneginf(input: Tensor) -> Tensor:
+    """Whether x is infinite and negative.
+
+    >>> import frazil as fz
+    >>> fz.isneginf(fz.tensor([float("inf"), float("-inf")]))
+    tensor([False,  True])
+    """
+    return eq(input, -math.inf)
+
+
+@function()
+def isreal(input: Tensor) -> Tensor:
+    """Whether x has no imaginary part.
+
+    >>> import frazil as fz
+    >>> fz.isreal(fz.tensor([1.0]))
+    tensor([True])
+    """
+    if input.dtype.is_complex:
+        raise DTypeError(f"isreal: not available for {input.dtype.name}")
+    return ge(input, 0) | True
+
+
+@function(methods=["is_nonzero"])
+def is_nonzero(input: Tensor) -> bool:
+    """Whether the only element is not zero.
+
+    >>> import frazil as fz
+    >>> fz.is_nonzero(fz.tensor([0.0]))
+    False
+    """
+    if input.numel() != 1:
+        raise ArgumentError(f"is_nonzero: the tensor has {input.numel()} elements; it must have one")
+    return bool(input)
+
+
+@function(methods=[])
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is a floating one.
+
+    >>> import frazil as fz
+    >>> fz.is_floating_point(fz.tensor([1]))
+    False
+    """
+    return input.dtype.is_floating_point
+
+
+@function(methods=[])
+def is_complex(input: Tensor) -> bool:
+    """Whether the dtype is a complex one.
+
+    >>> import frazil as fz
+    >>> fz.is_complex(fz.tensor([1.0]))
+    False
+    """
+    return input.dtype.is_complex
+
+
+def _rlshift(shift: Tensor, value: Any) -> Tensor:
+    """`value << shift`."""
+    return bitwise_left_shift(value, shift)
+
+
+def _rrshift(shift: Tensor, value: Any) -> Tensor:
+    """`value >> shift`."""
+    return bitwise_right_shift(value, shift)
+
+
+METHODS.update({"__rlshift__": _rlshift, "__rrshift__": _rrshift})

@@ -1,0 +1,248 @@
+"""Statistics, order statistics and counting, as compositions of the ops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..errors import ArgumentError, DimError, ShapeError
+from ..table import function
+from ..tensor import Tensor
+from .common import checked_dim
+from .elementwise import cast, eq, floor, isnan, lerp, logical_and, sqrt, where
+from .linalg import matmul
+from .reduction import ValuesIndices, amax, amin, mean, sort, sort_values, sum_
+from .shape import flatten, movedim, narrow, reshape, select, t, unsqueeze
+
+
+@function()
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """The smallest and the largest element, of all or along `dim`.
+
+    >>> import frazil as fz
+    >>> fz.aminmax(fz.tensor([3.0, 1.0, 2.0]))
+    (tensor(1.), tensor(3.))
+    """
+    return amin(input, dim=dim, keepdim=keepdim), amax(input, dim=dim, keepdim=keepdim)
+
+
+@function()
+def msort(input: Tensor) -> Tensor:
+    """Sorted along the first dimension.
+
+    >>> import frazil as fz
+    >>> fz.msort(fz.tensor([3.0, 1.0, 2.0]))
+    tensor([1., 2., 3.])
+    """
+    return sort(input, 0).values
+
+
+@function()
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
+    """The k-th smallest element along `dim` (the first is 1), and where it was.
+
+    >>> import frazil as fz
+    >>> fz.kthvalue(fz.tensor([3.0, 1.0, 2.0]), 2).values
+    tensor(2.)
+    """
+    dim = checked_dim("kthvalue", dim, len(input._a.shape))
+    n = input._a.shape[dim] if input._a.shape else 1
+    if isinstance(n, int) and not 1 <= k <= n:
+        raise DimError(f"kthvalue: k={k} of {n} elements along dim {dim}; it counts from 1")
+    found = [select(part, dim, k - 1) if part._a.shape else part for part in sort_values(input, dim=dim)]
+    return ValuesIndices(*(unsqueeze(part, dim) if keepdim else part for part in found))
+
+
+_INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
+
+
+@function()
+def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
+    """The q-quantiles (numbers from 0 to 1) of all elements or along `dim`; several make a first dimension of their own.
+
+    >>> import frazil as fz
+    >>> fz.quantile(fz.tensor([0.0, 1.0, 2.0, 3.0]), 0.5)
+    tensor(1.5000)
+    """
+    from ..creation import tensor
+
+    if interpolation not in _INTERPOLATIONS:
+        raise ArgumentError(f"quantile: interpolation is one of {', '.join(_INTERPOLATIONS)}, given {interpolation!r}")
+    points = q if isinstance(q, Tensor) else tensor(q, dtype=input.dtype, device=input.device)
+    ndim = len(input._a.shape)
+    x = flatten(input) if dim is None else movedim(input, dim, -1)
+    ordered = sort(x, -1).values
+    n = x._a.shape[-1]
+    wanted = reshape(points, shape=(-1,)) * (n - 1)
+    low = floor(wanted)
+    share = wanted - low
+    if interpolation == "nearest":
+        low, share = (low + share).round(), share * 0
+    elif interpolation != "linear":
+        share = {"lower": share * 0, "higher": cast(share > 0, dtype=x.dtype), "midpoint": cast(share > 0, dtype=x.dtype) / 2}[
+            interpolation
+        ]
+    first = cast(low, dtype=dtypes.int64)
+    below, above = (ordered[..., i] for i in (first, (first + 1).clamp(max=n - 1)))
+    missing = isnan(x).any(-1, keepdim=True)
+    found = movedim(where(missing, float("nan"), lerp(below, above, share)), -1, 0)
+    if keepdim:
+        found = (
+            reshape(found, shape=(found._a.shape[0], *[1] * ndim))
+            if dim is None
+            else unsqueeze(found, dim if dim < 0 else dim + 1)
+        )
+    return found if len(points._a.shape) else found[0]
+
+
+@function()
+def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Sum of the elements that are not NaN.
+
+    >>> import frazil as fz
+    >>> fz.nansum(fz.tensor([1.0, float("nan")]))
+    tensor(1.)
+    """
+    return sum_(where(isnan(input), 0, input), dim=dim, keepdim=keepdim, dtype=dtype)
+
+
+@function()
+def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """Mean of the elements that are not NaN.
+
+    >>> import frazil as fz
+    >>> fz.nanmean(fz.tensor([1.0, float("nan"), 3.0]))
+    tensor(2.)
+    """
+    counted = sum_(cast(eq(input, input), dtype=input.dtype), dim=dim, keepdim=keepdim)
+    return nansum(input, dim, keepdim) / counted
+
+
+@function()
+def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
+    """Differences of neighbours along `dim`, n times over.
+
+    >>> import frazil as fz
+    >>> fz.diff(fz.tensor([1, 4, 9]))
+    tensor([3, 5])
+    """
+    for _ in range(n):
+        size = input._a.shape[checked_dim("diff", dim, len(input._a.shape))]
+        later, earlier = narrow(input, dim, 1, size - 1), narrow(input, dim, 0, size - 1)
+        input = later ^ earlier if input.dtype is dtypes.bool_ else later - earlier
+    return input
+
+
+@function(methods=[])
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1) -> Tensor:
+    """The integral of samples `y` along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
+
+    >>> import frazil as fz
+    >>> fz.trapezoid(fz.tensor([0.0, 1.0, 2.0]))
+    tensor(2.)
+    """
+    size = y._a.shape[checked_dim("trapezoid", dim, len(y._a.shape))]
+    both = narrow(y, dim, 1, size - 1) + narrow(y, dim, 0, size - 1)
+    if x is None:
+        return sum_(both, dim=dim) * (dx / 2)
+    width = diff(x) if len(x._a.shape) == 1 else diff(x, 1, dim)
+    if len(x._a.shape) == 1 and dim not in (-1, len(y._a.shape) - 1):
+        width = reshape(width, shape=(-1, *[1] * (len(y._a.shape) - 1 - checked_dim("trapezoid", dim, len(y._a.shape)))))
+    return sum_(both * width, dim=dim) / 2
+
+
+@function()
+def cov(input: Tensor, *, correction: int = 1) -> Tensor:
+    """Covariance of variables (rows) over observations (columns), with divisor n - correction.
+
+    >>> import frazil as fz
+    >>> fz.cov(fz.tensor([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]]))
+    tensor([[1., 2.],
+            [2., 4.]])
+    """
+    if len(input._a.shape) > 2:
+        raise ShapeError(f"cov: expected variables x observations, given {list(input._a.shape)}")
+    x = input if len(input._a.shape) == 2 else reshape(input, shape=(1, -1))
+    centred = x - mean(x, dim=1, keepdim=True)
+    found = matmul(centred, t(centred)) / (x._a.shape[1] - correction)
+    return found if len(input._a.shape) == 2 else reshape(found, shape=())
+
+
+@function()
+def corrcoef(input: Tensor) -> Tensor:
+    """Correlation coefficients of variables (rows) over observations (columns).
+
+    >>> import frazil as fz
+    >>> fz.corrcoef(fz.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
+    tensor([[ 1.0000, -1.0000],
+            [-1.0000,  1.0000]])
+    """
+    found = cov(input)
+    if not found._a.shape:
+        return found / found
+    spread = sqrt(found.diagonal())
+    return (found / unsqueeze(spread, 1) / unsqueeze(spread, 0)).clamp(-1, 1)
+
+
+@function()
+def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
+    """How many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements).
+
+    >>> import frazil as fz
+    >>> fz.histc(fz.tensor([1.0, 2.0, 2.5]), 2, 1, 3)
+    tensor([1., 2.])
+    """
+    low: Any = min
+    high: Any = max
+    if min == max:
+        low, high = amin(input), amax(input)
+    x = flatten(input)
+    places = cast(floor((x - low) * bins / (high - low)), dtype=dtypes.int64).clamp(max=bins - 1)
+    inside = logical_and(x >= low, x <= high)
+    hits = eq(unsqueeze(places, 1), _arange(bins, input)) & unsqueeze(inside, 1)
+    return sum_(cast(hits, dtype=input.dtype), dim=0)
+
+
+def _arange(n: Any, like: Tensor) -> Tensor:
+    from ..creation import arange
+
+    return arange(n, device=like.device)
+
+
+@function(methods=[])
+def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
+    """Whether each of `elements` is one of `test_elements`.
+
+    >>> import frazil as fz
+    >>> fz.isin(fz.tensor([1, 2, 3]), fz.tensor([1, 3]))
+    tensor([ True, False,  True])
+    """
+    if not isinstance(test_elements, Tensor):
+        found = eq(elements, test_elements)
+    else:
+        found = eq(unsqueeze(elements, -1) if isinstance(elements, Tensor) else elements, flatten(test_elements)).any(-1)
+    return ~found if invert else found
+
+
+@function()
+def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False) -> Any:
+    """The elements of the flattened tensor without repetitions of the one before; optionally where each went, and how many
+    each stands for.
+
+    >>> import frazil as fz
+    >>> fz.unique_consecutive(fz.tensor([1, 1, 2, 1]))
+    tensor([1, 2, 1])
+    """
+    from ..creation import from_host
+
+    flat = input._host("unique_consecutive()").reshape(-1)
+    starts = np.concatenate([np.ones(min(flat.size, 1), bool), flat[1:] != flat[:-1]])
+    parts = [from_host(flat[starts], input.device)]
+    if return_inverse:
+        parts.append(from_host((np.cumsum(starts) - 1).reshape(input._a.shape), input.device))
+    if return_counts:
+        edges = np.append(np.flatnonzero(starts), flat.size)
+        parts.append(from_host(np.diff(edges), input.device))
+    return parts[0] if len(parts) == 1 else tuple(parts)
