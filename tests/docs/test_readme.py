@@ -1,4 +1,4 @@
-"""What the README shows is what happens. (That its plain Python blocks run at all is in tests/test_docs.py.)"""
+"""What README and CONTRIBUTING show is what happens. (That its plain Python blocks run at all is in tests/test_docs.py.)"""
 
 from __future__ import annotations
 
@@ -93,3 +93,29 @@ def test_links_lead_somewhere(root):
     assert "docs/frazil.svg" in targets
     missing = [target for target in targets if "://" not in target and not (root / target).exists()]
     assert not missing
+
+
+def test_the_operation_in_contributing_is_one(root, tmp_path):
+    """Its entry, added to the file it says, differentiates and exports."""
+    (entry,) = (
+        text
+        for language, _, text in FENCE.findall((root / "CONTRIBUTING.md").read_text())
+        if language == "python" and "@op" in text
+    )
+    program = f"""
+import frazil as fz
+from frazil.ops import activation
+exec({entry!r}, vars(activation))
+squash = activation.squash
+x = fz.tensor([-3.0, 0.5], dtype=fz.float64, requires_grad=True)
+print(squash(x, alpha=2.0).tolist(), fz.autograd.gradcheck(squash, (x,)))
+print(dict(fz.onnx.export(lambda x: squash(x), fz.ones(3)).operators))
+try:
+    squash(fz.arange(3))
+except fz.errors.DTypeError as error:
+    print(error)
+"""
+    values, operators, refusal = printed(program, "program.py", tmp_path).splitlines()
+    assert values == "[-0.42857142857142855, 0.25] True"
+    assert "Div" in operators
+    assert refusal.startswith("squash: x must be floating")
