@@ -176,8 +176,8 @@ def corrcoef(input: Tensor) -> Tensor:
 
     >>> import frazil as fz
     >>> fz.corrcoef(fz.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
-    tensor([[ 1.0000, -1.0000],
-            [-1.0000,  1.0000]])
+    tensor([[ 1., -1.],
+            [-1.,  1.]])
     """
     found = cov(input)
     if not found._a.shape:
