@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,3 +18,36 @@ def test_the_page_of_operations_is_the_table(root: Path):
         difflib.unified_diff(kept.splitlines(), made.stdout.splitlines(), "docs/ops.md", "the table", "", "", 0, "")
     )
     assert kept == made.stdout, f"the op table has changed: run `python docs/build_ops.py`\n{changes}"
+
+
+def test_readmes_name_only_what_exists(root: Path):
+    """The tables `| `file.py`, `folder/` | ... |` of every folder's README."""
+    wrong = []
+    for readme in sorted(root.rglob("README.md")):
+        if not {"build", ".venv"} & set(readme.relative_to(root).parts):
+            cells = re.findall(r"^\| (`.*?) \|", readme.read_text(encoding="utf-8"), re.MULTILINE)
+            names = [name for cell in cells for name in re.findall(r"`([\w./]+(?:\.\w+|/))`", cell)]
+            wrong += [f"{readme.relative_to(root)}: {name}" for name in names if not (readme.parent / name).exists()]
+    assert not wrong
+
+
+def test_every_folder_of_the_package_says_who_lives_there(root: Path):
+    told_by_parent = {
+        "core/nn/functional",
+        "core/nn/modules",
+        "core/nn/utils",
+        "core/utils/data",
+        "plugins/commands",
+        "exporters/onnx/lowerings",
+    }
+    folders = {
+        path.parent.relative_to(root)
+        for top in ("core", "backends", "exporters", "plugins")
+        for path in (root / top).rglob("*.py")
+    }
+    silent = [
+        str(folder)
+        for folder in sorted(folders)
+        if not (root / folder / "README.md").exists() and str(folder) not in told_by_parent
+    ]
+    assert not silent, "write a short README.md there, or tell of the folder in its parent's"
