@@ -12,7 +12,7 @@ from frazil.backend import Backend, Capabilities, Kernel
 from frazil.config import config
 from frazil.dtypes import ALL
 
-from . import conv, optim, pool, random
+from . import conv, norm, optim, pool, random
 from .kernels import KERNELS
 from .memory import keep_freed_blocks
 
@@ -31,7 +31,9 @@ class NumpyBackend(Backend):
             keep_freed_blocks()
         # Infinities and NaN are values here, as in PyTorch. Only warnings that arise inside frazil are silenced.
         warnings.filterwarnings("ignore", r".* encountered in ", RuntimeWarning, r"frazil(\.|$)")
-        self._kernels: dict[str, Kernel] = {**KERNELS, **conv.KERNELS, **pool.KERNELS, **random.KERNELS, **optim.KERNELS}
+        self._kernels: dict[str, Kernel] = dict(KERNELS)
+        for module in (conv, pool, norm, random, optim):
+            self._kernels |= module.KERNELS
 
     def device_count(self) -> int:
         return 1

@@ -6,12 +6,12 @@ import math
 from typing import Any
 
 from ..errors import ShapeError
-from ..table import E, S, floats, op
+from ..table import E, S, floats, function, op
 from ..tensor import Tensor
-from .common import checked_dim, like, same
+from .common import checked_dim, like, require_float, same, specs
 from .elementwise import exp, log, mul, rsqrt, square, sub
-from .reduction import amax, mean, sum_
-from .shape import reshape
+from .reduction import amax, count, mean, sum_
+from .shape import expand, reshape
 
 
 def _canon_dim(name: str) -> Any:
@@ -35,11 +35,24 @@ _SOFTMAX = [
     rule=like,
     samples=_SOFTMAX,
     errors=[E(S(3, dim=1), "softmax: dimension 1 is out of range")],
+    methods=[],
+    public=False,
 )
 def softmax(x, /, *, dim):
     """exp(x) / sum(exp(x)) along `dim`, without overflow."""
     e = exp(sub(x, amax(x, dim=(dim,), keepdim=True))) if x._a.shape else exp(x - x)
     return e / sum_(e, dim=(dim,) if x._a.shape else None, keepdim=True)
+
+
+@function(name="softmax")
+def softmax_of(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """exp(x) / sum(exp(x)) along `dim`, without overflow; with `dtype`, computed in that.
+
+    >>> import frazil as fz
+    >>> fz.softmax(fz.tensor([0.0, 0.0]), 0)
+    tensor([0.5000, 0.5000])
+    """
+    return softmax(input if dtype is None else input.to(dtype), dim=dim)
 
 
 @op(rule=like, samples=[S((3, 4), floats(3, 4, low=0, high=1), dim=1)], methods=[], public=False)
@@ -56,6 +69,8 @@ def softmax_grad(g, y, /, *, dim):
     rule=like,
     samples=_SOFTMAX,
     errors=[E(S(3, dim=1), "log_softmax: dimension 1 is out of range")],
+    methods=[],
+    public=False,
 )
 def log_softmax(x, /, *, dim):
     """log(softmax(x)), without overflow."""
@@ -63,6 +78,17 @@ def log_softmax(x, /, *, dim):
         return x - x
     z = sub(x, amax(x, dim=(dim,), keepdim=True))
     return z - log(sum_(exp(z), dim=(dim,), keepdim=True))
+
+
+@function(name="log_softmax")
+def log_softmax_of(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """log(softmax(x)) along `dim`, without overflow; with `dtype`, computed in that.
+
+    >>> import frazil as fz
+    >>> fz.log_softmax(fz.tensor([0.0, 0.0]), 0)
+    tensor([-0.6931, -0.6931])
+    """
+    return log_softmax(input if dtype is None else input.to(dtype), dim=dim)
 
 
 def _check_affine(name: str, x: Tensor, size: Any, **parts: Tensor | None) -> None:
@@ -99,6 +125,93 @@ def batch_norm(x, mean, var, weight=None, bias=None, /, *, eps: float = 1e-5):
         scale = mul(scale, weight)
     shift = -mean * scale if bias is None else bias - mean * scale
     return x * _per_channel(scale, n) + _per_channel(shift, n)
+
+
+def _channel_dims(x: Tensor) -> tuple[int, ...]:
+    """All dimensions but that of the channels."""
+    return (0, *range(2, len(x._a.shape)))
+
+
+def _batch_norm_train_canon(x: Tensor, weight: Tensor | None, bias: Tensor | None, *, eps: float) -> dict[str, Any]:
+    if len(x._a.shape) < 2:
+        raise ShapeError(f"batch_norm_train: x must have at least 2 dimensions (batch, channels, ...), given {list(x._a.shape)}")
+    require_float("batch_norm_train", *specs(x))
+    _check_affine("batch_norm_train", x, x._a.shape[1], weight=weight, bias=bias)
+    return {"eps": float(eps)}
+
+
+def _batch_norm_train_vjp(g: Any, x: Tensor, weight: Tensor | None, eps: float) -> Any:
+    gy, g_mean, g_var = g
+    gx = gw = gb = None
+    if gy is not None:
+        gx, gw, gb = batch_norm_train_grad(gy, x, weight, eps=eps)
+    dims = _channel_dims(x)
+    ndim, size = len(x._a.shape), count(x._a.shape, dims)
+    if g_mean is not None:
+        part = expand(_per_channel(g_mean / size, ndim), shape=x._a.shape)
+        gx = part if gx is None else gx + part
+    if g_var is not None:
+        part = (x - mean(x, dim=dims, keepdim=True)) * _per_channel(g_var * 2.0 / size, ndim)
+        gx = part if gx is None else gx + part
+    return gx, gw, gb
+
+
+@op(
+    vjp=_batch_norm_train_vjp,
+    promote="same",
+    canon=_batch_norm_train_canon,
+    outputs=3,
+    samples=[
+        S((3, 2, 4), (2,), (2,), eps=1e-5),
+        S((2, 3, 2, 3), (3,), eps=0.1),
+        S((5, 3), eps=0.01),
+        S((0, 3, 2), grad=False, eps=0.1),
+        S.of([[[1.0, math.nan], [2.0, 4.0]]], eps=0.1),
+    ],
+    errors=[
+        E(S((4, 3), (4,), eps=0.1), "batch_norm_train: weight must have shape"),
+        E(S((4, 3), (3,), (3, 1), eps=0.1), "batch_norm_train: bias must have shape"),
+        E(S(3, eps=0.1), "batch_norm_train: x must have at least 2 dimensions"),
+        E(S.ints(3, 2, eps=0.1), "batch_norm_train: x must be floating"),
+    ],
+    methods=[],
+    public=False,
+)
+def batch_norm_train(x, weight=None, bias=None, /, *, eps):
+    """(y, mean, var): x normalised per channel (dimension 1) by its own mean and biased variance, times weight plus bias.
+
+    Source: Ioffe and Szegedy, Batch Normalization, 2015.
+    """
+    dims, ndim = _channel_dims(x), len(x._a.shape)
+    middle = mean(x, dim=dims, keepdim=True)
+    centred = x - middle
+    var = mean(square(centred), dim=dims)
+    scale = rsqrt(var + eps)
+    y = centred * _per_channel(scale if weight is None else scale * weight, ndim)
+    return y if bias is None else y + _per_channel(bias, ndim), reshape(middle, shape=var._a.shape), var
+
+
+@op(
+    promote="same",
+    outputs=3,
+    samples=[
+        S((3, 2, 4), (3, 2, 4), (2,), eps=1e-5),
+        S((2, 3, 2, 3), (2, 3, 2, 3), (3,), eps=0.1),
+        S((5, 3), (5, 3), eps=0.01),
+    ],
+    methods=[],
+    public=False,
+)
+def batch_norm_train_grad(g, x, weight=None, /, *, eps):
+    """The gradients of x, weight and bias in `batch_norm_train`, where g is that of y."""
+    dims, ndim = _channel_dims(x), len(x._a.shape)
+    centred = sub(x, mean(x, dim=dims, keepdim=True))
+    inverse = rsqrt(mean(square(centred), dim=dims, keepdim=True) + eps)
+    normal = centred * inverse
+    gx = (g - mean(g, dim=dims, keepdim=True) - normal * mean(g * normal, dim=dims, keepdim=True)) * inverse
+    if weight is not None:
+        gx = gx * _per_channel(weight, ndim)
+    return gx, sum_(g * normal, dim=dims), sum_(g, dim=dims)
 
 
 def _last_dims(normalized_shape: Any, ndim: int) -> tuple[int, ...]:

@@ -717,6 +717,29 @@ def batch_norm(x: Array, mean: Array, var: Array, weight: Array | None, bias: Ar
 
 
 @reference
+def batch_norm_train(x: Array, weight: Array | None, bias: Array | None, eps: float) -> tuple[Array, Array, Array]:
+    dims = (0, *range(2, x.ndim))
+    count = np.float64(x.shape[0] * math.prod(x.shape[2:]))
+    mean = x.sum(dims) / count
+    var = ((x - _channels(mean, x, 0)) ** 2).sum(dims) / count
+    return batch_norm(x, mean, var, weight, bias, eps), mean, var
+
+
+@reference
+def batch_norm_train_grad(g: Array, x: Array, weight: Array | None, eps: float) -> tuple[Array, Array, Array]:
+    """By the Jacobian of every channel: normal = c / sqrt(c.c / n + eps), where c is x less its mean."""
+    gx, gw, gb = np.zeros(x.shape), np.zeros(x.shape[1]), g.sum((0, *range(2, x.ndim)))
+    for k in range(x.shape[1]):
+        c = (x[:, k] - x[:, k].mean()).ravel()
+        n, spread = len(c), np.sqrt(x[:, k].var() + eps)
+        centring = np.eye(n) - 1 / n
+        jacobian = (np.eye(n) / spread - np.outer(c, c) / (n * spread**3)) @ centring
+        gx[:, k] = (g[:, k].ravel() @ jacobian).reshape(x[:, k].shape) * (1 if weight is None else weight[k])
+        gw[k] = g[:, k].ravel() @ c / spread
+    return gx, gw, gb
+
+
+@reference
 def layer_norm(x: Array, weight: Array | None, bias: Array | None, normalized_shape: Any, eps: float) -> Array:
     y = np.zeros(x.shape)
     for place in np.ndindex(*x.shape[: x.ndim - len(normalized_shape)]):

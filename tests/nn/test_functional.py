@@ -153,3 +153,13 @@ def test_a_gradient_that_is_not_finite_can_be_refused() -> None:
     with pytest.raises(RuntimeError, match="total norm of order 2.0 .* is non-finite"):
         nn.utils.clip_grad_norm_(w, 1.0, error_if_nonfinite=True)
     assert w.grad.tolist() == [float("inf"), 1.0]
+
+
+def test_a_batch_norm_may_be_followed_by_an_operation_in_place():
+    """Its gradient is made from its input, so what happens to its result does not matter."""
+    gradients = []
+    for inplace in (False, True):
+        x = (fz.arange(24.0).reshape(4, 2, 3) ** 2).requires_grad_()
+        (F.relu(F.batch_norm(x, None, None, training=True), inplace) ** 2).sum().backward()
+        gradients.append(x.grad.tolist())
+    assert gradients[0] == gradients[1]

@@ -73,6 +73,21 @@ def _conv_input_grad(dy: Any, w: Any, size: Any, **options: Any) -> Any:
     return _gradient(lambda x: _spatial("conv")(x)(x, w, **options), torch.zeros(shape, dtype=dy.dtype), dy)
 
 
+def _batch_norm_train(x: Any, weight: Any, bias: Any, eps: float) -> Any:
+    dims = (0, *range(2, x.ndim))
+    mean = x.mean(dims)
+    if not x.numel():  # PyTorch refuses it
+        return x, mean, mean
+    y = torch.ops.aten.native_batch_norm(x, weight, bias, None, None, True, 0.0, eps)[0]
+    return y, mean, x.var(dims, correction=0)
+
+
+def _batch_norm_train_grad(g: Any, x: Any, weight: Any, eps: float) -> Any:
+    _, mean, inverse = torch.ops.aten.native_batch_norm(x, weight, None, None, None, True, 0.0, eps)
+    wanted = [True, True, True]
+    return torch.ops.aten.native_batch_norm_backward(g, x, weight, None, None, mean, inverse, True, eps, wanted)
+
+
 def _conv_weight_grad(dy: Any, x: Any, kernel_size: Any, **options: Any) -> Any:
     shape = (dy.shape[1], x.shape[1] // options["groups"], *kernel_size)
     return _gradient(lambda w: _spatial("conv")(x)(x, w, **options), torch.zeros(shape, dtype=dy.dtype), dy)
@@ -149,6 +164,8 @@ TORCH.update(
         "avg_pool_grad": _avg_pool_grad,
         "softmax_grad": lambda g, y, dim: torch.ops.aten._softmax_backward_data(g, y, dim, y.dtype),
         "batch_norm": lambda x, mean, var, weight, bias, eps: F.batch_norm(x, mean, var, weight, bias, eps=eps),
+        "batch_norm_train": _batch_norm_train,
+        "batch_norm_train_grad": _batch_norm_train_grad,
         "layer_norm": lambda x, weight, bias, normalized_shape, eps: F.layer_norm(x, normalized_shape, weight, bias, eps),
         "rms_norm": lambda x, weight, normalized_shape, eps: F.rms_norm(x, normalized_shape, weight, eps),
         "group_norm": lambda x, weight, bias, num_groups, eps: F.group_norm(x, num_groups, weight, bias, eps),

@@ -9,6 +9,7 @@ from typing import Any
 from ...autograd.modes import no_grad
 from ...errors import ArgumentError
 from ...ops.norm import batch_norm as _batch_norm
+from ...ops.norm import batch_norm_train as _batch_norm_train
 from ...ops.norm import group_norm as _group_norm
 from ...ops.norm import layer_norm as _layer_norm
 from ...ops.norm import rms_norm as _rms_norm
@@ -41,9 +42,9 @@ def batch_norm(
             raise ArgumentError("Expected running_mean and running_var to be defined when training=False")
         return _batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
     count = _count("batch_norm", input)
-    mean, var = _statistics(input, (0, *range(2, input.ndim)))
+    y, mean, var = _batch_norm_train(input, weight, bias, eps=eps)
     _track(running_mean, running_var, mean, var, count, momentum)
-    return _batch_norm(input, mean, var, weight, bias, eps=eps)
+    return y
 
 
 def _count(name: str, input: Tensor) -> Any:
@@ -52,14 +53,6 @@ def _count(name: str, input: Tensor) -> Any:
     if isinstance(count, int) and count == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
     return count
-
-
-def _statistics(input: Any, dims: tuple[int, ...], keepdim: bool = False) -> tuple[Any, Any]:
-    """Mean and (biased) variance."""
-    mean = input.mean(dim=dims, keepdim=True)
-    centred = input - mean
-    var = (centred * centred).mean(dim=dims, keepdim=keepdim)
-    return (mean if keepdim else mean.reshape(var.shape)), var
 
 
 def _track(running_mean: Any, running_var: Any, mean: Any, var: Any, count: Any, momentum: Any) -> None:
@@ -89,10 +82,12 @@ def instance_norm(
     if isinstance(count, int) and count == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     x: Any = input
-    mean, var = _statistics(x, dims, keepdim=True)
+    mean = x.mean(dim=dims, keepdim=True)
+    centred = x - mean
+    var = (centred * centred).mean(dim=dims, keepdim=True)
     channels = (input.shape[0], input.shape[1])
     _track(running_mean, running_var, mean.reshape(channels).mean(dim=0), var.reshape(channels).mean(dim=0), count, momentum)
-    normal = (x - mean) * (var + eps).rsqrt()
+    normal = centred * (var + eps).rsqrt()
     per_channel = (1, -1, *(1,) * len(dims))
     if weight is not None:
         normal = normal * weight.reshape(per_channel)
