@@ -118,8 +118,8 @@ def run(args: Namespace) -> int:
     with device:
         with clock("load the images"):
             training, held_out = digits.load()
-        model = ConvNet()
-        with clock(f"train for {args.epochs} epochs"), _progress() as progress:
+        model = ConvNet().to(fz.float32)  # as the images, whatever the default is
+        with clock(f"train for {args.epochs} epoch{'s' * (args.epochs > 1)}"), _progress() as progress:
             losses = train(model, training, args.epochs, progress)
         with clock("classify eagerly"):
             eager = classify(model, held_out.images)

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+import frazil as fz
 from frazil.plugins import digits
 from frazil.plugins.commands import demo, main
 from frazil.plugins.digits import picture
@@ -62,7 +63,7 @@ def test_the_table(tmp_path, capsys):
     assert number(rows, "eager on cpu") == number(rows, "correctly, onnxruntime")
     phases = [
         "load the images",
-        "train for 1 epochs",
+        "train for 1 epoch",
         "classify eagerly",
         "freeze",
         "export and verify",
@@ -80,6 +81,15 @@ def test_a_pipe_gets_one_plain_table_and_no_progress_bar(tmp_path, capsys):
     table, _, notes = printed.out.partition("\n\n")
     assert table.splitlines()[0].split() == ["result", "value"]
     assert notes == f"wrote {tmp_path / 'digits.onnx'} and {tmp_path / 'digits.png'}\n"
+
+
+def test_the_default_dtype_does_not_matter(tmp_path, capsys):
+    fz.set_default_dtype(fz.float64)
+    try:
+        assert main(["demo", "--epochs", "1", "--out", str(tmp_path), "--json"]) == 0
+    finally:
+        fz.set_default_dtype(fz.float32)
+    assert number(results(capsys.readouterr().out), "the two differ") == 0
 
 
 def test_the_same_seed_gives_the_same_file(tmp_path):
