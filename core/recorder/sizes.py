@@ -816,7 +816,7 @@ def solve(facts: Iterable[SymBool]) -> dict[Symbol, Size]:
 
     >>> n, m = Symbol("n"), Symbol("m")
     >>> solve([SymBool("==", m.size, n.size + 1), SymBool("==", 2 * n.size, 8)])
-    {Symbol(n): 4, Symbol(m): 5}
+    {Symbol(m): 5, Symbol(n): 4}
     """
     solved: dict[Symbol, Size] = {}
     for fact in facts:
