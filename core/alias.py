@@ -1,11 +1,9 @@
 """Views and in-place operations, with PyTorch's meaning on every device.
 
-A view knows its base (`_base`, never itself a view) and the steps that lead from the base to it (`_path`). On devices
-whose memory
-aliases, a write through one is seen by all, and only the tape needs care: the base gets a node "base with the view's region replaced", and
-the tape nodes of all other views are renewed. On devices without aliasing (the recorder, immutable arrays) the same
-functions also
-renew the arrays, so a mutation becomes a new value.
+A view knows its base (`_base`, never itself a view) and the steps that lead from the base to it (`_path`). On devices whose
+memory aliases, a write through one is seen by all, and only the tape needs care: the base gets a node "base with the view's
+region replaced", and the tape nodes of all other views are renewed. On devices without aliasing (the recorder, immutable
+arrays) the same functions also renew the arrays, so a mutation becomes a new value.
 """
 
 from __future__ import annotations
@@ -141,7 +139,13 @@ def current_value(x: Tensor, *, saved: bool = True) -> Tensor:
 
 
 def check_writable(name: str, x: Tensor) -> None:
-    """Refuse writes that autograd could not follow."""
+    """Refuse writes that autograd could not follow, or that would write to one place several times."""
+    check_leaf(name, x)
+    check_overlap(name, x)
+
+
+def check_leaf(name: str, x: Tensor) -> None:
+    """Refuse to write into (a part of) a leaf while its gradient is recorded."""
     if STATE.grad and x._rg:
         base = x if x._base is None else x._base
         if base._node is None and base._rg:
@@ -150,13 +154,22 @@ def check_writable(name: str, x: Tensor) -> None:
                 f"{name}: {what} that requires grad cannot be changed in place while gradients are recorded "
                 f"({describe(x)}). Do it inside `with fz.no_grad():`, or on a .clone()"
             )
-    if x._path:
-        for step, _ in x._path:
-            if step == "expand":
-                raise ShapeError(
-                    f"{name}: this tensor is an expanded view: several of its elements are one place in memory. Call "
-                    f".clone() first"
-                )
+
+
+def check_overlap(name: str, x: Tensor) -> None:
+    """Refuse to write where several elements are one place in memory."""
+    if x._aliased and _overlaps(x):
+        raise ShapeError(
+            f"{name}: this tensor is an expanded view: several of its elements are one place in memory. Call .clone() first"
+        )
+
+
+def _overlaps(x: Tensor) -> bool:
+    """Whether several elements are one place in memory."""
+    measure = x._dev.kernels.get("strides") if x._dev.aliases else None
+    if measure is None:
+        return any(step == "expand" for step, _ in x._path or ())
+    return 0 in measure(x._a) and any(n > 1 and s == 0 for n, s in zip(x._a.shape, measure(x._a), strict=True))
 
 
 def bump(x: Tensor) -> None:
@@ -200,8 +213,10 @@ def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
         x._a = y._a if y._dev is device else device.lift(y)
     bump(x)
     if x._base is None:
-        if STATE.grad and (y._rg or x._rg):
-            x._rg, x._node = y._rg, y._node
+        if STATE.grad and y._rg:
+            x._rg, x._node = True, y._node
+        elif STATE.grad and x._rg:  # it goes on requiring grad, but its gradient ends here
+            x._node = Node(OPS["copy"], (None,), None, None, {}, x._a.shape, x._a.dtype)
     else:
         _write_base(x, y, device)
     base = x if x._base is None else x._base

@@ -241,6 +241,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     >>> fz.index_add(fz.zeros(2), 0, fz.tensor([1, 1]), fz.tensor([1.0, 2.0]))
     tensor([0., 3.])
     """
+    _check_slices("index_add", input, dim, index, source)
     return _index_write(input, dim, index, source if alpha == 1 else source * alpha, True)
 
 
@@ -252,6 +253,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     >>> fz.index_copy(fz.zeros(3), 0, fz.tensor([2]), fz.tensor([5.0]))
     tensor([0., 0., 5.])
     """
+    _check_slices("index_copy", input, dim, index, source)
     return _index_write(input, dim, index, source, False)
 
 
@@ -266,6 +268,19 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     from ..creation import full
 
     return _index_write(input, dim, index, full((), value, dtype=input.dtype, device=input.device), False)
+
+
+def _check_slices(name: str, x: Tensor, dim: int, positions: Tensor, source: Tensor) -> None:
+    """Whether `source` holds one slice of x along `dim` for every position."""
+    shape = tuple(x._a.shape)
+    dim = checked_dim(name, dim, len(shape))
+    expected = tuple(positions.numel() if i == dim else n for i, n in enumerate(shape))
+    given = tuple(source._a.shape)
+    if len(given) != len(expected) or any(not same(m, n) and m != n for m, n in zip(given, expected, strict=True)):
+        raise ShapeError(
+            f"{name}: {positions.numel()} slices of {list(shape)} along dimension {dim} make {list(expected)}, "
+            f"but source is {list(given)}"
+        )
 
 
 def _index_write(x: Tensor, dim: int, positions: Tensor, source: Tensor, accumulate: bool) -> Tensor:
@@ -707,16 +722,17 @@ def getitem(x: Tensor, key: Any) -> Tensor:
 @function(methods=["__setitem__"], public=False)
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`, in the memory of x."""
-    from ..alias import assign, check_writable
+    from ..alias import assign, check_leaf, check_overlap
     from ..creation import full, tensor
 
-    check_writable("x[...] = value", x)
+    check_leaf("x[...] = value", x)
     if isinstance(value, (list, tuple, np.ndarray)):
         value = tensor(value, dtype=x.dtype, device=x.device)
     region, advanced = _parse(x, key)
     if all(i is None for i in advanced):
         region.copy_(value)
         return
+    check_overlap("x[...] = value", region)
     while advanced and advanced[-1] is None:
         advanced.pop()
     masks = [i for i in advanced if i is not None]
