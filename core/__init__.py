@@ -15,6 +15,7 @@ from . import debug, dtypes, errors, ops
 from . import tensor as _tensor
 from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .config import config, configure
+from .control import cond, scan, while_loop
 from .creation import (
     arange,
     as_tensor,
