@@ -123,6 +123,8 @@ class Module:
         raise AttributeError(message, name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if RECORDINGS[0] and STATE.recorder is not None and isinstance(value, Tensor):
+            STATE.recorder.note_attribute(self, name)
         if isinstance(value, Parameter):
             self._forget(name, keep="_parameters", kind="parameters")
             self.register_parameter(name, value)

@@ -126,13 +126,21 @@ class Guard:
 class State:
     """A tensor outside of the program that the program changes: its value on entry and on exit.
 
-    `attribute` says which: the tensor's "data" or its "grad".
+    `attribute` says which: the tensor's "data" or its "grad". `owner` is (module, name) where the program does not write into
+    the tensor but binds an attribute to another one.
     """
 
     input: Value
     output: Value
     tensor: Any
     attribute: str = "data"
+    owner: tuple[Any, str] | None = None
+
+    def current(self) -> Any:
+        """The tensor that holds the new value after the program has run eagerly."""
+        if self.attribute == "grad":
+            return self.tensor.grad
+        return self.tensor if self.owner is None else getattr(*self.owner)
 
 
 class Origin(NamedTuple):

@@ -11,11 +11,12 @@ import builtins
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, final
+from typing import Any, NoReturn, TypeAlias, final
 
 import numpy as np
 
 from .. import dtypes
+from ..alias import assign
 from ..autograd.modes import STATE, no_grad
 from ..creation import full
 from ..device import device as device_of
@@ -26,7 +27,7 @@ from ..pytree import Tree, flatten, leaf_names, unflatten
 from ..random import default_generator
 from ..table import OPS, Op, Spec, primitive
 from ..tensor import Tensor, wrap
-from . import passes, sizes
+from . import builtin_functions, passes, sizes
 from .graph import Graph, Guard, Node, Origin, Scope, Source, State, Value
 from .sizes import Symbol, SymBool, SymFloat, SymInt, evaluate, substitute
 
@@ -143,6 +144,98 @@ _CURES = {
 _CURES["float()"] = _CURES["item()"]
 
 
+class TensorSlot:
+    """A tensor from outside of a branch or body, as it was before."""
+
+    _FIELDS = ("_a", "_dev", "_rg", "_node")
+
+    def __init__(self, t: Tensor) -> None:
+        self.tensor = t
+        self.before = [getattr(t, name) for name in self._FIELDS]
+
+    @property
+    def changed(self) -> bool:
+        """Whether it was written to; views follow the tensor they look at."""
+        return self.tensor._base is None and self.tensor._a is not self.before[0]
+
+    def read(self) -> Any:
+        """What it holds now."""
+        t = self.tensor
+        y = wrap(t._a, t._dev)
+        y._rg, y._node = t._rg, t._node
+        return y
+
+    def write(self, y: Any) -> None:
+        """Let it hold `y`."""
+        assign("a branch or loop body", self.tensor, y)
+
+    def restore(self) -> None:
+        """Let it hold what it held before."""
+        for name, value in zip(self._FIELDS, self.before, strict=True):
+            setattr(self.tensor, name, value)
+
+
+_MISSING = object()
+
+
+class AttributeSlot:
+    """An attribute of a module that is bound to another tensor, as it was before."""
+
+    def __init__(self, module: Any, name: str) -> None:
+        self.module, self.name = module, name
+        self.before = self.read()
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is another tensor now."""
+        return self.read() is not self.before
+
+    def read(self) -> Any:
+        """The tensor it is bound to."""
+        return getattr(self.module, self.name, _MISSING)
+
+    def write(self, y: Any) -> None:
+        """Bind it to `y`."""
+        setattr(self.module, self.name, y)
+
+    def restore(self) -> None:
+        """Bind it to what it was before."""
+        if self.before is not _MISSING:
+            setattr(self.module, self.name, self.before)
+        elif self.read() is not _MISSING:
+            delattr(self.module, self.name)
+
+
+Slot: TypeAlias = TensorSlot | AttributeSlot
+
+
+@final
+class Frame:
+    """A branch or body being recorded, what is known about sizes inside, and what it changes around it."""
+
+    def __init__(self, name: str, assumptions: Sequence[SymBool] = ()) -> None:
+        self.graph = Graph(name)
+        self.assumptions = list(assumptions)
+        self.began = Symbol(name).serial  # sizes that are younger were found inside
+        self.tensors: dict[Any, TensorSlot] = {}
+        self.attributes: dict[Any, AttributeSlot] = {}
+
+    def written(self) -> list[Slot]:
+        """The tensors and attributes from outside that have other values than at the start."""
+        own = {*self.graph.inputs, *(value for node in self.graph.nodes for value in node.outputs)}
+        tensors = [slot for slot in self.tensors.values() if slot.changed and slot.before[0].value not in own]
+        return [*tensors, *(slot for slot in self.attributes.values() if slot.changed)]
+
+    def knows(self, size: Any) -> bool:
+        """Whether the size means nothing outside."""
+        return isinstance(size, SymInt) and any(symbol.serial > self.began for symbol in size.symbols)
+
+    def close(self) -> None:
+        """Undo all changes."""
+        for slot in (*self.tensors.values(), *self.attributes.values()):
+            slot.restore()
+
+
 @final
 class Recorder:
     """One recording going on in one thread."""
@@ -160,6 +253,13 @@ class Recorder:
         self._muted = 0
         self._counts: dict[str, int] = {}
         self._labels: dict[str, Symbol] = {}
+        self._root = self.graph
+        self._frames: list[Frame] = []
+        self._left: set[Value] = set()  # values of branches and bodies that are over
+        self._attributes: dict[Any, AttributeSlot] = {}
+        self._assumptions: list[SymBool] = []  # what is known about sizes inside a branch or body
+        self._kept_names: set[str] = set()
+        self.value_symbols: dict[Value, Symbol] = {}  # integer tensors whose numbers the program uses as sizes
 
     # ------------------------------------------------------------------------------------------------------------- recording
 
@@ -170,7 +270,7 @@ class Recorder:
         STATE.recorder = self
         RECORDINGS[0] += 1
         try:
-            with sizes.recording(self):
+            with sizes.recording(self), builtin_functions.replaced():
                 yield self
         finally:
             RECORDINGS[0] -= 1
@@ -181,12 +281,91 @@ class Recorder:
         specs = self._result_specs(op, arrays, attrs)
         several = op.outputs > 1
         outputs = [Value(self._fresh_name(op.name), spec) for spec in (specs if several else (specs,))]
-        if not self._muted:
-            inputs = [None if a is None else a.value for a in arrays]
-            self.graph.nodes.append(Node(op.name, inputs, attrs, outputs, source=_user_source(), scope=self._scopes))
-            self._define_new_sizes(outputs)
+        self.append(op.name, [None if a is None else a.value for a in arrays], attrs, outputs)
         results = tuple(TracedArray(v) for v in outputs)
         return results if several else results[0]
+
+    def append(self, name: str, inputs: list[Value | None], attrs: dict[str, Any], outputs: list[Value]) -> None:
+        """Append a node, unless only shapes are asked for."""
+        if self._muted:
+            return
+        if self._left and any(value in self._left for value in inputs):
+            self._fail_left(next(value for value in inputs if value in self._left))
+        self.graph.nodes.append(Node(name, inputs, attrs, outputs, source=_user_source(), scope=self._scopes))
+        self._define_new_sizes(outputs)
+
+    def _fail_left(self, value: Any) -> NoReturn:
+        producer = value.producer
+        made = f", made at {producer.source}" if producer is not None and producer.source else ""
+        self.fail(
+            f"a tensor of a branch or loop body ({value!r}{made}) is used after it. The function given to cond, while_loop or scan "
+            "must return it; it cannot be handed out through a variable, list or attribute"
+        )
+
+    def new_value(self, name: str, spec: Spec) -> Value:
+        """A value with a name of its own."""
+        return Value(self._fresh_name(name), spec)
+
+    @contextmanager
+    def within(self, frame: Frame) -> Iterator[None]:
+        """Record what happens inside into a graph of its own, which sees the values around it.
+
+        Whatever it writes into tensors and attributes from outside is undone at the end; ask `frame.written()` before.
+        """
+        outer, self.graph = self.graph, frame.graph
+        self._frames.append(frame)
+        self._assumptions += frame.assumptions
+        try:
+            yield
+        finally:
+            self.graph = outer
+            self._frames.pop()
+            del self._assumptions[len(self._assumptions) - len(frame.assumptions) :]
+            frame.close()
+
+    def leave(self, frame: Frame) -> None:
+        """From now on the values of the frame must not be used any more."""
+        self._left.update(frame.graph.inputs, (v for node in frame.graph.nodes for v in node.outputs))
+
+    def snapshot(self) -> Callable[[], None]:
+        """What undoes a trial: names, guards and counts as they are now."""
+        counts, unknown, guards = dict(self._counts), self.unbacked_count, len(self._root.guards)
+
+        def restore() -> None:
+            self._counts, self.unbacked_count = counts, unknown
+            del self._root.guards[guards:]
+
+        return restore
+
+    def note_attribute(self, module: Any, name: str) -> None:
+        """Before a tensor is stored as an attribute of a module."""
+        key = (id(module), name)
+        for slots in (self._attributes, *(frame.attributes for frame in self._frames)):
+            if key not in slots:
+                slots[key] = AttributeSlot(module, name)
+
+    def _finish_attributes(self) -> None:
+        """Attributes that the program binds to new tensors are state, if there was a tensor before."""
+        for slot in self._attributes.values():
+            now, before = slot.read(), slot.before
+            if not slot.changed:
+                continue
+            slot.restore()
+            place = f"{type(slot.module).__name__}.{slot.name}"
+            if not isinstance(before, Tensor) or before._dev is self.device:
+                self.fail(
+                    f"the program sets {place} to a tensor ({now.dtype.name}{list(now._a.shape)}), which would be lost: the "
+                    "attribute held no tensor when the recording began. Return the tensor instead, or, if it is state, give it a "
+                    "first value of its shape with register_buffer before recording"
+                )
+            if now.dtype is not before.dtype or not sizes.same(tuple(now._a.shape), tuple(before._a.shape)):
+                self.fail(
+                    f"the program sets {place} from {before.dtype.name}{list(before._a.shape)} to "
+                    f"{now.dtype.name}{list(now._a.shape)}; state keeps its dtype and shape. Give it a first value of that type, "
+                    "or pass it in and return it"
+                )
+            owner = (slot.module, slot.name)
+            self.graph.states.append(State(self.capture(before).value, self.value_of(now), before, "data", owner))
 
     def _result_specs(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> Any:
         if op.rule is not None:
@@ -207,16 +386,25 @@ class Recorder:
         for value in outputs:
             for axis, size in enumerate(value.spec.shape):
                 symbol = size.symbol if isinstance(size, SymInt) else None
-                if symbol is not None and symbol.hint is None and symbol not in self.graph.symbols:
+                if symbol is not None and symbol.hint is None and not self._knows(symbol):
                     self.graph.symbols[symbol] = Origin(value, axis)
+
+    def _knows(self, symbol: Symbol) -> bool:
+        return symbol in self._root.symbols or any(symbol in frame.graph.symbols for frame in self._frames)
 
     def _fresh_name(self, base: str, *, kept: bool = False) -> str:
         """`base`, or `base_1`, ...; nodes of a muted body need none, but what it captures is `kept`."""
         if self._muted and not kept:
             return base
-        count = self._counts.get(base, 0)
-        self._counts[base] = count + 1
-        return f"{base}_{count}" if count else base
+        while True:
+            count = self._counts.get(base, 0)
+            self._counts[base] = count + 1
+            name = f"{base}_{count}" if count else base
+            if name not in self._kept_names:
+                break
+        if kept:
+            self._kept_names.add(name)
+        return name
 
     # ---------------------------------------------------------------------------------------------------- tensors from outside
 
@@ -263,7 +451,7 @@ class Recorder:
     def capture_value(self, t: Tensor, kind: str, name: str = "c") -> Value:
         """A captured value of the graph."""
         value = Value(self._fresh_name(name, kept=True), Spec(tuple(t._a.shape), t.dtype), kind=kind, tensor=t)
-        self.graph.captured.append(value)
+        self._root.captured.append(value)
         return value
 
     def adopt(self, t: Tensor) -> RecordingDevice:
@@ -274,6 +462,8 @@ class Recorder:
             fields = ("_a", "_dev", "_rg", "_node", "_ver")
             self._adopted[id(t)] = (t, {f: getattr(t, f) for f in fields}, array)
             t._a, t._dev = array, self.device
+        for frame in self._frames:
+            frame.tensors.setdefault(id(t), TensorSlot(t))
         return self.device
 
     def note_grad(self, leaf: Tensor) -> None:
@@ -305,12 +495,29 @@ class Recorder:
             for path, t in named:
                 self._names.setdefault(id(t), (kind, path))
 
-    def guard(self, condition: SymBool) -> bool:
-        """The program decides on sizes: note which way it went."""
+    def known(self, condition: SymBool) -> bool | None:
+        """The answer, if it is the same for all sizes that the program can have here."""
+        return sizes.decide(condition, [guard.holds for guard in self._root.guards] + self._assumptions)
+
+    def assume(self, facts: Sequence[SymBool]) -> None:
+        """Count on these conditions until the end of the branch or body being recorded, whose assumptions they are too."""
+        self._assumptions += facts
+
+    def guard(self, condition: SymBool) -> bool | None:
+        """The program decides on sizes: note which way it went. None if only the data decide."""
+        known = self.known(condition)
+        if known is not None:
+            return known
         expected = condition.hint
-        assert expected is not None
-        if sizes.decide(condition, [g.holds for g in self.graph.guards]) is None:
-            self.graph.guards.append(Guard(condition, expected, _user_source()))
+        if expected is None:
+            return None
+        if any(assumption.hint is False for assumption in self._assumptions):
+            self.fail(
+                f"the program decides on {condition.describe()} in a branch that the example inputs do not take, so the recording "
+                "does not know which way to go. Decide on it with fz.cond or in a scripted function, or record with inputs of "
+                "other sizes"
+            )
+        self._root.guards.append(Guard(condition, expected, _user_source()))
         return expected
 
     def fail(self, message: str) -> NoReturn:
@@ -325,7 +532,11 @@ class Recorder:
         """The graph, and the new values of arguments that the program changed (by position). Eager tensors become
         themselves again."""
         graph = self.graph
-        graph.outputs = [self._value_of(t) for t in outputs]
+        self._finish_attributes()
+        graph.outputs = [self.value_of(t) for t in outputs]
+        for value in graph.outputs:
+            if value in self._left:
+                self._fail_left(value)
         for t, fields, array in self._adopted.values():
             if t._a is not array:
                 graph.states.append(State(array.value, t._a.value, t, "data"))
@@ -340,13 +551,16 @@ class Recorder:
 
     def abandon(self) -> None:
         """After an error: eager tensors become themselves again."""
+        for slot in self._attributes.values():
+            slot.restore()
         for t, fields, _ in self._adopted.values():
             for name, value in fields.items():
                 setattr(t, name, value)
         for leaf, before in self._grads.values():
             leaf.grad = before
 
-    def _value_of(self, t: Tensor) -> Value:
+    def value_of(self, t: Tensor) -> Value:
+        """The value of a tensor in the graph."""
         return t._a.value if t._dev is self.device else self.capture(t).value
 
 
@@ -443,16 +657,11 @@ def execute(
     env.update({value: value.tensor for value in graph.captured if value.tensor is not None})
     bindings: dict[Symbol, Any] = {}
 
-    def bind(value: Value) -> None:
-        for symbol, (origin, axis) in graph.symbols.items():
-            if origin is value:
-                bindings[symbol] = env[value]._a.shape[axis] if axis is not None else int(env[value])
-
     for value, given in zip(graph.inputs, inputs, strict=True):
         _check_argument(graph, value, given)
-    for value in {origin.value for origin in graph.symbols.values()}:
+    for symbol, (value, axis) in graph.symbols.items():
         if value in env:
-            bind(value)
+            bindings[symbol] = size_of(env[value], axis)
     for guard in graph.guards:
         if (
             all(s in bindings for s in guard.condition.symbols)
@@ -462,25 +671,57 @@ def execute(
                 f"{graph.name}: was recorded under the condition that {guard}, which does not hold for these arguments: "
                 f"record it again for them"
             )
+    device = _device_of(inputs, graph)
+    run_nodes(graph, env, bindings, device, stop)
+    return env
+
+
+def run_nodes(
+    graph: Graph,
+    env: dict[Value, Tensor],
+    bindings: dict[Symbol, Any],
+    device: Any,
+    stop: Callable[[Node, dict[Value, Tensor]], None] | None = None,
+) -> None:
+    """Run the nodes of a graph whose inputs are in `env` and whose sizes are in `bindings`; both are added to."""
+    from .control import run_control
+
+    unknown: dict[Value, list[tuple[Symbol, int | None]]] = {}
+    for symbol, (origin, axis) in graph.symbols.items():
+        unknown.setdefault(origin, []).append((symbol, axis))
     last_use = _last_uses(graph)
-    bound_by = {origin.value for origin in graph.symbols.values()}
-    device = inputs[0]._dev if inputs else None
     for position, node in enumerate(graph.nodes):
-        op = OPS[node.op_name]
-        tensors = [None if v is None else env[v] for v in node.inputs]
-        attrs = {k: evaluate(v, bindings) for k, v in node.attrs.items()}
-        target = STATE.recorder.device if STATE.recorder is not None else _device_of(tensors, device, graph)
-        results = run(op, tensors, attrs, target)
-        for value, result in zip(node.outputs, results if op.outputs > 1 else (results,), strict=True):
+        if node.subgraphs:
+            results: Any = run_control(node, env, bindings, device)
+        else:
+            op = OPS[node.op_name]
+            tensors = [None if v is None else env[v] for v in node.inputs]
+            attrs = {k: evaluate(v, bindings) for k, v in node.attrs.items()}
+            target = (
+                STATE.recorder.device if STATE.recorder is not None else next((t._dev for t in tensors if t is not None), device)
+            )
+            found = run(op, tensors, attrs, target)
+            results = found if op.outputs > 1 else (found,)
+        for value, result in zip(node.outputs, results, strict=True):
             env[value] = result
-            if value in bound_by:
-                bind(value)
+            for symbol, axis in unknown.get(value, ()):
+                bindings[symbol] = size_of(result, axis)
         if stop is not None:
             stop(node, env)
         else:
             for value in last_use.get(position, ()):
                 del env[value]
-    return env
+
+
+def size_of(t: Tensor, axis: int | None) -> Any:
+    """The size of a tensor along an axis, or its value (axis None): a number, or while recording a symbolic one."""
+    if axis is not None:
+        return t._a.shape[axis]
+    if t._dev.recording:
+        from .control import as_size
+
+        return as_size(t)
+    return int(t)
 
 
 def _check_argument(graph: Graph, value: Value, given: Tensor) -> None:
@@ -494,18 +735,17 @@ def _check_argument(graph: Graph, value: Value, given: Tensor) -> None:
             )
 
 
-def _device_of(tensors: Sequence[Any], default: Any, graph: Graph) -> Any:
-    for t in tensors:
-        if t is not None:
-            return t._dev
-    return default or next((v.tensor._dev for v in graph.captured if v.tensor is not None), device_of("cpu"))
+def _device_of(inputs: Sequence[Tensor], graph: Graph) -> Any:
+    tensors = [*inputs, *(value.tensor for value in graph.captured if value.tensor is not None)]
+    return tensors[0]._dev if tensors else device_of("cpu")
 
 
 def _last_uses(graph: Graph) -> dict[int, list[Value]]:
     """Node position -> intermediate values that nobody reads after it."""
     last: dict[Value, int] = {}
     for position, node in enumerate(graph.nodes):
-        for value in (*node.inputs, *node.outputs):
+        inner = [value for subgraph in node.subgraphs.values() for value in subgraph.outer_values()]
+        for value in (*node.inputs, *inner, *node.outputs):
             if value is not None and value.producer is not None:
                 last[value] = position
     kept = set(graph.results)

@@ -331,7 +331,7 @@ def _describe(lowered: Lowered) -> None:
 
 def _report(lowered: Lowered, opset_version: int) -> ExportReport:
     model = lowered.model
-    nodes = list(model.graph)
+    nodes = list(ir.traversal.RecursiveGraphIterator(model.graph))
     report = ExportReport(
         None,
         opset_version,

@@ -14,6 +14,7 @@ from frazil.recorder.passes import solve_guards
 from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, decide, substitute
 
 from . import sizes
+from .control import all_inputs, lower_control, without_dead
 from .emit import ELEMENT_TYPES, INT64, Emitter, element_type
 from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
 from .lowerings import LOWERINGS, Call, Lowering
@@ -64,20 +65,17 @@ class _Lowering:
         self.e.fixed.update(solve_guards(graph.guards))
         self.e.origins.update(graph.symbols)
         self.e.reserve(graph.inputs + graph.captured)
-        self.e.reserve(value for node in graph.nodes for value in node.outputs)
+        for node in graph.walk():
+            self.e.reserve(node.outputs)
+            self.e.reserve(value for subgraph in node.subgraphs.values() for value in subgraph.inputs)
 
     def run(self, embed: bool, output_names: Sequence[str] | None, producer_version: str) -> Lowered:
         graph, e = self.graph, self.e
-        inputs = [self._input(value) for value in [*graph.inputs, *state_inputs(graph)]]
+        inputs = [self._input(value, e) for value in [*graph.inputs, *state_inputs(graph)]]
         self._capture(graph, e)
         embedded = [guard for guard in graph.guards if not is_decided(guard, e.fixed)] if embed else []
         emit_asserts(e, embedded, graph)
-        for node in graph.nodes:
-            try:
-                self.node(e, node)
-            except Unsupported as reason:
-                self.problems.append(Problem(node.op_name, str(reason), node.source))
-                self._placeholder(node)
+        self.nodes(e, graph)
         if self.problems:
             raise UnsupportedOps(self.problems)
         outputs = self._outputs(output_names)
@@ -86,9 +84,20 @@ class _Lowering:
 
     # --- nodes
 
+    def nodes(self, e: Emitter, graph: Graph) -> None:
+        """Emit all nodes; problems are collected."""
+        for node in graph.nodes:
+            try:
+                self.node(e, node)
+            except Unsupported as reason:
+                self.problems.append(Problem(node.op_name, str(reason), node.source))
+                self._placeholder(e, node)
+
     def node(self, e: Emitter, node: Node, place: Node | None = None) -> None:
         """Emit one node; `place` is the user's node when this one comes from a body."""
         with e.at(node, place):
+            if node.subgraphs:
+                return self._control(e, node)
             lowering = self.lowerings.get(node.op_name)
             if lowering is not None:
                 try:
@@ -148,11 +157,30 @@ class _Lowering:
             if isinstance(size, SymInt) and size.symbol is None:
                 e.known.setdefault(size, (value, axis))
 
-    def _placeholder(self, node: Node) -> None:
+    def _control(self, e: Emitter, node: Node) -> None:
+        results = lower_control(e, node, self._subgraph)
+        for value, result in zip(node.outputs, results, strict=True):
+            self._define(e, value, result)
+
+    def _subgraph(self, e: Emitter, graph: Graph) -> tuple[Emitter, list[ir.Value], list[ir.Value]]:
+        """A branch or body: where it was written, its inputs and its outputs."""
+        inner = e.child()
+        inner.origins.update(graph.symbols)
+        inputs = [self._input(value, inner) for value in graph.inputs]
+        self.nodes(inner, graph)
+        outputs: list[ir.Value] = []
+        for value in graph.outputs:
+            found = inner.values[value]
+            if not any(found in node.outputs for node in inner.nodes) or any(found is other for other in outputs):
+                found = inner.op("Identity", found)
+            outputs.append(found)
+        return inner, inputs, outputs
+
+    def _placeholder(self, e: Emitter, node: Node) -> None:
         """Stand-ins for the results of a node that failed, so that the others are still looked at."""
         for value in node.outputs:
             dtype = ELEMENT_TYPES.get(value.spec.dtype.name, ir.DataType.FLOAT)
-            self.e.values[value] = ir.Value(name=value.name, type=ir.TensorType(dtype))
+            e.values[value] = ir.Value(name=value.name, type=ir.TensorType(dtype))
 
     # --- inputs, constants, outputs
 
@@ -163,11 +191,11 @@ class _Lowering:
             self.problems.append(Problem(f"{what} {value.name}", str(reason)))
             return ir.DataType.FLOAT
 
-    def _input(self, value: Value) -> ir.Value:
+    def _input(self, value: Value, e: Emitter) -> ir.Value:
         dtype = self._element_type(value, "input")
-        found = ir.Value(name=value.name, shape=declared_shape(value, self.e), type=ir.TensorType(dtype))
-        self.e.values[value] = found
-        self.e.final_names.add(value.name)
+        found = ir.Value(name=value.name, shape=declared_shape(value, e), type=ir.TensorType(dtype))
+        e.values[value] = found
+        e.final_names.add(value.name)
         return found
 
     def _capture(self, graph: Graph, e: Emitter) -> None:
@@ -318,25 +346,3 @@ def _passed(e: Emitter, guard: Guard, token: ir.Value) -> ir.Value:
         then_branch=ir.Graph([], [through], nodes=good.nodes, name="holds"),
         else_branch=ir.Graph([], [fails], nodes=bad.nodes, name="fails"),
     )
-
-
-def all_inputs(node: ir.Node) -> list[ir.Value]:
-    """What a node reads, in its branches and bodies too."""
-    found = [value for value in node.inputs if value is not None]
-    for attr in node.attributes.values():
-        if attr.type == ir.AttributeType.GRAPH:
-            for inner in attr.as_graph():
-                found += all_inputs(inner)
-            found.extend(attr.as_graph().outputs)
-    return found
-
-
-def without_dead(nodes: Sequence[ir.Node], outputs: Sequence[ir.Value]) -> list[ir.Node]:
-    """Only what the outputs need."""
-    needed = {id(value) for value in outputs}
-    kept: list[ir.Node] = []
-    for node in reversed(nodes):
-        if any(id(value) in needed for value in node.outputs):
-            kept.append(node)
-            needed.update(id(value) for value in all_inputs(node))
-    return kept[::-1]

@@ -63,15 +63,21 @@ def in_float64(graph: Graph, jitter: np.random.Generator | None = None) -> tuple
         if value.tensor is not None:
             array = host(value.tensor).astype(np.float64)
             value.tensor = make_tensor(array if jitter is None else moved(array, eps, jitter))
+    _widen(copy)
+    return copy, pairs
+
+
+def _widen(graph: Graph) -> None:
     nodes = []
-    for node in copy.nodes:
+    for node in graph.nodes:
         nodes.append(node)
         if node.op_name.startswith("random_"):
             nodes += _cast_results(node)
         else:
             node.attrs = {name: _wide(attr) for name, attr in node.attrs.items()}
-    copy.nodes = nodes
-    return copy, pairs
+        for subgraph in node.subgraphs.values():
+            _widen(subgraph)
+    graph.nodes = nodes
 
 
 def _wide(attr: Any) -> Any:
@@ -96,7 +102,8 @@ def moved(array: np.ndarray, eps: float, rng: np.random.Generator) -> np.ndarray
 
 
 def _all_values(graph: Graph) -> list[Value]:
-    return [*graph.inputs, *graph.captured, *(value for node in graph.walk() for value in node.outputs)]
+    inner = [value for node in graph.walk() for subgraph in node.subgraphs.values() for value in subgraph.inputs]
+    return [*graph.inputs, *graph.captured, *inner, *(value for node in graph.walk() for value in node.outputs)]
 
 
 @dataclass

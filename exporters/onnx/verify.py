@@ -119,11 +119,14 @@ class EagerRun:
             call_args, call_kwargs = unflatten(tree, given)
             result = program.fn(*call_args, **call_kwargs)
             results = [host(r) if isinstance(r, Tensor) else np.asarray(r, np.int64) for r in flatten(result)[0]]
-            news = [host(state.tensor.grad if state.attribute == "grad" else state.tensor) for state in self.states]
+            news = [host(state.current()) for state in self.states]
             tensors = [leaf for leaf in given if isinstance(leaf, Tensor)]
             changed = [host(tensors[position]) for position in program.changed_inputs]
         finally:
             with no_grad():
+                for state in self.states:
+                    if state.owner is not None:
+                        setattr(*state.owner, state.tensor)
                 for tensor, data, grad in before:
                     tensor.copy_(make_tensor(data, device=tensor.device))
                     tensor.grad = grad

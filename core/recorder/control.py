@@ -1,0 +1,632 @@
+"""Recording control flow: branches and bodies become graphs in the attributes of one node.
+
+`cond`: input [predicate], attributes `then_branch`, `else_branch`: graphs without inputs.
+`loop`: inputs [limit or None, condition or None, *carried], attribute `body`: a graph from [round, *carried] to
+[*carried, *ys], with the condition first if the node has one.
+`scan`: inputs [*carried, *xs], attributes `carried` (how many), `reverse`, `body`: a graph from [*carried, *slices] to [*carried, *ys].
+
+A body is recorded several times until the types of what it carries stand still: numbers that change become 0-d tensors, sizes that
+change become unknown, and what it writes into from outside is carried too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, final
+
+from .. import dtypes
+from ..autograd.modes import no_grad
+from ..control import UNDEFINED, Undefined, cond, loop, scan
+from ..creation import full, zeros
+from ..dispatch import run
+from ..dtypes import dtype
+from ..errors import ArgumentError, ShapeError
+from ..pytree import Tree, flatten, leaf_names, unflatten
+from ..table import OPS, Spec
+from ..tensor import Tensor, wrap
+from . import sizes
+from .graph import Graph, Node, Origin, Value
+from .sizes import Symbol, SymBool, SymFloat, SymInt, same, unbacked
+from .trace import Frame, Recorder, Slot, TracedArray, run_nodes, size_of
+
+Number = (bool, int, float, SymInt, SymFloat, SymBool)
+
+#: The smallest number that an int of the program may become.
+_LOWEST = -(2**63)
+
+
+# --- numbers as tensors and back ---------------------------------------------------------------------------------------------------
+
+
+def _number_dtype(value: Any) -> dtype:
+    if isinstance(value, (bool, SymBool)):
+        return dtypes.bool_
+    return dtypes.int64 if isinstance(value, (int, SymInt)) else dtypes.get_default_dtype()
+
+
+def _as_tensor(recorder: Recorder, value: Any, like: dtype | None = None) -> Tensor:
+    """A tensor of the recording for a tensor, a number or a size."""
+    if not isinstance(value, Tensor):
+        target = like or _number_dtype(value)
+        if isinstance(value, SymBool):
+            value = run(OPS["size_to_tensor"], [], {"size": value, "dtype": dtypes.bool_}, recorder.device)
+            return value if target is dtypes.bool_ else value.to(target)
+        return recorder.device.scalar(value, target)
+    if value._dev is not recorder.device:
+        t = wrap(recorder.device.lift(value), recorder.device)
+        t._rg, t._node = value._rg, value._node or (value if value._rg else None)
+        return t
+    return value
+
+
+def as_size(t: Tensor) -> SymInt:
+    """An integer tensor of a recording as a number that is known when the program runs."""
+    array: TracedArray = t._a
+    recorder: Recorder = t._dev.recorder
+    known = recorder.value_symbols.get(array.value)
+    if known is None:
+        known = recorder.value_symbols[array.value] = Symbol(array.value.name, text=array.value.name, minimum=_LOWEST)
+        recorder.graph.symbols[known] = Origin(array.value, None)
+    return known.size
+
+
+def _wrapped(recorder: Recorder, value: Value) -> Tensor:
+    return wrap(TracedArray(value), recorder.device)
+
+
+# --- cond --------------------------------------------------------------------------------------------------------------------------
+
+
+class _Recorded(NamedTuple):
+    """A branch or body: what it returns, and what it wrote into."""
+
+    frame: Frame
+    leaves: list[Any]
+    tree: Tree
+    written: dict[int, tuple[Slot, Tensor]]  # by the identity of what was written into
+
+
+def _key(slot: Slot) -> int:
+    return id(getattr(slot, "tensor", None)) if hasattr(slot, "tensor") else hash((id(slot.module), slot.name))
+
+
+def _record_branch(recorder: Recorder, name: str, fn: Callable[..., Any], operands: Any, facts: Sequence[SymBool]) -> _Recorded:
+    frame = Frame(name, facts)
+    with recorder.within(frame):
+        leaves, tree = flatten(fn(*operands))
+        written = {_key(slot): (slot, slot.read()) for slot in frame.written()}
+    return _Recorded(frame, leaves, tree, written)
+
+
+def record_cond(
+    recorder: Recorder,
+    pred: Any,
+    true_fn: Callable[..., Any],
+    false_fn: Callable[..., Any],
+    operands: Sequence[Any],
+    names: Sequence[str] | None,
+) -> Any:
+    """`cond` while recording."""
+    known = _known_truth(recorder, "cond", pred)
+    if known is not None:
+        return true_fn(*operands) if known else false_fn(*operands)
+    facts = ([pred], [~pred]) if isinstance(pred, SymBool) else ([], [])
+    flag = _as_flag(recorder, pred)
+    yes = _record_branch(recorder, "then", true_fn, operands, facts[0])
+    no = _record_branch(recorder, "else", false_fn, operands, facts[1])
+    if str(yes.tree) != str(no.tree):
+        recorder.fail(f"cond: one branch gives {yes.tree} and the other {no.tree}; both must give the same number of results")
+    labels = _labels(yes.tree, names, "result")
+    pairs = list(zip(labels, yes.leaves, no.leaves, strict=True))
+    slots = {**{k: s for k, (s, _) in yes.written.items()}, **{k: s for k, (s, _) in no.written.items()}}
+    for key, slot in slots.items():
+        before = slot.read()
+        sides = [branch.written[key][1] if key in branch.written else before for branch in (yes, no)]
+        pairs.append((_slot_name(recorder, slot), *sides))
+    merge = _Merge(recorder, yes.frame, no.frame)
+    results = [merge.leaf(*pair) for pair in pairs]
+    made = merge.node(flag)
+    recorder.leave(yes.frame)
+    recorder.leave(no.frame)
+    given = [result(made) for result in results]
+    for slot, new in zip(slots.values(), given[len(labels) :], strict=True):
+        slot.write(new)
+    return unflatten(yes.tree, given[: len(labels)])
+
+
+def _known_truth(recorder: Recorder, name: str, pred: Any) -> bool | None:
+    """The predicate, if it does not depend on the inputs."""
+    if isinstance(pred, SymBool):
+        return recorder.known(pred)
+    if isinstance(pred, Tensor):
+        if any(not same(n, 1) for n in pred._a.shape):
+            raise ShapeError(f"{name}: the condition must be one truth value, given {list(pred._a.shape)}; use .any() or .all()")
+        constant = pred._a.constant if pred._dev is recorder.device else None
+        return None if constant is None else bool(constant)
+    return bool(pred)
+
+
+def _as_flag(recorder: Recorder, pred: Any) -> Tensor:
+    """The predicate as a 0-d bool tensor."""
+    flag = _as_tensor(recorder, pred)
+    with no_grad():
+        flag = flag if flag.dtype is dtypes.bool_ else flag != 0
+        return flag.reshape(()) if flag._a.shape else flag
+
+
+def _labels(tree: Tree, names: Sequence[str] | None, default: str) -> list[str]:
+    """What to call the leaves of results in messages."""
+    if names is not None and tree.kind is tuple and len(names) == len(tree.children):
+        return [label for name, child in zip(names, tree.children, strict=True) for label in leaf_names(child, name)]
+    found = leaf_names(tree, "")
+    return [f"{default} {name}".strip() for name in found]
+
+
+def _slot_name(recorder: Recorder, slot: Slot) -> str:
+    if hasattr(slot, "tensor"):
+        return recorder.value_of(slot.tensor).name
+    return f"{type(slot.module).__name__}.{slot.name}"
+
+
+@final
+class _Merge:
+    """Makes one value of two, one from each branch."""
+
+    def __init__(self, recorder: Recorder, yes: Frame, no: Frame) -> None:
+        self.recorder = recorder
+        self.yes, self.no = yes, no
+        self.outputs: list[Value] = []
+
+    def leaf(self, name: str, a: Any, b: Any) -> Callable[[list[Tensor]], Any]:
+        """What gives the merged result, once the node is made."""
+        if isinstance(a, Tensor) or isinstance(b, Tensor):
+            return self._tensors(name, a, b)
+        if isinstance(a, Undefined) or isinstance(b, Undefined):
+            a, b = (b if isinstance(a, Undefined) else a), (a if isinstance(b, Undefined) else b)
+        if a is b or (type(a) is type(b) and _equal(a, b)):
+            if not (self.yes.knows(a) or self.no.knows(a)):
+                return lambda _: a
+        if isinstance(a, Number) and isinstance(b, Number):
+            kinds = {_number_dtype(a), _number_dtype(b)}
+            if dtypes.bool_ in kinds and len(kinds) > 1:
+                self._refuse(name, a, b)
+            target = kinds.pop() if len(kinds) == 1 else dtypes.get_default_dtype()
+            position = self._join(a, b, target, ())
+            if target is dtypes.int64:
+                return lambda made: as_size(made[position])
+            return lambda made: made[position]
+        return self._refuse(name, a, b)
+
+    def _refuse(self, name: str, a: Any, b: Any) -> Any:
+        self.recorder.fail(
+            f"cond: {name} is {_kind(a)} in one branch and {_kind(b)} in the other; both must give the same kind of value: "
+            "tensors of one dtype and rank, or the same object"
+        )
+
+    def _tensors(self, name: str, a: Any, b: Any) -> Callable[[list[Tensor]], Any]:
+        if isinstance(a, Tensor) and isinstance(b, Tensor):
+            if self.recorder.value_of(a) is self.recorder.value_of(b):
+                return lambda _: a
+            if a.dtype is not b.dtype or len(a._a.shape) != len(b._a.shape):
+                what = "dtype" if a.dtype is not b.dtype else "rank"
+                cure = f"Convert one, for example with .to(fz.{a.dtype.name})" if what == "dtype" else "Reshape one"
+                self.recorder.fail(
+                    f"cond: {name} has another {what} in the two branches: {_kind(a)} and {_kind(b)}. {cure}, so that the result "
+                    "is one tensor"
+                )
+            shape = tuple(self._dim(name, m, n) for m, n in zip(a._a.shape, b._a.shape, strict=True))
+            position = self._join(a, b, a.dtype, shape)
+            return lambda made: made[position]
+        t, other = (a, b) if isinstance(a, Tensor) else (b, a)
+        if isinstance(other, Undefined):
+            shape = tuple(0 if self.yes.knows(n) or self.no.knows(n) else n for n in t._a.shape)
+            filled = lambda: zeros(shape, dtype=t.dtype)  # noqa: E731
+            shape = tuple(self._dim(name, m, n) for m, n in zip(t._a.shape, shape, strict=True))
+            position = self._join(*((t, filled) if t is a else (filled, t)), t.dtype, shape)
+            return lambda made: made[position]
+        if not isinstance(other, Number) or t._a.shape or (_number_dtype(other).kind == "f" and t.dtype.kind != "f"):
+            return self._refuse(name, a, b)
+        position = self._join(a, b, t.dtype, ())
+        return lambda made: made[position]
+
+    def _dim(self, name: str, m: Any, n: Any) -> Any:
+        inner = self.yes.knows(m) or self.no.knows(n)
+        return m if same(m, n) and not inner else unbacked(f"{name}, which depends on the branch taken,")
+
+    def _join(self, a: Any, b: Any, target: dtype, shape: tuple[Any, ...]) -> int:
+        for frame, side in ((self.yes, a), (self.no, b)):
+            with self.recorder.within(frame):
+                t = _as_tensor(self.recorder, side() if callable(side) and not isinstance(side, Tensor) else side, target)
+                frame.graph.outputs.append(self.recorder.value_of(t))
+        self.outputs.append(self.recorder.new_value("cond", Spec(shape, target)))
+        return len(self.outputs) - 1
+
+    def node(self, flag: Tensor) -> list[Tensor]:
+        """Append the node, if there is anything to decide."""
+        if self.outputs or self.yes.graph.nodes or self.no.graph.nodes:
+            branches = {"then_branch": self.yes.graph, "else_branch": self.no.graph}
+            self.recorder.append("cond", [self.recorder.value_of(flag)], branches, self.outputs)
+        return [_wrapped(self.recorder, value) for value in self.outputs]
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, SymFloat):
+        return (a.op, a.args) == (b.op, b.args)
+    if isinstance(a, SymBool):
+        return (a.op, a.lhs, a.rhs) == (b.op, b.lhs, b.rhs)
+    try:
+        return bool(a == b) if not isinstance(a, SymInt) else False
+    except Exception:  # objects whose comparison has no truth value are only equal if identical
+        return False
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor {value.dtype.name}{list(value._a.shape)}"
+    if isinstance(value, Undefined):
+        return "not defined"
+    if isinstance(value, (SymInt, SymFloat, SymBool)):
+        return f"a number ({value!r})"
+    return f"{value!r}" if value is None or isinstance(value, (*Number, str)) else f"a {type(value).__name__}"
+
+
+# --- loops -------------------------------------------------------------------------------------------------------------------------
+
+
+def record_loop(
+    recorder: Recorder,
+    cond_fn: Callable[..., Any] | None,
+    body_fn: Callable[..., tuple[Sequence[Any], Any]],
+    carried: Sequence[Any],
+    limit: Any,
+    names: Sequence[str] | None,
+) -> tuple[tuple[Any, ...], Any]:
+    """`loop` while recording."""
+    carried = tuple(carried)
+    if cond_fn is None and limit is None:
+        raise ArgumentError("loop: without a condition and a limit it would never end")
+    first = True if cond_fn is None else cond_fn(*carried)
+    if _known_truth(recorder, "while_loop", first) is False or (isinstance(limit, int) and limit <= 0):
+        return carried, None
+    return _Rounds(recorder, "loop", body_fn, carried, names, cond_fn=cond_fn, limit=limit, first=first).record()
+
+
+def record_scan(
+    recorder: Recorder, combine_fn: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: list[Tensor], tree: Tree, reverse: bool
+) -> tuple[Any, Any]:
+    """`scan` while recording."""
+
+    def body(slices: list[Tensor], carry: Any) -> tuple[Any, Any]:
+        result = combine_fn(carry, unflatten(tree, slices))
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise ArgumentError(f"scan: combine_fn must return (carry, y), given {type(result).__name__}")
+        return (result[0],), result[1]
+
+    (carry,), ys = _Rounds(recorder, "scan", body, (init,), ["carry"], xs=xs, reverse=reverse).record()
+    return carry, ys
+
+
+@final
+class _Carried:
+    """One leaf of what a loop carries: what it is at first, and as what the body sees it.
+
+    `form` is "tensor" (of `spec`), "int" (a number only known when the program runs) or "fixed" (the same in all rounds).
+    """
+
+    def __init__(self, name: str, init: Any, slot: Slot | None = None) -> None:
+        self.name, self.init, self.slot = name, init, slot
+        self.free: set[int] = set()  # axes whose size changes
+        self.spec = Spec((), dtypes.int64)
+        if isinstance(init, Tensor):
+            self.form, self.spec = "tensor", Spec(tuple(init._a.shape), init.dtype)
+        elif isinstance(init, (bool, float, SymFloat, SymBool)):
+            self.form, self.spec = "tensor", Spec((), _number_dtype(init))
+        else:
+            self.form = "int" if isinstance(init, (int, SymInt)) else "fixed"
+        self.input: Value | None = None
+        self.inner: Any = None  # what the body sees
+
+    def enter(self, recorder: Recorder, frame: Frame) -> Any:
+        """The value in the body, at the start of a round."""
+        self.input = None
+        if self.form == "fixed":
+            self.inner = self.init
+            return self.inner
+        base = self.name if self.name.isidentifier() else "carried"
+        shape = list(self.spec.shape)
+        self.input = recorder.new_value(base, self.spec)
+        for axis in self.free:
+            symbol = Symbol(f"{self.input.name}{axis}", text=f"{self.name}.shape[{axis}]")
+            shape[axis] = symbol.size
+            frame.graph.symbols[symbol] = Origin(self.input, axis)
+        self.input.spec = Spec(tuple(shape), self.spec.dtype)
+        frame.graph.inputs.append(self.input)
+        t = _wrapped(recorder, self.input)
+        if isinstance(self.init, Tensor):
+            t._rg = self.init._rg
+        self.inner = as_size(t) if self.form == "int" else t
+        return self.inner
+
+    def learn(self, recorder: Recorder, found: Any) -> bool:
+        """Compare with what a round makes of it; whether the body must be recorded once more."""
+        if self.form == "fixed":
+            return self._learn_fixed(recorder, found)
+        if found is self.inner:
+            self.form = "fixed"
+            return True
+        if isinstance(found, Undefined) or not isinstance(found, (Tensor, *Number)):
+            self._refuse(recorder, found)
+        if self.form == "int":
+            if isinstance(found, (int, SymInt)) and not isinstance(found, bool):
+                return False
+            return self._become_tensor(recorder, found)
+        if not isinstance(found, Tensor):
+            target = _number_dtype(found)
+            if (
+                self.spec.shape
+                or (target.kind == "f" and self.spec.dtype.kind != "f")
+                or (self.spec.dtype.kind == "b") != (target.kind == "b")
+            ):
+                self._refuse(recorder, found)
+            return False
+        if isinstance(self.init, Number) and found.dtype is not self.spec.dtype:
+            return self._become_tensor(recorder, found)
+        if found.dtype is not self.spec.dtype or len(found._a.shape) != len(self.spec.shape):
+            self._refuse(recorder, found)
+        assert self.input is not None
+        free = {axis for axis, (m, n) in enumerate(zip(self.input.spec.shape, found._a.shape, strict=True)) if not same(m, n)}
+        free -= self.free
+        self.free |= free
+        return bool(free)
+
+    def _learn_fixed(self, recorder: Recorder, found: Any) -> bool:
+        if isinstance(self.init, Undefined) and not isinstance(found, Undefined):
+            if isinstance(found, Tensor):
+                shape = tuple(0 if isinstance(n, SymInt) and n.hint is None else n for n in found._a.shape)
+                self.init = zeros(shape, dtype=found.dtype)
+                self.form, self.spec = "tensor", Spec(tuple(self.init._a.shape), found.dtype)
+                return True
+            if isinstance(found, Number):
+                self.__init__(self.name, 0 if isinstance(found, (SymInt, SymBool, SymFloat)) else type(found)(0), self.slot)  # type: ignore[misc]
+                return True
+        if found is not self.inner and not _equal(found, self.inner):
+            self._refuse(recorder, found)
+        return False
+
+    def _become_tensor(self, recorder: Recorder, found: Any) -> bool:
+        """A number that the body turns into a tensor starts as one."""
+        spec = Spec(tuple(found._a.shape), found.dtype) if isinstance(found, Tensor) else Spec((), _number_dtype(found))
+        starts = _number_dtype(self.init)
+        if spec.shape or (starts.kind == "b") != (spec.dtype.kind == "b") or (starts.kind == "f" and spec.dtype.kind != "f"):
+            self._refuse(recorder, found)
+        self.form, self.spec = "tensor", spec
+        return True
+
+    def _refuse(self, recorder: Recorder, found: Any) -> None:
+        start = f"fz.zeros({list(found._a.shape)}, dtype=fz.{found.dtype.name})" if isinstance(found, Tensor) else "such a value"
+        recorder.fail(
+            f"{self.name} is {_kind(self.init)} before the loop and {_kind(found)} after a round; what a loop carries keeps its "
+            f"dtype and rank. Start with {start}, or convert it in the body"
+        )
+
+
+@final
+class _Rounds:
+    """A loop or scan being recorded."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        kind: str,
+        body: Callable[..., Any],
+        init: tuple[Any, ...],
+        names: Sequence[str] | None,
+        *,
+        cond_fn: Callable[..., Any] | None = None,
+        limit: Any = None,
+        first: Any = True,
+        xs: list[Tensor] | None = None,
+        reverse: bool = False,
+    ) -> None:
+        self.recorder, self.kind, self.body, self.cond_fn, self.limit = recorder, kind, body, cond_fn, limit
+        self.first, self.reverse = first, reverse
+        leaves, self.tree = flatten(init)
+        labels = _labels(self.tree, names, "carried")
+        self.carried = [_Carried(label, leaf) for label, leaf in zip(labels, leaves, strict=True)]
+        self.own = len(self.carried)
+        self.xs = [_as_tensor(recorder, x) for x in xs or ()]
+        self.length = self.xs[0]._a.shape[0] if xs else limit
+        self.conditional = False
+
+    def record(self) -> tuple[tuple[Any, ...], Any]:
+        recorder = self.recorder
+        outer_limit = None if self.limit is None else _as_tensor(recorder, self.limit, dtypes.int64)
+        while True:
+            restore = recorder.snapshot()
+            frame = Frame(self.kind)
+            if self._round(frame):
+                break
+            recorder.leave(frame)
+            restore()
+        finals = self._finish(frame, outer_limit)
+        recorder.leave(frame)
+        return finals
+
+    def _round(self, frame: Frame) -> bool:
+        """Record the body once; whether the types stand still."""
+        recorder = self.recorder
+        with recorder.within(frame):
+            head = self._enter_round(frame)
+            values = [c.enter(recorder, frame) for c in self.carried]
+            slices = self._slices(frame)
+            for c, value in zip(self.carried[self.own :], values[self.own :], strict=True):
+                assert c.slot is not None
+                c.slot.write(value)
+            entered = unflatten(self.tree, values[: self.own])
+            self._assume(frame, head, entered)
+            following, ys = self.body(head if self.kind == "loop" else slices, *entered)
+            leaves, tree = flatten(tuple(following))
+            if str(tree) != str(self.tree):
+                recorder.fail(f"the loop carries {self.tree} and its body returns {tree}; they must be nested alike")
+            leaves += [c.slot.read() for c in self.carried[self.own :] if c.slot is not None]
+            keep = None if self.cond_fn is None else self.cond_fn(*unflatten(self.tree, leaves[: self.own]))
+            more = [c.learn(recorder, leaf) for c, leaf in zip(self.carried, leaves, strict=True)]
+            known = {_key(c.slot) for c in self.carried if c.slot is not None}
+            new = [slot for slot in frame.written() if _key(slot) not in known]
+            if not new and not any(more):
+                self._output(frame, leaves, ys, keep)
+        if new:
+            self.carried += [_Carried(_slot_name(recorder, slot), slot.read(), slot) for slot in new]
+        return not new and not any(more)
+
+    def _enter_round(self, frame: Frame) -> Any:
+        if self.kind != "loop":
+            return None
+        value = self.recorder.new_value("i", Spec((), dtypes.int64))
+        frame.graph.inputs.append(value)
+        symbol = Symbol(value.name, text="the number of the round")
+        frame.graph.symbols[symbol] = Origin(value, None)
+        self.recorder.value_symbols[value] = symbol
+        return symbol.size
+
+    def _slices(self, frame: Frame) -> list[Tensor]:
+        values = [self.recorder.new_value("x", Spec(tuple(x._a.shape[1:]), x.dtype)) for x in self.xs]
+        frame.graph.inputs += values
+        slices = [_wrapped(self.recorder, value) for value in values]
+        for x, t in zip(self.xs, slices, strict=True):
+            t._rg = x._rg
+        return slices
+
+    def _assume(self, frame: Frame, head: Any, entered: Any) -> None:
+        """In the body the round is below the limit, and a condition on numbers holds."""
+        facts = []
+        if self.kind == "loop" and isinstance(self.limit, (int, SymInt)):
+            facts.append(SymBool("<", head, self.limit))
+        if self.cond_fn is not None:
+            aside = Frame("condition")
+            with self.recorder.within(aside):
+                condition = self.cond_fn(*entered)
+            self.recorder.leave(aside)
+            if isinstance(condition, SymBool):
+                facts.append(condition)
+        frame.assumptions += facts
+        self.recorder.assume(facts)
+
+    def _output(self, frame: Frame, leaves: list[Any], ys: Any, keep: Any) -> None:
+        """Let the graph of the body return the condition, what is carried, and the ys."""
+        recorder = self.recorder
+        known = True if keep is None else _known_truth(recorder, "while_loop", keep)
+        self.conditional = known is not True
+        outputs = []
+        if self.conditional:
+            outputs.append(_as_flag(recorder, keep))
+        for c, leaf in zip(self.carried, leaves, strict=True):
+            if c.form != "fixed":
+                outputs.append(_as_tensor(recorder, leaf, None if isinstance(leaf, Tensor) else c.spec.dtype))
+        rows, self.y_tree = flatten(ys)
+        for y in rows:
+            if not isinstance(y, (Tensor, *Number)):
+                recorder.fail(f"{self.kind}: the results of a round must be tensors or numbers, given {_kind(y)}")
+        self.rows = [_as_tensor(recorder, y) for y in rows]
+        frame.graph.outputs = [recorder.value_of(t) for t in (*outputs, *self.rows)]
+
+    def _finish(self, frame: Frame, limit: Tensor | None) -> tuple[tuple[Any, ...], Any]:
+        recorder = self.recorder
+        changing = [c for c in self.carried if c.form != "fixed"]
+        inits = [_as_tensor(recorder, c.init, None if isinstance(c.init, Tensor) else c.spec.dtype) for c in changing]
+        outputs = []
+        for c in changing:
+            shape = [
+                unbacked(f"{c.name}, which changes in a loop,") if axis in c.free else n for axis, n in enumerate(c.spec.shape)
+            ]
+            outputs.append(recorder.new_value(self.kind, Spec(tuple(shape), c.spec.dtype)))
+        for row in self.rows:
+            count = unbacked("the rounds of a loop") if self.conditional or self.length is None else self._count()
+            dims = [unbacked("the result of a round") if frame.knows(n) else n for n in row._a.shape]
+            outputs.append(recorder.new_value(self.kind, Spec((count, *dims), row.dtype)))
+        given = [recorder.value_of(t) for t in inits]
+        if self.kind == "loop":
+            flag = _as_flag(recorder, self.first) if self.conditional else None
+            head = [None if t is None else recorder.value_of(t) for t in (limit, flag)]
+            recorder.append("loop", [*head, *given], {"body": frame.graph}, outputs)
+        else:
+            xs = [recorder.value_of(x) for x in self.xs]
+            attrs = {"carried": len(given), "reverse": self.reverse, "body": frame.graph}
+            recorder.append("scan", [*given, *xs], attrs, outputs)
+        made = [_wrapped(recorder, value) for value in outputs]
+        remaining = iter(made)
+        results = []
+        for c in self.carried:
+            t = c.init if c.form == "fixed" else next(remaining)
+            results.append(as_size(t) if c.form == "int" else t)
+        for c, t in zip(self.carried[self.own :], results[self.own :], strict=True):
+            assert c.slot is not None
+            if c.form != "fixed":
+                c.slot.write(t)
+        ys = unflatten(self.y_tree, list(remaining))
+        return unflatten(self.tree, results[: self.own]), ys
+
+    def _count(self) -> Any:
+        """How many rounds there are, where no condition ends them."""
+        if isinstance(self.length, Tensor):
+            return unbacked("the rounds of a loop")
+        return sizes.size_max(self.length, 0)
+
+
+# --- running recorded control flow -------------------------------------------------------------------------------------------------
+
+
+def run_control(node: Node, env: dict[Value, Tensor], bindings: dict[Symbol, Any], device: Any) -> list[Tensor]:
+    """The results of a `cond`, `loop` or `scan` node; inside a recording it is recorded anew."""
+
+    def graph_run(graph: Graph, given: Sequence[Tensor]) -> list[Tensor]:
+        inner, sizes_inside = {**env, **dict(zip(graph.inputs, given, strict=True))}, dict(bindings)
+        for symbol, (value, axis) in graph.symbols.items():
+            if value in inner:
+                sizes_inside[symbol] = size_of(inner[value], axis)
+        run_nodes(graph, inner, sizes_inside, device)
+        return [inner[value] for value in graph.outputs]
+
+    given = [None if value is None else env[value] for value in node.inputs]
+    if node.op_name == "cond":
+        yes, no = node.attrs["then_branch"], node.attrs["else_branch"]
+        return list(cond(given[0], lambda: tuple(graph_run(yes, [])), lambda: tuple(graph_run(no, []))))
+    body = node.attrs["body"]
+    if node.op_name == "scan":
+        return _run_scan(node, body, given, graph_run)
+    return _run_loop(node, body, given, graph_run)
+
+
+def _run_scan(node: Node, body: Graph, given: Sequence[Any], graph_run: Callable[..., list[Tensor]]) -> list[Tensor]:
+    count = node.attrs["carried"]
+
+    def combine(carry: Any, xs: Any) -> Any:
+        results = graph_run(body, [*carry, *xs])
+        return tuple(results[:count]), tuple(results[count:])
+
+    init, xs = tuple(given[:count]), tuple(given[count:])
+    if xs[0]._a.shape[0] == 0:
+        return [*init, *_no_rounds(node, count, body)]
+    carry, ys = scan(combine, init, xs, reverse=node.attrs["reverse"])
+    return [*carry, *ys]
+
+
+def _run_loop(node: Node, body: Graph, given: Sequence[Any], graph_run: Callable[..., list[Tensor]]) -> list[Tensor]:
+    limit, flag, *init = given
+    conditional = flag is not None
+    count = len(init)
+
+    def one_round(i: Any, keep: Any, *carry: Any) -> Any:
+        number = full((), i, dtype=dtypes.int64) if isinstance(i, int) else i
+        results = graph_run(body, [number, *carry])
+        keep = results.pop(0) if conditional else keep
+        return (keep, *results[:count]), tuple(results[count:])
+
+    carried, ys = loop((lambda keep, *_: keep) if conditional else None, one_round, (flag, *init), limit=limit)
+    return [*carried[1:], *(ys if ys is not None else _no_rounds(node, count, body))]
+
+
+def _no_rounds(node: Node, count: int, body: Graph) -> list[Tensor]:
+    """The stacked results of no round at all."""
+    rows = body.outputs[len(body.outputs) - (len(node.outputs) - count) :]
+    return [zeros((0, *(n if isinstance(n, int) else 0 for n in row.spec.shape)), dtype=row.spec.dtype) for row in rows]

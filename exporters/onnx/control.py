@@ -1,0 +1,81 @@
+"""Control flow in ONNX: `cond` is If, `loop` is Loop, `scan` is Scan. Branches and bodies see the values around them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import onnx_ir as ir
+
+from frazil.recorder.graph import Graph, Node
+
+from .emit import BOOL, Emitter, element_type
+
+#: Writes a branch or body: the emitter it is in, its inputs and its outputs.
+Subgraph = Callable[[Emitter, Graph], tuple[Emitter, list[ir.Value], list[ir.Value]]]
+
+
+def lower_control(e: Emitter, node: Node, subgraph: Subgraph) -> Sequence[ir.Value]:
+    """The ONNX values of the results of a node with subgraphs."""
+    given = [None if value is None else e.values[value] for value in node.inputs]
+    types = [element_type(value.spec.dtype) for value in node.outputs]
+    if not types:
+        return ()
+    results = {"cond": _cond, "loop": _loop, "scan": _scan}[node.op_name](e, node, given, types, subgraph)
+    return results if isinstance(results, tuple) else (results,)
+
+
+def _cond(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], subgraph: Subgraph) -> Any:
+    branches = {}
+    for name in ("then_branch", "else_branch"):
+        inner, _, outputs = subgraph(e, node.attrs[name])
+        branches[name] = _graph(inner, [], outputs, e.unique(node.attrs[name].name))
+    return e.op("If", given[0], dtype=types, outputs=len(types), **branches)
+
+
+def _loop(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], subgraph: Subgraph) -> Any:
+    graph = node.attrs["body"]
+    inner, (number, *carried), outputs = subgraph(e, graph)
+    goes_on = ir.Value(name=e.unique("goes_on"), type=ir.TensorType(BOOL), shape=ir.Shape([]))
+    if given[1] is None:
+        outputs.insert(0, inner.op("Identity", goes_on))
+    body = _graph(inner, [number, goes_on, *carried], outputs, e.unique(graph.name))
+    return e.op("Loop", *given, dtype=types, outputs=len(types), body=body)
+
+
+def _scan(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], subgraph: Subgraph) -> Any:
+    graph, carried = node.attrs["body"], node.attrs["carried"]
+    inner, inputs, outputs = subgraph(e, graph)
+    attrs: dict[str, Any] = {"num_scan_inputs": len(given) - carried}
+    if node.attrs["reverse"]:
+        attrs["scan_input_directions"] = [1] * (len(given) - carried)
+        if len(types) > carried:
+            attrs["scan_output_directions"] = [1] * (len(types) - carried)
+    body = _graph(inner, inputs, outputs, e.unique(graph.name))
+    return e.op("Scan", *given, dtype=types, outputs=len(types), body=body, **attrs)
+
+
+def _graph(inner: Emitter, inputs: list[ir.Value], outputs: list[ir.Value], name: str) -> ir.Graph:
+    return ir.Graph(inputs, outputs, nodes=without_dead(inner.nodes, outputs), name=name)
+
+
+def all_inputs(node: ir.Node) -> list[ir.Value]:
+    """What a node reads, in its branches and bodies too."""
+    found = [value for value in node.inputs if value is not None]
+    for attr in node.attributes.values():
+        if attr.type == ir.AttributeType.GRAPH:
+            for inner in attr.as_graph():
+                found += all_inputs(inner)
+            found.extend(attr.as_graph().outputs)
+    return found
+
+
+def without_dead(nodes: Sequence[ir.Node], outputs: Sequence[ir.Value]) -> list[ir.Node]:
+    """Only what the outputs need."""
+    needed = {id(value) for value in outputs}
+    kept: list[ir.Node] = []
+    for node in reversed(nodes):
+        if any(id(value) in needed for value in node.outputs):
+            kept.append(node)
+            needed.update(id(value) for value in all_inputs(node))
+    return kept[::-1]
