@@ -16,6 +16,7 @@ from .dispatch import run
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DTypeError, ShapeError
 from .ops.common import int_tuple, numel
+from .recorder.sizes import is_static, size_max
 from .table import OPS, S, Spec, primitive
 from .tensor import Size, Tensor, wrap
 
@@ -295,6 +296,9 @@ def linspace(
     if isinstance(steps, int) and steps < 0:
         raise ArgumentError(f"linspace: steps must not be negative, given {steps}")
     start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
+    if not is_static((start, end, steps)):
+        step = (end - start) / size_max(steps - 1, 1)
+        return (arange(steps, dtype=dtypes.float64, device=device) * step + start).to(dtype)
     values = np.linspace(start, end, int(steps))
     return from_host(values.astype(dtype.numpy), _target(device), requires_grad)
 

@@ -622,7 +622,7 @@ def _as_index(i: Any) -> Any:
 
 
 def slice_bounds(s: Any, n: Any) -> tuple[Any, Any, int]:
-    from ..recorder.sizes import size_max, size_min
+    from ..recorder.sizes import size_max, size_min, wrapped
 
     step = 1 if s.step is None else int(s.step)
     if step <= 0:
@@ -633,9 +633,9 @@ def slice_bounds(s: Any, n: Any) -> tuple[Any, Any, int]:
             return default
         if isinstance(value, (Tensor, np.integer)):
             value = int(value)
-        if isinstance(value, int) and value < 0:
-            return size_max(n + value, 0)
-        return size_min(value, n)
+        if not isinstance(value, int):
+            return size_min(size_max(wrapped(value, n), 0), n)
+        return size_max(n + value, 0) if value < 0 else size_min(value, n)
 
     start = bound(s.start, 0)
     return start, size_max(bound(s.stop, n), start), step
@@ -657,6 +657,9 @@ def _parse(x: Tensor, key: Any) -> tuple[Tensor, list[Any]]:
         raise DimError("index: '...' can stand only once")
     at = dots[0] if dots else len(items)
     items = items[:at] + [builtins.slice(None)] * (len(shape) - consumed) + items[at + 1 :]
+    if x._dev.recording:  # there, an element is one operator, which checks the range by itself
+        x, items = _without_integers(x, items)
+        shape = tuple(x._a.shape)
 
     starts: list[Any] = []
     stops: list[Any] = []
@@ -697,6 +700,18 @@ def _parse(x: Tensor, key: Any) -> tuple[Tensor, list[Any]]:
     if reshaped:
         x = reshape(x, shape=tuple(1 if d is None else x._a.shape[d] for d in layout))
     return x, advanced
+
+
+def _without_integers(x: Tensor, items: list[Any]) -> tuple[Tensor, list[Any]]:
+    """x with the integers among the items applied, and the other items."""
+    rest, dim = [], 0
+    for i in items:
+        if i is None or isinstance(i, (Tensor, builtins.slice)):
+            rest.append(i)
+            dim += 0 if i is None else len(i._a.shape) if isinstance(i, Tensor) and i.dtype.kind == "b" else 1
+        else:
+            x = select(x, dim=dim, index=i)
+    return x, rest
 
 
 _WHOLE = builtins.slice(None)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ArgumentError, DimError, ShapeError
-from ..recorder.sizes import stretches
+from ..recorder.sizes import size_max, size_min, stretches, unmatched, wrapped
 from ..table import E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
 from .common import as_sequence, checked_dim, int_tuple, like, numel, same
@@ -37,7 +37,10 @@ def resolve_shape(name: str, x_shape: tuple[Any, ...], shape: tuple[Any, ...]) -
 
 def _check_same_count(name: str, x: Spec, shape: tuple[Any, ...]) -> None:
     before, after = numel(x.shape), numel(shape)
-    if not same(before, after) and before != after:
+    if same(before, after):
+        return
+    rest, filled = (numel(dims) for dims in unmatched(x.shape, shape))
+    if not same(rest, filled) and rest != filled:
         raise ShapeError(f"{name}: {x} has {before} elements and cannot become {list(shape)}, which has {after}")
 
 
@@ -459,6 +462,7 @@ def _canon_select(x: Tensor, *, dim: Any, index: Any) -> dict[str, Any]:
 
 def _row(shape: Any, dim: int, index: Any) -> dict[str, Any]:
     """The slice of one element."""
+    index = wrapped(index, shape[dim])
     return {
         "starts": tuple(index if i == dim else 0 for i in range(len(shape))),
         "stops": tuple(index + 1 if i == dim else n for i, n in enumerate(shape)),
@@ -681,14 +685,14 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     n = tensor._a.shape[dim]
     if isinstance(split_size_or_sections, (list, tuple)):
         sizes = list(split_size_or_sections)
-        if isinstance(n, int) and all(isinstance(m, int) for m in sizes) and builtins.sum(sizes) != n:
+        if builtins.sum(sizes) != n:
             raise ShapeError(f"split: sections {sizes} do not add up to the size {n} of dimension {dim}")
     else:
         size = split_size_or_sections
         if isinstance(size, int) and size <= 0:
             raise ArgumentError(f"split: the size of a piece must be positive, given {size}")
-        whole = int(n)  # the number of pieces is fixed here: a recording notes this
-        sizes = [builtins.min(int(size), whole - i) for i in range(0, whole, int(size))] or [0]
+        count = int((n + size - 1) // size)  # is fixed here: a recording notes this
+        sizes = [size] * (count - 1) + [n - size * (count - 1)] if count else [0]
     pieces, start = [], 0
     for size in sizes:
         pieces.append(narrow(tensor, dim, start, size))
@@ -708,10 +712,11 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     if chunks < 1:
         raise ArgumentError(f"chunk: chunks must be positive, given {chunks}")
     n = input._a.shape[dim]
-    if not isinstance(n, int) and n % chunks == 0:
-        return split(input, [n // chunks] * chunks, dim)
-    size = builtins.max(-(-int(n) // chunks), 1)
-    return split(input, size, dim)
+    if not isinstance(n, int):
+        size = (n + chunks - 1) // chunks
+        if same(n % chunks, 0) or (chunks - 1) * size < n:  # all chunks are there: a recording notes this
+            return split(input, [size] * (chunks - 1) + [n - (chunks - 1) * size], dim)
+    return split(input, size_max(-(-n // chunks), 1), dim)
 
 
 @function(methods=["tensor_split"])
@@ -723,13 +728,13 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     [[0, 1, 2], [3, 4]]
     """
     dim = checked_dim("tensor_split", dim, len(input._a.shape))
-    n = int(input._a.shape[dim])
+    n = input._a.shape[dim]
     if isinstance(indices_or_sections, int):
         base, more = divmod(n, indices_or_sections)
-        sizes = [base + (i < more) for i in range(indices_or_sections)]
+        sizes = [base + size_min(size_max(more - i, 0), 1) for i in range(indices_or_sections)]
         return split(input, sizes, dim)
-    edges = [0, *[builtins.min(i if i >= 0 else i + n, n) for i in indices_or_sections], n]
-    return tuple(narrow(input, dim, a, builtins.max(b - a, 0)) for a, b in itertools.pairwise(edges))
+    edges = [0, *[size_min(wrapped(i, n), n) for i in indices_or_sections], n]
+    return tuple(narrow(input, dim, a, size_max(b - a, 0)) for a, b in itertools.pairwise(edges))
 
 
 @function(methods=["unbind"])

@@ -15,7 +15,7 @@ from ..autograd.modes import no_grad
 from ..device import as_device
 from ..dispatch import run
 from .graph import Graph, Guard, Node, Value
-from .sizes import Size, Symbol, SymInt, is_static, prod, same, solve, symbols_of
+from .sizes import Size, Symbol, SymFloat, SymInt, is_static, prod, same, solve, symbols_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -138,7 +138,9 @@ def _attribute_key(attr: Any) -> Any:
     if attr is None or isinstance(attr, (bool, int, str, bytes)):
         return (type(attr), attr)
     if isinstance(attr, SymInt):
-        return (SymInt, id(attr))
+        return (SymInt, attr.key)
+    if isinstance(attr, SymFloat):
+        return (SymFloat, attr.op, *map(_attribute_key, attr.args))
     return ("object", id(attr)) if attr.__hash__ is None else (type(attr), attr)
 
 

@@ -31,8 +31,8 @@ Number: TypeAlias = Union[int, float, "SymInt", "SymFloat"]
 class Recording(Protocol):
     """What a size needs from the recording it belongs to."""
 
-    def guard(self, condition: SymBool) -> bool:
-        """Note that the program took the way `condition.hint` says; return that."""
+    def guard(self, condition: SymBool) -> bool | None:
+        """Note that the program took the way `condition.hint` says; return that, None if only the data decide."""
 
     def fail(self, message: str) -> NoReturn:
         """Raise an error with the user's source line."""
@@ -129,7 +129,7 @@ class _Call:
 Atom: TypeAlias = Symbol | _Call
 Monomial: TypeAlias = tuple[tuple[Atom, int], ...]  # sorted by atom key; () is the constant term
 
-_calls: WeakValueDictionary[tuple[Any, ...], _Call] = WeakValueDictionary()
+_calls: WeakValueDictionary[str, _Call] = WeakValueDictionary()
 _sizes: WeakValueDictionary[frozenset[tuple[Monomial, int]], SymInt] = WeakValueDictionary()
 
 
@@ -150,11 +150,8 @@ def _intern(terms: dict[Monomial, int]) -> Size:
 
 
 def _call(function: str, *args: Size) -> Size:
-    identity = (function, *args)
-    atom = _calls.get(identity)
-    if atom is None:
-        atom = _calls.setdefault(identity, _Call(function, args))
-    return _intern({((atom, 1),): 1})
+    made = _Call(function, args)
+    return _intern({((_calls.setdefault(made.key, made), 1),): 1})
 
 
 # --- the size -------------------------------------------------------------------------------------------------------------------
@@ -214,7 +211,11 @@ class SymInt:
         return _format(self, lambda symbol: symbol.text)
 
     def __hash__(self) -> int:
-        return id(self) >> 4
+        """While recording that of the number, which a guard pins: a set or a dict looks numbers up by it."""
+        return id(self) >> 4 if current() is None else hash(self.__index__())
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
 
     # arithmetic
 
@@ -390,6 +391,19 @@ def _lead(size: SymInt) -> tuple[Monomial, int]:
     return max(size.terms, key=lambda term: [dict(term[0]).get(atom, 0) for atom in atoms])
 
 
+def _common_factor(a: SymInt, b: SymInt) -> tuple[Monomial, int]:
+    """The greatest monomial of atoms that are never negative, and the greatest number, that divide all terms of both."""
+    terms = (*a.terms, *b.terms)
+    powers = {
+        atom: min(dict(m).get(atom, 0) for m, _ in terms) for atom, _ in terms[0][0] if _positive(_intern({((atom, 1),): 1}))
+    }
+    return tuple((atom, power) for atom, power in powers.items() if power), math.gcd(*(c for _, c in terms))
+
+
+def _divide_term(size: SymInt, monomial: Monomial, factor: int) -> Size:
+    return _intern({_divide_monomial(m, monomial): c // factor for m, c in size.terms})  # type: ignore[misc]
+
+
 def _split_multiples(a: SymInt, b: Size) -> tuple[Size, Size]:
     """(q, r) with a == q * b + r, taking into q every term of a that contains b."""
     quotient: Size = 0
@@ -415,6 +429,9 @@ def _floordiv(a: Size, b: Size) -> Size:
         exact = _divide_exactly(a, b)
         if exact is not None:
             return exact
+        shared, factor = _common_factor(a, b)
+        if shared or factor > 1:  # sizes are not negative, and dividing by zero raises
+            return _floordiv(*(_divide_term(size, shared, factor) for size in (a, b)))
     quotient, rest = _split_multiples(a, b) if isinstance(a, SymInt) else (0, a)
     return quotient + _floordiv_rest(rest, b)
 
@@ -451,6 +468,10 @@ def _mod(a: Size, b: Size) -> Size:
     elif _divide_exactly(a, b) is not None:
         return 0
     rest = _split_multiples(a, b)[1] if isinstance(a, SymInt) else a
+    if isinstance(b, int) and isinstance(rest, SymInt):  # a remainder of a multiple of b differs by multiples of b
+        inner = {atom: atom.args[0] for m, _ in rest.terms for atom, _ in m if _is_remainder(atom, b)}
+        if inner:
+            return _mod(_replace_atoms(rest, inner), b)
     if isinstance(b, int):
         low, high = bounds(rest)
         if low is not None and high is not None and low // b == high // b:
@@ -462,6 +483,16 @@ def _mod(a: Size, b: Size) -> Size:
     elif same(rest, 0):
         return 0
     return _call("mod", rest, b)
+
+
+def _is_remainder(atom: Atom, divisor: int) -> bool:
+    if not isinstance(atom, _Call) or atom.function != "mod" or not isinstance(atom.args[1], int):
+        return False
+    return atom.args[1] % divisor == 0
+
+
+def _replace_atoms(size: SymInt, by: Mapping[Any, Size]) -> Size:
+    return sum(c * prod(by.get(a, _intern({((a, 1),): 1})) ** p for a, p in m) for m, c in size.terms)
 
 
 def _scale(size: Size, divisor: int) -> Size:
@@ -525,6 +556,20 @@ def prod(sizes: Iterable[Size]) -> Size:
     return result
 
 
+def wrapped(position: Any, n: Size) -> Size:
+    """A position along an axis of size n, counted from the front; a negative one counts from the end.
+
+    >>> n, k = Symbol("n").size, Symbol("k", minimum=1).size
+    >>> wrapped(-1, n), wrapped(n // 2, n), wrapped(-k, n)
+    (n - 1, n//2, n - k)
+    """
+    low, high = bounds(position)
+    if (low is not None and low >= 0) or same(position, n - 1):  # of n == 0 there is no position at all
+        return position  # type: ignore[no-any-return]
+    is_negative = 1 if high is not None and high < 0 else size_min(_relu(-position), 1)
+    return position + n * is_negative  # type: ignore[no-any-return]
+
+
 def same(a: Any, b: Any) -> bool:
     """Whether two sizes, or two shapes, are equal for all values of the symbols. Never adds a guard.
 
@@ -537,6 +582,33 @@ def same(a: Any, b: Any) -> bool:
     if isinstance(a, SymInt) or isinstance(b, SymInt):
         return a is b
     return a == b
+
+
+def unmatched(before: Sequence[Size], after: Sequence[Size]) -> tuple[list[Size], list[Size]]:
+    """Two shapes of equally many elements without the neighbouring dimensions that hold equally many for sure.
+
+    >>> n, m = Symbol("n").size, Symbol("m").size
+    >>> unmatched((n, m, 6, n), (n * m, 2, 3, 4, n // 4))
+    ([n], [4, n//4])
+    """
+    left, right = list(before), list(after)
+    for _ in range(2):  # from the front, then from the back
+        while left and right:
+            pair = _first_match(left, right)
+            if pair is None:
+                break
+            left, right = left[pair[0] :], right[pair[1] :]
+        left.reverse()
+        right.reverse()
+    return left, right
+
+
+def _first_match(left: Sequence[Size], right: Sequence[Size]) -> tuple[int, int] | None:
+    """How many of the first dimensions of each hold equally many elements."""
+    for i, j in [(1, j) for j in range(1, len(right) + 1)] + [(i, 1) for i in range(2, len(left) + 1)]:
+        if compare("==", prod(left[:i]), prod(right[:j])) is True:
+            return i, j
+    return None
 
 
 def is_static(value: Any) -> bool:
@@ -639,7 +711,10 @@ class SymFloat:
         return compare(">=", self, other)
 
     def __hash__(self) -> int:
-        return hash((self.op, *self.args))
+        return id(self) >> 4 if current() is None else hash(float(self))
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
 
     def __bool__(self) -> bool:
         return bool(self != 0)
@@ -651,17 +726,51 @@ class SymFloat:
     def __int__(self) -> int:
         return int(float(self))
 
-    def _quotient(self) -> tuple[Size, Size] | None:
-        a, b = self.args
-        return (a, b) if self.op == "/" and isinstance(a, (int, SymInt)) and isinstance(b, (int, SymInt)) else None
-
     def __floor__(self) -> Size:
-        quotient = self._quotient()
+        quotient = _quotient(self)
         return quotient[0] // quotient[1] if quotient else math.floor(float(self))
 
     def __ceil__(self) -> Size:
-        quotient = self._quotient()
+        quotient = _quotient(self)
         return -(-quotient[0] // quotient[1]) if quotient else math.ceil(float(self))
+
+    def __trunc__(self) -> Size:
+        return _relu(math.floor(self)) - _relu(-math.ceil(self))
+
+    def __round__(self, digits: int | None = None) -> Any:
+        """To the nearest whole number; of two that are as near, to the even one, as Python does."""
+        quotient = _quotient(self)
+        if digits is not None or quotient is None:
+            return round(float(self), digits)
+        a, b = quotient
+        up, rest = (2 * a + b) // (2 * b), (2 * a + b) % (2 * b)
+        return up - (1 - size_min(rest, 1)) * (up % 2)
+
+
+def _quotient(number: SymFloat) -> tuple[Size, Size] | None:
+    """Two sizes of which the float is the quotient, when floats compute it without an error that rounding could show."""
+    exact = _exact(number)
+    if exact is not None or number.op != "/":
+        return exact
+    a, b = map(_exact, number.args)
+    return None if a is None or b is None else (a[0] * b[1], a[1] * b[0])
+
+
+def _exact(number: Number) -> tuple[Size, int] | None:
+    """(n, d) with number == n / d, for what floats represent exactly: d is a small power of two."""
+    if isinstance(number, SymFloat):
+        if number.op not in "+-*":
+            return None
+        a, b = map(_exact, number.args)
+        if a is None or b is None:
+            return None
+        if number.op == "*":
+            return a[0] * b[0], a[1] * b[1]
+        return _FLOAT_OPERATORS[number.op](a[0] * b[1], b[0] * a[1]), a[1] * b[1]
+    if not isinstance(number, float):
+        return number, 1
+    n, d = number.as_integer_ratio() if math.isfinite(number) else (0, 1 << 30)
+    return (n, d) if d <= 1 << 10 and abs(n) < 1 << 20 else None
 
 
 _FLOAT_OPERATORS: dict[str, Any] = {
@@ -753,12 +862,15 @@ class SymBool:
 
     def __bool__(self) -> bool:
         active = current()
-        if self.hint is None or active is None:
+        if active is None:
+            _fail(f"the sizes of a recording are compared outside of it: {self.describe()}")
+        answer = active.guard(self)
+        if answer is None:
             _fail(
                 f"the program decides on {self.describe()}, which depends on the data and is not known while recording. "
                 "Use fz.jit.script (or fz.cond) so that both ways are recorded."
             )
-        return active.guard(self)
+        return answer
 
 
 def compare(op: str, a: Any, b: Any) -> bool | SymBool:
@@ -776,7 +888,35 @@ def compare(op: str, a: Any, b: Any) -> bool | SymBool:
         b = math.ceil(b) if op in ("<", ">=") else math.floor(b)
     condition = SymBool(op, a, b)
     decided = decide(condition)
-    return condition if decided is None else decided
+    if decided is not None:
+        return decided
+    return _plainly(condition) if op in ("==", "!=") else condition
+
+
+def _plainly(condition: SymBool) -> SymBool | bool:
+    """An equation as a reader would write it: `n == 4*(n//4)` as `n % 4 == 0`, and `n == min(n, m)` as `n <= m`."""
+    form = condition.zero
+    if form is None or isinstance(form[1], int):
+        return condition
+    op, difference = form
+    for monomial, coefficient in difference.terms:
+        atom = monomial[0][0] if len(monomial) == 1 and monomial[0][1] == 1 else None
+        if not isinstance(atom, _Call):
+            continue
+        rest = difference - _intern({monomial: coefficient})
+        argument, divisor = atom.args[0], atom.args[-1]
+        if atom.function == "floordiv" and isinstance(divisor, int) and coefficient % divisor == 0:
+            if same(rest, -(coefficient // divisor) * argument):
+                return compare(op, argument % divisor, 0)
+        elif atom.function == "relu" and (same(rest, 0) or same(rest, -coefficient * argument)):
+            return _ordered(argument, "<=" if same(rest, 0) else ">=", op)
+    return condition
+
+
+def _ordered(size: SymInt, order: str, op: str) -> SymBool | bool:
+    """`size <= 0` (or >=) with the negative terms on the other side; the opposite when `op` is "!="."""
+    left = _intern({m: c for m, c in size.terms if c > 0})
+    return compare(order if op == "==" else _OPPOSITE[order], left, left - size)
 
 
 def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:

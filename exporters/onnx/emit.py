@@ -18,7 +18,7 @@ from frazil import dtypes
 from frazil.recorder.graph import Node as GraphNode
 from frazil.recorder.graph import Origin
 from frazil.recorder.graph import Value as GraphValue
-from frazil.recorder.sizes import Size, Symbol
+from frazil.recorder.sizes import Size, Symbol, is_static
 
 from . import ort_compat, registry
 from .errors import Unsupported
@@ -236,9 +236,13 @@ class Emitter:
         return self.constant(np.array(numbers, np.int64), INT64)
 
     def like(self, value: Any, x: ir.Value) -> ir.Value:
-        """A 0-d constant of the element type of `x`."""
+        """A number (or array, or something computed from sizes) of the element type of `x`."""
         assert x.dtype is not None
-        return self.constant(value, x.dtype)
+        if is_static(value):
+            return self.constant(value, x.dtype)
+        from .sizes import scalar
+
+        return scalar(self, value, x.dtype)
 
     def initializer(self, name: str, array: np.ndarray) -> ir.Value:
         """A tensor that is stored in the file."""

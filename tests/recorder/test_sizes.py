@@ -33,7 +33,8 @@ class Recorder:
         self.guards = []
 
     def guard(self, condition):
-        self.guards.append((condition.describe(), condition.hint))
+        if condition.hint is not None:
+            self.guards.append((condition.describe(), condition.hint))
         return condition.hint
 
     def fail(self, message):

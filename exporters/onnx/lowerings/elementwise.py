@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
+from frazil.recorder.sizes import is_static
+
 from ..emit import BOOL, Emitter, element_type
 from . import Call, lowering
 
@@ -221,7 +223,7 @@ def where(e: Emitter, call: Call, c: ir.Value, a: ir.Value, b: ir.Value) -> ir.V
 @lowering("clamp_numbers")
 def clamp_numbers(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     low, high = call["min"], call["max"]
-    if low is not None and high is not None and call.kind() == "f" and low <= high:
+    if low is not None and high is not None and call.kind() == "f" and is_static((low, high)) and low <= high:
         return e.op("Clip", x, e.like(low, x), e.like(high, x))
     if low is not None:
         x = e.op("Max", x, e.like(low, x))
