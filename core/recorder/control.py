@@ -3,10 +3,11 @@
 `cond`: input [predicate], attributes `then_branch`, `else_branch`: graphs without inputs.
 `loop`: inputs [limit or None, condition or None, *carried], attribute `body`: a graph from [round, *carried] to
 [*carried, *ys], with the condition first if the node has one.
-`scan`: inputs [*carried, *xs], attributes `carried` (how many), `reverse`, `body`: a graph from [*carried, *slices] to [*carried, *ys].
+`scan`: inputs [*carried, *xs], attributes `carried` (how many), `reverse`, `body`: a graph from [*carried, *slices] to
+[*carried, *ys].
 
-A body is recorded several times until the types of what it carries stand still: numbers that change become 0-d tensors, sizes that
-change become unknown, and what it writes into from outside is carried too.
+A body is recorded several times until the types of what it carries stand still: numbers that change become 0-d tensors, sizes
+that change become unknown, and what it writes into from outside is carried too.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple, final
 
 from .. import dtypes
 from ..autograd.modes import no_grad
-from ..control import UNDEFINED, Undefined, cond, loop, scan
+from ..control import Undefined, cond, loop, scan
 from ..creation import full, zeros
 from ..dispatch import run
 from ..dtypes import dtype
@@ -35,7 +36,7 @@ Number = (bool, int, float, SymInt, SymFloat, SymBool)
 _LOWEST = -(2**63)
 
 
-# --- numbers as tensors and back ---------------------------------------------------------------------------------------------------
+# --- numbers as tensors and back ------------------------------------------------------------------------------------------------
 
 
 def _number_dtype(value: Any) -> dtype:
@@ -74,7 +75,7 @@ def _wrapped(recorder: Recorder, value: Value) -> Tensor:
     return wrap(TracedArray(value), recorder.device)
 
 
-# --- cond --------------------------------------------------------------------------------------------------------------------------
+# --- cond -----------------------------------------------------------------------------------------------------------------------
 
 
 class _Recorded(NamedTuple):
@@ -220,7 +221,7 @@ class _Merge:
         t, other = (a, b) if isinstance(a, Tensor) else (b, a)
         if isinstance(other, Undefined):
             shape = tuple(0 if self.yes.knows(n) or self.no.knows(n) else n for n in t._a.shape)
-            filled = lambda: zeros(shape, dtype=t.dtype)  # noqa: E731
+            filled = lambda: zeros(shape, dtype=t.dtype)
             shape = tuple(self._dim(name, m, n) for m, n in zip(t._a.shape, shape, strict=True))
             position = self._join(*((t, filled) if t is a else (filled, t)), t.dtype, shape)
             return lambda made: made[position]
@@ -270,7 +271,7 @@ def _kind(value: Any) -> str:
     return f"{value!r}" if value is None or isinstance(value, (*Number, str)) else f"a {type(value).__name__}"
 
 
-# --- loops -------------------------------------------------------------------------------------------------------------------------
+# --- loops ----------------------------------------------------------------------------------------------------------------------
 
 
 def record_loop(
@@ -325,6 +326,11 @@ class _Carried:
             self.form = "int" if isinstance(init, (int, SymInt)) else "fixed"
         self.input: Value | None = None
         self.inner: Any = None  # what the body sees
+
+    def prepare(self) -> None:
+        """Zeros for a variable that has no value at first, made outside of the body."""
+        if isinstance(self.init, Undefined) and self.form != "fixed":
+            self.init = zeros(self.spec.shape, dtype=self.spec.dtype)
 
     def enter(self, recorder: Recorder, frame: Frame) -> Any:
         """The value in the body, at the start of a round."""
@@ -383,11 +389,11 @@ class _Carried:
         if isinstance(self.init, Undefined) and not isinstance(found, Undefined):
             if isinstance(found, Tensor):
                 shape = tuple(0 if isinstance(n, SymInt) and n.hint is None else n for n in found._a.shape)
-                self.init = zeros(shape, dtype=found.dtype)
-                self.form, self.spec = "tensor", Spec(tuple(self.init._a.shape), found.dtype)
+                self.form, self.spec = "tensor", Spec(shape, found.dtype)
                 return True
             if isinstance(found, Number):
-                self.__init__(self.name, 0 if isinstance(found, (SymInt, SymBool, SymFloat)) else type(found)(0), self.slot)  # type: ignore[misc]
+                target = _number_dtype(found)
+                self.form, self.spec = "int" if target is dtypes.int64 else "tensor", Spec((), target)
                 return True
         if found is not self.inner and not _equal(found, self.inner):
             self._refuse(recorder, found)
@@ -442,6 +448,8 @@ class _Rounds:
         recorder = self.recorder
         outer_limit = None if self.limit is None else _as_tensor(recorder, self.limit, dtypes.int64)
         while True:
+            for c in self.carried:
+                c.prepare()
             restore = recorder.snapshot()
             frame = Frame(self.kind)
             if self._round(frame):
@@ -573,7 +581,7 @@ class _Rounds:
         return sizes.size_max(self.length, 0)
 
 
-# --- running recorded control flow -------------------------------------------------------------------------------------------------
+# --- running recorded control flow ----------------------------------------------------------------------------------------------
 
 
 def run_control(node: Node, env: dict[Value, Tensor], bindings: dict[Symbol, Any], device: Any) -> list[Tensor]:

@@ -184,6 +184,7 @@ class AttributeSlot:
     def __init__(self, module: Any, name: str) -> None:
         self.module, self.name = module, name
         self.before = self.read()
+        self.source = _user_source()
 
     @property
     def changed(self) -> bool:
@@ -298,8 +299,8 @@ class Recorder:
         producer = value.producer
         made = f", made at {producer.source}" if producer is not None and producer.source else ""
         self.fail(
-            f"a tensor of a branch or loop body ({value!r}{made}) is used after it. The function given to cond, while_loop or scan "
-            "must return it; it cannot be handed out through a variable, list or attribute"
+            f"a tensor of a branch or loop body ({value!r}{made}) is used after it. The function given to cond, while_loop or "
+            "scan must return it; it cannot be handed out through a variable, list or attribute"
         )
 
     def new_value(self, name: str, spec: Spec) -> Value:
@@ -356,13 +357,15 @@ class Recorder:
                 self.fail(
                     f"the program sets {place} to a tensor ({now.dtype.name}{list(now._a.shape)}), which would be lost: the "
                     "attribute held no tensor when the recording began. Return the tensor instead, or, if it is state, give it a "
-                    "first value of its shape with register_buffer before recording"
+                    "first value of its shape with register_buffer before recording",
+                    slot.source,
                 )
             if now.dtype is not before.dtype or not sizes.same(tuple(now._a.shape), tuple(before._a.shape)):
                 self.fail(
                     f"the program sets {place} from {before.dtype.name}{list(before._a.shape)} to "
                     f"{now.dtype.name}{list(now._a.shape)}; state keeps its dtype and shape. Give it a first value of that type, "
-                    "or pass it in and return it"
+                    "or pass it in and return it",
+                    slot.source,
                 )
             owner = (slot.module, slot.name)
             self.graph.states.append(State(self.capture(before).value, self.value_of(now), before, "data", owner))
@@ -513,16 +516,16 @@ class Recorder:
             return None
         if any(assumption.hint is False for assumption in self._assumptions):
             self.fail(
-                f"the program decides on {condition.describe()} in a branch that the example inputs do not take, so the recording "
-                "does not know which way to go. Decide on it with fz.cond or in a scripted function, or record with inputs of "
-                "other sizes"
+                f"the program decides on {condition.describe()} in a branch that the example inputs do not take, so the "
+                "recording does not know which way to go. Decide on it with fz.cond or in a scripted function, or record with "
+                "inputs of other sizes"
             )
         self._root.guards.append(Guard(condition, expected, _user_source()))
         return expected
 
-    def fail(self, message: str) -> NoReturn:
-        """Raise an error with the user's line."""
-        source = _user_source()
+    def fail(self, message: str, source: Source | None = None) -> NoReturn:
+        """Raise an error with the user's line: the present one if not given."""
+        source = source or _user_source()
         place = f"\n  at {source}" + (f": {source.code}" if source and source.code else "") if source else ""
         raise RecordError(message + place)
 

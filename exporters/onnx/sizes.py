@@ -5,7 +5,7 @@ Inside, a size is a tensor of shape [1], so that several join with one `Concat` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -28,51 +28,73 @@ def size(e: Emitter, value: Size) -> ir.Value:
         return e.ints(int(value))
     if value not in e.sizes:
         symbol = value.symbol
-        if symbol is not None:
-            e.sizes[value] = _symbol(e, symbol)
-        elif value in e.known:
+        if symbol is None and value in e.known:
             there, axis = e.known[value]
             e.sizes[value] = e.op("Shape", e.values[there], start=axis, end=axis + 1)
+        elif _of_numbers(e, value):
+            e.sizes[value] = e.op("Reshape", number(e, value), e.ints(1))
+        elif symbol is not None:
+            tensor, axis = _origin(e, symbol)
+            e.sizes[value] = e.op("Shape", tensor, start=axis, end=axis + 1)
         else:
-            e.sizes[value] = _expression(e, value)
+            e.sizes[value] = _expression(e, value, size)
     return e.sizes[value]
 
 
-def _symbol(e: Emitter, symbol: Symbol) -> ir.Value:
+def number(e: Emitter, value: Size) -> ir.Value:
+    """The size as a 0-d int64 tensor."""
+    value = sizes.substitute(value, e.fixed)
+    if not isinstance(value, SymInt):
+        return e.constant(value, INT64)
+    key = ("number", value)
+    if key not in e.sizes:
+        symbol = value.symbol
+        if not _of_numbers(e, value):
+            e.sizes[key] = e.op("Squeeze", size(e, value), e.ints(0))
+        elif symbol is not None:
+            e.sizes[key] = e.cast(_origin(e, symbol)[0], INT64)
+        else:
+            e.sizes[key] = _expression(e, value, number)
+    return e.sizes[key]
+
+
+def _of_numbers(e: Emitter, value: SymInt) -> bool:
+    """Whether the values of tensors take part, and not only their shapes: these are 0-d, so computing with them is too."""
+    return any(symbol in e.origins and e.origins[symbol].axis is None for symbol in value.symbols)
+
+
+def _origin(e: Emitter, symbol: Symbol) -> tuple[ir.Value, int | None]:
     if symbol not in e.origins:
         raise Unsupported(f"the size {symbol.text} comes from nowhere: this is a bug of the recorder")
     value, axis = e.origins[symbol]
-    tensor = e.values[value]
-    if axis is None:
-        return e.op("Reshape", e.cast(tensor, INT64), e.ints(1))
-    return e.op("Shape", tensor, start=axis, end=axis + 1)
+    return e.values[value], axis
 
 
-def _expression(e: Emitter, value: SymInt) -> ir.Value:
+def _expression(e: Emitter, value: SymInt, form: Callable[[Emitter, Size], ir.Value]) -> ir.Value:
     total: ir.Value | None = None
     # positive terms first, so that what can be a subtraction becomes one
     for monomial, coefficient in sorted(value.terms, key=lambda term: term[1] < 0):
         product: ir.Value | None = None
         for atom, power in monomial:
-            factor = _atom(e, atom)
+            factor = _atom(e, atom, form)
             for _ in range(power):
                 product = factor if product is None else e.op("Mul", product, factor)
         amount = abs(coefficient) if total is not None else coefficient
         if product is None:
-            product = e.ints(amount)
+            product = form(e, amount)
         elif amount != 1:
-            product = e.op("Mul", product, e.ints(amount))
+            product = e.op("Mul", product, form(e, amount))
         total = product if total is None else e.op("Add" if coefficient > 0 else "Sub", total, product)
     assert total is not None
     return total
 
 
-def _atom(e: Emitter, atom: Any) -> ir.Value:
+def _atom(e: Emitter, atom: Any, form: Callable[[Emitter, Size], ir.Value]) -> ir.Value:
     if isinstance(atom, Symbol):
-        return size(e, atom.size)
-    args = [size(e, arg) for arg in atom.args]
+        return form(e, atom.size)
+    args = [form(e, arg) for arg in atom.args]
     if atom.function == "relu":
-        return e.op("Max", args[0], e.ints(0))
+        return e.op("Max", args[0], form(e, 0))
     if atom.function == "mod":
         return e.op("Mod", *args)  # the sign of the divisor, as in Python
     dividend, divisor = atom.args
@@ -88,7 +110,7 @@ def scalar(e: Emitter, value: Any, dtype: ir.DataType) -> ir.Value:
     if isinstance(value, SymBool):
         return e.cast(condition(e, value), dtype)
     if isinstance(value, SymInt):
-        return e.cast(e.op("Squeeze", size(e, value), e.ints(0)), dtype)
+        return e.cast(number(e, value), dtype)
     if isinstance(value, SymFloat):
         return e.cast(_float(e, value), dtype)
     return e.constant(value, dtype)
