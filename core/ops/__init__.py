@@ -9,6 +9,7 @@ from ..table import FUNCTIONS, OPS
 from . import (
     activation,
     arrange,
+    attention,
     conv,
     convert,
     elementwise,
@@ -19,6 +20,7 @@ from . import (
     optim,
     pool,
     random,
+    recurrent,
     reduction,
     shape,
     special,

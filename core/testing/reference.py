@@ -981,3 +981,64 @@ def first_above(edges: Array, points: Array) -> Array:
     for place in np.ndindex(*points.shape):
         found[place] = sum(edge <= points[place] for edge in edges[place[:-1]])
     return found
+
+
+def _attention_rows(
+    q: Array, k: Array, v: Array, mask: Any, keep: Any, is_causal: bool, scale: float | None, enable_gqa: bool
+) -> Iterator[tuple[Any, ...]]:
+    """For every row of every query: its place, the places of its keys and values, its weights before and after `keep`."""
+    heads = [x.shape[:-2] for x in (q, k, v)]
+    share = q.shape[-3] // k.shape[-3] if enable_gqa else 1
+    if enable_gqa:
+        heads = [heads[0], *((*h[:-1], h[-1] * share) for h in heads[1:])]
+    area = (q.shape[-2], k.shape[-2])
+    batch = np.broadcast_shapes(*heads, *(x.shape[:-2] for x in (mask, keep) if x is not None))
+    mask, keep = (None if x is None else np.broadcast_to(x, (*batch, *area)) for x in (mask, keep))
+    scale = q.shape[-1] ** -0.5 if scale is None else scale
+
+    def place_in(x: Array, at: tuple[int, ...]) -> tuple[int, ...]:
+        at = at[len(at) - (x.ndim - 2) :]
+        at = (*at[:-1], at[-1] // share) if share > 1 and x is not q else at
+        return tuple(0 if n == 1 else i for i, n in zip(at, x.shape, strict=False))
+
+    for at in np.ndindex(*batch):
+        in_q, in_k, in_v = (place_in(x, at) for x in (q, k, v))
+        for row in range(area[0]):
+            scores = k[in_k] @ q[in_q][row] * scale
+            if mask is not None:
+                m = mask[at][row]
+                scores = np.where(m, scores, -math.inf) if m.dtype == bool else scores + m
+            if is_causal:
+                scores = np.where(np.arange(area[1]) <= row, scores, -math.inf)
+            raised = np.exp(scores - scores.max(initial=-math.inf)) if (scores > -math.inf).any() else np.zeros(area[1])
+            weights = raised / raised.sum() if raised.any() else raised
+            yield (*at, row), in_q, in_k, in_v, weights, 1.0 if keep is None else keep[at][row], scale
+
+
+@reference
+def scaled_dot_product_attention(q: Array, k: Array, v: Array, mask: Any, keep: Any, **options: Any) -> Array:
+    found = {
+        at: (weights * kept) @ v[in_v] for at, _, _, in_v, weights, kept, _ in _attention_rows(q, k, v, mask, keep, **options)
+    }
+    y = np.zeros((*(n + 1 for n in max(found)), v.shape[-1]))  # the last place of all is the largest in every dimension
+    for at, row in found.items():
+        y[at] = row
+    return y
+
+
+@reference
+def scaled_dot_product_attention_grad(
+    g: Array, y: Array, q: Array, k: Array, v: Array, mask: Any, keep: Any, **options: Any
+) -> tuple[Array, Array, Array]:
+    batch = g.shape[:-2]
+    shared = (*batch[:-1], k.shape[-3]) if options["enable_gqa"] else batch
+    share = batch[-1] // shared[-1]
+    gq, gk, gv = (np.zeros((*b, *x.shape[-2:])) for b, x in zip((batch, shared, shared), (q, k, v), strict=True))
+    for (*at, row), in_q, in_k, in_v, weights, kept, scale in _attention_rows(q, k, v, mask, keep, **options):
+        there = (*at[:-1], at[-1] // share)
+        slope = g[(*at, row)]
+        slopes = weights * (v[in_v] @ slope * kept - slope @ y[(*at, row)]) * scale
+        gq[(*at, row)] = slopes @ k[in_k]
+        gk[there] += np.outer(slopes, q[in_q][row])
+        gv[there] += np.outer(weights * kept, slope)
+    return gq, gk, gv
