@@ -1,0 +1,411 @@
+"""RNN, GRU and LSTM: one product for what the input contributes to all steps, then step by step in memory that stays in the cache.
+
+sigmoid(x) is computed as (1 + tanh(x / 2)) / 2, so all gates of an LSTM go through one call of tanh.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+#: From so many steps on, it pays to transpose the weight for the hidden state once.
+_TRANSPOSE_FROM = 8
+
+
+def _in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel that computes float16 in float32, as the products do anyway."""
+
+    @functools.wraps(kernel)
+    def run(*arrays: Array | None, **attributes: Any) -> Any:
+        first = arrays[0]
+        assert first is not None
+        if first.dtype != np.float16:
+            return kernel(*arrays, **attributes)
+        wide = [a.astype(np.float32) if a is not None and a.dtype == np.float16 else a for a in arrays]
+        return tuple(result.astype(np.float16) for result in kernel(*wide, **attributes))
+
+    return run
+
+
+def _steps(time: int, lengths: Array | None, reverse: bool) -> Iterator[tuple[int, Array | None]]:
+    """Each step in order, with the rows that have ended before it (None: no row has)."""
+    full = time if lengths is None or not len(lengths) else int(lengths.min())
+    for t in reversed(range(time)) if reverse else range(time):
+        yield t, None if t < full or lengths is None else np.flatnonzero(lengths <= t)
+
+
+def _begin(state: Array | None, batch: int, hidden: int, dtype: Any) -> Array:
+    return np.zeros((batch, hidden), dtype) if state is None else state[0].copy()
+
+
+def _contributions(x: Array, weight: Array) -> Array:
+    """x @ weight.T for all steps at once: [time, batch, gates]."""
+    time, batch, features = x.shape
+    return np.matmul(x.reshape(time * batch, features), weight.T).reshape(time, batch, len(weight))
+
+
+def _ready(weight: Array, steps: int) -> Array:
+    return weight.T if steps < _TRANSPOSE_FROM else np.ascontiguousarray(weight.T)
+
+
+def _layer(direction: Callable[..., Any], states: int, *arrays: Array | None, **attributes: Any) -> tuple[Array, ...]:
+    """y and the last states of a layer in one direction or both; `direction` writes y where it is told."""
+    x, weights, begin = arrays[0], arrays[1:5], arrays[5 : 5 + states]
+    lengths, back = arrays[5 + states], arrays[6 + states :]
+    assert x is not None and weights[1] is not None
+    time, batch, _ = x.shape
+    hidden = weights[1].shape[1]
+    directions = 1 if back[0] is None else 2
+    y = np.empty((time, batch, directions * hidden), x.dtype)
+    last: list[tuple[Array, ...]] = []
+    for i, own in enumerate((weights, back)[:directions]):
+        own_begin = [None if s is None else s[i : i + 1] for s in begin]
+        part = y[:, :, i * hidden : (i + 1) * hidden]
+        last.append(direction(part, x, *own, *own_begin, lengths, reverse=bool(i), **attributes))
+    return y, *(np.stack(pair) for pair in zip(*last, strict=True))
+
+
+# ---------------------------------------------------------------------------------------------------------------------- LSTM
+
+
+def _lstm_direction(
+    y: Array,
+    x: Array,
+    w_ih: Array,
+    w_hh: Array,
+    b_ih: Array | None,
+    b_hh: Array | None,
+    h0: Array | None,
+    c0: Array | None,
+    lengths: Array | None,
+    *,
+    reverse: bool,
+    keep: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array]:
+    """Fill y, and `keep` with the gates and cells of every step; the last h and c."""
+    time, batch, hidden = y.shape
+    kept_gates, kept_cells = keep or (None, None)
+    z = _contributions(x, w_ih)
+    weight = _ready(w_hh, time)
+    bias = None if b_ih is None or b_hh is None else b_ih + b_hh
+    half = np.full(4 * hidden, 0.5, y.dtype)  # what makes sigmoids of tanh; the third gate is a tanh
+    rest = half.copy()
+    half[2 * hidden : 3 * hidden], rest[2 * hidden : 3 * hidden] = 1, 0
+    h, c = _begin(h0, batch, hidden, y.dtype), _begin(c0, batch, hidden, y.dtype)
+    work, part = np.empty_like(z[0]) if time else z, np.empty((batch, hidden), y.dtype)
+    for t, ended in _steps(time, lengths, reverse):
+        if ended is not None:
+            waiting = h[ended], c[ended]
+        np.matmul(h, weight, out=work)
+        np.add(work, z[t], out=work)
+        if bias is not None:
+            np.add(work, bias, out=work)
+        np.multiply(work, half, out=work)
+        np.tanh(work, out=work)
+        gates = work if kept_gates is None else kept_gates[t]
+        np.multiply(work, half, out=gates)
+        np.add(gates, rest, out=gates)
+        i, f, g, o = (gates[:, k * hidden : (k + 1) * hidden] for k in range(4))
+        before, c = c, c if kept_cells is None else kept_cells[t]
+        np.multiply(before, f, out=c)
+        np.multiply(i, g, out=part)
+        np.add(c, part, out=c)
+        h = y[t]
+        np.tanh(c, out=h)
+        np.multiply(h, o, out=h)
+        if ended is not None:
+            h = h.copy()
+            y[t, ended] = gates[ended] = 0
+            h[ended], c[ended] = waiting
+    return h, c
+
+
+@_in_float32
+def lstm(*arrays: Array | None) -> tuple[Array, ...]:
+    return _layer(_lstm_direction, 2, *arrays)
+
+
+@_in_float32
+def lstm_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
+    time, batch, _ = x.shape
+    hidden = w_hh.shape[1]
+    y, cells = np.empty((2, time, batch, hidden), x.dtype)
+    gates = np.empty((time, batch, 4 * hidden), x.dtype)
+    h, c = _lstm_direction(y, x, w_ih, w_hh, *others, reverse=reverse, keep=(gates, cells))
+    return y, h[None].copy(), c[None].copy(), gates, cells
+
+
+@_in_float32
+def lstm_train_grad(
+    gates: Array,
+    cells: Array,
+    before: Array,
+    w_hh: Array,
+    lengths: Array | None = None,
+    gy: Array | None = None,
+    gh: Array | None = None,
+    gc: Array | None = None,
+    ggates: Array | None = None,
+    gcells: Array | None = None,
+    *,
+    reverse: bool,
+) -> tuple[Array, ...]:
+    time, batch, hidden = cells.shape
+    d = np.empty(gates.shape, gates.dtype)
+    dh, dc = _begin(gh, batch, hidden, gates.dtype), _begin(gc, batch, hidden, gates.dtype)
+    cell, part, slopes = np.empty_like(dh), np.empty_like(dh), np.empty((batch, 4 * hidden), gates.dtype)
+    slope_g = slopes[:, 2 * hidden : 3 * hidden]
+    for t, ended in _steps(time, lengths, not reverse):
+        if gcells is not None:
+            np.add(dc, gcells[t], out=dc)
+        if ended is not None:
+            waiting = dh[ended], dc[ended]
+        if gy is not None:
+            np.add(dh, gy[t], out=dh)
+        here = d[t]
+        i, f, g, o = (gates[t, :, k * hidden : (k + 1) * hidden] for k in range(4))
+        di, df, dg, do = (here[:, k * hidden : (k + 1) * hidden] for k in range(4))
+        np.tanh(cells[t], out=cell)
+        np.multiply(dh, cell, out=do)
+        np.multiply(dh, o, out=part)
+        np.add(dc, part, out=dc)
+        np.multiply(do, o, out=part)
+        np.multiply(part, cell, out=part)
+        np.subtract(dc, part, out=dc)  # dc + dh o (1 - tanh(c)^2)
+        np.multiply(dc, g, out=di)
+        np.multiply(dc, before[t], out=df)
+        np.multiply(dc, i, out=dg)
+        np.multiply(dc, f, out=dc)
+        if ggates is not None:
+            np.add(here, ggates[t], out=here)
+        np.multiply(gates[t], gates[t], out=slopes)
+        np.subtract(1, slope_g, out=part)
+        np.subtract(gates[t], slopes, out=slopes)  # s (1 - s), and of tanh 1 - g^2
+        slope_g[...] = part
+        np.multiply(here, slopes, out=here)
+        np.matmul(here, w_hh, out=dh)
+        if ended is not None:
+            here[ended] = 0
+            dh[ended], dc[ended] = waiting
+    return d, dh[None], dc[None]
+
+
+# ----------------------------------------------------------------------------------------------------------------------- GRU
+
+
+def _sigmoid(x: Array) -> None:
+    """In place."""
+    np.multiply(x, 0.5, out=x)
+    np.tanh(x, out=x)
+    np.multiply(x, 0.5, out=x)
+    np.add(x, 0.5, out=x)
+
+
+def _gru_direction(
+    y: Array,
+    x: Array,
+    w_ih: Array,
+    w_hh: Array,
+    b_ih: Array | None,
+    b_hh: Array | None,
+    h0: Array | None,
+    lengths: Array | None,
+    *,
+    reverse: bool,
+    keep: Array | None = None,
+) -> tuple[Array]:
+    """Fill y, and `keep` with the gates of every step and what h contributes to the last; the last h."""
+    time, batch, hidden = y.shape
+    z = _contributions(x, w_ih)
+    weight = _ready(w_hh, time)
+    h = _begin(h0, batch, hidden, y.dtype)
+    work, part = np.empty((batch, 3 * hidden), y.dtype), np.empty_like(h)
+    own = np.empty((batch, 4 * hidden), y.dtype)
+    for t, ended in _steps(time, lengths, reverse):
+        gates = own if keep is None else keep[t]
+        np.matmul(h, weight, out=work)
+        if b_hh is not None:
+            np.add(work, b_hh, out=work)
+        if b_ih is not None:
+            np.add(z[t], b_ih, out=z[t])
+        both = gates[:, : 2 * hidden]
+        np.add(work[:, : 2 * hidden], z[t, :, : 2 * hidden], out=both)
+        _sigmoid(both)
+        r, u, n, hn = (gates[:, k * hidden : (k + 1) * hidden] for k in range(4))
+        hn[...] = work[:, 2 * hidden :]
+        np.multiply(r, hn, out=n)
+        np.add(n, z[t, :, 2 * hidden :], out=n)
+        np.tanh(n, out=n)
+        np.subtract(h, n, out=part)
+        np.multiply(part, u, out=part)
+        before, h = h, y[t]
+        np.add(n, part, out=h)
+        if ended is not None:
+            h = h.copy()
+            y[t, ended] = gates[ended] = 0
+            h[ended] = before[ended]
+    return (h,)
+
+
+@_in_float32
+def gru(*arrays: Array | None) -> tuple[Array, ...]:
+    return _layer(_gru_direction, 1, *arrays)
+
+
+@_in_float32
+def gru_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
+    time, batch, _ = x.shape
+    hidden = w_hh.shape[1]
+    y, gates = np.empty((time, batch, hidden), x.dtype), np.empty((time, batch, 4 * hidden), x.dtype)
+    (h,) = _gru_direction(y, x, w_ih, w_hh, *others, reverse=reverse, keep=gates)
+    return y, h[None].copy(), gates
+
+
+@_in_float32
+def gru_train_grad(
+    gates: Array,
+    before: Array,
+    w_hh: Array,
+    lengths: Array | None = None,
+    gy: Array | None = None,
+    gh: Array | None = None,
+    ggates: Array | None = None,
+    *,
+    reverse: bool,
+) -> tuple[Array, ...]:
+    time, batch, hidden = before.shape
+    d_input, d_hidden = np.empty((2, time, batch, 3 * hidden), gates.dtype)
+    dh = _begin(gh, batch, hidden, gates.dtype)
+    part, later = np.empty_like(dh), np.empty_like(dh)
+    slopes = np.empty((batch, 2 * hidden), gates.dtype)
+    for t, ended in _steps(time, lengths, not reverse):
+        if ended is not None:
+            waiting = dh[ended]
+        if gy is not None:
+            np.add(dh, gy[t], out=dh)
+        r, u, n, hn = (gates[t, :, k * hidden : (k + 1) * hidden] for k in range(4))
+        dr, du, dn = (d_input[t, :, k * hidden : (k + 1) * hidden] for k in range(3))
+        np.multiply(dh, u, out=later)
+        np.subtract(dh, later, out=dn)
+        np.subtract(before[t], n, out=du)
+        np.multiply(du, dh, out=du)
+        if ggates is not None:
+            np.add(dn, ggates[t, :, 2 * hidden : 3 * hidden], out=dn)
+            np.add(du, ggates[t, :, hidden : 2 * hidden], out=du)
+        np.multiply(n, n, out=part)
+        np.subtract(1, part, out=part)
+        np.multiply(dn, part, out=dn)
+        np.multiply(dn, hn, out=dr)
+        if ggates is not None:
+            np.add(dr, ggates[t, :, :hidden], out=dr)
+        both, sigmoids = d_input[t, :, : 2 * hidden], gates[t, :, : 2 * hidden]
+        np.multiply(sigmoids, sigmoids, out=slopes)
+        np.subtract(sigmoids, slopes, out=slopes)
+        np.multiply(both, slopes, out=both)
+        d_hidden[t, :, : 2 * hidden] = both
+        dhn = d_hidden[t, :, 2 * hidden :]
+        np.multiply(dn, r, out=dhn)
+        if ggates is not None:
+            np.add(dhn, ggates[t, :, 3 * hidden :], out=dhn)
+        np.matmul(d_hidden[t], w_hh, out=dh)
+        np.add(dh, later, out=dh)
+        if ended is not None:
+            d_input[t, ended] = d_hidden[t, ended] = 0
+            dh[ended] = waiting
+    return d_input, d_hidden, dh[None]
+
+
+# ----------------------------------------------------------------------------------------------------------------------- RNN
+
+
+def _rnn_direction(
+    y: Array,
+    x: Array,
+    w_ih: Array,
+    w_hh: Array,
+    b_ih: Array | None,
+    b_hh: Array | None,
+    h0: Array | None,
+    lengths: Array | None,
+    *,
+    reverse: bool,
+    nonlinearity: str,
+) -> tuple[Array]:
+    """Fill y; the last h."""
+    time, batch, hidden = y.shape
+    z = _contributions(x, w_ih)
+    weight = _ready(w_hh, time)
+    bias = None if b_ih is None or b_hh is None else b_ih + b_hh
+    h = _begin(h0, batch, hidden, y.dtype)
+    work = np.empty_like(h)
+    for t, ended in _steps(time, lengths, reverse):
+        np.matmul(h, weight, out=work)
+        np.add(work, z[t], out=work)
+        if bias is not None:
+            np.add(work, bias, out=work)
+        before, h = h, y[t]
+        if nonlinearity == "tanh":
+            np.tanh(work, out=h)
+        else:
+            np.maximum(work, 0, out=h)
+        if ended is not None:
+            h = h.copy()
+            y[t, ended] = 0
+            h[ended] = before[ended]
+    return (h,)
+
+
+@_in_float32
+def rnn(*arrays: Array | None, nonlinearity: str) -> tuple[Array, ...]:
+    return _layer(_rnn_direction, 1, *arrays, nonlinearity=nonlinearity)
+
+
+@_in_float32
+def rnn_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, nonlinearity: str, reverse: bool) -> tuple[Array, ...]:
+    y = np.empty((*x.shape[:2], w_hh.shape[1]), x.dtype)
+    (h,) = _rnn_direction(y, x, w_ih, w_hh, *others, reverse=reverse, nonlinearity=nonlinearity)
+    return y, h[None].copy()
+
+
+@_in_float32
+def rnn_train_grad(
+    y: Array,
+    w_hh: Array,
+    lengths: Array | None = None,
+    gy: Array | None = None,
+    gh: Array | None = None,
+    *,
+    nonlinearity: str,
+    reverse: bool,
+) -> tuple[Array, ...]:
+    time, batch, hidden = y.shape
+    d = np.empty(y.shape, y.dtype)
+    dh = _begin(gh, batch, hidden, y.dtype)
+    slope = np.empty_like(dh)
+    for t, ended in _steps(time, lengths, not reverse):
+        if ended is not None:
+            waiting = dh[ended]
+        if gy is not None:
+            np.add(dh, gy[t], out=dh)
+        if nonlinearity == "tanh":
+            np.multiply(y[t], y[t], out=slope)
+            np.subtract(1, slope, out=slope)
+            np.multiply(dh, slope, out=d[t])
+        else:
+            np.multiply(dh, y[t] > 0, out=d[t])
+        np.matmul(d[t], w_hh, out=dh)
+        if ended is not None:
+            d[t, ended] = 0
+            dh[ended] = waiting
+    return d, dh[None]
+
+
+KERNELS: dict[str, Callable[..., Any]] = {
+    kernel.__name__: kernel
+    for kernel in (lstm, lstm_train, lstm_train_grad, gru, gru_train, gru_train_grad, rnn, rnn_train, rnn_train_grad)
+}
