@@ -1,4 +1,4 @@
-"""RNN, GRU and LSTM: one product for what the input contributes to all steps, then step by step in memory that stays in the cache.
+"""RNN, GRU and LSTM: one product for what the input contributes to all steps, then step by step in memory that stays cached.
 
 sigmoid(x) is computed as (1 + tanh(x / 2)) / 2, so all gates of an LSTM go through one call of tanh.
 """

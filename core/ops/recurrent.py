@@ -49,6 +49,26 @@ def _check_layer(name: str, gates: int, directions: int, x: Spec, weights: Seque
     return time, batch, hidden
 
 
+def _check_backward(
+    name: str, count: int, gates: Spec | None, w_hh: Spec, lengths: Any, along: Any, states: Any, ggates: Any = None
+) -> Spec:
+    """What h0's gradient is like, once the parts fit together: `along` are [time, batch, hidden], `states` [1, batch, hidden]."""
+    require_ndim(name, w_hh, 2, what="w_hh")
+    hidden = w_hh.shape[1]
+    every = gates or along["y"]
+    require_ndim(name, every, 3, what="gates" if gates else "y")
+    time, batch, _ = every.shape
+    _expect(name, "w_hh", w_hh, count * hidden, hidden)
+    _expect(name, "gates", gates, time, batch, 4 * hidden)
+    _expect(name, "ggates", ggates, time, batch, 4 * hidden)
+    for what, spec in along.items():
+        _expect(name, what, spec, time, batch, hidden)
+    for what, spec in states.items():
+        _expect(name, what, spec, 1, batch, hidden)
+    _expect(name, "lengths", lengths, batch)
+    return Spec((1, batch, hidden), w_hh.dtype)
+
+
 def _valid(lengths: Tensor, time: Any) -> Tensor:
     """Which steps belong to their row: bool [time, batch, 1]."""
     from ..creation import arange
@@ -277,8 +297,9 @@ def lstm_train(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, lengths=No
     return tuple(_through_time(_lstm_cell, x, (w_ih, w_hh, b_ih, b_hh), (h0, c0), lengths, reverse))
 
 
-def _lstm_train_grad_rule(gates, cells, *_, **__):  # type: ignore[no-untyped-def]
-    state = Spec((1, *cells.shape[1:]), gates.dtype)
+def _lstm_train_grad_rule(gates, cells, before, w_hh, lengths, gy, gh, gc, ggates, gcells, *, reverse):  # type: ignore[no-untyped-def]
+    shapes = {"cells": cells, "before": before, "gy": gy, "gcells": gcells}
+    state = _check_backward("lstm_train_grad", 4, gates, w_hh, lengths, shapes, {"gh": gh, "gc": gc}, ggates)
     return Spec(gates.shape, gates.dtype), state, state
 
 
@@ -415,10 +436,10 @@ def gru_train(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, lengths=None, /, *, 
     return tuple(_through_time(_gru_cell, x, (w_ih, w_hh, b_ih, b_hh), (h0,), lengths, reverse))
 
 
-def _gru_train_grad_rule(gates, before, w_hh, *_, **__):  # type: ignore[no-untyped-def]
-    time, batch, hidden = before.shape
-    inner = Spec((time, batch, 3 * hidden), gates.dtype)
-    return inner, inner, Spec((1, batch, hidden), gates.dtype)
+def _gru_train_grad_rule(gates, before, w_hh, lengths, gy, gh, ggates, *, reverse):  # type: ignore[no-untyped-def]
+    state = _check_backward("gru_train_grad", 3, gates, w_hh, lengths, {"before": before, "gy": gy}, {"gh": gh}, ggates)
+    inner = Spec((*gates.shape[:2], w_hh.shape[0]), gates.dtype)
+    return inner, inner, state
 
 
 @op(
@@ -555,8 +576,9 @@ def rnn_train(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, lengths=None, /, *, 
     return tuple(_through_time(_rnn_cell(nonlinearity), x, (w_ih, w_hh, b_ih, b_hh), (h0,), lengths, reverse))
 
 
-def _rnn_train_grad_rule(y, *_, **__):  # type: ignore[no-untyped-def]
-    return Spec(y.shape, y.dtype), Spec((1, *y.shape[1:]), y.dtype)
+def _rnn_train_grad_rule(y, w_hh, lengths, gy, gh, *, nonlinearity, reverse):  # type: ignore[no-untyped-def]
+    state = _check_backward("rnn_train_grad", 1, None, w_hh, lengths, {"y": y, "gy": gy}, {"gh": gh})
+    return Spec(y.shape, y.dtype), state
 
 
 @op(

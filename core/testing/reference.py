@@ -1042,3 +1042,172 @@ def scaled_dot_product_attention_grad(
         gk[there] += np.outer(slopes, q[in_q][row])
         gv[there] += np.outer(weights * kept, slope)
     return gq, gk, gv
+
+
+# --- recurrent: row by row of the batch, each to its own end --------------------------------------------------------------------
+
+
+def _sigmoid(z: Array) -> Array:
+    return 1 / (1 + np.exp(-z))
+
+
+def _walk(x: Array, lengths: Array | None, reverse: bool) -> Iterator[tuple[int, range]]:
+    """For every row of the batch [time, batch, ...]: its position, and its steps in the order they are taken."""
+    for row in range(x.shape[1]):
+        steps = range(x.shape[0] if lengths is None else int(lengths[row]))
+        yield row, steps[::-1] if reverse else steps
+
+
+def _or_zeros(state: Array | None, batch: int, hidden: int) -> Array:
+    return np.zeros((batch, hidden)) if state is None else state[0].copy()
+
+
+def _times(weight: Array, x: Array, bias: Array | None) -> Array:
+    return weight @ x + (0 if bias is None else bias)
+
+
+def _in_both_directions(train: Callable[..., Any], x: Array, *others: Any, states: int, **attributes: Any) -> tuple[Array, ...]:
+    """A layer by its reference for one direction."""
+    weights, begin, lengths, back = others[:4], others[4 : 4 + states], others[4 + states], others[5 + states :]
+    parts = []
+    for i, own in enumerate((weights, back)):
+        if own[0] is not None:
+            own_begin = [None if s is None else s[i : i + 1] for s in begin]
+            parts.append(train(x, *own, *own_begin, lengths, reverse=bool(i), **attributes))
+    return tuple(np.concatenate([p[k] for p in parts], axis=0 if k else 2) for k in range(1 + states))
+
+
+@reference
+def lstm(x: Array, *others: Any) -> tuple[Array, ...]:
+    return _in_both_directions(lstm_train, x, *others, states=2)
+
+
+@reference
+def lstm_train(
+    x: Array, w_ih: Array, w_hh: Array, b_ih: Any, b_hh: Any, h0: Any, c0: Any, lengths: Any, reverse: bool
+) -> tuple[Array, ...]:
+    (time, batch, _), hidden = x.shape, w_hh.shape[1]
+    h, c = _or_zeros(h0, batch, hidden), _or_zeros(c0, batch, hidden)
+    y, gates = np.zeros((time, batch, hidden)), np.zeros((time, batch, 4 * hidden))
+    cells = np.broadcast_to(c, y.shape).copy()  # before its first step a row has what it begins with
+    for row, steps in _walk(x, lengths, reverse):
+        for t in steps:
+            z = _times(w_ih, x[t, row], b_ih) + _times(w_hh, h[row], b_hh)
+            i, f, g, o = (np.tanh(part) if k == 2 else _sigmoid(part) for k, part in enumerate(np.split(z, 4)))
+            c[row] = f * c[row] + i * g
+            h[row] = y[t, row] = o * np.tanh(c[row])
+            gates[t, row] = np.concatenate([i, f, g, o])
+            cells[t, row] = c[row]
+        if not reverse:
+            cells[len(steps) :, row] = c[row]
+    return y, h[None], c[None], gates, cells
+
+
+@reference
+def lstm_train_grad(
+    gates: Array,
+    cells: Array,
+    before: Array,
+    w_hh: Array,
+    lengths: Any,
+    gy: Any,
+    gh: Any,
+    gc: Any,
+    ggates: Any,
+    gcells: Any,
+    reverse: bool,
+) -> tuple[Array, ...]:
+    time, batch, hidden = cells.shape
+    d, dh, dc = np.zeros(gates.shape), _or_zeros(gh, batch, hidden), _or_zeros(gc, batch, hidden)
+    for row, steps in _walk(cells, lengths, not reverse):
+        beyond = [] if gcells is None else [gcells[t, row] for t in range(time) if t not in steps]
+        if not reverse:  # cells behind the end are the last one once more
+            dc[row] += sum(beyond)
+        for t in steps:
+            i, f, g, o = np.split(gates[t, row], 4)
+            dh[row] += 0 if gy is None else gy[t, row]
+            dc[row] += 0 if gcells is None else gcells[t, row]
+            dc[row] += dh[row] * o * (1 - np.tanh(cells[t, row]) ** 2)
+            parts = [dc[row] * g, dc[row] * before[t, row], dc[row] * i, dh[row] * np.tanh(cells[t, row])]
+            extra = np.zeros(4 * hidden) if ggates is None else ggates[t, row]
+            slopes = np.concatenate([i * (1 - i), f * (1 - f), 1 - g**2, o * (1 - o)])
+            d[t, row] = (np.concatenate(parts) + extra) * slopes
+            dc[row] *= f
+            dh[row] = w_hh.T @ d[t, row]
+        if reverse:  # and before the beginning they are the first one
+            dc[row] += sum(beyond)
+    return d, dh[None], dc[None]
+
+
+@reference
+def gru(x: Array, *others: Any) -> tuple[Array, ...]:
+    return _in_both_directions(gru_train, x, *others, states=1)
+
+
+@reference
+def gru_train(
+    x: Array, w_ih: Array, w_hh: Array, b_ih: Any, b_hh: Any, h0: Any, lengths: Any, reverse: bool
+) -> tuple[Array, ...]:
+    (time, batch, _), hidden = x.shape, w_hh.shape[1]
+    h, y, gates = _or_zeros(h0, batch, hidden), np.zeros((time, batch, hidden)), np.zeros((time, batch, 4 * hidden))
+    for row, steps in _walk(x, lengths, reverse):
+        for t in steps:
+            r, u, n = np.split(_times(w_ih, x[t, row], b_ih), 3)
+            hr, hu, hn = np.split(_times(w_hh, h[row], b_hh), 3)
+            r, u = _sigmoid(r + hr), _sigmoid(u + hu)
+            n = np.tanh(n + r * hn)
+            h[row] = y[t, row] = (1 - u) * n + u * h[row]
+            gates[t, row] = np.concatenate([r, u, n, hn])
+    return y, h[None], gates
+
+
+@reference
+def gru_train_grad(
+    gates: Array, before: Array, w_hh: Array, lengths: Any, gy: Any, gh: Any, ggates: Any, reverse: bool
+) -> tuple[Array, ...]:
+    time, batch, hidden = before.shape
+    d_input, d_hidden = np.zeros((2, time, batch, 3 * hidden))
+    dh = _or_zeros(gh, batch, hidden)
+    for row, steps in _walk(before, lengths, not reverse):
+        for t in steps:
+            r, u, n, hn = np.split(gates[t, row], 4)
+            extra = np.split(np.zeros(4 * hidden) if ggates is None else ggates[t, row], 4)
+            dh[row] += 0 if gy is None else gy[t, row]
+            dn = (dh[row] * (1 - u) + extra[2]) * (1 - n**2)
+            du = (dh[row] * (before[t, row] - n) + extra[1]) * u * (1 - u)
+            dr = (dn * hn + extra[0]) * r * (1 - r)
+            d_input[t, row] = np.concatenate([dr, du, dn])
+            d_hidden[t, row] = np.concatenate([dr, du, dn * r + extra[3]])
+            dh[row] = dh[row] * u + w_hh.T @ d_hidden[t, row]
+    return d_input, d_hidden, dh[None]
+
+
+@reference
+def rnn(x: Array, *others: Any, nonlinearity: str) -> tuple[Array, ...]:
+    return _in_both_directions(rnn_train, x, *others, states=1, nonlinearity=nonlinearity)
+
+
+@reference
+def rnn_train(
+    x: Array, w_ih: Array, w_hh: Array, b_ih: Any, b_hh: Any, h0: Any, lengths: Any, nonlinearity: str, reverse: bool
+) -> tuple[Array, ...]:
+    (time, batch, _), hidden = x.shape, w_hh.shape[1]
+    h, y = _or_zeros(h0, batch, hidden), np.zeros((time, batch, hidden))
+    for row, steps in _walk(x, lengths, reverse):
+        for t in steps:
+            z = _times(w_ih, x[t, row], b_ih) + _times(w_hh, h[row], b_hh)
+            h[row] = y[t, row] = np.tanh(z) if nonlinearity == "tanh" else np.maximum(z, 0)
+    return y, h[None]
+
+
+@reference
+def rnn_train_grad(
+    y: Array, w_hh: Array, lengths: Any, gy: Any, gh: Any, nonlinearity: str, reverse: bool
+) -> tuple[Array, Array]:
+    d, dh = np.zeros(y.shape), _or_zeros(gh, *y.shape[1:])
+    for row, steps in _walk(y, lengths, not reverse):
+        for t in steps:
+            dh[row] += 0 if gy is None else gy[t, row]
+            d[t, row] = dh[row] * (1 - y[t, row] ** 2 if nonlinearity == "tanh" else y[t, row] > 0)
+            dh[row] = w_hh.T @ d[t, row]
+    return d, dh[None]
