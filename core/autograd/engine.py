@@ -106,6 +106,13 @@ def grad(
     return tuple(results)
 
 
+def gradients_since(
+    since: int, outputs: Sequence[Tensor], grad_outputs: Sequence[Tensor], targets: Sequence[Tensor], create_graph: bool
+) -> list[Tensor | None]:
+    """As `grad`, through the operations newer than the tape's number `since` only: what is older counts as given."""
+    return _run("grad", list(outputs), list(grad_outputs), True, create_graph, list(targets), since)
+
+
 def _text(t: Tensor) -> str:
     from ..dispatch import describe
 
@@ -113,7 +120,13 @@ def _text(t: Tensor) -> str:
 
 
 def _run(
-    caller: str, roots: list[Tensor], given: list[Any], retain_graph: bool, create_graph: bool, targets: list[Tensor] | None
+    caller: str,
+    roots: list[Tensor],
+    given: list[Any],
+    retain_graph: bool,
+    create_graph: bool,
+    targets: list[Tensor] | None,
+    since: int = -1,
 ) -> list[Tensor | None]:
     grads: dict[Any, Any] = {}
     leaves: dict[Any, bool] = {}  # leaf -> whether its gradient is a fresh tensor that only the engine knows
@@ -126,11 +139,10 @@ def _run(
             grads[edge] = g if edge not in grads else grads[edge] + g
             leaves.setdefault(edge, False)
         order = _reachable([root._node for root in roots if root._node is not None])
-        wanted: dict[Any, int] = {}
+        wanted: set[Any] = set()
         if targets is not None:
-            for position, t in enumerate(targets):
-                wanted.setdefault(t._node or t, position)
-            order = _leading_to(order, wanted)
+            wanted.update(t._node or t for t in targets)
+            order = _leading_to([node for node in order if node.order > since], wanted)
         found: dict[Any, Any] = {}
         for node in order:
             g = grads.pop(node, None)
@@ -169,8 +181,9 @@ def _run(
             return []
         results = []
         for t in targets:
-            g = found.get(t._node) if t._node is not None else grads.get(t)
-            if g is not None and t._node is None and t._hooks:
+            edge = t._node or t
+            g = found[edge] if edge in found else grads.get(edge)
+            if g is not None and t._node is None and t._hooks and since < 0:
                 g = _call_hooks(t._hooks.values(), g)
             results.append(g)
         return results
@@ -269,7 +282,7 @@ def _reachable(starts: list[Any]) -> list[Any]:
     return sorted(seen, key=_by_order, reverse=True)
 
 
-def _leading_to(order: list[Any], wanted: dict[Any, int]) -> list[Any]:
+def _leading_to(order: list[Any], wanted: set[Any]) -> list[Any]:
     """Of the nodes, those from which a wanted node or leaf can be reached."""
     useful: set[Any] = set()
     for node in reversed(order):

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import AutogradError
 
-_next_order = itertools.count().__next__
+next_order = itertools.count().__next__
 
 
 class Node:
@@ -53,7 +53,7 @@ class Node:
         self.attrs = attrs
         self.shape = shape
         self.dtype = dtype
-        self.order = _next_order()
+        self.order = next_order()
         self.hooks = None
 
     @property

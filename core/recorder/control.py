@@ -12,13 +12,15 @@ that change become unknown, and what it writes into from outside is carried too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, final
 
 from .. import dtypes
-from ..autograd.modes import no_grad
+from ..autograd.modes import STATE, no_grad
+from ..autograd.node import next_order
 from ..control import Undefined, cond, loop, scan
-from ..creation import full, zeros
+from ..creation import full, zeros, zeros_like
 from ..dispatch import run
 from ..dtypes import dtype
 from ..errors import ArgumentError, ShapeError
@@ -26,6 +28,7 @@ from ..pytree import Tree, flatten, leaf_names, unflatten
 from ..table import OPS, Spec
 from ..tensor import Tensor, wrap
 from . import sizes
+from .control_grad import attach, cond_backward, outer_edges, refuse_backward, rounds_backward, tracked
 from .graph import Graph, Node, Origin, Value
 from .sizes import Symbol, SymBool, SymFloat, SymInt, same, unbacked
 from .trace import Frame, Recorder, Slot, TracedArray, run_nodes, size_of
@@ -113,26 +116,79 @@ def record_cond(
         return true_fn(*operands) if known else false_fn(*operands)
     facts = ([pred], [~pred]) if isinstance(pred, SymBool) else ([], [])
     flag = _as_flag(recorder, pred)
+    since = next_order()
     yes = _record_branch(recorder, "then", true_fn, operands, facts[0])
     no = _record_branch(recorder, "else", false_fn, operands, facts[1])
     if str(yes.tree) != str(no.tree):
         recorder.fail(f"cond: one branch gives {yes.tree} and the other {no.tree}; both must give the same number of results")
     labels = _labels(yes.tree, names, "result")
-    pairs = list(zip(labels, yes.leaves, no.leaves, strict=True))
+    pairs: list[tuple[str, Any, Any]] = list(zip(labels, yes.leaves, no.leaves, strict=True))
     slots = {**{k: s for k, (s, _) in yes.written.items()}, **{k: s for k, (s, _) in no.written.items()}}
     for key, slot in slots.items():
         before = slot.read()
         sides = [branch.written[key][1] if key in branch.written else before for branch in (yes, no)]
-        pairs.append((_slot_name(recorder, slot), *sides))
+        pairs.append((_slot_name(recorder, slot), sides[0], sides[1]))
     merge = _Merge(recorder, yes.frame, no.frame)
     results = [merge.leaf(*pair) for pair in pairs]
     made = merge.node(flag)
+    given = [result(made) for result in results]
+    if STATE.grad:
+        _track_cond(recorder, flag, since, (yes, no), (true_fn, false_fn), operands, pairs, given, list(slots.values()))
     recorder.leave(yes.frame)
     recorder.leave(no.frame)
-    given = [result(made) for result in results]
     for slot, new in zip(slots.values(), given[len(labels) :], strict=True):
         slot.write(new)
     return unflatten(yes.tree, given[: len(labels)])
+
+
+def _track_cond(
+    recorder: Recorder,
+    flag: Tensor,
+    since: int,
+    branches: Sequence[_Recorded],
+    functions: Sequence[Callable[..., Any]],
+    operands: Any,
+    pairs: Sequence[tuple[str, Any, Any]],
+    results: Sequence[Any],
+    slots: Sequence[Slot],
+) -> None:
+    """Put a recorded `cond` on the tape."""
+    wanted = [
+        i
+        for i, (_, a, b) in enumerate(pairs)
+        if any(isinstance(t, Tensor) and t._rg for t in (a, b))
+        and isinstance(results[i], Tensor)
+        and not (results[i] is a or results[i] is b)
+    ]
+    own = {value for branch in branches for node in branch.frame.graph.nodes for value in node.outputs}
+    edges = outer_edges([t for i in wanted for t in pairs[i][1:]], since, own)
+    if not edges:
+        return
+    before = [slot.read() for slot in slots]
+
+    def again(fn: Callable[..., Any]) -> Callable[[], list[Any]]:
+        def run() -> list[Any]:
+            with _as_before(slots, before):
+                found = [*flatten(fn(*operands))[0], *(slot.read() for slot in slots)]
+            return [found[i] for i in wanted]
+
+        return run
+
+    backward = cond_backward(flag, [again(fn) for fn in functions], edges)
+    attach("cond", [results[i] for i in wanted], edges, backward)
+
+
+@contextmanager
+def _as_before(slots: Sequence[Slot], values: Sequence[Tensor]) -> Iterator[None]:
+    """Let what a branch or body writes into hold earlier values, to run it again; then what it held."""
+    now = [slot.read() for slot in slots]
+    for slot, value in zip(slots, values, strict=True):
+        slot.write(value)
+    try:
+        yield
+    finally:
+        for slot, value in zip(slots, now, strict=True):
+            slot.write(value)
 
 
 def _known_truth(recorder: Recorder, name: str, pred: Any) -> bool | None:
@@ -167,6 +223,12 @@ def _slot_name(recorder: Recorder, slot: Slot) -> str:
     if hasattr(slot, "tensor"):
         return recorder.value_of(slot.tensor).name
     return f"{type(slot.module).__name__}.{slot.name}"
+
+
+class _Zeros(NamedTuple):
+    """Stands in a branch for a result that it does not have."""
+
+    shape: tuple[Any, ...]
 
 
 @final
@@ -220,10 +282,10 @@ class _Merge:
             return lambda made: made[position]
         t, other = (a, b) if isinstance(a, Tensor) else (b, a)
         if isinstance(other, Undefined):
-            shape = tuple(0 if self.yes.knows(n) or self.no.knows(n) else n for n in t._a.shape)
-            filled = lambda: zeros(shape, dtype=t.dtype)
-            shape = tuple(self._dim(name, m, n) for m, n in zip(t._a.shape, shape, strict=True))
-            position = self._join(*((t, filled) if t is a else (filled, t)), t.dtype, shape)
+            blank = tuple(0 if self.yes.knows(n) or self.no.knows(n) else n for n in t._a.shape)
+            filled = _Zeros(blank)
+            shape = tuple(self._dim(name, m, n) for m, n in zip(t._a.shape, blank, strict=True))
+            position = self._join(t if t is a else filled, filled if t is a else t, t.dtype, shape)
             return lambda made: made[position]
         if not isinstance(other, Number) or t._a.shape or (_number_dtype(other).kind == "f" and t.dtype.kind != "f"):
             return self._refuse(name, a, b)
@@ -232,12 +294,13 @@ class _Merge:
 
     def _dim(self, name: str, m: Any, n: Any) -> Any:
         inner = self.yes.knows(m) or self.no.knows(n)
-        return m if same(m, n) and not inner else unbacked(f"{name}, which depends on the branch taken,")
+        return m if not inner and _agree(m, n) else unbacked(f"{name}, which depends on the branch taken")
 
     def _join(self, a: Any, b: Any, target: dtype, shape: tuple[Any, ...]) -> int:
         for frame, side in ((self.yes, a), (self.no, b)):
             with self.recorder.within(frame):
-                t = _as_tensor(self.recorder, side() if callable(side) and not isinstance(side, Tensor) else side, target)
+                side = zeros(side.shape, dtype=target) if isinstance(side, _Zeros) else side
+                t = _as_tensor(self.recorder, side, target)
                 frame.graph.outputs.append(self.recorder.value_of(t))
         self.outputs.append(self.recorder.new_value("cond", Spec(shape, target)))
         return len(self.outputs) - 1
@@ -248,6 +311,14 @@ class _Merge:
             branches = {"then_branch": self.yes.graph, "else_branch": self.no.graph}
             self.recorder.append("cond", [self.recorder.value_of(flag)], branches, self.outputs)
         return [_wrapped(self.recorder, value) for value in self.outputs]
+
+
+def _agree(m: Any, n: Any) -> bool:
+    """Whether two sizes are one. Where they are for the example inputs, the recording counts on it."""
+    if same(m, n):
+        return True
+    hints = [size.hint if isinstance(size, SymInt) else size for size in (m, n)]
+    return None not in hints and hints[0] == hints[1] and bool(m == n)
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -317,6 +388,7 @@ class _Carried:
     def __init__(self, name: str, init: Any, slot: Slot | None = None) -> None:
         self.name, self.init, self.slot = name, init, slot
         self.free: set[int] = set()  # axes whose size changes
+        self.tracked = isinstance(init, Tensor) and init._rg and STATE.grad  # whether a gradient flows through it
         self.spec = Spec((), dtypes.int64)
         if isinstance(init, Tensor):
             self.form, self.spec = "tensor", Spec(tuple(init._a.shape), init.dtype)
@@ -347,9 +419,7 @@ class _Carried:
             frame.graph.symbols[symbol] = Origin(self.input, axis)
         self.input.spec = Spec(tuple(shape), self.spec.dtype)
         frame.graph.inputs.append(self.input)
-        t = _wrapped(recorder, self.input)
-        if isinstance(self.init, Tensor):
-            t._rg = self.init._rg
+        t, _ = tracked(_wrapped(recorder, self.input), self.tracked)
         self.inner = as_size(t) if self.form == "int" else t
         return self.inner
 
@@ -380,7 +450,10 @@ class _Carried:
         if found.dtype is not self.spec.dtype or len(found._a.shape) != len(self.spec.shape):
             self._refuse(recorder, found)
         assert self.input is not None
-        free = {axis for axis, (m, n) in enumerate(zip(self.input.spec.shape, found._a.shape, strict=True)) if not same(m, n)}
+        if STATE.grad and found._rg and not self.tracked:
+            self.tracked = True
+            return True
+        free = {axis for axis, (m, n) in enumerate(zip(self.input.spec.shape, found._a.shape, strict=True)) if not _agree(m, n)}
         free -= self.free
         self.free |= free
         return bool(free)
@@ -463,6 +536,7 @@ class _Rounds:
     def _round(self, frame: Frame) -> bool:
         """Record the body once; whether the types stand still."""
         recorder = self.recorder
+        self.since = next_order()
         with recorder.within(frame):
             head = self._enter_round(frame)
             values = [c.enter(recorder, frame) for c in self.carried]
@@ -500,10 +574,7 @@ class _Rounds:
     def _slices(self, frame: Frame) -> list[Tensor]:
         values = [self.recorder.new_value("x", Spec(tuple(x._a.shape[1:]), x.dtype)) for x in self.xs]
         frame.graph.inputs += values
-        slices = [_wrapped(self.recorder, value) for value in values]
-        for x, t in zip(self.xs, slices, strict=True):
-            t._rg = x._rg
-        return slices
+        return [tracked(_wrapped(self.recorder, v), x._rg and STATE.grad)[0] for x, v in zip(self.xs, values, strict=True)]
 
     def _assume(self, frame: Frame, head: Any, entered: Any) -> None:
         """In the body the round is below the limit, and a condition on numbers holds."""
@@ -536,7 +607,26 @@ class _Rounds:
             if not isinstance(y, (Tensor, *Number)):
                 recorder.fail(f"{self.kind}: the results of a round must be tensors or numbers, given {_kind(y)}")
         self.rows = [_as_tensor(recorder, y) for y in rows]
-        frame.graph.outputs = [recorder.value_of(t) for t in (*outputs, *self.rows)]
+        self._find_gradients(frame, [leaf for c, leaf in zip(self.carried, leaves, strict=True) if c.form != "fixed"])
+        frame.graph.outputs = [recorder.value_of(t) for t in (*outputs, *self.rows, *self.histories)]
+
+    def _find_gradients(self, frame: Frame, following: list[Any]) -> None:
+        """What backward will need: the edges that leave the body, and what is carried at the start of every round."""
+        self.edges: list[Any] = []
+        self.histories: list[Tensor] = []
+        self.wants_rows = [k for k, row in enumerate(self.rows) if row._rg]
+        changing = [c for c in self.carried if c.form != "fixed"]
+        self.wants = [k for k, c in enumerate(changing) if c.tracked]
+        self.differentiable = STATE.grad and bool(self.wants or self.wants_rows)
+        if not self.differentiable:
+            return
+        own = {*frame.graph.inputs, *(value for node in frame.graph.nodes for value in node.outputs)}
+        tracked_leaves = [following[k] for k in self.wants] + [self.rows[k] for k in self.wants_rows]
+        self.edges = outer_edges(tracked_leaves, self.since, own)
+        if not any(c.free for c in changing):
+            self.histories = [_wrapped(self.recorder, c.input) for c in changing if c.input is not None]
+            if self.kind == "loop":
+                self.histories.append(_wrapped(self.recorder, frame.graph.inputs[0]))
 
     def _finish(self, frame: Frame, limit: Tensor | None) -> tuple[tuple[Any, ...], Any]:
         recorder = self.recorder
@@ -545,11 +635,12 @@ class _Rounds:
         outputs = []
         for c in changing:
             shape = [
-                unbacked(f"{c.name}, which changes in a loop,") if axis in c.free else n for axis, n in enumerate(c.spec.shape)
+                unbacked(f"{c.name}, which changes in a loop") if axis in c.free else n for axis, n in enumerate(c.spec.shape)
             ]
             outputs.append(recorder.new_value(self.kind, Spec(tuple(shape), c.spec.dtype)))
-        for row in self.rows:
+        if self.rows or self.histories:
             count = unbacked("the rounds of a loop") if self.conditional or self.length is None else self._count()
+        for row in (*self.rows, *self.histories):
             dims = [unbacked("the result of a round") if frame.knows(n) else n for n in row._a.shape]
             outputs.append(recorder.new_value(self.kind, Spec((count, *dims), row.dtype)))
         given = [recorder.value_of(t) for t in inits]
@@ -562,7 +653,9 @@ class _Rounds:
             attrs = {"carried": len(given), "reverse": self.reverse, "body": frame.graph}
             recorder.append("scan", [*given, *xs], attrs, outputs)
         made = [_wrapped(recorder, value) for value in outputs]
-        remaining = iter(made)
+        if self.differentiable:
+            self._track(changing, inits, made)
+        remaining = iter(made[: len(changing) + len(self.rows)])
         results = []
         for c in self.carried:
             t = c.init if c.form == "fixed" else next(remaining)
@@ -574,11 +667,64 @@ class _Rounds:
         ys = unflatten(self.y_tree, list(remaining))
         return unflatten(self.tree, results[: self.own]), ys
 
+    def _track(self, changing: list[_Carried], inits: list[Tensor], made: list[Tensor]) -> None:
+        """Put the loop on the tape."""
+        count, rows = len(changing), len(self.rows)
+        results = [made[k] for k in self.wants] + [made[count + k] for k in self.wants_rows]
+        xs = [x for x in self.xs if x._rg]
+        edges = [*(_edge(inits[k]) for k in self.wants), *(_edge(x) for x in xs), *self.edges]
+        histories = made[count + rows :]
+        growing = next((c.name for c in changing if c.free), None)
+        if growing is not None:
+            attach(self.kind, results, edges, refuse_backward(self.kind, growing))
+            return
+        numbers = histories.pop() if self.kind == "loop" else None
+        before = [*histories, numbers] if numbers is not None else histories
+        again = rounds_backward(self._once_more(changing), before, self.xs, self.reverse, self.wants, self.edges)
+        finals = [made[k] for k in self.wants]
+
+        def backward(grads: Sequence[Any], create_graph: bool) -> list[Any]:
+            last = [zeros_like(t) if g is None else g for t, g in zip(finals, grads, strict=False)]
+            found: list[Any] = [None] * rows
+            for k, g in zip(self.wants_rows, grads[len(finals) :], strict=True):
+                found[k] = g
+            first, through, sums = again(last, found, create_graph)
+            return [*first, *(g for x, g in zip(self.xs, through, strict=True) if x._rg), *sums]
+
+        attach(self.kind, results, edges, backward)
+
+    def _once_more(self, changing: list[_Carried]) -> Callable[[list[Tensor], list[Tensor]], list[Any]]:
+        """Runs the body on given values: the differentiable carried values, and all ys."""
+        slots = [c.slot for c in changing if c.slot is not None]
+        kept = [(c, c.init) for c in self.carried]
+
+        def run(carried: list[Tensor], slices: list[Tensor]) -> list[Any]:
+            number = as_size(carried.pop()) if self.kind == "loop" else None
+            given = iter(carried)
+            values = [init if c.form == "fixed" else _again(c, next(given)) for c, init in kept]
+            written = [value for c, value in zip(self.carried, values, strict=True) if c.slot is not None and c.form != "fixed"]
+            with _as_before(slots, written):
+                entered = unflatten(self.tree, values[: self.own])
+                following, ys = self.body(number if self.kind == "loop" else slices, *entered)
+                leaves = [*flatten(tuple(following))[0], *(c.slot.read() for c in self.carried[self.own :] if c.slot is not None)]
+            ends = [leaf for c, leaf in zip(self.carried, leaves, strict=True) if c.form != "fixed"]
+            return [*(ends[k] for k in self.wants), *flatten(ys)[0]]
+
+        return run
+
     def _count(self) -> Any:
         """How many rounds there are, where no condition ends them."""
         if isinstance(self.length, Tensor):
             return unbacked("the rounds of a loop")
         return sizes.size_max(self.length, 0)
+
+
+def _edge(t: Tensor) -> Any:
+    return (t._node or t) if t._rg else None
+
+
+def _again(c: _Carried, t: Tensor) -> Any:
+    return as_size(t) if c.form == "int" else t
 
 
 # --- running recorded control flow ----------------------------------------------------------------------------------------------

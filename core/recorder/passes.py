@@ -69,6 +69,7 @@ def _drop_dead(graph: Graph, needed: set[Value]) -> bool:
             changed = True
             continue
         kept.append(node)
+        changed |= _drop_dead_rows(node, needed)
         needed.update(value for value in node.inputs if value is not None)
         for symbol in symbols_of([attr for attr in node.attrs.values() if not isinstance(attr, Graph)]):
             if symbol in graph.symbols:
@@ -84,6 +85,20 @@ def _drop_dead(graph: Graph, needed: set[Value]) -> bool:
     alive = {*graph.inputs, *graph.captured, *(value for node in graph.nodes for value in node.outputs)}
     graph.symbols = {symbol: origin for symbol, origin in graph.symbols.items() if origin.value in alive}
     return changed
+
+
+def _drop_dead_rows(node: Node, needed: set[Value]) -> bool:
+    """Let a loop not collect what nobody reads."""
+    if node.op_name not in ("loop", "scan"):
+        return False
+    carried = node.attrs["carried"] if node.op_name == "scan" else len(node.inputs) - 2
+    body, rows = node.attrs["body"], node.outputs[carried:]
+    dead = [k for k, value in enumerate(rows) if value not in needed]
+    first = len(body.outputs) - len(rows)
+    for k in reversed(dead):
+        if len(node.outputs) > 1:
+            del node.outputs[carried + k], body.outputs[first + k]
+    return bool(dead) and len(node.outputs) > 1
 
 
 def _symbols_used(graph: Graph) -> list[Any]:

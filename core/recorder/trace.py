@@ -233,7 +233,8 @@ class Frame:
 
     def close(self) -> None:
         """Undo all changes."""
-        for slot in (*self.tensors.values(), *self.attributes.values()):
+        slots: list[Slot] = [*self.tensors.values(), *self.attributes.values()]
+        for slot in slots:
             slot.restore()
 
 

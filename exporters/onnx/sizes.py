@@ -29,12 +29,13 @@ def size(e: Emitter, value: Size) -> ir.Value:
     if value not in e.sizes:
         symbol = value.symbol
         if symbol is None and value in e.known:
-            there, axis = e.known[value]
-            e.sizes[value] = e.op("Shape", e.values[there], start=axis, end=axis + 1)
+            there, at = e.known[value]
+            e.sizes[value] = e.op("Shape", e.values[there], start=at, end=at + 1)
         elif _of_numbers(e, value):
             e.sizes[value] = e.op("Reshape", number(e, value), e.ints(1))
         elif symbol is not None:
             tensor, axis = _origin(e, symbol)
+            assert axis is not None
             e.sizes[value] = e.op("Shape", tensor, start=axis, end=axis + 1)
         else:
             e.sizes[value] = _expression(e, value, size)
