@@ -22,6 +22,7 @@ from . import (
     random,
     recurrent,
     reduction,
+    resize,
     shape,
     special,
     statistics,

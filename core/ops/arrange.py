@@ -81,7 +81,7 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
 def _equal_split(name: str, x: Tensor, parts: Any, dim: int) -> tuple[Tensor, ...]:
     if len(x._a.shape) <= dim:
         raise ShapeError(f"{name}: expected at least {dim + 1} dimensions, given {list(x._a.shape)}")
-    if isinstance(parts, int) and int(x._a.shape[dim]) % parts:
+    if isinstance(parts, int) and x._a.shape[dim] % parts:
         raise ShapeError(f"{name}: dimension {dim} of {list(x._a.shape)} does not divide into {parts} equal parts")
     return tensor_split(x, parts, dim)
 

@@ -561,7 +561,7 @@ def wrapped(position: Any, n: Size) -> Size:
 
     >>> n, k = Symbol("n").size, Symbol("k", minimum=1).size
     >>> wrapped(-1, n), wrapped(n // 2, n), wrapped(-k, n)
-    (n - 1, n//2, n - k)
+    (n - 1, n//2, -k + n)
     """
     low, high = bounds(position)
     if (low is not None and low >= 0) or same(position, n - 1):  # of n == 0 there is no position at all

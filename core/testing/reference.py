@@ -667,6 +667,32 @@ def avg_pool(x: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: b
 
 
 @reference
+def resize(x: Array, size: Any, scales: Any, mode: str, align_corners: bool) -> Array:
+    """One dimension after the other, by the matrix that maps old elements to new ones."""
+    for axis, (n, scale) in enumerate(zip(size, scales, strict=True), 2):
+        old = x.shape[axis]
+        ratio = old / n if scale is None else 1 / scale
+        weights = np.zeros((n, old))
+        for row, i in zip(weights, range(n), strict=True):
+            if mode.startswith("nearest"):
+                row[min(math.floor((i + (0.5 if mode == "nearest-exact" else 0)) * ratio), old - 1)] = 1
+                continue
+            place = i * (old - 1) / max(n - 1, 1) if align_corners else (i + 0.5) * ratio - 0.5
+            for j in range(math.floor(place) - 1, math.floor(place) + 3):
+                row[min(max(j, 0), old - 1)] += _cubic(place - j) if mode == "bicubic" else max(0.0, 1 - abs(place - j))
+        x = np.moveaxis(np.tensordot(weights, x, (1, axis)), 0, axis)
+    return x
+
+
+def _cubic(d: float, a: float = -0.75) -> float:
+    """Keys' kernel (1981)."""
+    d = abs(d)
+    if d <= 1:
+        return (a + 2) * d**3 - (a + 3) * d**2 + 1
+    return a * (d**3 - 5 * d**2 + 8 * d - 4) if d < 2 else 0.0
+
+
+@reference
 def avg_pool_grad(
     dy: Array, size: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
 ) -> Array:

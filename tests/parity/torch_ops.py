@@ -101,6 +101,11 @@ def _avg_pool_grad(dy: Any, size: Any, **options: Any) -> Any:
     return _gradient(lambda x: _avg_pool(x, **options), torch.zeros((*dy.shape[:2], *size), dtype=dy.dtype), dy)
 
 
+def _resize(x: Any, size: Any, scales: Any, mode: str, align_corners: bool) -> Any:
+    target = {"size": size} if None in scales else {"scale_factor": scales}
+    return F.interpolate(x, **target, mode=mode, align_corners=None if mode.startswith("nearest") else align_corners)
+
+
 def _max_pool_grad(dy: Any, x: Any, y: Any, **options: Any) -> Any:
     return _gradient(lambda x: _spatial("max_pool")(x)(x, **options), x, dy)
 
@@ -162,6 +167,7 @@ TORCH.update(
         "max_pool_grad": _max_pool_grad,
         "avg_pool": _avg_pool,
         "avg_pool_grad": _avg_pool_grad,
+        "resize": _resize,
         "softmax_grad": lambda g, y, dim: torch.ops.aten._softmax_backward_data(g, y, dim, y.dtype),
         "batch_norm": lambda x, mean, var, weight, bias, eps: F.batch_norm(x, mean, var, weight, bias, eps=eps),
         "batch_norm_train": _batch_norm_train,

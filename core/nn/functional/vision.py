@@ -7,11 +7,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from ...creation import arange, eye
-from ...dtypes import float32, float64, int64
+from ...creation import eye
 from ...errors import ArgumentError, ShapeError
 from ...ops.conv import conv2d, conv_transpose2d
 from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from ...ops.resize import resize
 from ...tensor import Tensor
 
 Sizes = int | Sequence[int]
@@ -121,7 +121,6 @@ def fold(
 # -------------------------------------------------------------------------------------------------------------- interpolation
 
 _LINEAR_MODES = {"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2}
-_CUBIC = -0.75  # the constant of the cubic convolution kernel that PyTorch and OpenCV use
 
 
 def interpolate(
@@ -165,10 +164,7 @@ def interpolate(
     new, scales = _new_sizes(old, size, scale_factor, recompute_scale_factor)
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, new)
-    x: Any = input
-    for axis, (before, after, scale) in enumerate(zip(old, new, scales, strict=True)):
-        x = _resized(x, 2 + axis, before, after, scale, mode, bool(align_corners))
-    return x
+    return resize(input, size=new, scales=tuple(scales), mode=mode, align_corners=bool(align_corners))
 
 
 def _new_sizes(
@@ -186,52 +182,11 @@ def _new_sizes(
         given = tuple(scale_factor) if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * len(old)
         if len(given) != len(old):
             raise ValueError(f"scale_factor must have one number for each of the {len(old)} spatial dimensions, given {given}")
-        new = tuple(
-            m * int(f) if not isinstance(m, int) and float(f).is_integer() else math.floor(float(m) * f)
-            for m, f in zip(old, given, strict=True)
-        )
+        new = tuple(math.floor(m * float(f)) for m, f in zip(old, given, strict=True))
         factors = [None] * len(old) if recompute else [float(f) for f in given]
     if len(new) != len(old):
         raise ValueError(f"Input and output must have the same number of spatial dimensions: {len(old)}, given size {new}")
     return new, factors
-
-
-def _resized(x: Any, dim: int, before: Any, after: Any, scale: float | None, mode: str, align_corners: bool) -> Any:
-    """Resize one dimension: a weighted sum of the elements next to every new position."""
-    # Positions are computed in the precision PyTorch uses, so that ties at .5 fall the same way.
-    precise = float64 if x.dtype is float64 else float32
-    ratio = 1.0 / scale if scale is not None else before / after
-    places: Any = arange(after, dtype=precise, device=x.device)
-    if mode in ("nearest", "nearest-exact"):
-        positions = (places + 0.5 if mode == "nearest-exact" else places) * ratio
-        return x.index_select(dim, positions.floor().to(int64).clamp(max=before - 1))
-    if align_corners:
-        positions = places * ((before - 1) / (after - 1) if after > 1 else 0.0)
-    else:
-        positions = (places + 0.5) * ratio - 0.5
-        if mode != "bicubic":
-            positions = positions.clamp(min=0.0)
-    start = positions.floor()
-    shape = [1] * x.ndim
-    shape[dim] = -1
-    t = (positions - start).reshape(shape).to(x.dtype)
-    first = start.to(int64)
-
-    def at(offset: int) -> Any:
-        return x.index_select(dim, (first + offset).clamp(min=0, max=before - 1))
-
-    if mode == "bicubic":
-        return sum(at(k - 1) * _cubic_weight(t - (k - 1)) for k in range(4))
-    return at(0) * (1.0 - t) + at(1) * t
-
-
-def _cubic_weight(distance: Any) -> Any:
-    """Keys' cubic convolution kernel at `distance`, whose absolute value is at most 2."""
-    d = distance.abs()
-    near = ((_CUBIC + 2.0) * d - (_CUBIC + 3.0)) * d * d + 1.0
-    far = ((d - 5.0) * d + 8.0) * d * _CUBIC - 4.0 * _CUBIC
-    inside = (d <= 1.0).to(d.dtype)
-    return inside * near + (1.0 - inside) * far
 
 
 def upsample(

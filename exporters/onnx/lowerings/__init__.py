@@ -90,4 +90,18 @@ def _spec(spec: Spec, e: Emitter) -> Spec:
     return Spec(substitute(tuple(spec.shape), e.fixed), spec.dtype)
 
 
-from . import activation, conv, creation, elementwise, indexing, linalg, loss, norm, pool, random, reduction, shape
+from . import (
+    activation,
+    conv,
+    creation,
+    elementwise,
+    indexing,
+    linalg,
+    loss,
+    norm,
+    pool,
+    random,
+    reduction,
+    resize,
+    shape,
+)
