@@ -101,7 +101,7 @@ from . import (
     norm,
     pool,
     random,
+    recurrent,
     reduction,
-    resize,
     shape,
 )
