@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import onnx
 
 from frazil import dtypes
 from frazil.recorder.graph import Graph, Node, Value
-from frazil.recorder.sizes import Symbol, evaluate
+from frazil.recorder.sizes import Symbol, evaluate, symbols_of
 from frazil.table import OPS
 
 from .oracle import Values, exact_values, run_graph
@@ -30,6 +30,8 @@ class Divergence:
     error: float
     #: The error in units of what rounding explains.
     excess: float
+    #: The values of the graph that the node is in, as the program computes them.
+    values: Values = field(default_factory=dict)
     script: str = ""
 
     def __str__(self) -> str:
@@ -63,25 +65,116 @@ def first_divergence(
                 continue
             error, excess = exact.excess(value, found[value], eager[value].dtype)
             if excess > 1:
-                script = reproduction(node, eager, bindings)
-                return Divergence(node, value.name, error, excess, script=script)
+                if node.subgraphs:
+                    inner = _inside(proto, graph, node, eager, feeds, names)
+                    return inner or Divergence(node, value.name, error, excess, script=_NO_SCRIPT)
+                script = reproduction(node, eager, {**bindings, **_sizes_in(graph, eager)})
+                return Divergence(node, value.name, error, excess, values=eager, script=script)
     return None
+
+
+_NO_SCRIPT = '"""The first round agrees: the difference is made by later ones."""\n'
+
+
+def _sizes_in(graph: Graph, values: Values) -> dict[Symbol, int]:
+    known = ((symbol, values[value], axis) for symbol, (value, axis) in graph.symbols.items() if value in values)
+    return {symbol: int(array) if axis is None else array.shape[axis] for symbol, array, axis in known}
+
+
+def _inside(
+    proto: onnx.ModelProto,
+    graph: Graph,
+    node: Node,
+    eager: Values,
+    feeds: Mapping[str, np.ndarray],
+    names: Mapping[Value, str],
+) -> Divergence | None:
+    """Look into the branch that was taken, or the first round of a body, as a model of its own."""
+    given = [None if value is None else eager[value] for value in node.inputs]
+    attribute, first = "body", []
+    if node.op_name == "cond":
+        attribute = "then_branch" if given[0] else "else_branch"
+    elif node.op_name == "loop":
+        first = [np.array(0), *(array for array in given[2:] if array is not None)]
+    else:
+        carried, row = node.attrs["carried"], -1 if node.attrs["reverse"] else 0
+        first = [array if k < carried else np.asarray(array[row]) for k, array in enumerate(given) if array is not None]
+    body: Graph = node.attrs[attribute]
+    called = {names.get(value, value.name) for value in node.outputs}
+    holder = next((n for n in proto.graph.node if called & set(n.output)), None)
+    if holder is None:
+        return None
+    written = next(attr.g for attr in holder.attribute if attr.name == attribute)
+    alone = _with_surroundings(body, graph)
+    arrays = [*first, *(eager[value] for value in alone.inputs[len(body.inputs) :])]
+    model, outer = _model_of(proto, written)
+    surroundings = run_exposed(proto, outer, feeds)
+    own = {value.name: array for value, array in zip(body.inputs, first, strict=True)}
+    for value in written.input:
+        own.setdefault(value.name, np.array(True))  # whether a loop goes on
+    inputs = {**own, **surroundings}
+    model.graph.input.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        for name, array in inputs.items()
+    )
+    return first_divergence(model, alone, arrays, inputs, {}, {})
+
+
+def _with_surroundings(body: Graph, graph: Graph) -> Graph:
+    """The body as a graph that takes what it reads from around it as further inputs."""
+    outer = dict.fromkeys(value for value in body.outer_values() if value not in graph.captured)
+    used = symbols_of([a for node in body.walk() for a in node.attrs.values() if not isinstance(a, Graph)])
+    outer.update(
+        (graph.symbols[s].value, None) for s in used if s in graph.symbols and graph.symbols[s].value not in graph.captured
+    )
+    symbols = {**{s: o for s, o in graph.symbols.items() if o.value in outer}, **body.symbols}
+    return Graph(body.name, [*body.inputs, *outer], body.outputs, body.nodes, graph.captured, symbols=symbols)
+
+
+def _model_of(proto: onnx.ModelProto, written: onnx.GraphProto) -> tuple[onnx.ModelProto, list[str]]:
+    """A branch or body as a model without inputs, and the names of what it reads from around it."""
+    model = onnx.ModelProto()
+    model.CopyFrom(proto)
+    model.graph.Clear()
+    model.graph.name = written.name
+    model.graph.node.extend(written.node)
+    read = {name for node in _all_nodes(written) for name in node.input if name}
+    read.update(output.name for node in _all_nodes(written) for a in node.attribute for output in a.g.output)
+    made = {name for node in _all_nodes(written) for name in node.output} | {value.name for value in written.input}
+    made.update(value.name for node in _all_nodes(written) for a in node.attribute for value in a.g.input)
+    stored = [tensor for tensor in proto.graph.initializer if tensor.name in read]
+    model.graph.initializer.extend(stored)
+    return model, sorted(read - made - {tensor.name for tensor in stored})
+
+
+def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for attr in node.attribute:
+            yield from _all_nodes(attr.g)
+
+
+def run_exposed(proto: onnx.ModelProto, names: Sequence[str], feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What onnxruntime computes for any of a file's values by name; what is fed is given as it is."""
+    from .verify import run_file
+
+    exposed = onnx.ModelProto()
+    exposed.CopyFrom(proto)
+    already = {output.name for output in proto.graph.output}
+    wanted = [name for name in dict.fromkeys(names) if name not in feeds]
+    exposed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted if name not in already)
+    found = run_file(exposed.SerializeToString(), feeds, wanted) if wanted else {}
+    return {name: found[name] if name in found else feeds[name] for name in names}
 
 
 def intermediate_values(
     proto: onnx.ModelProto, graph: Graph, feeds: Mapping[str, np.ndarray], names: Mapping[Value, str]
 ) -> Values:
     """What onnxruntime computes for every value of the graph that has a tensor of its own in the file."""
-    from .verify import run_file
-
-    exposed = onnx.ModelProto()
-    exposed.CopyFrom(proto)
     there = {name for node in proto.graph.node for name in node.output}
-    already = {output.name for output in proto.graph.output}
     wanted = {value: names.get(value, value.name) for node in graph.nodes for value in node.outputs}
     wanted = {value: name for value, name in wanted.items() if name in there}
-    exposed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in set(wanted.values()) - already)
-    found = run_file(exposed.SerializeToString(), feeds)
+    found = run_exposed(proto, list(wanted.values()), feeds)
     return {value: found[name] for value, name in wanted.items()}
 
 
@@ -140,10 +233,10 @@ def large_inputs(node: Node, values: Values) -> dict[str, np.ndarray]:
     return {f"x{i}": values[v] for i, v in enumerate(node.inputs) if v is not None and values[v].size > _INLINE}
 
 
-def write_script(divergence: Divergence, values: Values, path: Path) -> list[Path]:
+def write_script(divergence: Divergence, path: Path) -> list[Path]:
     """Write the script, and its larger inputs beside it; the files written."""
     path.write_text(divergence.script)
-    arrays = large_inputs(divergence.node, values)
+    arrays = large_inputs(divergence.node, divergence.values) if divergence.values else {}
     if not arrays:
         return [path]
     beside = Path(f"{path}.npz")

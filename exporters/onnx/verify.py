@@ -281,7 +281,7 @@ class _Comparison:
         if divergence is None:
             return None
         if self.script is not None:
-            write_script(divergence, run_graph(self.graph, arrays), self.script)
+            write_script(divergence, self.script)
         return divergence
 
     def fail(self, case: Case, message: str, divergence: Divergence | None = None) -> Any:
