@@ -103,5 +103,6 @@ from . import (
     random,
     recurrent,
     reduction,
+    resize,
     shape,
 )
