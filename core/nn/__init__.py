@@ -32,6 +32,9 @@ from .modules.activation import Softsign as Softsign
 from .modules.activation import Tanh as Tanh
 from .modules.activation import Tanhshrink as Tanhshrink
 from .modules.activation import Threshold as Threshold
+from .modules.attention import MultiheadAttention as MultiheadAttention
+from .modules.attention import RotaryPositions as RotaryPositions
+from .modules.attention import SinusoidalPositions as SinusoidalPositions
 from .modules.batchnorm import BatchNorm1d as BatchNorm1d
 from .modules.batchnorm import BatchNorm2d as BatchNorm2d
 from .modules.batchnorm import BatchNorm3d as BatchNorm3d
@@ -125,4 +128,9 @@ from .modules.shape import UpsamplingBilinear2d as UpsamplingBilinear2d
 from .modules.shape import UpsamplingNearest2d as UpsamplingNearest2d
 from .modules.sparse import Embedding as Embedding
 from .modules.sparse import EmbeddingBag as EmbeddingBag
+from .modules.transformer import Transformer as Transformer
+from .modules.transformer import TransformerDecoder as TransformerDecoder
+from .modules.transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from .modules.transformer import TransformerEncoder as TransformerEncoder
+from .modules.transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from .parameter import Parameter as Parameter

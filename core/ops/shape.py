@@ -7,9 +7,10 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from ..autograd.node import Node, OutputNode
 from ..errors import ArgumentError, DimError, ShapeError
 from ..recorder.sizes import size_max, size_min, stretches, unmatched, wrapped
-from ..table import E, S, Spec, function, ints, op, primitive
+from ..table import OPS, E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
 from .common import as_sequence, checked_dim, int_tuple, like, numel, same
 from .elementwise import clone, ge, where, zeros_like
@@ -697,7 +698,30 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     for size in sizes:
         pieces.append(narrow(tensor, dim, start, size))
         start = start + size
+    if len(pieces) > 1 and pieces[0]._node is not None:
+        _join_gradients(tensor, pieces, dim)
     return tuple(pieces)
+
+
+def _join_gradients(whole: Tensor, pieces: Sequence[Tensor], dim: int) -> None:
+    """Let the pieces stand on the tape together, so that backward joins their gradients once instead of padding each."""
+    arrays = [piece._a for piece in pieces]
+    attrs = {"dim": dim, "shapes": tuple(array.shape for array in arrays)}
+    parent = Node(OPS["pieces"], (whole._node or whole,), None, None, attrs, attrs["shapes"], tuple(a.dtype for a in arrays))
+    for i, piece in enumerate(pieces):
+        piece._node = OutputNode(parent, i, arrays[i].shape, arrays[i].dtype)
+
+
+def _joined(g: Any, dim: int, shapes: Any) -> Tensor:
+    given = next(part for part in g if part is not None)
+    return cat([_zeros_of(given, shape) if part is None else part for part, shape in zip(g, shapes, strict=True)], dim=dim)
+
+
+@op(vjp=lambda g, dim, shapes: _joined(g, dim, shapes), samples=[], outputs=2, methods=[], public=False)
+def pieces(x, /, *, dim, shapes):
+    """All pieces that `split` makes of a tensor, as they stand on the tape."""
+    starts = itertools.accumulate((shape[dim] for shape in shapes), initial=0)
+    return tuple(narrow(x, dim, start, shape[dim]) for start, shape in zip(starts, shapes, strict=False))
 
 
 @function(methods=["chunk"])

@@ -53,6 +53,11 @@ from .activation import tanh as tanh
 from .activation import tanhshrink as tanhshrink
 from .activation import threshold as threshold
 from .activation import threshold_ as threshold_
+from .attention import multi_head_attention_forward as multi_head_attention_forward
+from .attention import rotary_embedding as rotary_embedding
+from .attention import rotary_positions as rotary_positions
+from .attention import scaled_dot_product_attention as scaled_dot_product_attention
+from .attention import sinusoidal_positions as sinusoidal_positions
 from .dropout import alpha_dropout as alpha_dropout
 from .dropout import dropout as dropout
 from .dropout import dropout1d as dropout1d

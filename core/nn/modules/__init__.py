@@ -28,6 +28,9 @@ from .activation import Softsign as Softsign
 from .activation import Tanh as Tanh
 from .activation import Tanhshrink as Tanhshrink
 from .activation import Threshold as Threshold
+from .attention import MultiheadAttention as MultiheadAttention
+from .attention import RotaryPositions as RotaryPositions
+from .attention import SinusoidalPositions as SinusoidalPositions
 from .batchnorm import BatchNorm1d as BatchNorm1d
 from .batchnorm import BatchNorm2d as BatchNorm2d
 from .batchnorm import BatchNorm3d as BatchNorm3d
@@ -121,3 +124,8 @@ from .shape import UpsamplingBilinear2d as UpsamplingBilinear2d
 from .shape import UpsamplingNearest2d as UpsamplingNearest2d
 from .sparse import Embedding as Embedding
 from .sparse import EmbeddingBag as EmbeddingBag
+from .transformer import Transformer as Transformer
+from .transformer import TransformerDecoder as TransformerDecoder
+from .transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from .transformer import TransformerEncoder as TransformerEncoder
+from .transformer import TransformerEncoderLayer as TransformerEncoderLayer
