@@ -127,10 +127,11 @@ if _TYPE_CHECKING:
     from .serialization import load, save
 
     onnx: _Any  # frazil.exporters.onnx, which core does not import
+    drawing: _Any  # frazil.exporters.drawing
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
 _LAZY = {name: name for name in ("cuda", "jit", "nn", "optim", "plugins", "testing", "utils")}
-_LAZY |= {"load": "serialization", "save": "serialization", "onnx": "plugins"}
+_LAZY |= {"load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
 
 
@@ -142,8 +143,8 @@ def __getattr__(name: str) -> _Any:
         near = difflib.get_close_matches(name, [*globals(), *_LAZY], 1)
         raise AttributeError(f"module 'frazil' has no attribute {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     module = importlib.import_module(f"frazil.{_LAZY[name]}")
-    if name == "onnx":
-        value = module.exporter("onnx")
+    if name in ("onnx", "drawing"):
+        value = module.exporter(name)
     else:
         value = module if name == _LAZY[name] else getattr(module, name)
     globals()[name] = value

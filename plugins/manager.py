@@ -25,7 +25,7 @@ from .hookspecs import BackendRecord
 
 BACKENDS_GROUP = "frazil.backends"
 PLUGINS_GROUP = "frazil.plugins"
-EXPORTERS = {"onnx": "frazil.exporters.onnx"}
+EXPORTERS = {"onnx": "frazil.exporters.onnx", "drawing": "frazil.exporters.drawing"}
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,8 @@ class Manager:
         with self._lock:
             if name not in self._exporters:
                 self.load_ops()
-                self._add_onnx_lowerings()
+                if name == "onnx":
+                    self._add_onnx_lowerings()
                 self._exporters[name] = importlib.import_module(EXPORTERS[name])
             return self._exporters[name]
 

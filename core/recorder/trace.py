@@ -8,9 +8,11 @@ kernels and do not notice. Eager tensors that the program meets are captured by 
 from __future__ import annotations
 
 import builtins
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, TypeAlias, final
 
 import numpy as np
@@ -611,6 +613,21 @@ class Program:
 
     def __repr__(self) -> str:
         return f"<recorded program {self.graph.name}: {len(self.graph.nodes)} nodes>"
+
+    def show(self, path: str | os.PathLike[str]) -> Path:
+        """Draw the program: modules and control flow are boxes, with shapes and source lines. Gives the file written.
+
+        Args:
+            path: ends in ".html" (a page on which boxes open and close) or ".svg"; neither needs another file or a network.
+
+        >>> import frazil as fz
+        >>> fz.jit.trace(lambda x: fz.relu(x), fz.ones(2)).show("relu.svg").name
+        'relu.svg'
+        """
+        from .. import drawing  # an exporter, loaded through the plugins like `fz.onnx`
+
+        found: Path = drawing.draw(self, path)
+        return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         leaves, tree = flatten((args, kwargs))
