@@ -239,6 +239,7 @@ class _Merge:
         self.recorder = recorder
         self.yes, self.no = yes, no
         self.outputs: list[Value] = []
+        self.sizes: dict[Any, Any] = {}  # sizes in the two branches -> that of the result
 
     def leaf(self, name: str, a: Any, b: Any) -> Callable[[list[Tensor]], Any]:
         """What gives the merged result, once the node is made."""
@@ -293,8 +294,12 @@ class _Merge:
         return lambda made: made[position]
 
     def _dim(self, name: str, m: Any, n: Any) -> Any:
-        inner = self.yes.knows(m) or self.no.knows(n)
-        return m if not inner and _agree(m, n) else unbacked(f"{name}, which depends on the branch taken")
+        if not (self.yes.knows(m) or self.no.knows(n)) and _agree(m, n):
+            return m
+        pair = (_text(m), _text(n))
+        if pair not in self.sizes:
+            self.sizes[pair] = unbacked(f"{name}, which depends on the branch taken")
+        return self.sizes[pair]
 
     def _join(self, a: Any, b: Any, target: dtype, shape: tuple[Any, ...]) -> int:
         for frame, side in ((self.yes, a), (self.no, b)):
@@ -319,6 +324,11 @@ def _agree(m: Any, n: Any) -> bool:
         return True
     hints = [size.hint if isinstance(size, SymInt) else size for size in (m, n)]
     return None not in hints and hints[0] == hints[1] and bool(m == n)
+
+
+def _text(size: Any) -> str:
+    """Equal for equal sizes."""
+    return size.key if isinstance(size, SymInt) else str(size)
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -387,7 +397,7 @@ class _Carried:
 
     def __init__(self, name: str, init: Any, slot: Slot | None = None) -> None:
         self.name, self.init, self.slot = name, init, slot
-        self.free: set[int] = set()  # axes whose size changes
+        self.free: dict[int, Any] = {}  # axis whose size changes -> those of one mark have one size in all rounds
         self.tracked = isinstance(init, Tensor) and init._rg and STATE.grad  # whether a gradient flows through it
         self.spec = Spec((), dtypes.int64)
         if isinstance(init, Tensor):
@@ -396,6 +406,7 @@ class _Carried:
             self.form, self.spec = "tensor", Spec((), _number_dtype(init))
         else:
             self.form = "int" if isinstance(init, (int, SymInt)) else "fixed"
+        self.found: tuple[Any, ...] = ()  # the shape after a round
         self.input: Value | None = None
         self.inner: Any = None  # what the body sees
 
@@ -413,10 +424,12 @@ class _Carried:
         base = self.name if self.name.isidentifier() else "carried"
         shape = list(self.spec.shape)
         self.input = recorder.new_value(base, self.spec)
-        for axis in self.free:
-            symbol = Symbol(f"{self.input.name}{axis}", text=f"{self.name}.shape[{axis}]")
-            shape[axis] = symbol.size
-            frame.graph.symbols[symbol] = Origin(self.input, axis)
+        for axis, mark in self.free.items():
+            if mark not in frame.marked:
+                symbol = Symbol(f"{self.input.name}{axis}", text=f"{self.name}.shape[{axis}]")
+                frame.graph.symbols[symbol] = Origin(self.input, axis)
+                frame.marked[mark] = symbol.size
+            shape[axis] = frame.marked[mark]
         self.input.spec = Spec(tuple(shape), self.spec.dtype)
         frame.graph.inputs.append(self.input)
         t, _ = tracked(_wrapped(recorder, self.input), self.tracked)
@@ -453,10 +466,11 @@ class _Carried:
         if STATE.grad and found._rg and not self.tracked:
             self.tracked = True
             return True
-        free = {axis for axis, (m, n) in enumerate(zip(self.input.spec.shape, found._a.shape, strict=True)) if not _agree(m, n)}
-        free -= self.free
-        self.free |= free
-        return bool(free)
+        self.found = tuple(found._a.shape)
+        pairs = zip(self.input.spec.shape, self.found, strict=True)
+        new = [axis for axis, (m, n) in enumerate(pairs) if axis not in self.free and not _agree(m, n)]
+        self.free.update((axis, None) for axis in new)
+        return bool(new)
 
     def _learn_fixed(self, recorder: Recorder, found: Any) -> bool:
         if isinstance(self.init, Undefined) and not isinstance(found, Undefined):
@@ -553,6 +567,7 @@ class _Rounds:
             leaves += [c.slot.read() for c in self.carried[self.own :] if c.slot is not None]
             keep = None if self.cond_fn is None else self.cond_fn(*unflatten(self.tree, leaves[: self.own]))
             more = [c.learn(recorder, leaf) for c, leaf in zip(self.carried, leaves, strict=True)]
+            more.append(self._mark_sizes())
             known = {_key(c.slot) for c in self.carried if c.slot is not None}
             new = [slot for slot in frame.written() if _key(slot) not in known]
             if not new and not any(more):
@@ -560,6 +575,20 @@ class _Rounds:
         if new:
             self.carried += [_Carried(_slot_name(recorder, slot), slot.read(), slot) for slot in new]
         return not new and not any(more)
+
+    def _mark_sizes(self) -> bool:
+        """Sizes that are one before the loop stay one if every round makes the same of them. Whether marks were changed."""
+        axes = [(c, axis) for c in self.carried for axis in c.free]
+        if any(c.free[axis] is None for c, axis in axes):
+            for c, axis in axes:
+                c.free[axis] = (_text(c.spec.shape[axis]),)
+            return True
+        marks = [(*c.free[axis], _text(c.found[axis])) for c, axis in axes]
+        if len(set(marks)) == len({c.free[axis] for c, axis in axes}):
+            return False
+        for (c, axis), mark in zip(axes, marks, strict=True):
+            c.free[axis] = mark
+        return True
 
     def _enter_round(self, frame: Frame) -> Any:
         if self.kind != "loop":
@@ -633,10 +662,12 @@ class _Rounds:
         changing = [c for c in self.carried if c.form != "fixed"]
         inits = [_as_tensor(recorder, c.init, None if isinstance(c.init, Tensor) else c.spec.dtype) for c in changing]
         outputs = []
+        ends: dict[Any, Any] = {}
         for c in changing:
-            shape = [
-                unbacked(f"{c.name}, which changes in a loop") if axis in c.free else n for axis, n in enumerate(c.spec.shape)
-            ]
+            for mark in c.free.values():
+                if mark not in ends:
+                    ends[mark] = unbacked(f"{c.name}, which changes in a loop")
+            shape = [ends[c.free[axis]] if axis in c.free else n for axis, n in enumerate(c.spec.shape)]
             outputs.append(recorder.new_value(self.kind, Spec(tuple(shape), c.spec.dtype)))
         if self.rows or self.histories:
             count = unbacked("the rounds of a loop") if self.conditional or self.length is None else self._count()

@@ -222,6 +222,7 @@ class Frame:
         self.began = Symbol(name).serial  # sizes that are younger were found inside
         self.tensors: dict[Any, TensorSlot] = {}
         self.attributes: dict[Any, AttributeSlot] = {}
+        self.marked: dict[Any, Any] = {}  # for a loop: mark of a changing size -> the size
 
     def written(self) -> list[Slot]:
         """The tensors and attributes from outside that have other values than at the start."""
@@ -262,7 +263,8 @@ class Recorder:
         self._left: set[Value] = set()  # values of branches and bodies that are over
         self._attributes: dict[Any, AttributeSlot] = {}
         self._assumptions: list[SymBool] = []  # what is known about sizes inside a branch or body
-        self._kept_names: set[str] = set()
+        self._taken: set[str] = set()
+        self._kept_names: set[str] = set()  # of captured tensors, which stay when a trial is undone
         self.value_symbols: dict[Value, Symbol] = {}  # integer tensors whose numbers the program uses as sizes
 
     # ------------------------------------------------------------------------------------------------------------- recording
@@ -333,10 +335,10 @@ class Recorder:
 
     def snapshot(self) -> Callable[[], None]:
         """What undoes a trial: names, guards and counts as they are now."""
-        counts, unknown, guards = dict(self._counts), self.unbacked_count, len(self._root.guards)
+        counts, taken, unknown, guards = dict(self._counts), set(self._taken), self.unbacked_count, len(self._root.guards)
 
         def restore() -> None:
-            self._counts, self.unbacked_count = counts, unknown
+            self._counts, self._taken, self.unbacked_count = counts, taken | self._kept_names, unknown
             del self._root.guards[guards:]
 
         return restore
@@ -402,12 +404,13 @@ class Recorder:
         """`base`, or `base_1`, ...; nodes of a muted body need none, but what it captures is `kept`."""
         if self._muted and not kept:
             return base
-        while True:
-            count = self._counts.get(base, 0)
-            self._counts[base] = count + 1
-            name = f"{base}_{count}" if count else base
-            if name not in self._kept_names:
-                break
+        count = self._counts.get(base, 0)
+        name = f"{base}_{count}" if count else base
+        while name in self._taken:
+            count += 1
+            name = f"{base}_{count}"
+        self._counts[base] = count + 1
+        self._taken.add(name)
         if kept:
             self._kept_names.add(name)
         return name
