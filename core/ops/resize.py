@@ -1,4 +1,4 @@
-"""Resizing images."""
+"""Images of other sizes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ..creation import arange
 from ..dtypes import float32, float64, int64
 from ..recorder.sizes import size_max
 from ..table import S, Spec, op
+from .shape import permute, reshape
 
 _CUBIC = -0.75  # the constant of the cubic convolution kernel that PyTorch and OpenCV use
 
@@ -31,6 +32,20 @@ def resize(x, /, *, size, scales, mode, align_corners):
     for axis, (after, scale) in enumerate(zip(size, scales, strict=True), 2):
         x = _resized(x, axis, x._a.shape[axis], after, scale, mode, align_corners)
     return x
+
+
+@op(
+    rule=lambda x, *, factor: Spec((x.shape[0], x.shape[1] // factor**2, x.shape[2] * factor, x.shape[3] * factor), x.dtype),
+    samples=[S(2, 8, 3, 2, factor=2), S(1, 9, 1, 4, factor=3), S.ints(1, 4, 2, 2, factor=2), S(0, 4, 2, 2, factor=2)],
+    methods=[],
+    public=False,
+)
+def depth_to_space(x, /, *, factor):
+    """[N, C f f, H, W] -> [N, C, H f, W f]: every group of f f channels becomes a square of pixels."""
+    batch, channels, height, width = x._a.shape
+    kept = channels // factor**2
+    x = permute(reshape(x, shape=(batch, kept, factor, factor, height, width)), dims=(0, 1, 4, 2, 5, 3))
+    return reshape(x, shape=(batch, kept, height * factor, width * factor))
 
 
 def _resized(x: Any, dim: int, before: Any, after: Any, scale: float | None, mode: str, align_corners: bool) -> Any:

@@ -1023,10 +1023,7 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: Any = 
     pairs = [(pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)]
     every: list[Any] = [(0, 0)] * (len(shape) - len(pairs)) + pairs[::-1]
     if mode != "constant":
-        for dim, (before, after) in enumerate(every):
-            if (before, after) != (0, 0):
-                input = _pad_by_index(input, dim, before, after, mode)
-        return input
+        return pad_edges(input, pads=tuple(every), mode=mode)
     for dim, (before, after) in enumerate(every):
         cut = [-p if isinstance(p, int) and p < 0 else 0 for p in (before, after)]
         if any(cut):
@@ -1037,14 +1034,39 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: Any = 
     return pad_constant(input, pads=grow, value=0 if value is None else value)
 
 
+def _padded_with_edges(x: Spec, pads: Any, mode: str) -> Spec:
+    if mode not in ("reflect", "replicate", "circular"):
+        raise ArgumentError(f"pad: mode is 'constant', 'reflect', 'replicate' or 'circular', given {mode!r}")
+    for dim, (n, pair) in enumerate(zip(x.shape, pads, strict=True)):
+        if mode == "replicate" or pair == (0, 0) or (mode == "reflect" and not isinstance(n, int)):
+            continue  # a symbolic size that is too small for reflection shows when the program runs
+        if builtins.max(pair) > (n - 1 if mode == "reflect" else n):
+            raise ShapeError(f"pad: {mode} padding of {pair} is too wide for dimension {dim} of size {n}")
+    return Spec(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), x.dtype)
+
+
+@op(
+    rule=lambda x, *, pads, mode: _padded_with_edges(x, pads, mode),
+    samples=[
+        S(2, 4, 5, pads=((0, 0), (1, 3), (2, 0)), mode="reflect"),
+        S(2, 3, 4, pads=((0, 0), (0, 0), (5, 1)), mode="replicate"),
+        S(2, 3, 4, pads=((0, 0), (1, 0), (4, 2)), mode="circular"),
+    ],
+    errors=[E(S(3, 4, pads=((0, 0), (4, 0)), mode="reflect"), "pad: reflect padding of .4, 0. is too wide")],
+    methods=[],
+    public=False,
+)
+def pad_edges(x, /, *, pads, mode):
+    """x surrounded by its own elements; (before, after) for every dimension, not negative."""
+    _padded_with_edges(Spec(tuple(x._a.shape), x.dtype), pads, mode)
+    for dim, (before, after) in enumerate(pads):
+        if (before, after) != (0, 0):
+            x = _pad_by_index(x, dim, before, after, mode)
+    return x
+
+
 def _pad_by_index(x: Tensor, dim: int, before: int, after: int, mode: str) -> Tensor:
     n = x._a.shape[dim]
-    if isinstance(n, int):
-        limit = {"reflect": n - 1, "circular": n, "replicate": None}.get(mode, -1)
-        if limit == -1:
-            raise ArgumentError(f"pad: mode is 'constant', 'reflect', 'replicate' or 'circular', given {mode!r}")
-        if limit is not None and builtins.max(before, after) > limit:
-            raise ShapeError(f"pad: {mode} padding of ({before}, {after}) is too wide for dimension {dim} of size {n}")
     parts = []
     if mode == "reflect":
         parts = [flip(narrow(x, dim, 1, before), (dim,)), x, flip(narrow(x, dim, n - after - 1, after), (dim,))]

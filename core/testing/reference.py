@@ -693,6 +693,20 @@ def _cubic(d: float, a: float = -0.75) -> float:
 
 
 @reference
+def depth_to_space(x: Array, factor: int) -> Array:
+    batch, channels, height, width = x.shape
+    y = np.zeros((batch, channels // factor**2, height * factor, width * factor), x.dtype)
+    for row, column in itertools.product(range(factor), repeat=2):
+        y[:, :, row::factor, column::factor] = x[:, row * factor + column :: factor**2]
+    return y
+
+
+@reference
+def pad_edges(x: Array, pads: Any, mode: str) -> Array:
+    return np.pad(x, pads, {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])
+
+
+@reference
 def avg_pool_grad(
     dy: Array, size: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
 ) -> Array:

@@ -106,6 +106,11 @@ def _resize(x: Any, size: Any, scales: Any, mode: str, align_corners: bool) -> A
     return F.interpolate(x, **target, mode=mode, align_corners=None if mode.startswith("nearest") else align_corners)
 
 
+def _pad_edges(x: Any, pads: Any, mode: str) -> Any:
+    used = [n for pair in reversed(pads[1:]) for n in pair]  # PyTorch pads neither batch nor channels
+    return F.pad(x[None], used, mode)[0]
+
+
 def _max_pool_grad(dy: Any, x: Any, y: Any, **options: Any) -> Any:
     return _gradient(lambda x: _spatial("max_pool")(x)(x, **options), x, dy)
 
@@ -168,6 +173,8 @@ TORCH.update(
         "avg_pool": _avg_pool,
         "avg_pool_grad": _avg_pool_grad,
         "resize": _resize,
+        "depth_to_space": lambda x, factor: F.pixel_shuffle(x, factor),
+        "pad_edges": _pad_edges,
         "softmax_grad": lambda g, y, dim: torch.ops.aten._softmax_backward_data(g, y, dim, y.dtype),
         "batch_norm": lambda x, mean, var, weight, bias, eps: F.batch_norm(x, mean, var, weight, bias, eps=eps),
         "batch_norm_train": _batch_norm_train,

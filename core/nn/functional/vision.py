@@ -11,7 +11,7 @@ from ...creation import eye
 from ...errors import ArgumentError, ShapeError
 from ...ops.conv import conv2d, conv_transpose2d
 from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
-from ...ops.resize import resize
+from ...ops.resize import depth_to_space, resize
 from ...tensor import Tensor
 
 Sizes = int | Sequence[int]
@@ -38,9 +38,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     channels, height, width = input.shape[-3:]
     if isinstance(channels, int) and channels % (r * r):
         raise ShapeError(f"pixel_shuffle: {channels} channels are not divisible by the square of upscale_factor {r}")
-    n = len(lead)
-    x = x.reshape(*lead, channels // (r * r), r, r, height, width)
-    return x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(*lead, channels // (r * r), height * r, width * r)
+    pixels = depth_to_space(x.reshape(-1, channels, height, width) if len(lead) != 1 else x, factor=r)
+    return pixels if len(lead) == 1 else pixels.reshape(*lead, channels // (r * r), height * r, width * r)
 
 
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from frazil.dtypes import finfo
-from frazil.recorder.sizes import is_static
+from frazil.recorder.sizes import is_static, same
 
 from ..emit import Emitter
 from ..errors import Unsupported
@@ -75,6 +75,8 @@ def rms_norm(e: Emitter, call: Call, x: ir.Value, weight: ir.Value | None = None
 def group_norm(e: Emitter, call: Call, x: ir.Value, weight: ir.Value | None = None, bias: ir.Value | None = None) -> ir.Value:
     channels = call.shape()[1:2]
     weight, bias = _constant(e, weight, 1.0, channels, x), _constant(e, bias, 0.0, channels, x)
+    if same(channels, (call["num_groups"],)) and call.rank() > 2:
+        return e.op("InstanceNormalization", x, weight, bias, epsilon=_epsilon(call, x))
     precision = int(x.dtype) if x.dtype == ir.DataType.DOUBLE else None  # it computes in float32 unless told otherwise
     return e.op(
         "GroupNormalization", x, weight, bias, num_groups=call["num_groups"], epsilon=_epsilon(call, x), stash_type=precision

@@ -1,4 +1,4 @@
-"""Resizing images."""
+"""Images of other sizes."""
 
 from __future__ import annotations
 
@@ -36,6 +36,11 @@ def resize(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     if given:
         return e.op("Resize", x, None, e.constant(np.array(scales), ir.DataType.FLOAT), **options)
     return e.op("Resize", x, None, None, sizes.shape(e, size), **options)
+
+
+@lowering("depth_to_space")
+def depth_to_space(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    return e.op("DepthToSpace", x, blocksize=call["factor"], mode="CRD")
 
 
 def _finds_the_same(scale: float) -> bool:

@@ -203,6 +203,13 @@ def pad_constant(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     return e.op("Pad", x, amounts, e.like(value, x))
 
 
+@lowering("pad_edges")
+def pad_edges(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    pads, mode = call["pads"], call["mode"]
+    amounts = sizes.shape(e, [before for before, _ in pads] + [after for _, after in pads])
+    return e.op("Pad", x, amounts, mode={"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])
+
+
 @lowering("tril", "triu")
 def triangle(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     return e.op("Trilu", x, e.constant(call["diagonal"], INT64), upper=int(call.op_name == "triu"))
