@@ -208,7 +208,7 @@ def _state_gradients(like: Tensor, *given: Tensor | None) -> tuple[Tensor, ...]:
 _LENGTHS = values([2, 3])
 
 
-def _lstm_rule(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, w_ih_r, w_hh_r, b_ih_r, b_hh_r):  # type: ignore[no-untyped-def]
+def _lstm_rule(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, w_ih_r, w_hh_r, b_ih_r, b_hh_r):
     weights = (w_ih, w_hh, b_ih, b_hh, w_ih_r, w_hh_r, b_ih_r, b_hh_r)
     directions = 1 if w_ih_r is None else 2
     time, batch, hidden = _check_layer("lstm", 4, directions, x, weights, (h0, c0), lengths)
@@ -258,7 +258,7 @@ def lstm(
     return _both_directions(lstm_train, x, weights, (h0, c0), lengths)
 
 
-def _lstm_train_rule(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, *, reverse):  # type: ignore[no-untyped-def]
+def _lstm_train_rule(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, *, reverse):
     time, batch, hidden = _check_layer("lstm_train", 4, 1, x, (w_ih, w_hh, b_ih, b_hh), (h0, c0), lengths)
     shapes = (time, batch, hidden), (1, batch, hidden), (1, batch, hidden), (time, batch, 4 * hidden), (time, batch, hidden)
     return tuple(Spec(shape, x.dtype) for shape in shapes)
@@ -297,7 +297,7 @@ def lstm_train(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, lengths=No
     return tuple(_through_time(_lstm_cell, x, (w_ih, w_hh, b_ih, b_hh), (h0, c0), lengths, reverse))
 
 
-def _lstm_train_grad_rule(gates, cells, before, w_hh, lengths, gy, gh, gc, ggates, gcells, *, reverse):  # type: ignore[no-untyped-def]
+def _lstm_train_grad_rule(gates, cells, before, w_hh, lengths, gy, gh, gc, ggates, gcells, *, reverse):
     shapes = {"cells": cells, "before": before, "gy": gy, "gcells": gcells}
     state = _check_backward("lstm_train_grad", 4, gates, w_hh, lengths, shapes, {"gh": gh, "gc": gc}, ggates)
     return Spec(gates.shape, gates.dtype), state, state
@@ -356,7 +356,7 @@ def projected_lstm(x: Tensor, weights: Any, states: Any, lengths: Tensor | None,
 # ----------------------------------------------------------------------------------------------------------------------- GRU
 
 
-def _gru_rule(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, w_ih_r, w_hh_r, b_ih_r, b_hh_r):  # type: ignore[no-untyped-def]
+def _gru_rule(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, w_ih_r, w_hh_r, b_ih_r, b_hh_r):
     weights = (w_ih, w_hh, b_ih, b_hh, w_ih_r, w_hh_r, b_ih_r, b_hh_r)
     directions = 1 if w_ih_r is None else 2
     time, batch, hidden = _check_layer("gru", 3, directions, x, weights, (h0,), lengths)
@@ -400,7 +400,7 @@ def gru(
     return _both_directions(gru_train, x, weights, (h0,), lengths)
 
 
-def _gru_train_rule(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, *, reverse):  # type: ignore[no-untyped-def]
+def _gru_train_rule(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, *, reverse):
     time, batch, hidden = _check_layer("gru_train", 3, 1, x, (w_ih, w_hh, b_ih, b_hh), (h0,), lengths)
     shapes = (time, batch, hidden), (1, batch, hidden), (time, batch, 4 * hidden)
     return tuple(Spec(shape, x.dtype) for shape in shapes)
@@ -436,7 +436,7 @@ def gru_train(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, lengths=None, /, *, 
     return tuple(_through_time(_gru_cell, x, (w_ih, w_hh, b_ih, b_hh), (h0,), lengths, reverse))
 
 
-def _gru_train_grad_rule(gates, before, w_hh, lengths, gy, gh, ggates, *, reverse):  # type: ignore[no-untyped-def]
+def _gru_train_grad_rule(gates, before, w_hh, lengths, gy, gh, ggates, *, reverse):
     state = _check_backward("gru_train_grad", 3, gates, w_hh, lengths, {"before": before, "gy": gy}, {"gh": gh}, ggates)
     inner = Spec((*gates.shape[:2], w_hh.shape[0]), gates.dtype)
     return inner, inner, state
@@ -488,7 +488,7 @@ def gru_train_grad(gates, before, w_hh, lengths=None, gy=None, gh=None, ggates=N
 # ----------------------------------------------------------------------------------------------------------------------- RNN
 
 
-def _rnn_rule(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, w_ih_r, w_hh_r, b_ih_r, b_hh_r, *, nonlinearity):  # type: ignore[no-untyped-def]
+def _rnn_rule(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, w_ih_r, w_hh_r, b_ih_r, b_hh_r, *, nonlinearity):
     weights = (w_ih, w_hh, b_ih, b_hh, w_ih_r, w_hh_r, b_ih_r, b_hh_r)
     directions = 1 if w_ih_r is None else 2
     time, batch, hidden = _check_layer("rnn", 1, directions, x, weights, (h0,), lengths)
@@ -532,7 +532,7 @@ def rnn(
     return _both_directions(rnn_train, x, weights, (h0,), lengths, nonlinearity=nonlinearity)
 
 
-def _rnn_train_rule(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, *, nonlinearity, reverse):  # type: ignore[no-untyped-def]
+def _rnn_train_rule(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, *, nonlinearity, reverse):
     time, batch, hidden = _check_layer("rnn_train", 1, 1, x, (w_ih, w_hh, b_ih, b_hh), (h0,), lengths)
     return Spec((time, batch, hidden), x.dtype), Spec((1, batch, hidden), x.dtype)
 
@@ -576,7 +576,7 @@ def rnn_train(x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, lengths=None, /, *, 
     return tuple(_through_time(_rnn_cell(nonlinearity), x, (w_ih, w_hh, b_ih, b_hh), (h0,), lengths, reverse))
 
 
-def _rnn_train_grad_rule(y, w_hh, lengths, gy, gh, *, nonlinearity, reverse):  # type: ignore[no-untyped-def]
+def _rnn_train_grad_rule(y, w_hh, lengths, gy, gh, *, nonlinearity, reverse):
     state = _check_backward("rnn_train_grad", 1, None, w_hh, lengths, {"y": y, "gy": gy}, {"gh": gh})
     return Spec(y.shape, y.dtype), state
 

@@ -1,5 +1,6 @@
-"""Helpers around parameters, as `torch.nn.utils`."""
+"""Helpers around parameters and sequences, as `torch.nn.utils`."""
 
+from . import rnn as rnn
 from .clip_grad import clip_grad_norm_ as clip_grad_norm_
 from .clip_grad import clip_grad_value_ as clip_grad_value_
 from .clip_grad import clip_grads_with_norm_ as clip_grads_with_norm_
