@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,19 +61,23 @@ def draw(what: Any, path: str | os.PathLike[str]) -> Path:
     if not target.parent.is_dir():
         raise ArgumentError(f"drawing: there is no folder {str(target.parent)!r} for {target.name!r}")
     drawing = read(what)
-    is_open = opened_at_first(drawing.root, _MOST_AT_FIRST[target.suffix])
-    write = page if target.suffix == ".html" else svg
+    interactive = target.suffix == ".html"
+    is_open = opened_at_first(drawing.root, _MOST_AT_FIRST[target.suffix], leave=("op",) if interactive else ())
+    write = page if interactive else svg
     target.write_text(write(drawing, arrange(drawing.root), is_open), encoding="utf-8")
     return target
 
 
-def opened_at_first(root: Item, most: int) -> set[Item]:
-    """The boxes to open so that at most so many items can be seen: all boxes of one depth, or none of them."""
+def opened_at_first(root: Item, most: int, leave: Sequence[str] = ()) -> set[Item]:
+    """The boxes to open so that at most so many items can be seen: all boxes of one depth, or none of them.
+
+    Boxes of the kinds to `leave` stay closed.
+    """
     found = {root}
     level = [root]
     seen = len(root.parts)
     while True:
-        level = [part for box in level for part in box.parts if part.parts]
+        level = [part for box in level for part in box.parts if part.parts and part.kind not in leave]
         seen += sum(len(box.parts) - 1 for box in level)
         if not level or seen > most:
             return found

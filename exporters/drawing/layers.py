@@ -86,7 +86,7 @@ def _rows(
         edges += found
         for wire in written[part]:
             makers.setdefault(wire, []).append(cell)
-    _sink_sources(box, parts, edges, rank)
+    _shorten(box, parts, edges, rank, set(leaving))
     bottom = max(rank.values(), default=0) + 1
     for wire in leaving:
         sources = [maker for maker in makers.get(wire, ()) if inside.cells[maker].kind == "item"]
@@ -100,15 +100,36 @@ def _rows(
     return inside
 
 
-def _sink_sources(box: Item, parts: list[int], edges: list[Link], rank: dict[int, int]) -> None:
-    """Let what reads nothing (a random number, a range) stand just above what needs it; inputs stay at the top."""
-    ends = defaultdict(list)
+def _shorten(box: Item, parts: list[int], edges: list[Link], rank: dict[int, int], last: set[Wire]) -> None:
+    """Let what is only needed late stand late, with everything that only leads to it, if that makes the wires shorter.
+
+    Inputs stay at the top. Wires in `last` go on to the bottom in any case.
+    """
+    arriving, leaving = defaultdict(list), defaultdict(list)
+    readers: dict[tuple[int, Wire], set[int]] = defaultdict(set)
     for edge in edges:
-        ends[edge.start].append(edge.end)
-    fed = {edge.end for edge in edges}
-    for cell, part in zip(reversed(parts), reversed(box.parts), strict=True):
-        if cell not in fed and ends[cell] and part.kind != "input":
-            rank[cell] = min(rank[end] for end in ends[cell]) - 1
+        arriving[edge.end].append(edge)
+        leaving[edge.start].append(edge)
+        readers[edge.start, edge.wire].add(edge.end)
+    movable = {cell for cell, part in zip(parts, box.parts, strict=True) if part.kind != "input" and leaving[cell]}
+    for cell in reversed(parts):
+        if cell not in movable or (down := min(rank[edge.end] for edge in leaving[cell]) - 1 - rank[cell]) == 0:
+            continue
+        group, before = {cell}, [cell]
+        while before:
+            for start, _, _ in arriving[before.pop()]:
+                if start in movable and start not in group and all(edge.end in group for edge in leaving[start]):
+                    group.add(start)
+                    before.append(start)
+        longer = 0
+        for start, wire in {(edge.start, edge.wire) for member in group for edge in arriving[member]}:
+            if start not in group and wire not in last:
+                inside = max(rank[reader] for reader in readers[start, wire] if reader in group)
+                outside = max((rank[reader] for reader in readers[start, wire] if reader not in group), default=0)
+                longer += max(inside + down, outside) - max(inside, outside)
+        if longer < down * len({edge.wire for edge in leaving[cell]}):
+            for member in group:
+                rank[member] += down
 
 
 def _split(edges: list[Link], rank: dict[int, int], new: Callable[[Cell], int]) -> list[Link]:

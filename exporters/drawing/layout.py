@@ -20,11 +20,18 @@ from .model import Item, Wire
 PADDING, ROW_GAP, CARD_GAP, WIRE_GAP = 16.0, 34.0, 11.0, 7.0
 #: The height of the line that names an open box.
 HEADER = 30.0
-ROUNDS = 16
+ROUNDS = 24
 #: How strongly a link straightens itself, by how many of its ends are wires that pass: the path of the cards comes first.
 PULL = (4.0, 0.1, 8.0)
 #: How strongly a wire that passes, or what no link pulls, keeps its place against its neighbours in the row.
 LIGHT = 0.02
+#: How strongly a card is drawn to the middle, so that long programs do not wander off.
+CENTRE = 0.2
+#: Up to here a link counts as nearly straight.
+SNAP = 10.0
+
+#: Links of a cell: the other cell, how far from that it should be, how strongly.
+Pulls = list[tuple[int, float, float]]
 
 
 class Size(NamedTuple):
@@ -88,15 +95,16 @@ class Layout:
                 row[cell] = number
         y = bottom[-1] + PADDING if bottom else HEADER
         inside = Inside(Size(width, y), [value + shift for value in x], row, top, bottom)
-        for i, cell in enumerate(rows.cells):
-            if cell.wire is not None and cell.kind in ("in", "out"):
-                (inside.enters if cell.kind == "in" else inside.leaves)[cell.wire] = inside.x[i] - width / 2
+        for i, (kind, _, wire) in enumerate(rows.cells):
+            if wire is not None and kind in ("in", "out"):
+                (inside.enters if kind == "in" else inside.leaves)[wire] = inside.x[i] - width / 2
         self.insides[item] = inside
         return inside.size
 
     def _columns(self, rows: Rows, halves: Sequence[float]) -> list[float]:
         """Where every cell would like to be: below what it reads, above what reads it; where there is room."""
-        above, below = defaultdict(list), defaultdict(list)
+        above: dict[int, Pulls] = defaultdict(list)
+        below: dict[int, Pulls] = defaultdict(list)
         for start, end, wire in rows.links:
             shift = self._offset(rows.cells[start].item, wire, out=True) - self._offset(rows.cells[end].item, wire, out=False)
             weight = PULL[(rows.cells[start].kind == "pass") + (rows.cells[end].kind == "pass")]
@@ -111,17 +119,21 @@ class Layout:
         for cells in rows.rows:
             put(cells, [0.0] * len(cells), [1.0] * len(cells))
         for round_number in range(ROUNDS):
-            last = round_number >= ROUNDS - 2
+            both = round_number >= 4
             down = round_number % 2 == 0
             for cells in rows.rows if down else reversed(rows.rows):
                 wanted, weights = [], []
                 for cell in cells:
-                    pulls = [*above[cell], *below[cell]] if last else (above if down else below)[cell]
+                    pulls = [*above[cell], *below[cell]] if both else (above if down else below)[cell]
+                    if rows.cells[cell].kind == "item":
+                        pulls = [*pulls, (-1, 0.0, CENTRE)]
                     weight = sum(pull[2] for pull in pulls)
-                    wanted.append(sum((x[other] + by) * w for other, by, w in pulls) / weight if pulls else x[cell])
+                    wanted.append(
+                        sum(((x[other] if other >= 0 else 0.0) + by) * w for other, by, w in pulls) / weight if pulls else x[cell]
+                    )
                     weights.append(weight if weight and rows.cells[cell].kind != "pass" else LIGHT)
                 put(cells, wanted, weights)
-        _straighten(rows, halves, x)
+        _straighten(rows, halves, x, above, below)
         return x
 
     def _offset(self, item: Item | None, wire: Wire, *, out: bool) -> float:
@@ -132,43 +144,65 @@ class Layout:
         return (inside.leaves if out else inside.enters).get(wire, 0.0)
 
 
-def _straighten(rows: Rows, halves: Sequence[float], x: list[float]) -> None:
-    """Let a wire that passes several rows go straight down, as far as there is room."""
+def _straighten(
+    rows: Rows, halves: Sequence[float], x: list[float], above: Mapping[int, Pulls], below: Mapping[int, Pulls]
+) -> None:
+    """Make nearly straight paths straight, and move them as a whole: nearer to what they are linked to, and to the middle."""
     before = {right: left for cells in rows.rows for left, right in pairwise(cells)}
     after = {left: right for right, left in before.items()}
 
-    def settle(piece: Sequence[int], low: float, high: float) -> None:
-        middle = sum(x[cell] for cell in piece) / len(piece)
-        for cell in piece:
-            x[cell] = min(max(middle, low), high)
+    def settle(piece: Mapping[int, float], low: float, high: float) -> None:
+        total, weight = 0.0, 0.0
+        for cell, offset in piece.items():
+            for other, by, pull in (*above[cell], *below[cell]):
+                if other not in piece:
+                    total += (x[other] + by - offset) * pull
+                    weight += pull
+            card = rows.cells[cell].kind == "item"
+            middle = CENTRE if card else LIGHT
+            total += ((0.0 if card else x[cell]) - offset) * middle
+            weight += middle
+        place = min(max(total / weight, low), high)
+        for cell, offset in piece.items():
+            x[cell] = place + offset
 
-    for chain in _chains(rows):
-        piece: list[int] = []
+    paths = _paths(rows, x, below)
+    for path in (*paths, *reversed(paths), *paths):
+        piece: dict[int, float] = {}
         low, high = -inf, inf
-        for cell in chain:
-            least = x[before[cell]] + halves[before[cell]] + halves[cell] if cell in before else -inf
-            most = x[after[cell]] - halves[after[cell]] - halves[cell] if cell in after else inf
+        for cell, offset in path:
+            least = x[before[cell]] + halves[before[cell]] + halves[cell] - offset if cell in before else -inf
+            most = x[after[cell]] - halves[after[cell]] - halves[cell] - offset if cell in after else inf
             if piece and max(low, least) > min(high, most):
                 settle(piece, low, high)
-                piece, low, high = [], -inf, inf
-            piece.append(cell)
+                piece, low, high = {}, -inf, inf
+            piece[cell] = offset
             low, high = max(low, least), min(high, most)
         settle(piece, low, high)
 
 
-def _chains(rows: Rows) -> list[list[int]]:
-    """The cells that a wire passes, from top to bottom."""
-    following = {link.start: link.end for link in rows.links if rows.cells[link.end].kind == "pass"}
-    starts = [cell for row in rows.rows for cell in row if rows.cells[cell].kind == "pass"]
-    later = {end for start, end in following.items() if rows.cells[start].kind == "pass"}
-    chains = []
-    for start in starts:
-        if start not in later:
-            chain = [start]
-            while chain[-1] in following:
-                chain.append(following[chain[-1]])
-            chains.append(chain)
-    return chains
+def _paths(rows: Rows, x: Sequence[float], below: Mapping[int, Pulls]) -> list[list[tuple[int, float]]]:
+    """All cells, in paths from top to bottom: wires that pass, and what is nearly straight below each other.
+
+    With every cell goes how far it is from the first one of its path where the path is straight.
+    """
+    kinds = [cell.kind for cell in rows.cells]
+    paths: list[list[tuple[int, float]]] = []
+    path_of: dict[int, list[tuple[int, float]]] = {}
+    for cell in (cell for cells in rows.rows for cell in cells):
+        if cell not in path_of:
+            path_of[cell] = [(cell, 0.0)]
+            paths.append(path_of[cell])
+        path = path_of[cell]
+        kind = kinds[cell]
+        near = [(abs(x[end] + by - x[cell]), end, by) for end, by, _ in below[cell] if end not in path_of]
+        near = [link for link in near if {kind, kinds[link[1]]} != {"item", "pass"}]
+        if near:
+            distance, end, by = min(near)
+            if kind == kinds[end] == "pass" or distance < SNAP:
+                path.append((end, path[-1][1] - by))
+                path_of[end] = path
+    return paths
 
 
 def placed(wanted: Sequence[float], weights: Sequence[float], halves: Sequence[float]) -> list[float]:

@@ -116,7 +116,7 @@ def _simplified(item: Item) -> Item:
     if part.kind in ("module", "branch"):
         part.title = f"{item.title}.{part.title}"
         part.note = part.note or item.note
-    elif item.kind == "module" or not part.note:
+    elif item.kind == "module":
         part.note = " · ".join(filter(None, [item.title, item.note, part.note]))
     return part
 

@@ -83,7 +83,7 @@ class _Reader:
                 self.stored[value] = _constant(value.name or "", ir.convenience.get_const_tensor(value))
         items = [Item(v.name or "", "input", writes=[self.wire(v)]) for v in graph.inputs if v.name not in stored]
         drawn = [node for node in nodes if not any(value in self.stored for value in node.outputs)]
-        steps = [Step(self.frames(node), self.node(node)) for node in drawn]
+        steps = [self.step(node) for node in drawn]
         boxes = nested(in_runs(steps))
         for box in (inner for item in boxes for inner in item.walk() if inner.kind == "op"):
             box.source, box.code = box.parts[0].source, box.parts[0].code
@@ -94,6 +94,13 @@ class _Reader:
         if value in self.stored:
             return Item(title, "output", params=[self.stored[value]])
         return Item(title, "output", reads=[self.wire(value)])
+
+    def step(self, node: ir.Node) -> Step:
+        """A node and the boxes around it; its parameters are called as in their module."""
+        frames, item = self.frames(node), self.node(node)
+        prefix = next((f"{frame.key}." for frame in reversed(frames) if frame.kind == "module"), "")
+        item.params = [(name.removeprefix(prefix), text) for name, text in item.params]
+        return Step(frames, item)
 
     def node(self, node: ir.Node) -> Item:
         """The item of a node; control flow and calls of functions are boxes."""

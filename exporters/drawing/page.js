@@ -55,19 +55,20 @@ function columns(cells, links, rows, halves) {
     placed(wanted, weights, line.map((cell) => halves[cell])).forEach((at, k) => { x[line[k]] = at; });
   for (const line of rows) put(line, line.map(() => 0), line.map(() => 1));
   for (let round = 0; round < S.rounds; round++) {
-    const last = round >= S.rounds - 2, down = round % 2 === 0;
+    const both = round >= 4, down = round % 2 === 0;
     for (const line of down ? rows : rows.toReversed()) {
       const wanted = [], weights = [];
       for (const cell of line) {
-        const pulls = last ? [...above[cell], ...below[cell]] : (down ? above : below)[cell];
+        let pulls = both ? [...above[cell], ...below[cell]] : (down ? above : below)[cell];
+        if (cells[cell][0] === "item") pulls = [...pulls, [-1, 0, S.centre]];
         const weight = pulls.reduce((sum, pull) => sum + pull[2], 0);
-        wanted.push(pulls.length ? pulls.reduce((sum, [other, by, w]) => sum + (x[other] + by) * w, 0) / weight : x[cell]);
+        wanted.push(pulls.length ? pulls.reduce((sum, [other, by, w]) => sum + ((x[other] ?? 0) + by) * w, 0) / weight : x[cell]);
         weights.push(weight && cells[cell][0] !== "pass" ? weight : S.light);
       }
       put(line, wanted, weights);
     }
   }
-  straighten(cells, links, rows, halves, x);
+  straighten(cells, rows, halves, x, above, below);
   return x;
 }
 
@@ -86,32 +87,62 @@ function placed(wanted, weights, halves) {
   return pools.flatMap(([total, weight, count]) => Array(count).fill(total / weight)).map((base, k) => base + offsets[k]);
 }
 
-function straighten(cells, links, rows, halves, x) {
-  const before = new Map(), after = new Map(), following = new Map();
+function straighten(cells, rows, halves, x, above, below) {
+  const before = new Map(), after = new Map();
   for (const line of rows) line.forEach((cell, k) => { if (k) { before.set(cell, line[k - 1]); after.set(line[k - 1], cell); } });
-  const passes = (cell) => cells[cell][0] === "pass";
-  for (const [start, end] of links) if (passes(end)) following.set(start, end);
-  const later = new Set([...following].filter(([start]) => passes(start)).map(([, end]) => end));
   const settle = (piece, low, high) => {
-    const middle = piece.reduce((sum, cell) => sum + x[cell], 0) / piece.length;
-    for (const cell of piece) x[cell] = Math.min(Math.max(middle, low), high);
-  };
-  for (const start of rows.flat()) {
-    if (!passes(start) || later.has(start)) continue;
-    let piece = [], low = -Infinity, high = Infinity;
-    for (let cell = start; cell !== undefined; cell = following.get(cell)) {
-      const left = before.get(cell), right = after.get(cell);
-      const least = left === undefined ? -Infinity : x[left] + halves[left] + halves[cell];
-      const most = right === undefined ? Infinity : x[right] - halves[right] - halves[cell];
-      if (piece.length && Math.max(low, least) > Math.min(high, most)) {
-        settle(piece, low, high);
-        [piece, low, high] = [[], -Infinity, Infinity];
+    let total = 0, weight = 0;
+    for (const [cell, offset] of piece) {
+      for (const [other, by, pull] of [...above[cell], ...below[cell]]) {
+        if (piece.has(other)) continue;
+        total += (x[other] + by - offset) * pull;
+        weight += pull;
       }
-      piece.push(cell);
+      const card = cells[cell][0] === "item", middle = card ? S.centre : S.light;
+      total += ((card ? 0 : x[cell]) - offset) * middle;
+      weight += middle;
+    }
+    const place = Math.min(Math.max(total / weight, low), high);
+    for (const [cell, offset] of piece) x[cell] = place + offset;
+  };
+  const paths = pathsOf(cells, rows, x, below);
+  for (const path of [...paths, ...paths.toReversed(), ...paths]) {
+    let piece = new Map(), low = -Infinity, high = Infinity;
+    for (const [cell, offset] of path) {
+      const left = before.get(cell), right = after.get(cell);
+      const least = left === undefined ? -Infinity : x[left] + halves[left] + halves[cell] - offset;
+      const most = right === undefined ? Infinity : x[right] - halves[right] - halves[cell] - offset;
+      if (piece.size && Math.max(low, least) > Math.min(high, most)) {
+        settle(piece, low, high);
+        [piece, low, high] = [new Map(), -Infinity, Infinity];
+      }
+      piece.set(cell, offset);
       [low, high] = [Math.max(low, least), Math.min(high, most)];
     }
     settle(piece, low, high);
   }
+}
+
+function pathsOf(cells, rows, x, below) {
+  const paths = [], pathOf = new Map();
+  for (const cell of rows.flat()) {
+    if (!pathOf.has(cell)) {
+      pathOf.set(cell, [[cell, 0]]);
+      paths.push(pathOf.get(cell));
+    }
+    const path = pathOf.get(cell), kind = cells[cell][0];
+    let nearest = null;
+    for (const [end, by] of below[cell]) {
+      const other = cells[end][0], distance = Math.abs(x[end] + by - x[cell]);
+      if (pathOf.has(end) || (kind !== other && [kind, other].every((k) => k === "item" || k === "pass"))) continue;
+      if (!nearest || distance < nearest[0] || (distance === nearest[0] && end < nearest[1])) nearest = [distance, end, by, other];
+    }
+    if (nearest && ((kind === "pass" && nearest[3] === "pass") || nearest[0] < S.snap)) {
+      path.push([nearest[1], path.at(-1)[1] - nearest[2]]);
+      pathOf.set(nearest[1], path);
+    }
+  }
+  return paths;
 }
 
 // --- drawing --------------------------------------------------------------------------------------------------------------------
@@ -234,7 +265,9 @@ function fit() {
 function begin() {
   const { width, height } = inside.get(0);
   const zoom = Math.min(1, Math.max(0.5, canvas.clientWidth / (width + 24)));
-  move((canvas.clientWidth - width * zoom) / 2, Math.max((canvas.clientHeight - height * zoom) / 2, 12), zoom);
+  const { x } = inside.get(0), first = items[0].rows.rows[0];
+  const middle = width * zoom > canvas.clientWidth ? first.reduce((sum, cell) => sum + x[cell], 0) / first.length : width / 2;
+  move(canvas.clientWidth / 2 - middle * zoom, Math.max((canvas.clientHeight - height * zoom) / 2, 12), zoom);
 }
 
 const shown = (id) => view.querySelector(`[data-id="${id}"]`);
@@ -325,12 +358,14 @@ const search = document.getElementById("search"), results = document.getElementB
 function find() {
   const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const fits = (item) => words.every((word) => item.text.toLowerCase().includes(word));
+  const byName = (id) => words.every((word) => items[id].title.toLowerCase().includes(word));
   const found = words.length ? items.flatMap((item, i) => (i && fits(item) ? [i] : [])) : [];
+  found.sort((a, b) => byName(b) - byName(a));
   results.replaceChildren(...found.slice(0, 40).map((id) => {
     const row = document.createElement("button");
     row.innerHTML = "<b></b> <span></span>";
     row.firstChild.textContent = items[id].title;
-    row.lastChild.textContent = [items[id].note, items[id].source].filter(Boolean).join(" · ");
+    row.lastChild.textContent = [items[id].note, items[id].module, items[id].source].filter(Boolean).join(" · ");
     row.onclick = () => { results.hidden = true; reveal(id); };
     return row;
   }));

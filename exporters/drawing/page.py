@@ -102,6 +102,8 @@ def _data(drawing: Drawing, rows: Mapping[Item, Rows], is_open: Set[Item]) -> di
             "rounds": layout.ROUNDS,
             "pull": layout.PULL,
             "light": layout.LIGHT,
+            "centre": layout.CENTRE,
+            "snap": layout.SNAP,
             "tip": svg.TIP,
             "pitch": svg.PITCH,
         },
