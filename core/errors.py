@@ -54,9 +54,13 @@ class BackendError(FrazilError, RuntimeError):
     """A backend or plugin is unknown, not installed, or broken."""
 
 
-@final
 class RecordError(FrazilError, RuntimeError):
     """A program cannot be recorded as it stands."""
+
+
+@final
+class ScriptError(RecordError):
+    """A scripted program has a construct that cannot be expressed."""
 
 
 @final

@@ -1,0 +1,206 @@
+"""Python's functions, and those of frazil that take lists, on tensors, sizes and lists that grow.
+
+Each takes the function that was called first, for the values that are Python's.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from .. import control
+from ..creation import as_tensor, tensor
+from ..dtypes import get_default_dtype, int64
+from ..ops.elementwise import where
+from ..ops.shape import cat, stack
+from ..recorder import builtin_functions
+from ..recorder.control import as_size
+from ..recorder.sizes import SymBool, SymFloat, SymInt
+from ..tensor import Tensor
+from .lists import Grown, Items, items_of, numbers, zipped
+
+
+def _recorded(value: Any) -> bool:
+    """Whether a tensor's numbers are unknown."""
+    return isinstance(value, Tensor) and value._dev.recording and value._a.constant is None
+
+
+def scalar(t: Tensor) -> Tensor:
+    """A tensor of one element as a 0-d tensor."""
+    return t.reshape(()) if t._a.shape else t
+
+
+def item_of(t: Tensor) -> Any:
+    """`t.item()`: of an integer tensor a number that the running program knows, else the 0-d tensor."""
+    if not _recorded(t):
+        return t.item()
+    t = scalar(t)
+    return as_size(t if t.dtype is int64 else t.to(int64)) if t.dtype.kind in "iu" else t
+
+
+def _int(fn: Any, *args: Any) -> Any:
+    if len(args) == 1 and _recorded(args[0]):
+        return item_of(args[0].to(int64))
+    return builtin_functions.to_int(args[0]) if len(args) == 1 and isinstance(args[0], (SymInt, SymFloat)) else fn(*args)
+
+
+def _float(fn: Any, *args: Any) -> Any:
+    if len(args) == 1 and _recorded(args[0]):
+        t = scalar(args[0])
+        return t if t.dtype.kind == "f" else t.to(get_default_dtype())
+    if len(args) == 1 and isinstance(args[0], (SymInt, SymFloat)):
+        return args[0] * 1.0
+    return fn(*args)
+
+
+def _bool(fn: Any, *args: Any) -> Any:
+    from .runtime import truth
+
+    return truth(args[0]) if args else fn()
+
+
+def _range(fn: Any, *args: Any) -> Any:
+    bounds = [item_of(a) if isinstance(a, Tensor) else a for a in args]
+    if not any(isinstance(b, SymInt) for b in bounds):
+        return fn(*bounds)
+    start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+    return numbers(start, stop, step)
+
+
+def _is_items(value: Any) -> bool:
+    return isinstance(value, (Items, Grown)) or (isinstance(value, Tensor) and value.ndim > 0)
+
+
+def _enumerate(fn: Any, iterable: Any, start: Any = 0) -> Any:
+    items = items_of(iterable) if _is_items(iterable) or isinstance(start, SymInt) else None
+    return (
+        fn(iterable, start) if items is None else Items(items.length, lambda i: (start + i, items.item(i)), python=items.python)
+    )
+
+
+def _zip(fn: Any, *parts: Any, **options: Any) -> Any:
+    return zipped(parts) if any(map(_is_items, parts)) else fn(*parts, **options)
+
+
+def _reversed(fn: Any, sequence: Any) -> Any:
+    items = items_of(sequence) if _is_items(sequence) else None
+    return fn(sequence) if items is None else Items(items.length, lambda i: items.item(items.length - 1 - i), python=items.python)
+
+
+def _len(fn: Any, sequence: Any) -> Any:
+    if isinstance(sequence, Grown):
+        return sequence.count
+    return sequence.length if isinstance(sequence, Items) else fn(sequence)
+
+
+def _extreme(replaces: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def extreme(fn: Any, *args: Any, **options: Any) -> Any:
+        items = list(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else list(args)
+        if options or len(items) < 2 or not any(map(_recorded, items)):
+            return fn(*args, **options)
+        best = items[0]
+        for item in items[1:]:
+            best = where(scalar(replaces(item, best)), item, best)
+        return best
+
+    return extreme
+
+
+def _isinstance(fn: Any, thing: Any, kinds: Any) -> bool:
+    for symbolic, plain in ((SymInt, 0), (SymFloat, 0.0), (SymBool, False)):
+        if isinstance(thing, symbolic):
+            return fn(thing, kinds) or fn(plain, kinds)
+    return fn(thing, kinds) or (isinstance(thing, Grown) and fn([], kinds))
+
+
+def _quantifier(start: bool) -> Callable[..., Any]:
+    def quantifier(fn: Any, iterable: Any) -> Any:
+        from . import runtime
+
+        if not isinstance(iterable, (list, tuple)):
+            return fn(iterable)
+        result: Any = start
+        for item in iterable:
+            combine = runtime.both if start else runtime.either
+            result = combine(result, functools.partial(runtime.truth, item), runtime.PURE | runtime.TRUTH)
+        return result
+
+    return quantifier
+
+
+def _sum(fn: Any, iterable: Any, start: Any = 0) -> Any:
+    if isinstance(iterable, Grown):
+        total = iterable.stacked().sum(0)
+        return total if isinstance(start, int) and start == 0 else start + total
+    return fn(iterable, start)
+
+
+def _list(fn: Any, *args: Any) -> Any:
+    from .regions import fresh
+
+    if args and isinstance(args[0], Grown):
+        return fresh(args[0].copy())
+    return fresh(fn(*args))
+
+
+def _print(fn: Any, *args: Any, **options: Any) -> None:
+    """Runs while recording, with what is known then: once for a branch or body, however often that runs."""
+    fn(*(a.stacked() if isinstance(a, Grown) and a.columns else a for a in args), **options)
+
+
+def _of_list(join: Callable[..., Any]) -> Callable[..., Any]:
+    def joined(fn: Any, items: Any, *args: Any, **options: Any) -> Any:
+        return join(items, *args, **options) if isinstance(items, Grown) else fn(items, *args, **options)
+
+    return joined
+
+
+def _stack(items: Grown, dim: int = 0) -> Any:
+    return items.stacked(dim)
+
+
+def _cat(items: Grown, dim: int = 0, axis: int | None = None) -> Any:
+    return items.concatenated(dim if axis is None else axis)
+
+
+def _tensor(items: Grown, dtype: Any = None, **options: Any) -> Any:
+    t = items.stacked()
+    return t if dtype is None else t.to(dtype)
+
+
+def _with_functions(positions: int) -> Callable[..., Any]:
+    """Functions that are given to frazil's control flow are rewritten too."""
+
+    def called(fn: Any, *args: Any, **options: Any) -> Any:
+        from .calls import converted
+
+        return fn(*(converted(a) for a in args[:positions]), *args[positions:], **options)
+
+    return called
+
+
+SPECIAL: dict[Any, Callable[..., Any]] = {
+    int: _int,
+    float: _float,
+    bool: _bool,
+    range: _range,
+    enumerate: _enumerate,
+    zip: _zip,
+    reversed: _reversed,
+    list: _list,
+    isinstance: _isinstance,
+    sum: _sum,
+    all: _quantifier(True),
+    any: _quantifier(False),
+    print: _print,
+    stack: _of_list(_stack),
+    cat: _of_list(_cat),
+    tensor: _of_list(_tensor),
+    as_tensor: _of_list(_tensor),
+    control.cond: _with_functions(3),
+    control.while_loop: _with_functions(2),
+    control.scan: _with_functions(1),
+}
+for _plain, _made in ((len, _len), (max, _extreme(lambda new, old: new > old)), (min, _extreme(lambda new, old: new < old))):
+    SPECIAL[_plain] = SPECIAL[builtin_functions.ON_SIZES[_plain]] = _made  # while recording, the second is in the first's place

@@ -1,0 +1,486 @@
+"""What rewritten code calls: every construct decides here whether it is Python's or is recorded.
+
+Tests that are Python values are decided at once. Tests that are tensors, or comparisons of sizes that are still open, go through
+`control.cond` and `control.loop`, with the variables that the construct binds as results.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import operator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .. import control
+from ..autograd.modes import STATE
+from ..control import UNDEFINED
+from ..dtypes import bool_
+from ..errors import RecordError, ScriptError
+from ..ops.elementwise import eq, logical_and, logical_not, logical_or, ne
+from ..recorder import sizes
+from ..recorder.sizes import SymBool, SymFloat, SymInt
+from ..recorder.trace import Frame
+from ..tensor import Tensor
+from .calls import call
+from .functions import scalar
+from .lists import Grown, Items, items_of
+from .regions import REGIONS, changing, fresh, region, set_attribute
+from .rewrite import PURE, TRUTH
+from .source import fail
+from .variables import Facts, Variables
+
+__all__ = ["PURE", "TRUTH", "UNDEFINED", "RecordError", "call", "fresh", "set_attribute"]
+
+slice = builtins.slice
+Get = Callable[[], tuple[Any, ...]]
+Put = Callable[[Sequence[Any]], None]
+
+
+# --- truth ----------------------------------------------------------------------------------------------------------------------
+
+
+def known(test: Any) -> Any:
+    """The truth of a value if Python can tell, else the tensor or comparison of sizes that decides it."""
+    if isinstance(test, Tensor):
+        if any(not sizes.same(n, 1) for n in test._a.shape):
+            return builtins.bool(test)  # the error that Python gives, or a tensor that is not empty by its sizes
+        constant = test._a.constant if test._dev.recording else None
+        return test if constant is None else builtins.bool(constant)
+    if isinstance(test, SymBool):
+        answer = STATE.recorder.known(test) if STATE.recorder is not None else builtins.bool(test)
+        return test if answer is None else answer
+    if isinstance(test, (SymInt, SymFloat)):
+        return known(test != 0)
+    if isinstance(test, (Grown, Items)):
+        return known((test.count if isinstance(test, Grown) else test.length) != 0)
+    return builtins.bool(test)
+
+
+def truth(test: Any) -> Any:
+    """The truth of a value: a bool, a 0-d bool tensor, or a comparison of sizes."""
+    found = known(test)
+    if isinstance(found, Tensor):
+        return scalar(found if found.dtype is bool_ else ne(found, 0))
+    return found
+
+
+def not_(test: Any) -> Any:
+    """`not test`."""
+    found = truth(test)
+    if isinstance(found, Tensor):
+        return logical_not(found)
+    return ~found if isinstance(found, SymBool) else not found
+
+
+def both(left: Any, right: Callable[[], Any], mode: int) -> Any:
+    """`left and right()`."""
+    return _combined(left, right, mode, stop=False, join=logical_and)
+
+
+def either(left: Any, right: Callable[[], Any], mode: int) -> Any:
+    """`left or right()`."""
+    return _combined(left, right, mode, stop=True, join=logical_or)
+
+
+def _combined(left: Any, right: Callable[[], Any], mode: int, *, stop: bool, join: Callable[[Any, Any], Any]) -> Any:
+    first = known(left)
+    if isinstance(first, builtins.bool):
+        return left if first is stop else right()
+    if mode & PURE:
+        value = right()
+        second = truth(value) if mode & TRUTH else known(value)
+        if second is stop and (mode & TRUTH or isinstance(value, builtins.bool)):
+            return stop
+        if isinstance(second, builtins.bool) and second is not stop and (mode & TRUTH or isinstance(value, builtins.bool)):
+            return truth(left)
+        if isinstance(first, Tensor) and isinstance(second, Tensor) and (mode & TRUTH or first.dtype is second.dtype is bool_):
+            return join(truth(first), truth(second))
+        right = lambda: value
+    if mode & TRUTH or isinstance(first, SymBool):
+        go_on: Callable[[], Any] = lambda: truth(right())
+        end: Callable[[], Any] = lambda: stop
+    else:
+        go_on, end = right, lambda: left
+    return _choice(first, end, go_on, "and/or") if stop else _choice(first, go_on, end, "and/or")
+
+
+def choose(test: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
+    """`yes() if test else no()`."""
+    found = known(test)
+    if isinstance(found, builtins.bool):
+        return yes() if found else no()
+    return _choice(found, yes, no, "a if ... else b")
+
+
+def _choice(test: Any, yes: Callable[[], Any], no: Callable[[], Any], what: str) -> Any:
+    def inside(run: Callable[[], Any]) -> Callable[[], Any]:
+        def branch() -> Any:
+            with region():
+                return (run(),)
+
+        return branch
+
+    with script_errors():
+        return control.cond(test, inside(yes), inside(no), names=[f"the value of `{what}`"])[0]
+
+
+def chain(left: Any, operators: Sequence[str], rest: Sequence[Callable[[], Any]], pure: bool) -> Any:
+    """`left < b < c`, each evaluated once and only if needed."""
+    right = rest[0]()
+    first = _COMPARISONS[operators[0]](left, right)
+    if len(rest) == 1:
+        return first
+    return both(first, lambda: chain(right, operators[1:], rest[1:], pure), PURE * pure)
+
+
+def contains(container: Any, value: Any) -> Any:
+    """`value in container`."""
+    if isinstance(container, Grown):
+        container = container.stacked()
+    if isinstance(container, Tensor) and container._dev.recording:
+        return eq(container, value).any()
+    if isinstance(container, (list, tuple)) and any(isinstance(x, (Tensor, SymInt)) for x in (value, *container)):
+        found: Any = False
+        for x in container:
+            found = either(found, functools.partial(_same, x, value), PURE | TRUTH)
+        return found
+    return value in container
+
+
+def _same(x: Any, value: Any) -> Any:
+    return True if x is value else x == value
+
+
+_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
+    "Eq": operator.eq,
+    "NotEq": operator.ne,
+    "Lt": operator.lt,
+    "LtE": operator.le,
+    "Gt": operator.gt,
+    "GtE": operator.ge,
+    "Is": operator.is_,
+    "IsNot": operator.is_not,
+    "In": lambda a, b: contains(b, a),
+    "NotIn": lambda a, b: not_(contains(b, a)),
+}
+
+
+def python_truth(test: Any) -> bool:
+    """The truth of the `if` of a comprehension, which Python itself decides."""
+    found = known(test)
+    if not isinstance(found, builtins.bool):
+        fail(
+            "script: the `if` of a comprehension depends on a tensor or an open size. Write a `for` statement with an `if` in it "
+            "and append to a list"
+        )
+    return found
+
+
+# --- if -------------------------------------------------------------------------------------------------------------------------
+
+
+def if_(
+    test: Any, then: Callable[[], None], orelse: Callable[[], None], get: Get, put: Put, facts: Facts, raises: bool = False
+) -> None:
+    """`if test: ... else: ...`; `raises`: the first branch can only raise."""
+    found = known(test)
+    if raises and isinstance(found, SymBool):
+        found = builtins.bool(found)  # becomes a condition of the program
+    if isinstance(found, builtins.bool):
+        (then if found else orelse)()
+        return
+    variables = Variables(get, put, facts)
+    variables.make_growable([then, orelse], lambda run: _trial(run, variables), loop=False)
+    variables.read()
+    variables.ends = []
+
+    def branch(run: Callable[[], None]) -> Callable[[], Any]:
+        def recorded() -> Any:
+            variables.restore()
+            with region(variables.containers):
+                run()
+                variables.ends.append(get())
+                if len(variables.ends) == 2:
+                    variables.check_branches(*variables.ends)
+                return variables.packed(variables.ends[-1])
+
+        return recorded
+
+    with script_errors():
+        results = control.cond(found, branch(then), branch(orelse), names=variables.labels)
+    variables.restore()
+    variables.leave(results)
+
+
+@contextmanager
+def script_errors() -> Iterator[None]:
+    """What the recorder cannot record in scripted code is the script's error."""
+    try:
+        yield
+    except ScriptError:
+        raise
+    except RecordError as error:
+        raise ScriptError(f"script: {error}") from error
+
+
+def _trial(run: Callable[[], Any], variables: Variables) -> Any:
+    """Run for what can be seen from it, and undo everything."""
+    recorder = STATE.recorder
+    restore, frame = recorder.snapshot(), Frame("trial")
+    try:
+        with recorder.within(frame), region(variables.containers, trial=True):
+            return run()
+    finally:
+        recorder.leave(frame)
+        restore()
+
+
+# --- loops ----------------------------------------------------------------------------------------------------------------------
+
+
+def while_(test: Callable[[], Any], body: Callable[[], None], get: Get, put: Put, facts: Facts) -> None:
+    """`while test(): body()`."""
+    found = known(test())
+    if found is True and STATE.recorder is not None and _decides_later(body, test, get, put, facts):
+        _loop(lambda _: body(), Variables(get, put, facts), test=test, first=True)
+        return
+    while found is True:
+        body()
+        found = known(test())
+    if found is not False:
+        _loop(lambda _: body(), Variables(get, put, facts), test=test, first=found)
+
+
+def _decides_later(body: Callable[[], None], test: Callable[[], Any], get: Get, put: Put, facts: Facts) -> bool:
+    """Whether a loop's test, a Python value before the first round, is a tensor or an open comparison after it."""
+    if not facts:
+        return False
+    variables = Variables(get, put, facts)
+
+    def one_round() -> bool:
+        body()
+        return isinstance(known(test()), builtins.bool)
+
+    decided = _trial(one_round, variables)
+    variables.restore()
+    return not decided
+
+
+def for_(
+    iterable: Any, body: Callable[[Any], None], get: Get, put: Put, facts: Facts, test: Callable[[], Any] | None = None
+) -> None:
+    """`for item in iterable: body(item)`, as long as `test()` holds."""
+    items = items_of(iterable) if isinstance(iterable, (Items, Grown, Tensor)) else None
+    if items is None and test is not None and isinstance(iterable, range) and len(iterable) > 1 and STATE.recorder is not None:
+        if _decides_later(lambda: body(iterable[0]), test, get, put, facts):
+            items = items_of(iterable)
+    if items is not None and (not items.python or isinstance(iterable, range)):
+        if not isinstance(items.length, int):
+            _loop(lambda i: body(items.item(i)), Variables(get, put, facts), test=test, limit=items.length)
+            return
+        if _looped(items, body, get, put, facts, test):
+            return
+    if items is not None:
+        iterable = map(items.item, range(items.length))
+    for item in iterable:
+        go_on = True if test is None else known(test())
+        if go_on is False:
+            break
+        if go_on is True:
+            body(item)
+        else:
+            if_(go_on, functools.partial(body, item), lambda: None, get, put, facts)
+
+
+def _looped(items: Items, body: Callable[[Any], None], get: Get, put: Put, facts: Facts, test: Callable[[], Any] | None) -> bool:
+    """Try to record a loop of a known number of rounds as one; where its body needs the number of the round as a Python number,
+    the rounds are recorded one by one instead."""
+    numbered = items if not items.python else Items(items.length, _numbered(items))
+    variables = Variables(get, put, facts)
+    try:
+        _loop(lambda i: body(numbered.item(i)), variables, test=test, limit=items.length)
+    except (RecordError, TypeError):
+        if STATE.recorder is None or items.length > _MOST_UNROLLED:
+            raise
+        variables.restore()
+        return False
+    return True
+
+
+#: A loop of more rounds is not recorded round by round.
+_MOST_UNROLLED = 64
+
+
+def _numbered(items: Items) -> Callable[[Any], Any]:
+    """The items of a Python range by a number that only the running program knows."""
+    if items.length < 2:
+        return items.item
+    first = items.item(0)
+    step = items.item(1) - first
+    return lambda i: first + i * step
+
+
+def _loop(
+    body: Callable[[Any], None],
+    variables: Variables,
+    *,
+    test: Callable[[], Any] | None,
+    limit: Any = None,
+    first: Any = None,
+) -> None:
+    """Record a loop. `first`: what `test()` has just given."""
+    variables.make_growable([lambda: body(0)], lambda run: _trial(run, variables), loop=True)
+    if first is not True:
+        variables.check_first_round(limit)
+    seen = [] if first is None else [first]
+
+    def holds(*carried: Any) -> Any:
+        if seen:
+            return seen.pop()
+        variables.place(carried)
+        assert test is not None
+        return truth(test())
+
+    def one_round(i: Any, *carried: Any) -> Any:
+        variables.place(carried)
+        with region(variables.containers):
+            collected = variables.start_collecting()
+            body(i)
+            variables.ends = [variables.get()]
+            return variables.packed(variables.ends[0]), tuple(map(tuple, collected))
+
+    start = variables.packed(variables.before)
+    with script_errors():
+        results, rows = control.loop(holds if test is not None else None, one_round, start, limit=limit, names=variables.labels)
+    variables.restore()
+    variables.leave(results)
+    variables.finish_collecting(rows)
+
+
+def list_of(iterable: Any, make: Callable[..., Any], unpacked: int | None) -> Any:
+    """`[make(item) for item in iterable]`."""
+    each = make if unpacked is None else lambda item: make(*item)
+    items = items_of(iterable) if isinstance(iterable, (Items, Grown, Tensor)) else None
+    if items is None or STATE.recorder is None or isinstance(items.length, int):
+        return fresh([each(item) for item in (iterable if items is None else map(items.item, range(items.length)))])
+    state: dict[str, Any] = {"made": []}
+    from .rewrite import APPENDED, LIVE, MUTATED, RESIZED
+
+    def put(values: Sequence[Any]) -> None:
+        (state["made"],) = values
+
+    def append(item: Any) -> None:
+        state["made"].append(each(item))
+
+    for_(items, append, lambda: (state["made"],), put, [("the list", LIVE | MUTATED | RESIZED | APPENDED)])
+    return state["made"]
+
+
+def python_items(iterable: Any) -> Any:
+    """What a comprehension that Python runs goes over."""
+    return iterable
+
+
+# --- statements -----------------------------------------------------------------------------------------------------------------
+
+
+def defined(read: Callable[[], Any], name: str) -> Any:
+    """The value of a variable that may have none."""
+    try:
+        value = read()
+    except NameError:
+        value = UNDEFINED
+    if value is UNDEFINED:
+        raise UnboundLocalError(f"cannot access local variable '{name}' where it is not associated with a value")
+    return value
+
+
+def assert_(test: Any, message: Callable[[], Any] | None) -> None:
+    """`assert test, message()`."""
+    found = known(test)
+    if isinstance(found, SymBool):
+        found = builtins.bool(found)  # becomes a condition of the program
+    if isinstance(found, Tensor) and STATE.recorder is not None:
+        fail(
+            "script: this assert depends on the numbers of a tensor, which are not known while recording, and a file cannot stop "
+            "on them. Check before calling the function, or return the condition as a result"
+        )
+    if not found:
+        raise AssertionError(*([] if message is None else [message()]))
+
+
+def raised(error: Any) -> Any:
+    """`raise error`: only where Python decides that it happens."""
+    if _is_recording_inside():
+        name = error.__name__ if isinstance(error, type) else type(error).__name__
+        fail(
+            f"script: {name} is raised in a branch or loop that depends on tensors. A file cannot raise. Check before calling "
+            "the function, return the condition as a result, or raise on sizes (x.shape) only",
+            error if isinstance(error, BaseException) else None,
+        )
+    return error
+
+
+def enter_try() -> None:
+    """At the start of `try`."""
+    if _is_recording_inside():
+        fail(
+            "script: `try` in a branch or loop that depends on tensors: a recorded program has no exceptions. Put the `try` "
+            "around the `if` or loop, or test for the reason of the exception instead"
+        )
+
+
+def _is_recording_inside() -> bool:
+    return STATE.recorder is not None and any(here.undo is None for here in REGIONS.stack)
+
+
+_OPERATORS: dict[str, tuple[Callable[[Any, Any], Any], str]] = {
+    "Add": (operator.iadd, "+="),
+    "Sub": (operator.isub, "-="),
+    "Mult": (operator.imul, "*="),
+    "Div": (operator.itruediv, "/="),
+    "FloorDiv": (operator.ifloordiv, "//="),
+    "Mod": (operator.imod, "%="),
+    "Pow": (operator.ipow, "**="),
+    "MatMult": (operator.imatmul, "@="),
+    "BitAnd": (operator.iand, "&="),
+    "BitOr": (operator.ior, "|="),
+    "BitXor": (operator.ixor, "^="),
+    "LShift": (operator.ilshift, "<<="),
+    "RShift": (operator.irshift, ">>="),
+}
+
+
+def augment(old: Any, name: str, value: Any) -> Any:
+    """`old += value` and the like: the new value of the variable."""
+    function, sign = _OPERATORS[name]
+    if isinstance(old, (list, set, dict, Grown)):
+        changing(old, sign)
+        if isinstance(old, Grown) and name == "Add":
+            old.extend(value)
+            return old
+    return function(old, value)
+
+
+def augment_attribute(thing: Any, attribute: str, name: str, value: Any) -> None:
+    """`thing.attribute += value` and the like."""
+    set_attribute(thing, attribute, augment(getattr(thing, attribute), name, value))
+
+
+def augment_item(thing: Any, key: Any, name: str, value: Any) -> None:
+    """`thing[key] += value` and the like."""
+    set_item(thing, key, augment(thing[key], name, value))
+
+
+def set_item(thing: Any, key: Any, value: Any) -> None:
+    """`thing[key] = value`."""
+    changing(thing, "an assignment to an item")
+    thing[key] = value
+
+
+def delete_item(thing: Any, key: Any) -> None:
+    """`del thing[key]`."""
+    changing(thing, "del")
+    del thing[key]
