@@ -56,3 +56,6 @@ EXPANDED: dict[str, tuple[ir.DataType, ...]] = {
     "GroupNormalization": (_D.FLOAT, _D.DOUBLE),
     "HardSwish": (_D.FLOAT,),
 }
+
+#: Ops of frazil whose operators end the whole process (std::terminate) when the batch is empty, or for GRU the sequence.
+FATAL_WHEN_EMPTY = frozenset({"lstm", "gru"})
