@@ -346,14 +346,15 @@ def _type(spec: Spec) -> str:
     return f"{spec.dtype.name}[{', '.join(str(size) for size in spec.shape)}]"
 
 
-def _graph_lines(graph: Graph, indent: str = "") -> Iterator[str]:
+def _graph_lines(graph: Graph, indent: str = "", called: str = "") -> Iterator[str]:
+    """`called`: what a subgraph is to its node, "body"."""
     inner = indent + "    "
-    yield f"{indent}graph {graph.name}({', '.join(map(repr, graph.inputs))}):"
+    yield f"{indent}{called or f'graph {graph.name}'}({', '.join(map(repr, graph.inputs))}):"
     for value in graph.captured:
-        yield f"{inner}{value.kind} {value!r}"
+        yield f"{inner}{value.kind} {value!r}{_numbers(value)}"
     for symbol, (value, axis) in graph.symbols.items():
         own_axis = axis is not None and axis < len(value.spec.shape) and getattr(value.spec.shape[axis], "symbol", None) is symbol
-        if not own_axis:
+        if not own_axis and not (axis is None and symbol.name == value.name):
             yield f"{inner}size {symbol.name} = {value.name}" + ("" if axis is None else f".shape[{axis}]")
     for guard in graph.guards:
         yield f"{inner}guard {guard}"
@@ -361,17 +362,25 @@ def _graph_lines(graph: Graph, indent: str = "") -> Iterator[str]:
     for node in graph.nodes:
         here = (node.scope[-1:], node.source)
         if here != group and (node.scope or node.source):
-            yield ""
+            if group is not None or not called:
+                yield ""
             yield f"{inner}# {_place(node)}"
         group = here
         yield inner + _call_text(node)
         for name, subgraph in node.subgraphs.items():
-            yield f"{inner}  {name}:"
-            yield from _graph_lines(subgraph, inner + "    ")
+            yield from _graph_lines(subgraph, inner + "    ", name)
     for state in graph.states:
         target = state.input.name + ("" if state.attribute == "data" else f".{state.attribute}")
         yield f"{inner}state {target} <- {state.output.name}"
     yield f"{inner}return ({', '.join(value.name for value in graph.outputs)})"
+
+
+def _numbers(value: Value) -> str:
+    """What a constant is, if it is a few numbers."""
+    if value.kind != "constant" or value.tensor is None or value.tensor.numel() > 4:
+        return ""
+    array = value.tensor.detach().cpu().numpy()
+    return f" = {str(array[()]) if array.ndim == 0 else array.tolist()}"
 
 
 def _place(node: Node) -> str:

@@ -4,6 +4,7 @@ import linecache
 
 import pytest
 
+import frazil as fz
 from frazil import dtypes
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Guard, Node, Origin, Scope, Source, State, Value
@@ -94,12 +95,10 @@ def test_subgraphs_and_data_dependent_sizes_print():
         "graph f(x: float32[5], pred: bool[]):\n"
         "    nonzero: int64[u0, 1] = nonzero(x)\n"
         "    cond: float32[5] = cond(pred)\n"
-        "      then:\n"
-        "        graph then():\n"
+        "        then():\n"
         "            neg: float32[5] = neg(x)\n"
         "            return (neg)\n"
-        "      orelse:\n"
-        "        graph orelse():\n"
+        "        orelse():\n"
         "            return (x)\n"
         "    return (cond, nonzero)"
     )
@@ -160,3 +159,27 @@ def test_a_broken_graph_is_refused(breakage, message):
     breakage(graph)
     with pytest.raises(RecordError, match=message):
         graph.validate()
+
+
+def test_a_recorded_loop_prints_like_code():
+    """What carries, what the body gives, and the numbers of small constants."""
+
+    def halve(x):
+        return fz.while_loop(lambda x: x.sum() > 1e-6, lambda x: (x / 2,), (x,))
+
+    assert [line for line in str(fz.jit.trace(halve, fz.ones(3))).splitlines() if "# " not in line] == [
+        "graph halve(x: float32[x0]):",
+        "    constant c: float32[] = 1e-06",
+        "    constant c_1: float32[] = 2.0",
+        "",
+        "    sum: float32[] = sum(x, dim=None, keepdim=False, dtype=None)",
+        "    gt: bool[] = gt(sum, c)",
+        "",
+        "    loop: float32[x0] = loop(None, gt, x)",
+        "        body(i: int64[], carried: float32[x0]):",
+        "            div: float32[x0] = div(carried, c_1)",
+        "            sum_2: float32[] = sum(div, dim=None, keepdim=False, dtype=None)",
+        "            gt_2: bool[] = gt(sum_2, c)",
+        "            return (gt_2, div)",
+        "    return (loop)",
+    ]
