@@ -21,7 +21,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 _SUBJECTS = {
     "linalg": "product",
     "conv": "product",
-    "rnn": "product",
+    "recurrent": "product",
     "attention": "product",
     "activation": "activation",
     "norm": "norm",
@@ -34,6 +34,7 @@ _SUBJECTS = {
     "optim": "arithmetic",
     "shape": "shape",
     "arrange": "shape",
+    "resize": "shape",
     "indexing": "shape",
     "convert": "shape",
     "inplace": "shape",

@@ -11,6 +11,7 @@ import pytest
 import frazil as fz
 from frazil.errors import ArgumentError
 from frazil.exporters.drawing import opened_at_first
+from frazil.exporters.drawing.kinds import KINDS, kind_of_op
 from frazil.exporters.drawing.layers import arrange
 from frazil.exporters.drawing.layout import placed
 from frazil.exporters.drawing.model import Frame, Item, Step, Wire, in_runs, nested
@@ -54,6 +55,11 @@ def test_every_operation_knows_its_line_and_its_shape(drawn):
         if not item.parts and item.kind not in ("input", "output"):
             assert item.source.startswith("programs.py:") and item.code
             assert item.writes[0].type.startswith("float32")
+
+
+@pytest.mark.parametrize("op", fz.table.OPS)
+def test_every_operation_has_a_colour(op):
+    assert kind_of_op(op) in set(KINDS) - {"other"}
 
 
 # --- control flow
