@@ -67,24 +67,19 @@ def _spread_heads(given: str, q_shape: Any, shape: Any) -> tuple[Any, ...]:
     return (*shape[:-3], heads)
 
 
-def _grouped(x: Tensor | None, groups: Any) -> Tensor | None:
+def _grouped(x: Tensor | None, heads: Any, groups: Any) -> Any:
     """[..., heads, rows, columns] as [..., groups, heads of a group, rows, columns]; what has one head for all stays so."""
     if x is None or len(x._a.shape) < 3:
         return x
-    *batch, heads, rows, columns = x._a.shape
-    split = (1, 1) if same(heads, 1) else (groups, heads // groups)
+    *batch, own, rows, columns = x._a.shape
+    split = (1, 1) if stretches(own, heads) else (groups, heads // groups)
     return reshape(x, shape=(*batch, *split, rows, columns))
 
 
 def _with_groups(q: Tensor, k: Tensor, v: Tensor, *others: Tensor | None) -> tuple[Any, ...]:
     """Heads of queries beside the head of keys and values that they share, so that plain broadcasting does the rest."""
-    groups = k._a.shape[-3]
-    return (
-        _grouped(q, groups),
-        unsqueeze(k, -3),
-        unsqueeze(v, -3),
-        *(_grouped(x, groups) for x in others),
-    )
+    heads, groups = q._a.shape[-3], k._a.shape[-3]
+    return _grouped(q, heads, groups), unsqueeze(k, -3), unsqueeze(v, -3), *(_grouped(x, heads, groups) for x in others)
 
 
 def _transposed(x: Tensor) -> Tensor:
@@ -181,8 +176,7 @@ def _attention_vjp(
         return grads
     q_shape = q._a.shape
     if enable_gqa:
-        g, y = (_grouped(x, k._a.shape[-3]) for x in (g, y))
-        q, k, v, mask, keep = _with_groups(q, k, v, mask, keep)
+        q, k, v, mask, keep, g, y = _with_groups(q, k, v, mask, keep, g, y)
     weights = _weights(q, k, mask, is_causal, scale)
     areas = (_slopes(g, y, v, weights, keep), weights * matmul(g, _transposed(v)))
     return (*grads, *(_merged(x, q_shape) if enable_gqa else x for x in areas))
@@ -216,8 +210,7 @@ def scaled_dot_product_attention_grad(g, y, q, k, v, mask=None, keep=None, /, *,
     """The gradients of q, k and v in `scaled_dot_product_attention` (y is its result), not yet summed over broadcast batches."""
     q_shape = q._a.shape
     if enable_gqa:
-        g, y = (_grouped(x, k._a.shape[-3]) for x in (g, y))
-        q, k, v, mask, keep = _with_groups(q, k, v, mask, keep)
+        q, k, v, mask, keep, g, y = _with_groups(q, k, v, mask, keep, g, y)
     weights = _weights(q, k, mask, is_causal, scale)
     slopes = _slopes(g, y, v, weights, keep) * _scale(q, scale)
     gq, gk = matmul(slopes, k), matmul(_transposed(slopes), q)

@@ -144,21 +144,19 @@ def attend(
             "is_causal is a hint that attn_mask is causal, so attn_mask is needed too: "
             "nn.Transformer.generate_square_subsequent_mask makes one"
         )
-    if not batched:
-        batch_first = True
-        same_tensor = (key is query, value is key)
-        query = query.unsqueeze(0)
-        key = query if same_tensor[0] else key.unsqueeze(0)
-        value = key if same_tensor[1] else value.unsqueeze(0)
-        key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-    batch, rows, columns = query.shape[1 - batch_first], query.shape[batch_first], key.shape[batch_first]
+    if not batched and key_padding_mask is not None:
+        key_padding_mask = key_padding_mask.unsqueeze(0)
+    if not batched or not batch_first:
+        given = {id(x): x.transpose(0, 1) if batched else x.unsqueeze(0) for x in (query, key, value)}
+        query, key, value = (given[id(x)] for x in (query, key, value))  # the same tensor stays the same
+    batch, rows, columns = query.shape[0], query.shape[1], key.shape[1]
     hidden = None  # True or -inf: this key is not seen
     if is_causal and key_padding_mask is None and not need_weights:
         attn_mask = None  # by the hint
     else:
         is_causal = False
         hidden = _joined_mask(attn_mask, key_padding_mask, batch, num_heads, rows, columns, query.dtype)
-    q, k, v = _heads(query, key, value, num_heads, in_weight, in_bias, extra, static, batch_first)
+    q, k, v = _heads(query, key, value, num_heads, in_weight, in_bias, extra, static)
     if add_zero_attn:
         k, v = (cat([x, x.new_zeros((*x.shape[:2], 1, x.shape[3]))], dim=2) for x in (k, v))
     more = (extra[0] is not None) + add_zero_attn
@@ -171,11 +169,10 @@ def attend(
     else:
         mask = ~hidden if hidden is not None and hidden.dtype is bool_ else hidden
         y = scaled_dot_product_attention(q, k, v, mask, dropout_p, is_causal)
-    joined = y.permute(0, 2, 1, 3) if batch_first else y.permute(2, 0, 1, 3)
-    result = linear(joined.reshape(*joined.shape[:2], embed_dim), *out)
+    result = linear(y.transpose(1, 2).reshape(batch, rows, embed_dim), *out)
     if not batched:
         return result.squeeze(0), None if weights is None else weights.squeeze(0)
-    return result, weights
+    return result if batch_first else result.transpose(0, 1), weights
 
 
 def _check_inputs(
@@ -233,38 +230,34 @@ def _heads(
     bias: Tensor | None,
     extra: tuple[Tensor | None, Tensor | None],
     static: tuple[Tensor | None, Tensor | None],
-    batch_first: bool,
 ) -> tuple[Tensor, ...]:
     """Queries, keys and values [batch, heads, rows, features of a head]; one projection for those that have the same input."""
-    options = {"heads": heads, "batch_first": batch_first}
-    width = query.shape[-1]
+    batch, _, width = query.shape
     plain = isinstance(weight, Tensor) and all(x is None for x in (*extra, *static))
     if plain and query is key is value:
-        return _split(linear(query, weight, bias), 3, **options)
+        return _split(linear(query, weight, bias), heads, 3)
     if plain and key is value:
         weights, biases = weight.split([width, 2 * width]), (None, None) if bias is None else bias.split([width, 2 * width])
-        queries = _split(linear(query, weights[0], biases[0]), 1, **options)
-        return (*queries, *_split(linear(key, weights[1], biases[1]), 2, **options))
+        queries = _split(linear(query, weights[0], biases[0]), heads, 1)
+        return (*queries, *_split(linear(key, weights[1], biases[1]), heads, 2))
     weights = weight.chunk(3) if isinstance(weight, Tensor) else weight
     biases = (None,) * 3 if bias is None else bias.chunk(3)
     projected = [linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
     for i, more in enumerate(extra, 1):
         if more is not None:
-            batch = query.shape[1 - batch_first]
-            shape = (batch, 1, width) if batch_first else (1, batch, width)
-            projected[i] = cat([projected[i], expand(more, shape=shape)], dim=int(batch_first))
-    apart = [_split(x, 1, **options)[0] for x in projected]
+            projected[i] = cat([projected[i], expand(more, shape=(batch, 1, width))], dim=1)
+    apart = [_split(x, heads, 1)[0] for x in projected]
     for i, given in enumerate(static, 1):
         if given is not None:
-            apart[i] = given.reshape(apart[0].shape[0], heads, *given.shape[1:])
+            apart[i] = given.reshape(batch, heads, *given.shape[1:])
     return tuple(apart)
 
 
-def _split(x: Tensor, parts: int, *, heads: int, batch_first: bool) -> tuple[Tensor, ...]:
+def _split(x: Tensor, heads: int, parts: int) -> tuple[Tensor, ...]:
     """`parts` tensors [batch, heads, rows, features of a head] out of a joint projection [batch, rows, all features]."""
-    apart = x.reshape(*x.shape[:2], parts * heads, x.shape[2] // (parts * heads))
-    turned = apart.permute(0, 2, 1, 3) if batch_first else apart.permute(1, 2, 0, 3)
-    return turned.split([heads] * parts, dim=1) if parts > 1 else (turned,)
+    batch, rows, width = x.shape
+    apart = x.reshape(batch, rows, parts * heads, width // (parts * heads)).transpose(1, 2)
+    return apart.split(heads, dim=1) if parts > 1 else (apart,)
 
 
 def _with_weights(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, dropout_p: float) -> tuple[Tensor, Tensor]:
@@ -328,11 +321,10 @@ def rotary_embedding(input: Tensor, cos: Tensor, sin: Tensor, *, interleaved: bo
     tensor([[1.0000, 0.0000],
             [0.5403, 0.8415]])
     """
-    shape = input.shape
-    width = shape[-1]
+    half = cos.shape[-1]
     if interleaved:
-        pairs = input.reshape(*shape[:-1], width // 2, 2)
-        a, b = pairs.select(-1, 0), pairs.select(-1, 1)
-        return stack([a * cos - b * sin, a * sin + b * cos], dim=-1).reshape(shape)
-    a, b = input.split([width // 2, width // 2], dim=-1)
+        pairs = input.reshape(*input.shape[:-1], half, 2)
+        a, b = pairs.unbind(-1)
+        return stack([a * cos - b * sin, a * sin + b * cos], dim=-1).reshape(*input.shape[:-1], 2 * half)
+    a, b = input.split([half, half], dim=-1)
     return cat([a * cos - b * sin, a * sin + b * cos], dim=-1)

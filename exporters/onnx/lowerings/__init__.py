@@ -92,6 +92,7 @@ def _spec(spec: Spec, e: Emitter) -> Spec:
 
 from . import (
     activation,
+    attention,
     conv,
     creation,
     elementwise,

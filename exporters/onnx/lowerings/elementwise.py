@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Callable
 
+import numpy as np
 import onnx_ir as ir
 
 from frazil.recorder.sizes import is_static
@@ -56,7 +57,26 @@ def unary(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 def binary(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
     if a.dtype == BOOL and call.op_name in ("lt", "le", "gt", "ge"):
         a, b = (e.cast(x, ir.DataType.INT32) for x in (a, b))
+    if call.op_name == "div":
+        a = keep_apart(e, a, b)
     return e.op(BINARY[call.op_name], a, b)
+
+
+def keep_apart(e: Emitter, product: ir.Value, factor: ir.Value) -> ir.Value:
+    """A float64 matrix product behind an operator that does nothing: onnxruntime would move the factor into the product, where it
+    is a float32 (1.31.1, 2026-11-21)."""
+    producer = product.producer()
+    if producer is None or producer.op_type != "MatMul" or not is_coarse(factor):
+        return product
+    return e.op("Sum", product)
+
+
+def is_coarse(factor: ir.Value | None) -> bool:
+    """Whether this is a float64 number that a float32 does not hold."""
+    if factor is None or factor.const_value is None or factor.dtype != ir.DataType.DOUBLE or factor.const_value.size != 1:
+        return False
+    number = float(factor.const_value.numpy().item())
+    return float(np.float32(number)) != number
 
 
 @lowering("ne")
@@ -79,6 +99,9 @@ def trunc(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 @lowering(*BY_KIND)
 def by_kind(e: Emitter, call: Call, *tensors: ir.Value) -> ir.Value:
     for_bool, for_rest = BY_KIND[call.op_name]
+    if call.op_name == "mul":
+        a, b = tensors
+        tensors = keep_apart(e, a, b), keep_apart(e, b, a)
     return e.op(for_bool if call.kind() == "b" else for_rest, *tensors)
 
 
