@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from frazil.recorder.sizes import Size, bounds, is_static, same
+from frazil.recorder.sizes import Size, bounds, is_static, same, substitute
 
 from .. import sizes
 from ..emit import BOOL, INT64, Emitter
@@ -91,7 +91,7 @@ def _for_all_rows(e: Emitter, call: Call, mask: ir.Value) -> ir.Value:
     rows, given = call.shape(0)[2], call.shape(3)
     if same(given[-2], rows):
         return mask
-    key = ("rows", mask, sizes.sizes.substitute(rows, e.fixed))
+    key = ("rows", mask, substitute(rows, e.fixed))
     if key not in e.sizes:
         e.sizes[key] = e.op("Expand", mask, sizes.shape(e, (*[1] * (len(given) - 2), rows, 1)))
     return e.sizes[key]
@@ -103,7 +103,7 @@ def _transposed(e: Emitter, x: ir.Value, rank: int) -> ir.Value:
     producer = x.producer()
     if producer is not None and producer.op_type == "Transpose":
         before = list(producer.attributes["perm"].as_ints())
-        x, perm = producer.inputs[0], [before[axis] for axis in perm]  # type: ignore[assignment]
+        x, perm = producer.inputs[0], [before[axis] for axis in perm]
     return e.op("Transpose", x, perm=perm)
 
 
@@ -116,7 +116,7 @@ def _factor(e: Emitter, scale: Any, features: Size, q: ir.Value) -> ir.Value:
 
 def _causal(e: Emitter, area: tuple[Size, Size]) -> ir.Value:
     """bool: keys up to the row itself. One for all attention of a size."""
-    key = ("causal", *sizes.sizes.substitute(area, e.fixed))
+    key = ("causal", *substitute(area, e.fixed))
     if key not in e.sizes:
         everything = e.op("ConstantOfShape", sizes.shape(e, area), dtype=BOOL, value=ir.tensor(np.array([True])))
         e.sizes[key] = e.op("Trilu", everything, e.constant(0, INT64), upper=0)
