@@ -89,6 +89,10 @@ class _Recorded(NamedTuple):
     tree: Tree
     written: dict[int, tuple[Slot, Tensor]]  # by the identity of what was written into
 
+    def at_end(self, leaf: Any) -> Any:
+        """What a result held when the branch ended: what it wrote is undone since."""
+        return self.written[id(leaf)][1] if isinstance(leaf, Tensor) and id(leaf) in self.written else leaf
+
 
 def _key(slot: Slot) -> int:
     return id(getattr(slot, "tensor", None)) if hasattr(slot, "tensor") else hash((id(slot.module), slot.name))
@@ -122,7 +126,10 @@ def record_cond(
     if str(yes.tree) != str(no.tree):
         recorder.fail(f"cond: one branch gives {yes.tree} and the other {no.tree}; both must give the same number of results")
     labels = _labels(yes.tree, names, "result")
-    pairs: list[tuple[str, Any, Any]] = list(zip(labels, yes.leaves, no.leaves, strict=True))
+    pairs: list[tuple[str, Any, Any]] = [
+        (name, a, b) if a is b else (name, yes.at_end(a), no.at_end(b))
+        for name, a, b in zip(labels, yes.leaves, no.leaves, strict=True)
+    ]
     slots = {**{k: s for k, (s, _) in yes.written.items()}, **{k: s for k, (s, _) in no.written.items()}}
     for key, slot in slots.items():
         before = slot.read()
@@ -269,7 +276,7 @@ class _Merge:
 
     def _tensors(self, name: str, a: Any, b: Any) -> Callable[[list[Tensor]], Any]:
         if isinstance(a, Tensor) and isinstance(b, Tensor):
-            if self.recorder.value_of(a) is self.recorder.value_of(b):
+            if a is b or self.recorder.value_of(a) is self.recorder.value_of(b):
                 return lambda _: a
             if a.dtype is not b.dtype or len(a._a.shape) != len(b._a.shape):
                 what = "dtype" if a.dtype is not b.dtype else "rank"

@@ -80,7 +80,7 @@ def _enumerate(fn: Any, iterable: Any, start: Any = 0) -> Any:
 
 
 def _zip(fn: Any, *parts: Any, **options: Any) -> Any:
-    return zipped(parts) if any(map(_is_items, parts)) else fn(*parts, **options)
+    return zipped(parts, **options) if any(map(_is_items, parts)) else fn(*parts, **options)
 
 
 def _reversed(fn: Any, sequence: Any) -> Any:

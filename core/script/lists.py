@@ -56,19 +56,21 @@ def items_of(value: Any) -> Items | None:
     return None
 
 
-def zipped(parts: Sequence[Any], combine: Callable[..., Any] = lambda *items: items) -> Items:
-    """Items of several sequences side by side, up to the end of the shortest."""
+def zipped(parts: Sequence[Any], strict: bool = False) -> Items:
+    """Items of several sequences side by side, up to the end of the shortest; with `strict` they end together."""
     found = [items_of(part) or Items(len(kept := list(part)), kept.__getitem__, python=True) for part in parts]
     python = any(part.python for part in found)
     length: Any = found[0].length
     for part in found[1:]:
-        if not sizes.same(length, part.length):
+        if strict and not part.length == length:  # a recording notes that they are equal
+            raise ValueError("zip() has arguments of different lengths")
+        if not sizes.same(length, part.length) and not strict:
             length = sizes.size_min(length, part.length)
     if python and not isinstance(length, int):
         length = min(part.length for part in found if part.python)
         if not all(part.length >= length for part in found):  # a recording notes that the tensors are at least so long
             length = min(int(part.length) for part in found)
-    return Items(length, lambda i: combine(*(part.item(i) for part in found)), python=python)
+    return Items(length, lambda i: tuple(part.item(i) for part in found), python=python)
 
 
 @final

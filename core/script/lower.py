@@ -77,6 +77,7 @@ class _Lowering:
         made: list[ast.stmt] = []
         for position, s in enumerate(statements):
             rest = statements[position + 1 :]
+            left, leaves = self._left([s], loop), ends([s])
             if isinstance(s, ast.Return) and self._returns:
                 value = s.value or ast.Constant(None)
                 made += self._at(s, assign(RESULT, value), assign(RETURNED, ast.Constant(True)))
@@ -87,20 +88,17 @@ class _Lowering:
             if isinstance(s, (ast.While, ast.For)):
                 made += self._loop(s, loop)
             elif isinstance(s, ast.If):
-                leaves = bool(exits([s]))
-                if leaves and ends(s.body):
+                if left and ends(s.body):
                     return made + [self._if(s, s.body, s.orelse + rest, loop)]
-                if leaves and s.orelse and ends(s.orelse):
+                if left and s.orelse and ends(s.orelse):
                     return made + [self._if(s, s.body + rest, s.orelse, loop)]
                 made.append(self._if(s, s.body, s.orelse, loop))
             else:
                 made.append(self._inside(s, loop))
-            left = self._left([s], loop)
-            if left and rest and not ends([s]):
-                made += self._guarded(rest, left, loop)
+            if leaves:
                 return made
-            if ends([s]):
-                return made
+            if left and rest:
+                return made + self._guarded(rest, left, loop)
         return made
 
     def _at(self, place: ast.stmt, *made: ast.stmt) -> list[ast.stmt]:

@@ -174,7 +174,7 @@ class _Rewriter(ast.NodeTransformer):
         doc = node.body[:1] if ast.get_docstring(node, clean=False) is not None else []
         body = lower(node.body[len(doc) :] or [placed(ast.Pass(), node)])  # type: ignore[list-item]
         self._locals = own | flow.nonlocals(body) | {name for s in body for name in flow.stores(s)}
-        flow.Liveness(always | self._shared).block(body, set())
+        flow.Liveness(always | self._shared).block(body, flow.nonlocals(body))
         self._states = set()
         made = self._block(body)
         declared = [s for s in made if isinstance(s, ast.Nonlocal)]

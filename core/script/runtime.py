@@ -194,7 +194,6 @@ def if_(
     variables = Variables(get, put, facts)
     variables.make_growable([then, orelse], lambda run: _trial(run, variables), loop=False)
     variables.read()
-    variables.ends = []
 
     def branch(run: Callable[[], None]) -> Callable[[], Any]:
         def recorded() -> Any:
@@ -203,15 +202,36 @@ def if_(
                 run()
                 variables.ends.append(get())
                 if len(variables.ends) == 2:
+                    if variables.learn_nesting(*variables.ends):
+                        raise _Again
                     variables.check_branches(*variables.ends)
                 return variables.packed(variables.ends[-1])
 
         return recorded
 
-    with script_errors():
-        results = control.cond(found, branch(then), branch(orelse), names=variables.labels)
-    variables.restore()
-    variables.leave(results)
+    def record() -> Any:
+        variables.ends = []
+        return control.cond(found, branch(then), branch(orelse), names=variables.labels)
+
+    variables.leave(_until_settled(record, variables))
+
+
+class _Again(Exception):
+    """More is known now: record once more."""
+
+
+def _until_settled(record: Callable[[], Any], variables: Variables) -> Any:
+    """What `record` gives; afterwards the variables are as before it."""
+    while True:
+        restore = STATE.recorder.snapshot() if STATE.recorder is not None else None
+        try:
+            with script_errors():
+                return record()
+        except _Again:
+            assert restore is not None
+            restore()
+        finally:
+            variables.restore()
 
 
 @contextmanager
@@ -334,7 +354,7 @@ def _loop(
     variables.make_growable([lambda: body(0)], lambda run: _trial(run, variables), loop=True)
     if first is not True:
         variables.check_first_round(limit)
-    seen = [] if first is None else [first]
+    seen: list[Any] = []
 
     def holds(*carried: Any) -> Any:
         if seen:
@@ -349,12 +369,16 @@ def _loop(
             collected = variables.start_collecting()
             body(i)
             variables.ends = [variables.get()]
+            if STATE.recorder is not None and variables.learn_nesting(variables.before, variables.ends[0]):
+                raise _Again
             return variables.packed(variables.ends[0]), tuple(map(tuple, collected))
 
-    start = variables.packed(variables.before)
-    with script_errors():
-        results, rows = control.loop(holds if test is not None else None, one_round, start, limit=limit, names=variables.labels)
-    variables.restore()
+    def record() -> Any:
+        seen[:] = [] if first is None else [first]
+        start = variables.packed(variables.before)
+        return control.loop(holds if test is not None else None, one_round, start, limit=limit, names=variables.labels)
+
+    results, rows = _until_settled(record, variables)
     variables.leave(results)
     variables.finish_collecting(rows)
 

@@ -10,7 +10,7 @@ from ..autograd.modes import STATE
 from ..control import UNDEFINED
 from ..creation import zeros
 from ..ops.shape import stack
-from ..pytree import Tree, flatten
+from ..pytree import Tree, flatten, unflatten
 from ..recorder.sizes import SymBool, SymFloat, SymInt
 from ..tensor import Tensor
 from .lists import Grown
@@ -53,6 +53,7 @@ class Variables:
         self.collecting: list[int] = []
         self.taken = [i for i, marks in enumerate(self.marks) if marks & LIVE or i in self.contents]
         self._trees: dict[int, Tree | None] = {}
+        self._nestings: dict[int, Tree] = {}  # of variables that have no value yet
         self.ends: list[tuple[Any, ...]] = []
 
     @property
@@ -82,12 +83,16 @@ class Variables:
             self._trees[i] = value.tree
             return tuple(value.columns) if value.columns is not None else UNDEFINED
         self._trees.pop(i, None)
+        if value is UNDEFINED and i in self._nestings:
+            return unflatten(self._nestings[i], [UNDEFINED] * self._nestings[i].leaves)
         return contents_of(value) if isinstance(value, Container) else value
 
     def place(self, packed: Sequence[Any], identical: Callable[[int], bool] = lambda i: True) -> None:
         """Let the variables have packed values; containers keep their identity where `identical`."""
         values = [value if i in self.contents or self.marks[i] & LIVE else UNDEFINED for i, value in enumerate(self.before)]
         for i, value in zip(self.taken, packed, strict=True):
+            if i in self._nestings and all(leaf is UNDEFINED for leaf in flatten(value)[0]):
+                value = UNDEFINED
             if i in self._trees:
                 value = Grown(None if value is UNDEFINED else list(value), self._trees[i])
             if i in self.contents and isinstance(value, Container) and identical(i):
@@ -99,6 +104,18 @@ class Variables:
     def leave(self, packed: Sequence[Any]) -> None:
         """After the statement."""
         self.place(packed, lambda i: all(end[i] is self.before[i] for end in self.ends))
+
+    def learn_nesting(self, before: Sequence[Any], after: Sequence[Any]) -> bool:
+        """Note how variables without a value will be nested; whether what was recorded with them must be recorded again."""
+        found = False
+        for i in self.taken:
+            if i in self._nestings:
+                continue
+            for a, b in ((before[i], after[i]), (after[i], before[i])):
+                if a is UNDEFINED and isinstance(b, (tuple, list, dict)):
+                    self._nestings[i] = flatten(b)[1]
+                    found |= a is before[i]
+        return found
 
     # --- lists that grow
 

@@ -40,6 +40,8 @@ def _loop(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], su
     if given[1] is None:
         outputs.insert(0, inner.op("Identity", goes_on))
     body = _graph(inner, [number, goes_on, *carried], outputs, e.unique(graph.name))
+    if len(given) == 2 and given[1] is None:  # onnxruntime wants two inputs at least
+        given[1] = e.constant(True, BOOL)
     return e.op("Loop", *given, dtype=types, outputs=len(types), body=body)
 
 
