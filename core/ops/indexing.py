@@ -714,7 +714,9 @@ def _without_integers(x: Tensor, items: list[Any]) -> tuple[Tensor, list[Any]]:
     return x, rest
 
 
-_WHOLE = builtins.slice(None)
+def _is_whole(key: Any) -> bool:
+    """Whether it is `:`; the bounds of a slice may be tensors, whose comparison is no bool."""
+    return type(key) is builtins.slice and key.start is None and key.stop is None and key.step is None
 
 
 @function(methods=["__getitem__"], public=False)
@@ -722,9 +724,7 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     """`x[key]`: integers, slices, None and ... give a view; index tensors, lists and masks give a copy."""
     if type(key) is int:
         return select(x, dim=0, index=key)
-    if (
-        type(key) is tuple and len(key) == 2 and type(key[1]) is int and type(key[0]) is builtins.slice and key[0] == _WHOLE
-    ):  # x[:, i]
+    if type(key) is tuple and len(key) == 2 and type(key[1]) is int and _is_whole(key[0]):  # x[:, i]
         return select(x, dim=1, index=key[1])
     x, advanced = _parse(x, key)
     if all(i is None for i in advanced):
