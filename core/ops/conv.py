@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..table import E, S, Spec, function, ints, primitive
+from ..table import E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
 from .common import same
 from .reduction import sum_
@@ -275,6 +275,22 @@ def conv3d(
     return _convolution("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
+@op(
+    promote="same",
+    samples=[
+        S((2, 4, 4), (4, 3, 3), (3,), size=(6,), **_PLAIN),
+        S((2, 6, 4, 8), (6, 2, 3, 2), (4,), size=(7, 6), **_UNEVEN),
+        S((0, 3, 2, 2), (3, 2, 3, 3), (2,), size=(4, 4), **_PLAIN_2D),
+    ],
+    methods=[],
+    public=False,
+)
+def biased_conv_input_grad(dy, w, bias, /, *, size, stride, padding, dilation, groups):
+    """`conv_input_grad` plus bias [C]: the transposed convolution."""
+    y = conv_input_grad(dy, w, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return y + reshape(bias, shape=(-1, *(1,) * len(size)))
+
+
 def _transposed(
     name: str,
     n: int,
@@ -303,9 +319,8 @@ def _transposed(
     )
     if any(isinstance(m, int) and m < 1 for m in size):
         raise ShapeError(f"{name}: the result would have size {list(size)}; input {list(x._a.shape)}, padding {list(padding)}")
-    y = conv_input_grad(x, w, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups)
-    if bias is not None:
-        y = y + reshape(bias, shape=(-1, *(1,) * n))
+    options = {"size": size, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    y = conv_input_grad(x, w, **options) if bias is None else biased_conv_input_grad(x, w, bias, **options)
     return y if had_batch else squeeze(y, 0)
 
 

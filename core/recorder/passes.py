@@ -15,7 +15,7 @@ from ..autograd.modes import no_grad
 from ..device import as_device
 from ..dispatch import run
 from .graph import Graph, Guard, Node, Value
-from .sizes import Size, Symbol, SymFloat, SymInt, is_static, prod, same, solve, symbols_of
+from .sizes import Size, Symbol, SymFloat, SymInt, decide, is_static, prod, same, solve, symbols_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -283,5 +283,26 @@ def _join_with_producer(node: Node) -> bool:
     return True
 
 
+def drop_implied_guards(graph: Graph) -> bool:
+    """Remove guards that hold whenever the others do; of two that say the same the first stays.
+
+    Ensures: no guard follows from the others.
+    """
+    kept = list(graph.guards)
+    for guard in graph.guards[::-1]:
+        others = [other for other in kept if other is not guard]
+        if decide(guard.holds, [other.holds for other in others]) is True:
+            kept = others
+    changed = len(kept) != len(graph.guards)
+    graph.guards = kept
+    return changed
+
+
 #: What `optimize` runs, in this order.
-DEFAULT: tuple[Pass, ...] = (eliminate_identities, fold_constants, merge_common_subexpressions, drop_dead_code)
+DEFAULT: tuple[Pass, ...] = (
+    eliminate_identities,
+    fold_constants,
+    merge_common_subexpressions,
+    drop_implied_guards,
+    drop_dead_code,
+)

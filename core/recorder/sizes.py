@@ -469,7 +469,7 @@ def _mod(a: Size, b: Size) -> Size:
         return 0
     rest = _split_multiples(a, b)[1] if isinstance(a, SymInt) else a
     if isinstance(b, int) and isinstance(rest, SymInt):  # a remainder of a multiple of b differs by multiples of b
-        inner = {atom: atom.args[0] for m, _ in rest.terms for atom, _ in m if _is_remainder(atom, b)}
+        inner = {atom: dividend for m, _ in rest.terms for atom, _ in m if (dividend := _before_remainder(atom, b)) is not None}
         if inner:
             return _mod(_replace_atoms(rest, inner), b)
     if isinstance(b, int):
@@ -485,10 +485,11 @@ def _mod(a: Size, b: Size) -> Size:
     return _call("mod", rest, b)
 
 
-def _is_remainder(atom: Atom, divisor: int) -> bool:
-    if not isinstance(atom, _Call) or atom.function != "mod" or not isinstance(atom.args[1], int):
-        return False
-    return atom.args[1] % divisor == 0
+def _before_remainder(atom: Atom, divisor: int) -> Size | None:
+    """What the atom is the remainder of, when it is one by a multiple of `divisor`."""
+    if not isinstance(atom, _Call) or atom.function != "mod" or not isinstance(atom.args[1], int) or atom.args[1] % divisor:
+        return None
+    return atom.args[0]
 
 
 def _replace_atoms(size: SymInt, by: Mapping[Any, Size]) -> Size:
@@ -556,7 +557,7 @@ def prod(sizes: Iterable[Size]) -> Size:
     return result
 
 
-def wrapped(position: Any, n: Size) -> Size:
+def wrapped(position: Size, n: Size) -> Size:
     """A position along an axis of size n, counted from the front; a negative one counts from the end.
 
     >>> n, k = Symbol("n").size, Symbol("k", minimum=1).size
@@ -565,9 +566,9 @@ def wrapped(position: Any, n: Size) -> Size:
     """
     low, high = bounds(position)
     if (low is not None and low >= 0) or same(position, n - 1):  # of n == 0 there is no position at all
-        return position  # type: ignore[no-any-return]
+        return position
     is_negative = 1 if high is not None and high < 0 else size_min(_relu(-position), 1)
-    return position + n * is_negative  # type: ignore[no-any-return]
+    return position + n * is_negative
 
 
 def same(a: Any, b: Any) -> bool:
@@ -899,7 +900,7 @@ def _plainly(condition: SymBool) -> SymBool | bool:
     if form is None or isinstance(form[1], int):
         return condition
     op, difference = form
-    for monomial, coefficient in difference.terms:
+    for monomial, coefficient in _terms(difference):
         atom = monomial[0][0] if len(monomial) == 1 and monomial[0][1] == 1 else None
         if not isinstance(atom, _Call):
             continue
@@ -909,13 +910,13 @@ def _plainly(condition: SymBool) -> SymBool | bool:
             if same(rest, -(coefficient // divisor) * argument):
                 return compare(op, argument % divisor, 0)
         elif atom.function == "relu" and (same(rest, 0) or same(rest, -coefficient * argument)):
-            return _ordered(argument, "<=" if same(rest, 0) else ">=", op)
+            return _ordered(argument, "<=" if same(rest, 0) else ">=", op)  # max(0, a) is 0, or is a
     return condition
 
 
-def _ordered(size: SymInt, order: str, op: str) -> SymBool | bool:
+def _ordered(size: Size, order: str, op: str) -> SymBool | bool:
     """`size <= 0` (or >=) with the negative terms on the other side; the opposite when `op` is "!="."""
-    left = _intern({m: c for m, c in size.terms if c > 0})
+    left = _intern({m: c for m, c in _terms(size) if c > 0})
     return compare(order if op == "==" else _OPPOSITE[order], left, left - size)
 
 
@@ -946,7 +947,18 @@ def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:
         return op == "!="
     if _nonnegative(size, known) and _nonnegative(-size, known):
         return op == "=="
-    return None
+    multiples = {symbol: factor * Symbol(symbol.name).size for symbol, factor in _multiples(facts) if symbol in symbols_of(size)}
+    answer = compare(op, substitute(size, multiples), 0) if multiples else None
+    return answer if isinstance(answer, bool) else None
+
+
+def _multiples(facts: Iterable[SymBool]) -> Iterator[tuple[Symbol, int]]:
+    """(symbol, k) for the facts that say that a symbol is a multiple of k."""
+    for fact in facts:
+        form = fact.zero if fact.op == "==" else None
+        found = _only_call(form[1], "mod") if form is not None else None
+        if found is not None and isinstance(found[0], SymInt) and found[0].symbol and isinstance(found[1], int):
+            yield found[0].symbol, found[1]
 
 
 def solve(facts: Iterable[SymBool]) -> dict[Symbol, Size]:

@@ -226,6 +226,14 @@ def gelu(x: Array, approximate: str) -> Array:
 
 
 @reference
+def gelu_grad(g: Array, x: Array, approximate: str) -> Array:
+    if approximate == "tanh":  # by an imaginary step, which loses no digits
+        return g * REFERENCE["gelu"](x + 1e-30j, approximate).imag / 1e-30
+    density = np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+    return g * (each(lambda v: math.erfc(-v / math.sqrt(2)) / 2)(x) + x * density)
+
+
+@reference
 def prelu(x: Array, weight: Array) -> Array:
     slope = weight if weight.size == 1 or x.ndim < 2 else weight.reshape(1, -1, *[1] * (x.ndim - 2))
     return np.where(x > 0, x, slope * x)
@@ -574,6 +582,11 @@ def conv_input_grad(dy: Array, w: Array, size: Any, stride: Any, padding: Any, d
 
 
 @reference
+def biased_conv_input_grad(dy: Array, w: Array, bias: Array, **attributes: Any) -> Array:
+    return REFERENCE["conv_input_grad"](dy, w, **attributes) + bias.reshape(-1, *[1] * (dy.ndim - 2))
+
+
+@reference
 def conv_weight_grad(dy: Array, x: Array, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Array:
     dw = np.zeros((dy.shape[1], x.shape[1] // groups, *kernel_size))
     for o, k, i in _taps(x.shape[2:], dy.shape[2:], kernel_size, stride, padding, dilation):
@@ -703,7 +716,8 @@ def depth_to_space(x: Array, factor: int) -> Array:
 
 @reference
 def pad_edges(x: Array, pads: Any, mode: str) -> Array:
-    return np.pad(x, pads, {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode])
+    names: dict[str, Any] = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    return np.pad(x, pads, names[mode])
 
 
 @reference
@@ -787,6 +801,21 @@ def layer_norm(x: Array, weight: Array | None, bias: Array | None, normalized_sh
         normal = (part - part.mean()) / np.sqrt(part.var() + eps)
         y[place] = normal * (1 if weight is None else weight) + (0 if bias is None else bias)
     return y
+
+
+@reference
+def layer_norm_grad(g: Array, x: Array, weight: Array | None, normalized_shape: Any, eps: float) -> tuple[Array, Array, Array]:
+    """By the Jacobian of every row: normal = c / sqrt(c.c / n + eps), where c is the row less its mean."""
+    gx, gw, gb = np.zeros(x.shape), np.zeros(normalized_shape), np.zeros(normalized_shape)
+    for place in np.ndindex(*x.shape[: x.ndim - len(normalized_shape)]):
+        c = (x[place] - x[place].mean()).ravel()
+        n, spread = len(c), np.sqrt(x[place].var() + eps)
+        jacobian = (np.eye(n) / spread - np.outer(c, c) / (n * spread**3)) @ (np.eye(n) - 1 / n)
+        weighted = g[place] if weight is None else g[place] * weight
+        gx[place] = (weighted.ravel() @ jacobian).reshape(normalized_shape)
+        gw += g[place] * (c / spread).reshape(normalized_shape)
+        gb += g[place]
+    return gx, gw, gb
 
 
 @reference

@@ -74,6 +74,8 @@ class Emitter:
         self.sizes: ChainMap[Any, ir.Value] = parent.sizes.new_child() if parent else ChainMap()
         #: Compound size -> a value that has it along an axis, so that one Shape replaces the arithmetic.
         self.known: ChainMap[Any, tuple[GraphValue, int]] = parent.known.new_child() if parent else ChainMap()
+        #: Operator, inputs and attributes -> its results, so that the same is computed once.
+        self.emitted: ChainMap[Any, list[ir.Value]] = parent.emitted.new_child() if parent else ChainMap()
         # one of each per file
         self.fixed: dict[Symbol, Size] = parent.fixed if parent else {}
         self.stored: dict[Any, ir.Value] = parent.stored if parent else {}
@@ -118,7 +120,7 @@ class Emitter:
             if place.source.code:
                 self._metadata["frazil.code"] = place.source.code
         self._base = place.outputs[0].name if place.outputs else place.op_name
-        caches = [(cache.maps[0], dict(cache.maps[0])) for cache in (self.sizes, self.known)]
+        caches = [(cache.maps[0], dict(cache.maps[0])) for cache in (self.sizes, self.known, self.emitted)]
         try:
             yield
         except BaseException:
@@ -191,10 +193,13 @@ class Emitter:
     def _emit(
         self, op_type: str, inputs: list[Any], types: Sequence[ir.DataType], domain: str, name: str | None, attrs: dict[str, Any]
     ) -> list[ir.Value]:
-        outputs = [ir.Value(name=self.unique(f"{self._base}.{op_type}"), type=ir.TensorType(t)) for t in types]
         while inputs and inputs[-1] is None:
             inputs.pop()
         given = {key: value for key, value in attrs.items() if value is not None}
+        key = _call_key(op_type, domain, inputs, types, given)
+        if key is not None and key in self.emitted:
+            return self.emitted[key]
+        outputs = [ir.Value(name=self.unique(f"{self._base}.{op_type}"), type=ir.TensorType(t)) for t in types]
         node = ir.node(
             op_type,
             inputs,
@@ -205,6 +210,8 @@ class Emitter:
             metadata_props=dict(self._metadata),
         )
         self.nodes.append(node)
+        if key is not None:
+            self.emitted[key] = outputs
         return outputs
 
     def cast(self, x: ir.Value, to: ir.DataType) -> ir.Value:
@@ -250,3 +257,16 @@ class Emitter:
         value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
         self.initializers.append(value)
         return value
+
+
+def _call_key(op_type: str, domain: str, inputs: Sequence[Any], types: Sequence[ir.DataType], attrs: dict[str, Any]) -> Any:
+    """Equal for calls that compute the same. None for those that are never one: Identity is there to be another value, and
+    attributes that are tensors or graphs are not compared."""
+    simple = all(isinstance(n, (int, float, str)) for value in attrs.values() for n in _items(value))
+    if op_type == "Identity" or not simple:
+        return None
+    return op_type, domain, tuple(map(id, inputs)), tuple(types), repr(sorted(attrs.items()))
+
+
+def _items(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, (tuple, list)) else (value,)

@@ -245,8 +245,9 @@ def _modules(fn: Any) -> list[tuple[str, Any]]:
 
 
 def _cares_about_training(module: Any) -> bool:
-    """Dropout that drops, and normalisation that keeps running statistics."""
-    return bool(getattr(module, "p", 0) if "Dropout" in type(module).__name__ else getattr(module, "track_running_stats", False))
+    """Dropout that drops, in recurrent layers and attention too, and normalisation that keeps running statistics."""
+    drops = getattr(module, "p" if "Dropout" in type(module).__name__ else "dropout", 0)
+    return bool(isinstance(drops, (int, float)) and drops > 0) or bool(getattr(module, "track_running_stats", False))
 
 
 def _line_of(graph: Graph, path: str) -> str:
@@ -324,7 +325,8 @@ def _describe(lowered: Lowered) -> None:
     if graph.guards:
         model.metadata_props["frazil.guards"] = "\n".join(map(str, graph.guards))
     for value in (*graph.inputs, *graph.captured):
-        found = next((v for v in (*model.graph.inputs, *model.graph.initializers.values()) if v.name == value.name), None)
+        names = (value.name, f"{value.name}.T")
+        found = next((v for v in (*model.graph.inputs, *model.graph.initializers.values()) if v.name in names), None)
         if found is not None and value.kind in ("param", "buffer", "state"):
             found.metadata_props["frazil.kind"] = value.kind
 

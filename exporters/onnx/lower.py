@@ -13,11 +13,12 @@ from frazil.recorder.graph import Graph, Guard, Node, Value
 from frazil.recorder.passes import solve_guards
 from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, decide, substitute
 
-from . import sizes
+from .asserts import emit_asserts
 from .control import all_inputs, lower_control, without_dead
-from .emit import ELEMENT_TYPES, INT64, Emitter, element_type
+from .emit import ELEMENT_TYPES, Emitter, element_type
 from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
 from .lowerings import LOWERINGS, Call, Lowering
+from .tidy import store_transposed, whole_splits
 
 #: Opset -> the IR version it is stamped with, for those that onnxruntime has its CPU kernels for.
 IR_VERSIONS = {21: 10, 23: 11, 24: 12}
@@ -86,12 +87,27 @@ class _Lowering:
 
     def nodes(self, e: Emitter, graph: Graph) -> None:
         """Emit all nodes; problems are collected."""
+        splits = whole_splits(graph)
+        pieces = {piece for _, pieces in splits.values() for piece in pieces}
         for node in graph.nodes:
+            if node in splits:
+                self._split(e, node, *splits[node])
+            if node in pieces:
+                continue
             try:
                 self.node(e, node)
             except Unsupported as reason:
                 self.problems.append(Problem(node.op_name, str(reason), node.source))
                 self._placeholder(e, node)
+
+    def _split(self, e: Emitter, node: Node, dim: int, pieces: Sequence[Node]) -> None:
+        with e.at(node):
+            sizes = e.ints(*(piece.outputs[0].spec.shape[dim] for piece in pieces))
+            (whole,) = node.inputs
+            assert whole is not None
+            parts = e.op("Split", e.values[whole], sizes, axis=dim, outputs=len(pieces))
+            for piece, part in zip(pieces, parts, strict=True):
+                self._define(e, piece.outputs[0], part)
 
     def node(self, e: Emitter, node: Node, place: Node | None = None) -> None:
         """Emit one node; `place` is the user's node when this one comes from a body."""
@@ -238,7 +254,7 @@ class _Lowering:
 
     def _model(self, inputs: list[ir.Value], outputs: list[ir.Value], producer_version: str) -> ir.Model:
         e = self.e
-        nodes = without_dead(e.nodes, outputs)
+        nodes = store_transposed(without_dead(e.nodes, outputs), e.initializers)
         used = {id(value) for node in nodes for value in all_inputs(node)} | {id(value) for value in outputs}
         domains = {function.domain: 1 for function in e.functions.values()}
         graph = ir.Graph(
@@ -298,51 +314,3 @@ def is_decided(guard: Guard, fixed: Mapping[Any, Size]) -> bool:
     """Whether a guard holds by the declared input sizes alone, which onnxruntime checks itself."""
     numbers = {symbol: size for symbol, size in fixed.items() if isinstance(size, int)}
     return not isinstance(substitute(guard.holds, numbers), SymBool)
-
-
-def assert_message(guard: Guard) -> str:
-    """What onnxruntime will print when the guard fails."""
-    return f"frazil.assert: {guard.holds.describe()}" + (f" ({guard.source})" if guard.source else "")
-
-
-def emit_asserts(e: Emitter, guards: Sequence[Guard], graph: Graph) -> None:
-    """Let the inputs that the guards speak of pass only when all guards hold.
-
-    A guard is an `If(condition)` whose other branch fails on a node that is named after the guard. On success a zero comes
-    through,
-    of which the inputs are made to depend: they are reshaped to (0, 0, ...), which in ONNX means "as it is". So the asserts run
-    before anything else can fail, and no tool removes them as unused.
-    """
-    if not guards:
-        return
-    token = e.ints(0)
-    for guard in guards:
-        token = _passed(e, guard, token)
-    inputs = set(graph.inputs)
-    concerned = {graph.symbols[symbol].value for guard in guards for symbol in guard.condition.symbols}
-    for value in graph.inputs:
-        if value in concerned & inputs:
-            rank = len(value.spec.shape)
-            same_shape = token if rank == 1 else e.op("Concat", *[token] * rank, axis=0)
-            e.values[value] = e.op("Reshape", e.values[value], same_shape)
-
-
-def _passed(e: Emitter, guard: Guard, token: ir.Value) -> ir.Value:
-    """`token` once more, if the guard holds."""
-    fixed = dict(e.fixed)
-    e.fixed.clear()  # the guard is what makes the other replacements true
-    e.fixed.update({symbol: size for symbol, size in fixed.items() if isinstance(size, int)})
-    try:
-        holds = sizes.condition(e, substitute(guard.holds, e.fixed))
-    finally:
-        e.fixed.update(fixed)
-    good, bad = e.child(), e.child()
-    through = good.op("Identity", token)
-    fails = bad.op("Gather", token, bad.op("Constant", dtype=INT64, value=ir.tensor([1])), name=assert_message(guard))
-    return e.op(
-        "If",
-        holds,
-        dtype=INT64,
-        then_branch=ir.Graph([], [through], nodes=good.nodes, name="holds"),
-        else_branch=ir.Graph([], [fails], nodes=bad.nodes, name="fails"),
-    )

@@ -179,13 +179,7 @@ class _Geometry:
         return self.time - 1
 
 
-@program(
-    "b t 8",
-    relies_on=(
-        "x.shape[2] % 2 == 0 is True",
-        "x.shape[2] % 4 == 0 is True",
-    ),
-)
+@program("b t 8", relies_on=("x.shape[2] % 4 == 0 is True",))
 def shapes_through_helpers(x):
     first, second = _halves(x.shape[1])
     return _rearrange(x, 2)[:, :, :first], _rearrange(x, 4)[:, :, second:]
@@ -345,13 +339,7 @@ def class_token(token, x):
     return fz.cat([token.expand(x.shape[0], -1, -1), x], dim=1), fz.cat([token.expand(len(x), 1, x.shape[2]), x], 1)
 
 
-@program(
-    "b 8 c",
-    relies_on=(
-        "(x.shape[1] + 1)//2 < x.shape[1] is True",
-        "x.shape[1] == 8 is True",
-    ),
-)
+@program("b 8 c", relies_on=("x.shape[1] == 8 is True",))
 def chunks_of_a_fixed_axis(x):
     a, b = x.chunk(2, dim=1)
     c, d, e = x.split([2, 3, 3], dim=1)

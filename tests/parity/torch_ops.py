@@ -166,6 +166,9 @@ TORCH.update(
         "sum_to_last": lambda x: x.sum(tuple(range(x.ndim - 1))) if x.ndim > 1 else x.clone(),
         "conv": lambda x, w, bias, **options: _spatial("conv")(x)(x, w, bias, **options),
         "conv_input_grad": _conv_input_grad,
+        "biased_conv_input_grad": lambda dy, w, bias, **options: (
+            _conv_input_grad(dy, w, **options) + bias.reshape(-1, *[1] * (dy.ndim - 2))
+        ),
         "conv_weight_grad": _conv_weight_grad,
         "max_pool": lambda x, **options: _spatial("max_pool")(x)(x, **options),
         "max_pool_indices": lambda x, **options: _spatial("max_pool")(x)(x, **options, return_indices=True)[1],

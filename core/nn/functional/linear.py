@@ -60,9 +60,9 @@ def embedding(
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
     rows: Any = indexing.embedding(input, weight)
-    if padding_idx is not None and weight.requires_grad:
+    if padding_idx is not None and rows.requires_grad:
         rows = elementwise.where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
-    if scale_grad_by_freq and weight.requires_grad:
+    if scale_grad_by_freq and rows.requires_grad:
         ids: Any = input.reshape(-1)
         counts = (ids.unsqueeze(0) == ids.unsqueeze(1)).sum(dim=1).reshape(*input.shape, 1).to(weight.dtype)
         share = rows / counts  # the value of rows, the gradient of share

@@ -36,7 +36,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     r = upscale_factor
     x, lead = _shuffled("pixel_shuffle", input, r * r, r)
     channels, height, width = input.shape[-3:]
-    if isinstance(channels, int) and channels % (r * r):
+    if channels % (r * r) != 0:
         raise ShapeError(f"pixel_shuffle: {channels} channels are not divisible by the square of upscale_factor {r}")
     pixels = depth_to_space(x.reshape(-1, channels, height, width) if len(lead) != 1 else x, factor=r)
     return pixels if len(lead) == 1 else pixels.reshape(*lead, channels // (r * r), height * r, width * r)

@@ -17,16 +17,29 @@ from . import Call, lowering
 @lowering("conv")
 def conv(e: Emitter, call: Call, x: ir.Value, w: ir.Value, bias: ir.Value | None = None) -> ir.Value:
     padding = call["padding"]
-    return e.op(
-        "Conv", x, w, bias, strides=call["stride"], pads=[*padding, *padding], dilations=call["dilation"], group=call["groups"]
-    )  # fmt: skip
+    x, pads = _without_padding(x, [*padding, *padding])
+    return e.op("Conv", x, w, bias, strides=call["stride"], pads=pads, dilations=call["dilation"], group=call["groups"])
 
 
-@lowering("conv_input_grad")
-def conv_input_grad(e: Emitter, call: Call, dy: ir.Value, w: ir.Value) -> ir.Value:
-    return transposed(
-        e, dy, w, call.shape(), call.shape(1)[2:], call["size"], call["stride"], call["padding"], call["dilation"], call["groups"]
-    )
+def _without_padding(x: ir.Value, pads: list[int]) -> tuple[ir.Value, list[int]]:
+    """What was padded with zeros just before, and the pads of both."""
+    pad = x.producer()
+    if pad is None or pad.op_type != "Pad" or "mode" in pad.attributes:
+        return x, pads
+    around, value = (given.const_value for given in pad.inputs[1:3])
+    if around is None or value is None or value.numpy().any():
+        return x, pads
+    before, after = around.numpy().reshape(2, -1)
+    if before[:2].any() or after[:2].any():
+        return x, pads
+    assert pad.inputs[0] is not None
+    return pad.inputs[0], [int(a + b) for a, b in zip(pads, (*before[2:], *after[2:]), strict=True)]
+
+
+@lowering("conv_input_grad", "biased_conv_input_grad")
+def conv_input_grad(e: Emitter, call: Call, dy: ir.Value, w: ir.Value, bias: ir.Value | None = None) -> ir.Value:
+    window = call["stride"], call["padding"], call["dilation"], call["groups"]
+    return transposed(e, dy, w, call.shape(), call.shape(1)[2:], call["size"], *window, bias)
 
 
 def transposed(
@@ -40,14 +53,15 @@ def transposed(
     padding: Sequence[int],
     dilation: Sequence[int],
     groups: int,
+    bias: ir.Value | None = None,
 ) -> ir.Value:
     """A result of exactly `size`: by output_padding where that is a number, else by making it too long and cutting."""
     full = [(m - 1) * s + d * (k - 1) + 1 for m, s, d, k in zip(shape[2:], stride, dilation, kernel, strict=True)]
     missing = [n + 2 * p - f for n, p, f in zip(size, padding, full, strict=True)]
     options: dict[str, Any] = {"strides": stride, "dilations": dilation, "group": groups}
     if all(isinstance(m, int) and 0 <= m < max(s, d) for m, s, d in zip(missing, stride, dilation, strict=True)):
-        return e.op("ConvTranspose", dy, w, pads=[*padding, *padding], output_padding=missing, **options)
-    longer = e.op("ConvTranspose", dy, w, output_padding=[s - 1 for s in stride], **options)
+        return e.op("ConvTranspose", dy, w, bias, pads=[*padding, *padding], output_padding=missing, **options)
+    longer = e.op("ConvTranspose", dy, w, bias, output_padding=[s - 1 for s in stride], **options)
     axes = e.ints(*range(2, 2 + len(size)))
     return e.op("Slice", longer, e.ints(*padding), sizes.shape(e, [p + n for p, n in zip(padding, size, strict=True)]), axes)
 

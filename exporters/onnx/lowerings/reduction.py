@@ -44,8 +44,9 @@ def mean(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     x = e.cast(x, call.type)
     if _never_empty(call, dims):
         return _reduce(e, "ReduceMean", x, dims, keepdim)
-    if keepdim and call.rank() > 2 and dims == tuple(range(2, call.rank())) and x.dtype == ir.DataType.FLOAT:
-        return e.op("GlobalAveragePool", x)
+    if call.rank() > 2 and dims == tuple(range(2, call.rank())) and x.dtype == ir.DataType.FLOAT:
+        means = e.op("GlobalAveragePool", x)
+        return means if keepdim else e.op("Flatten", means, axis=1)
     # the mean of nothing is NaN, but ReduceMean gives 0
     if dims is None or len(dims) == call.rank():
         count = e.op("Size", x)

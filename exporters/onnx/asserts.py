@@ -1,0 +1,160 @@
+"""Decisions on sizes, as asserts in the file: where one went another way, onnxruntime stops with the user's line."""
+
+from __future__ import annotations
+
+import functools
+from collections import ChainMap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import onnx_ir as ir
+
+from frazil.recorder.graph import Graph, Guard, Origin
+from frazil.recorder.sizes import Symbol, SymBool, SymInt, bounds, substitute, symbols_of
+
+from . import sizes
+from .emit import INT64, Emitter
+
+#: What the symbols of a condition are called when conditions on different axes are compared.
+_PLACES = [Symbol(f"place{i}") for i in range(4)]
+
+
+def emit_asserts(e: Emitter, guards: Sequence[Guard], graph: Graph) -> None:
+    """Let the inputs that the guards speak of pass only when all guards hold.
+
+    The guards of a line are a `Gather` from one zero, at positions that are 0 where they hold and out of range where they do not;
+    the node is named after them. An input is made to depend on the zeros that come through: it is reshaped to (0, 0, ...), which
+    in ONNX means "as it is". So the asserts run before anything else can fail, and no tool removes them as unused.
+    """
+    vectors: dict[Any, ChainMap[Any, ir.Value]] = {}
+    for line in _lines(guards, graph):
+        value = _origins(line[0][0], graph)[0].value
+        rank, count = len(value.spec.shape), len(line[0])
+        amounts = []
+        for group in line:
+            with _without_equations(e), _on_all_axes(e, group, graph, vectors):
+                amounts.append(_violation(e, group[0].holds))
+        position = _positions(e, amounts, rank if count == 1 else count)
+        zeros = e.op("Gather", e.ints(0), position, name=assert_message([guard for group in line for guard in group]))
+        if 1 < count < rank:
+            zeros = e.op("Concat", zeros, e.ints(*[0] * (rank - count)), axis=0)
+        e.values[value] = e.op("Reshape", e.values[value], zeros)
+
+
+def assert_message(guards: Sequence[Guard]) -> str:
+    """What onnxruntime will print when one of the guards, all of one line, fails."""
+    conditions = " and ".join(guard.holds.describe() for guard in guards)
+    return f"frazil.assert: {conditions}" + (f" ({guards[0].source})" if guards[0].source else "")
+
+
+def _origins(guard: Guard, graph: Graph) -> list[Origin]:
+    return [graph.symbols[symbol] for symbol in _symbols(guard)]
+
+
+def _symbols(guard: Guard) -> list[Symbol]:
+    return sorted(symbols_of(guard.condition), key=lambda symbol: symbol.serial)
+
+
+def _lines(guards: Sequence[Guard], graph: Graph) -> list[list[list[Guard]]]:
+    """The guards by lines of the program, and by numbers of neighbouring axes they are about."""
+    lines: dict[Any, list[list[Guard]]] = {}
+    for group in _neighbours(guards, graph):
+        lines.setdefault((group[0].source, len(group)), []).append(group)
+    return list(lines.values())
+
+
+def _neighbours(guards: Sequence[Guard], graph: Graph) -> Iterator[list[Guard]]:
+    """Guards of one line that say the same about neighbouring axes are one assert, on vectors."""
+    group: list[Guard] = []
+    for guard in guards:
+        if group and not _continues(group[-1], guard, graph):
+            yield group
+            group = []
+        group.append(guard)
+    if group:
+        yield group
+
+
+def _continues(last: Guard, guard: Guard, graph: Graph) -> bool:
+    before, after = _origins(last, graph), _origins(guard, graph)
+    next_to = [(o.value, None if o.axis is None else o.axis + 1) for o in before]
+    return (
+        last.source == guard.source
+        and None not in (o.axis for o in before)
+        and next_to == [tuple(o) for o in after]
+        and _general(last) is not None
+        and _general(last) == _general(guard)
+    )
+
+
+def _general(guard: Guard) -> Any:
+    """The condition without saying of which axes."""
+    symbols = _symbols(guard)
+    if len(symbols) > len(_PLACES):
+        return None
+    condition = substitute(guard.holds, {symbol: place.size for symbol, place in zip(symbols, _PLACES, strict=False)})
+    form = condition.zero if isinstance(condition, SymBool) else None
+    return None if form is None or not isinstance(form[1], SymInt) else (form[0], form[1].key)
+
+
+@contextmanager
+def _without_equations(e: Emitter) -> Iterator[None]:
+    """Without replacing sizes by what the guards say they are equal to: that is what is to be found out."""
+    fixed = dict(e.fixed)
+    e.fixed.clear()
+    e.fixed.update({symbol: size for symbol, size in fixed.items() if isinstance(size, int)})
+    try:
+        yield
+    finally:
+        e.fixed.update(fixed)
+
+
+@contextmanager
+def _on_all_axes(e: Emitter, group: Sequence[Guard], graph: Graph, vectors: dict[Any, Any]) -> Iterator[None]:
+    """The symbols of the first guard stand for vectors: the sizes along the axes of all guards."""
+    if len(group) == 1:
+        yield
+        return
+    symbols = _symbols(group[0])
+    key = (*symbols, len(group))
+    if key not in vectors:
+        starts = [graph.symbols[symbol] for symbol in symbols]
+        vectors[key] = ChainMap(
+            {
+                symbol.size: e.op("Shape", e.values[value], start=axis, end=axis + len(group))
+                for symbol, (value, axis) in zip(symbols, starts, strict=True)
+                if axis is not None
+            }
+        )
+    outer, e.sizes = e.sizes, vectors[key]
+    try:
+        yield
+    finally:
+        e.sizes = outer
+
+
+def _violation(e: Emitter, holds: SymBool) -> tuple[str, ir.Value]:
+    """What is wrong when the condition does not hold: a number that must be 0 ("=="), or one that must not be positive (">=")."""
+    holds = substitute(holds, e.fixed)
+    if holds.zero is None:
+        return ">=", e.op("Unsqueeze", e.cast(e.op("Not", sizes.condition(e, holds)), INT64), e.ints(0))
+    op, number = holds.zero
+    if op == "!=":
+        return ">=", e.op("Sub", e.ints(1), e.op("Abs", sizes.size(e, number)))
+    low = bounds(number)[0]
+    if op == "==" and low is not None and low >= 0:
+        return ">=", sizes.size(e, number)
+    return op, sizes.size(e, number if op == "==" else -number)
+
+
+def _positions(e: Emitter, amounts: Sequence[tuple[str, ir.Value]], width: int) -> ir.Value:
+    """`width` numbers that are all 0 when nothing is wrong; else one is neither 0 nor -1."""
+    excess = [value for op, value in amounts if op == ">="]
+    differences = [value for op, value in amounts if op == "=="]
+    if differences:
+        either = functools.reduce(lambda a, b: e.op("BitwiseOr", a, b), differences)
+        if not excess:
+            return e.op("Mul", either, e.ints(*[2] * width))
+        excess.append(e.op("Abs", either))
+    return e.op("Max", *excess, e.ints(*[0] * width))
