@@ -98,8 +98,8 @@ class device:
                     + (f", the last one is '{self.type}:{count - 1}'" if count else "; `frazil doctor` says what is missing")
                 )
             dtypes.NATIVE.update({native: dtypes.by_name(name) for native, name in backend.native_dtypes().items()})
-            self._natives = {dtypes.by_name(name): native for native, name in backend.native_dtypes().items()}
             self._capabilities = backend.capabilities(self.index)
+            self._host_dtypes = frozenset(dtypes.by_name(name).numpy for name in self._capabilities.dtypes)
             self.aliases = self._capabilities.aliases
             self.kernels.update(backend.kernels(self.index))
             self._backend = backend
@@ -115,8 +115,11 @@ class device:
         return self._capabilities
 
     def from_host(self, array: np.ndarray) -> Any:
-        """A device array with the values of `array`; may share its memory."""
-        return self.backend.from_host(array, self.index)
+        """A device array with the values of `array`, whose memory it may share; DTypeError where it lacks the dtype."""
+        backend = self._backend or self.open()
+        if array.dtype not in self._host_dtypes:
+            raise dtypes.not_there(array.dtype.name, self, self._capabilities.dtypes)
+        return backend.from_host(array, self.index)
 
     def to_host(self, array: Any) -> np.ndarray:
         """The values of a device array; waits for pending work."""

@@ -529,6 +529,12 @@ def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception) -> Ex
             STATE.grad = before
     if isinstance(error, (MemoryError, KeyboardInterrupt)):
         return error
+    device = next((t._dev for t in tensors if isinstance(t, Tensor)), None)
+    asked = attrs.get("dtype")
+    if device is not None and not device.recording and isinstance(asked, dtypes.dtype):
+        has = device.capabilities().dtypes
+        if asked.name not in has:
+            return _noted(op, tensors, attrs, dtypes.not_there(asked.name, device, has))
     failure = type(error) if type(error) in (ValueError, TypeError, IndexError, NotImplementedError) else RuntimeError
     known = failure(f"{op.name}: {error}")
     parts = [describe(t) for t in tensors if t is not None]

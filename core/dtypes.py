@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, final
 
 import numpy as np
@@ -203,6 +204,14 @@ def result_type_of(operands: list[tuple[dtype, int]]) -> dtype:
             result = group
     assert result is not None
     return result
+
+
+def not_there(name: str, device: Any, has: Collection[str]) -> DTypeError:
+    """The error for a dtype that a device does not have."""
+    present = [n for n in ALL if n in has]
+    near = [n for n in present if ALL[n].kind == by_name(name).kind]
+    cure = f"Convert first, for example with .to(fz.{near[-1]})" if near else "Convert first, with .to(dtype)"
+    return DTypeError(f"device {str(device)!r} has no {name}; it has {', '.join(present)}. {cure}")
 
 
 def can_cast(source: dtype, target: dtype) -> bool:

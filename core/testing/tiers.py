@@ -1,0 +1,560 @@
+"""What the conformance kit asks of a backend, tier by tier. Every check is a function of the device that raises when it fails.
+
+lifecycle    the backend opens, says what it can do, and arrays travel
+primitives   each against the float64 reference, in every dtype and memory layout; the dtype too, and whose memory it is
+ops          each composite through its fast kernel and through its body
+gradients    of order 1 and 2, against NumPy's in the widest dtype
+recording    a recorded op gives what the op gives, and its exported file too
+training     small models end with NumPy's losses and weights
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import io
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from .. import nn, optim
+from ..autograd.engine import grad
+from ..backend import CONTRACT, Capabilities
+from ..creation import ones, tensor
+from ..device import device
+from ..dtypes import ALL
+from ..errors import DTypeError
+from ..nn import functional as F
+from ..random import manual_seed, rand, randint, randn, randperm
+from ..serialization import load, save
+from ..table import OPS, Op
+from ..tensor import Tensor
+from .cases import FLOATS, LAYOUTS, Case, case, cases, plain, samples_of, without_fast_kernels
+from .close import TOLERANCES, assert_close
+from .scripts import of_check, of_values
+
+TIERS = ("lifecycle", "primitives", "ops", "gradients", "recording", "training")
+
+#: What a device must have, or comparisons and indices have no dtype.
+NEEDED_DTYPES = ("bool", "int64", "float32")
+
+#: Kernels that are not ops: a device whose views share memory has those that core calls to write and to ask.
+MEMORY_KERNELS = ("copy_", "writable", "shares_memory")
+MAY_HAVE = (
+    "add_", "sub_", "mul_", "div_", "sgd_step_", "sgd_momentum_step_", "adam_step_", "amsgrad_step_", "strides", "is_contiguous",
+)  # fmt: skip
+
+#: float16 has 11 bits, and the errors of a few roundings add up.
+ROUGH = {"float16": {"rtol": 1e-2, "atol": 2e-2}}
+
+
+@final
+@dataclass(frozen=True)
+class Check:
+    """One question to a backend: `function(device, *arguments)`."""
+
+    tier: str
+    name: str
+    function: Callable[..., None]
+    arguments: tuple[Any, ...] = ()
+    basic: bool = False  # without it, nothing else makes sense
+
+    def __str__(self) -> str:
+        return f"{self.tier}/{self.name}"
+
+    @property
+    def op(self) -> str | None:
+        """The op that is asked about."""
+        return next((a.name for a in self.arguments if isinstance(a, Case)), None)
+
+    def run(self, d: device) -> None:
+        """Raise where the answer is wrong."""
+        self.function(d, *self.arguments)
+
+    def script(self, d: device) -> str:
+        """A program that asks the same question, and fails in the same way."""
+        if self.function is values:
+            return of_values(d, *self.arguments)
+        return of_check(d, self.function.__name__, self.arguments)
+
+
+# ------------------------------------------------------------------------------------------------------------------ lifecycle
+
+
+def opens(d: device) -> None:
+    """The backend opens and says who it is."""
+    backend = d.open()
+    assert backend.contract == CONTRACT, f"it was written for contract {backend.contract}, this frazil has contract {CONTRACT}"
+    assert backend.device_type == d.type, f"device_type is {backend.device_type!r}, its device is {d.type!r}"
+    count = backend.device_count()
+    assert type(count) is int and count > d.index, f"device_count() gives {count!r}, asked for is device {d.index}"
+    text = backend.describe(d.index)
+    assert isinstance(text, str) and text and "\n" not in text, f"describe() must give one line of text, it gives {text!r}"
+    info = dict(backend.memory_info(d.index))
+    wrong = {k: v for k, v in info.items() if k not in ("used", "free", "total") or type(v) is not int or v < 0}
+    assert not wrong, f"memory_info() gives bytes for 'used', 'free' and 'total'; not {wrong}"
+    backend.synchronize(d.index)
+
+
+def capabilities(d: device) -> None:
+    """It has the dtypes that every program needs, and a native one for each it claims."""
+    found = d.capabilities()
+    assert isinstance(found, Capabilities), f"capabilities() must give a Capabilities, it gives {found!r}"
+    unknown = sorted(set(found.dtypes) - set(ALL))
+    assert not unknown, f"capabilities() claims {', '.join(unknown)}; frazil knows {', '.join(ALL)}"
+    missing = [name for name in NEEDED_DTYPES if name not in found.dtypes]
+    assert not missing, f"capabilities() lacks {', '.join(missing)}: comparisons give bool, indices are int64, programs float32"
+    native = set(d.backend.native_dtypes().values())
+    assert set(found.dtypes) <= native, f"native_dtypes() lacks {', '.join(sorted(set(found.dtypes) - native))}"
+
+
+def kernels(d: device) -> None:
+    """Its kernels are callables named as the ops they run."""
+    table = d.backend.kernels(d.index)
+    for name, kernel in table.items():
+        if name not in OPS and name not in MEMORY_KERNELS + MAY_HAVE:
+            near = difflib.get_close_matches(name, [*OPS, *MEMORY_KERNELS, *MAY_HAVE], 1)
+            raise AssertionError(
+                f"there is a kernel {name!r}, but no such op" + (f": did you mean {near[0]!r}?" if near else "; see `frazil ops`")
+            )
+        assert callable(kernel), f"the kernel {name!r} is {kernel!r}, which cannot be called"
+    if d.aliases:
+        missing = [name for name in MEMORY_KERNELS if name not in table]
+        assert not missing, (
+            f"capabilities() says aliases=True (views share memory), which needs the kernels {', '.join(missing)}; "
+            "say aliases=False where arrays are never written to"
+        )
+    else:
+        writing = [name for name in table if name.endswith("_")]
+        assert not writing, (
+            f"capabilities() says aliases=False, so nothing may write into arrays, but there is {', '.join(writing)}"
+        )
+
+
+_TRAVELLERS: dict[str, Callable[[np.dtype], np.ndarray]] = {
+    "matrix": lambda t: np.arange(6).reshape(2, 3).astype(t),
+    "number": lambda t: np.asarray(1).astype(t),
+    "empty": lambda t: np.zeros((0, 3), t),
+    "transposed": lambda t: np.arange(6).reshape(2, 3).astype(t).T,
+    "every second": lambda t: np.arange(8).astype(t)[::2],
+    "backwards": lambda t: np.arange(5).astype(t)[::-1],
+    "extremes": lambda t: (
+        np.array([False, True]) if t.kind == "b"
+        else np.array([np.iinfo(t).min, np.iinfo(t).max], t) if t.kind in "iu"
+        else np.array([np.finfo(t).max, np.finfo(t).smallest_normal, -0.0, np.inf, np.nan], t)
+    ),
+}  # fmt: skip
+
+
+def arrays_travel(d: device, dtype: str) -> None:
+    """from_host and to_host keep values, shape and dtype, whatever the memory layout."""
+    for what, make in _TRAVELLERS.items():
+        given = make(ALL[dtype].numpy)
+        array = d.from_host(given.copy(order="K"))
+        assert type(array.shape) is tuple and all(type(n) is int for n in array.shape), (
+            f"{what}: the shape of a device array must be a tuple of int, it is {array.shape!r}"
+        )
+        known = d.backend.native_dtypes()
+        assert known.get(array.dtype) == dtype, (
+            f"{what}: from_host of a {dtype} array gives one whose dtype {array.dtype!r} stands for "
+            f"{known.get(array.dtype, 'nothing')} in native_dtypes()"
+        )
+        found = d.to_host(array)
+        assert isinstance(found, np.ndarray), f"{what}: to_host must give a NumPy array, it gives a {type(found).__name__}"
+        assert_close(found, given, rtol=0, atol=0, equal_nan=True, msg=what)
+        if given.dtype.kind == "f":
+            assert (np.signbit(found) == np.signbit(given)).all(), f"{what}: a sign was lost, perhaps that of -0.0"
+
+
+def other_dtypes_are_refused(d: device) -> None:
+    """A dtype that the device does not have is refused in words, not by the vendor library."""
+    for name in sorted(set(ALL) - set(d.capabilities().dtypes)):
+        try:
+            plain(np.zeros(2, ALL[name].numpy), d)
+        except DTypeError as error:
+            assert name in str(error), f"the refusal of {name} does not name it: {error}"
+        else:
+            raise AssertionError(f"capabilities() does not have {name}, but from_host takes it")
+
+
+def writes_are_seen_by_views(d: device) -> None:
+    """A write through a view is seen by its base and by other views; copies stay as they were."""
+    base = plain(np.arange(24, dtype=np.float32).reshape(4, 6), d)
+    expected = np.arange(24, dtype=np.float32).reshape(4, 6)
+    row, turned, wide = base[1], base.t(), base.reshape(2, 12)
+    kept, before = base.clone(), expected.copy()
+    row[::2] = 7.0
+    expected[1, ::2] = 7
+    turned += 1
+    expected += 1
+    base.diagonal().mul_(2.0)
+    np.fill_diagonal(expected, 2 * expected.diagonal())
+    assert_close(base.cpu().numpy(), expected, msg="the base after writes through its views")
+    assert_close(turned.cpu().numpy(), expected.T, msg="the transposed view")
+    assert_close(wide.cpu().numpy(), expected.reshape(2, 12), msg="the reshaped view")
+    assert_close(row.cpu().numpy(), expected[1], msg="the row")
+    assert_close(kept.cpu().numpy(), before, msg="the clone")
+
+
+def host_memory_stays(d: device) -> None:
+    """Writing into a tensor never changes the data that it was made of."""
+    data = np.arange(4, dtype=np.float32)
+    x = tensor(data, device=d)
+    x += 1
+    x[0] = 5.0
+    assert_close(data, np.arange(4, dtype=np.float32), msg="the NumPy array after a write into the tensor made of it")
+
+
+def threads_do_not_disturb_each_other(d: device) -> None:
+    """Eight threads computing at once all get their own results."""
+
+    def work(seed: int) -> None:
+        a = np.random.default_rng(seed).standard_normal((16, 16)).astype(np.float32)
+        x = plain(a, d)
+        for _ in range(5):
+            assert_close(
+                (x * 2.0 + x).sum(1).cpu().numpy(), (3 * a.astype(np.float64)).sum(1).astype(np.float32), rtol=1e-5, atol=1e-4
+            )
+
+    with ThreadPoolExecutor(8) as pool:
+        for future in [pool.submit(work, seed) for seed in range(16)]:
+            future.result()
+
+
+def _lifecycle(d: device) -> Iterator[Check]:
+    for function in (opens, capabilities, kernels):
+        yield Check("lifecycle", function.__name__, function, basic=True)
+    for name in (n for n in ALL if n in d.capabilities().dtypes):
+        yield Check("lifecycle", f"arrays_travel-{name}", arrays_travel, (name,), basic=True)
+    for function in (other_dtypes_are_refused, writes_are_seen_by_views, host_memory_stays, threads_do_not_disturb_each_other):
+        yield Check("lifecycle", function.__name__, function)
+
+
+# -------------------------------------------------------------------------------------------------------- primitives and ops
+
+
+def values(d: device, c: Case, layout: str = "plain", fast: bool = True) -> None:
+    """The op gives what the reference gives: shape, dtype, values; and its inputs stay as they were."""
+    tensors = c.tensors(d, LAYOUTS[layout])
+    if fast:
+        results = c.call(d, *tensors)
+    else:
+        with without_fast_kernels(d):
+            results = c.call(d, *tensors)
+    assert len(results) == len(c.specs), f"{c.name} has {len(c.specs)} results, the kernel gives {len(results)}"
+    for i, (y, spec, expected) in enumerate(zip(results, c.specs, c.expected, strict=True)):
+        which = f"result {i} of {c.name}" if len(results) > 1 else c.name
+        assert type(y._a.shape) is tuple, f"{which}: the shape of an array must be a tuple, it is {y._a.shape!r}"
+        native = d.backend.native_dtypes()
+        assert y._a.dtype in native, (
+            f"{which}: the kernel gives an array of dtype {y._a.dtype!r}, which is not in native_dtypes()"
+        )
+        found = native[y._a.dtype]
+        assert found == spec.dtype.name, (
+            f"{which}: the kernel gives {found}, the op's rule says {spec.dtype.name} for these inputs"
+        )
+        tolerance = {"rtol": 0, "atol": 0} if c.op.exact else ROUGH.get(c.dtype, {}) if c.floats else {}
+        assert_close(y.cpu().numpy(), expected, equal_nan=True, msg=which, **tolerance)
+    for i, (t, given) in enumerate(zip(tensors, c.arrays, strict=True)):
+        if t is not None:
+            assert_close(t.cpu().numpy(), given, rtol=0, atol=0, equal_nan=True, msg=f"input {i} after the call")
+
+
+def memory(d: device, c: Case) -> None:
+    """Results have memory of their own (views excepted): a write into one changes no input."""
+    tensors = c.tensors(d)
+    for i, y in enumerate(c.call(d, *tensors)):
+        array = d.kernels["writable"](y._a)
+        d.kernels["copy_"](array, d.from_host(np.asarray(1 - d.to_host(array).astype(np.float64)).astype(y.dtype.numpy)))
+        for k, (t, given) in enumerate(zip(tensors, c.arrays, strict=True)):
+            if t is not None:
+                assert_close(
+                    t.cpu().numpy(), given, rtol=0, atol=0, equal_nan=True,
+                    msg=f"result {i} of {c.name} shares memory with input {k}, which a write into the result changed",
+                )  # fmt: skip
+
+
+#: What the other checks stand on is asked first.
+_FIRST = ("reshape", "permute", "expand", "slice", "cast", "copy", "fill", "add", "mul", "sum")
+
+
+def _in_order(kind: str) -> list[Op]:
+    ops = [op for op in OPS.values() if op.kind == kind]
+    return sorted(ops, key=lambda op: _FIRST.index(op.name) if op.name in _FIRST else len(_FIRST))
+
+
+def _of_ops(d: device, kind: str, allowed: Callable[[Iterable[str]], bool]) -> Iterator[Check]:
+    tier = "primitives" if kind == "primitive" else "ops"
+    floats = [name for name in FLOATS[::-1] if name in d.capabilities().dtypes]
+    for op in _in_order(kind):
+        native = op.name in d.backend.kernels(d.index)
+        for position in range(len(samples_of(op.name))):
+            for dtype in sorted(floats, key=("float32", "float64", "float16").index):
+                c = case(op.name, position, dtype)
+                if not (c.floats or dtype == "float32") or (dtype == "float16" and not c.given):
+                    continue
+                if native and allowed(c.outer_dtypes):
+                    yield Check(tier, str(c), values, (c,))
+                if op.body is not None and allowed(c.inner_dtypes):
+                    yield Check(tier, f"{c}-body", values, (c, "plain", False))
+                elif not native and op.body is None and allowed(c.outer_dtypes):
+                    yield Check(tier, str(c), values, (c,))
+            c = case(op.name, position, "float32")
+            if d.aliases and native and op.tensors and allowed(c.outer_dtypes):
+                if c.given:
+                    for layout in ("transposed", "every_second"):
+                        yield Check(tier, f"{c}-{layout}", values, (c, layout))
+                if c.given and not op.view:
+                    yield Check(tier, f"{c}-memory", memory, (c,))
+        if op.body is None:
+            yield from _of_integers(d, op)
+
+
+def _of_integers(d: device, op: Op) -> Iterator[Check]:
+    """A sample or two in the other integer dtypes of the device, where the rule of the op allows it."""
+    with_integers = [i for i, s in enumerate(op.samples) if any(a is not None and a.kind == "i" for a in s.args)]
+    for name in (n for n, t in ALL.items() if t.kind == "i" and n != "int64" and n in d.capabilities().dtypes):
+        for position in (with_integers or range(len(op.samples)))[:2]:
+            c = case(op.name, position, name)
+            if op.tensors and c.defined and c.outer_dtypes <= d.capabilities().dtypes:
+                yield Check("primitives", str(c), values, (c,))
+
+
+# ------------------------------------------------------------------------------------------------------------------ gradients
+
+
+def _derivatives(c: Case, d: device) -> tuple[list[Tensor | None], list[Tensor | None]]:
+    """Gradients of a weighted sum of the results, and of a weighted sum of those gradients."""
+    tensors = c.tensors(d)
+    leaves = [t.requires_grad_() for i, t in enumerate(tensors) if t is not None and c.differentiable(i)]
+    rng = np.random.default_rng(1)
+
+    def weighted(ys: Iterable[Tensor | None]) -> Tensor | None:
+        terms = [
+            (y * plain(rng.uniform(0.5, 1.5, y.shape).astype(y.dtype.numpy), d)).sum()
+            for y in ys
+            if y is not None and y.requires_grad and y.dtype.is_floating_point
+        ]
+        return sum(terms[1:], terms[0]) if terms else None
+
+    total = weighted(c.call(d, *tensors))
+    if total is None:
+        return [], []
+    first = list(grad(total, leaves, create_graph=True, allow_unused=True))
+    again = weighted(first)
+    return first, [] if again is None else list(grad(again, leaves, allow_unused=True))
+
+
+def gradients(d: device, c: Case) -> None:
+    """First and second derivatives are those that NumPy's primitives give in float64."""
+    found = _derivatives(c, d)
+    cpu = device("cpu")
+    with without_fast_kernels(cpu):
+        wanted = _derivatives(case(c.name, c.position, "float64"), cpu)
+    for order, results, expected in zip(("first", "second"), found, wanted, strict=True):
+        for i, (g, w) in enumerate(zip(results, expected, strict=True)):
+            assert (g is None) == (w is None), f"the {order} derivative by tensor {i}: one of the two is None"
+            if g is not None and w is not None:
+                e = w.detach().numpy()
+                scale = float(np.abs(e[np.isfinite(e)]).max(initial=1.0))
+                rtol, atol = TOLERANCES[c.dtype]
+                # Rounding is relative to the largest numbers that cancelled.
+                assert_close(
+                    g.detach().cpu().numpy(), e.astype(ALL[c.dtype].numpy), rtol=rtol, atol=atol * scale, equal_nan=True,
+                    msg=f"the {order} derivative by tensor {i}",
+                )  # fmt: skip
+
+
+def _has_gradient(c: Case) -> bool:
+    return any(c.differentiable(i) for i in range(len(c.sample.args))) and any(s.dtype.is_floating_point for s in c.specs)
+
+
+def _gradients(d: device, allowed: Callable[[Iterable[str]], bool]) -> Iterator[Check]:
+    for dtype in ("float64", "float32"):
+        if dtype in d.capabilities().dtypes:
+            for c in cases([dtype], keep=lambda c: c.given and c.floats):
+                if _has_gradient(c) and allowed(c.inner_dtypes):
+                    yield Check("gradients", str(c), gradients, (c,))
+
+
+# ------------------------------------------------------------------------------------------------------------------ recording
+
+
+def recorded(d: device, c: Case) -> None:
+    """A recording of the op, run on the device, gives what the op gives."""
+    program = c.recorded(d)
+    found = program(*(t for t in c.tensors(d) if t is not None))
+    for y, z in zip(found if isinstance(found, tuple) else (found,), c.call(d, *c.tensors(d)), strict=True):
+        assert y.device is d, f"the recording ran on {y.device}, its inputs are on {d}"
+        assert_close(y, z, equal_nan=True)
+
+
+def exported(d: device, c: Case) -> None:
+    """The ONNX file of the op, run by onnxruntime at several sizes, gives what the op gives on the device."""
+    onnx: Any = importlib.import_module("frazil").onnx  # only the plugin manager knows the exporters
+    onnx.export(c.recorded(d), tuple(t for t in c.tensors(d) if t is not None))
+
+
+def _recording(d: device, allowed: Callable[[Iterable[str]], bool]) -> Iterator[Check]:
+    for name, op in OPS.items():
+        if not op.tensors:
+            continue
+        for c in cases_of(name):
+            if allowed(c.inner_dtypes):
+                yield Check("recording", str(c), recorded, (c,))
+        if op.samples and allowed(case(name, 0).inner_dtypes):
+            yield Check("recording", f"{name}-exported", exported, (case(name, 0),))
+
+
+def cases_of(name: str) -> list[Case]:
+    """The samples of the table for one op, in float32."""
+    return [case(name, i) for i in range(len(OPS[name].samples))]
+
+
+# ------------------------------------------------------------------------------------------------------------------- training
+
+
+class _Perceptron(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Dropout(0.25), nn.Linear(16, 3))
+
+    def forward(self, x: Tensor) -> Any:
+        return self.layers(x)
+
+    def optimizer(self) -> Any:
+        return optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+
+    shape = (6,)
+
+
+class _ConvNet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3)
+        )
+
+    def forward(self, x: Tensor) -> Any:
+        return self.layers(x)
+
+    def optimizer(self) -> Any:
+        return optim.Adam(self.parameters(), lr=0.01)
+
+    shape = (1, 7, 7)
+
+
+class _Attention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.query, self.key, self.value = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+        self.norm, self.head = nn.LayerNorm(4), nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> Any:
+        y = F.scaled_dot_product_attention(self.query(x), self.key(x), self.value(x))
+        return self.head(F.gelu(self.norm(x + y)).mean(1))
+
+    def optimizer(self) -> Any:
+        return optim.AdamW(self.parameters(), lr=0.01)
+
+    shape = (5, 4)
+
+
+MODELS: dict[str, type[Any]] = {"perceptron": _Perceptron, "convnet": _ConvNet, "attention": _Attention}
+
+
+def _trained(name: str, d: device, steps: int) -> tuple[list[np.ndarray], list[float], list[np.ndarray]]:
+    """Weights before, losses, weights after."""
+    manual_seed(0)
+    rng = np.random.default_rng(0)
+    with d:
+        model = MODELS[name]()
+        optimizer = model.optimizer()
+        before = [p.detach().cpu().numpy().copy() for p in model.parameters()]
+        losses = []
+        for _ in range(steps):
+            x = plain(rng.standard_normal((8, *model.shape)).astype(np.float32), d)
+            target = plain(rng.integers(0, 3, 8), d)
+            loss = F.cross_entropy(model(x), target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return before, losses, [p.detach().cpu().numpy() for p in model.parameters()]
+
+
+def trains(d: device, name: str, steps: int = 12) -> None:
+    """From bit-equal weights and dropout masks, the losses and weights of NumPy's training."""
+    found, wanted = _trained(name, d, steps), _trained(name, device("cpu"), steps)
+    for i, (a, b) in enumerate(zip(found[0], wanted[0], strict=True)):
+        assert_close(a, b, rtol=0, atol=0, msg=f"parameter {i} before training")
+    assert_close(np.array(found[1]), np.array(wanted[1]), rtol=1e-4, atol=1e-4, msg="the losses")
+    for i, (a, b) in enumerate(zip(found[2], wanted[2], strict=True)):
+        assert_close(a, b, rtol=1e-4, atol=1e-4, msg=f"parameter {i} after {steps} steps")
+
+
+def random_numbers_are_numpys(d: device) -> None:
+    """The same seed gives bit-equal numbers, masks and orders."""
+
+    def drawn(where: device) -> list[np.ndarray]:
+        manual_seed(3)
+        with where:
+            numbers = [rand(7), randn(7), randint(0, 1000, (7,)), randperm(7), F.dropout(ones(50), 0.5)]
+        return [t.cpu().numpy() for t in numbers]
+
+    for what, a, b in zip(("rand", "randn", "randint", "randperm", "dropout"), drawn(d), drawn(device("cpu")), strict=True):
+        # The logarithm and the sine in a normal number may round differently.
+        tolerance = TOLERANCES["float32"] if what == "randn" else (0.0, 0.0)
+        assert_close(a, b, rtol=tolerance[0], atol=tolerance[1], msg=what)
+
+
+def saved_weights_travel(d: device) -> None:
+    """A state dict saved on the device loads on the CPU, and back."""
+    with d:
+        model = _Perceptron()
+    file = io.BytesIO()
+    save(model.state_dict(), file)
+    file.seek(0)
+    there = load(file, map_location="cpu")
+    for key, t in model.state_dict().items():
+        assert_close(there[key].numpy(), t.cpu().numpy(), rtol=0, atol=0, msg=key)
+        assert there[key].device.type == "cpu" and t.device is d
+
+
+def _training(d: device) -> Iterator[Check]:
+    yield Check("training", "random_numbers_are_numpys", random_numbers_are_numpys)
+    yield Check("training", "saved_weights_travel", saved_weights_travel)
+    for name in MODELS:
+        yield Check("training", name, trains, (name,))
+
+
+# ------------------------------------------------------------------------------------------------------------------------ all
+
+
+def checks(d: device, tiers: Sequence[str] = TIERS) -> list[Check]:
+    """Every question to this device, in order. Calls with a dtype that it does not claim to have are left out."""
+    has = d.capabilities().dtypes
+    everything = set(ALL) <= has
+
+    def allowed(names: Iterable[str]) -> bool:
+        return everything or set(names) <= has
+
+    found: list[Check] = []
+    for tier in tiers:
+        match tier:
+            case "lifecycle":
+                found += _lifecycle(d)
+            case "primitives":
+                found += _of_ops(d, "primitive", allowed)
+            case "ops":
+                found += _of_ops(d, "composite", allowed)
+            case "gradients":
+                found += _gradients(d, allowed)
+            case "recording":
+                found += _recording(d, allowed)
+            case "training":
+                found += _training(d)
+    return found
