@@ -13,6 +13,9 @@ import frazil as fz
 
 from .harness import Case
 
+#: Draws inputs and targets.
+Data = Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
+
 
 def small_ops() -> Iterator[Case]:
     """Operations on 16 floats that require grad: the cost of a call, not of arithmetic."""
@@ -56,6 +59,22 @@ def _convnet(lib: Any) -> Any:
     )
 
 
+def _char_lstm(lib: Any) -> Any:
+    """An embedding, an LSTM 256 wide, and scores of the next of 64 characters at every step."""
+
+    class CharLSTM(lib.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.embedding = lib.nn.Embedding(64, 256)
+            self.lstm = lib.nn.LSTM(256, 256, batch_first=True)
+            self.head = lib.nn.Linear(256, 64)
+
+        def forward(self, x: Any) -> Any:
+            return self.head(self.lstm(self.embedding(x))[0]).flatten(0, 1)
+
+    return CharLSTM()
+
+
 def _training_step(lib: Any, model: Any, optimiser: Any, x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
     inputs, targets = lib.tensor(x), lib.tensor(y)
     loss_of = lib.nn.CrossEntropyLoss()
@@ -70,17 +89,32 @@ def _training_step(lib: Any, model: Any, optimiser: Any, x: np.ndarray, y: np.nd
     return step
 
 
+def _classes(classes: int, *shape: int) -> Data:
+    """Random numbers to be put into classes."""
+    return lambda rng: (rng.standard_normal(shape).astype(np.float32), rng.integers(0, classes, shape[0]))
+
+
+def _text(batch: int, steps: int) -> Data:
+    """Random characters, and what follows each."""
+
+    def draw(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        text = rng.integers(0, 64, (batch, steps + 1))
+        return text[:, :-1], text[:, 1:].flatten()
+
+    return draw
+
+
 def training_steps() -> Iterator[Case]:
     """Forward, cross entropy, backward, optimiser."""
-    models: list[tuple[str, Callable[[Any], Any], tuple[int, ...], int, str, float]] = [
-        ("MLP 2-16-16-2, batch 32, SGD", lambda lib: _mlp(lib, 2, 16, 16, 2), (32, 2), 2, "SGD", 1.0),
-        ("MLP 784-256-128-10, batch 64, Adam", lambda lib: _mlp(lib, 784, 256, 128, 10), (64, 784), 10, "Adam", 1.0),
-        ("ConvNet 28x28, batch 64, SGD", _convnet, (64, 1, 28, 28), 10, "SGD", 2.0),
+    models: list[tuple[str, Callable[[Any], Any], Data, str, float]] = [
+        ("MLP 2-16-16-2, batch 32, SGD", lambda lib: _mlp(lib, 2, 16, 16, 2), _classes(2, 32, 2), "SGD", 1.0),
+        ("MLP 784-256-128-10, batch 64, Adam", lambda lib: _mlp(lib, 784, 256, 128, 10), _classes(10, 64, 784), "Adam", 1.0),
+        ("ConvNet 28x28, batch 64, SGD", _convnet, _classes(10, 64, 1, 28, 28), "SGD", 2.0),
+        ("LSTM 256 wide, batch 32, 64 steps, SGD", _char_lstm, _text(32, 64), "SGD", 1.5),
     ]
     rng = np.random.default_rng(0)
-    for name, build, shape, classes, optimiser, bar in models:
-        x = rng.standard_normal(shape).astype(np.float32)
-        y = rng.integers(0, classes, shape[0])
+    for name, build, data, optimiser, bar in models:
+        x, y = data(rng)
         theirs = build(torch)
         ours = build(fz)
         ours.load_state_dict({k: fz.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
