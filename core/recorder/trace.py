@@ -8,6 +8,7 @@ kernels and do not notice. Eager tensors that the program meets are captured by 
 from __future__ import annotations
 
 import builtins
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -137,11 +138,12 @@ class RecordingDevice:
 
 
 _CURES = {
-    "bool()": "Use fz.where(condition, a, b) to choose between tensors, or compute the decision outside of the recorded function",
-    "item()": "Keep it a tensor: arithmetic and indexing accept 0-d tensors. Or compute it outside of the recorded function "
-    "and pass it in",
-    "int()": "Keep it a tensor: indexing accepts 0-d integer tensors. Sizes (x.shape[0]) are numbers already. Or pass it in "
-    "as an argument",
+    "bool()": "Decorate the function with @fz.jit.script, which records both ways; or choose between tensors with "
+    "fz.where(condition, a, b)",
+    "item()": "Keep it a tensor: arithmetic and indexing accept 0-d tensors. In a function with @fz.jit.script it works for "
+    "integers. Or compute it outside and pass it in",
+    "int()": "Keep it a tensor: indexing accepts 0-d integer tensors, and sizes (x.shape[0]) are numbers already. In a function "
+    "with @fz.jit.script it works. Or pass it in as an argument",
 }
 _CURES["float()"] = _CURES["item()"]
 
@@ -871,8 +873,6 @@ def _results(recorder: Recorder, result: Any) -> tuple[list[Tensor], set[int], T
 
 def leaf_names_of(fn: Any, tree: Tree) -> list[str]:
     """A name for every leaf of (args, kwargs), from the signature of `fn`."""
-    import inspect
-
     target = getattr(fn, "forward", fn)
     try:
         parameters = list(inspect.signature(target).parameters.values())
@@ -926,6 +926,7 @@ def _modules_of(fn: Any) -> list[Any]:
         return [fn]
     if hasattr(getattr(fn, "__self__", None), "named_modules"):
         found.append(fn.__self__)
+    fn = inspect.unwrap(fn)
     for cell in getattr(fn, "__closure__", None) or ():
         try:
             found.append(cell.cell_contents)
