@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-#: Version of this contract; a backend built for another one is refused.
+#: Version of this contract: a backend that says another number is refused. It counts up when a backend that kept to the contract
+#: would no longer work: another meaning of a method, of a kernel's arguments, a new primitive without a body.
 CONTRACT = 1
 
 Kernel = Callable[..., Any]
@@ -19,12 +20,15 @@ Kernel = Callable[..., Any]
 class Capabilities:
     """What a device can do, as far as core must know before it asks.
 
-    `dtypes` are names ("float32", ...), never native objects, so that listing them imports no vendor library.
+    `dtypes` are names ("float32", ...), never native objects, so that listing them imports no vendor library. Every device has
+    bool, int64 and float32; a tensor of a dtype that is not listed is refused before the backend sees it.
+
+    `aliases`: arrays can be written to, and reshape, permute, expand, slice and diagonal return views of the same memory. Then
+    the kernels `copy_`, `writable` and `shares_memory` must be there too. Otherwise arrays are never written to.
     """
 
     dtypes: frozenset[str]
-    float64: bool = True
-    aliases: bool = True  # reshape/permute/expand/slice return views of mutable memory
+    aliases: bool = True
 
 
 class Backend(ABC):
@@ -38,8 +42,8 @@ class Backend(ABC):
     name: str
     #: Device type of its tensors (`tensor.device.type`): "cpu", "cuda", "opencl", or the backend's own name.
     device_type: str
-    #: The contract version it was written for.
-    contract: int = CONTRACT
+    #: The contract version it was written for: a number written down by its author, or nobody would notice a new one.
+    contract: int
     #: Conformance checks that are known to fail, as patterns ("primitives/erf-*-float16"), each with the reason. Strict: one that
     #: passes is a failure.
     expected_failures: Mapping[str, str] = {}

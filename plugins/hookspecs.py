@@ -42,6 +42,8 @@ class BackendRecord:
     requires: tuple[str, ...] = ()
     #: The command that installs what it requires.
     install_hint: str = ""
+    #: The contract version its class was written for, where that is known before the import.
+    contract: int | None = None
     distribution: str = ""
 
 

@@ -283,6 +283,7 @@ def _instance(record: BackendRecord) -> Backend:
     name, package = record.name, record.distribution.partition(" ")[0]
     who = f"backend {name!r} of {record.distribution}"
     assert record.load is not None
+    _check_contract(who, package, record.contract)
     try:
         cls: Any = record.load()
     except Exception as error:
@@ -290,9 +291,11 @@ def _instance(record: BackendRecord) -> Backend:
         cure = f"pip install {missing.partition('.')[0]}" if missing else f"reinstall it, or remove it: pip uninstall {package}"
         raise BackendError(f"{who} cannot be imported: {_one_line(error)} ({record.install_hint or cure})") from error
     contract = getattr(cls, "contract", None)
-    if contract != CONTRACT:
-        old = "frazil" if isinstance(contract, int) and contract > CONTRACT else package
-        raise BackendError(f"{who} was written for contract {contract}, this frazil has contract {CONTRACT}: upgrade {old}")
+    if contract is None and isinstance(cls, type) and issubclass(cls, Backend):
+        raise BackendError(
+            f"{who} does not say for which contract it was written: add `contract = {CONTRACT}` to class {cls.__name__}"
+        )
+    _check_contract(who, package, contract)
     if not (isinstance(cls, type) and issubclass(cls, Backend)):
         raise BackendError(f"{who}: the entry point must name a subclass of frazil.backend.Backend, it names {cls!r}")
     if getattr(cls, "name", None) != name:
@@ -310,6 +313,12 @@ def _instance(record: BackendRecord) -> Backend:
         raise
     except Exception as error:
         raise BackendError(f"{who} cannot start: {_one_line(error)} (`frazil doctor` looks for the cause)") from error
+
+
+def _check_contract(who: str, package: str, contract: int | None) -> None:
+    if contract not in (None, CONTRACT):
+        old = "frazil" if isinstance(contract, int) and contract > CONTRACT else package
+        raise BackendError(f"{who} was written for contract {contract}, this frazil has contract {CONTRACT}: upgrade {old}")
 
 
 def _merged(candidates: list[BackendRecord]) -> tuple[BackendRecord, list[BackendRecord]]:

@@ -12,7 +12,7 @@ from frazil.backend import Backend, Capabilities, Kernel
 from frazil.config import config
 from frazil.dtypes import ALL
 
-from . import attention, conv, norm, optim, pool, random, recurrent
+from . import activation, attention, conv, norm, optim, pool, random, recurrent
 from .kernels import KERNELS
 from .memory import keep_freed_blocks
 
@@ -25,6 +25,7 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     device_type = "cpu"
+    contract = 1
 
     def __init__(self) -> None:
         if config.get("numpy.keep_memory"):
@@ -32,7 +33,7 @@ class NumpyBackend(Backend):
         # Infinities and NaN are values here, as in PyTorch. Only warnings that arise inside frazil are silenced.
         warnings.filterwarnings("ignore", r".* encountered in ", RuntimeWarning, r"frazil(\.|$)")
         self._kernels: dict[str, Kernel] = dict(KERNELS)
-        for module in (attention, conv, pool, norm, random, recurrent, optim):
+        for module in (activation, attention, conv, pool, norm, random, recurrent, optim):
             self._kernels |= module.KERNELS
 
     def device_count(self) -> int:

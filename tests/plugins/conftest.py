@@ -22,6 +22,7 @@ TOY = """
     class Toy(Backend):
         name = "toy"
         device_type = "toy"
+        contract = 1
 
         def device_count(self):
             return 1

@@ -125,29 +125,52 @@ def test_a_backend_that_fails_on_import_keeps_its_cause(site):
             "its class says device_type = 'cpu', expected is 'toy' (the name of its entry",
         ),
         (
-            'name = "toy"',
-            f'name = "toy"\n        contract = {CONTRACT + 1}',
+            "contract = 1",
+            f"contract = {CONTRACT + 1}",
             f"was written for contract {CONTRACT + 1}, this frazil has contract {CONTRACT}: upgrade frazil",
         ),
         (
-            'name = "toy"',
-            f'name = "toy"\n        contract = {CONTRACT - 1}',
+            "contract = 1",
+            f"contract = {CONTRACT - 1}",
             f"was written for contract {CONTRACT - 1}, this frazil has contract {CONTRACT}: upgrade frazil-toy",
         ),
+        ("contract = 1", "", f"does not say for which contract it was written: add `contract = {CONTRACT}` to class Toy"),
         (
             "class Toy(Backend):",
-            "class Toy:\n        contract = 1",
+            "class Toy:",
             "the entry point must name a subclass of frazil.backend.Backend",
         ),
         ("def device_count", "def device_cuont", "cannot start: TypeError: Can't instantiate abstract class Toy"),
     ],
-    ids=["name", "device type", "newer contract", "older contract", "no Backend", "incomplete"],
+    ids=["name", "device type", "newer contract", "older contract", "no contract", "no Backend", "incomplete"],
 )
 def test_a_backend_that_breaks_the_contract_is_refused(site, before, after, message):
     assert before in TOY
     site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=TOY.replace(before, after))
     assert f"backend 'toy' of frazil-toy 0.3{': ' if message.startswith(('its', 'the')) else ' '}{message}" in refused(
         site.manager(), "toy"
+    )
+
+
+def test_a_record_for_another_contract_is_refused_before_the_import(site):
+    site.install(
+        "frazil-snow",
+        "1.0",
+        {"frazil.plugins": {"snow": "frazil_snow"}},
+        frazil_snow=f"""
+            from frazil.plugins import BackendRecord, hookimpl
+
+            def load():
+                raise AssertionError("imported")
+
+            @hookimpl
+            def frazil_backends():
+                return [BackendRecord("snow", load, "snow", contract={CONTRACT + 1})]
+        """,
+    )
+    assert refused(site.manager(), "snow") == (
+        f"backend 'snow' of frazil-snow 1.0 was written for contract {CONTRACT + 1}, this frazil has contract {CONTRACT}: "
+        "upgrade frazil"
     )
 
 
