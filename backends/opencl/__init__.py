@@ -1,0 +1,143 @@
+"""The OpenCL backend: any GPU, and CPUs, by kernels of its own."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from frazil.backend import Backend, Capabilities, Kernel
+from frazil.config import config
+from frazil.dtypes import ALL
+from frazil.errors import DeviceError
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
+
+__all__ = ["OpenCLBackend"]
+
+
+@final
+class OpenCLBackend(Backend):
+    """OpenCL devices: GPUs before CPUs, none that cannot build a kernel. The config key `opencl.device` says which is the first."""
+
+    name = "opencl"
+    contract = 1
+    device_type = "opencl"
+
+    def __init__(self) -> None:
+        self._runtimes: list[Runtime] | None = None
+
+    def _devices(self) -> list[Runtime]:
+        if self._runtimes is None:
+            self._runtimes = _first(usable_devices(), config.get("opencl.device"))
+        return self._runtimes
+
+    def device_count(self) -> int:
+        return len(self._devices())
+
+    def capabilities(self, index: int = 0) -> Capabilities:
+        double = self._devices()[index].has_double
+        return Capabilities(frozenset(n for n, t in ALL.items() if t.kind != "c" and (double or n != "float64")))
+
+    def native_dtypes(self) -> Mapping[Any, str]:
+        return {t.numpy: name for name, t in ALL.items() if t.kind != "c"}
+
+    def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
+        from . import elementwise, reduction, views
+
+        runtime = self._devices()[index]
+        made: dict[str, Kernel] = {}
+        for module in (elementwise, reduction, views):
+            made |= module.kernels(runtime)
+        return made
+
+    def from_host(self, array: np.ndarray, index: int = 0) -> Any:
+        runtime = self._devices()[index]
+        array = np.asarray(array)
+        runtime.require(array.dtype)
+        return runtime.upload(array)
+
+    def to_host(self, array: Any) -> np.ndarray:
+        from .iterate import contiguous
+
+        runtime = self._runtime_of(array)
+        return runtime.download(contiguous(runtime, array))
+
+    def _runtime_of(self, array: Any) -> Runtime:
+        runtimes = self._devices()
+        if len(runtimes) == 1:
+            return runtimes[0]
+        context = array.buffer.context
+        return next(r for r in runtimes if r.context == context)
+
+    def synchronize(self, index: int = 0) -> None:
+        self._devices()[index].finish()
+
+    def memory_info(self, index: int = 0) -> Mapping[str, int]:
+        runtime = self._devices()[index]
+        return {"used": runtime.pool.active_bytes, "total": runtime.device.global_mem_size}
+
+    def describe(self, index: int = 0) -> str:
+        device = self._devices()[index].device
+        return f"{device.name.strip()} ({device.platform.name.strip()})"
+
+
+def usable_devices() -> list[Runtime]:
+    """A runtime for every device that builds a kernel, the best first: GPUs, accelerators, CPUs."""
+    try:
+        import pyopencl as cl
+    except ImportError:
+        return []
+    _find_bundled_driver()
+    from .runtime import Runtime
+
+    try:
+        platforms = cl.get_platforms()
+    except cl.Error:  # no driver is installed
+        return []
+    found = []
+    for platform in platforms:
+        try:
+            devices = platform.get_devices()
+        except cl.Error:
+            continue
+        found += [d for d in devices if d.available and "fpga" not in d.name.lower()]
+    found.sort(key=lambda d: (not d.type & cl.device_type.GPU, bool(d.type & cl.device_type.CPU)))
+    usable = []
+    for device in found:
+        try:
+            runtime = Runtime(device)
+            runtime.compile("KERNEL void kernel_(GLOBAL int* x) { x[0] = 1; }", [None])
+            usable.append(runtime)
+        except (cl.Error, DeviceError):
+            continue
+    return usable
+
+
+def _first(runtimes: list[Runtime], choice: int | str) -> list[Runtime]:
+    """The devices with the chosen one (by number, or by a part of its name or its platform's) in front."""
+    if not runtimes:
+        return runtimes
+    names = [f"{r.device.name} ({r.device.platform.name})" for r in runtimes]
+    if isinstance(choice, int):
+        chosen = choice if 0 <= choice < len(runtimes) else None
+    else:
+        chosen = next((i for i, name in enumerate(names) if choice.lower() in name.lower()), None)
+    if chosen is None:
+        listed = "\n".join(f"  {i}: {name}" for i, name in enumerate(names))
+        raise DeviceError(f"the config key 'opencl.device' is {choice!r}, but the devices that run kernels here are:\n{listed}")
+    return [runtimes[chosen], *runtimes[:chosen], *runtimes[chosen + 1 :]]
+
+
+def _find_bundled_driver() -> None:
+    """Point the loader at Intel's CPU runtime when pip installed it beside this Python and no other driver is announced."""
+    if {"OCL_ICD_VENDORS", "OCL_ICD_FILENAMES"} & os.environ.keys() or any(Path("/etc/OpenCL/vendors").glob("*.icd")):
+        return
+    driver = Path(sys.prefix) / "lib" / "libintelocl.so"
+    if sys.platform == "linux" and driver.exists():
+        os.environ["OCL_ICD_VENDORS"] = str(driver)

@@ -1,0 +1,206 @@
+"""Elementwise kernels: a program of one operation, over arrays that broadcast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from frazil.backends.render import Layout, Program, Value
+
+from .array import Array
+from .iterate import broadcast, compiled, copied, programs, run, write
+from .runtime import Runtime
+
+Kernel = Callable[..., Any]
+_BOOL = np.dtype(bool)
+
+_BINARY = (
+    "add sub mul div floor_divide remainder fmod power maximum minimum atan2 hypot bitwise_and bitwise_or bitwise_xor "
+    "bitwise_left_shift bitwise_right_shift"
+).split()
+_UNARY = (
+    "neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal square sin cos tan asin acos atan sinh cosh tanh asinh "
+    "acosh atanh erf bitwise_not"
+).split()
+_ROUNDING = "floor ceil trunc round_half_even".split()
+_TESTS = "isnan isinf isfinite logical_not".split()
+_COMPARISONS = "eq ne lt le gt ge logical_and logical_or logical_xor".split()
+
+
+def _one(name: str) -> Callable[..., Value]:
+    return lambda p, *values: p.op(name, *values)
+
+
+def _sigmoid(p: Program, x: Value) -> Value:
+    return 1.0 / (p.op("exp", -x) + 1.0)
+
+
+def _relu(p: Program, x: Value) -> Value:
+    return p.op("maximum", x, 0)
+
+
+def _relu_grad(p: Program, g: Value, y: Value) -> Value:
+    return g * p.cast(p.op("gt", y, 0), y.dtype)
+
+
+def elementwise(runtime: Runtime, name: str, write_program: Callable[..., Value], result: str | None = None) -> Kernel:
+    """A kernel of arrays of one dtype; `result` is the dtype of its results, if not theirs."""
+    flat: dict[Any, Any] = {}
+    lanes = 16 if runtime.schedule == "cpu" else 1
+    launch, empty = runtime.launch, runtime.empty
+
+    def program_of(dtypes: tuple[str, ...]) -> Program:
+        def factory(p: Program) -> None:
+            values = [p.load(d) for d in dtypes]
+            p.store(write_program(p, *values), result or dtypes[-1])
+
+        return programs(runtime, (name, dtypes, result), factory)
+
+    def general(*arrays: Array) -> Array:
+        program = program_of(tuple(a.dtype.name for a in arrays))
+        shape = broadcast(*(a.shape for a in arrays))
+        size = 1
+        for n in shape:
+            size *= n
+        y = empty(shape, np.dtype(program.stores[0][1]), size)
+        run(runtime, program, shape, arrays, [y])
+        return y
+
+    def plan(letters: str, *dtypes: np.dtype[Any]) -> Any:
+        program = program_of(tuple(d.name for d in dtypes))
+        kernel, group = compiled(runtime, program, Layout(runtime.schedule, loads=letters))
+        return kernel, group, group[0] * lanes, np.dtype(program.stores[0][1])
+
+    def unary(x: Array) -> Array:
+        if x.strides is not None or x.offset or not x.size:
+            return general(x)
+        dtype, size = x.dtype, x.size
+        found = flat.get(dtype)
+        if found is None:
+            found = flat[dtype] = plan("c", dtype)
+        kernel, group, chunk, target = found
+        y = empty(x.shape, target, size)
+        launch(kernel, ((size + chunk - 1) // chunk * group[0],), group[:1], size, x.buffer, y.buffer)
+        return y
+
+    def binary(a: Array, b: Array) -> Array:
+        shape, size = a.shape, a.size
+        if a.strides is not None or b.strides is not None or a.offset or b.offset or not size:
+            return general(a, b)
+        if shape == b.shape:
+            letters = "cc"
+        elif b.size == 1 and len(b.shape) <= len(shape):
+            letters = "cs"
+        elif size == 1 and len(shape) <= len(b.shape) and b.size:
+            letters, shape, size = "sc", b.shape, b.size
+        else:
+            return general(a, b)
+        key = letters, a.dtype, b.dtype
+        found = flat.get(key)
+        if found is None:
+            found = flat[key] = plan(letters, a.dtype, b.dtype)
+        kernel, group, chunk, target = found
+        y = empty(shape, target, size)
+        launch(kernel, ((size + chunk - 1) // chunk * group[0],), group[:1], size, a.buffer, b.buffer, y.buffer)
+        return y
+
+    count = write_program.__code__.co_argcount - 1
+    if write_program.__code__.co_flags & 4:  # *values
+        count = 2 if name in _BINARY or name in _COMPARISONS and name != "logical_not" else 1
+    return unary if count == 1 else binary if count == 2 else general
+
+
+def kernels(runtime: Runtime) -> dict[str, Kernel]:
+    """Kernels of elementwise ops."""
+    made: dict[str, Kernel] = {}
+    for name in (*_BINARY, *_UNARY):
+        made[name] = elementwise(runtime, name, _one(name))
+    for name in (*_TESTS, *_COMPARISONS):
+        made[name] = elementwise(runtime, name, _one(name), "bool")
+    made["sigmoid"] = elementwise(runtime, "sigmoid", _sigmoid)
+    made["relu"] = elementwise(runtime, "relu", _relu)
+    made["relu_grad"] = elementwise(runtime, "relu_grad", _relu_grad)
+    for name in _ROUNDING:
+        made[name] = _rounding(runtime, elementwise(runtime, name, _one(name)))
+
+    choose = elementwise(runtime, "where", lambda p, c, a, b: p.op("where", c, a, b))
+
+    def where(c: Array, a: Array, b: Array) -> Array:
+        if c.dtype != _BOOL:
+            raise TypeError("the condition is not bool")
+        return choose(c, a, b)
+
+    casts: dict[str, Kernel] = {}
+
+    def cast(x: Array, *, dtype: Any) -> Array:
+        name = dtype.name
+        found = casts.get(name)
+        if found is None:
+            runtime.require(dtype.numpy)
+            found = casts[name] = elementwise(
+                runtime, f"cast {name}", lambda p, v: p.cast(v, name) if name != "float16" else v, name
+            )
+        return found(x)
+
+    def copy(x: Array) -> Array:
+        return copied(runtime, x)
+
+    def clamp_numbers(x: Array, *, min: Any, max: Any) -> Array:
+        if x.dtype.kind != "f" and (type(min) is float or type(max) is float):
+            raise TypeError("an integer tensor cannot be clamped to fractions")
+        dtype, bounds = x.dtype.name, [b for b in (min, max) if b is not None]
+
+        def factory(p: Program) -> None:
+            y = p.load(dtype)
+            for name, bound in (("maximum", min), ("minimum", max)):
+                if bound is not None:
+                    y = p.op(name, y, p.number(dtype))
+            p.store(y, dtype)
+
+        program = programs(runtime, ("clamp", dtype, min is None, max is None), factory)
+        result = runtime.empty(x.shape, x.dtype, x.size)
+        run(runtime, program, x.shape, [x], [result], numbers=bounds)
+        return result
+
+    def inplace(name: str) -> Kernel:
+        def kernel(x: Array, y: Array) -> Array:
+            dtype = x.dtype.name
+
+            def factory(p: Program) -> None:
+                a, b = p.load(dtype), p.load(dtype)
+                p.store(p.op(name, a, b), dtype)
+
+            program = programs(runtime, (name + "_", dtype), factory)
+            if y.buffer is x.buffer and (y.offset, y.steps()) != (x.offset, x.steps()):
+                y = copied(runtime, y)  # it would change while it is read
+            run(runtime, program, x.shape, [x, y], [x], dense=False)
+            return x
+
+        return kernel
+
+    def copy_(x: Array, source: Array) -> Array:
+        if source.buffer is x.buffer:
+            source = copied(runtime, source)
+        write(runtime, x, source)
+        return x
+
+    return (
+        made
+        | {name + "_": inplace(name) for name in ("add", "sub", "mul", "div")}
+        | {
+            "where": where,
+            "cast": cast,
+            "copy": copy,
+            "clamp_numbers": clamp_numbers,
+            "copy_": copy_,
+        }
+    )
+
+
+def _rounding(runtime: Runtime, rounded: Kernel) -> Kernel:
+    def kernel(x: Array) -> Array:
+        return rounded(x) if x.dtype.kind == "f" else copied(runtime, x)
+
+    return kernel

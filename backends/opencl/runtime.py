@@ -1,0 +1,181 @@
+"""One OpenCL device at work: its queue, memory pool and kernels."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import threading
+import warnings
+import weakref
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pyopencl as cl
+from pyopencl.tools import ImmediateAllocator, MemoryPool
+
+from frazil.backends.render import OPENCL
+from frazil.backends.render.texts import GROUP, Text
+from frazil.errors import DeviceError, DTypeError
+
+from .array import Array
+
+_ALIVE: weakref.WeakSet[Runtime] = weakref.WeakSet()
+
+
+class Runtime:
+    """A device with one in-order queue: what is launched first is done first, and only reading a value waits."""
+
+    def __init__(self, device: Any) -> None:
+        self.device = device
+        self.context = cl.Context([device])
+        self.queue = cl.CommandQueue(self.context)
+        self.pool = MemoryPool(ImmediateAllocator(self.queue), leading_bits_in_bin_id=4)
+        self.lock = threading.Lock()
+        self.schedule = "cpu" if device.type & cl.device_type.CPU else "gpu"
+        self.has_double = bool(device.double_fp_config)
+        self.options = ["-cl-std=CL1.2"]
+        if device.single_fp_config & getattr(cl.device_fp_config, "CORRECTLY_ROUNDED_DIVIDE_SQRT", 1 << 7):
+            self.options.append("-cl-fp32-correctly-rounded-divide-sqrt")
+        self.kernels: dict[Any, Any] = {}
+        self._folder = cache_folder() / _digest(device.platform.name, device.platform.version, device.name, device.driver_version)
+        self._faults: Array | None = None
+        self._faults_unread = False
+        _ALIVE.add(self)
+
+    # --- memory
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> Array:
+        """A new contiguous array with any values."""
+        return Array(self.pool.allocate(size * dtype.itemsize or 1), shape, dtype, size)
+
+    def upload(self, host: np.ndarray) -> Array:
+        """A device array with the values of `host`, which may change afterwards."""
+        if not host.size:
+            return self.empty(host.shape, host.dtype, 0)
+        flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
+        buffer = cl.Buffer(self.context, flags, hostbuf=np.ascontiguousarray(host))
+        return Array(buffer, host.shape, host.dtype, host.size)
+
+    def download(self, array: Array) -> np.ndarray:
+        """The values of a contiguous array; waits for everything before it."""
+        host = np.empty(array.shape, array.dtype)
+        if array.size:
+            cl.enqueue_copy(self.queue, host, array.buffer, src_offset=array.offset * array.dtype.itemsize)
+            self.check_faults()
+        return host
+
+    def finish(self) -> None:
+        self.queue.finish()
+        self.check_faults()
+
+    # --- kernels
+
+    def compile(self, text: str, arguments: list[Any], name: str = "kernel_") -> Any:
+        """The kernel `name` of a text, ready to be launched; `arguments` are NumPy dtypes, None for a buffer."""
+        kernel = cl.Kernel(self._program(OPENCL.prelude + text), name)
+        kernel.set_scalar_arg_dtypes(arguments)
+        return kernel
+
+    def _program(self, source: str) -> Any:
+        path = self._folder / _digest(source, *self.options)
+        options = " ".join(self.options).encode()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # PyOpenCL warns of every remark of a compiler, such as "Build succeeded"
+            # The inner class of PyOpenCL: the outer one has a cache of its own, with a lock file.
+            try:
+                program = cl._cl._Program(self.context, [self.device], [path.read_bytes()])
+                program.build(options, [self.device])
+                return cl.Program(program)
+            except (OSError, cl.Error):  # not there, or of another version of the driver
+                pass
+            program = cl._cl._Program(self.context, source)
+            try:
+                program.build(options, [self.device])
+            except cl.Error as error:
+                raise DeviceError(f"{self.device.name} cannot build a kernel:\n{source}\n{error}") from error
+        self._remember(path, program)
+        return cl.Program(program)
+
+    def _remember(self, path: Path, program: Any) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+                file.write(program.get_info(cl.program_info.BINARIES)[0])
+            os.replace(file.name, path)  # at once: other processes read here
+        except OSError:  # a cache that cannot be written is no cache
+            pass
+
+    def launch(self, kernel: Any, items: tuple[int, ...], group: tuple[int, ...] | None, *arguments: Any) -> None:
+        """Queue a kernel. Returns at once."""
+        with self.lock:  # arguments live in the kernel object
+            kernel(self.queue, items, group, *arguments)
+
+    def run_text(self, text: Text, items: int, *arguments: Any) -> None:
+        """Launch a kernel written by hand with so many work-items."""
+        if not items:
+            return
+        kernel = self.kernels.get(text)
+        if kernel is None:
+            types = [None if a is None else np.dtype(a) for a in text.arguments]
+            kernel = self.kernels[text] = self.compile(text.in_dialect(OPENCL), types)
+        self.launch(kernel, (-(-items // GROUP) * GROUP,), (GROUP,), *arguments)
+
+    def require(self, dtype: np.dtype[Any]) -> None:
+        """Raise DTypeError for dtypes that the device has not."""
+        if dtype.kind == "c" or (dtype == np.float64 and not self.has_double):
+            raise DTypeError(
+                f"{self.device.name} has no {dtype.name}. "
+                + ("Use float32: .float(), or dtype=fz.float32" if dtype.kind == "f" else "Keep complex tensors on the CPU")
+            )
+
+    # --- indices out of range, found by kernels
+
+    @property
+    def faults(self) -> Array:
+        """int32 [3]: whether an index was out of range, which, and the size. Read when somebody waits anyway."""
+        if self._faults is None:
+            self._faults = self.upload(np.zeros(3, np.int32))
+        self._faults_unread = True
+        return self._faults
+
+    def check_faults(self) -> None:
+        if self._faults_unread and self._faults is not None:
+            self._faults_unread = False
+            found = np.empty(3, np.int32)
+            cl.enqueue_copy(self.queue, found, self._faults.buffer)
+            if found[0]:
+                self._faults = None
+                raise IndexError(f"an index is out of range for a dimension of size {found[2]} (found {found[1]})")
+
+
+@final
+class _Forked(Runtime):
+    """What a runtime becomes in a forked process: drivers keep threads, which a fork does not copy."""
+
+    def _refuse(self, *_: Any) -> Any:
+        raise DeviceError(
+            "OpenCL cannot be used in a forked process: the driver's threads stayed in the parent. Start the process by "
+            "multiprocessing.get_context('spawn'), or use the device only after the fork"
+        )
+
+    empty = upload = download = finish = compile = launch = check_faults = _refuse
+
+
+def _forked() -> None:
+    for runtime in _ALIVE:
+        runtime.__class__ = _Forked
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
+def cache_folder() -> Path:
+    """Where binaries of kernels are kept between processes: $FRAZIL_CACHE, else the user's cache."""
+    root = os.environ.get("FRAZIL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "frazil"
+    return Path(root) / "opencl"
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:32]
