@@ -101,8 +101,9 @@ class Emitter:
 
     def reserve(self, values: Iterable[GraphValue]) -> None:
         """Keep their names for the values of the recorded graph."""
+        values = list(values)
         self.own.update(values)
-        self._names.update(value.name for value in self.own)
+        self._names.update(value.name for value in values)
 
     @contextmanager
     def at(self, node: GraphNode, place: GraphNode | None = None) -> Iterator[None]:

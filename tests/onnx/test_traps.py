@@ -121,6 +121,83 @@ def test_row_2_a_loop_over_a_size_fixes_it_and_says_so() -> None:
     assert "for step in range" in report.graph.guards[0].source.code  # type: ignore[union-attr]
 
 
+def test_row_2_the_cure_takes_both_ways_and_every_length() -> None:
+    @fz.jit.script
+    def program(x: Tensor) -> Tensor:
+        total = x[:, 0]
+        for step in range(1, x.shape[1]):
+            total = total * 0.5 + x[:, step]
+        if total.sum() > 0:
+            total = -total
+        return total if x.shape[0] > 4 else total * 2
+
+    report = fz.onnx.export(program, fz.ones(2, 4))
+    assert report.graph.guards == [] and report.fixed == []
+    agree(program, report, (2, 4), (7, 1), (1, 9), (5, 30))
+
+
+def test_row_3_control_flow_on_data_is_written_as_it_is() -> None:
+    """Data-dependent control flow is a hard failure, and must be rewritten by hand."""
+
+    @fz.jit.script
+    def square_root(x: Tensor) -> Tensor:
+        guess = x
+        while (guess * guess - x).abs().amax() > 1e-4 * x.amax():
+            guess = (guess + x / guess) / 2
+        return guess
+
+    report = fz.onnx.export(square_root, fz.tensor([4.0, 9.0]))
+    assert report.operators["Loop"] == 1
+    for values in ([2.0], [1e4, 0.5, 3.0], [1.0, 1.0]):
+        x = np.array(values, np.float32)
+        (found,) = run_file(report.model_bytes, {"x": x}).values()
+        np.testing.assert_allclose(found, np.sqrt(x), rtol=1e-3)
+        np.testing.assert_allclose(found, square_root(fz.tensor(x)).numpy(), rtol=1e-6)
+
+
+def test_row_3_a_branch_is_an_if_of_which_one_side_runs() -> None:
+    def program(x: Tensor) -> Tensor:
+        return fz.cond(x.sum() > 0, lambda x: x * 2, lambda x: x - 1, (x,))  # type: ignore[no-any-return]
+
+    report = fz.onnx.export(program, fz.ones(3))
+    assert report.operators["If"] == 1 and not report.graph.guards
+    agree(program, report, (1,), (2,), (5,), (8,))
+
+
+def test_row_4_a_loop_stays_a_loop_of_any_length() -> None:
+    """Loops are unrolled: the file has as many copies as the example had steps."""
+
+    class Cell(fz.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mix, self.read = fz.nn.Linear(6, 6), fz.nn.Linear(4, 6)
+
+        @fz.jit.script
+        def forward(self, x: Tensor) -> Tensor:
+            h = fz.zeros(x.shape[0], 6)
+            states = []
+            for t in range(x.shape[1]):
+                h = fz.tanh(self.mix(h) + self.read(x[:, t]))
+                states.append(h)
+            return fz.stack(states, dim=1)
+
+    fz.manual_seed(0)
+    model = Cell()
+    short, long = (fz.onnx.export(model, fz.randn(2, steps, 4)) for steps in (3, 50))
+    assert short.operators == long.operators and short.operators["Loop"] + short.operators["Scan"] == 1
+    agree(model, short, (1, 1, 4), (3, 17, 4), (2, 64, 4))
+
+
+def test_row_4_scan_runs_over_slices() -> None:
+    def running(x: Tensor) -> Tensor:
+        last, sums = fz.scan(lambda carry, row: (carry + row, carry * row), fz.zeros(3), x)
+        return fz.cat([sums, last.unsqueeze(0)])
+
+    report = fz.onnx.export(running, fz.ones(2, 3))
+    assert report.operators["Scan"] == 1
+    agree(running, report, (1, 3), (5, 3), (40, 3))
+
+
 def test_row_5_trained_statistics_and_biases_arrive(trained: Convolutions) -> None:
     """Wrong numbers that are seen only after deployment: folded normalisation with the wrong bias."""
     report = fz.onnx.export(trained, fz.randn(2, 3, 8, 8))
@@ -164,6 +241,20 @@ def test_row_8_no_shape_arithmetic_in_a_transformer() -> None:
     assert report.operators["Concat"] <= 1 and report.operators["LayerNormalization"] == 1
 
 
+def test_row_8_an_encoder_layer_is_small() -> None:
+    layer = fz.nn.TransformerEncoderLayer(32, 4, 64, batch_first=True).eval()
+    report = fz.onnx.export(layer, fz.randn(2, 5, 32), dynamic_shapes={"src": {0: "batch", 1: "time"}})
+    assert sum(report.operators.values()) <= 56 // 2
+
+
+def test_row_9_no_parameter_vanishes() -> None:
+    """Of the 12 parameters of a TransformerEncoderLayer, 3 get other names, and 3 are merged into others of equal value."""
+    layer = fz.nn.TransformerEncoderLayer(32, 4, 64, batch_first=True).eval()
+    report = fz.onnx.export(layer, fz.randn(2, 5, 32))
+    stored = {name.removesuffix(".T") for name in report.model.graph.initializers}
+    assert set(dict(layer.named_parameters())) <= stored
+
+
 def test_row_9_names_of_layers_and_weights_survive() -> None:
     """Weights become `val_3`, and parameters of equal value become one."""
     model = Attention()
@@ -175,6 +266,36 @@ def test_row_9_names_of_layers_and_weights_survive() -> None:
     modules = {node.metadata_props.get("frazil.module") for node in report.model.graph}
     assert {"Attention", "norm (LayerNorm)", "qkv (Linear)", "out (Linear)"} <= modules | {None} or "Attention" in modules
     assert all("test_traps.py" in node.metadata_props["frazil.source"] for node in report.model.graph)
+
+
+def test_row_10_a_recurrent_layer_is_one_operator_for_every_batch_and_length() -> None:
+    """The batch is baked into the initial state, the length into the output, and LSTM becomes a loop of many operators."""
+    fz.manual_seed(0)
+    lstm = fz.nn.LSTM(4, 6, batch_first=True)
+    report = fz.onnx.export(lambda x: lstm(x)[0], fz.randn(2, 6, 4), input_names=["x"])
+    assert report.operators["LSTM"] == 1 and sum(report.operators.values()) <= 5
+    assert report.outputs == ["output: float32[x0, x1, 6]"]
+    agree(lambda x: lstm(x)[0], report, (1, 1, 4), (3, 11, 4), (8, 40, 4))
+
+
+def test_row_10_sequences_of_different_lengths() -> None:
+    """Packed sequences cannot be exported."""
+    fz.manual_seed(0)
+    gru = fz.nn.GRU(4, 6, batch_first=True, bidirectional=True)
+
+    def program(x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        packed = fz.nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+        y, h = gru(packed)
+        return fz.nn.utils.rnn.pad_packed_sequence(y, batch_first=True)[0], h
+
+    report = fz.onnx.export(program, (fz.randn(3, 7, 4), fz.tensor([7, 2, 5])))
+    assert report.operators["GRU"] == 1
+    rng = np.random.default_rng(0)
+    for lengths in ([1], [2, 9], [4, 4, 12, 1]):
+        x = rng.standard_normal((len(lengths), max(lengths), 4)).astype(np.float32)
+        found = run_file(report.model_bytes, {"x": x, "lengths": np.array(lengths)}).values()
+        for a, b in zip(found, program(fz.tensor(x), fz.tensor(lengths)), strict=True):
+            np.testing.assert_allclose(a, b.detach().numpy(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("module", [fz.nn.BatchNorm1d(3), fz.nn.Dropout(0.3), fz.nn.InstanceNorm1d(3, track_running_stats=True)])
