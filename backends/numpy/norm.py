@@ -1,20 +1,21 @@
-"""Batch normalisation in training and its gradient.
+"""Batch normalisation in training, layer normalisation, and their gradients.
 
-Channels are taken in runs that stay in the cache through all passes, so memory is read and written once. That makes it cheaper
-to compute mean and variance again for the gradient than to keep the centred values.
+Channels (of layer normalisation: rows) are taken in runs that stay in the cache through all passes, so memory is read and written
+once. That makes it cheaper to compute mean and variance again for the gradient than to keep the centred values.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from .threads import scratch, split
 
 Array = np.ndarray[Any, Any]
+T = TypeVar("T")
 
 #: About this many bytes of x are normalised at a time.
 RUN_BYTES = 1 << 22
@@ -104,7 +105,102 @@ def batch_norm_train_grad(g: Array, x: Array, weight: Array | None = None, *, ep
     return gx, gw, gb
 
 
+#: About this many bytes of rows are normalised at a time.
+ROWS_BYTES = 1 << 17
+
+
+def _rows(x: Array, normalized_shape: tuple[int, ...]) -> Array:
+    """[rows, what is normalised together], contiguous."""
+    if x.shape[x.ndim - len(normalized_shape) :] != tuple(normalized_shape):
+        raise ValueError("normalized_shape")
+    return np.ascontiguousarray(x).reshape(-1, math.prod(normalized_shape))
+
+
+def _flat(part: Array | None, normalized_shape: tuple[int, ...], dtype: Any) -> Array | None:
+    """Weight or bias as a vector of the dtype of the computation."""
+    if part is None:
+        return None
+    if part.shape != tuple(normalized_shape):
+        raise ValueError("weight and bias have the shape normalized_shape")
+    return part.reshape(-1).astype(dtype, copy=False)
+
+
+def _over_rows(rows: Array, work: Callable[[slice], T]) -> list[T]:
+    """Results of the work for runs of rows that cover all, side by side."""
+    run = max(1, ROWS_BYTES * len(rows) // max(1, rows.nbytes))
+
+    def runs(start: int, stop: int) -> list[T]:
+        return [work(slice(first, min(first + run, stop))) for first in range(start, stop, run)]
+
+    return [result for part in split(runs, len(rows), nbytes=3 * rows.nbytes) for result in part]
+
+
+def _normal(rows: Array, dtype: Any, eps: float) -> tuple[Array, Array]:
+    """Rows centred (in scratch memory), and what to multiply them with for variance 1."""
+    count = rows.shape[1] or math.nan
+    centred = scratch("centred", rows.shape, dtype)
+    np.subtract(rows, np.add.reduce(rows, 1, dtype, keepdims=True) / dtype.type(count), out=centred)
+    inverse = 1 / np.sqrt(np.einsum("ij,ij->i", centred, centred) / dtype.type(count) + dtype.type(eps))
+    return centred, inverse[:, None]
+
+
+def layer_norm(
+    x: Array, weight: Array | None = None, bias: Array | None = None, *, normalized_shape: tuple[int, ...], eps: float = 1e-5
+) -> Array:
+    dtype = np.dtype(_accurate(x))
+    w, b = _flat(weight, normalized_shape, dtype), _flat(bias, normalized_shape, dtype)
+    rows, y = _rows(x, normalized_shape), np.empty(x.shape, x.dtype)
+    results = y.reshape(rows.shape)
+
+    def work(part: slice) -> None:
+        normal, inverse = _normal(rows[part], dtype, eps)
+        if w is None and b is None:
+            np.multiply(normal, inverse, out=results[part], casting="same_kind")
+            return
+        normal *= inverse
+        if w is None or b is None:
+            last, by = (np.add, b) if w is None else (np.multiply, w)
+        else:
+            normal *= w
+            last, by = np.add, b
+        last(normal, by, out=results[part], casting="same_kind")
+
+    _over_rows(rows, work)
+    return y
+
+
+def layer_norm_grad(
+    g: Array, x: Array, weight: Array | None = None, *, normalized_shape: tuple[int, ...], eps: float
+) -> tuple[Array, Array, Array]:
+    dtype = np.dtype(_accurate(x))
+    rows, gradients = _rows(x, normalized_shape), _rows(g, normalized_shape)
+    gx = np.empty(x.shape, x.dtype)
+    results, count = gx.reshape(rows.shape), rows.shape[1] or math.nan
+    w = np.ones(rows.shape[1], dtype) if weight is None else _flat(weight, normalized_shape, dtype)
+    share = w / dtype.type(count)
+
+    def work(part: slice) -> tuple[Array, Array]:
+        gradient = gradients[part].astype(dtype, copy=False)
+        normal, inverse = _normal(rows[part], dtype, eps)
+        normal *= inverse
+        along = np.multiply(gradient, normal, out=scratch("along", normal.shape, dtype))
+        ones = np.ones(len(normal), dtype)
+        gw, gb = ones.dot(along), ones.dot(gradient)
+        normal *= along.dot(share)[:, None]
+        normal += gradient.dot(share)[:, None]
+        np.multiply(gradient, w, out=along)
+        along -= normal
+        np.multiply(along, inverse, out=results[part], casting="same_kind")
+        return gw, gb
+
+    sums = _over_rows(rows, work) or [(np.zeros(rows.shape[1]),) * 2]
+    gw, gb = (sum(parts[1:], parts[0]).reshape(normalized_shape).astype(x.dtype) for parts in zip(*sums, strict=True))
+    return gx, gw, gb
+
+
 KERNELS: dict[str, Callable[..., Any]] = {
+    "layer_norm": layer_norm,
+    "layer_norm_grad": layer_norm_grad,
     "batch_norm_train": batch_norm_train,
     "batch_norm_train_grad": batch_norm_train_grad,
 }

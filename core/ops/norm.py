@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 from ..errors import ShapeError
-from ..table import E, S, floats, function, op
+from ..table import E, S, Spec, floats, function, op
 from ..tensor import Tensor
 from .common import checked_dim, like, require_float, same, specs
-from .elementwise import exp, log, mul, rsqrt, square, sub
+from .elementwise import clone, exp, log, mul, rsqrt, square, sub
 from .reduction import amax, count, mean, sum_
 from .shape import expand, reshape
 
@@ -218,35 +218,14 @@ def _last_dims(normalized_shape: Any, ndim: int) -> tuple[int, ...]:
     return tuple(range(ndim - len(normalized_shape), ndim))
 
 
-def _check_last(name: str, x: Tensor, normalized_shape: Any) -> None:
-    tail = tuple(x._a.shape[len(x._a.shape) - len(normalized_shape) :])
+def _check_last(name: str, x_shape: Any, normalized_shape: Any) -> None:
+    tail = tuple(x_shape[len(x_shape) - len(normalized_shape) :])
     if len(tail) != len(normalized_shape) or any(not same(m, n) and m != n for m, n in zip(tail, normalized_shape, strict=True)):
-        raise ShapeError(
-            f"{name}: the last dimensions of x, {list(x._a.shape)}, must be normalized_shape={list(normalized_shape)}"
-        )
-
-
-def _layer_norm_vjp(
-    g: Tensor, x: Tensor, weight: Tensor | None, bias_shape: Any, normalized_shape: Any, eps: float, needs: Any
-) -> Any:
-    dims = _last_dims(normalized_shape, len(x._a.shape))
-    lead = tuple(range(dims[0])) if dims else ()
-    centred = sub(x, mean(x, dim=dims, keepdim=True))
-    inverse = rsqrt(mean(square(centred), dim=dims, keepdim=True) + eps)
-    normal = centred * inverse
-    gx = gw = gb = None
-    if needs[0]:
-        gn = g if weight is None else g * weight
-        gx = (gn - mean(gn, dim=dims, keepdim=True) - normal * mean(gn * normal, dim=dims, keepdim=True)) * inverse
-    if len(needs) > 1 and needs[1]:
-        gw = sum_(g * normal, dim=lead) if lead else g * normal
-    if len(needs) > 2 and needs[2]:
-        gb = sum_(g, dim=lead) if lead else g
-    return gx, gw, gb
+        raise ShapeError(f"{name}: the last dimensions of x, {list(x_shape)}, must be normalized_shape={list(normalized_shape)}")
 
 
 @op(
-    vjp=_layer_norm_vjp,
+    vjp=lambda g, x, weight, normalized_shape, eps: layer_norm_grad(g, x, weight, normalized_shape=normalized_shape, eps=eps),
     promote="same",
     canon=lambda x, weight, bias, *, normalized_shape, eps: {
         "normalized_shape": tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,),
@@ -267,13 +246,46 @@ def layer_norm(x, weight=None, bias=None, /, *, normalized_shape, eps: float = 1
 
     Source: Ba et al., Layer Normalization, 2016.
     """
-    _check_last("layer_norm", x, normalized_shape)
+    _check_last("layer_norm", x._a.shape, normalized_shape)
     dims = _last_dims(normalized_shape, len(x._a.shape))
     centred = sub(x, mean(x, dim=dims, keepdim=True))
     y = centred * rsqrt(mean(square(centred), dim=dims, keepdim=True) + eps)
     if weight is not None:
         y = y * weight
     return y if bias is None else y + bias
+
+
+def _layer_norm_grad_rule(
+    g: Spec, x: Spec, weight: Spec | None = None, *, normalized_shape: Any, eps: float
+) -> tuple[Spec, Spec, Spec]:
+    _check_last("layer_norm_grad", x.shape, normalized_shape)
+    part = Spec(tuple(normalized_shape), x.dtype)
+    return like(x), part, part
+
+
+@op(
+    promote="same",
+    outputs=3,
+    rule=_layer_norm_grad_rule,
+    samples=[
+        S((3, 4), (3, 4), (4,), normalized_shape=(4,), eps=1e-5),
+        S((2, 3, 4), (2, 3, 4), (3, 4), normalized_shape=(3, 4), eps=0.1),
+        S((4,), (4,), normalized_shape=(4,), eps=0.01),
+    ],
+    methods=[],
+    public=False,
+)
+def layer_norm_grad(g, x, weight=None, /, *, normalized_shape, eps):
+    """The gradients of x, weight and bias in `layer_norm`."""
+    dims = _last_dims(normalized_shape, len(x._a.shape))
+    lead = tuple(range(dims[0])) if dims else ()
+    centred = sub(x, mean(x, dim=dims, keepdim=True))
+    inverse = rsqrt(mean(square(centred), dim=dims, keepdim=True) + eps)
+    normal = centred * inverse
+    gn = g if weight is None else g * weight
+    gx = (gn - mean(gn, dim=dims, keepdim=True) - normal * mean(gn * normal, dim=dims, keepdim=True)) * inverse
+    gw = g * normal
+    return gx, sum_(gw, dim=lead) if lead else gw, sum_(g, dim=lead) if lead else clone(g)
 
 
 @op(
@@ -294,7 +306,7 @@ def rms_norm(x, weight=None, /, *, normalized_shape, eps: float | None = None):
     """
     from ..dtypes import finfo
 
-    _check_last("rms_norm", x, normalized_shape)
+    _check_last("rms_norm", x._a.shape, normalized_shape)
     dims = _last_dims(normalized_shape, len(x._a.shape))
     y = x * rsqrt(mean(square(x), dim=dims, keepdim=True) + (finfo(x.dtype).eps if eps is None else eps))
     return y if weight is None else y * weight
