@@ -114,13 +114,16 @@ class Runtime:
 
     def run_text(self, text: Text, items: int, *arguments: Any) -> None:
         """Launch a kernel written by hand with so many work-items."""
-        if not items:
-            return
+        if items:
+            self.launch(self.text_kernel(text), (-(-items // GROUP) * GROUP,), (GROUP,), *arguments)
+
+    def text_kernel(self, text: Text) -> Any:
+        """The kernel of a text, built once."""
         kernel = self.kernels.get(text)
         if kernel is None:
             types = [None if a is None else np.dtype(a) for a in text.arguments]
             kernel = self.kernels[text] = self.compile(text.in_dialect(OPENCL), types)
-        self.launch(kernel, (-(-items // GROUP) * GROUP,), (GROUP,), *arguments)
+        return kernel
 
     def require(self, dtype: np.dtype[Any]) -> None:
         """Raise DTypeError for dtypes that the device has not."""

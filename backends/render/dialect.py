@@ -17,13 +17,15 @@ class Dialect(NamedTuple):
     vectors: bool  # float16 and friends are types, and functions take them
 
 
-_TYPES = "typedef unsigned char u8; typedef signed char i8; typedef unsigned short u16; typedef short i16; typedef unsigned int u32; typedef int i32; "
+_TYPES = """typedef unsigned char u8; typedef unsigned short u16; typedef unsigned int u32;
+typedef short i16; typedef int i32; typedef float f32;
+"""
 
 OPENCL = Dialect(
     "opencl",
     "#pragma OPENCL FP_CONTRACT OFF\n"
     + _TYPES
-    + """typedef ulong u64; typedef long i64; typedef float f32; typedef half f16;
+    + """typedef char i8; typedef ulong u64; typedef long i64; typedef half f16;
 #define KERNEL __kernel
 #define GLOBAL __global
 #define LOCAL __local
@@ -48,17 +50,17 @@ CUDA = Dialect(
     "cuda",
     "#include <cuda_fp16.h>\n"
     + _TYPES
-    + """typedef unsigned long long u64; typedef long long i64; typedef float f32; typedef double f64; typedef __half f16;
-typedef unsigned char uchar; typedef unsigned short ushort; typedef unsigned int uint;
+    + """typedef signed char i8; typedef unsigned long long u64; typedef long long i64; typedef double f64; typedef __half f16;
 #define INFINITY __int_as_float(0x7f800000)
 #define NAN __int_as_float(0x7fffffff)
 #define KERNEL extern "C" __global__
 #define GLOBAL
 #define LOCAL __shared__
 #define DEVICE static __device__ __forceinline__
-#define ID(d) ((d) == 0 ? (int)(blockIdx.x * blockDim.x + threadIdx.x) : (d) == 1 ? (int)(blockIdx.y * blockDim.y + threadIdx.y) : (int)(blockIdx.z * blockDim.z + threadIdx.z))
-#define GROUP(d) ((d) == 0 ? (int)blockIdx.x : (d) == 1 ? (int)blockIdx.y : (int)blockIdx.z)
-#define THREAD(d) ((d) == 0 ? (int)threadIdx.x : (int)threadIdx.y)
+#define OF(v, d) ((int)((d) == 0 ? v.x : (d) == 1 ? v.y : v.z))
+#define ID(d) (OF(blockIdx, d) * OF(blockDim, d) + OF(threadIdx, d))
+#define GROUP(d) OF(blockIdx, d)
+#define THREAD(d) OF(threadIdx, d)
 #define BARRIER __syncthreads()
 #define LOAD_HALF(p, i) __half2float((p)[i])
 #define STORE_HALF(p, i, v) ((p)[i] = to_half(v))

@@ -87,3 +87,311 @@ def cumulative(name: str, dtype: str, target: str) -> Text:
     {write(target, "y", "base", "total")};
   }}""",
     )
+
+
+# ----------------------------------------------------------------------------------------------------------------- indexing
+
+
+def indexed(action: str, dtype: str, indices: tuple[str, ...], kept: int, looped: int, wraps: bool) -> Text:
+    """Reading ("get") or writing ("put", "add") x at places that index arrays name.
+
+    The iteration has `kept` dimensions, one item per element, and `looped` ones, which an item goes through in order, so that the
+    last write wins and sums are the same every time. Arguments: sizes of all dimensions; for x, the values, and every index array
+    address, offset and strides over the dimensions; for every index also the size and stride of the dimension of x that it is for.
+    "get" writes values in the order of the items. With "put" and "add" `parts` items share the loop, by destination.
+    """
+    t, dims, gets = C_TYPES[dtype], kept + looped, action == "get"
+    names = ["x"] + ([] if gets else ["v"]) + [f"i{k}" for k in range(len(indices))]
+    types = [t] + ([] if gets else [t]) + [C_TYPES[d] for d in indices]
+    parameters = [f"int n{d}" for d in range(dims)]
+    for name, kind in zip(names, types, strict=True):
+        constant = "" if name == "x" and not gets else "const "
+        parameters += [f"{constant}{kind}* {name}", f"int {name}o", *(f"int {name}s{d}" for d in range(dims))]
+    parameters += [f"int {what}{k}" for k in range(len(indices)) for what in ("size", "step")]
+    parameters += [f"{t}* y"] if gets else ["int parts"]
+    body = ["  int left = item;"] if gets else ["  int left = item / parts, part = item % parts;"]
+    for d in reversed(range(kept)):
+        body.append(f"  int c{d} = left % n{d}; left /= n{d};")
+    for name in names:
+        body.append(f"  int {name}b = {' + '.join([f'{name}o', *(f'c{d} * {name}s{d}' for d in range(kept))])};")
+    inner = []
+    for d in range(kept, dims):
+        body.append("  " * (d - kept + 1) + f"for (int c{d} = 0; c{d} < n{d}; ++c{d})")
+    for name in names:
+        inner.append(f"    int {name}a = {' + '.join([f'{name}b', *(f'c{d} * {name}s{d}' for d in range(kept, dims))])};")
+    for k in range(len(indices)):
+        inner.append(f"    i64 w{k} = (i64)i{k}[i{k}a];")
+        if wraps:
+            inner.append(f"    if (w{k} < 0) w{k} += size{k};")
+        fault = f"faults[0] = 1; faults[1] = (int)i{k}[i{k}a]; faults[2] = size{k}; w{k} = 0;"
+        inner.append(f"    if (w{k} < 0 || w{k} >= size{k}) {{ {fault} {'' if gets else 'continue_ = 1; '}}}")
+        inner.append(f"    xa += (int)w{k} * step{k};")
+    if gets:
+        inner.append(f"    {write(dtype, 'y', 'item', read(dtype, 'x', 'xa'))};")
+    else:
+        inner.insert(0, "    int continue_ = 0;")
+        value = read(dtype, "v", "va")
+        if action == "add":
+            value = f"{read(dtype, 'x', 'xa')} {'|' if dtype == 'bool' else '+'} {value}"
+        inner.append(f"    if (!continue_ && (parts == 1 || xa % parts == part)) {{ {write(dtype, 'x', 'xa', value)}; }}")
+    parameters.append("int* faults")
+    return kernel(", ".join(parameters), "\n".join([*body, "  {", *inner, "  }"]))
+
+
+# ------------------------------------------------------------------------------------------------------------------ sorting
+
+
+def _before(dtype: str, descending: bool) -> str:
+    """Whether a comes before b: NaN is the largest."""
+    if not dtype.startswith("float"):
+        return f"(a {'>' if descending else '<'} b)"
+    return "(a > b || (a != a && b == b))" if descending else "(a < b || (b != b && a == a))"
+
+
+def _order(dtype: str, descending: bool) -> str:
+    r = register(dtype)
+    return f"DEVICE int before({r} a, {r} b) {{ return {_before(dtype, descending)}; }}"
+
+
+#: Elements that one item sorts by insertion before runs are merged.
+RUN = 16
+
+
+def sort_runs(dtype: str, descending: bool) -> Text:
+    """The order within every run of RUN elements of rows of n: an item per run."""
+    key = read(dtype, "x", "base + at")
+    return kernel(
+        f"int n, int runs, const {C_TYPES[dtype]}* x, int offset, int* order",
+        f"""  int row = item / runs, first = item % runs * {RUN}, base = offset + row * n;
+  int last = min(first + {RUN}, n);
+  order += row * n;
+  for (int i = first; i < last; ++i) {{
+    int at = i, j = i;
+    {register(dtype)} key = {key};
+    for (; j > first; --j) {{
+      at = order[j - 1];
+      if (!before(key, {key})) break;
+      order[j] = at;
+    }}
+    order[j] = i;
+  }}""",
+        _order(dtype, descending),
+    )
+
+
+def merge_runs(dtype: str, descending: bool) -> Text:
+    """Runs of `width` merged by twos: an item per element finds its place in the other run by bisection."""
+    return kernel(
+        f"int n, int width, const {C_TYPES[dtype]}* x, int offset, const int* order, int* merged",
+        f"""  int row = item / n, p = item % n, run = p / width, own = run * width;
+  int base = offset + row * n;
+  order += row * n;
+  int other = (run ^ 1) * width, low = min(other, n), high = min(other + width, n), from = low;
+  {register(dtype)} key = {read(dtype, "x", "base + order[p]")};
+  while (low < high) {{
+    int middle = (low + high) / 2;
+    {register(dtype)} v = {read(dtype, "x", "base + order[middle]")};
+    if ((run & 1) ? !before(key, v) : before(v, key)) low = middle + 1; else high = middle;
+  }}
+  merged[row * n + min(own, other) + (p - own) + (low - from)] = order[p];""",
+        _order(dtype, descending),
+    )
+
+
+def take_sorted(dtype: str) -> Text:
+    """The first k of every row in order: values and int64 positions."""
+    t = C_TYPES[dtype]
+    return kernel(
+        f"int n, int k, const {t}* x, int offset, const int* order, {t}* values, i64* positions",
+        f"""  int row = item / k, at = order[row * n + item % k];
+  values[item] = x[offset + row * n + at];
+  positions[item] = at;""",
+    )
+
+
+def true_positions(rank: int) -> Text:
+    """The coordinates of true elements, in order; `count` holds how many there are up to and including each element."""
+    coordinates = "\n".join(f"    y[at * {rank} + {d}] = left % n{d}; left /= n{d};" for d in reversed(range(rank)))
+    sizes = "".join(f"int n{d}, " for d in range(rank))
+    return kernel(
+        f"{sizes}const u8* x, int offset, const i64* count, i64* y",
+        f"""  if (x[offset + item]) {{
+    i64 at = count[item] - 1;
+    int left = item;
+{coordinates}
+  }}""",
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------------ pooling
+
+
+def _window_loops(body: str, indent: str = "  ") -> str:
+    """`body` for every tap of the window of output position (oz, oy, ox) that meets the input, at plane position `at`."""
+    return f"""{indent}for (int a = 0; a < kz; ++a) for (int b = 0; b < ky; ++b) for (int c = 0; c < kx; ++c) {{
+{indent}  int z = oz * sz - pz + a * dz, y_ = oy * sy - py + b * dy, x_ = ox * sx - px + c * dx;
+{indent}  if (z < 0 || z >= Z || y_ < 0 || y_ >= Y || x_ < 0 || x_ >= X) continue;
+{indent}  int at = (z * Y + y_) * X + x_;
+{body}
+{indent}}}"""
+
+
+_WINDOW = ", ".join(f"int {name}" for name in "Z Y X OZ OY OX kz ky kx sz sy sx pz py px dz dy dx".split())
+_POSITION = "  int ox = item % OX, oy = item / OX % OY, oz = item / OX / OY % OZ, plane = item / OX / OY / OZ;"
+
+
+def max_pool(dtype: str, positions: bool) -> Text:
+    """The largest of a window (the last NaN, the first of equals), or where it is in its plane: an item per output."""
+    t, r = C_TYPES[dtype], register(dtype)
+    body = f"""    {r} v = {read(dtype, "x", "base + at")};
+    if (v > best || where_ < 0 || v != v) {{ best = v; where_ = at; }}"""
+    result = "y[item] = where_ < 0 ? 0 : where_" if positions else write(dtype, "y", "item", "best")
+    return kernel(
+        f"{_WINDOW}, const {t}* x, int offset, {'i64' if positions else t}* y",
+        f"""{_POSITION}
+  int base = offset + plane * Z * Y * X, where_ = -1;
+  {r} best = -INFINITY;
+{_window_loops(body.replace("v > best ||", "(v > best && best == best) ||"))}
+  {result};""",
+    )
+
+
+_COVER = """  int X_ = item % X, Y_ = item / X % Y, Z_ = item / X / Y % Z, plane = item / X / Y / Z;
+  int self = (Z_ * Y + Y_) * X + X_;
+  int z0 = Z_ + pz - (kz - 1) * dz, y0 = Y_ + py - (ky - 1) * dy, x0 = X_ + px - (kx - 1) * dx;
+  z0 = z0 <= 0 ? 0 : (z0 + sz - 1) / sz; y0 = y0 <= 0 ? 0 : (y0 + sy - 1) / sy; x0 = x0 <= 0 ? 0 : (x0 + sx - 1) / sx;
+  int z1 = min((Z_ + pz) / sz, OZ - 1), y1 = min((Y_ + py) / sy, OY - 1), x1 = min((X_ + px) / sx, OX - 1);"""
+_COVERED = "  for (int oz = z0; oz <= z1; ++oz) for (int oy = y0; oy <= y1; ++oy) for (int ox = x0; ox <= x1; ++ox) {"
+
+
+def max_pool_grad(dtype: str) -> Text:
+    """The gradient of what an element won: an item per input element looks at the windows that cover it."""
+    t, r = C_TYPES[dtype], register(dtype)
+    body = f"""      {r} v = {read(dtype, "x", "base + at")};
+      if ((v > best && best == best) || where_ < 0 || v != v) {{ best = v; where_ = at; }}"""
+    return kernel(
+        f"{_WINDOW}, const {t}* x, int offset, const {t}* g, int go, {t}* y",
+        f"""{_COVER}
+  int base = offset + plane * Z * Y * X;
+  {r} total = 0;
+{_COVERED}
+    int where_ = -1;
+    {r} best = -INFINITY;
+{_window_loops(body, "    ")}
+    int source = go + ((plane * OZ + oz) * OY + oy) * OX + ox;
+    if (where_ == self) total += {read(dtype, "g", "source")};
+  }}
+  {write(dtype, "y", "item", "total")};""",
+    )
+
+
+_COUNT = """(include ? (min(oz * sz - pz + kz, Z + pz) - (oz * sz - pz)) * (min(oy * sy - py + ky, Y + py) - (oy * sy - py))
+      * (min(ox * sx - px + kx, X + px) - (ox * sx - px))
+    : (min(oz * sz - pz + kz, Z) - max(oz * sz - pz, 0)) * (min(oy * sy - py + ky, Y) - max(oy * sy - py, 0))
+      * (min(ox * sx - px + kx, X) - max(ox * sx - px, 0)))"""
+
+
+def avg_pool(dtype: str) -> Text:
+    """The mean of a window: an item per output."""
+    t, r = C_TYPES[dtype], register(dtype)
+    return kernel(
+        f"{_WINDOW}, int include, const {t}* x, int offset, {t}* y",
+        f"""{_POSITION}
+  int base = offset + plane * Z * Y * X;
+  {r} total = 0;
+{_window_loops(f"    total += {read(dtype, "x", "base + at")};")}
+  total /= {_COUNT};
+  {write(dtype, "y", "item", "total")};""",
+    )
+
+
+def avg_pool_grad(dtype: str) -> Text:
+    """Shares of the gradients of the windows that cover an input element."""
+    t, r = C_TYPES[dtype], register(dtype)
+    return kernel(
+        f"{_WINDOW}, int include, const {t}* g, int go, {t}* y",
+        f"""{_COVER}
+  {r} total = 0;
+{_COVERED}
+    int source = go + ((plane * OZ + oz) * OY + oy) * OX + ox;
+    total += {read(dtype, "g", "source")} / {_COUNT};
+  }}
+  {write(dtype, "y", "item", "total")};""",
+    )
+
+
+# ----------------------------------------------------------------------------------------------------------- random numbers
+
+_PHILOX = """DEVICE void philox(u64 seed, u64 block, u64* w) {
+  u64 a = block + 1, b = 0, c = 0, d = 0, k0 = seed, k1 = 0;
+  if (block + 1 == 0) b = 1;
+  for (int round = 0; round < 10; ++round) {
+    u64 low0 = a * (u64)0xD2E7470EE14C6C93UL, high0 = MUL_HI64(a, (u64)0xD2E7470EE14C6C93UL);
+    u64 low1 = c * (u64)0xCA5A826395121157UL, high1 = MUL_HI64(c, (u64)0xCA5A826395121157UL);
+    a = high1 ^ b ^ k0; b = low1; c = high0 ^ d ^ k1; d = low0;
+    k0 += (u64)0x9E3779B97F4A7C15UL; k1 += (u64)0xBB67AE8584CAA73BUL;
+  }
+  w[0] = a; w[1] = b; w[2] = c; w[3] = d;
+}"""
+
+
+def random_numbers(what: str, dtype: str, precise: str) -> Text:
+    """A block of the stream per item: "bits" (int64), "int63", "uniform" or "normal" numbers; normal ones by way of `precise`."""
+    t = C_TYPES[dtype]
+    word = "(u32)(w[i / 2] >> (i % 2 * 32))"
+    count = 8
+    pair = what == "normal"
+    if what == "bits":
+        value = f"(i64){word}"
+    elif what == "int63":
+        count, value = 4, "(i64)(w[i] & (u64)0x7FFFFFFFFFFFFFFFUL)"
+    elif what == "uniform" and dtype == "float64":
+        count, value = 4, "(f64)(i64)(w[i] >> 11) * 1.1102230246251565e-16"
+    elif what == "uniform":
+        bits = 24 if dtype == "float32" else 11
+        value = f"(f32)({word} >> {32 - bits}) * {2.0**-bits!r}f"
+    elif dtype == "float64":
+        count, value = 4, ""
+    if not pair:
+        store = write(dtype, "y", "at", value)
+        body = f"  for (int i = 0; i < {count}; ++i) {{\n    int at = item * {count} + i;\n    if (at < n) {{ {store}; }}\n  }}"
+    else:
+        f = C_TYPES[precise]
+        near, far, unit = (
+            ("(i64)(w[i] >> 12)", "(i64)(w[i + 1] >> 12)", 2.0**-52)
+            if dtype == "float64"
+            else ("(u32)w[i / 2]", "(u32)(w[i / 2] >> 32)", 2.0**-32)
+        )
+        half, suffix = ("0.5", "") if precise == "float64" else ("0.5f", "f")
+        body = f"""  for (int i = 0; i < {count}; i += 2) {{
+    {f} near = (({f})({near}) + {half}) * {unit!r}{suffix}, far = (({f})({far}) + {half}) * {unit!r}{suffix};
+    {f} radius = sqrt(log(near) * -2.0{suffix});
+    int at = item * {count} + i;
+    if (at < n) {{ {write(dtype, "y", "at", f"sin((0.25{suffix} - far) * 6.283185307179586{suffix}) * radius")}; }}
+    if (at + 1 < n) {{ {write(dtype, "y", "(at + 1)", f"sin(far * 6.283185307179586{suffix}) * radius")}; }}
+  }}"""
+    return kernel(
+        f"int n, const i64* state, int offset, {t}* y",
+        f"  u64 w[4];\n  philox((u64)state[offset], (u64)state[offset + 1] + (u64)item, w);\n{body}",
+        _PHILOX,
+    )
+
+
+def numbers_per_block(what: str, dtype: str) -> int:
+    """How many numbers a block of 8 words of 32 bits makes."""
+    return 4 if what == "int63" or (dtype == "float64" and what != "bits") else 8
+
+
+def first_above(dtype: str) -> Text:
+    """How many of the ascending edges of its row are not above a point."""
+    t, r = C_TYPES[dtype], register(dtype)
+    return kernel(
+        f"int edges, int points, const {t}* e, int eo, const {t}* p, int po, i64* y",
+        f"""  int low = 0, high = edges, base = eo + item / points * edges;
+  {r} point = {read(dtype, "p", "po + item")};
+  while (low < high) {{
+    int middle = (low + high) / 2;
+    if ({read(dtype, "e", "base + middle")} <= point) low = middle + 1; else high = middle;
+  }}
+  y[item] = low;""",
+    )

@@ -1,0 +1,360 @@
+"""Matrix products. The right-hand factor is packed first: panels of 32 columns, each [K][32], by a load function that may be strides
+or a convolution's window (im2col), so that a convolution is a product whose loads know where to look.
+
+On CPU devices an item keeps 8 x 32 results in registers; on GPUs a group shares tiles of 64 x 64 in local memory.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from frazil.backends.render.dialect import C_TYPES, VECTOR_TYPES
+from frazil.backends.render.texts import Text, kernel
+
+from .array import Array
+from .runtime import Runtime
+
+#: Columns of a panel, rows of a tile on a CPU, rows and columns of a tile on a GPU.
+PANEL = 32
+ROWS = 8
+TILE = 64
+
+#: Bytes that packed panels may take; larger products run in several steps.
+PACKED = 1 << 28
+
+
+class Strided(NamedTuple):
+    """A batch of matrices in memory: element (r, c) of matrix (b, g, s) is at offset + the products with the strides."""
+
+    array: Array
+    row: int
+    column: int
+    batch: int = 0
+    group: int = 0
+    step: int = 0
+    offset: int = 0
+
+
+def product(
+    runtime: Runtime,
+    a: Strided,
+    panels: Array,
+    result: Array,
+    m: int,
+    n: int,
+    k: int,
+    *,
+    batches: int = 1,
+    groups: int = 1,
+    steps: int = 1,
+    shared: bool = False,
+    bias: Array | None = None,
+    bias_of: str = "",
+    result_offset: int = 0,
+) -> None:
+    """result[b, g, m, n] = sum over steps s and k of a[b, g, s] @ packed[b, g, s], plus bias of the "row" or the "column".
+
+    `shared`: all batches have the same right-hand factor.
+    """
+    dtype = result.dtype.name
+    numbers = [m, n, k, groups, steps, int(shared), a.row, a.column, a.batch, a.group, a.step]
+    bias_array = bias if bias is not None else a.array
+    buffers = [a.array.buffer, a.offset, panels.buffer, result.buffer, result_offset, bias_array.buffer, bias_array.offset]
+    columns = -(-n // PANEL)
+    if runtime.schedule == "cpu":
+        text = _cpu_text(dtype, bias_of)
+        items: tuple[int, ...] = (-(-m // ROWS), columns, batches * groups)
+        group = (1, 1, 1)
+    else:
+        text = _gpu_text(dtype, bias_of)
+        items = (-(-n // TILE) * 256, -(-m // TILE), batches * groups)
+        group = (256, 1, 1)
+    found = runtime.text_kernel(text)
+    runtime.launch(found, items, group, *numbers, *buffers)
+
+
+_PARAMETERS = (
+    "int M, int N, int K, int groups, int steps, int shared, int ar, int ac, int ab, int ag, int as_, GLOBAL const {t}* A, int ao, "
+    "GLOBAL const {t}* P, GLOBAL {t}* C, int co, GLOBAL const {t}* bias, int bo"
+)
+_ARGUMENTS = ("int32",) * 11 + (None, "int32", None, None, "int32", None, "int32")
+
+
+@cache
+def _cpu_text(dtype: str, bias_of: str) -> Text:
+    t = C_TYPES[dtype]
+    lanes = 16 if np.dtype(dtype).itemsize <= 4 else 8
+    vectors = PANEL // lanes
+    T = f"{VECTOR_TYPES[dtype]}{lanes}"
+    fma = "fma" if dtype.startswith("float") else "mad_"
+    lines = []
+    for r in range(ROWS):
+        lines.append(f"  int m{r} = min(row + {r}, M - 1);")
+        for v in range(vectors):
+            if bias_of == "row":
+                start = f"bias[bo + group * M + m{r}]"
+            elif bias_of == "column" and v == 0:
+                start = "0"
+            else:
+                start = "0"
+            lines.append(f"  {T} c{r}_{v} = ({T})({start});")
+    if bias_of == "column":
+        lines.append(f"  {t} seen[{PANEL}];")
+        lines.append(f"  for (int i = 0; i < {PANEL}; ++i) seen[i] = bias[bo + group * N + min(column + i, N - 1)];")
+        for r in range(ROWS):
+            lines += [f"  c{r}_{v} = vload{lanes}({v}, seen);" for v in range(vectors)]
+    lines.append("  for (int s = 0; s < steps; ++s) {")
+    lines.append("    GLOBAL const %s* a = A + ao + batch * ab + group * ag + s * as_;" % t)
+    lines += [f"    GLOBAL const {t}* a{r} = a + m{r} * ar;" for r in range(ROWS)]
+    lines.append(f"    GLOBAL const {t}* p = P + ((size_t)((shared ? group : item) * steps + s) * panels + panel) * K * {PANEL};")
+    lines.append("    for (int k = 0; k < K; ++k) {")
+    lines += [f"      {T} b{v} = vload{lanes}({v}, p);" for v in range(vectors)]
+    lines.append(f"      p += {PANEL};")
+    for r in range(ROWS):
+        lines.append(
+            f"      {{ {T} x = ({T})(a{r}[k * ac]); "
+            + " ".join(f"c{r}_{v} = {fma}(x, b{v}, c{r}_{v});" for v in range(vectors))
+            + " }"
+        )
+    lines += ["    }", "  }"]
+    lines.append(f"  GLOBAL {t}* c = C + co + (size_t)item * M * N + (size_t)row * N + column;")
+    lines.append(f"  if (column + {PANEL} <= N) {{")
+    for r in range(ROWS):
+        stores = " ".join(f"vstore{lanes}(c{r}_{v}, {v}, c + (size_t){r} * N);" for v in range(vectors))
+        lines.append(f"    if (row + {r} < M) {{ {stores} }}")
+    lines.append("  } else {")
+    lines.append(f"    {t} left[{PANEL}];")
+    for r in range(ROWS):
+        stores = " ".join(f"vstore{lanes}(c{r}_{v}, {v}, left);" for v in range(vectors))
+        lines.append(
+            f"    if (row + {r} < M) {{ {stores} for (int i = 0; i < N - column; ++i) c[(size_t){r} * N + i] = left[i]; }}"
+        )
+    lines.append("  }")
+    body = "\n".join(lines)
+    head = "#define mad_(a, b, c) ((a) * (b) + (c))\n"
+    source = (
+        f"{head}KERNEL GROUP_SIZE(1, 1) void kernel_({_PARAMETERS.format(t=t)}) {{\n"
+        f"  int row = ID(0) * {ROWS}, panel = ID(1), item = ID(2), panels = (N + {PANEL - 1}) / {PANEL};\n"
+        f"  int column = panel * {PANEL}, batch = item / groups, group = item % groups;\n{body}\n}}\n"
+    )
+    return Text(source, _ARGUMENTS)
+
+
+@cache
+def _gpu_text(dtype: str, bias_of: str) -> Text:
+    """64 x 64 results per group of 256 threads, 4 x 4 per thread; 16 of K at a time in local memory."""
+    t = C_TYPES[dtype]
+    start = {"row": "bias[bo + group * M + min(row + i, M - 1)]", "column": "bias[bo + group * N + min(column + j, N - 1)]"}.get(
+        bias_of, "0"
+    )
+    source = f"""KERNEL GROUP_SIZE(256, 1) void kernel_({_PARAMETERS.format(t=t)}) {{
+  LOCAL {t} sa[16][{TILE} + 1];
+  LOCAL {t} sb[16][{TILE}];
+  int thread = THREAD(0), tx = thread % 16, ty = thread / 16, item = GROUP(2), panels = (N + {PANEL - 1}) / {PANEL};
+  int row0 = GROUP(1) * {TILE}, column0 = GROUP(0) * {TILE}, row = row0 + ty * 4, column = column0 + tx * 4;
+  int batch = item / groups, group = item % groups;
+  {t} acc[4][4];
+  for (int i = 0; i < 4; ++i) for (int j = 0; j < 4; ++j) acc[i][j] = {start};
+  for (int s = 0; s < steps; ++s) {{
+    GLOBAL const {t}* a = A + ao + batch * ab + group * ag + s * as_;
+    GLOBAL const {t}* p = P + (size_t)((shared ? group : item) * steps + s) * panels * K * {PANEL};
+    for (int k0 = 0; k0 < K; k0 += 16) {{
+      for (int e = thread; e < 16 * {TILE}; e += 256) {{
+        int ka = ac == 1 ? e % 16 : e / {TILE}, ra = ac == 1 ? e / 16 : e % {TILE};
+        sa[ka][ra] = (k0 + ka < K && row0 + ra < M) ? a[(row0 + ra) * ar + (k0 + ka) * ac] : 0;
+        int kb = e / {TILE}, cb = e % {TILE}, panel = (column0 + cb) / {PANEL};
+        sb[kb][cb] = (k0 + kb < K && panel < panels) ? p[((size_t)panel * K + k0 + kb) * {PANEL} + cb % {PANEL}] : 0;
+      }}
+      BARRIER;
+      for (int k = 0; k < 16; ++k)
+        for (int i = 0; i < 4; ++i)
+          for (int j = 0; j < 4; ++j) acc[i][j] += sa[k][ty * 4 + i] * sb[k][tx * 4 + j];
+      BARRIER;
+    }}
+  }}
+  for (int i = 0; i < 4; ++i)
+    for (int j = 0; j < 4; ++j)
+      if (row + i < M && column + j < N) C[co + (size_t)item * M * N + (size_t)(row + i) * N + column + j] = acc[i][j];
+}}
+"""
+    return Text(source, _ARGUMENTS)
+
+
+# -------------------------------------------------------------------------------------------------------------------- packing
+
+
+def panels_for(runtime: Runtime, dtype: np.dtype, n: int, k: int, count: int) -> Array:
+    """Memory for `count` packed matrices of k rows and n columns."""
+    size = count * -(-n // PANEL) * PANEL * k
+    return runtime.empty((size,), dtype, size)
+
+
+def pack(runtime: Runtime, b: Strided, n: int, k: int, *, batches: int = 1, groups: int = 1, steps: int = 1) -> Array:
+    """Matrices of k rows and n columns as panels, padded with zeros."""
+    count, panels = batches * groups * steps, -(-n // PANEL)
+    packed = panels_for(runtime, b.array.dtype, n, k, count)
+    chunks = -(-k // 32)
+    t = C_TYPES[b.array.dtype.name]
+    text = kernel(
+        f"int n, int k, int groups, int steps, int br, int bc, int bb, int bg, int bs, const {t}* B, int bo, {t}* P",
+        f"""  int panels = (n + {PANEL - 1}) / {PANEL}, chunks = (k + 31) / 32;
+  int chunk = item % chunks, panel = item / chunks % panels, matrix = item / chunks / panels;
+  int step = matrix % steps, group = matrix / steps % groups, batch = matrix / steps / groups, column = panel * {PANEL};
+  GLOBAL const {t}* b = B + bo + batch * bb + group * bg + step * bs + column * bc;
+  GLOBAL {t}* p = P + (size_t)(matrix * panels + panel) * k * {PANEL};
+  int whole = column + {PANEL} <= n;
+  for (int r = chunk * 32; r < min(chunk * 32 + 32, k); ++r) {{
+    GLOBAL const {t}* source = b + r * br;
+    if (whole && bc == 1) for (int i = 0; i < {PANEL}; ++i) p[r * {PANEL} + i] = source[i];
+    else if (whole) for (int i = 0; i < {PANEL}; ++i) p[r * {PANEL} + i] = source[i * bc];
+    else for (int i = 0; i < {PANEL}; ++i) p[r * {PANEL} + i] = column + i < n ? source[i * bc] : 0;
+  }}""",
+    )
+    items = chunks * panels * count
+    runtime.run_text(
+        text,
+        items,
+        items,
+        n,
+        k,
+        groups,
+        steps,
+        b.row,
+        b.column,
+        b.batch,
+        b.group,
+        b.step,
+        b.array.buffer,
+        b.offset,
+        packed.buffer,
+    )
+    return packed
+
+
+#: Sizes of a convolution in three spatial dimensions: input, output, kernel, stride, padding, dilation.
+_WINDOW = ", ".join(f"int {name}" for name in "Z Y X OZ OY OX kz ky kx sz sy sx pz py px dz dy dx".split())
+_LANES = f"""  int lz[{PANEL}], ly[{PANEL}], lx[{PANEL}];
+  for (int i = 0; i < {PANEL}; ++i) {{"""
+
+
+def pack_windows(runtime: Runtime, x: Array, channels: int, images: int, first: int, geometry: list[int]) -> Array:
+    """For every image: rows are (channel, tap), columns output positions, elements what the tap sees of x (im2col)."""
+    Z, Y, X, OZ, OY, OX, kz, ky, kx = geometry[:9]
+    n, k = OZ * OY * OX, channels * kz * ky * kx
+    packed = panels_for(runtime, x.dtype, n, k, images)
+    t = C_TYPES[x.dtype.name]
+    text = kernel(
+        f"{_WINDOW}, int channels, const {t}* B, int bo, {t}* P",
+        f"""  int n = OZ * OY * OX, panels = (n + {PANEL - 1}) / {PANEL}, taps = kz * ky * kx;
+  int panel = item % panels, channel = item / panels % channels, image = item / panels / channels;
+{_LANES}
+    int j = panel * {PANEL} + i;
+    lz[i] = j < n ? j / (OX * OY) * sz - pz : -(1 << 28);
+    ly[i] = j / OX % OY * sy - py;
+    lx[i] = j % OX * sx - px;
+  }}
+  GLOBAL const {t}* b = B + bo + (size_t)(image * channels + channel) * Z * Y * X;
+  GLOBAL {t}* p = P + ((size_t)(image * panels + panel) * channels + channel) * taps * {PANEL};
+  for (int a = 0; a < kz; ++a) for (int q = 0; q < ky; ++q) for (int c = 0; c < kx; ++c) {{
+    for (int i = 0; i < {PANEL}; ++i) {{
+      int z = lz[i] + a * dz, y = ly[i] + q * dy, x = lx[i] + c * dx;
+      int inside = z >= 0 & z < Z & y >= 0 & y < Y & x >= 0 & x < X;
+      p[i] = inside ? b[inside ? (z * Y + y) * X + x : 0] : 0;
+    }}
+    p += {PANEL};
+  }}""",
+    )
+    items = images * channels * -(-n // PANEL)
+    offset = x.offset + first * channels * Z * Y * X
+    runtime.run_text(text, items, items, *geometry, channels, x.buffer, offset, packed.buffer)
+    return packed
+
+
+def pack_positions(runtime: Runtime, x: Array, channels: int, images: int, first: int, geometry: list[int]) -> Array:
+    """As `pack_windows`, transposed: rows are output positions, columns (channel, tap). For the gradient of the weights."""
+    Z, Y, X, OZ, OY, OX, kz, ky, kx = geometry[:9]
+    n, k = channels * kz * ky * kx, OZ * OY * OX
+    packed = panels_for(runtime, x.dtype, n, k, images)
+    t = C_TYPES[x.dtype.name]
+    text = kernel(
+        f"{_WINDOW}, int channels, const {t}* B, int bo, {t}* P",
+        f"""  int taps = kz * ky * kx, n = channels * taps, k = OZ * OY * OX, panels = (n + {PANEL - 1}) / {PANEL}, rows = OZ * OY;
+  int row = item % rows, panel = item / rows % panels, image = item / rows / panels;
+  int oz = row / OY, oy = row % OY;
+  int from[{PANEL}];
+{_LANES}
+    int j = panel * {PANEL} + i, tap = j % taps;
+    lz[i] = j < n ? tap / (kx * ky) * dz + oz * sz - pz : -(1 << 28);
+    ly[i] = tap / kx % ky * dy + oy * sy - py;
+    lx[i] = tap % kx * dx - px;
+    int inside = lz[i] >= 0 & lz[i] < Z & ly[i] >= 0 & ly[i] < Y;
+    from[i] = inside ? ((j / taps) * Z + lz[i]) * Y * X + ly[i] * X : -1;
+  }}
+  GLOBAL const {t}* b = B + bo + (size_t)image * channels * Z * Y * X;
+  GLOBAL {t}* p = P + ((size_t)(image * panels + panel) * k + row * OX) * {PANEL};
+  for (int ox = 0; ox < OX; ++ox) {{
+    for (int i = 0; i < {PANEL}; ++i) {{
+      int x = lx[i] + ox * sx, inside = from[i] >= 0 & x >= 0 & x < X;
+      p[i] = inside ? b[inside ? from[i] + x : 0] : 0;
+    }}
+    p += {PANEL};
+  }}""",
+    )
+    items = images * OZ * OY * -(-n // PANEL)
+    offset = x.offset + first * channels * Z * Y * X
+    runtime.run_text(text, items, items, *geometry, channels, x.buffer, offset, packed.buffer)
+    return packed
+
+
+def pack_covers(runtime: Runtime, dy: Array, filters: int, images: int, first: int, geometry: list[int]) -> Array:
+    """For the gradient of the input: rows are (filter, tap), columns input positions, elements of dy that see them by the tap."""
+    Z, Y, X, OZ, OY, OX, kz, ky, kx = geometry[:9]
+    n, k = Z * Y * X, filters * kz * ky * kx
+    packed = panels_for(runtime, dy.dtype, n, k, images)
+    t = C_TYPES[dy.dtype.name]
+    plain = all(s == 1 for s in geometry[9:12])
+    if plain:
+        find = "int inside = z >= 0 & z < OZ & y >= 0 & y < OY & x >= 0 & x < OX;"
+    else:
+        find = """int inside = z >= 0 & y >= 0 & x >= 0;
+      if (inside) { inside = z % sz == 0 & y % sy == 0 & x % sx == 0; z /= sz; y /= sy; x /= sx; }
+      inside = inside & z < OZ & y < OY & x < OX;"""
+    text = kernel(
+        f"{_WINDOW}, int filters, const {t}* B, int bo, {t}* P",
+        f"""  int n = Z * Y * X, panels = (n + {PANEL - 1}) / {PANEL}, taps = kz * ky * kx;
+  int panel = item % panels, filter = item / panels % filters, image = item / panels / filters;
+{_LANES}
+    int j = panel * {PANEL} + i;
+    lz[i] = j < n ? j / (X * Y) + pz : -(1 << 28);
+    ly[i] = j / X % Y + py;
+    lx[i] = j % X + px;
+  }}
+  GLOBAL const {t}* b = B + bo + (size_t)(image * filters + filter) * OZ * OY * OX;
+  GLOBAL {t}* p = P + ((size_t)(image * panels + panel) * filters + filter) * taps * {PANEL};
+  for (int a = 0; a < kz; ++a) for (int q = 0; q < ky; ++q) for (int c = 0; c < kx; ++c) {{
+    for (int i = 0; i < {PANEL}; ++i) {{
+      int z = lz[i] - a * dz, y = ly[i] - q * dy, x = lx[i] - c * dx;
+      {find}
+      p[i] = inside ? b[inside ? (z * OY + y) * OX + x : 0] : 0;
+    }}
+    p += {PANEL};
+  }}""",
+    )
+    items = images * filters * -(-n // PANEL)
+    offset = dy.offset + first * filters * OZ * OY * OX
+    runtime.run_text(text, items, items, *geometry, filters, dy.buffer, offset, packed.buffer)
+    return packed
+
+
+def images_at_once(images: int, n: int, k: int, itemsize: int) -> int:
+    """How many images are packed together."""
+    return max(1, min(images, PACKED // max(1, -(-n // PANEL) * PANEL * k * itemsize)))
+
+
+def size(shape: tuple[int, ...]) -> int:
+    """Number of elements."""
+    return math.prod(shape)
