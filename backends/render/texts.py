@@ -203,7 +203,7 @@ def take_sorted(dtype: str) -> Text:
     t = C_TYPES[dtype]
     return kernel(
         f"int n, int k, const {t}* x, int offset, const int* order, {t}* values, i64* positions",
-        f"""  int row = item / k, at = order[row * n + item % k];
+        """  int row = item / k, at = order[row * n + item % k];
   values[item] = x[offset + row * n + at];
   positions[item] = at;""",
     )
@@ -244,14 +244,14 @@ def max_pool(dtype: str, positions: bool) -> Text:
     """The largest of a window (the last NaN, the first of equals), or where it is in its plane: an item per output."""
     t, r = C_TYPES[dtype], register(dtype)
     body = f"""    {r} v = {read(dtype, "x", "base + at")};
-    if (v > best || where_ < 0 || v != v) {{ best = v; where_ = at; }}"""
+    if ((v > best && best == best) || where_ < 0 || v != v) {{ best = v; where_ = at; }}"""
     result = "y[item] = where_ < 0 ? 0 : where_" if positions else write(dtype, "y", "item", "best")
     return kernel(
         f"{_WINDOW}, const {t}* x, int offset, {'i64' if positions else t}* y",
         f"""{_POSITION}
   int base = offset + plane * Z * Y * X, where_ = -1;
   {r} best = -INFINITY;
-{_window_loops(body.replace("v > best ||", "(v > best && best == best) ||"))}
+{_window_loops(body)}
   {result};""",
     )
 
@@ -294,12 +294,13 @@ _COUNT = """(include ? (min(oz * sz - pz + kz, Z + pz) - (oz * sz - pz)) * (min(
 def avg_pool(dtype: str) -> Text:
     """The mean of a window: an item per output."""
     t, r = C_TYPES[dtype], register(dtype)
+    body = f"    total += {read(dtype, 'x', 'base + at')};"
     return kernel(
         f"{_WINDOW}, int include, const {t}* x, int offset, {t}* y",
         f"""{_POSITION}
   int base = offset + plane * Z * Y * X;
   {r} total = 0;
-{_window_loops(f"    total += {read(dtype, "x", "base + at")};")}
+{_window_loops(body)}
   total /= {_COUNT};
   {write(dtype, "y", "item", "total")};""",
     )
