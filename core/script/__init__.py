@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import functools
 import types
-from typing import Any, TypeVar
+from typing import Any, TypeVar, final
 
 from ..autograd.modes import STATE
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ScriptError
 from ..nn.module import Module
+from ..pytree import flatten
+from ..recorder.graph import Source
 from . import runtime
 from .calls import converted, is_users, scripting
+from .lists import Grown
 from .rewrite import rewritten
 
 __all__ = ["script"]
@@ -46,8 +49,7 @@ def script(fn: F) -> F:
     [0, 16, 111]
     """
     if isinstance(fn, Module):
-        forward = fn.forward
-        fn.__dict__["forward"] = script(forward)
+        fn.__dict__["forward"] = _Forward(fn)
         return fn
     if isinstance(fn, types.MethodType):
         return types.MethodType(script(fn.__func__), fn.__self__)  # type: ignore[return-value]
@@ -66,15 +68,47 @@ def script(fn: F) -> F:
         return in_rewritten_form(*args, **kwargs)
 
     def in_rewritten_form(*args: Any, **kwargs: Any) -> Any:
-        with scripting():
-            return _rewritten(function)(*args, **kwargs)
+        with scripting() as outermost:
+            result = _rewritten(function)(*args, **kwargs)
+        if outermost and any(isinstance(leaf, Grown) for leaf in flatten(result)[0]):
+            code = function.__code__
+            place = Source(code.co_filename, code.co_firstlineno, code.co_name)
+            raise ScriptError(
+                f"script: {code.co_name} returns a list that grew in a loop or branch; a recorded program returns as many "
+                f"tensors every time. Return fz.stack or fz.cat of it\n  at {place}"
+            )
+        return result
 
     scripted.__frazil_script__ = function  # type: ignore[attr-defined]
     scripted.rewritten = in_rewritten_form  # type: ignore[attr-defined]
     return scripted  # type: ignore[return-value]
 
 
+@final
+class _Forward:
+    """The scripted `forward` of a module, in the place of that of its class. Copies and pickles go with their module."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.__wrapped__ = types.MethodType(type(module).forward, module)
+        self._scripted = script(type(module).forward)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._scripted(self.module, *args, **kwargs)
+
+    def rewritten(self, *args: Any, **kwargs: Any) -> Any:
+        """The rewritten form, without a recording."""
+        return self._scripted.rewritten(self.module, *args, **kwargs)  # type: ignore[attr-defined]
+
+    @property
+    def __frazil_script__(self) -> Any:
+        return self.__wrapped__
+
+    def __reduce__(self) -> Any:
+        return _Forward, (self.module,)
+
+
 def _rewritten(fn: types.FunctionType) -> Any:
-    if hasattr(fn, "__wrapped__") and not is_users(fn):
-        return converted(fn)  # what a decorator of frazil made
+    if not is_users(fn) and (hasattr(fn, "__wrapped__") or fn.__module__.startswith("frazil.nn.")):
+        return converted(fn)  # what a decorator of frazil made, or its own layer: only the user's functions in it are rewritten
     return rewritten(fn, runtime)

@@ -43,11 +43,11 @@ def converted(fn: Any) -> Any:
     """
     if isinstance(fn, types.MethodType):
         return types.MethodType(converted(fn.__func__), fn.__self__)
-    if not isinstance(fn, types.FunctionType):
-        return fn
     scripted = getattr(fn, "__frazil_script__", None)
     if scripted is not None:
         return converted(scripted)
+    if not isinstance(fn, types.FunctionType):
+        return fn
     if is_users(fn):
         from . import runtime
 
@@ -137,11 +137,11 @@ def _entering(module: Any) -> Iterator[None]:
 
 
 @contextmanager
-def scripting() -> Iterator[None]:
-    """Modules that are called inside run their rewritten `forward`."""
+def scripting() -> Iterator[bool]:
+    """Modules that are called inside run their rewritten `forward`. Gives whether this is the first scripted call."""
     recorder = STATE.recorder
     if recorder is None or "inside" in vars(recorder):
-        yield
+        yield False
         return
     inside = recorder.inside
 
@@ -152,6 +152,6 @@ def scripting() -> Iterator[None]:
 
     recorder.inside = inside_rewritten
     try:
-        yield
+        yield True
     finally:
         del recorder.inside

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
 from ..autograd.modes import STATE
+from ..errors import ShapeError
 from ..ops.shape import cat, stack
 from ..pytree import Tree, flatten, unflatten
 from ..recorder import sizes
@@ -117,7 +118,7 @@ class Grown:
             return
         if str(tree) != str(self.tree):
             fail(f"script: the items of a list that grows must be nested alike: {self.tree} and {tree}")
-        self.columns = [cat([old, _like(new, old)]) for old, new in zip(self.columns, columns, strict=True)]
+        self.columns = [_joined(old, _like(new, old)) for old, new in zip(self.columns, columns, strict=True)]
 
     def append(self, item: Any) -> None:
         """Add an item at the end."""
@@ -197,6 +198,19 @@ class Grown:
         (column,) = self.columns
         dim = dim % (column.ndim - 1)
         return column.movedim(0, dim).flatten(dim, dim + 1)
+
+
+def _joined(old: Tensor, new: Tensor) -> Tensor:
+    try:
+        if old.dtype is new.dtype:
+            return cat([old, new])
+    except ShapeError:
+        pass
+    fail(
+        "script: the items of a list that grows in recorded control flow must have one shape and dtype, given "
+        f"{old.dtype.name}{list(old._a.shape[1:])} and {new.dtype.name}{list(new._a.shape[1:])}. Reshape or convert "
+        "them before appending, or keep the others in a list of their own"
+    )
 
 
 def _like(new: Tensor, old: Tensor) -> Tensor:

@@ -429,6 +429,11 @@ class _Rewriter(ast.NodeTransformer):
             result = _call(name, result, _thunk(self.visit(value)), ast.Constant(how))
         return placed(result, node)
 
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        if not isinstance(node.ctx, ast.Load):
+            return self.generic_visit(node)
+        return placed(_call("get_item", self.visit(node.value), self._key(node.slice)), node)
+
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
         if isinstance(node.op, ast.Not):
             return placed(_call("not_", self._condition(node.operand)), node)

@@ -242,7 +242,7 @@ def script_errors() -> Iterator[None]:
     except ScriptError:
         raise
     except RecordError as error:
-        raise ScriptError(f"script: {error}") from error
+        raise ScriptError(f"script: {str(error).removeprefix('cond: ')}") from error
 
 
 def _trial(run: Callable[[], Any], variables: Variables) -> Any:
@@ -371,6 +371,8 @@ def _loop(
             variables.ends = [variables.get()]
             if STATE.recorder is not None and variables.learn_nesting(variables.before, variables.ends[0]):
                 raise _Again
+            if STATE.recorder is not None:
+                variables.check_round(variables.ends[0])
             return variables.packed(variables.ends[0]), tuple(map(tuple, collected))
 
     def record() -> Any:
@@ -496,6 +498,28 @@ def augment_attribute(thing: Any, attribute: str, name: str, value: Any) -> None
 def augment_item(thing: Any, key: Any, name: str, value: Any) -> None:
     """`thing[key] += value` and the like."""
     set_item(thing, key, augment(thing[key], name, value))
+
+
+def get_item(thing: Any, key: Any) -> Any:
+    """`thing[key]`."""
+    if isinstance(thing, (list, tuple, dict)) and _only_runs_know(key):
+        items = list(thing) if isinstance(thing, (list, tuple)) else []
+        if not items or not all(isinstance(item, (Tensor, *_NUMBERS)) for item in items):
+            fail(
+                f"script: which item of the {type(thing).__name__} is meant, only the running program knows, and its items are "
+                "not tensors. Go over all of them: `for k, item in enumerate(items): if k == key: y = item(x)`"
+            )
+        return Grown.of(items)[key]
+    return thing[key]
+
+
+_NUMBERS = (bool, int, float, SymInt, SymFloat)
+
+
+def _only_runs_know(key: Any) -> bool:
+    if isinstance(key, Tensor):
+        return key._dev.recording and key._a.constant is None
+    return isinstance(key, SymInt) and key.hint is None
 
 
 def set_item(thing: Any, key: Any, value: Any) -> None:

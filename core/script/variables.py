@@ -216,21 +216,42 @@ class Variables:
     def _check_pair(self, name: str, a: Any, b: Any) -> None:
         (xs, tree), (ys, other) = flatten(a), flatten(b)
         if str(tree) != str(other):
-            self._refuse(name, a, b, "one kind of value, with as many parts. Make both alike")
+            self._refuse(name, a, b, "must be one kind of value, with as many parts. Make both alike")
         for x, y in zip(xs, ys, strict=True):
             if isinstance(x, Tensor) and isinstance(y, Tensor):
                 if x.dtype is not y.dtype:
-                    self._refuse(name, x, y, f"one dtype. Convert one of them, for example with .to(fz.{x.dtype.name})")
+                    self._refuse(name, x, y, f"must have one dtype. Convert one of them, for example with .to(fz.{x.dtype.name})")
                 if x.ndim != y.ndim:
-                    self._refuse(name, x, y, "the same number of dimensions. Reshape one of them")
+                    self._refuse(name, x, y, "must have one number of dimensions. Reshape one of them")
             elif not _alike(x, y):
-                self._refuse(name, x, y, "one kind of value: tensors of one dtype, numbers, or the same object. Make both alike")
+                self._refuse(
+                    name, x, y, "must be of one kind: tensors of one dtype, numbers, or the same object. Make both alike"
+                )
 
     def _refuse(self, name: str, a: Any, b: Any, needed: str) -> None:
         fail(
             f"script: {name} is {described(a)} where the condition holds{_origin(a)} and {described(b)} where it does not"
-            f"{_origin(b)}. What depends on a tensor must be {needed}"
+            f"{_origin(b)}. What depends on a tensor {needed}"
         )
+
+    def check_round(self, after: Sequence[Any]) -> None:
+        """Raise an error that says which variable a round makes something of that the next round cannot take."""
+        for i in self.taken:
+            name, a, b = self.names[i], self.before[i], after[i]
+            tensors = isinstance(a, Tensor) + isinstance(b, Tensor)
+            changed = f"script: {name} is {described(a)} before the loop and {described(b)} after a round{_origin(b)}. "
+            if tensors == 2 and a.dtype is not b.dtype:
+                fail(changed + f"What a loop carries must keep its dtype. Convert it in the body with .to(fz.{a.dtype.name})")
+            if tensors == 2 and a.ndim != b.ndim:
+                fail(
+                    changed + "What a loop carries must keep its number of dimensions. Reshape it in the body or before the loop"
+                )
+            if tensors == 1 and (a is None or b is None):
+                fail(
+                    changed + f"The loop is recorded once for all rounds. Give {name} a tensor of the same shape before the loop"
+                )
+            if tensors == 0 and not isinstance(a, (list, tuple, dict, set, Grown)) and not _alike(a, b):
+                fail(changed + "The loop is recorded once for all rounds, in which only tensors and numbers can change")
 
     def check_first_round(self, limit: Any) -> None:
         """Raise an error if a variable that is read after a loop only has a value if there is a round."""

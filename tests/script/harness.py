@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ def copied(args: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def rewritten_of(fn: Any) -> Any:
     """The rewritten form as a function that runs without a recording."""
-    return functools.partial(fn.forward.rewritten, fn) if isinstance(fn, fz.nn.Module) else fn.rewritten
+    return fn.forward.rewritten if isinstance(fn, fz.nn.Module) else fn.rewritten
 
 
 def differences(fn: Any, inputs: list[tuple[Any, ...]]) -> list[str]:
