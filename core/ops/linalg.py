@@ -365,7 +365,7 @@ def _contract(a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str
     for c in [c for c in tb if c not in ta and c not in later]:
         b, tb = sum_(b, dim=(tb.index(c),)), [d for d in tb if d != c]
     size = dict(zip(tb, b._a.shape, strict=True)) | {
-        c: n for c, n in zip(ta, a._a.shape, strict=True) if not (isinstance(n, int) and n == 1)
+        c: n for c, n in zip(ta, a._a.shape, strict=True) if c not in tb or not (isinstance(n, int) and n == 1)
     }
     batch = [c for c in ta if c in tb and c in later]
     inner = [c for c in ta if c in tb and c not in later]

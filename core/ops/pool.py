@@ -9,13 +9,13 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import ArgumentError, ShapeError
-from ..recorder.sizes import size_min
+from ..recorder.sizes import is_static, size_min
 from ..table import E, S, Spec, function, ints, primitive, values
 from ..tensor import Tensor
 from .common import require_float, same
 from .conv import batched, spatial
 from .indexing import gather
-from .reduction import mean
+from .reduction import amax, mean
 from .shape import cat, flatten, narrow, reshape, squeeze
 
 _PAIRS_2D: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
@@ -222,6 +222,11 @@ def _window(name: str, n: int, kernel_size: Any, stride: Any, padding: Any, dila
     return kernel, step, around, dilation
 
 
+def _covers(x: Tensor, kernel: Any, padding: Any, dilation: Any) -> bool:
+    """Whether there is one window, over all of x."""
+    return same(tuple(x._a.shape[2:]), tuple(kernel)) and set(padding) == {0} and set(dilation) == {1}
+
+
 def _max_pool(
     name: str,
     n: int,
@@ -235,6 +240,11 @@ def _max_pool(
 ) -> Any:
     kernel, stride, padding, dilation = _window(name, n, kernel_size, stride, padding, dilation)
     x, had_batch = batched(name, x, n)
+    if not is_static(kernel):
+        if _covers(x, kernel, padding, dilation) and not return_indices:
+            y = amax(x, dim=tuple(range(2, 2 + n)), keepdim=True)
+            return y if had_batch else squeeze(y, 0)
+        kernel, stride = tuple(map(int, kernel)), tuple(map(int, stride))
     options = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": bool(ceil_mode)}
     y = max_pool(x, **options)
     if not return_indices:
@@ -314,8 +324,13 @@ def _avg_pool(
     count_include_pad: bool,
     divisor_override: int | None = None,
 ) -> Tensor:
-    kernel, stride, padding, _ = _window(name, n, kernel_size, stride, padding)
+    kernel, stride, padding, dilation = _window(name, n, kernel_size, stride, padding)
     x, had_batch = batched(name, x, n)
+    if not is_static(kernel):
+        if _covers(x, kernel, padding, dilation) and divisor_override is None:
+            y = mean(x, dim=tuple(range(2, 2 + n)), keepdim=True)
+            return y if had_batch else squeeze(y, 0)
+        kernel, stride = tuple(map(int, kernel)), tuple(map(int, stride))
     if divisor_override is not None:
         if divisor_override == 0 or ceil_mode:
             raise ArgumentError(

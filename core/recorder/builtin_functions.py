@@ -7,6 +7,7 @@ replaced by functions that do the same for numbers, and keep sizes sizes.
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from .sizes import SymFloat, SymInt, size_max, size_min
 
 
 def _extreme(plain: Callable[..., Any], of_sizes: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(plain)
     def extreme(*args: Any, **options: Any) -> Any:
         if options or not args:
             return plain(*args, **options)
@@ -30,6 +32,7 @@ def _extreme(plain: Callable[..., Any], of_sizes: Callable[..., Any]) -> Callabl
 
 
 def _length(plain: Callable[[Any], int]) -> Callable[[Any], Any]:
+    @functools.wraps(plain)
     def length(obj: Any, /) -> Any:
         return obj.shape[0] if isinstance(obj, Tensor) and obj.shape else plain(obj)
 
@@ -37,6 +40,7 @@ def _length(plain: Callable[[Any], int]) -> Callable[[Any], Any]:
 
 
 def _square_root(plain: Callable[[Any], float]) -> Callable[[Any], Any]:
+    @functools.wraps(plain)
     def square_root(x: Any, /) -> Any:
         return x**0.5 if isinstance(x, (SymInt, SymFloat)) else plain(x)
 

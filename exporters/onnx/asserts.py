@@ -57,11 +57,16 @@ def _symbols(guard: Guard) -> list[Symbol]:
 
 
 def _lines(guards: Sequence[Guard], graph: Graph) -> list[list[list[Guard]]]:
-    """The guards by lines of the program, and by numbers of neighbouring axes they are about."""
-    lines: dict[Any, list[list[Guard]]] = {}
+    """The guards by lines of the program: groups about equally many neighbouring axes, and single ones, which suit all."""
+    lines: dict[Any, dict[int, list[list[Guard]]]] = {}
     for group in _neighbours(guards, graph):
-        lines.setdefault((group[0].source, len(group)), []).append(group)
-    return list(lines.values())
+        lines.setdefault(group[0].source, {}).setdefault(len(group), []).append(group)
+    found = []
+    for by_count in lines.values():
+        single = by_count.pop(1, [])
+        wide = list(by_count.values())
+        found += [wide[0] + single, *wide[1:]] if wide else [single]
+    return found
 
 
 def _neighbours(guards: Sequence[Guard], graph: Graph) -> Iterator[list[Guard]]:

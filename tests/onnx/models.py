@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+import onnx
+
 
 @dataclass(frozen=True)
 class Model:
@@ -22,6 +25,46 @@ class Model:
     inputs: dict[str, str]
     example: dict[str, int]
     others: tuple[dict[str, int], ...]
+
+
+def _parsed(spec: str) -> tuple[str, list[str]]:
+    first, *rest = spec.split()
+    return (first, rest) if first == "bool" or ":" in first else ("float", [first, *rest])
+
+
+def arrays_of(model: Model, sizes: dict[str, int], rng: np.random.Generator) -> list[np.ndarray]:
+    """Random inputs."""
+    found = []
+    for kind, dims in map(_parsed, model.inputs.values()):
+        shape = [sizes[dim] if dim.isalpha() else int(dim) for dim in dims]
+        if kind == "float":
+            found.append(rng.standard_normal(shape).astype(np.float32))
+        else:
+            found.append(rng.random(shape) > 0.4 if kind == "bool" else rng.integers(0, int(kind.partition(":")[2]), shape))
+    return found
+
+
+def dynamic_axes(model: Model) -> dict[str, dict[int, str]]:
+    """Input name -> axis -> letter."""
+    return {
+        name: {axis: dim for axis, dim in enumerate(_parsed(spec)[1]) if dim.isalpha()} for name, spec in model.inputs.items()
+    }
+
+
+def count_nodes(model: bytes) -> int:
+    """Nodes of a file, with those of branches, bodies and called functions."""
+    proto = onnx.load_from_string(model)
+    functions = {(function.domain, function.name): function for function in proto.functions}
+
+    def count(nodes: Any) -> int:
+        total = 0
+        for node in nodes:
+            called = functions.get((node.domain, node.op_type))
+            total += count(called.node) if called is not None else 1
+            total += sum(count(attribute.g.node) for attribute in node.attribute if attribute.HasField("g"))
+        return total
+
+    return count(proto.graph.node)
 
 
 def _sizes(letters: str, *rows: str) -> list[dict[str, int]]:
@@ -493,6 +536,78 @@ def models(xp: ModuleType) -> dict[str, Model]:
                 return (x * keep.unsqueeze(-1)).sum(1) / count
 
         return Encoder()
+
+    @model(SEQUENCES, tokens="int:50 b t")
+    def lstm_language_model() -> Any:
+        class Language(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.tokens, self.head = nn.Embedding(50, 16), nn.Linear(24, 50)
+                self.lstm = nn.LSTM(16, 24, num_layers=2, dropout=0.1, batch_first=True)
+
+            def forward(self, tokens: Any) -> Any:
+                y, (h, c) = self.lstm(self.tokens(tokens))
+                return self.head(y), h, c
+
+        return Language()
+
+    @model(SEQUENCES, x="b t 8")
+    def gru_classifier() -> Any:
+        class Classifier(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.gru, self.head = nn.GRU(8, 16, num_layers=2, batch_first=True), nn.Linear(16, 4)
+
+            def forward(self, x: Any) -> Any:
+                return self.head(self.gru(x)[0][:, -1])
+
+        return Classifier()
+
+    @model(SEQUENCES, tokens="int:50 b t")
+    def bidirectional_tagger() -> Any:
+        class Tagger(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.tokens, self.head = nn.Embedding(50, 16), nn.Linear(32, 7)
+                self.lstm = nn.LSTM(16, 16, bidirectional=True, batch_first=True)
+
+            def forward(self, tokens: Any) -> Any:
+                return self.head(self.lstm(self.tokens(tokens))[0])
+
+        return Tagger()
+
+    @model(_sizes("bt", "2 12", "1 16", "3 5", "4 23", "2 2", "6 40"), x="t b 8", h="1 b 16", c="1 b 16")
+    def streaming_lstm() -> Any:
+        class Streaming(nn.Module):
+            """One piece of a sequence, with the state before and after it."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.lstm, self.head = nn.LSTM(8, 16), nn.Linear(16, 2)
+
+            def forward(self, x: Any, h: Any, c: Any) -> Any:
+                y, state = self.lstm(x, (h, c))
+                return self.head(y), state
+
+        return Streaming()
+
+    @model(SEQUENCES, x="b t 32", missing="bool b t")
+    def attention_pooling() -> Any:
+        class Pooling(nn.Module):
+            """A learned query looks at what is not missing."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.attention = nn.MultiheadAttention(32, 4, batch_first=True)
+                self.query, self.norm = nn.Parameter(xp.randn(1, 1, 32)), nn.LayerNorm(32)
+
+            def forward(self, x: Any, missing: Any) -> Any:
+                first = xp.arange(x.shape[1]) == 0
+                query = self.query.expand(x.shape[0], -1, -1)
+                y, weights = self.attention(query, x, x, key_padding_mask=missing & ~first)
+                return self.norm(y[:, 0]), weights
+
+        return Pooling()
 
     @model(SEQUENCES, x="b t 32")
     def transformer_encoder() -> Any:

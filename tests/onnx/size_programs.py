@@ -3,10 +3,14 @@ which decisions on sizes it takes (`relies_on`: parts of the guards' texts, in o
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 import frazil as fz
 from frazil.nn import functional as F
@@ -675,3 +679,128 @@ def membership(x):
 )
 def resizing_by_an_uneven_factor(x):
     return F.interpolate(x, scale_factor=0.3, mode="bilinear")
+
+
+# --- more of what programs do --------------------------------------------------------------------------------------------------
+
+
+@program("b t c")
+def products_and_sums_of_shapes(x):
+    count = functools.reduce(operator.mul, x.shape[1:])
+    return x.view(-1, count) / sum(x.shape), x.reshape(math.prod(x.shape[:2]), -1), x.reshape(int(np.prod(x.shape[:0])), -1)
+
+
+@program("b t c")
+def numpy_product_of_a_shape(x):
+    return x.reshape(x.shape[0], np.prod(x.shape[1:]))
+
+
+@program("b t c")
+def pooling_over_the_whole_length(x):
+    return F.max_pool1d(x, x.shape[2]).squeeze(2), F.avg_pool1d(x, x.size(2)), F.max_pool1d(x, kernel_size=x.size()[2:])
+
+
+@program("b c h w")
+def pooling_over_the_whole_image(x):
+    return (
+        F.avg_pool2d(x, x.size()[2:]).view(x.size(0), -1),
+        F.max_pool2d(x, kernel_size=x.shape[-2:]),
+        F.adaptive_max_pool2d(x, 1),
+    )
+
+
+@program(
+    "b t",
+    "b t",
+    relies_on=(
+        "x.shape[0] == y.shape[0] is True",
+        "x.shape[1] == y.shape[1] is True",
+    ),
+)
+def shapes_compared(x, y):
+    if x.shape == y.shape:
+        return x + y
+    return x[:, :1] + y[:, :1]
+
+
+@program("b t", relies_on=("x.shape[0]*x.shape[1] != 0 is True",))
+def emptiness(x):
+    return x if x.numel() == 0 else x * 2
+
+
+@program(
+    "n",
+    relies_on=(
+        "x.shape[0]//2 > 1 is True",
+        "x.shape[0]//4 > 1 is False",
+    ),
+)
+def halving(x):
+    n = x.shape[0]
+    while n > 1:
+        x, n = x[: n // 2] + x[n - n // 2 :], n // 2
+    return x
+
+
+@program("b t c")
+def shape_in_a_tensor(x):
+    return fz.tensor(x.shape) * 2, fz.tensor([x.shape[0], 3]).float(), x.sum() * fz.tensor(float(1) / 2)
+
+
+@program("b t", "i64 b", relies_on=("x.shape[0] == i.shape[0] is True",))
+def one_hot_of_a_size(x, i):
+    n = x.shape[1]
+    return F.one_hot(i.clamp(max=n - 1), n), (x * F.one_hot(i.clamp(max=n - 1), num_classes=n)).sum(1)
+
+
+@program("b t 3", relies_on=("x.shape[2] == 3 is True",))
+def scatter_by_sizes(x):
+    t = x.shape[1]
+    y = fz.zeros(x.shape[0], t + 1, 3)
+    y[:, fz.arange(t)] = x
+    y[:, -1] = x.shape[0]
+    return y, fz.zeros(t, 3).index_add(0, fz.arange(t).flip(0), x[0])
+
+
+@program("b t c")
+def strided_convolution_and_reshape(x):
+    y = F.conv1d(x.transpose(1, 2).reshape(-1, 1, x.shape[1]), fz.ones(2, 1, 3), stride=2, padding=1)
+    return y.reshape(x.shape[0], x.shape[2], 2, -1).mean(2), y.flatten(1).unflatten(0, (x.shape[0], -1))
+
+
+@program("b t 4")
+def attention_windows(x):
+    """Blocks of four positions, each attending to itself, the last one padded."""
+    b, t, c = x.shape
+    blocks = math.ceil(t / 4)
+    y = F.pad(x, (0, 0, 0, blocks * 4 - t)).view(b * blocks, 4, c)
+    y = F.softmax(y @ y.transpose(1, 2), -1) @ y
+    return y.view(b, blocks * 4, c)[:, :t]
+
+
+@program("b t 4", relies_on=("x.shape[2] == 4 is True",))
+def shifted_windows(x):
+    t = x.shape[1]
+    y = F.pad(x, (0, 0, 0, (-t) % 2)).roll(-1, dims=1)
+    y = y.reshape(x.shape[0], y.shape[1] // 2, 2, 4).flip(2).reshape(x.shape[0], -1, 4)
+    return y.roll(1, dims=1)[:, :t]
+
+
+@program(
+    "b n 2",
+    "b t 2",
+    relies_on=(
+        "x.shape[0] == y.shape[0] is True",
+        "x.shape[2] == y.shape[2] is True",
+    ),
+)
+def distances(x, y):
+    return fz.cdist(x, y).argmin(-1), ((x[:, :, None] - y[:, None]) ** 2).sum(-1), fz.einsum("bnd,btd->bnt", x, y)
+
+
+@program("b t c")
+def sorted_by_length(x):
+    order = x.sum((1, 2)).argsort(descending=True)
+    back = fz.empty_like(order)
+    back[order] = fz.arange(len(order))
+    return x[order][back], fz.zeros(len(order)).scatter(0, order, 1.0)
