@@ -1,0 +1,5 @@
+import frazil as fz
+
+
+class TestTorchArrays(fz.testing.BackendConformance):
+    backend = "torch-arrays"
