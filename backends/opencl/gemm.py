@@ -235,126 +235,122 @@ def pack(runtime: Runtime, b: Strided, n: int, k: int, *, batches: int = 1, grou
     return packed
 
 
-#: Sizes of a convolution in three spatial dimensions: input, output, kernel, stride, padding, dilation.
-_WINDOW = ", ".join(f"int {name}" for name in "Z Y X OZ OY OX kz ky kx sz sy sx pz py px dz dy dx".split())
-_LANES = f"""  int lz[{PANEL}], ly[{PANEL}], lx[{PANEL}];
-  for (int i = 0; i < {PANEL}; ++i) {{"""
+# ------------------------------------------------------------------------------------------------- convolutions as products
 
 
-def pack_windows(runtime: Runtime, x: Array, channels: int, images: int, first: int, geometry: list[int]) -> Array:
-    """For every image: rows are (channel, tap), columns output positions, elements what the tap sees of x (im2col)."""
-    Z, Y, X, OZ, OY, OX, kz, ky, kx = geometry[:9]
-    n, k = OZ * OY * OX, channels * kz * ky * kx
-    packed = panels_for(runtime, x.dtype, n, k, images)
+class Window(NamedTuple):
+    """A window moving over an image in three dimensions (fewer are padded with ones)."""
+
+    size: tuple[int, ...]  # of the image
+    out: tuple[int, ...]  # how many positions the window takes
+    taps: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+    def transposed(self) -> Window:
+        """The window over a gradient whose elements stand `stride` apart that gives the gradient of the image."""
+        spread = tuple((n - 1) * s + 1 for n, s in zip(self.out, self.stride, strict=True))
+        padding = tuple(d * (k - 1) - p for d, k, p in zip(self.dilation, self.taps, self.padding, strict=True))
+        return Window(spread, self.size, self.taps, (1, 1, 1), padding, self.dilation)
+
+    @property
+    def padded(self) -> tuple[int, ...]:
+        """The size of the part of the padded image that the windows see."""
+        return tuple(
+            (o - 1) * s + d * (k - 1) + 1 for o, s, d, k in zip(self.out, self.stride, self.dilation, self.taps, strict=True)
+        )
+
+
+def padded(runtime: Runtime, x: Array, planes: int, first: int, window: Window, apart: tuple[int, ...] = (1, 1, 1)) -> Array:
+    """`planes` planes of x with zeros around, and its elements `apart` from each other: then no window looks outside."""
+    source = tuple((n - 1) // a + 1 for n, a in zip(window.size, apart, strict=True))
+    plane = math.prod(source)
+    if window.padded == source and not any(window.padding) and set(apart) == {1}:
+        return Array(x.buffer, (planes, *source), x.dtype, planes * plane, None, x.offset + first * plane)
+    shape = (planes, *window.padded)
+    y = runtime.empty(shape, x.dtype, math.prod(shape))
     t = C_TYPES[x.dtype.name]
+    names = ", ".join(f"int {n}" for n in "Z Y X ZP YP XP pz py px az ay ax".split())
     text = kernel(
-        f"{_WINDOW}, int channels, const {t}* B, int bo, {t}* P",
-        f"""  int n = OZ * OY * OX, panels = (n + {PANEL - 1}) / {PANEL}, taps = kz * ky * kx;
-  int panel = item % panels, channel = item / panels % channels, image = item / panels / channels;
-{_LANES}
-    int j = panel * {PANEL} + i;
-    lz[i] = j < n ? j / (OX * OY) * sz - pz : -(1 << 28);
-    ly[i] = j / OX % OY * sy - py;
-    lx[i] = j % OX * sx - px;
+        f"{names}, const {t}* x, int offset, {t}* y",
+        """  int py_ = item % YP, pz_ = item / YP % ZP, plane = item / YP / ZP;
+  int z = pz_ - pz, y_ = py_ - py;
+  int inside = z >= 0 && y_ >= 0 && z % az == 0 && y_ % ay == 0 && z / az < Z && y_ / ay < Y;
+  y += (size_t)item * XP;
+  x += offset + ((size_t)(plane * Z + z / az) * Y + y_ / ay) * X;
+  if (!inside) { for (int i = 0; i < XP; ++i) y[i] = 0; return; }
+  if (ax == 1) {
+    int low = max(px, 0), high = min(X + px, XP);
+    for (int i = 0; i < low; ++i) y[i] = 0;
+    for (int i = low; i < high; ++i) y[i] = x[i - px];
+    for (int i = max(high, 0); i < XP; ++i) y[i] = 0;
+    return;
+  }
+  for (int i = 0; i < XP; ++i) {
+    int at = i - px;
+    y[i] = (at >= 0 && at % ax == 0 && at / ax < X) ? x[at / ax] : 0;
+  }""",
+    )
+    items = planes * window.padded[0] * window.padded[1]
+    numbers = [*source, *window.padded, *window.padding, *apart]
+    runtime.run_text(text, items, items, *numbers, x.buffer, x.offset + first * plane, y.buffer)
+    return y
+
+
+def pack_windows(runtime: Runtime, image: Array, channels: int, count: int, window: Window, *, swapped: bool = False) -> Array:
+    """What the windows see (im2col) of `count` padded images, as panels: rows are (channel, tap), columns positions of the window.
+
+    `swapped`: rows are positions, columns (channel, tap).
+    """
+    positions, taps = math.prod(window.out), channels * math.prod(window.taps)
+    n, k = (taps, positions) if swapped else (positions, taps)
+    packed = panels_for(runtime, image.dtype, n, k, count)
+    t = C_TYPES[image.dtype.name]
+    kz, ky, kx = window.taps
+    names = ", ".join(f"int {n}" for n in "ZP YP XP OZ OY OX sz sy sx dz dy dx channels n k".split())
+
+    def walk(what: str, start: str, each: str) -> str:
+        """Go through positions or taps from number `start` on; `each` uses their place `at`."""
+        if what == "positions":
+            return f"""    int j = {start}, c = j % OX, b = j / OX % OY, a = j / OX / OY;
+    {each.replace("AT", "(a * sz * YP + b * sy) * XP + c * sx")}
+      if (++c == OX) {{ c = 0; if (++b == OY) {{ b = 0; ++a; }} }}
+    }}"""
+        return f"""    int j = {start}, c = j % {kx}, b = j / {kx} % {ky}, a = j / {kx * ky} % {kz}, channel = j / {kx * ky * kz};
+    {each.replace("AT", "((channel * ZP + a * dz) * YP + b * dy) * XP + c * dx")}
+      if (++c == {kx}) {{ c = 0; if (++b == {ky}) {{ b = 0; if (++a == {kz}) {{ a = 0; ++channel; }} }} }}
+    }}"""
+
+    lanes, rows = ("taps", "positions") if swapped else ("positions", "taps")
+    text = kernel(
+        f"{names}, const {t}* B, int bo, {t}* P",
+        f"""  int panels = (n + {PANEL - 1}) / {PANEL}, chunks = (k + 63) / 64;
+  int chunk = item % chunks, panel = item / chunks % panels, image = item / chunks / panels;
+  int lane[{PANEL}];
+  {{
+{walk(lanes, f"panel * {PANEL}", f"for (int i = 0; i < {PANEL}; ++i) {{ lane[i] = panel * {PANEL} + i < n ? AT : 0;")}
   }}
-  GLOBAL const {t}* b = B + bo + (size_t)(image * channels + channel) * Z * Y * X;
-  GLOBAL {t}* p = P + ((size_t)(image * panels + panel) * channels + channel) * taps * {PANEL};
-  for (int a = 0; a < kz; ++a) for (int q = 0; q < ky; ++q) for (int c = 0; c < kx; ++c) {{
-    for (int i = 0; i < {PANEL}; ++i) {{
-      int z = lz[i] + a * dz, y = ly[i] + q * dy, x = lx[i] + c * dx;
-      int inside = z >= 0 & z < Z & y >= 0 & y < Y & x >= 0 & x < X;
-      p[i] = inside ? b[inside ? (z * Y + y) * X + x : 0] : 0;
-    }}
-    p += {PANEL};
+  GLOBAL const {t}* x = B + bo + (size_t)image * channels * ZP * YP * XP;
+  GLOBAL {t}* p = P + ((size_t)(image * panels + panel) * k + chunk * 64) * {PANEL};
+  int last = min(chunk * 64 + 64, k);
+  {{
+{
+            walk(
+                rows,
+                "chunk * 64",
+                f"for (int r = chunk * 64; r < last; ++r, p += {PANEL}) {{ "
+                f"GLOBAL const {t}* from = x + AT; for (int i = 0; i < {PANEL}; ++i) p[i] = from[lane[i]];",
+            )
+        }
   }}""",
     )
-    items = images * channels * -(-n // PANEL)
-    offset = x.offset + first * channels * Z * Y * X
-    runtime.run_text(text, items, items, *geometry, channels, x.buffer, offset, packed.buffer)
-    return packed
-
-
-def pack_positions(runtime: Runtime, x: Array, channels: int, images: int, first: int, geometry: list[int]) -> Array:
-    """As `pack_windows`, transposed: rows are output positions, columns (channel, tap). For the gradient of the weights."""
-    Z, Y, X, OZ, OY, OX, kz, ky, kx = geometry[:9]
-    n, k = channels * kz * ky * kx, OZ * OY * OX
-    packed = panels_for(runtime, x.dtype, n, k, images)
-    t = C_TYPES[x.dtype.name]
-    text = kernel(
-        f"{_WINDOW}, int channels, const {t}* B, int bo, {t}* P",
-        f"""  int taps = kz * ky * kx, n = channels * taps, k = OZ * OY * OX, panels = (n + {PANEL - 1}) / {PANEL}, rows = OZ * OY;
-  int row = item % rows, panel = item / rows % panels, image = item / rows / panels;
-  int oz = row / OY, oy = row % OY;
-  int from[{PANEL}];
-{_LANES}
-    int j = panel * {PANEL} + i, tap = j % taps;
-    lz[i] = j < n ? tap / (kx * ky) * dz + oz * sz - pz : -(1 << 28);
-    ly[i] = tap / kx % ky * dy + oy * sy - py;
-    lx[i] = tap % kx * dx - px;
-    int inside = lz[i] >= 0 & lz[i] < Z & ly[i] >= 0 & ly[i] < Y;
-    from[i] = inside ? ((j / taps) * Z + lz[i]) * Y * X + ly[i] * X : -1;
-  }}
-  GLOBAL const {t}* b = B + bo + (size_t)image * channels * Z * Y * X;
-  GLOBAL {t}* p = P + ((size_t)(image * panels + panel) * k + row * OX) * {PANEL};
-  for (int ox = 0; ox < OX; ++ox) {{
-    for (int i = 0; i < {PANEL}; ++i) {{
-      int x = lx[i] + ox * sx, inside = from[i] >= 0 & x >= 0 & x < X;
-      p[i] = inside ? b[inside ? from[i] + x : 0] : 0;
-    }}
-    p += {PANEL};
-  }}""",
-    )
-    items = images * OZ * OY * -(-n // PANEL)
-    offset = x.offset + first * channels * Z * Y * X
-    runtime.run_text(text, items, items, *geometry, channels, x.buffer, offset, packed.buffer)
-    return packed
-
-
-def pack_covers(runtime: Runtime, dy: Array, filters: int, images: int, first: int, geometry: list[int]) -> Array:
-    """For the gradient of the input: rows are (filter, tap), columns input positions, elements of dy that see them by the tap."""
-    Z, Y, X, OZ, OY, OX, kz, ky, kx = geometry[:9]
-    n, k = Z * Y * X, filters * kz * ky * kx
-    packed = panels_for(runtime, dy.dtype, n, k, images)
-    t = C_TYPES[dy.dtype.name]
-    plain = all(s == 1 for s in geometry[9:12])
-    if plain:
-        find = "int inside = z >= 0 & z < OZ & y >= 0 & y < OY & x >= 0 & x < OX;"
-    else:
-        find = """int inside = z >= 0 & y >= 0 & x >= 0;
-      if (inside) { inside = z % sz == 0 & y % sy == 0 & x % sx == 0; z /= sz; y /= sy; x /= sx; }
-      inside = inside & z < OZ & y < OY & x < OX;"""
-    text = kernel(
-        f"{_WINDOW}, int filters, const {t}* B, int bo, {t}* P",
-        f"""  int n = Z * Y * X, panels = (n + {PANEL - 1}) / {PANEL}, taps = kz * ky * kx;
-  int panel = item % panels, filter = item / panels % filters, image = item / panels / filters;
-{_LANES}
-    int j = panel * {PANEL} + i;
-    lz[i] = j < n ? j / (X * Y) + pz : -(1 << 28);
-    ly[i] = j / X % Y + py;
-    lx[i] = j % X + px;
-  }}
-  GLOBAL const {t}* b = B + bo + (size_t)(image * filters + filter) * OZ * OY * OX;
-  GLOBAL {t}* p = P + ((size_t)(image * panels + panel) * filters + filter) * taps * {PANEL};
-  for (int a = 0; a < kz; ++a) for (int q = 0; q < ky; ++q) for (int c = 0; c < kx; ++c) {{
-    for (int i = 0; i < {PANEL}; ++i) {{
-      int z = lz[i] - a * dz, y = ly[i] - q * dy, x = lx[i] - c * dx;
-      {find}
-      p[i] = inside ? b[inside ? (z * OY + y) * OX + x : 0] : 0;
-    }}
-    p += {PANEL};
-  }}""",
-    )
-    items = images * filters * -(-n // PANEL)
-    offset = dy.offset + first * filters * OZ * OY * OX
-    runtime.run_text(text, items, items, *geometry, filters, dy.buffer, offset, packed.buffer)
+    items = count * -(-n // PANEL) * -(-k // 64)
+    numbers = [*window.padded, *window.out, *window.stride, *window.dilation, channels, n, k]
+    runtime.run_text(text, items, items, *numbers, image.buffer, image.offset, packed.buffer)
     return packed
 
 
 def images_at_once(images: int, n: int, k: int, itemsize: int) -> int:
     """How many images are packed together."""
     return max(1, min(images, PACKED // max(1, -(-n // PANEL) * PANEL * k * itemsize)))
-
-
-def size(shape: tuple[int, ...]) -> int:
-    """Number of elements."""
-    return math.prod(shape)

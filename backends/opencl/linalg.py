@@ -11,7 +11,7 @@ import numpy as np
 from frazil.backends.render import Program
 
 from .array import Array, contiguous_strides
-from .gemm import Strided, images_at_once, pack, pack_covers, pack_positions, pack_windows, product
+from .gemm import Strided, Window, images_at_once, pack, pack_windows, padded, product
 from .iterate import broadcast, contiguous, copied, programs, run, strides_in
 from .pool import in_3d
 from .runtime import Runtime
@@ -137,8 +137,8 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
     def geometry(
         x: Sizes, w: Sizes, y: Sizes | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, dtype: np.dtype[Any]
-    ) -> tuple[list[int], Sizes]:
-        """The window's numbers in three dimensions, and the spatial size of the result. Refuses what does not go together."""
+    ) -> tuple[Window, Sizes]:
+        """The window in three dimensions, and the spatial size of the result. Refuses what does not go together."""
         sizes = zip(x[2:], w[2:], stride, padding, dilation, strict=True)
         out = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in sizes)
         fits = dtype.kind == "f" and min(out) > 0 and x[1] == w[1] * groups and w[0] % groups == 0
@@ -146,8 +146,8 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             raise ValueError(
                 f"input {x}, weights {w} and result {y} do not belong to one convolution of {dtype} in {groups} groups"
             )
-        triples = ((x[2:], 1), (out, 1), (w[2:], 1), (stride, 1), (padding, 0), (dilation, 1))
-        return [n for values, fill in triples for n in in_3d(values, fill)], out
+        parts = ((x[2:], 1), (out, 1), (w[2:], 1), (stride, 1), (padding, 0), (dilation, 1))
+        return Window(*(in_3d(values, fill) for values, fill in parts)), out
 
     def conv(
         x: Array, w: Array, bias: Array | None = None, *, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
@@ -165,7 +165,8 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         for first in range(0, images if y.size else 0, step):
             count = min(step, images - first)
             # Groups of channels follow each other as images do.
-            panels = pack_windows(runtime, x, channels, count * groups, first * groups, window)
+            image = padded(runtime, x, count * groups * channels, first * groups * channels, window)
+            panels = pack_windows(runtime, image, channels, count * groups, window)
             left = Strided(w, k, 1, 0, m * k, offset=w.offset)
             product(
                 runtime, left, panels, y, m, n, k, batches=count, groups=groups, bias=bias, bias_of="" if bias is None else "row",
@@ -180,15 +181,17 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         window, _ = geometry(x_shape, w.shape, dy.shape, stride, padding, dilation, groups, dy.dtype)
         dy, w = contiguous(runtime, dy), contiguous(runtime, w)
         images, channels, filters, taps = dy.shape[0], w.shape[1], w.shape[0] // groups, math.prod(w.shape[2:])
-        # [groups, filters, channels, taps] -> [groups, channels, filters * taps], so that K is one stride.
+        # [groups, filters, channels, taps] -> [groups, channels, filters * taps], the taps backwards.
         own = contiguous_strides((groups, filters, channels, taps))
-        turned = copied(runtime, w.view((groups, channels, filters, taps), (own[0], own[2], own[1], own[3]), w.offset))
+        strides = (own[0], own[2], own[1], -1)
+        turned = copied(runtime, w.view((groups, channels, filters, taps), strides, w.offset + taps - 1))
         n, k = math.prod(size), filters * taps
         y = runtime.empty(x_shape, dy.dtype, math.prod(x_shape))
         step = images_at_once(images, n, k * groups, dy.dtype.itemsize)
         for first in range(0, images if y.size else 0, step):
             count = min(step, images - first)
-            panels = pack_covers(runtime, dy, filters, count * groups, first * groups, window)
+            image = padded(runtime, dy, count * groups * filters, first * groups * filters, window.transposed(), window.stride)
+            panels = pack_windows(runtime, image, filters, count * groups, window.transposed())
             left = Strided(turned, k, 1, 0, channels * k)
             offset = first * channels * groups * n
             product(runtime, left, panels, y, channels, n, k, batches=count, groups=groups, result_offset=offset)
@@ -214,7 +217,8 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         parts = []
         for first in range(0, images, step):
             count = min(step, images - first)
-            panels = pack_positions(runtime, x, channels, count * groups, first * groups, window)
+            image = padded(runtime, x, count * groups * channels, first * groups * channels, window)
+            panels = pack_windows(runtime, image, channels, count * groups, window, swapped=True)
             if groups > 1:  # panels lie [image][group]: every image is a batch of its own
                 batches, each = count, 1
             else:

@@ -11,7 +11,7 @@ import numpy as np
 from frazil.backends.render import texts
 
 from .array import Array
-from .iterate import contiguous
+from .iterate import contiguous, programs, run
 from .runtime import Runtime
 
 Sizes = tuple[int, ...]
@@ -38,9 +38,15 @@ def _outputs(size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation
 def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
     """Kernels of pooling."""
 
-    def window(size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, out: Sizes) -> list[int]:
-        triples = ((size, 1), (out, 1), (kernel, 1), (stride, 1), (padding, 0), (dilation, 1))
-        return [n for values, fill in triples for n in in_3d(values, fill)]
+    def geometry(
+        size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, out: Sizes
+    ) -> tuple[texts.Window, list[int]]:
+        """The window, and the sizes of images and results, in three dimensions."""
+        window = texts.Window(in_3d(kernel, 1), in_3d(stride, 1), in_3d(padding, 0), in_3d(dilation, 1))
+        return window, [*in_3d(size, 1), *in_3d(out, 1)]
+
+    def rows(sizes: list[int], planes: int, of_inputs: bool) -> int:
+        return planes * (sizes[0] * sizes[1] if of_inputs else sizes[3] * sizes[4])
 
     def floating(x: Array) -> Array:
         if x.dtype.kind != "f":
@@ -54,8 +60,10 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             shape = (*x.shape[:2], *out)
             size = math.prod(shape)
             y = runtime.empty(shape, np.dtype(np.int64) if positions else x.dtype, size)
-            geometry = window(x.shape[2:], kernel_size, stride, padding, dilation, out)
-            runtime.run_text(texts.max_pool(x.dtype.name, positions), size, size, *geometry, x.buffer, x.offset, y.buffer)
+            window, sizes = geometry(x.shape[2:], kernel_size, stride, padding, dilation, out)
+            items = rows(sizes, math.prod(x.shape[:2]), False)
+            text = texts.max_pool(x.dtype.name, positions, window)
+            runtime.run_text(text, items, items, *sizes, x.buffer, x.offset, y.buffer)
             return y
 
         return kernel
@@ -67,11 +75,23 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         out = _outputs(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
         if not g.shape == y.shape == (*x.shape[:2], *out):
             raise ValueError(f"a gradient of shape {g.shape} does not belong to an input of {x.shape}")
-        result = runtime.empty(x.shape, x.dtype, x.size)
-        geometry = window(x.shape[2:], kernel_size, stride, padding, dilation, out)
-        text = texts.max_pool_grad(x.dtype.name)
-        runtime.run_text(text, x.size, x.size, *geometry, x.buffer, x.offset, g.buffer, g.offset, result.buffer)
+        window, sizes = geometry(x.shape[2:], kernel_size, stride, padding, dilation, out)
+        planes = math.prod(x.shape[:2])
+        apart = all(d * (k - 1) < s for k, s, d in zip(kernel_size, stride, dilation, strict=True))
+        if apart:
+            result = zeros(x.shape, x.dtype)
+            items, text = rows(sizes, planes, False), texts.max_pool_grad_apart(x.dtype.name, window)
+        else:
+            result = runtime.empty(x.shape, x.dtype, x.size)
+            items, text = rows(sizes, planes, True), texts.max_pool_grad(x.dtype.name, window)
+        runtime.run_text(text, items, items, *sizes, x.buffer, x.offset, g.buffer, g.offset, result.buffer)
         return result
+
+    def zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        y = runtime.empty(shape, dtype, math.prod(shape))
+        program = programs(runtime, ("zeros", dtype.name), lambda p: p.store(p.const(0, dtype.name), dtype.name))
+        run(runtime, program, shape, [], [y])
+        return y
 
     def avg_pool(
         x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, ceil_mode: bool, count_include_pad: bool
@@ -82,9 +102,9 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         shape = (*x.shape[:2], *out)
         size = math.prod(shape)
         y = runtime.empty(shape, x.dtype, size)
-        geometry = window(x.shape[2:], kernel_size, stride, padding, ones, out)
-        text = texts.avg_pool(x.dtype.name)
-        runtime.run_text(text, size, size, *geometry, int(count_include_pad), x.buffer, x.offset, y.buffer)
+        window, sizes = geometry(x.shape[2:], kernel_size, stride, padding, ones, out)
+        text, items = texts.avg_pool(x.dtype.name, window), rows(sizes, math.prod(x.shape[:2]), False)
+        runtime.run_text(text, items, items, *sizes, int(count_include_pad), x.buffer, x.offset, y.buffer)
         return y
 
     def avg_pool_grad(
@@ -98,9 +118,9 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         shape = (*g.shape[:2], *size)
         count = math.prod(shape)
         y = runtime.empty(shape, g.dtype, count)
-        geometry = window(size, kernel_size, stride, padding, ones, out)
-        text = texts.avg_pool_grad(g.dtype.name)
-        runtime.run_text(text, count, count, *geometry, int(count_include_pad), g.buffer, g.offset, y.buffer)
+        window, sizes = geometry(size, kernel_size, stride, padding, ones, out)
+        text, items = texts.avg_pool_grad(g.dtype.name, window), rows(sizes, math.prod(shape[:2]), True)
+        runtime.run_text(text, items, items, *sizes, int(count_include_pad), g.buffer, g.offset, y.buffer)
         return y
 
     return {

@@ -226,62 +226,101 @@ def true_positions(rank: int) -> Text:
 # ------------------------------------------------------------------------------------------------------------------ pooling
 
 
-def _window_loops(body: str, indent: str = "  ") -> str:
-    """`body` for every tap of the window of output position (oz, oy, ox) that meets the input, at plane position `at`."""
-    return f"""{indent}for (int a = 0; a < kz; ++a) for (int b = 0; b < ky; ++b) for (int c = 0; c < kx; ++c) {{
-{indent}  int z = oz * sz - pz + a * dz, y_ = oy * sy - py + b * dy, x_ = ox * sx - px + c * dx;
-{indent}  if (z < 0 || z >= Z || y_ < 0 || y_ >= Y || x_ < 0 || x_ >= X) continue;
-{indent}  int at = (z * Y + y_) * X + x_;
-{body}
-{indent}}}"""
+class Window(NamedTuple):
+    """A pooling window in three dimensions, written into the kernel; the sizes of images are arguments."""
+
+    taps: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+
+    def defines(self) -> str:
+        """The numbers as macros: kz, ky, kx, sz, ..."""
+        pairs = zip("kspd", self, strict=True)
+        return "".join(f"#define {name}{axis} {n}\n" for name, ns in pairs for axis, n in zip("zyx", ns, strict=True))
 
 
-_WINDOW = ", ".join(f"int {name}" for name in "Z Y X OZ OY OX kz ky kx sz sy sx pz py px dz dy dx".split())
-_POSITION = "  int ox = item % OX, oy = item / OX % OY, oz = item / OX / OY % OZ, plane = item / OX / OY / OZ;"
+_TAPS = """for (int a = 0; a < kz; ++a) for (int b = 0; b < ky; ++b) for (int c = 0; c < kx; ++c) {
+      int z = oz * sz - pz + a * dz, y_ = oy * sy - py + b * dy, x_ = ox * sx - px + c * dx;
+      if (z < 0 || z >= Z || y_ < 0 || y_ >= Y || x_ < 0 || x_ >= X) continue;
+      int at = (z * Y + y_) * X + x_;"""
+_SIZES = "int Z, int Y, int X, int OZ, int OY, int OX"
+_ROW = "  int oy = item % OY, oz = item / OY % OZ, plane = item / OY / OZ;"
 
 
-def max_pool(dtype: str, positions: bool) -> Text:
-    """The largest of a window (the last NaN, the first of equals), or where it is in its plane: an item per output."""
-    t, r = C_TYPES[dtype], register(dtype)
-    body = f"""    {r} v = {read(dtype, "x", "base + at")};
-    if ((v > best && best == best) || where_ < 0 || v != v) {{ best = v; where_ = at; }}"""
-    result = "y[item] = where_ < 0 ? 0 : where_" if positions else write(dtype, "y", "item", "best")
+def _winner(dtype: str) -> str:
+    """`where_` becomes the first of the largest elements of the window, or the last NaN."""
+    return f"""int where_ = -1;
+    {register(dtype)} best = -INFINITY;
+    {_TAPS}
+      {register(dtype)} v = {read(dtype, "x", "at")};
+      if ((v > best && best == best) || where_ < 0 || v != v) {{ best = v; where_ = at; }}
+    }}"""
+
+
+def max_pool(dtype: str, positions: bool, window: Window) -> Text:
+    """The largest of a window, or where it is in its plane: a row of outputs per item."""
+    t = C_TYPES[dtype]
+    result = "y[ox] = where_ < 0 ? 0 : where_" if positions else write(dtype, "y", "ox", "best")
     return kernel(
-        f"{_WINDOW}, const {t}* x, int offset, {'i64' if positions else t}* y",
-        f"""{_POSITION}
-  int base = offset + plane * Z * Y * X, where_ = -1;
-  {r} best = -INFINITY;
-{_window_loops(body)}
-  {result};""",
+        f"{_SIZES}, const {t}* x, int offset, {'i64' if positions else t}* y",
+        f"""{_ROW}
+  x += offset + (size_t)plane * Z * Y * X;
+  y += (size_t)item * OX;
+  for (int ox = 0; ox < OX; ++ox) {{
+    {_winner(dtype)}
+    {result};
+  }}""",
+        window.defines(),
     )
 
 
-_COVER = """  int X_ = item % X, Y_ = item / X % Y, Z_ = item / X / Y % Z, plane = item / X / Y / Z;
-  int self = (Z_ * Y + Y_) * X + X_;
-  int z0 = Z_ + pz - (kz - 1) * dz, y0 = Y_ + py - (ky - 1) * dy, x0 = X_ + px - (kx - 1) * dx;
-  z0 = z0 <= 0 ? 0 : (z0 + sz - 1) / sz; y0 = y0 <= 0 ? 0 : (y0 + sy - 1) / sy; x0 = x0 <= 0 ? 0 : (x0 + sx - 1) / sx;
-  int z1 = min((Z_ + pz) / sz, OZ - 1), y1 = min((Y_ + py) / sy, OY - 1), x1 = min((X_ + px) / sx, OX - 1);"""
-_COVERED = "  for (int oz = z0; oz <= z1; ++oz) for (int oy = y0; oy <= y1; ++oy) for (int ox = x0; ox <= x1; ++ox) {"
-
-
-def max_pool_grad(dtype: str) -> Text:
-    """The gradient of what an element won: an item per input element looks at the windows that cover it."""
-    t, r = C_TYPES[dtype], register(dtype)
-    body = f"""      {r} v = {read(dtype, "x", "base + at")};
-      if ((v > best && best == best) || where_ < 0 || v != v) {{ best = v; where_ = at; }}"""
+def max_pool_grad_apart(dtype: str, window: Window) -> Text:
+    """The gradient where windows do not overlap, into zeros: a row of outputs per item."""
+    t = C_TYPES[dtype]
     return kernel(
-        f"{_WINDOW}, const {t}* x, int offset, const {t}* g, int go, {t}* y",
+        f"{_SIZES}, const {t}* x, int offset, const {t}* g, int go, {t}* y",
+        f"""{_ROW}
+  x += offset + (size_t)plane * Z * Y * X;
+  y += (size_t)plane * Z * Y * X;
+  g += go + (size_t)item * OX;
+  for (int ox = 0; ox < OX; ++ox) {{
+    {_winner(dtype)}
+    if (where_ >= 0) y[where_] = g[ox];
+  }}""",
+        window.defines(),
+    )
+
+
+_COVER = """  int Y_ = item % Y, Z_ = item / Y % Z, plane = item / Y / Z;
+  int z0 = Z_ + pz - (kz - 1) * dz, y0 = Y_ + py - (ky - 1) * dy;
+  z0 = z0 <= 0 ? 0 : (z0 + sz - 1) / sz; y0 = y0 <= 0 ? 0 : (y0 + sy - 1) / sy;
+  int z1 = min((Z_ + pz) / sz, OZ - 1), y1 = min((Y_ + py) / sy, OY - 1);
+  y += (size_t)item * X;
+  for (int X_ = 0; X_ < X; ++X_) {
+    int x0 = X_ + px - (kx - 1) * dx;
+    x0 = x0 <= 0 ? 0 : (x0 + sx - 1) / sx;
+    int x1 = min((X_ + px) / sx, OX - 1);"""
+_COVERED = "    for (int oz = z0; oz <= z1; ++oz) for (int oy = y0; oy <= y1; ++oy) for (int ox = x0; ox <= x1; ++ox) {"
+
+
+def max_pool_grad(dtype: str, window: Window) -> Text:
+    """The gradient of what an element won: a row of inputs per item, each looking at the windows that cover it."""
+    t, r = C_TYPES[dtype], register(dtype)
+    return kernel(
+        f"{_SIZES}, const {t}* x, int offset, const {t}* g, int go, {t}* y",
         f"""{_COVER}
-  int base = offset + plane * Z * Y * X;
-  {r} total = 0;
+    int self = (Z_ * Y + Y_) * X + X_;
+    GLOBAL const {t}* x_plane = x + offset + (size_t)plane * Z * Y * X;
+    {r} total = 0;
 {_COVERED}
-    int where_ = -1;
-    {r} best = -INFINITY;
-{_window_loops(body, "    ")}
-    int source = go + ((plane * OZ + oz) * OY + oy) * OX + ox;
-    if (where_ == self) total += {read(dtype, "g", "source")};
-  }}
-  {write(dtype, "y", "item", "total")};""",
+    {_winner(dtype).replace("x[at]", "x_plane[at]").replace("(x, at)", "(x_plane, at)")}
+      int source = go + ((plane * OZ + oz) * OY + oy) * OX + ox;
+      if (where_ == self) total += {read(dtype, "g", "source")};
+    }}
+    {write(dtype, "y", "X_", "total")};
+  }}""",
+        window.defines(),
     )
 
 
@@ -291,33 +330,40 @@ _COUNT = """(include ? (min(oz * sz - pz + kz, Z + pz) - (oz * sz - pz)) * (min(
       * (min(ox * sx - px + kx, X) - max(ox * sx - px, 0)))"""
 
 
-def avg_pool(dtype: str) -> Text:
-    """The mean of a window: an item per output."""
+def avg_pool(dtype: str, window: Window) -> Text:
+    """The mean of a window: a row of outputs per item."""
     t, r = C_TYPES[dtype], register(dtype)
-    body = f"    total += {read(dtype, 'x', 'base + at')};"
     return kernel(
-        f"{_WINDOW}, int include, const {t}* x, int offset, {t}* y",
-        f"""{_POSITION}
-  int base = offset + plane * Z * Y * X;
-  {r} total = 0;
-{_window_loops(body)}
-  total /= {_COUNT};
-  {write(dtype, "y", "item", "total")};""",
+        f"{_SIZES}, int include, const {t}* x, int offset, {t}* y",
+        f"""{_ROW}
+  x += offset + (size_t)plane * Z * Y * X;
+  y += (size_t)item * OX;
+  for (int ox = 0; ox < OX; ++ox) {{
+    {r} total = 0;
+    {_TAPS}
+      total += {read(dtype, "x", "at")};
+    }}
+    total /= {_COUNT};
+    {write(dtype, "y", "ox", "total")};
+  }}""",
+        window.defines(),
     )
 
 
-def avg_pool_grad(dtype: str) -> Text:
-    """Shares of the gradients of the windows that cover an input element."""
+def avg_pool_grad(dtype: str, window: Window) -> Text:
+    """Shares of the gradients of the windows that cover an input element: a row of inputs per item."""
     t, r = C_TYPES[dtype], register(dtype)
     return kernel(
-        f"{_WINDOW}, int include, const {t}* g, int go, {t}* y",
+        f"{_SIZES}, int include, const {t}* g, int go, {t}* y",
         f"""{_COVER}
-  {r} total = 0;
+    {r} total = 0;
 {_COVERED}
-    int source = go + ((plane * OZ + oz) * OY + oy) * OX + ox;
-    total += {read(dtype, "g", "source")} / {_COUNT};
-  }}
-  {write(dtype, "y", "item", "total")};""",
+      int source = go + ((plane * OZ + oz) * OY + oy) * OX + ox;
+      total += {read(dtype, "g", "source")} / {_COUNT};
+    }}
+    {write(dtype, "y", "X_", "total")};
+  }}""",
+        window.defines(),
     )
 
 
