@@ -11,7 +11,7 @@ import numpy as np
 from frazil.backends.render import Program
 
 from .array import Array, contiguous_strides, reshaped_strides
-from .iterate import contiguous, copied, programs, run, write
+from .iterate import copied, programs, run, write
 from .runtime import Runtime
 
 
@@ -153,5 +153,4 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         "shares_memory": lambda a, b: a.buffer is b.buffer,
         "strides": lambda x: x.steps(),
         "is_contiguous": lambda x: x.strides is None,
-        "contiguous": lambda x: contiguous(runtime, x),
     }
