@@ -8,7 +8,18 @@ from .device import device
 from .errors import BackendError, DeviceError
 from .random import manual_seed as _manual_seed
 
-__all__ = ["device_count", "empty_cache", "is_available", "manual_seed", "manual_seed_all", "synchronize"]
+__all__ = [
+    "current_device",
+    "device_count",
+    "empty_cache",
+    "get_device_name",
+    "is_available",
+    "manual_seed",
+    "manual_seed_all",
+    "mem_get_info",
+    "memory_allocated",
+    "synchronize",
+]
 
 
 def device_count() -> int:
@@ -41,8 +52,59 @@ def synchronize(where: Any = None) -> None:
     >>> fz.cuda.synchronize()
     """
     if is_available():
-        d = device("cuda") if where is None else device(where)
+        d = _device(where)
         d.backend.synchronize(d.index)
+
+
+def current_device() -> int:
+    """The index of the CUDA device on which `device="cuda"` puts tensors.
+
+    >>> import frazil as fz
+    >>> fz.cuda.current_device()
+    0
+    """
+    return 0
+
+
+def get_device_name(where: Any = None) -> str:
+    """What a CUDA device is called. DeviceError or BackendError where there is none.
+
+    >>> import frazil as fz
+    >>> name = fz.cuda.get_device_name() if fz.cuda.is_available() else None
+    """
+    d = _device(where)
+    return d.backend.describe(d.index)
+
+
+def memory_allocated(where: Any = None) -> int:
+    """Bytes that tensors on a CUDA device take; 0 without one.
+
+    >>> import frazil as fz
+    >>> fz.cuda.memory_allocated() >= 0
+    True
+    """
+    if not is_available():
+        return 0
+    d = _device(where)
+    return d.backend.memory_info(d.index)["used"]
+
+
+def mem_get_info(where: Any = None) -> tuple[int, int]:
+    """Bytes of a CUDA device: (free, in all). DeviceError or BackendError where there is none.
+
+    >>> import frazil as fz
+    >>> free, total = fz.cuda.mem_get_info() if fz.cuda.is_available() else (0, 0)
+    """
+    d = _device(where)
+    info = d.backend.memory_info(d.index)
+    return info["free"], info["total"]
+
+
+def _device(where: Any) -> device:
+    """The device that an argument names: None, a number, a name or a device."""
+    found = device("cuda", where) if isinstance(where, int) else device("cuda" if where is None else where)
+    found.open()
+    return found
 
 
 def manual_seed(seed: int) -> None:

@@ -1,0 +1,258 @@
+"""Indexing, pooling and random numbers: kernels written by hand (backends/render/texts.py), with shapes prepared here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from frazil.backends.render import texts
+
+from .iterate import MOST, Dim, merged, over_text, strides_in
+from .runtime import Array, Runtime
+
+Kernel = Callable[..., Any]
+Sizes = tuple[int, ...]
+
+#: Threads that share the loop over the indices of a write, by destination, so that there are enough of them.
+_WRITERS = 1 << 14
+
+
+def kernels(runtime: Runtime) -> dict[str, Kernel]:
+    """The kernels of this file."""
+    xp = runtime.xp
+
+    def launch(text: texts.Text, items: int, *arguments: Any) -> None:
+        over_text(runtime, text.source, items, (items, *arguments), group=texts.GROUP)
+
+    # --- indexing
+
+    def launch_indexed(
+        action: str,
+        x: Array,
+        dims: Sequence[tuple[int, bool]],
+        x_steps: Sequence[int],
+        values: tuple[Array, Sequence[int]] | None,
+        indices: Sequence[tuple[Array, Sequence[int], int, int]],
+        result: Array | None,
+        wraps: bool,
+    ) -> None:
+        """`dims` are (size, looped); an index is (array, strides over dims, size and stride of the dimension of x it is for)."""
+        arrays = [x, *([values[0]] if values else []), *(i[0] for i in indices)]
+        steps = [x_steps, *([values[1]] if values else []), *(i[1] for i in indices)]
+        every = [Dim(n, tuple(s[d] for s in steps)) for d, (n, _) in enumerate(dims)]
+        kept = merged([d for d, (_, looped) in zip(every, dims, strict=True) if not looped])
+        looped = merged([d for d, (_, looped) in zip(every, dims, strict=True) if looped])
+        items, turns = math.prod(d.size for d in kept), math.prod(d.size for d in looped)
+        if not items or not turns:
+            return
+        names = tuple(i[0].dtype.name for i in indices)
+        text = texts.indexed(action, x.dtype.name, names, len(kept), len(looped), wraps)
+        arguments: list[Any] = [d.size for d in (*kept, *looped)]
+        for k, array in enumerate(arrays):
+            arguments += [array, 0, *(d.strides[k] for d in (*kept, *looped))]
+        for _, _, size, step in indices:
+            arguments += [size, step]
+        if result is None:
+            parts = max(1, min(turns // 16, _WRITERS // items))
+            arguments.append(parts)
+            items *= parts
+        else:
+            arguments.append(result)
+        launch(text, items, *arguments, runtime.faults())
+
+    def along(x: Array, index: Array, dim: int) -> tuple[list[tuple[int, bool]], list[int], tuple[Any, ...]]:
+        if index.dtype.kind not in "iu" or x.ndim != index.ndim:
+            raise TypeError("the index must be an integer array with as many dimensions")
+        if any(d != dim and n > m for d, (n, m) in enumerate(zip(index.shape, x.shape, strict=True))):
+            raise IndexError("the index is larger than the array")
+        steps = strides_in(x, x.shape)
+        dims = [(n, d == dim) for d, n in enumerate(index.shape)]
+        return dims, [0 if d == dim else s for d, s in enumerate(steps)], (index, _steps(index), x.shape[dim], steps[dim])
+
+    def gather_values(x: Array, index: Array, *, dim: int) -> Array:
+        if not x.ndim:
+            return x.copy()
+        dims, x_steps, place = along(x, index, dim)
+        y = xp.empty(index.shape, x.dtype)
+        launch_indexed("get", x, [(n, False) for n, _ in dims], x_steps, None, [place], y, False)
+        return y
+
+    def scatter(action: str) -> Kernel:
+        def kernel(x: Array, index: Array, src: Array, *, dim: int) -> Array:
+            if not x.ndim:
+                return xp.array(src) if action == "put" else xp.asarray(x + src)
+            y = xp.array(x, order="C")
+            dims, x_steps, place = along(y, index, dim)
+            if src.shape != index.shape:
+                raise ValueError("src must have the shape of the index")
+            launch_indexed(action, y, dims, x_steps, (src, _steps(src)), [place], None, False)
+            return y
+
+        return kernel
+
+    def planned(x: Array, indices: Sequence[Any]) -> tuple[list[tuple[int, bool]], list[int], list[tuple[Any, ...]], Sizes]:
+        """Dimensions of x[indices] (looped: those of the indices), strides of x, the indices, the resulting shape."""
+        used = [d for d, i in enumerate(indices) if i is not None]
+        if any(indices[d].dtype.kind not in "iu" for d in used):
+            raise IndexError("indices must be integers")
+        if len(indices) > x.ndim:
+            raise IndexError("too many indices")
+        steps = _steps(x)
+        shape = np.broadcast_shapes(*(indices[d].shape for d in used))
+        rest = [d for d in range(x.ndim) if d not in used]
+        together = used and used == list(range(used[0], used[-1] + 1))
+        front = [d for d in rest if d < used[0]] if together else []
+        back = [d for d in rest if d not in front]
+        dims = [*((x.shape[d], False) for d in front), *((n, True) for n in shape), *((x.shape[d], False) for d in back)]
+        x_steps = [*(steps[d] for d in front), *([0] * len(shape)), *(steps[d] for d in back)]
+        places = []
+        for d in used:
+            own = strides_in(indices[d], shape)
+            places.append((indices[d], [*([0] * len(front)), *own, *([0] * len(back))], x.shape[d], steps[d]))
+        return dims, x_steps, places, tuple(n for n, _ in dims)
+
+    def index(x: Array, *indices: Any) -> Array:
+        dims, x_steps, places, shape = planned(x, indices)
+        y = xp.empty(shape, x.dtype)
+        launch_indexed("get", x, [(n, False) for n, _ in dims], x_steps, None, places, y, True)
+        return y
+
+    def index_put_values(x: Array, values: Array, *indices: Any, accumulate: bool = False) -> Array:
+        y = xp.array(x, order="C")
+        dims, x_steps, places, shape = planned(y, indices)
+        if values.ndim > len(shape) or np.broadcast_shapes(values.shape, shape) != shape:
+            raise ValueError(f"values of shape {values.shape} do not broadcast to {shape}")
+        action = "add" if accumulate else "put"
+        launch_indexed(action, y, dims, x_steps, (values, strides_in(values, shape)), places, None, True)
+        return y
+
+    def embedding(indices: Array, weight: Array) -> Array:
+        if indices.dtype.kind not in "iu" or weight.ndim != 2:
+            raise TypeError("embedding")
+        return index(weight, indices)
+
+    # --- pooling
+
+    def floating(x: Array) -> Array:
+        if x.dtype.kind != "f":
+            raise TypeError(f"pooling is for floating dtypes, not {x.dtype}")
+        return xp.ascontiguousarray(x)
+
+    def maximum(positions: bool) -> Kernel:
+        def kernel(x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool) -> Array:
+            x = floating(x)
+            out = _outputs(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+            y = xp.empty((*x.shape[:2], *out), np.int64 if positions else x.dtype)
+            geometry = window(x.shape[2:], out, kernel_size, stride, padding, dilation)
+            launch(texts.max_pool(x.dtype.name, positions), y.size, *geometry, x, 0, y)
+            return y
+
+        return kernel
+
+    def max_pool_grad(
+        g: Array, x: Array, y: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool
+    ) -> Array:
+        g, x = floating(g), floating(x)
+        out = _outputs(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+        if not g.shape == y.shape == (*x.shape[:2], *out):
+            raise ValueError(f"a gradient of shape {g.shape} does not belong to an input of {x.shape}")
+        result = xp.empty(x.shape, x.dtype)
+        geometry = window(x.shape[2:], out, kernel_size, stride, padding, dilation)
+        launch(texts.max_pool_grad(x.dtype.name), x.size, *geometry, x, 0, g, 0, result)
+        return result
+
+    def avg_pool(
+        x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, ceil_mode: bool, count_include_pad: bool
+    ) -> Array:
+        x, ones = floating(x), (1,) * len(kernel_size)
+        out = _outputs(x.shape[2:], kernel_size, stride, padding, ones, ceil_mode)
+        y = xp.empty((*x.shape[:2], *out), x.dtype)
+        geometry = window(x.shape[2:], out, kernel_size, stride, padding, ones)
+        launch(texts.avg_pool(x.dtype.name), y.size, *geometry, int(count_include_pad), x, 0, y)
+        return y
+
+    def avg_pool_grad(
+        g: Array, *, size: Sizes, kernel_size: Sizes, stride: Sizes, padding: Sizes, ceil_mode: bool, count_include_pad: bool
+    ) -> Array:
+        g, ones = floating(g), (1,) * len(kernel_size)
+        out = _outputs(size, kernel_size, stride, padding, ones, ceil_mode)
+        if g.shape[2:] != out:
+            raise ValueError(f"a gradient of shape {g.shape} does not belong to an input of size {size}")
+        y = xp.empty((*g.shape[:2], *size), g.dtype)
+        geometry = window(size, out, kernel_size, stride, padding, ones)
+        launch(texts.avg_pool_grad(g.dtype.name), y.size, *geometry, int(count_include_pad), g, 0, y)
+        return y
+
+    # --- random numbers
+
+    def random(what: str, state: Array, shape: Sizes, dtype: str) -> Array:
+        y = xp.empty(tuple(shape), dtype)
+        blocks = -(-y.size // texts.numbers_per_block(what, dtype))
+        if y.size > MOST:
+            raise ValueError(f"{y.size} random numbers at once: draw them in parts")
+        state = xp.ascontiguousarray(state)
+        launch(texts.random_numbers(what, dtype, "float64"), blocks, y.size, state, 0, y)
+        return y
+
+    def random_permutation(state: Array, *, n: int) -> Array:
+        keys = random("int63", state, (n,), "int64")
+        return xp.argsort(keys, kind="stable").astype(np.int64, copy=False)
+
+    def first_above(edges: Array, points: Array) -> Array:
+        edges, points = xp.ascontiguousarray(edges), xp.ascontiguousarray(points)
+        y = xp.empty(points.shape, np.int64)
+        launch(texts.first_above(edges.dtype.name), y.size, edges.shape[-1], points.shape[-1], edges, 0, points, 0, y)
+        return y
+
+    return {
+        "gather_values": gather_values,
+        "scatter_values": scatter("put"),
+        "scatter_add_values": scatter("add"),
+        "index": index,
+        "index_put_values": index_put_values,
+        "embedding": embedding,
+        "max_pool": maximum(False),
+        "max_pool_indices": maximum(True),
+        "max_pool_grad": max_pool_grad,
+        "avg_pool": avg_pool,
+        "avg_pool_grad": avg_pool_grad,
+        "random_bits": lambda state, *, n: random("bits", state, (n,), "int64"),
+        "random_uniform": lambda state, *, shape, dtype: random("uniform", state, shape, dtype.name),
+        "random_normal": lambda state, *, shape, dtype: random("normal", state, shape, dtype.name),
+        "random_int63": lambda state, *, shape: random("int63", state, shape, "int64"),
+        "random_permutation": random_permutation,
+        "first_above": first_above,
+    }
+
+
+def _steps(x: Array) -> Sizes:
+    return strides_in(x, x.shape)
+
+
+def in_3d(values: Sizes, fill: int) -> Sizes:
+    """One number per dimension of three."""
+    if len(values) > 3:
+        raise ValueError(f"at most three spatial dimensions, not {len(values)}")
+    return (fill,) * (3 - len(values)) + tuple(values)
+
+
+def window(size: Sizes, out: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> list[int]:
+    """How a window moves, as kernels take it: in three dimensions."""
+    triples = ((size, 1), (out, 1), (kernel, 1), (stride, 1), (padding, 0), (dilation, 1))
+    return [n for values, fill in triples for n in in_3d(values, fill)]
+
+
+def _outputs(size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool) -> Sizes:
+    out = []
+    for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
+        free = n + 2 * p - d * (k - 1) - 1
+        m = (free + (s - 1 if ceil_mode else 0)) // s + 1
+        if ceil_mode and (m - 1) * s >= n + p:
+            m -= 1  # the last window must start inside the input or its left padding
+        if m < 1:
+            raise ValueError(f"a window of size {kernel} does not fit an input of size {size} with padding {padding}")
+        out.append(m)
+    return tuple(out)

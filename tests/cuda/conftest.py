@@ -1,0 +1,26 @@
+"""What the tests of the CuPy backend need of this machine, and what they say where it is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from frazil.backends.cupy import nvrtc
+from frazil.errors import DeviceError
+
+from .emulator import COMPILER
+
+
+@pytest.fixture(scope="session")
+def with_nvrtc() -> str:
+    """The version of NVRTC."""
+    try:
+        return nvrtc.version()
+    except DeviceError as error:
+        pytest.skip(f"CUDA texts are not compiled: {error}")
+
+
+@pytest.fixture(scope="session")
+def with_compiler() -> None:
+    """A C++ compiler for running CUDA texts on the CPU."""
+    if COMPILER is None:
+        pytest.skip("CUDA texts are not run on the CPU: no g++ (Debian: apt-get install g++)")

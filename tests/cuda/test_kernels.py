@@ -1,0 +1,88 @@
+"""The kernels of the CuPy backend over NumPy's arrays, with CUDA texts that run on the CPU: the conformance kit without a GPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil.testing import BackendConformance
+
+from .emulated import register
+
+pytestmark = [pytest.mark.usefixtures("with_compiler")]
+
+register()
+
+
+@pytest.mark.slow
+class TestEmulated(BackendConformance):
+    backend = "cupy_emulated"
+    strict = True
+
+
+def on_device(*shape: int, seed: int = 0) -> tuple[np.ndarray, fz.Tensor]:
+    a = np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+    return a, fz.tensor(a, device="cuda_emulated")
+
+
+def test_an_index_out_of_range_is_an_error_when_a_value_is_asked_for():
+    _, x = on_device(4, 3)
+    y = x[fz.tensor([0, 7], device="cuda_emulated")]
+    with pytest.raises(IndexError, match=r"an index is out of range for a dimension of size 4 \(found 7\)"):
+        y.cpu()
+    np.testing.assert_array_equal(x.cpu().numpy(), x.cpu().numpy())  # said once
+
+
+def test_a_long_reduction_of_few_rows_goes_in_parts():
+    a, x = on_device(3, 70_000)
+    np.testing.assert_allclose(x.sum(1).cpu().numpy(), a.astype(np.float64).sum(1), rtol=1e-4, atol=1e-3)
+    np.testing.assert_array_equal(x.amax().cpu().numpy(), a.max())
+    np.testing.assert_allclose(x.t().mean(0).cpu().numpy(), a.astype(np.float64).mean(1), atol=1e-5)
+
+
+def test_a_write_from_memory_that_it_changes_reads_first():
+    a, x = on_device(100)
+    x[1:].add_(x[:-1])
+    a[1:] = a[1:] + a[:-1]
+    np.testing.assert_array_equal(x.cpu().numpy(), a)
+
+
+def test_more_elements_than_a_kernel_counts_are_taken_in_parts(monkeypatch):
+    from frazil.backends.cupy import elementwise
+
+    monkeypatch.setattr(elementwise, "MOST", 1000)
+    (a, x), (b, y) = on_device(7, 300), on_device(300, seed=1)
+    np.testing.assert_array_equal((x + y).cpu().numpy(), a + b)
+
+
+@pytest.mark.parametrize("images_at_once", [1, 3, 100])
+def test_convolutions_take_images_in_parts(monkeypatch, images_at_once):
+    from frazil.backends.cupy import conv
+
+    monkeypatch.setattr(conv, "COLUMN_BYTES", images_at_once * 4 * 3 * 9 * 64)
+    (a, x), (b, w) = on_device(7, 3, 8, 8), on_device(5, 3, 3, 3, seed=1)
+    results = []
+    for left, right in ((x, w), (fz.tensor(a), fz.tensor(b))):
+        left.requires_grad_()
+        right.requires_grad_()
+        y = fz.nn.functional.conv2d(left, right, padding=1)
+        (y * y).sum().backward()
+        results.append([t.cpu().numpy() for t in (y.detach(), left.grad, right.grad)])
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [fz.float16, fz.float32, fz.float64])
+def test_random_numbers_are_those_of_every_backend(dtype):
+    """The same seed gives the same weights, dropout masks and shuffles wherever a model runs."""
+    drawn = []
+    for device in ("cpu", "cuda_emulated"):
+        g = fz.Generator(device).manual_seed(7)
+        numbers = fz.rand(1001, dtype=dtype, generator=g, device=device)
+        order = fz.randperm(500, generator=g, device=device)
+        normal = fz.randn(1001, dtype=dtype, generator=g, device=device)
+        drawn.append([t.cpu().numpy() for t in (numbers, order, normal)])
+    for i in range(2):
+        np.testing.assert_array_equal(drawn[0][i], drawn[1][i])
+    np.testing.assert_allclose(drawn[0][2], drawn[1][2], rtol=1e-6 if dtype is not fz.float16 else 1e-3, atol=1e-7)
