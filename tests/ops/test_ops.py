@@ -165,8 +165,8 @@ def resized(case: Case, size: Callable[[int], int]) -> list[np.ndarray | None]:
 
 #: Ops that do not run at another size in any sample: their attributes are sizes, or they have no tensor of a free size.
 FIXED_SIZE = {
-    "fill", "sequence", "conv_input_grad", "avg_pool_grad", "max_pool_grad", "layer_norm", "layer_norm_grad", "rms_norm",
-    "random_bits", "random_uniform", "random_normal", "random_int63", "random_permutation",
+    "fill", "sequence", "conv_input_grad", "biased_conv_input_grad", "avg_pool_grad", "max_pool_grad", "layer_norm",
+    "layer_norm_grad", "rms_norm", "random_bits", "random_uniform", "random_normal", "random_int63", "random_permutation",
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Symbolic sizes: the normal form is exact, decisions are sound, nothing becomes a number unnoticed."""
 
+import itertools
 import math
 import random
 
@@ -23,6 +24,8 @@ from frazil.recorder.sizes import (
     size_max,
     size_min,
     substitute,
+    unmatched,
+    wrapped,
 )
 
 
@@ -126,6 +129,111 @@ def test_random_expressions_agree_with_python_and_stay_in_their_bounds():
             value = evaluate(expression, dict(zip(symbols, numbers, strict=True)))
             assert value == reference(numbers), (expression, numbers)
             assert (low is None or low <= value) and (high is None or value <= high), (expression, numbers, low, high)
+
+
+def test_divisions_by_sizes_agree_with_python():
+    rng = random.Random(1)
+    symbols = [Symbol(name, minimum=1) for name in "abc"]
+
+    def product(names):
+        factor = rng.randint(1, 6)
+        return lambda values: factor * math.prod([values[i] for i in names])
+
+    for _ in range(300):
+        shared = rng.choices(range(3), k=rng.randint(0, 2))
+        top = [product([*shared, *rng.choices(range(3), k=rng.randint(0, 2))]) for _ in range(rng.randint(1, 2))]
+        bottom = product([*shared, *rng.choices(range(3), k=rng.randint(0, 1))])
+        values = [rng.randint(1, 9) for _ in symbols]
+        expressions = [s.size for s in symbols]
+        for apply in (lambda x, y: x // y, lambda x, y: x % y):
+            found = apply(sum(f(expressions) for f in top), bottom(expressions))
+            assert evaluate(found, dict(zip(symbols, values, strict=True))) == apply(sum(f(values) for f in top), bottom(values))
+
+
+def test_rounding_agrees_with_python():
+    n = Symbol("n")
+    whole = [math.floor, math.ceil, math.trunc, round]
+    numbers = [
+        n.size / 2,
+        n.size / 3,
+        n.size * 0.5,
+        n.size * 1.5 - 2,
+        0.25 * n.size,
+        (n.size - 7) / 4,
+        -n.size / 2,
+        3 - n.size * 0.5,
+    ]
+    for function in whole:
+        for number in numbers:
+            rounded = function(number)
+            for value in range(20):
+                assert evaluate(rounded, {n: value}) == function(evaluate(number, {n: value})), (function, number, value)
+
+
+def test_positions_agree_with_slices():
+    n, k = Symbol("n"), Symbol("k")
+    items = list(range(11))
+    for position in (-k.size, k.size - 3, 1 - k.size, n.size - k.size, k.size - n.size, k.size // 2):
+        start = size_min(size_max(wrapped(position, n.size), 0), n.size)
+        for length, value in itertools.product(range(len(items)), range(12)):
+            numbers = {n: length, k: value}
+            assert items[:length][evaluate(start, numbers) :] == items[:length][evaluate(position, numbers) :], (
+                position,
+                numbers,
+            )
+
+
+@pytest.mark.parametrize(
+    ("condition", "text"),
+    [
+        (lambda b, t: t == 4 * (t // 4), "x.shape[1] % 4 == 0"),
+        (lambda b, t: t - t // 2 == t // 2, "x.shape[1] % 2 == 0"),
+        (lambda b, t: t == size_min(t, b), "x.shape[0] >= x.shape[1]"),
+        (lambda b, t: size_min(t, 1) == 1, "x.shape[1] >= 1"),
+        (lambda b, t: size_max(t - 3, 0) != 0, "x.shape[1] > 3"),
+    ],
+)
+def test_equations_read_as_a_reader_would_write_them(condition, text, b, t):
+    assert condition(b, t).describe() == text
+
+
+@pytest.mark.parametrize(
+    ("known", "asked", "answer"),
+    [
+        (lambda b, t: t % 4 == 0, lambda b, t: 2 * (t // 4) == t // 2, True),
+        (lambda b, t: t % 4 == 0, lambda b, t: t % 2 == 0, True),
+        (lambda b, t: t % 2 == 0, lambda b, t: t % 4 == 0, None),
+        (lambda b, t: t % 2 == 0, lambda b, t: t == 2 * (t // 2) + 1, False),
+    ],
+)
+def test_multiples_are_facts(known, asked, answer, b, t):
+    condition = asked(b, t)
+    assert (condition if isinstance(condition, bool) else decide(condition, [known(b, t)])) is answer
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rest"),
+    [
+        (lambda b, t: (b, t, 12), lambda b, t: (b * t, 3, 4), lambda b, t: ([], [])),
+        (lambda b, t: (b, t, 8), lambda b, t: (t, b, 2, 4), lambda b, t: ([b, t], [t, b])),
+        (lambda b, t: (b, t), lambda b, t: (b, 2, t // 2), lambda b, t: ([t], [2, t // 2])),
+        (lambda b, t: (b, t + t % 2), lambda b, t: (b, 2, (t + t % 2) // 2), lambda b, t: ([], [])),
+    ],
+)
+def test_dimensions_that_surely_hold_equally_many(before, after, rest, b, t):
+    found = unmatched(before(b, t), after(b, t))
+    assert all(same(x, y) for x, y in zip(found, rest(b, t), strict=True))
+
+
+def test_looking_a_size_up_pins_it(recorder, b):
+    assert {2: "two", 3: "three"}[b] == "two"
+    assert b in {2, 4}
+    assert recorder.guards[0] == ("x.shape[0] == 2", True)
+
+
+def test_a_size_in_a_text_is_its_name(recorder, b):
+    assert f"{b} rows, {b:3d}, {b / 2:.1f}" == "b rows, b, b/2"
+    assert recorder.guards == []
 
 
 def test_what_holds_for_all_sizes_needs_no_recording(b, t):
