@@ -70,6 +70,7 @@ def as_size(t: Tensor) -> SymInt:
     known = recorder.value_symbols.get(array.value)
     if known is None:
         known = recorder.value_symbols[array.value] = Symbol(array.value.name, text=array.value.name, minimum=_LOWEST)
+    if not recorder.sees(known):  # read before in another branch only
         recorder.graph.symbols[known] = Origin(array.value, None)
     return known.size
 
@@ -253,7 +254,7 @@ class _Merge:
         if isinstance(a, Tensor) or isinstance(b, Tensor):
             return self._tensors(name, a, b)
         if isinstance(a, Undefined) or isinstance(b, Undefined):
-            a, b = (b if isinstance(a, Undefined) else a), (a if isinstance(b, Undefined) else b)
+            a, b = (_instead(b) if isinstance(a, Undefined) else a), (_instead(a) if isinstance(b, Undefined) else b)
         if a is b or (type(a) is type(b) and _equal(a, b)):
             if not (self.yes.knows(a) or self.no.knows(a)):
                 return lambda _: a
@@ -336,6 +337,12 @@ def _agree(m: Any, n: Any) -> bool:
 def _text(size: Any) -> str:
     """Equal for equal sizes."""
     return size.key if isinstance(size, SymInt) else str(size)
+
+
+def _instead(value: Any) -> Any:
+    """What stands for no value where the other branch gives this one: itself, or zero for a number that is only known there."""
+    zeros: dict[type, Any] = {SymInt: 0, SymFloat: 0.0, SymBool: False}
+    return zeros.get(type(value), value)
 
 
 def _equal(a: Any, b: Any) -> bool:

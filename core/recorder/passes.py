@@ -77,13 +77,15 @@ def _drop_dead(graph: Graph, needed: set[Value]) -> bool:
         for subgraph in node.subgraphs.values():
             changed |= _drop_dead(subgraph, needed)
             needed.update(graph.symbols[s].value for s in _symbols_used(subgraph) if s in graph.symbols)
+    gone = {value for node in graph.nodes for value in node.outputs} - {value for node in kept for value in node.outputs}
     graph.nodes = kept[::-1]
     stateful = {state.input for state in graph.states}
     captured = [value for value in graph.captured if value in needed or value in stateful]
     changed |= len(captured) != len(graph.captured)
+    gone.update(set(graph.captured) - set(captured))
     graph.captured = captured
-    alive = {*graph.inputs, *graph.captured, *(value for node in graph.nodes for value in node.outputs)}
-    graph.symbols = {symbol: origin for symbol, origin in graph.symbols.items() if origin.value in alive}
+    # a symbol of a branch may come from a value around it
+    graph.symbols = {symbol: origin for symbol, origin in graph.symbols.items() if origin.value not in gone}
     return changed
 
 

@@ -396,10 +396,11 @@ class Recorder:
         for value in outputs:
             for axis, size in enumerate(value.spec.shape):
                 symbol = size.symbol if isinstance(size, SymInt) else None
-                if symbol is not None and symbol.hint is None and not self._knows(symbol):
+                if symbol is not None and symbol.hint is None and not self.sees(symbol):
                     self.graph.symbols[symbol] = Origin(value, axis)
 
-    def _knows(self, symbol: Symbol) -> bool:
+    def sees(self, symbol: Symbol) -> bool:
+        """Whether it is known here where the symbol's number comes from."""
         return symbol in self._root.symbols or any(symbol in frame.graph.symbols for frame in self._frames)
 
     def _fresh_name(self, base: str, *, kept: bool = False) -> str:
