@@ -66,7 +66,7 @@ def _layer(direction: Callable[..., Any], states: int, *arrays: Array | None, **
     for i, own in enumerate((weights, back)[:directions]):
         own_begin = [None if s is None else s[i : i + 1] for s in begin]
         part = y[:, :, i * hidden : (i + 1) * hidden]
-        last.append(direction(part, x, *own, *own_begin, lengths, reverse=bool(i), **attributes))
+        last.append(direction(part, x, *own, *own_begin, lengths, reverse=bool(i), **attributes)[:states])
     return y, *(np.stack(pair) for pair in zip(*last, strict=True))
 
 
@@ -85,19 +85,18 @@ def _lstm_direction(
     lengths: Array | None,
     *,
     reverse: bool,
-    keep: tuple[Array, Array] | None = None,
-) -> tuple[Array, Array]:
-    """Fill y, and `keep` with the gates and cells of every step; the last h and c."""
+    cells: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Fill y; the last h and c, and the gates of every step, which are only right if `cells` is there to be filled too."""
     time, batch, hidden = y.shape
-    kept_gates, kept_cells = keep or (None, None)
-    z = _contributions(x, w_ih)
+    z = _contributions(x, w_ih)  # becomes the gates
     weight = _ready(w_hh, time)
     bias = None if b_ih is None or b_hh is None else b_ih + b_hh
     half = np.full(4 * hidden, 0.5, y.dtype)  # what makes sigmoids of tanh; the third gate is a tanh
     rest = half.copy()
     half[2 * hidden : 3 * hidden], rest[2 * hidden : 3 * hidden] = 1, 0
     h, c = _begin(h0, batch, hidden, y.dtype), _begin(c0, batch, hidden, y.dtype)
-    work, part = np.empty_like(z[0]) if time else z, np.empty((batch, hidden), y.dtype)
+    work, part = np.empty((batch, 4 * hidden), y.dtype), np.empty((batch, hidden), y.dtype)
     for t, ended in _steps(time, lengths, reverse):
         if ended is not None:
             waiting = h[ended], c[ended]
@@ -107,11 +106,11 @@ def _lstm_direction(
             np.add(work, bias, out=work)
         np.multiply(work, half, out=work)
         np.tanh(work, out=work)
-        gates = work if kept_gates is None else kept_gates[t]
+        gates = work if cells is None else z[t]
         np.multiply(work, half, out=gates)
         np.add(gates, rest, out=gates)
         i, f, g, o = (gates[:, k * hidden : (k + 1) * hidden] for k in range(4))
-        before, c = c, c if kept_cells is None else kept_cells[t]
+        before, c = c, c if cells is None else cells[t]
         np.multiply(before, f, out=c)
         np.multiply(i, g, out=part)
         np.add(c, part, out=c)
@@ -122,7 +121,7 @@ def _lstm_direction(
             h = h.copy()
             y[t, ended] = gates[ended] = 0
             h[ended], c[ended] = waiting
-    return h, c
+    return h, c, z
 
 
 @_in_float32
@@ -132,11 +131,8 @@ def lstm(*arrays: Array | None) -> tuple[Array, ...]:
 
 @_in_float32
 def lstm_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
-    time, batch, _ = x.shape
-    hidden = w_hh.shape[1]
-    y, cells = np.empty((2, time, batch, hidden), x.dtype)
-    gates = np.empty((time, batch, 4 * hidden), x.dtype)
-    h, c = _lstm_direction(y, x, w_ih, w_hh, *others, reverse=reverse, keep=(gates, cells))
+    y, cells = np.empty((2, *x.shape[:2], w_hh.shape[1]), x.dtype)
+    h, c, gates = _lstm_direction(y, x, w_ih, w_hh, *others, reverse=reverse, cells=cells)
     return y, h[None].copy(), c[None].copy(), gates, cells
 
 
