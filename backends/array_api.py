@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from frazil.backend import Backend, Capabilities, Kernel
-from frazil.dtypes import ALL
+from frazil.dtypes import ALL, NATIVE
 from frazil.table import OPS, Spec
 
 Array = Any
@@ -101,6 +101,19 @@ def kernel(fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
+def checked(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """As `kernel`, for one that would compute something for arguments that make no sense: the rule of the op refuses them."""
+    op_name = fn.__name__
+
+    def first_the_rule(self: Kernels, *arrays: Array | None, **attrs: Any) -> Any:
+        rule: Any = OPS[op_name].rule
+        rule(*(None if a is None else self.spec(a) for a in arrays), **attrs)
+        return fn(self, *arrays, **attrs)
+
+    first_the_rule.__name__ = op_name
+    return kernel(first_the_rule)
+
+
 class Kernels:
     """The primitives in terms of `xp`. Which element goes where is known on the host, so most are one `take`."""
 
@@ -119,6 +132,10 @@ class Kernels:
         return found
 
     # ------------------------------------------------------------------------------------------------------------- helpers
+
+    def spec(self, x: Array) -> Spec:
+        """What a rule sees of x."""
+        return Spec(tuple(x.shape), NATIVE[x.dtype])
 
     def native(self, dtype: Any) -> Any:
         """The library's dtype for one of frazil's."""
@@ -312,7 +329,7 @@ class Kernels:
         order = self.xp.argsort(x, axis=dim, descending=descending, stable=True)
         return self.gather_values(x, order, dim=dim), self.xp.astype(order, self.xp.int64)
 
-    @kernel
+    @checked
     def topk_values(self, x: Array, *, k: int, dim: int, largest: bool, sorted: bool) -> tuple[Array, Array]:
         values, order = self.sort_values(x, dim=dim, descending=largest, stable=True)
         if not x.ndim:
@@ -381,15 +398,15 @@ class Kernels:
                 own = own + _along(np.arange(n), d, index.ndim) * strides[d]
         return self.within(index, shape[dim]) * strides[dim] + self.host(own)
 
-    @kernel
+    @checked
     def gather_values(self, x: Array, index: Array, *, dim: int) -> Array:
         return self.at(x, self.along(x.shape, index, dim)) if x.ndim else self.copy(x)
 
-    @kernel
+    @checked
     def scatter_values(self, x: Array, index: Array, src: Array, *, dim: int) -> Array:
         return self.scattered(x, self.along(x.shape, index, dim), src, False) if x.ndim else self.copy(src)
 
-    @kernel
+    @checked
     def scatter_add_values(self, x: Array, index: Array, src: Array, *, dim: int) -> Array:
         return self.scattered(x, self.along(x.shape, index, dim), src, True) if x.ndim else x + src
 
@@ -413,11 +430,11 @@ class Kernels:
         full = [shape[d] for d in whole]
         return self.xp.broadcast_to(positions, (*full[:first], *common, *full[first:]))
 
-    @kernel
+    @checked
     def index(self, x: Array, *indices: Array | None) -> Array:
         return self.at(x, self.selected(x.shape, indices))
 
-    @kernel
+    @checked
     def index_put_values(self, x: Array, values: Array, *indices: Array | None, accumulate: bool) -> Array:
         positions = self.selected(x.shape, indices)
         return self.scattered(x, positions, self.xp.broadcast_to(values, positions.shape), accumulate)
@@ -445,11 +462,13 @@ class Kernels:
 
     # ------------------------------------------------------------------------------------------------ convolution, pooling
 
-    @kernel
+    @checked
     def conv(
         self, x: Array, w: Array, bias: Array | None = None, *, stride: Any, padding: Any, dilation: Any, groups: int
     ) -> Array:
-        out = OPS["conv"].rule(_spec(x), _spec(w), None, stride=stride, padding=padding, dilation=dilation, groups=groups).shape  # type: ignore[misc]
+        options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        rule: Any = OPS["conv"].rule
+        out = rule(self.spec(x), self.spec(w), None, **options).shape
         windows = _windows(x.shape[2:], w.shape[2:], stride, padding, dilation, out[2:])
         columns = self.columns(x, windows, groups)
         y = self.xp.matmul(self.xp.reshape(w, (groups, w.shape[0] // groups, -1)), columns)
@@ -472,7 +491,7 @@ class Kernels:
         total = self.xp.sum(self.xp.reshape(parts, (*columns.shape[:2], k, math.prod(size))), axis=2, dtype=columns.dtype)
         return self.xp.reshape(total, (*columns.shape[:2], *size))
 
-    @kernel
+    @checked
     def conv_input_grad(self, dy: Array, w: Array, *, size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Array:
         windows = _windows(size, w.shape[2:], stride, padding, dilation, dy.shape[2:])
         n, f = dy.shape[:2]
@@ -482,7 +501,7 @@ class Kernels:
         columns = self.xp.reshape(columns, (n, groups * w.shape[1], *windows.shape))
         return self.collected(columns, windows, size)
 
-    @kernel
+    @checked
     def conv_weight_grad(
         self, dy: Array, x: Array, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: int
     ) -> Array:
@@ -494,7 +513,8 @@ class Kernels:
 
     def pooled(self, name: str, x: Array, attrs: dict[str, Any]) -> tuple[tuple[int, ...], np.ndarray]:
         """The shape of the result, and its windows."""
-        out = OPS[name].rule(_spec(x), **attrs).shape  # type: ignore[misc]
+        rule: Any = OPS[name].rule
+        out = rule(self.spec(x), **attrs).shape
         dilation = attrs.get("dilation", (1,) * (x.ndim - 2))
         return out, _windows(x.shape[2:], attrs["kernel_size"], attrs["stride"], attrs["padding"], dilation, out[2:])
 
@@ -502,7 +522,7 @@ class Kernels:
         """[N, C, window, places]."""
         return self.xp.reshape(self.columns(x, windows, x.shape[1], hole), (*x.shape[:2], *windows.shape))
 
-    @kernel
+    @checked
     def max_pool(self, x: Array, **attrs: Any) -> Array:
         out, windows = self.pooled("max_pool", x, attrs)
         return self.xp.reshape(self.xp.max(self.each_window(x, windows, -math.inf), axis=2), out)
@@ -517,28 +537,28 @@ class Kernels:
         last = windows.shape[0] - 1 - xp.argmax(nan, axis=2)
         return xp.where(xp.max(nan, axis=2) > 0, last, xp.argmax(first, axis=2))
 
-    @kernel
+    @checked
     def max_pool_indices(self, x: Array, **attrs: Any) -> Array:
         out, windows = self.pooled("max_pool_indices", x, attrs)
         k = self.places_of_maxima(x, windows)
         positions = k * windows.shape[1] + self.host(np.arange(windows.shape[1]))
         return self.xp.astype(self.xp.reshape(self.at(self.host(windows), positions), out), self.xp.int64)
 
-    @kernel
+    @checked
     def max_pool_grad(self, dy: Array, x: Array, y: Array, **attrs: Any) -> Array:
         _, windows = self.pooled("max_pool", x, attrs)
         chosen = self.xp.expand_dims(self.places_of_maxima(x, windows), axis=2) == self.host(np.arange(windows.shape[0])[:, None])
         grads = self.xp.reshape(dy, (*dy.shape[:2], 1, windows.shape[1]))
         return self.collected(self.xp.where(chosen, grads, self.xp.zeros_like(grads)), windows, x.shape[2:])
 
-    @kernel
+    @checked
     def avg_pool(self, x: Array, *, count_include_pad: bool, **attrs: Any) -> Array:
         out, windows = self.pooled("avg_pool", x, {**attrs, "count_include_pad": count_include_pad})
         total = self.xp.sum(self.each_window(x, windows, 0), axis=2, dtype=x.dtype)
         counts = _counts(x.shape[2:], out[2:], count_include_pad, **attrs)
         return self.xp.reshape(total / self.host(counts, x.dtype), out)
 
-    @kernel
+    @checked
     def avg_pool_grad(self, dy: Array, *, size: Any, count_include_pad: bool, **attrs: Any) -> Array:
         ones = (1,) * (dy.ndim - 2)
         windows = _windows(size, attrs["kernel_size"], attrs["stride"], attrs["padding"], ones, dy.shape[2:])
@@ -548,10 +568,6 @@ class Kernels:
 
 
 # ------------------------------------------------------------------------------------------------- which element goes where
-
-
-def _spec(x: Array) -> Spec:
-    return Spec(tuple(x.shape), ALL["float32"])
 
 
 def _strides(shape: Sequence[int]) -> list[int]:

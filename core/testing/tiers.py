@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,14 +26,15 @@ from ..autograd.engine import grad
 from ..backend import CONTRACT, Capabilities
 from ..creation import ones, tensor
 from ..device import device
+from ..dispatch import spec
 from ..dtypes import ALL
-from ..errors import DTypeError
+from ..errors import DTypeError, FrazilError
 from ..nn import functional as F
 from ..random import manual_seed, rand, randint, randn, randperm
 from ..serialization import load, save
 from ..table import OPS, Op
 from ..tensor import Tensor
-from .cases import FLOATS, LAYOUTS, Case, case, cases, plain, samples_of, without_fast_kernels
+from .cases import FLOATS, LAYOUTS, Case, case, cases, packed, plain, samples_of, without_fast_kernels
 from .close import TOLERANCES, assert_close
 from .scripts import of_check, of_values
 
@@ -68,7 +70,8 @@ class Check:
     @property
     def op(self) -> str | None:
         """The op that is asked about."""
-        return next((a.name for a in self.arguments if isinstance(a, Case)), None)
+        name = next((a.name if isinstance(a, Case) else a for a in self.arguments), None)
+        return name if name in OPS else None
 
     def run(self, d: device) -> None:
         """Raise where the answer is wrong."""
@@ -229,6 +232,7 @@ def _lifecycle(d: device) -> Iterator[Check]:
         yield Check("lifecycle", function.__name__, function, basic=True)
     for name in (n for n in ALL if n in d.capabilities().dtypes):
         yield Check("lifecycle", f"arrays_travel-{name}", arrays_travel, (name,), basic=True)
+    yield Check("lifecycle", "a_kernel_runs", values, (case("add", 0),), basic=True)
     for function in (other_dtypes_are_refused, writes_are_seen_by_views, host_memory_stays, threads_do_not_disturb_each_other):
         yield Check("lifecycle", function.__name__, function)
 
@@ -245,7 +249,7 @@ def values(d: device, c: Case, layout: str = "plain", fast: bool = True) -> None
         with without_fast_kernels(d):
             results = c.call(d, *tensors)
     assert len(results) == len(c.specs), f"{c.name} has {len(c.specs)} results, the kernel gives {len(results)}"
-    for i, (y, spec, expected) in enumerate(zip(results, c.specs, c.expected, strict=True)):
+    for i, (y, wanted, expected) in enumerate(zip(results, c.specs, c.expected, strict=True)):
         which = f"result {i} of {c.name}" if len(results) > 1 else c.name
         assert isinstance(y._a.shape, tuple), f"{which}: the shape of an array must be a tuple, it is {y._a.shape!r}"
         native = d.backend.native_dtypes()
@@ -253,7 +257,7 @@ def values(d: device, c: Case, layout: str = "plain", fast: bool = True) -> None
             f"{which}: the kernel gives an array of dtype {y._a.dtype!r}, which is not in native_dtypes()"
         )
         found = native[y._a.dtype]
-        assert found == spec.dtype.name, (
+        assert found == wanted.dtype.name, (
             f"{which}: the kernel gives {found}, the op's rule says {spec.dtype.name} for these inputs"
         )
         tolerance = {"rtol": 0, "atol": 0} if c.op.exact else ROUGH.get(c.dtype, {}) if c.floats else {}
@@ -275,6 +279,22 @@ def memory(d: device, c: Case) -> None:
                     t.cpu().numpy(), given, rtol=0, atol=0, equal_nan=True,
                     msg=f"result {i} of {c.name} shares memory with input {k}, which a write into the result changed",
                 )  # fmt: skip
+
+
+def refuses(d: device, name: str, position: int) -> None:
+    """A call that makes no sense is refused: the kernel raises, whatever it likes, and the rule says why."""
+    op, error = OPS[name], OPS[name].errors[position]
+    tensors = [None if a is None else plain(a, d) for a in error.sample.arrays(0, "float32")]
+    try:
+        op.call(*packed(op, tensors), **error.sample.attrs)
+    except FrazilError as refusal:
+        assert re.search(error.match, str(refusal)), f"expected a refusal that says {error.match!r}, it says: {refusal}"
+    else:
+        given = ", ".join("None" if t is None else str(spec(t)) for t in tensors)
+        raise AssertionError(
+            f"{name} of {given} makes no sense and must be refused (as: {error.match}), but the kernel computes something: "
+            "let it raise any exception where shapes or dtypes do not fit"
+        )
 
 
 #: What the other checks stand on is asked first.
@@ -309,6 +329,10 @@ def _of_ops(d: device, kind: str, allowed: Callable[[Iterable[str]], bool]) -> I
                         yield Check(tier, f"{c}-{layout}", values, (c, layout))
                 if c.given and not op.view:
                     yield Check(tier, f"{c}-memory", memory, (c,))
+        if native:
+            for position, error in enumerate(op.errors):
+                if op.tensors and allowed(a.dtype.name for a in error.sample.arrays(0, "float32") if a is not None):
+                    yield Check(tier, f"{op.name}-refuses-{position}", refuses, (op.name, position))
         if op.body is None:
             yield from _of_integers(d, op)
 

@@ -20,7 +20,7 @@ from frazil.testing.tiers import TIERS
 
 from .output import add_json_option, show
 
-#: So many failures are told in full; of the others, the names.
+#: Of so many ops the first failure is told in full; of the others, the names.
 _TOLD = 5
 
 
@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--only", metavar="PATTERN", action="append", default=[], help="only checks such as 'primitives/add*'")
     parser.add_argument("--tier", choices=TIERS, action="append", help="only this tier (may be repeated)")
     parser.add_argument("--strict", action="store_true", help="a primitive without a kernel is a failure")
-    parser.add_argument("--all", action="store_true", help=f"tell every failure in full, not only the first {_TOLD}")
+    parser.add_argument("--all", action="store_true", help=f"tell every failure in full, not only the first of {_TOLD} ops")
     add_json_option(parser)
 
 
@@ -54,7 +54,7 @@ def run(args: Namespace) -> int:
     if args.json:
         print(json.dumps(as_json(report), indent=2))
     else:
-        _print(report, len(report.failures) if args.all else _TOLD)
+        _print(report, args.all)
     return 0 if report.ok else 1
 
 
@@ -75,11 +75,13 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _print(report: Report, told: int) -> None:
-    for result in report.failures[:told]:
+def _print(report: Report, everything: bool) -> None:
+    first = list({(r.check.tier, r.check.op or str(r.check)): r for r in reversed(report.failures)}.values())[::-1]
+    full = report.failures if everything else first[:_TOLD]
+    for result in full:
         print(f"{result}\n")
-    if others := report.failures[told:]:
-        print(f"and {len(others)} more: {_shortened([str(r.check) for r in others])} (--all tells them in full)\n")
+    if others := [str(r.check) for r in report.failures if r not in full]:
+        print(f"and {len(others)} more: {_shortened(others)} (--all tells them in full)\n")
     for reason, count in Counter(r.message for r in report.results if r.outcome == BEHIND).items():
         print(f"{reason}: {count} checks behind it say nothing\n")
     for reason, count in Counter(r.message for r in report.results if r.outcome == EXPECTED).items():
