@@ -6,6 +6,7 @@ where they came from without a copy.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable
@@ -116,9 +117,14 @@ def _scores(x: _Inputs, place: Any, q: Array, k: Array, first: int, last: int, c
         else:
             scores += mask
     if is_causal and columns > first + 1:
-        beyond = ~np.tri(last - first, columns - first, dtype=bool)
-        np.copyto(scores[:, :, first:], -np.inf, where=beyond)
+        np.copyto(scores[:, :, first:], -np.inf, where=_beyond(last - first, columns - first))
     return scores
+
+
+@functools.lru_cache(maxsize=16)
+def _beyond(rows: int, columns: int) -> Array:
+    """bool[rows, columns]: what lies right of the diagonal."""
+    return ~np.tri(rows, columns, dtype=bool)
 
 
 def _exponentials(x: _Inputs, scores: Array) -> Array:

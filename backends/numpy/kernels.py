@@ -157,7 +157,7 @@ _ERFC_Q = (
     5.57535340817727675546e2,
 )
 # A rational approximation of erf for float32 on [-4, 4], where it reaches 1.
-_ERF32_P = (
+ERF32_P = (
     -2.72614225801306e-10,
     2.77068142495902e-08,
     -2.10102402082508e-06,
@@ -166,7 +166,7 @@ _ERF32_P = (
     -2.95459980854025e-03,
     -1.60960333262415e-02,
 )
-_ERF32_Q = (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02)
+ERF32_Q = (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -7.37332916720468e-03, -1.42647390514189e-02)
 
 
 def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
@@ -183,7 +183,7 @@ def erf(x: Array) -> Array:
     if x.dtype != np.float64:
         z = np.clip(x.astype(np.float32), np.float32(-4), np.float32(4))
         square = np.asarray(z * z)
-        return (z * _polynomial(_ERF32_P, square) / _polynomial(_ERF32_Q, square)).astype(x.dtype)
+        return (z * _polynomial(ERF32_P, square) / _polynomial(ERF32_Q, square)).astype(x.dtype)
     x = np.asarray(x)
     size = np.abs(x)
     near = np.minimum(size, 1.0)

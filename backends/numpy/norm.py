@@ -116,7 +116,7 @@ def _rows(x: Array, normalized_shape: tuple[int, ...]) -> Array:
     return np.ascontiguousarray(x).reshape(-1, math.prod(normalized_shape))
 
 
-def _flat(part: Array | None, normalized_shape: tuple[int, ...], dtype: Any) -> Array | None:
+def _flat(part: Array | None, normalized_shape: tuple[int, ...], dtype: Any) -> Any:
     """Weight or bias as a vector of the dtype of the computation."""
     if part is None:
         return None
@@ -158,12 +158,12 @@ def layer_norm(
             np.multiply(normal, inverse, out=results[part], casting="same_kind")
             return
         normal *= inverse
-        if w is None or b is None:
-            last, by = (np.add, b) if w is None else (np.multiply, w)
-        else:
+        if w is not None and b is None:
+            np.multiply(normal, w, out=results[part], casting="same_kind")
+            return
+        if w is not None:
             normal *= w
-            last, by = np.add, b
-        last(normal, by, out=results[part], casting="same_kind")
+        np.add(normal, b, out=results[part], casting="same_kind")
 
     _over_rows(rows, work)
     return y
