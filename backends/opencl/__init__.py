@@ -48,13 +48,20 @@ class OpenCLBackend(Backend):
         return {t.numpy: name for name, t in ALL.items() if t.kind != "c"}
 
     def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
-        from . import elementwise, indexing, linalg, optim, pool, reduction, views
+        from . import elementwise, fused, indexing, linalg, optim, pool, reduction, views
 
         runtime = self._devices()[index]
         made: dict[str, Kernel] = {}
         for module in (elementwise, reduction, views, indexing, pool, linalg, optim):
             made |= module.kernels(runtime)
-        return made
+        return made | fused.activations(runtime)
+
+    def compile(self, graph: Any, index: int = 0) -> Any:
+        """A recorded graph as a callable from the arrays of its inputs to those of its results: chains of elementwise nodes fused,
+        memory planned, launches prepared."""
+        from .fused import CompiledGraph
+
+        return CompiledGraph(self._devices()[index], self.kernels(index), graph)
 
     def from_host(self, array: np.ndarray, index: int = 0) -> Any:
         runtime = self._devices()[index]

@@ -21,12 +21,15 @@ _BINARY = (
     "bitwise_left_shift bitwise_right_shift"
 ).split()
 _UNARY = (
-    "neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal square sin cos tan asin acos atan sinh cosh tanh asinh "
-    "acosh atanh erf bitwise_not"
+    "neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal square sin cos tan asin acos atan sinh cosh tanh "
+    "asinh acosh atanh erf bitwise_not"
 ).split()
 _ROUNDING = "floor ceil trunc round_half_even".split()
 _TESTS = "isnan isinf isfinite logical_not".split()
 _COMPARISONS = "eq ne lt le gt ge logical_and logical_or logical_xor".split()
+
+#: Ops that are one scalar operation, so that recorded chains of them become one kernel.
+ELEMENTWISE = frozenset([*_BINARY, *_UNARY, *_ROUNDING, *_TESTS, *_COMPARISONS, "where", "cast", "copy"])
 
 
 def _one(name: str) -> Callable[..., Value]:
@@ -45,8 +48,10 @@ def _relu_grad(p: Program, g: Value, y: Value) -> Value:
     return g * p.cast(p.op("gt", y, 0), y.dtype)
 
 
-def elementwise(runtime: Runtime, name: str, write_program: Callable[..., Value], result: str | None = None) -> Kernel:
-    """A kernel of arrays of one dtype; `result` is the dtype of its results, if not theirs."""
+def elementwise(
+    runtime: Runtime, name: str, write_program: Callable[..., Value], result: str | None = None, *, count: int
+) -> Kernel:
+    """A kernel of `count` arrays; `result` is the dtype of its results, if not that of the last."""
     flat: dict[Any, Any] = {}
     lanes = 16 if runtime.schedule == "cpu" else 1
     launch, empty = runtime.launch, runtime.empty
@@ -106,9 +111,6 @@ def elementwise(runtime: Runtime, name: str, write_program: Callable[..., Value]
         launch(kernel, ((size + chunk - 1) // chunk * group[0],), group[:1], size, a.buffer, b.buffer, y.buffer)
         return y
 
-    count = write_program.__code__.co_argcount - 1
-    if write_program.__code__.co_flags & 4:  # *values
-        count = 2 if name in _BINARY or name in _COMPARISONS and name != "logical_not" else 1
     return unary if count == 1 else binary if count == 2 else general
 
 
@@ -116,16 +118,16 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
     """Kernels of elementwise ops."""
     made: dict[str, Kernel] = {}
     for name in (*_BINARY, *_UNARY):
-        made[name] = elementwise(runtime, name, _one(name))
+        made[name] = elementwise(runtime, name, _one(name), count=2 if name in _BINARY else 1)
     for name in (*_TESTS, *_COMPARISONS):
-        made[name] = elementwise(runtime, name, _one(name), "bool")
-    made["sigmoid"] = elementwise(runtime, "sigmoid", _sigmoid)
-    made["relu"] = elementwise(runtime, "relu", _relu)
-    made["relu_grad"] = elementwise(runtime, "relu_grad", _relu_grad)
+        made[name] = elementwise(runtime, name, _one(name), "bool", count=2 if name in _COMPARISONS else 1)
+    made["sigmoid"] = elementwise(runtime, "sigmoid", _sigmoid, count=1)
+    made["relu"] = elementwise(runtime, "relu", _relu, count=1)
+    made["relu_grad"] = elementwise(runtime, "relu_grad", _relu_grad, count=2)
     for name in _ROUNDING:
-        made[name] = _rounding(runtime, elementwise(runtime, name, _one(name)))
+        made[name] = _rounding(runtime, elementwise(runtime, name, _one(name), count=1))
 
-    choose = elementwise(runtime, "where", lambda p, c, a, b: p.op("where", c, a, b))
+    choose = elementwise(runtime, "where", lambda p, c, a, b: p.op("where", c, a, b), count=3)
 
     def where(c: Array, a: Array, b: Array) -> Array:
         if c.dtype != _BOOL:
@@ -139,9 +141,8 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         found = casts.get(name)
         if found is None:
             runtime.require(dtype.numpy)
-            found = casts[name] = elementwise(
-                runtime, f"cast {name}", lambda p, v: p.cast(v, name) if name != "float16" else v, name
-            )
+            write_cast = lambda p, v: v if name == "float16" else p.cast(v, name)
+            found = casts[name] = elementwise(runtime, f"cast {name}", write_cast, name, count=1)
         return found(x)
 
     def copy(x: Array) -> Array:

@@ -8,6 +8,8 @@ import tempfile
 import threading
 import warnings
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -21,6 +23,8 @@ from frazil.errors import DeviceError, DTypeError
 
 from .array import Array
 
+#: Filters of warnings are the process's, so one thread builds at a time.
+_building = threading.Lock()
 _ALIVE: weakref.WeakSet[Runtime] = weakref.WeakSet()
 
 
@@ -33,6 +37,9 @@ class Runtime:
         self.queue = cl.CommandQueue(self.context)
         self.pool = MemoryPool(ImmediateAllocator(self.queue), leading_bits_in_bin_id=4)
         self.lock = threading.Lock()
+        self._capture_lock = threading.Lock()
+        self._captured: list[Any] | None = None
+        self._capturing = 0
         self.schedule = "cpu" if device.type & cl.device_type.CPU else "gpu"
         self.has_double = bool(device.double_fp_config)
         self.options = ["-cl-std=CL1.2"]
@@ -76,12 +83,13 @@ class Runtime:
         """The kernel `name` of a text, ready to be launched; `arguments` are NumPy dtypes, None for a buffer."""
         kernel = cl.Kernel(self._program(OPENCL.prelude + text), name)
         kernel.set_scalar_arg_dtypes(arguments)
+        kernel.types = arguments
         return kernel
 
     def _program(self, source: str) -> Any:
         path = self._folder / _digest(source, *self.options)
         options = " ".join(self.options).encode()
-        with warnings.catch_warnings():
+        with _building, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyOpenCL warns of every remark of a compiler, such as "Build succeeded"
             # The inner class of PyOpenCL: the outer one has a cache of its own, with a lock file.
             try:
@@ -109,8 +117,25 @@ class Runtime:
 
     def launch(self, kernel: Any, items: tuple[int, ...], group: tuple[int, ...] | None, *arguments: Any) -> None:
         """Queue a kernel. Returns at once."""
+        if self._captured is not None and self._capturing == threading.get_ident():
+            kept = [
+                (cl.MemoryObject.from_int_ptr(a.int_ptr), a.int_ptr) if isinstance(a, cl.MemoryObjectHolder) else (a, None)
+                for a in arguments
+            ]
+            self._captured.append((kernel, items, group, _packed(kernel, kept)))
         with self.lock:  # arguments live in the kernel object
             kernel(self.queue, items, group, *arguments)
+
+    @contextmanager
+    def capturing(self, pool: Any) -> Iterator[list[Any]]:
+        """Inside, what this thread launches is also written down, and new arrays are from `pool`."""
+        with self._capture_lock:
+            self._captured, self._capturing, own = [], threading.get_ident(), self.pool
+            self.pool = pool
+            try:
+                yield self._captured
+            finally:
+                self.pool, self._captured = own, None
 
     def run_text(self, text: Text, items: int, *arguments: Any) -> None:
         """Launch a kernel written by hand with so many work-items."""
@@ -143,13 +168,17 @@ class Runtime:
         self._faults_unread = True
         return self._faults
 
+    def faults_may_exist(self) -> None:
+        """Kernels that were launched again may have met an index out of range."""
+        self._faults_unread = self._faults is not None
+
     def check_faults(self) -> None:
         if self._faults_unread and self._faults is not None:
             self._faults_unread = False
             found = np.empty(3, np.int32)
             cl.enqueue_copy(self.queue, found, self._faults.buffer)
             if found[0]:
-                self._faults = None
+                cl.enqueue_copy(self.queue, self._faults.buffer, np.zeros(3, np.int32))
                 raise IndexError(f"an index is out of range for a dimension of size {found[2]} (found {found[1]})")
 
 
@@ -164,6 +193,11 @@ class _Forked(Runtime):
         )
 
     empty = upload = download = finish = compile = launch = check_faults = _refuse
+
+
+def _packed(kernel: Any, arguments: list[Any]) -> list[Any]:
+    """Numbers as NumPy scalars of the types that the kernel has."""
+    return [(a if p is not None or t is None else np.dtype(t).type(a), p) for (a, p), t in zip(arguments, kernel.types, strict=True)]
 
 
 def _forked() -> None:
