@@ -11,6 +11,7 @@ from ..errors import ShapeError
 from ..ops.shape import cat, stack
 from ..pytree import Tree, flatten, unflatten
 from ..recorder import sizes
+from ..recorder.trace import TensorSlot
 from ..tensor import Tensor
 from .source import fail
 
@@ -123,6 +124,7 @@ class Grown:
     def append(self, item: Any) -> None:
         """Add an item at the end."""
         leaves, tree = flatten(item)
+        check_kept(leaves)
         self._join([_as_tensor(leaf).unsqueeze(0) for leaf in leaves], tree)
 
     def extend(self, items: Any) -> None:
@@ -198,6 +200,19 @@ class Grown:
         (column,) = self.columns
         dim = dim % (column.ndim - 1)
         return column.movedim(0, dim).flatten(dim, dim + 1)
+
+
+def check_kept(items: Sequence[Any]) -> None:
+    """A list in Python holds the tensor itself, one that grows its value: an error where rounds of a loop would change it."""
+    if STATE.recorder is None:
+        return
+    loops = [frame for frame in STATE.recorder._frames if frame.graph.name == "loop"]
+    changing = [slot.tensor for frame in loops for slot in frame.written() if isinstance(slot, TensorSlot)]
+    if any(item is t for item in items for t in changing):
+        fail(
+            "script: a tensor that the loop changes in place is appended to a list, so in Python all items would be the same "
+            "tensor. Append a copy (h.clone()), or do not change it in place (h = h + x)"
+        )
 
 
 def _joined(old: Tensor, new: Tensor) -> Tensor:

@@ -19,13 +19,14 @@ from ..control import UNDEFINED
 from ..dtypes import bool_
 from ..errors import RecordError, ScriptError
 from ..ops.elementwise import eq, logical_and, logical_not, logical_or, ne
+from ..pytree import flatten
 from ..recorder import sizes
 from ..recorder.sizes import SymBool, SymFloat, SymInt
 from ..recorder.trace import Frame
 from ..tensor import Tensor
 from .calls import call
 from .functions import scalar
-from .lists import Grown, Items, items_of
+from .lists import Grown, Items, check_kept, items_of
 from .regions import REGIONS, changing, fresh, region, set_attribute
 from .rewrite import PURE, TRUTH
 from .source import fail
@@ -373,6 +374,7 @@ def _loop(
                 raise _Again
             if STATE.recorder is not None:
                 variables.check_round(variables.ends[0])
+            check_kept(flatten(collected)[0])
             return variables.packed(variables.ends[0]), tuple(map(tuple, collected))
 
     def record() -> Any:

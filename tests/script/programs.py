@@ -760,6 +760,18 @@ class StackedRecurrence(fz.nn.Module):
 
 
 @program((numbers(3, 2),), (numbers(5, 2, seed=7),), (numbers(1, 2),))
+def copies_of_a_running_sum(x):
+    total = fz.zeros(2)
+    sums, large = [], [x[0]]
+    for row in x:
+        total += row
+        sums.append(total.clone())
+        if total.sum() > 0:
+            large.append(total * 2)
+    return fz.stack(sums), fz.stack(large), total
+
+
+@program((numbers(3, 2),), (numbers(5, 2, seed=7),), (numbers(1, 2),))
 def several_results_grow(x):
     path = []
     h = fz.zeros(2)

@@ -43,6 +43,7 @@ MESSAGES = {
     "chooses_a_module_by_data": ["which item of the list", "for k, item in enumerate(items)"],
     "returns_a_list_that_grew": ["returns a list that grew", "fz.stack"],
     "list_of_two_shapes": ["must have one shape and dtype, given float32[x0, x1] and float32[1, x1]", "in a list of their own"],
+    "appends_what_changes": ["a tensor that the loop changes in place is appended", "h.clone()", "h = h + x"],
     "hands_a_grown_list_on": ["pad_sequence is given a list that grew", "fz.stack"],
 }
 
