@@ -21,9 +21,17 @@ def matmul(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
 def product(e: Emitter, a: ir.Value, b: ir.Value, a_shape: Sequence[Size], b_shape: Sequence[Size]) -> ir.Value:
     """`MatMul`, without what onnxruntime 1.31.1 would make of it where that is wrong (2026-11-21)."""
     a, b = _apart(e, a), _apart(e, b)
+    if 1 in (len(a_shape), len(b_shape)):
+        a, b = _without_transpose(e, a), _without_transpose(e, b)
     if len(a_shape) > 2 and len(b_shape) > 2:
         a, b = _without_batch_transpose(e, a, a_shape), _without_batch_transpose(e, b, b_shape)
     return e.op("MatMul", a, b)
+
+
+def _without_transpose(e: Emitter, x: ir.Value) -> ir.Value:
+    """x behind an operator that does nothing, if it is a Transpose: fused into a product with a vector, it is forgotten."""
+    producer = x.producer()
+    return e.op("Sum", x) if producer is not None and producer.op_type == "Transpose" else x
 
 
 def _without_batch_transpose(e: Emitter, x: ir.Value, shape: Sequence[Size]) -> ir.Value:
