@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from .dialect import C_TYPES, OPENCL_DOUBLE, VECTOR_TYPES, Dialect, c_type
 from .program import Program
-from .scalar import cast, combine, compare, expression, function, identity, literal
+from .scalar import cast, combine, compare, expression, function, identity, literal, vector_function
 
 #: Lanes of a vector in the schedule `cpu`, and threads of a group in the schedule `gpu`.
 LANES = 16
@@ -235,6 +235,9 @@ class _Kernel:
             for d in range(layout.reduced):
                 low, high = ("first", "last") if layout.split and d == 0 else ("0", f"R{d}")
                 self.open(f"for (int r{d} = {low}; r{d} < {high}; ++r{d})")
+        if self.indent == before:  # names of one pass over the element are not those of the next
+            self.line("{")
+            self.indent += 1
         index = {a: self.position(a, c) for a, c in self.arrays()}
         if layout.lanes == "R" and not flat:
             low, high = ("first", "last") if layout.split and not layout.reduced else ("0", "n")
@@ -388,6 +391,10 @@ class _Kernel:
             return compare(detail[0], args[0], args[1], detail[1], lanes)
         if op in ("isnan", "isinf", "isfinite"):
             return expression(op, detail, args, lanes)
+        found = vector_function(op, dtype, lanes)
+        if found is not None:
+            self.functions[found[0]] = found[1]
+            return f"{found[0]}({args[0]})"
         found = function(op, dtype)
         if found is None:
             return expression(op, dtype, args, lanes)

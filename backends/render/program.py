@@ -139,7 +139,8 @@ class Program:
 
     def op(self, name: str, *operands: Any) -> Value:
         """A scalar operation; operands have one dtype, and Python numbers take that of the others."""
-        dtype = next(v.dtype for v in reversed(operands) if isinstance(v, Value) and (v.dtype != "bool" or name != "where"))
+        dtypes = (v.dtype for v in reversed(operands) if isinstance(v, Value) and (v.dtype != "bool" or name != "where"))
+        dtype = next(dtypes, "bool")
         values = [v if isinstance(v, Value) else self.const(v, dtype) for v in operands]
         if name in ("where", "cast"):
             return self._emit(Instruction(name, dtype, tuple(v.index for v in values)))
