@@ -119,7 +119,7 @@ class EagerRun:
         try:
             call_args, call_kwargs = unflatten(tree, given)
             result = program.fn(*call_args, **call_kwargs)
-            results = [host(r) if isinstance(r, Tensor) else np.asarray(r, np.int64) for r in flatten(result)[0]]
+            results = [host(r if isinstance(r, Tensor) else make_tensor(r)) for r in flatten(result)[0]]
             news = [host(state.current()) for state in self.states]
             tensors = [leaf for leaf in given if isinstance(leaf, Tensor)]
             changed = [host(tensors[position]) for position in program.changed_inputs]

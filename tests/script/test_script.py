@@ -14,6 +14,7 @@ import pytest
 import frazil as fz
 
 from .harness import differences
+from .programs import PROGRAMS
 
 
 def agree(fn, *inputs):
@@ -395,6 +396,12 @@ class TestTheGraph:
             return slope
 
         agree(fn, UP, fz.tensor([0.1]), DOWN)
+
+
+@pytest.mark.parametrize("name", ["line_search", "collatz", "RaggedRNN", "beam_search", "early_return", "gaussian_elimination"])
+def test_exported_programs_pass_the_verification_of_every_export(name):
+    fn, inputs = PROGRAMS[name]
+    assert fz.onnx.export(fn, inputs[0]).checks is not None
 
 
 class TestSizes:
