@@ -86,10 +86,10 @@ class CupyBackend(Backend):
 
 def kernels_of(runtime: Runtime) -> dict[str, Kernel]:
     """All kernels, on a device or, in tests, on the CPU."""
-    from . import arrays, conv, elementwise, indexing, optim, reduction
+    from . import arrays, conv, elementwise, indexing, optim, pool, reduction
 
     made: dict[str, Kernel] = {}
-    for module in (elementwise, reduction, arrays, indexing, conv, optim):
+    for module in (elementwise, reduction, arrays, indexing, pool, conv, optim):
         made |= module.kernels(runtime)
     return made
 

@@ -14,8 +14,8 @@ import numpy as np
 from frazil.backends.render.dialect import C_TYPES
 from frazil.backends.render.texts import read, register, write
 
-from .indexing import window
 from .iterate import over_text, program_of, run
+from .pool import GEOMETRY, window
 from .runtime import Array, Runtime
 
 Kernel = Callable[..., Any]
@@ -24,13 +24,11 @@ Sizes = tuple[int, ...]
 #: What columns may take at a time.
 COLUMN_BYTES = 1 << 28
 
-_ARGUMENTS = ", ".join(f"int {name}" for name in "Z Y X OZ OY OX kz ky kx sz sy sx pz py px dz dy dx".split())
-
 
 def columns_text(dtype: str) -> str:
     """im2col: [planes, taps, positions] from [planes, Z, Y, X], an element per thread."""
     t = C_TYPES[dtype]
-    return f"""KERNEL GROUP_SIZE(256, 1) void kernel_(int items, {_ARGUMENTS}, GLOBAL const {t}* x, GLOBAL {t}* y) {{
+    return f"""KERNEL GROUP_SIZE(256, 1) void kernel_(int items, {GEOMETRY}, GLOBAL const {t}* x, GLOBAL {t}* y) {{
   int item = ID(0);
   if (item >= items) return;
   int ox = item % OX, left = item / OX;
@@ -49,7 +47,7 @@ def columns_text(dtype: str) -> str:
 def images_text(dtype: str) -> str:
     """col2im: [planes, Z, Y, X] from [planes, taps, positions]. A thread per element gathers, so no atomics."""
     t = C_TYPES[dtype]
-    return f"""KERNEL GROUP_SIZE(256, 1) void kernel_(int items, {_ARGUMENTS}, GLOBAL const {t}* x, GLOBAL {t}* y) {{
+    return f"""KERNEL GROUP_SIZE(256, 1) void kernel_(int items, {GEOMETRY}, GLOBAL const {t}* x, GLOBAL {t}* y) {{
   int item = ID(0);
   if (item >= items) return;
   int u = item % X, left = item / X;

@@ -127,6 +127,7 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
     made: dict[str, Kernel] = {}
     for names, count, result in ((_BINARY, 2, None), (_UNARY, 1, None), (_COMPARISONS, 2, "bool"), (_TESTS, 1, "bool")):
         made |= {name: elementwise(runtime, name, count, _one(name), result) for name in names}
+    made |= {name: _of_floats(runtime, name, made[name]) for name in ("isnan", "isinf", "isfinite")}
     made["sigmoid"] = elementwise(runtime, "sigmoid", 1, _sigmoid)
     made["relu"] = elementwise(runtime, "relu", 1, lambda p, x: p.op("maximum", x, 0))
     made["relu_grad"] = elementwise(runtime, "relu_grad", 2, lambda p, g, y: g * p.cast(p.op("gt", y, 0), y.dtype))
@@ -189,6 +190,12 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
 
     made |= {name + "_": inplace(name) for name in ("add", "sub", "mul", "div")}
     return made | {"where": where, "cast": cast, "clamp_numbers": clamp_numbers, "copy_": copy_}
+
+
+def _of_floats(runtime: Runtime, name: str, test: Kernel) -> Kernel:
+    """Of integers, each is finite."""
+    full = runtime.xp.full
+    return lambda x: test(x) if x.dtype.kind == "f" else full(x.shape, name == "isfinite")
 
 
 def apart(runtime: Runtime, x: Array, other: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Indexing, pooling and random numbers: kernels written by hand (backends/render/texts.py), with shapes prepared here."""
+"""Indexing and random numbers: kernels written by hand (backends/render/texts.py), with shapes prepared here."""
 
 from __future__ import annotations
 
@@ -134,58 +134,6 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
             raise TypeError("embedding")
         return index(weight, indices)
 
-    # --- pooling
-
-    def floating(x: Array) -> Array:
-        if x.dtype.kind != "f":
-            raise TypeError(f"pooling is for floating dtypes, not {x.dtype}")
-        return xp.ascontiguousarray(x)
-
-    def maximum(positions: bool) -> Kernel:
-        def kernel(x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool) -> Array:
-            x = floating(x)
-            out = _outputs(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
-            y = xp.empty((*x.shape[:2], *out), np.int64 if positions else x.dtype)
-            geometry = window(x.shape[2:], out, kernel_size, stride, padding, dilation)
-            launch(texts.max_pool(x.dtype.name, positions), y.size, *geometry, x, 0, y)
-            return y
-
-        return kernel
-
-    def max_pool_grad(
-        g: Array, x: Array, y: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool
-    ) -> Array:
-        g, x = floating(g), floating(x)
-        out = _outputs(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
-        if not g.shape == y.shape == (*x.shape[:2], *out):
-            raise ValueError(f"a gradient of shape {g.shape} does not belong to an input of {x.shape}")
-        result = xp.empty(x.shape, x.dtype)
-        geometry = window(x.shape[2:], out, kernel_size, stride, padding, dilation)
-        launch(texts.max_pool_grad(x.dtype.name), x.size, *geometry, x, 0, g, 0, result)
-        return result
-
-    def avg_pool(
-        x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, ceil_mode: bool, count_include_pad: bool
-    ) -> Array:
-        x, ones = floating(x), (1,) * len(kernel_size)
-        out = _outputs(x.shape[2:], kernel_size, stride, padding, ones, ceil_mode)
-        y = xp.empty((*x.shape[:2], *out), x.dtype)
-        geometry = window(x.shape[2:], out, kernel_size, stride, padding, ones)
-        launch(texts.avg_pool(x.dtype.name), y.size, *geometry, int(count_include_pad), x, 0, y)
-        return y
-
-    def avg_pool_grad(
-        g: Array, *, size: Sizes, kernel_size: Sizes, stride: Sizes, padding: Sizes, ceil_mode: bool, count_include_pad: bool
-    ) -> Array:
-        g, ones = floating(g), (1,) * len(kernel_size)
-        out = _outputs(size, kernel_size, stride, padding, ones, ceil_mode)
-        if g.shape[2:] != out:
-            raise ValueError(f"a gradient of shape {g.shape} does not belong to an input of size {size}")
-        y = xp.empty((*g.shape[:2], *size), g.dtype)
-        geometry = window(size, out, kernel_size, stride, padding, ones)
-        launch(texts.avg_pool_grad(g.dtype.name), y.size, *geometry, int(count_include_pad), g, 0, y)
-        return y
-
     # --- random numbers
 
     def random(what: str, state: Array, shape: Sizes, dtype: str) -> Array:
@@ -202,6 +150,8 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         return xp.argsort(keys, kind="stable").astype(np.int64, copy=False)
 
     def first_above(edges: Array, points: Array) -> Array:
+        if edges.shape[:-1] != points.shape[:-1] or not edges.ndim or edges.dtype != points.dtype:
+            raise ValueError(f"edges {edges.shape} and points {points.shape} must agree in all dimensions but the last")
         edges, points = xp.ascontiguousarray(edges), xp.ascontiguousarray(points)
         y = xp.empty(points.shape, np.int64)
         launch(texts.first_above(edges.dtype.name), y.size, edges.shape[-1], points.shape[-1], edges, 0, points, 0, y)
@@ -214,11 +164,6 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         "index": index,
         "index_put_values": index_put_values,
         "embedding": embedding,
-        "max_pool": maximum(False),
-        "max_pool_indices": maximum(True),
-        "max_pool_grad": max_pool_grad,
-        "avg_pool": avg_pool,
-        "avg_pool_grad": avg_pool_grad,
         "random_bits": lambda state, *, n: random("bits", state, (n,), "int64"),
         "random_uniform": lambda state, *, shape, dtype: random("uniform", state, shape, dtype.name),
         "random_normal": lambda state, *, shape, dtype: random("normal", state, shape, dtype.name),
@@ -230,29 +175,3 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
 
 def _steps(x: Array) -> Sizes:
     return strides_in(x, x.shape)
-
-
-def in_3d(values: Sizes, fill: int) -> Sizes:
-    """One number per dimension of three."""
-    if len(values) > 3:
-        raise ValueError(f"at most three spatial dimensions, not {len(values)}")
-    return (fill,) * (3 - len(values)) + tuple(values)
-
-
-def window(size: Sizes, out: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> list[int]:
-    """How a window moves, as kernels take it: in three dimensions."""
-    triples = ((size, 1), (out, 1), (kernel, 1), (stride, 1), (padding, 0), (dilation, 1))
-    return [n for values, fill in triples for n in in_3d(values, fill)]
-
-
-def _outputs(size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool) -> Sizes:
-    out = []
-    for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
-        free = n + 2 * p - d * (k - 1) - 1
-        m = (free + (s - 1 if ceil_mode else 0)) // s + 1
-        if ceil_mode and (m - 1) * s >= n + p:
-            m -= 1  # the last window must start inside the input or its left padding
-        if m < 1:
-            raise ValueError(f"a window of size {kernel} does not fit an input of size {size} with padding {padding}")
-        out.append(m)
-    return tuple(out)

@@ -219,8 +219,9 @@ def program_of(runtime: Runtime, key: Any, write: Callable[[Program], None]) -> 
     """The program that `write` writes, written once per key."""
     found: Program | None = runtime.kept.get(key)
     if found is None:
-        found = runtime.kept[key] = Program()
+        found = Program()
         write(found)
+        runtime.kept[key] = found
     return found
 
 
