@@ -16,11 +16,6 @@ from ..tensor import Tensor
 from .source import fail
 
 
-def is_symbolic(value: Any) -> bool:
-    """Whether a number or sequence is only known when the program runs."""
-    return isinstance(value, (sizes.SymInt, Items, Grown)) or (isinstance(value, Tensor) and value.ndim > 0)
-
-
 class Items:
     """What a loop runs over: `length` items, `item(i)` each; all of them at hand while recording only if `python`."""
 

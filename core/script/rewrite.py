@@ -474,7 +474,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def _comprehension(self, node: Any) -> Any:
         for generator in node.generators:
-            generator.iter = placed(_call("python_items", self.visit(generator.iter)), generator.iter)
+            generator.iter = self.visit(generator.iter)
             generator.ifs = [placed(_call("python_truth", self._condition(test)), test) for test in generator.ifs]
         for part in ("elt", "key", "value"):
             if hasattr(node, part):

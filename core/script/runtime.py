@@ -28,7 +28,7 @@ from .calls import call
 from .functions import scalar
 from .lists import Grown, Items, check_kept, items_of
 from .regions import REGIONS, changing, fresh, region, set_attribute
-from .rewrite import PURE, TRUTH
+from .rewrite import APPENDED, LIVE, MUTATED, PURE, RESIZED, TRUTH
 from .source import fail
 from .variables import Facts, Variables
 
@@ -394,7 +394,6 @@ def list_of(iterable: Any, make: Callable[..., Any], unpacked: int | None) -> An
     if items is None or STATE.recorder is None or isinstance(items.length, int):
         return fresh([each(item) for item in (iterable if items is None else map(items.item, range(items.length)))])
     state: dict[str, Any] = {"made": []}
-    from .rewrite import APPENDED, LIVE, MUTATED, RESIZED
 
     def put(values: Sequence[Any]) -> None:
         (state["made"],) = values
@@ -404,11 +403,6 @@ def list_of(iterable: Any, make: Callable[..., Any], unpacked: int | None) -> An
 
     for_(items, append, lambda: (state["made"],), put, [("the list", LIVE | MUTATED | RESIZED | APPENDED)])
     return state["made"]
-
-
-def python_items(iterable: Any) -> Any:
-    """What a comprehension that Python runs goes over."""
-    return iterable
 
 
 # --- statements -----------------------------------------------------------------------------------------------------------------
