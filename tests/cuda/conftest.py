@@ -10,6 +10,13 @@ from frazil.errors import DeviceError
 from .emulator import COMPILER
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The whole kit over CUDA texts on the CPU takes minutes: only where it is asked for."""
+    if "emulated" not in config.option.markexpr:
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("emulated")])
+        items[:] = [item for item in items if not item.get_closest_marker("emulated")]
+
+
 @pytest.fixture(scope="session")
 def with_nvrtc() -> str:
     """The version of NVRTC."""

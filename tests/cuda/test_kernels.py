@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil.testing import BackendConformance
+from frazil.testing import BackendConformance, conformance
 
 from .emulated import register
 
@@ -15,10 +15,19 @@ pytestmark = [pytest.mark.usefixtures("with_compiler")]
 register()
 
 
-@pytest.mark.slow
+@pytest.mark.emulated
 class TestEmulated(BackendConformance):
     backend = "cupy_emulated"
     strict = True
+
+
+@pytest.mark.slow
+def test_a_first_look_at_everything():
+    """One check of every op; `pytest -m emulated` asks all of them, which takes minutes."""
+    only = ["lifecycle/*", "primitives/*-0-float32", "ops/*-0-float32", "gradients/*-0-*", "training/*"]
+    report = conformance.run("cupy_emulated", only=only, strict=True)
+    assert report.coverage.via_cpu == ()
+    assert report.ok, "\n\n".join(map(str, report.failures))
 
 
 def on_device(*shape: int, seed: int = 0) -> tuple[np.ndarray, fz.Tensor]:
