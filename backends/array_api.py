@@ -34,7 +34,7 @@ _SAME = {
     name: name
     for name in (
         "abs acos acosh asin asinh atan atan2 atanh bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift bitwise_xor "
-        "ceil cos cosh exp expm1 floor floor_divide log log1p matmul remainder sign sin sinh sqrt tan tanh trunc where"
+        "ceil cos cosh exp expm1 floor floor_divide log log1p matmul remainder sign sin sinh sqrt tan tanh trunc"
     ).split()
 } | {
     "sub": "subtract",
@@ -241,6 +241,10 @@ class Kernels:
     def logical_not(self, x: Array) -> Array:
         return self.xp.logical_not(self.truth(x))
 
+    @checked
+    def where(self, c: Array, a: Array, b: Array) -> Array:
+        return self.xp.where(c, a, b)
+
     @kernel
     def cast(self, x: Array, *, dtype: Any) -> Array:
         return self.xp.astype(x, self.native(dtype))
@@ -326,8 +330,16 @@ class Kernels:
     def sort_values(self, x: Array, *, dim: int, descending: bool, stable: bool) -> tuple[Array, Array]:
         if not x.ndim:
             return self.copy(x), self.host(np.int64(0))
-        order = self.xp.argsort(x, axis=dim, descending=descending, stable=True)
+        order = self.ordered(x, dim, descending)
         return self.gather_values(x, order, dim=dim), self.xp.astype(order, self.xp.int64)
+
+    def ordered(self, x: Array, dim: int, descending: bool) -> Array:
+        """Stable; from large to small with NaN first. (NumPy's argsort has no `descending`.)"""
+        xp = self.xp
+        if not descending:
+            return xp.argsort(x, axis=dim, stable=True)
+        turned = xp.argsort(xp.flip(x, axis=dim), axis=dim, stable=True)
+        return x.shape[dim] - 1 - xp.flip(turned, axis=dim)
 
     @checked
     def topk_values(self, x: Array, *, k: int, dim: int, largest: bool, sorted: bool) -> tuple[Array, Array]:

@@ -557,9 +557,11 @@ def missing_kernel(device: Any, name: str) -> Callable[..., Any] | None:
 
     cpu = device_of("cpu")
     if device is cpu or config.get("strict"):
+        cls = type(device.backend)
         raise MissingKernelError(
             f"backend {device.backend.name!r} has no kernel for the primitive {name!r}"
             + ("" if device is cpu else ", and strict mode forbids the detour through the CPU (config key 'strict')")
+            + f": {cls.__module__}.{cls.__name__}.kernels() must return one for {name}{op.signature}"
         )
 
     def detour(*arrays: Any, **attrs: Any) -> Any:

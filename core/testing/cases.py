@@ -84,6 +84,7 @@ _MORE: dict[str, Sequence[S]] = {
     "cumprod": _RUNNING,
     "softmax": _ALONG,
     "log_softmax": _ALONG,
+    "relu_grad": [S.of([1.0, 2.0, 3.0, 4.0], [0.0, -1.0, 2.0, 0.0])],
     "matmul": [S((33, 17), (17, 65), grad=False), S((1, 257), (257, 1), grad=False), S((3, 5, 7), (7, 9), grad=False)],
 }  # fmt: skip
 

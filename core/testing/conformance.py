@@ -170,7 +170,7 @@ class Session:
         return next((reason for pattern, reason in patterns.items() if fnmatch.fnmatchcase(str(check), pattern)), None)
 
     def _failed(self, check: Check, error: Exception, reason: str | None) -> Result:
-        message = explanation(error)
+        message = explanation(error) + self._kernel_line(check)
         if reason is not None:
             return Result(check, EXPECTED, reason)
         if check.basic:
@@ -182,6 +182,14 @@ class Session:
         if check.tier == "primitives" and check.op is not None:
             self.failed_primitives.add(check.op)
         return Result(check, FAILED, message, self._script(check))
+
+    def _kernel_line(self, check: Check) -> str:
+        """Where the kernel of the op that is asked about is written, if it is one of Python and the backend's own."""
+        if check.op is None:
+            return ""
+        found: Any = self.device.backend.kernels(self.device.index).get(check.op)
+        code = getattr(getattr(found, "__func__", found), "__code__", None)
+        return f"\nits kernel: {code.co_filename}:{code.co_firstlineno} {code.co_name}" if code else ""
 
     def _touched(self, check: Check) -> set[str]:
         """Which ops of the device the check ran."""

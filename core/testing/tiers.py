@@ -258,7 +258,7 @@ def values(d: device, c: Case, layout: str = "plain", fast: bool = True) -> None
         )
         found = native[y._a.dtype]
         assert found == wanted.dtype.name, (
-            f"{which}: the kernel gives {found}, the op's rule says {spec.dtype.name} for these inputs"
+            f"{which}: the kernel gives {found}, the rule says {wanted.dtype.name} for these inputs"
         )
         tolerance = {"rtol": 0, "atol": 0} if c.op.exact else ROUGH.get(c.dtype, {}) if c.floats else {}
         assert_close(y.cpu().numpy(), expected, equal_nan=True, msg=which, **tolerance)

@@ -1,0 +1,71 @@
+"""Backends that are installed for the tests of the kit: in a folder on the path, as pip would leave them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+def install(site: Path, name: str, module: str, source: str, cls: str) -> None:
+    """The backend `name`, whose class is `cls` of the module, with the source of the module."""
+    info = site / f"{module}-0.1.dist-info"
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module.replace('_', '-')}\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text(f"[frazil.backends]\n{name} = {module}:{cls}\n")
+    (site / f"{module}.py").write_text(textwrap.dedent(source))
+
+
+@pytest.fixture(scope="module")
+def mutant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The backend "mutant": NumPy's under another name, whose kernels the tests replace."""
+    site = tmp_path_factory.mktemp("site")
+    source = """
+        from frazil.backends.numpy import NumpyBackend
+
+        class Mutant(NumpyBackend):
+            name = device_type = "mutant"
+    """
+    install(site, "mutant", "frazil_mutant", source, "Mutant")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(site))
+        yield "mutant"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """An empty folder for backends that `conformance` and `python` find."""
+    return tmp_path / "site"
+
+
+@pytest.fixture
+def python(site: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs Python with the packages of `site`."""
+
+    def run(*arguments: str, program: str | None = None) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PYTHONPATH": str(site)}
+        return subprocess.run(
+            [sys.executable, *arguments, *(["-"] if program is not None else [])],
+            input=program, cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=300,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def conformance(python: Callable[..., Any]) -> Callable[..., dict[str, Any]]:
+    """The report of `frazil conformance ARGUMENTS --json`, with the exit code."""
+
+    def run(*arguments: str) -> dict[str, Any]:
+        done = python("-m", "frazil", "conformance", *arguments, "--json")
+        assert done.stdout, done.stderr
+        return {**json.loads(done.stdout), "exit": done.returncode}
+
+    return run

@@ -1,0 +1,118 @@
+"""What an author is told: programs that show the failure, and messages that are enough to mend it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from .conftest import install
+
+WRONG = """
+    import numpy as np
+    from frazil.backends.numpy import NumpyBackend
+
+    def argmax(x, *, dim, keepdim):
+        return np.asarray(np.argmax(x, axis=dim, keepdims=keepdim)).astype(np.int32)
+
+    def exp(x):
+        return np.exp(x) + (x.shape == (3, 4))
+
+    class Wrong(NumpyBackend):
+        name = device_type = "wrong"
+
+        def kernels(self, index=0):
+            return {**super().kernels(), "argmax": argmax, "exp": exp}
+"""
+
+
+@pytest.mark.parametrize(
+    "check", ["primitives/argmax-0-float32", "primitives/argmax-7", "primitives/exp-0-float64-body", "gradients/exp-0-float64"]
+)
+def test_the_script_of_a_failure_shows_it(check, site, conformance, python):
+    install(site, "wrong", "frazil_wrong", WRONG, "Wrong")
+    report = conformance("wrong", "--only", check.removesuffix("-body"))
+    (failure,) = report["not_passed"]
+    assert report["exit"] == 1 and not report["ok"]
+    done = python(program=failure["script"])
+    assert done.returncode == 1 and "AssertionError" in done.stderr, done.stderr
+    assert "Traceback" in done.stderr
+
+
+def test_the_script_of_what_passes_passes(site, conformance, python):
+    """Scripts are programs, not decoration: those of a right kernel end well."""
+    from frazil import device
+    from frazil.testing.tiers import checks
+
+    found = {str(check): check for check in checks(device("cpu"), ["primitives", "ops", "gradients", "recording"])}
+    chosen = [found[name] for name in list(found)[::400]]
+    assert {check.tier for check in chosen} == {"primitives", "ops", "gradients", "recording"}
+    program = "\n".join(check.script(device("cpu")) for check in chosen)
+    done = python(program=program)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def toy(root: Path, site: Path) -> str:
+    """The source of frazil-toy, to be changed and installed."""
+    return (root / "examples" / "plugins" / "frazil-toy" / "frazil_toy.py").read_text()
+
+
+def test_a_missing_kernel_names_what_to_write(toy, site, conformance, python):
+    install(site, "toy", "frazil_toy", toy.replace("def permute(", "def permuted("), "Toy")
+    failure, *_ = conformance("toy", "--tier", "lifecycle")["not_passed"]
+    assert failure["message"] == "there is a kernel 'permuted', but no such op: did you mean 'permute'?"
+    install(site, "toy", "frazil_toy", toy.replace("@kernel\ndef permute(", "def permute("), "Toy")
+    (failure,) = conformance("toy", "--tier", "lifecycle", "--strict")["not_passed"]
+    assert "these primitives have no kernel and run on the CPU" in failure["message"] and " permute," in failure["message"]
+    done = python(program="import frazil as fz\nwith fz.config(strict=True): fz.ones(2, 3, device='toy').t()")
+    assert done.stderr.splitlines()[-1] == (
+        "frazil.errors.MissingKernelError: backend 'toy' has no kernel for the primitive 'permute', and strict mode forbids the "
+        "detour through the CPU (config key 'strict'): frazil_toy.Toy.kernels() must return one for permute(x, /, *, dims)"
+    )
+
+
+def test_a_wrong_dtype_names_both_and_the_kernel(toy, site, conformance):
+    install(site, "toy", "frazil_toy", toy.replace("a == b, bool_)", "a == b)"), "Toy")
+    report = conformance("toy", "--only", "primitives/eq-0-float32")
+    (failure,) = report["not_passed"]
+    first, second = failure["message"].splitlines()
+    assert first == "eq: the kernel gives float32, the rule says bool for these inputs"
+    assert re.fullmatch(r"its kernel: .*frazil_toy\.py:\d+ <lambda>", second)
+
+
+def test_an_entry_point_of_another_name_is_told(toy, site, python):
+    install(site, "toys", "frazil_toy", toy, "Toy")
+    done = python("-m", "frazil", "conformance", "toys")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "frazil: backend 'toys' of frazil-toy 0.1: its class says name = 'toy', its entry point 'toys': make them equal\n"
+    )
+
+
+def test_frazil_toy_passes(toy, site, conformance):
+    """The tripwire: if this fails, the contract has changed."""
+    install(site, "toy", "frazil_toy", toy, "Toy")
+    report = conformance("toy", "--tier", "lifecycle", "--tier", "primitives", "--tier", "ops", "--tier", "training")
+    assert report["ok"], report["not_passed"]
+    assert len(report["coverage"]["via_cpu"]) == report["coverage"]["primitives"] - 23
+
+
+def test_a_backend_over_any_array_api_library_passes(site, conformance):
+    """NumPy is one such library."""
+    source = """
+        import numpy
+        from frazil.backends.array_api import ArrayAPIBackend
+
+        class NumPyArrays(ArrayAPIBackend):
+            name = device_type = "numpy-arrays"
+            contract = 1
+
+            def __init__(self):
+                super().__init__(numpy)
+    """
+    install(site, "numpy-arrays", "frazil_numpy_arrays", source, "NumPyArrays")
+    report = conformance("numpy-arrays")
+    assert report["ok"], report["not_passed"]
+    assert report["coverage"]["via_cpu"] == ["erf", "random_bits"]
