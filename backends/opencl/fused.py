@@ -191,7 +191,6 @@ class CompiledGraph:
                 raise RecordError(f"{graph.name}: control flow ({node.op_name}) cannot be compiled for OpenCL yet")
         self.runtime, self.kernels, self.graph = runtime, kernels, graph
         self.steps = chained(flattened(graph), graph.results)
-        read = [v for step in self.steps for node in (step.nodes if isinstance(step, Chain) else [step]) for v in node.inputs]
         inside = {id(step): {v for n in step.nodes for v in n.outputs} for step in self.steps if isinstance(step, Chain)}
         self.programs: dict[int, tuple[Program, list[Value], list[Value]]] = {}
         for i, step in enumerate(self.steps):
@@ -205,7 +204,6 @@ class CompiledGraph:
                 }
                 wanted = {v for v in inside[id(step)] if v in others} | set(graph.results)
                 self.programs[i] = chain_program(step, wanted)
-        self.reads = len(read)
         self.plans: dict[Any, _Plan] = {}
 
     def __call__(self, *arrays: Array) -> tuple[Array, ...]:
@@ -279,7 +277,7 @@ class _Plan:
     def _launch(
         self, kernel: Any, items: Any, group: Any, arguments: Any, slots: dict[int, int], produced: dict[int, int]
     ) -> Launch:
-        own = cl.Kernel(kernel.program, kernel.function_name)
+        own = cl.Kernel(*kernel.source)
         inputs, results = [], []
         for position, (argument, pointer) in enumerate(arguments):
             own.set_arg(position, argument)
@@ -292,7 +290,7 @@ class _Plan:
     def __call__(self, given: Sequence[Array]) -> tuple[Array, ...]:
         if self.first is not None:  # the run that was written down
             found, self.first = self.first, None
-            return tuple(self._own(a, given) for a in found)
+            return tuple(found)
         runtime = self.runtime
         buffers = {i: runtime.pool.allocate(self.sizes[i]) for i in self.fresh}
         enqueue, queue = cl.enqueue_nd_range_kernel, runtime.queue
@@ -309,9 +307,6 @@ class _Plan:
             buffer = given[slot].buffer if slot is not None else buffers[fresh] if fresh is not None else r.buffer
             made.append(Array(buffer, r.shape, r.dtype, r.size, r.strides, r.offset))
         return tuple(made)
-
-    def _own(self, a: Array, given: Sequence[Array]) -> Array:
-        return a
 
 
 def activations(runtime: Runtime) -> dict[str, Callable[..., Any]]:

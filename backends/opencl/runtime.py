@@ -62,13 +62,14 @@ class Runtime:
         if not host.size:
             return self.empty(host.shape, host.dtype, 0)
         flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
-        buffer = cl.Buffer(self.context, flags, hostbuf=np.ascontiguousarray(host))
+        buffer = cl.Buffer(self.queue.context, flags, hostbuf=np.ascontiguousarray(host))
         return Array(buffer, host.shape, host.dtype, host.size)
 
     def download(self, array: Array) -> np.ndarray:
         """The values of a contiguous array; waits for everything before it."""
         host = np.empty(array.shape, array.dtype)
         if array.size:
+            self.queue.flush()
             cl.enqueue_copy(self.queue, host, array.buffer, src_offset=array.offset * array.dtype.itemsize)
             self.check_faults()
         return host
@@ -81,9 +82,10 @@ class Runtime:
 
     def compile(self, text: str, arguments: list[Any], name: str = "kernel_") -> Any:
         """The kernel `name` of a text, ready to be launched; `arguments` are NumPy dtypes, None for a buffer."""
-        kernel = cl.Kernel(self._program(OPENCL.prelude + text), name)
+        program = self._program(OPENCL.prelude + text)
+        kernel = cl.Kernel(program, name)
         kernel.set_scalar_arg_dtypes(arguments)
-        kernel.types = arguments
+        kernel.types, kernel.source = arguments, (program, name)  # what a second kernel object is made of
         return kernel
 
     def _program(self, source: str) -> Any:
@@ -183,8 +185,8 @@ class Runtime:
 
 
 @final
-class _Forked(Runtime):
-    """What a runtime becomes in a forked process: drivers keep threads, which a fork does not copy."""
+class _Forked:
+    """What a runtime works with in a forked process: drivers keep threads, which a fork does not copy."""
 
     def _refuse(self, *_: Any) -> Any:
         raise DeviceError(
@@ -192,26 +194,27 @@ class _Forked(Runtime):
             "multiprocessing.get_context('spawn'), or use the device only after the fork"
         )
 
-    empty = upload = download = finish = compile = launch = check_faults = _refuse
+    __getattr__ = __enter__ = __exit__ = _refuse
 
 
 def _packed(kernel: Any, arguments: list[Any]) -> list[Any]:
     """Numbers as NumPy scalars of the types that the kernel has."""
-    return [(a if p is not None or t is None else np.dtype(t).type(a), p) for (a, p), t in zip(arguments, kernel.types, strict=True)]
+    return [
+        (a if p is not None or t is None else np.dtype(t).type(a), p) for (a, p), t in zip(arguments, kernel.types, strict=True)
+    ]
 
 
 def _forked() -> None:
     for runtime in _ALIVE:
-        runtime.__class__ = _Forked
+        runtime.queue = runtime.pool = runtime.lock = _Forked()
 
 
 os.register_at_fork(after_in_child=_forked)
 
 
 def cache_folder() -> Path:
-    """Where binaries of kernels are kept between processes: $FRAZIL_CACHE, else the user's cache."""
-    root = os.environ.get("FRAZIL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "frazil"
-    return Path(root) / "opencl"
+    """Where binaries of kernels are kept between processes: in the user's cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "frazil" / "opencl"
 
 
 def _digest(*texts: str) -> str:

@@ -78,6 +78,33 @@ FUNCTIONS = {
 }
 
 
+#: Functions on whole vectors of float, where a runtime's own go lane by lane: Cephes' tanhf, and the erf of the NumPy backend.
+VECTOR_FUNCTIONS = {
+    "tanh": """DEVICE float{n} tanh_lanes(float{n} x) {{
+  float{n} s = x * x;
+  float{n} near = fma(s, fma(s, fma(s, fma(s, C(-5.70498872745e-3f), C(2.06390887954e-2f)), C(-5.37397155531e-2f)),
+    C(1.33314422036e-1f)), C(-3.33332819422e-1f)) * s * x + x;
+  float{n} far = copysign(1.0f - 2.0f / (exp(fabs(x) * 2.0f) + 1.0f), x);
+  return select(far, near, fabs(x) < 0.625f);
+}}""",
+    "erf": """DEVICE float{n} erf_lanes(float{n} x) {{
+  float{n} z = select(clamp(x, -4.0f, 4.0f), x, x != x), s = z * z;
+  float{n} top = fma(s, fma(s, fma(s, fma(s, fma(s, fma(s, C(-2.72614225801306e-10f), C(2.77068142495902e-08f)),
+    C(-2.10102402082508e-06f)), C(-5.69250639462346e-05f)), C(-7.34990630326855e-04f)), C(-2.95459980854025e-03f)),
+    C(-1.60960333262415e-02f));
+  float{n} bottom = fma(s, fma(s, fma(s, fma(s, C(-1.45660718464996e-05f), C(-2.13374055278905e-04f)), C(-1.68282697438203e-03f)),
+    C(-7.37332916720468e-03f)), C(-1.42647390514189e-02f));
+  return z * top / bottom;
+}}""",
+}
+
+
+def vector_function(op: str, dtype: str, lanes: int) -> tuple[str, str] | None:
+    """(name, text) of the function that computes `op` on a vector, where there is one."""
+    text = VECTOR_FUNCTIONS.get(op) if dtype == "float32" and lanes > 1 else None
+    return None if text is None else (f"{op}_lanes", text.replace("C(", "(float{n})(").format(n=lanes))
+
+
 def function(op: str, dtype: str) -> tuple[str, str] | None:
     """(name, text) of the C function that computes `op`, where there is one."""
     text = FUNCTIONS.get((op, kind_of(dtype)))
