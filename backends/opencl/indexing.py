@@ -223,6 +223,8 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
 
     def random(what: str, state: Array, shape: tuple[int, ...], dtype: str) -> Array:
         runtime.require(np.dtype(dtype))
+        if state.dtype != _INT64 or state.shape != (2,):
+            raise ValueError("the state of a generator is int64[2]")
         n = math.prod(shape)
         y = runtime.empty(tuple(shape), np.dtype(dtype), n)
         blocks = -(-n // texts.numbers_per_block(what, dtype))
@@ -234,6 +236,8 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         return sort_values(random("int63", state, (n,), "int64"), dim=0)[1]
 
     def first_above(edges: Array, points: Array) -> Array:
+        if edges.shape[:-1] != points.shape[:-1] or not edges.shape or edges.dtype != points.dtype or edges.dtype.kind != "f":
+            raise ValueError("edges and points do not go together")
         edges, points = contiguous(runtime, edges), contiguous(runtime, points)
         y = runtime.empty(points.shape, _INT64, points.size)
         runtime.run_text(
