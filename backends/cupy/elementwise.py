@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from frazil.backends.render import CUDA, Layout, Program, Value, group_size, render
+from frazil.backends.render.chains import FROM_BODY, writer_of_body
 
 from .iterate import MOST, number, program_of, run
 from .runtime import Array, Runtime
@@ -188,8 +189,24 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         run(runtime, program_of(runtime, ("cast", names), write), x.shape, [source], [x], dense=False)
         return x
 
+    made |= {name: _from_body(runtime, name) for name in FROM_BODY}
     made |= {name + "_": inplace(name) for name in ("add", "sub", "mul", "div")}
     return made | {"where": where, "cast": cast, "clamp_numbers": clamp_numbers, "copy_": copy_}
+
+
+def _from_body(runtime: Runtime, name: str) -> Kernel:
+    """One kernel for a composite, rendered from its body."""
+    known: dict[Any, Kernel] = {}
+
+    def kernel(*arrays: Array, **attrs: Any) -> Array:
+        key = (*(a.dtype for a in arrays), *attrs.values())
+        found = known.get(key)
+        if found is None:
+            write = writer_of_body(name, [a.dtype.name for a in arrays], attrs)
+            found = known[key] = elementwise(runtime, (name, *attrs.items()), len(arrays), write)
+        return found(*arrays)
+
+    return kernel
 
 
 def _of_floats(runtime: Runtime, name: str, test: Kernel) -> Kernel:
