@@ -232,9 +232,10 @@ def explanation(error: BaseException) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the warning of every detour: the table lists them."""
+    """Without the warning of every detour, which the table lists, and NumPy's words on infinities, which pytest would show."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".* has no kernel on .*: it runs on the CPU", UserWarning)
+        warnings.filterwarnings("ignore", r".* encountered", RuntimeWarning)
         yield
 
 

@@ -1,0 +1,5 @@
+import frazil as fz
+
+
+class TestToy(fz.testing.BackendConformance):
+    backend = "toy"
