@@ -23,7 +23,7 @@ __all__ = ["OpenCLBackend"]
 
 @final
 class OpenCLBackend(Backend):
-    """OpenCL devices: GPUs before CPUs, none that cannot build a kernel. The config key `opencl.device` says which is the first."""
+    """OpenCL devices: GPUs before CPUs, none that cannot build a kernel. The config key `opencl.device` names the first."""
 
     name = "opencl"
     contract = 1
@@ -57,8 +57,10 @@ class OpenCLBackend(Backend):
         return made | fused.activations(runtime)
 
     def compile(self, graph: Any, index: int = 0) -> Any:
-        """A recorded graph as a callable from the arrays of its inputs to those of its results: chains of elementwise nodes fused,
-        memory planned, launches prepared."""
+        """A recorded graph as a callable from the arrays of its inputs to those of its results.
+
+        Chains of elementwise nodes are one kernel each, memory is planned, launches are prepared.
+        """
         from .fused import CompiledGraph
 
         return CompiledGraph(self._devices()[index], self.kernels(index), graph)

@@ -1,5 +1,5 @@
-"""Matrix products. The right-hand factor is packed first: panels of 32 columns, each [K][32], by a load function that may be strides
-or a convolution's window (im2col), so that a convolution is a product whose loads know where to look.
+"""Matrix products. The right-hand factor is packed first: panels of 32 columns, each [K][32], by a load function that may be
+strides or a convolution's window (im2col), so that a convolution is a product whose loads know where to look.
 
 On CPU devices an item keeps 8 x 32 results in registers; on GPUs a group shares tiles of 64 x 64 in local memory.
 """
@@ -78,8 +78,8 @@ def product(
 
 
 _PARAMETERS = (
-    "int M, int N, int K, int groups, int steps, int shared, int ar, int ac, int ab, int ag, int as_, GLOBAL const {t}* A, int ao, "
-    "GLOBAL const {t}* P, GLOBAL {t}* C, int co, GLOBAL const {t}* bias, int bo"
+    "int M, int N, int K, int groups, int steps, int shared, int ar, int ac, int ab, int ag, int as_, GLOBAL const {t}* A, "
+    "int ao, GLOBAL const {t}* P, GLOBAL {t}* C, int co, GLOBAL const {t}* bias, int bo"
 )
 _ARGUMENTS = ("int32",) * 11 + (None, "int32", None, None, "int32", None, "int32")
 
@@ -97,8 +97,6 @@ def _cpu_text(dtype: str, bias_of: str) -> Text:
         for v in range(vectors):
             if bias_of == "row":
                 start = f"bias[bo + group * M + m{r}]"
-            elif bias_of == "column" and v == 0:
-                start = "0"
             else:
                 start = "0"
             lines.append(f"  {T} c{r}_{v} = ({T})({start});")
@@ -108,7 +106,7 @@ def _cpu_text(dtype: str, bias_of: str) -> Text:
         for r in range(ROWS):
             lines += [f"  c{r}_{v} = vload{lanes}({v}, seen);" for v in range(vectors)]
     lines.append("  for (int s = 0; s < steps; ++s) {")
-    lines.append("    GLOBAL const %s* a = A + ao + batch * ab + group * ag + s * as_;" % t)
+    lines.append(f"    GLOBAL const {t}* a = A + ao + batch * ab + group * ag + s * as_;")
     lines += [f"    GLOBAL const {t}* a{r} = a + m{r} * ar;" for r in range(ROWS)]
     lines.append(f"    GLOBAL const {t}* p = P + ((size_t)((shared ? group : item) * steps + s) * panels + panel) * K * {PANEL};")
     lines.append("    for (int k = 0; k < K; ++k) {")
@@ -299,7 +297,7 @@ def padded(runtime: Runtime, x: Array, planes: int, first: int, window: Window, 
 
 
 def pack_windows(runtime: Runtime, image: Array, channels: int, count: int, window: Window, *, swapped: bool = False) -> Array:
-    """What the windows see (im2col) of `count` padded images, as panels: rows are (channel, tap), columns positions of the window.
+    """What the windows see (im2col) of `count` padded images, as panels: rows are (channel, tap), columns the window's positions.
 
     `swapped`: rows are positions, columns (channel, tap).
     """

@@ -90,8 +90,8 @@ def run(
 ) -> None:
     """Run `program` over `shape`, reducing the dimensions `reduced`.
 
-    Inputs broadcast to `shape`. Outputs are new contiguous arrays in the order of the iteration if `dense`: of the whole `shape`, or
-    of the kept dimensions where a row is stored; otherwise any arrays of `shape`.
+    Inputs broadcast to `shape`. Outputs are new contiguous arrays in the order of the iteration if `dense`: of the whole `shape`,
+    or of the kept dimensions where a row is stored; otherwise any arrays of `shape`.
     """
     strided = [strides_in(a, shape) for a in inputs]
     level, of_row = program.levels()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-
 from frazil.backends.render import Program, Value
 
 from .array import Array

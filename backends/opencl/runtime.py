@@ -206,7 +206,8 @@ def _packed(kernel: Any, arguments: list[Any]) -> list[Any]:
 
 def _forked() -> None:
     for runtime in _ALIVE:
-        runtime.queue = runtime.pool = runtime.lock = _Forked()
+        stand_in: Any = _Forked()
+        runtime.queue = runtime.pool = runtime.lock = stand_in
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -1,7 +1,7 @@
 """From a program to the text of a kernel: loops, loads and stores around the scalar operations.
 
-An iteration space has *kept* dimensions (those of the result) and *reduced* ones. Its innermost dimension carries the *lanes*. Two
-schedules:
+An iteration space has *kept* dimensions (those of the result) and *reduced* ones. Its innermost dimension carries the *lanes*.
+Two schedules:
 
 - `cpu`: a work-item takes 16 lanes as one vector, and all of the reduced dimensions by itself. No local memory.
 - `gpu`: one lane per thread; where the lanes are reduced, 256 threads share a row and join their parts in local memory.
@@ -28,8 +28,8 @@ ROWS = 8
 class Layout(NamedTuple):
     """What the text of a kernel depends on, besides the program. Sizes and strides are arguments.
 
-    `kept` and `reduced` count dimensions besides the one with the lanes. `loads` and `stores` have a letter per array: "c" the lanes
-    are contiguous, "s" they are one element, "g" they have a stride; a store "=" writes in the order of the iteration.
+    `kept` and `reduced` count dimensions besides the one with the lanes. `loads` and `stores` have a letter per array: "c" the
+    lanes are contiguous, "s" they are one element, "g" they have a stride; a store "=" writes in the order of the iteration.
     """
 
     schedule: str
@@ -53,8 +53,8 @@ def render(program: Program, layout: Layout, dialect: Dialect, name: str = "kern
     """The text of a kernel, with everything it needs but the dialect's prelude.
 
     Its arguments are: the number of lanes, the sizes of the kept, then of the reduced dimensions; with `split` the length of a
-    part; then for every array that is read and written: its address, with `offsets` its offset, its strides along the kept and the
-    reduced dimensions (not for a store "="), and for "g" that of the lanes; then the numbers.
+    part; then for every array that is read and written: its address, with `offsets` its offset, its strides along the kept and
+    the reduced dimensions (not for a store "="), and for "g" that of the lanes; then the numbers.
     """
     return _Kernel(program, layout, dialect).text(name)
 
@@ -312,8 +312,8 @@ class _Kernel:
                 value = f"w{i}"
             self.line(f"a{i} = {combine(ins.detail, ins.dtype, f'a{i}', value, self.width)};")
         for s in stores or ():
-            value, dtype = program.stores[s]
-            self.store(s, self.emit(value, names, full, self.width), dtype, index[f"q{s}"], full, self.width)
+            stored, dtype = program.stores[s]
+            self.store(s, self.emit(stored, names, full, self.width), dtype, index[f"q{s}"], full, self.width)
 
     def masked(self, value: str, dtype: str, neutral: str) -> str:
         lanes = ", ".join(str(i) for i in range(self.width))

@@ -24,8 +24,8 @@ _INFIX = {
 _SAME_NAME = {
     name: name
     for name in (
-        "exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf floor ceil trunc fmod "
-        "atan2 hypot"
+        "exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf floor ceil "
+        "trunc fmod atan2 hypot"
     ).split()
 } | {"round_half_even": "rint", "abs": "fabs", "power": "pow"}
 
@@ -174,7 +174,7 @@ def expression(op: str, dtype: str, args: list[str], lanes: int) -> str:
     T = c_type(dtype, lanes)
     if kind == "b":
         if op == "where":
-            return pick(*args, dtype, lanes)
+            return pick(args[0], args[1], args[2], dtype, lanes)
         sign = {"and": "&", "or": "|", "xor": "^"}.get(op)
         return f"({args[0]} {sign} {args[1]})" if sign else f"(!{args[0]})" if lanes == 1 else f"(~{args[0]})"
     one, zero = f"(({T})(1))", f"(({T})(0))"
@@ -190,7 +190,7 @@ def expression(op: str, dtype: str, args: list[str], lanes: int) -> str:
     if op == "div":
         return f"({args[0]} / {args[1]})"
     if op == "where":
-        return pick(*args, dtype, lanes)
+        return pick(args[0], args[1], args[2], dtype, lanes)
     if op in ("maximum", "minimum"):
         a, b = args
         wins = test(">" if op == "maximum" else "<", a, b)
@@ -221,7 +221,6 @@ def expression(op: str, dtype: str, args: list[str], lanes: int) -> str:
     raise TypeError(f"{op} is not defined for {dtype}")
 
 
-#: Reduction -> (operation that combines two, value that changes nothing).
 def combine(name: str, dtype: str, a: str, b: str, lanes: int) -> str:
     """Two partial results of a reduction as one."""
     return expression({"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum"}[name], dtype, [a, b], lanes)

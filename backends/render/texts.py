@@ -1,5 +1,8 @@
-"""Kernels written by hand, where a program of scalar operations does not say it: positions, scans, sorting, indexing, pooling, random
-numbers. In the common subset of C, so both dialects compile them; one work-item (thread) per `ID(0)` below the first argument."""
+"""Kernels written by hand, where a program of scalar operations does not say it: positions, scans, sorting, indexing, pooling,
+random numbers.
+
+In the common subset of C, so both dialects compile them; one work-item (thread) per `ID(0)` below the first argument.
+"""
 
 from __future__ import annotations
 
@@ -97,8 +100,8 @@ def indexed(action: str, dtype: str, indices: tuple[str, ...], kept: int, looped
 
     The iteration has `kept` dimensions, one item per element, and `looped` ones, which an item goes through in order, so that the
     last write wins and sums are the same every time. Arguments: sizes of all dimensions; for x, the values, and every index array
-    address, offset and strides over the dimensions; for every index also the size and stride of the dimension of x that it is for.
-    "get" writes values in the order of the items. With "put" and "add" `parts` items share the loop, by destination.
+    address, offset and strides over the dimensions; for every index also the size and stride of its dimension of x. "get"
+    writes values in the order of the items. With "put" and "add" `parts` items share the loop, by destination.
     """
     t, dims, gets = C_TYPES[dtype], kept + looped, action == "get"
     names = ["x"] + ([] if gets else ["v"]) + [f"i{k}" for k in range(len(indices))]

@@ -1,4 +1,4 @@
-"""Tests on a real OpenCL device. Without one they are skipped, by name, unless TEST_OPENCL_REQUIRED=1 says that there must be one."""
+"""Tests on a real OpenCL device. Without one they are skipped, by name; TEST_OPENCL_REQUIRED=1 says that there must be one."""
 
 from __future__ import annotations
 
