@@ -14,6 +14,9 @@ from frazil.dtypes import ALL
 from . import driver
 
 if TYPE_CHECKING:
+    from frazil.recorder.graph import Graph
+
+    from .fused import CompiledGraph
     from .runtime import Device, Runtime
 
 __all__ = ["CupyBackend"]
@@ -56,6 +59,13 @@ class CupyBackend(Backend):
         if self.device_count() > 1:
             made = {name: _there(device.device, kernel) for name, kernel in made.items()}
         return made
+
+    def compile(self, graph: Graph, index: int = 0) -> CompiledGraph:
+        """A recorded graph as a callable from the arrays of its inputs to those of its results: chains of elementwise nodes
+        fused, and all launches of a run one CUDA graph where they can be captured."""
+        from .fused import CompiledGraph
+
+        return CompiledGraph(self._device(index), self.kernels(index), graph)
 
     def from_host(self, array: np.ndarray, index: int = 0) -> Any:
         device = self._device(index)

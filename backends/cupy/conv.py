@@ -115,7 +115,7 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         y = xp.empty((x.shape[0], filters, *out), x.dtype)
         parts = runs(x.shape[0], x.shape[1] * math.prod(kernel) * math.prod(out) * x.itemsize)
         for part in parts:
-            product = xp.matmul(weights, columns(x[part], out, kernel, stride, padding, dilation, groups))
+            product = runtime.matmul(weights, columns(x[part], out, kernel, stride, padding, dilation, groups))
             if len(parts) == 1:
                 y = product.reshape(y.shape)
             else:
@@ -142,7 +142,7 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         total = xp.zeros((groups, shape[0] // groups, math.prod(shape[1:])), accurate)
         for part in runs(x.shape[0], x.shape[1] * math.prod(kernel_size) * math.prod(out) * x.itemsize):
             seen = columns(x[part], out, kernel_size, stride, padding, dilation, groups)
-            total += xp.matmul(slopes[part], seen.swapaxes(2, 3)).sum(0, dtype=accurate)
+            total += runtime.matmul(slopes[part], seen.swapaxes(2, 3)).sum(0, dtype=accurate)
         return total.reshape(shape).astype(g.dtype, copy=False)
 
     def conv_input_grad(g: Array, w: Array, *, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) -> Array:
@@ -153,7 +153,7 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         x = xp.empty(shape, g.dtype)
         geometry = window(size, out, kernel, stride, padding, dilation)
         for part in runs(shape[0], shape[1] * math.prod(kernel) * math.prod(out) * g.itemsize):
-            spread = xp.ascontiguousarray(xp.matmul(weights, slopes[part]))
+            spread = xp.ascontiguousarray(runtime.matmul(weights, slopes[part]))
             target = x[part]
             over_text(runtime, images_text(g.dtype.name), target.size, (target.size, *geometry, spread, target))
         return x

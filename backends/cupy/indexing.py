@@ -137,6 +137,8 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
     # --- random numbers
 
     def random(what: str, state: Array, shape: Sizes, dtype: str) -> Array:
+        if state.dtype != np.int64 or state.shape != (2,):
+            raise ValueError(f"the state of a generator is int64[2], not {state.dtype}{list(state.shape)}")
         y = xp.empty(tuple(shape), dtype)
         blocks = -(-y.size // texts.numbers_per_block(what, dtype))
         if y.size > MOST:

@@ -5,6 +5,7 @@ Kernels ask a `Runtime` for both, so where there is no GPU tests run them over N
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -17,6 +18,20 @@ from frazil.errors import DeviceError
 Array = Any
 #: function(groups, threads, arguments): arrays, NumPy scalars of the parameter's type, and Python integers for any integer.
 Function = Callable[[tuple[int, ...], tuple[int, ...], Sequence[Any]], None]
+
+
+class Replay:
+    """A captured run: inputs are copied to where it reads them, all launches are one, results copied from where they are left."""
+
+    def __init__(self, launch: Callable[[], None], inputs: Sequence[Array], results: Sequence[Array], owned: Any = None) -> None:
+        self._launch, self._inputs, self._results = launch, inputs, results
+        self._owned = owned  # memory and handles that the launches use
+
+    def __call__(self, arrays: Sequence[Array]) -> tuple[Array, ...]:
+        for place, array in zip(self._inputs, arrays, strict=True):
+            place[...] = array
+        self._launch()
+        return tuple(result.copy() for result in self._results)
 
 
 class Runtime(Protocol):
@@ -35,6 +50,18 @@ class Runtime(Protocol):
         """int32[3]: whether an index was out of range, which, and the size. Kernels write it; whoever waits reads it."""
         ...
 
+    def address(self, array: Array) -> int:
+        """Where an array begins."""
+        ...
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        """a @ b."""
+        ...
+
+    def captured(self, work: Callable[[Sequence[Array]], Sequence[Array]], arrays: Sequence[Array]) -> Replay | None:
+        """A run of `work` that can be repeated for other arrays of these shapes; None where a device cannot."""
+        ...
+
 
 class Device:
     """A CUDA device through CuPy: its memory pool, its current stream, and machine code loaded as modules."""
@@ -51,6 +78,7 @@ class Device:
         self._faults: Array = None
         self._faults_unread = False
         self._process = os.getpid()
+        self._gemm: Any = None  # while a CUDA graph is captured
 
     def function(self, text: str, name: str = "kernel_") -> Function:
         found = self._functions.get((text, name))
@@ -78,6 +106,40 @@ class Device:
             if found[0]:
                 self._faults = None
                 raise IndexError(f"an index is out of range for a dimension of size {found[2]} (found {found[1]})")
+
+    def address(self, array: Array) -> int:
+        return array.data.ptr
+
+    def matmul(self, a: Array, b: Array) -> Array:
+        if self._gemm is None:
+            return self.xp.matmul(a, b)
+        from .blas import product
+
+        return product(self.xp, self._gemm, a, b)
+
+    def captured(self, work: Callable[[Sequence[Array]], Sequence[Array]], arrays: Sequence[Array]) -> Replay | None:
+        from .blas import Handle
+
+        cuda = self.xp.cuda
+        # Memory of the graph is its own for as long as it lives: addresses are written into it.
+        stream, pool = cuda.Stream(non_blocking=True), cuda.MemoryPool()
+        with self.device, stream, cuda.using_allocator(pool.malloc):
+            places = [array.copy() for array in arrays]
+            handle = Handle(self.xp, stream.ptr)
+            self.faults()
+            stream.synchronize()
+            self._gemm = handle.gemm
+            stream.begin_capture()
+            try:
+                results = work(places)
+            except BaseException:
+                with contextlib.suppress(Exception):
+                    stream.end_capture()  # which says again that it failed
+                raise
+            finally:
+                self._gemm = None
+            graph = stream.end_capture()
+        return Replay(graph.launch, places, results, (graph, stream, pool, handle))
 
     def synchronize(self) -> None:
         """Wait for everything."""

@@ -96,7 +96,7 @@ def _number(value: Value) -> Any:
 
 
 def _chain(nodes: Sequence[Node], wanted: list[Value]) -> Chain:
-    p, loads, registers = Program(), [], {}
+    p, loads, registers = Program(), list[Value](), dict[Value, Register]()
     for node in nodes:
         for value in node.inputs:
             assert value is not None
@@ -106,7 +106,7 @@ def _chain(nodes: Sequence[Node], wanted: list[Value]) -> Chain:
                     loads.append(value)
                 name = value.spec.dtype.name
                 registers[value] = p.load(name) if number is None else p.const(number, name)
-        registers[node.outputs[0]] = append(p, node, [registers[v] for v in node.inputs])
+        registers[node.outputs[0]] = append(p, node, [registers[v] for v in node.inputs if v is not None])
     for value in wanted:
         p.store(registers[value], value.spec.dtype.name)
     return Chain(p, loads, wanted)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from frazil.backends.cupy.runtime import Replay
 from frazil.backends.render import CUDA
 
 COMPILER = shutil.which("g++")
@@ -197,6 +198,23 @@ class Host:
 
     def faults(self) -> np.ndarray:
         return self._faults
+
+    def address(self, array: np.ndarray) -> int:
+        return array.ctypes.data
+
+    def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.asarray(np.matmul(a, b))
+
+    def captured(self, work: Any, arrays: Sequence[np.ndarray]) -> Replay | None:
+        """As a device would, but that the launches are made again: results are left where they were left the first time."""
+        places = [array.copy() for array in arrays]
+        results = [np.array(r) for r in work(places)]
+
+        def launch() -> None:
+            for place, value in zip(results, work(places), strict=True):
+                place[...] = value
+
+        return Replay(launch, places, results)
 
     def check_faults(self) -> None:
         if self._faults[0]:
