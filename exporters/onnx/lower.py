@@ -18,7 +18,7 @@ from .control import all_inputs, lower_control, without_dead
 from .emit import ELEMENT_TYPES, Emitter, element_type
 from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
 from .lowerings import LOWERINGS, Call, Lowering
-from .tidy import store_transposed, whole_splits
+from .tidy import whole_splits
 
 #: Opset -> the IR version it is stamped with, for those that onnxruntime has its CPU kernels for.
 IR_VERSIONS = {21: 10, 23: 11, 24: 12}
@@ -254,7 +254,7 @@ class _Lowering:
 
     def _model(self, inputs: list[ir.Value], outputs: list[ir.Value], producer_version: str) -> ir.Model:
         e = self.e
-        nodes = store_transposed(without_dead(e.nodes, outputs), e.initializers)
+        nodes = without_dead(e.nodes, outputs)
         used = {id(value) for node in nodes for value in all_inputs(node)} | {id(value) for value in outputs}
         domains = {function.domain: 1 for function in e.functions.values()}
         graph = ir.Graph(

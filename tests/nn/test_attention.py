@@ -191,7 +191,7 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[fz.Tensor, ...], int, int
     "decoder layer": (lambda: nn.TransformerDecoderLayer(16, 4, 32, batch_first=True), (X, randn(3, 7, 16)), 63, 55),
     "transformer": (Translate, (randn(3, 7, 16), X), 100, 90),
     "block": (Block, (X,), 25, 17),
-    "block with rotary positions": (lambda: Block(rotary=True), (X,), 50, 42),
+    "block with rotary positions": (lambda: Block(rotary=True), (X,), 51, 43),
     "sinusoidal positions": (lambda: nn.SinusoidalPositions(16), (X,), 14, 14),
 }
 
