@@ -160,6 +160,8 @@ class Program:
 
         if name == "abs":
             return values[0]
+        if name in ("and", "or", "xor", "not"):
+            return bits(name, *values)
         if name in _ON_BOOL:
             return bits(_ON_BOOL[name], *values)
         a, b = values

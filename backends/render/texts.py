@@ -141,6 +141,15 @@ def indexed(action: str, dtype: str, indices: tuple[str, ...], kept: int, looped
     return kernel(", ".join(parameters), "\n".join([*body, "  {", *inner, "  }"]))
 
 
+def class_range(dtype: str) -> Text:
+    """Notes a class that is neither below n nor the ignored one."""
+    return kernel(
+        f"int n, int ignored, const {C_TYPES[dtype]}* t, int offset, int* faults",
+        """  i64 c = (i64)t[offset + item];
+  if (c != ignored && (c < 0 || c >= n)) { faults[0] = 1; faults[1] = (int)c; faults[2] = n; }""",
+    )
+
+
 # ------------------------------------------------------------------------------------------------------------------ sorting
 
 
