@@ -6,6 +6,7 @@ A product has [C * K, P] columns for every image and group: one batched product 
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from frazil.backends.render.dialect import C_TYPES
 from frazil.backends.render.texts import read, register, write
 
+from .cudnn import How
 from .iterate import over_text, program_of, run
 from .pool import GEOMETRY, window
 from .runtime import Array, Runtime
@@ -90,14 +92,14 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
             )
         return out
 
-    def columns(x: Array, out: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) -> Array:
+    def columns(x: Array, out: Sizes, kernel: Sizes, how: How, groups: int) -> Array:
         """[images, groups, C/groups * K, P] of contiguous images."""
         taps, positions = math.prod(kernel), math.prod(out)
         shape = (x.shape[0], groups, x.shape[1] // groups * taps, positions)
-        if taps == 1 and max(stride) == 1 and not any(padding):
+        if taps == 1 and max(how.stride) == 1 and not any(how.padding):
             return x.reshape(shape)
         y = xp.empty(shape, x.dtype)
-        geometry = window(x.shape[2:], out, kernel, stride, padding, dilation)
+        geometry = window(x.shape[2:], out, kernel, how.stride, how.padding, how.dilation)
         over_text(runtime, columns_text(x.dtype.name), y.size, (y.size, *geometry, x, y))
         return y
 
@@ -106,56 +108,91 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         step = max(1, COLUMN_BYTES // max(1, column_bytes))
         return [slice(i, min(i + step, images)) for i in range(0, images, step)]
 
+    # --- by im2col; `out` is the spatial size of the forward convolution's result
+
+    def fprop(how: How, x: Array, w: Array, out: Sizes, groups: int) -> Array:
+        x, filters, kernel = xp.ascontiguousarray(x), w.shape[0], w.shape[2:]
+        weights = w.reshape(1, groups, filters // groups, -1)
+        y = xp.empty(how.shape, x.dtype)
+        parts = runs(x.shape[0], x.shape[1] * math.prod(kernel) * math.prod(out) * x.itemsize)
+        for part in parts:
+            product = runtime.matmul(weights, columns(x[part], out, kernel, how, groups))
+            if len(parts) == 1:
+                return product.reshape(y.shape)
+            y[part] = product.reshape(-1, *y.shape[1:])
+        return y
+
+    def wgrad(how: How, g: Array, x: Array, out: Sizes, groups: int) -> Array:
+        x, shape, kernel = xp.ascontiguousarray(x), how.shape, how.shape[2:]
+        slopes = g.reshape(g.shape[0], groups, shape[0] // groups, math.prod(out))
+        accurate = np.float32 if g.dtype == np.float16 else g.dtype
+        total = xp.zeros((groups, shape[0] // groups, math.prod(shape[1:])), accurate)
+        for part in runs(x.shape[0], x.shape[1] * math.prod(kernel) * math.prod(out) * x.itemsize):
+            seen = columns(x[part], out, kernel, how, groups)
+            total += runtime.matmul(slopes[part], seen.swapaxes(2, 3)).sum(0, dtype=accurate)
+        return total.reshape(shape).astype(g.dtype, copy=False)
+
+    def dgrad(how: How, g: Array, w: Array, out: Sizes, groups: int) -> Array:
+        shape, kernel = how.shape, w.shape[2:]
+        weights = w.reshape(1, groups, w.shape[0] // groups, -1).swapaxes(2, 3)
+        slopes = g.reshape(g.shape[0], groups, w.shape[0] // groups, math.prod(out))
+        x = xp.empty(shape, g.dtype)
+        geometry = window(shape[2:], out, kernel, how.stride, how.padding, how.dilation)
+        for part in runs(shape[0], shape[1] * math.prod(kernel) * math.prod(out) * g.itemsize):
+            spread, target = xp.ascontiguousarray(runtime.matmul(weights, slopes[part])), x[part]
+            over_text(runtime, images_text(g.dtype.name), target.size, (target.size, *geometry, spread, target))
+        return x
+
+    # --- by cuDNN, where it is there
+
+    own = {"fprop": fprop, "wgrad": wgrad, "dgrad": dgrad}
+    trusted: dict[Any, bool] = {}
+
+    def chosen(how: How, a: Array, b: Array, out: Sizes, groups: int) -> Array:
+        """By cuDNN if it gave the first time for such arrays what the kernels here give, else by them."""
+        library = runtime.convolutions
+        key = how, a.shape, b.shape, a.dtype
+        if library is None or a.dtype == np.float64 or not math.prod(how.shape) or trusted.get(key) is False:
+            return own[how.what](how, a, b, out, groups)
+        try:
+            y = library(how, xp.ascontiguousarray(a), xp.ascontiguousarray(b))
+        except Exception:  # cuDNN and its frontend have errors of their own for what they have no plan for
+            trusted[key] = False
+            return own[how.what](how, a, b, out, groups)
+        if key in trusted:
+            return y
+        right = own[how.what](how, a, b, out, groups)
+        most = float(xp.abs(right).max())
+        trusted[key] = float(xp.abs(y - right).max()) <= (2e-2 if a.dtype == np.float16 else 1e-4) * most
+        if not trusted[key]:
+            warnings.warn(f"cuDNN gives other values than im2col for {how}, and is not used for it", stacklevel=3)
+        return right
+
+    # --- the ops
+
     def conv(
         x: Array, w: Array, bias: Array | None = None, *, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
     ) -> Array:
         out = outputs(x.shape, w.shape, None, stride, padding, dilation, groups, x.dtype)
-        x, filters, kernel = xp.ascontiguousarray(x), w.shape[0], w.shape[2:]
-        weights = w.reshape(1, groups, filters // groups, -1)
-        y = xp.empty((x.shape[0], filters, *out), x.dtype)
-        parts = runs(x.shape[0], x.shape[1] * math.prod(kernel) * math.prod(out) * x.itemsize)
-        for part in parts:
-            product = runtime.matmul(weights, columns(x[part], out, kernel, stride, padding, dilation, groups))
-            if len(parts) == 1:
-                y = product.reshape(y.shape)
-            else:
-                y[part] = product.reshape(-1, *y.shape[1:])
-        if bias is not None and y.size:
-            if bias.shape != (filters,):
-                raise ValueError(f"a bias of shape {bias.shape} does not belong to {filters} filters")
-            _add_bias(y, bias)
+        if bias is not None and bias.shape != (w.shape[0],):
+            raise ValueError(f"a bias of shape {bias.shape} does not belong to {w.shape[0]} filters")
+        y = chosen(How("fprop", (x.shape[0], w.shape[0], *out), stride, padding, dilation), x, w, out, groups)
+        if bias is not None:
+            dtype = y.dtype.name
+            program = program_of(runtime, ("bias", dtype), lambda p: p.store(p.load(dtype) + p.load(dtype), dtype))
+            run(runtime, program, y.shape, [y, bias.reshape(-1, *(1,) * len(out))], [y], dense=False)
         return y
-
-    def _add_bias(y: Array, bias: Array) -> None:
-        dtype = y.dtype.name
-        program = program_of(runtime, ("bias", dtype), lambda p: p.store(p.load(dtype) + p.load(dtype), dtype))
-        run(runtime, program, y.shape, [y, bias.reshape(-1, *(1,) * (y.ndim - 2))], [y], dense=False)
 
     def conv_weight_grad(
         g: Array, x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
     ) -> Array:
         shape = (g.shape[1], x.shape[1] // groups, *kernel_size)
         out = outputs(x.shape, shape, g.shape, stride, padding, dilation, groups, g.dtype)
-        x = xp.ascontiguousarray(x)
-        slopes = g.reshape(g.shape[0], groups, shape[0] // groups, math.prod(out))
-        accurate = np.float32 if g.dtype == np.float16 else g.dtype
-        total = xp.zeros((groups, shape[0] // groups, math.prod(shape[1:])), accurate)
-        for part in runs(x.shape[0], x.shape[1] * math.prod(kernel_size) * math.prod(out) * x.itemsize):
-            seen = columns(x[part], out, kernel_size, stride, padding, dilation, groups)
-            total += runtime.matmul(slopes[part], seen.swapaxes(2, 3)).sum(0, dtype=accurate)
-        return total.reshape(shape).astype(g.dtype, copy=False)
+        return chosen(How("wgrad", shape, stride, padding, dilation), g, x, out, groups)
 
     def conv_input_grad(g: Array, w: Array, *, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int) -> Array:
-        shape, kernel = (g.shape[0], w.shape[1] * groups, *size), w.shape[2:]
+        shape = (g.shape[0], w.shape[1] * groups, *size)
         out = outputs(shape, w.shape, g.shape, stride, padding, dilation, groups, g.dtype)
-        weights = w.reshape(1, groups, w.shape[0] // groups, -1).swapaxes(2, 3)
-        slopes = g.reshape(g.shape[0], groups, w.shape[0] // groups, math.prod(out))
-        x = xp.empty(shape, g.dtype)
-        geometry = window(size, out, kernel, stride, padding, dilation)
-        for part in runs(shape[0], shape[1] * math.prod(kernel) * math.prod(out) * g.itemsize):
-            spread = xp.ascontiguousarray(runtime.matmul(weights, slopes[part]))
-            target = x[part]
-            over_text(runtime, images_text(g.dtype.name), target.size, (target.size, *geometry, spread, target))
-        return x
+        return chosen(How("dgrad", shape, stride, padding, dilation), g, w, out, groups)
 
     return {"conv": conv, "conv_weight_grad": conv_weight_grad, "conv_input_grad": conv_input_grad}

@@ -39,6 +39,8 @@ class Runtime(Protocol):
 
     #: The array library: `cupy`, or in tests one that has its functions.
     xp: Any
+    #: cuDNN: a function of (How, operand, operand), which raises where it has no plan; None without one.
+    convolutions: Callable[..., Array] | None
     #: What was compiled and planned before, by whatever key its owner chose.
     kept: dict[Any, Any]
 
@@ -78,6 +80,8 @@ class Device:
         self._faults: Array = None
         self._faults_unread = False
         self._process = os.getpid()
+        with self.device:
+            self.convolutions = _convolutions(cupy)
         self._gemm: Any = None  # while a CUDA graph is captured
 
     def function(self, text: str, name: str = "kernel_") -> Function:
@@ -153,3 +157,13 @@ class Device:
                 "CUDA cannot be used in a forked process: the driver's state stayed in the parent. Start the process by "
                 "multiprocessing.get_context('spawn'), or use the device only after the fork"
             )
+
+
+def _convolutions(xp: Any) -> Callable[..., Array] | None:
+    """cuDNN, where both its frontend and its library are installed."""
+    from .cudnn import Convolutions
+
+    try:
+        return Convolutions(xp)
+    except Exception:  # an import that fails, in one of several ways, or a library that does
+        return None

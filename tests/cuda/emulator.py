@@ -174,6 +174,7 @@ class Host:
     def __init__(self) -> None:
         self.xp: Any = np
         self.kept: dict[Any, Any] = {}
+        self.convolutions: Any = None
         self.texts: dict[str, None] = {}
         self._functions: dict[Any, Any] = {}
         self._faults = np.zeros(3, np.int32)
