@@ -15,7 +15,7 @@ Sizes = tuple[int, ...]
 
 
 class How(NamedTuple):
-    """A convolution: "fprop" of (images, weights), "dgrad" of (slopes, weights) or "wgrad" of (slopes, images), and its window."""
+    """A convolution: "fprop" of (images, weights), "dgrad" of (slopes, weights), "wgrad" of (slopes, images); and its window."""
 
     what: str
     shape: Sizes  # of the result

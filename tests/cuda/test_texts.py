@@ -8,7 +8,6 @@ import pytest
 
 from frazil.backends.cupy import nvrtc
 from frazil.errors import DeviceError
-from frazil.table import OPS
 
 from .generated import ARCHITECTURES, compiled, every_text
 
@@ -26,8 +25,8 @@ def test_the_texts_are_those_of_the_whole_table(texts):
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
-def test_every_text_compiles_without_spills(arch, texts, with_nvrtc, capsys):
-    """Registers that spill to memory make a kernel slow; an elementwise one that needs so many is written wrong."""
+def test_every_text_compiles(arch, texts, with_nvrtc, capsys):
+    """Registers that spill to memory make a kernel slow. Those whose threads share a row may, all others may not."""
     kernels = list(compiled(list(texts), arch))
     spilling = Counter(texts[k.text] for k in kernels if k.spills)
     stacked = Counter(texts[k.text] for k in kernels if k.stack)
@@ -37,7 +36,7 @@ def test_every_text_compiles_without_spills(arch, texts, with_nvrtc, capsys):
         print(f"registers: median {registers[len(registers) // 2]}, most {registers[-1]};", end=" ")
         print(f"spills: {dict(spilling) or 'none'}; stack: {dict(stacked) or 'none'}")
     assert len(kernels) == len(texts)
-    assert not {op: n for op, n in spilling.items() if op not in OPS or OPS[op].body is None}
+    assert not [texts[k.text] for k in kernels if k.spills and "BARRIER" not in k.text]
 
 
 def test_a_wrong_text_is_refused_with_the_compilers_words(with_nvrtc):
