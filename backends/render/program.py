@@ -144,6 +144,8 @@ class Program:
         values = [v if isinstance(v, Value) else self.const(v, dtype) for v in operands]
         if name in ("where", "cast"):
             return self._emit(Instruction(name, dtype, tuple(v.index for v in values)))
+        if name in ("isnan", "isinf", "isfinite") and not dtype.startswith("float"):
+            return self.const(name == "isfinite", "bool")
         if dtype == "bool":
             return self._on_bool(name, values)
         if name.startswith("logical_"):
