@@ -34,6 +34,7 @@ from ..random import manual_seed, rand, randint, randn, randperm
 from ..serialization import load, save
 from ..table import OPS, Op
 from ..tensor import Tensor
+from ..utils.data import DataLoader
 from .cases import FLOATS, LAYOUTS, Case, case, cases, packed, plain, samples_of, without_fast_kernels
 from .close import TOLERANCES, assert_close
 from .scripts import of_check, of_values
@@ -529,18 +530,27 @@ def trains(d: device, name: str, steps: int = 12) -> None:
 
 
 def random_numbers_are_numpys(d: device) -> None:
-    """The same seed gives bit-equal numbers, masks and orders."""
+    """The same seed gives bit-equal numbers, masks and orders, also when they are drawn in turns."""
 
-    def drawn(where: device) -> list[np.ndarray]:
+    def drawn(where: device) -> dict[str, np.ndarray]:
         manual_seed(3)
         with where:
-            numbers = [rand(7), randn(7), randint(0, 1000, (7,)), randperm(7), F.dropout(ones(50), 0.5)]
-        return [t.cpu().numpy() for t in numbers]
+            loader = DataLoader(range(20), batch_size=20, shuffle=True)
+            numbers = {
+                "rand": rand(7),
+                "the order of a DataLoader": next(iter(loader)),
+                "randn": randn(7),
+                "randint": randint(0, 1000, (7,)),
+                "randperm": randperm(7),
+                "dropout": F.dropout(ones(50), 0.5),
+            }
+        return {what: t.cpu().numpy() for what, t in numbers.items()}
 
-    for what, a, b in zip(("rand", "randn", "randint", "randperm", "dropout"), drawn(d), drawn(device("cpu")), strict=True):
+    found, wanted = drawn(d), drawn(device("cpu"))
+    for what, numbers in wanted.items():
         # The logarithm and the sine in a normal number may round differently.
-        tolerance = TOLERANCES["float32"] if what == "randn" else (0.0, 0.0)
-        assert_close(a, b, rtol=tolerance[0], atol=tolerance[1], msg=what)
+        rtol, atol = TOLERANCES["float32"] if what == "randn" else (0.0, 0.0)
+        assert_close(found[what], numbers, rtol=rtol, atol=atol, msg=what)
 
 
 def saved_weights_travel(d: device) -> None:

@@ -15,12 +15,17 @@ T = TypeVar("T", covariant=True)
 
 def permutation(size: int, generator: Generator | None) -> list[int]:
     """0 .. size-1 in random order."""
-    return cast("list[int]", random.randperm(size, generator=generator, device="cpu").tolist())
+    return cast("list[int]", random.randperm(size, generator=generator, device=_where(generator)).tolist())
 
 
 def fresh_seed(generator: Generator | None) -> int:
     """A random number, from `generator` or from the global one."""
-    return int(random.randint(0, 2**31 - 1, (), generator=generator, dtype=int64, device="cpu").item())
+    return int(random.randint(0, 2**31 - 1, (), generator=generator, dtype=int64, device=_where(generator)).item())
+
+
+def _where(generator: Generator | None) -> Any:
+    """Draws belong to the stream that a program's other draws come from, so that their order is the same on every device."""
+    return None if generator is None else generator.device
 
 
 class Sampler(Generic[T]):
