@@ -96,10 +96,10 @@ class CupyBackend(Backend):
 
 def kernels_of(runtime: Runtime) -> dict[str, Kernel]:
     """All kernels, on a device or, in tests, on the CPU."""
-    from . import arrays, conv, elementwise, indexing, optim, pool, reduction
+    from . import arrays, conv, elementwise, indexing, norm, optim, pool, reduction
 
     made: dict[str, Kernel] = {}
-    for module in (elementwise, reduction, arrays, indexing, pool, conv, optim):
+    for module in (elementwise, reduction, arrays, indexing, pool, conv, norm, optim):
         made |= module.kernels(runtime)
     return made
 
