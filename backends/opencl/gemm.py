@@ -211,6 +211,7 @@ def pack(runtime: Runtime, b: Strided, n: int, k: int, *, batches: int = 1, grou
     else if (whole) for (int i = 0; i < {PANEL}; ++i) p[r * {PANEL} + i] = source[i * bc];
     else for (int i = 0; i < {PANEL}; ++i) p[r * {PANEL} + i] = column + i < n ? source[i * bc] : 0;
   }}""",
+        loops_are_vectors=True,
     )
     items = chunks * panels * count
     runtime.run_text(
@@ -289,6 +290,7 @@ def padded(runtime: Runtime, x: Array, planes: int, first: int, window: Window, 
     int at = i - px;
     y[i] = (at >= 0 && at % ax == 0 && at / ax < X) ? x[at / ax] : 0;
   }""",
+        loops_are_vectors=True,
     )
     items = planes * window.padded[0] * window.padded[1]
     numbers = [*source, *window.padded, *window.padding, *apart]
@@ -342,6 +344,7 @@ def pack_windows(runtime: Runtime, image: Array, channels: int, count: int, wind
             )
         }
   }}""",
+        loops_are_vectors=True,
     )
     items = count * -(-n // PANEL) * -(-k // 64)
     numbers = [*window.padded, *window.out, *window.stride, *window.dilation, channels, n, k]

@@ -39,6 +39,7 @@ OPENCL = Dialect(
 #define MUL_HI64(a, b) mul_hi((u64)(a), (u64)(b))
 #define BITS32(x) as_int(x)
 #define GROUP_SIZE(x, y) __attribute__((reqd_work_group_size(x, y, 1)))
+#define LOOPS_ARE_VECTORS __attribute__((vec_type_hint(float16)))
 """,
     vectors=True,
 )
@@ -67,6 +68,7 @@ CUDA = Dialect(
 #define MUL_HI64(a, b) __umul64hi(a, b)
 #define BITS32(x) __float_as_int(x)
 #define GROUP_SIZE(x, y) __launch_bounds__((x) * (y))
+#define LOOPS_ARE_VECTORS
 static __device__ __forceinline__ __half to_half(float x) { return __float2half_rn(x); }
 static __device__ __forceinline__ __half to_half(double x) { return __double2half(x); }
 """,

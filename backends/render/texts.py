@@ -44,8 +44,11 @@ def register(dtype: str) -> str:
 
 
 @cache
-def kernel(parameters: str, body: str, functions: str = "") -> Text:
-    """`parameters` are pairs "type name"; a type with a star is a buffer. `body` runs for every `item` below `items`."""
+def kernel(parameters: str, body: str, functions: str = "", *, loops_are_vectors: bool = False) -> Text:
+    """`parameters` are pairs "type name"; a type with a star is a buffer. `body` runs for every `item` below `items`.
+
+    `loops_are_vectors`: a CPU does best to make vectors of the loops of an item, not of neighbouring items.
+    """
     arguments: list[str | None] = []
     names = {"int": "int32", "i64": "int64", "u64": "uint64", "f32": "float32", "f64": "float64", "u32": "uint32"}
     declared = []
@@ -53,8 +56,9 @@ def kernel(parameters: str, body: str, functions: str = "") -> Text:
         kind = " ".join(part.split()[:-1])
         arguments.append(None if "*" in kind else names[kind])
         declared.append(("GLOBAL " if "*" in kind else "") + part.strip())
+    hint = "LOOPS_ARE_VECTORS " if loops_are_vectors else ""
     source = (
-        f"{functions}\nKERNEL GROUP_SIZE({GROUP}, 1) void kernel_({', '.join(declared)}) {{\n"
+        f"{functions}\nKERNEL GROUP_SIZE({GROUP}, 1) {hint}void kernel_({', '.join(declared)}) {{\n"
         f"  int item = ID(0);\n  if (item >= items) return;\n{body}\n}}\n"
     )
     return Text(source, tuple(arguments))
