@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render import Layout, Program, Value
-
+from ..render import Layout, Program, Value
 from .array import Array
 from .iterate import broadcast, compiled, copied, programs, run, write
 from .runtime import Runtime

@@ -15,12 +15,12 @@ import numpy as np
 import pyopencl as cl
 from pyopencl.tools import ImmediateAllocator, MemoryPool
 
-from frazil.backends.render.chains import FROM_BODY, Chain, steps, writer_of_body
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.sizes import evaluate
 from frazil.recorder.trace import expand
 
+from ..render.chains import FROM_BODY, Chain, steps, writer_of_body
 from .array import Array
 from .elementwise import elementwise
 from .iterate import broadcast, contiguous, run

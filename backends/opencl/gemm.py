@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from frazil.backends.render.dialect import C_TYPES, VECTOR_TYPES
-from frazil.backends.render.texts import Text, kernel
-
+from ..render.dialect import C_TYPES, VECTOR_TYPES
+from ..render.texts import Text, kernel
 from .array import Array
 from .runtime import Runtime
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render import texts
-
+from ..render import texts
 from .array import Array, contiguous_strides
 from .iterate import Dim, broadcast, contiguous, copied, merged, strides_in
 from .runtime import Runtime

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from frazil.backends.render import OPENCL, Layout, Program, group_size, render
-
+from ..render import OPENCL, Layout, Program, group_size, render
 from .array import Array
 from .runtime import Runtime
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render import Program
-
+from ..render import Program
 from .array import Array, contiguous_strides
 from .gemm import Strided, Window, images_at_once, pack, pack_windows, padded, product
 from .iterate import broadcast, contiguous, copied, programs, run, strides_in

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render import Program, Value, texts
-
+from ..render import Program, Value, texts
 from .array import Array
 from .iterate import contiguous, programs, run
 from .runtime import Runtime

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from frazil.backends.render import Program, Value
-
+from ..render import Program, Value
 from .array import Array
 from .iterate import programs, run
 from .runtime import Runtime

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render import texts
-
+from ..render import texts
 from .array import Array
 from .iterate import contiguous, programs, run
 from .runtime import Runtime

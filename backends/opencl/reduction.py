@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render import Program, Value
-from frazil.backends.render.texts import cumulative, extreme_position
-
+from ..render import Program, Value
+from ..render.texts import cumulative, extreme_position
 from .array import Array
 from .iterate import contiguous, programs, run
 from .runtime import Runtime

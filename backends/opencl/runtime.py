@@ -17,10 +17,10 @@ import numpy as np
 import pyopencl as cl
 from pyopencl.tools import ImmediateAllocator, MemoryPool
 
-from frazil.backends.render import OPENCL
-from frazil.backends.render.texts import GROUP, Text
 from frazil.errors import DeviceError, DTypeError
 
+from ..render import OPENCL
+from ..render.texts import GROUP, Text
 from .array import Array
 
 #: Filters of warnings are the process's, so one thread builds at a time.

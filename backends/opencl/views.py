@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render import Program
-
+from ..render import Program
 from .array import Array, contiguous_strides, reshaped_strides
 from .iterate import copied, programs, run, write
 from .runtime import Runtime
