@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from frazil.backends.render import texts
+from frazil.backends.render.dialect import C_TYPES
 
 from .iterate import MOST, Dim, merged, over_text, strides_in
 from .runtime import Array, Runtime
@@ -18,6 +19,43 @@ Sizes = tuple[int, ...]
 
 #: Threads that share the loop over the indices of a write, by destination, so that there are enough of them.
 _WRITERS = 1 << 14
+
+
+#: From so many indices on, a thread per value writes; before that threads loop over them, in order.
+_MANY = 256
+#: dtype -> the type that CUDA's atomicAdd has for it.
+_ATOMIC = {"float16": "f16", "float32": "f32", "float64": "f64", "int32": "i32", "uint32": "u32", "int64": "u64", "uint64": "u64"}
+
+
+def scattered(action: str, dtype: str, indices: tuple[str, ...], rank: int, wraps: bool) -> str:
+    """A thread per value: "add" it to its place, note in `last` which is the "last" for its place, or "put" it if it is that one.
+
+    Arguments: sizes of the iteration; address and strides over it of x, of the values and of every index array; for every index
+    the size and stride of the dimension of x that it is for; `last`, of the size of x, and faults.
+    """
+    t = C_TYPES[dtype]
+    arrays = [("x", t), ("v", t), *((f"i{k}", C_TYPES[d]) for k, d in enumerate(indices))]
+    parameters = ["int items", *(f"int n{d}" for d in range(rank))]
+    for name, kind in arrays:
+        parameters += [f"GLOBAL {'' if name == 'x' else 'const '}{kind}* {name}", *(f"int {name}s{d}" for d in range(rank))]
+    parameters += [f"int {what}{k}" for k in range(len(indices)) for what in ("size", "step")]
+    parameters += ["GLOBAL i32* last", "GLOBAL i32* faults"]
+    body = ["int item = ID(0), left = item;", "if (item >= items) return;"]
+    body += [f"int c{d} = left % n{d}; left /= n{d};" for d in reversed(range(rank))]
+    body += [f"int {name}a = {' + '.join(f'c{d} * {name}s{d}' for d in range(rank)) or '0'};" for name, _ in arrays]
+    for k in range(len(indices)):
+        body.append(f"i64 w{k} = (i64)i{k}[i{k}a];")
+        if wraps:
+            body.append(f"if (w{k} < 0) w{k} += size{k};")
+        fault = f"faults[0] = 1; faults[1] = (int)i{k}[i{k}a]; faults[2] = size{k}; return;"
+        body += [f"if (w{k} < 0 || w{k} >= size{k}) {{ {fault} }}", f"xa += (int)w{k} * step{k};"]
+    if action == "add":
+        atomic = _ATOMIC[dtype].replace("u64", "unsigned long long")
+        body.append(f"atomicAdd(({atomic}*)x + xa, ({atomic})v[va]);")
+    else:
+        body.append("atomicMax(last + xa, item);" if action == "last" else "if (last[xa] == item) x[xa] = v[va];")
+    inner = "".join(f"  {line}\n" for line in body)
+    return f"KERNEL GROUP_SIZE(256, 1) void kernel_({', '.join(parameters)}) {{\n{inner}}}\n"
 
 
 def kernels(runtime: Runtime) -> dict[str, Kernel]:
@@ -49,6 +87,9 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         if not items or not turns:
             return
         names = tuple(i[0].dtype.name for i in indices)
+        if result is None and turns >= _MANY and (action == "put" or x.dtype.name in _ATOMIC):
+            scatter_values(action, x, merged(every), arrays, indices, names, wraps)
+            return
         text = texts.indexed(action, x.dtype.name, names, len(kept), len(looped), wraps)
         arguments: list[Any] = [d.size for d in (*kept, *looped)]
         for k, array in enumerate(arrays):
@@ -62,6 +103,21 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         else:
             arguments.append(result)
         launch(text, items, *arguments, runtime.faults())
+
+    def scatter_values(
+        action: str, x: Array, dims: Sequence[Dim], arrays: Sequence[Array], indices: Any, names: tuple[str, ...], wraps: bool
+    ) -> None:
+        """Write into a contiguous x with a thread per value; of values for one place the last one stays, as in a loop."""
+        items = math.prod(d.size for d in dims)
+        arguments: list[Any] = [items, *(d.size for d in dims)]
+        for k, array in enumerate(arrays):
+            arguments += [array, *(d.strides[k] for d in dims)]
+        for _, _, size, step in indices:
+            arguments += [size, step]
+        last = xp.full(x.size if action == "put" else 1, -1, np.int32)
+        for step_ in ("add",) if action == "add" else ("last", "put"):
+            text = scattered(step_, x.dtype.name, names, len(dims), wraps)
+            over_text(runtime, text, items, [*arguments, last, runtime.faults()])
 
     def along(x: Array, index: Array, dim: int) -> tuple[list[tuple[int, bool]], list[int], tuple[Any, ...]]:
         if index.dtype.kind not in "iu" or x.ndim != index.ndim:

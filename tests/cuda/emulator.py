@@ -60,8 +60,7 @@ static inline int min(int a, int b) { return a < b ? a : b; }
 static inline int max(int a, int b) { return a > b ? a : b; }
 static inline void sincospi(double x, double* s, double* c) { *s = sin(x * M_PI); *c = cos(x * M_PI); }
 template <class T> static inline T atomicAdd(T* p, T v) { T old = *p; *p = (T)(old + v); return old; }
-template <class T> static inline T atomicCAS(T* p, T seen, T v) { T old = *p; if (old == seen) *p = v; return old; }
-template <class T> static inline T atomicExch(T* p, T v) { T old = *p; *p = v; return old; }
+template <class T> static inline T atomicMax(T* p, T v) { T old = *p; if (v > old) *p = v; return old; }
 """
 
 #: All threads of a block take turns; `__syncthreads` gives the turn to the next.

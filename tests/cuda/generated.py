@@ -62,11 +62,22 @@ def every_text() -> dict[str, str]:
                         # Numbers that were never computed may be refused, and so are dtypes that an op is not for.
                         with contextlib.suppress(Exception), how:
                             c.call(d, *c.tensors(d, layout))
+            for dtype in d.capabilities().dtypes:
+                _many_indices(collector, d.kernels, dtype)
             for dtype in FLOATS:
                 _optimisers(collector, d.kernels, dtype)
     finally:
         d.kernels = before
     return collector.found
+
+
+def _many_indices(collector: Collector, kernels: dict[str, Any], dtype: str) -> None:
+    x, values, index = np.zeros((3, 4), dtype), np.zeros((500, 4), dtype), np.zeros((500, 4), np.int64)
+    for name, accumulate in (("scatter_values", False), ("scatter_add_values", True)):
+        collector.asking = name
+        kernels[name](x, index, values, dim=0)
+        collector.asking = "index_put_values"
+        kernels["index_put_values"](x, values, index[:, 0], accumulate=accumulate)
 
 
 def _optimisers(collector: Collector, kernels: dict[str, Any], dtype: str) -> None:

@@ -65,6 +65,41 @@ def test_more_elements_than_a_kernel_counts_are_taken_in_parts(monkeypatch):
     np.testing.assert_array_equal((x + y).cpu().numpy(), a + b)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "int64", "uint8", "bool"])
+@pytest.mark.parametrize("accumulate", [False, True])
+def test_many_indices_are_written_by_a_thread_each(dtype, accumulate):
+    """The last of several values for a place stays; sums are of all of them."""
+    rng = np.random.default_rng(0)
+    rows, columns = rng.integers(-7, 7, (2, 40, 10))
+    x, values = (rng.integers(0, 3, shape).astype(dtype) for shape in ((7, 5, 7), (40, 10, 1)))
+    kernels = register().kernels()
+    found = kernels["index_put_values"](x, values, rows, None, columns, accumulate=accumulate)
+    expected = x.copy()
+    if accumulate:
+        np.add.at(expected, (rows, slice(None), columns), values)
+    else:
+        for i in np.ndindex(rows.shape):
+            expected[rows[i], :, columns[i]] = values[i]
+    np.testing.assert_array_equal(found, expected)
+    index, source = rng.integers(0, 4, (500, 3)), rng.integers(0, 3, (500, 3)).astype(dtype)
+    along = kernels["scatter_add_values" if accumulate else "scatter_values"](x[:, :3, 0].copy(), index, source, dim=0)
+    expected = x[:, :3, 0].copy()
+    if accumulate:
+        np.add.at(expected, (index, np.arange(3)), source)
+    else:
+        for i in np.ndindex(index.shape):
+            expected[index[i], i[1]] = source[i]
+    np.testing.assert_array_equal(along, expected)
+
+
+def test_one_of_many_indices_out_of_range_is_found():
+    x, index = np.zeros((5, 2), np.float32), np.zeros((400, 2), np.int64)
+    index[300, 1] = 9
+    register().kernels()["scatter_add_values"](x, index, np.ones((400, 2), np.float32), dim=0)
+    with pytest.raises(IndexError, match=r"of size 5 \(found 9\)"):
+        register().synchronize()
+
+
 @pytest.mark.parametrize("images_at_once", [1, 3, 100])
 def test_convolutions_take_images_in_parts(monkeypatch, images_at_once):
     from frazil.backends.cupy import conv
