@@ -48,11 +48,11 @@ class OpenCLBackend(Backend):
         return {t.numpy: name for name, t in ALL.items() if t.kind != "c"}
 
     def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
-        from . import elementwise, fused, indexing, linalg, norm, optim, pool, reduction, views
+        from . import elementwise, fused, indexing, linalg, norm, optim, pool, recurrent, reduction, views
 
         runtime = self._devices()[index]
         made: dict[str, Kernel] = {}
-        for module in (elementwise, reduction, views, indexing, pool, linalg, norm, optim):
+        for module in (elementwise, reduction, views, indexing, pool, linalg, norm, optim, recurrent):
             made |= module.kernels(runtime)
         return made | fused.activations(runtime)
 
