@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render.dialect import C_TYPES
-from frazil.backends.render.texts import read, register, write
-
+from ..render.dialect import C_TYPES
+from ..render.texts import read, register, write
 from .cudnn import How
 from .iterate import over_text, program_of, run
 from .pool import GEOMETRY, window

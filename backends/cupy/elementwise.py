@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render import CUDA, Layout, Program, Value, group_size, render
-from frazil.backends.render.chains import FROM_BODY, writer_of_body
-
+from ..render import CUDA, Layout, Program, Value, group_size, render
+from ..render.chains import FROM_BODY, writer_of_body
 from .iterate import MOST, number, program_of, run
 from .runtime import Array, Runtime
 

@@ -13,12 +13,12 @@ from typing import Any, final
 
 import numpy as np
 
-from frazil.backends.render.chains import Chain, steps
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.sizes import evaluate
 from frazil.recorder.trace import expand
 
+from ..render.chains import Chain, steps
 from .iterate import run
 from .runtime import Array, Replay, Runtime
 

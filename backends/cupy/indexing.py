@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render import texts
-from frazil.backends.render.dialect import C_TYPES
-
+from ..render import texts
+from ..render.dialect import C_TYPES
 from .iterate import MOST, Dim, merged, over_text, strides_in
 from .runtime import Array, Runtime
 

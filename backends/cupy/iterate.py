@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from frazil.backends.render import CUDA, Layout, Program, group_size, render
-from frazil.backends.render.program import REGISTER
 from frazil.errors import ShapeError
 
+from ..render import CUDA, Layout, Program, group_size, render
+from ..render.program import REGISTER
 from .runtime import Array, Function, Runtime
 
 Sizes = tuple[int, ...]
@@ -154,7 +154,7 @@ def _planned(
     count = _parts(program, along, rows, length, last.size, away, rows_only, max(level, default=0))
     blocks = 1
     if count > 1:
-        first, second = split(program)
+        first, second = program.halves()
         outer = away[0].size if away_outer else last.size
         part = -(-outer // count)
         blocks = -(-outer // part)
@@ -193,23 +193,6 @@ def _parts(program: Program, along: str, rows: int, length: int, n: int, away: l
     groups = rows if along == "R" else -(-rows // 256)
     outer = away[0].size if along == "K" or len(away) > 1 else n // 64
     return max(1, min(_GROUPS // groups, outer, rows * length // (_SPLIT // 4)))
-
-
-def split(program: Program) -> tuple[Program, Program]:
-    """A program whose stores follow one level of reductions, as two: up to the partial results, and from there on."""
-    first, second = Program(), Program()
-    first.instructions, first.loads, first.numbers = list(program.instructions), list(program.loads), list(program.numbers)
-    second.numbers = list(program.numbers)
-    mapping: dict[int, int] = {}
-    _, of_row = program.levels()
-    for i, instruction in enumerate(program.instructions):
-        if instruction.op == "reduce":
-            first.stores.append((i, instruction.dtype))
-            mapping[i] = second.reduce(instruction.detail, second.load(instruction.dtype)).index
-        elif of_row[i]:
-            mapping[i] = second._emit(instruction._replace(args=tuple(mapping[a] for a in instruction.args))).index
-    second.stores = [(mapping[value], dtype) for value, dtype in program.stores]
-    return first, second
 
 
 # ------------------------------------------------------------------------------------------------------- as kernels want it

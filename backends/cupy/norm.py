@@ -6,8 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from frazil.backends.render import Program, Value
-
+from ..render import Program, Value
 from .iterate import number, program_of, run
 from .runtime import Array, Runtime
 

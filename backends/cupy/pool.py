@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from frazil.backends.render.dialect import C_TYPES
-from frazil.backends.render.texts import read, register, write
-
+from ..render.dialect import C_TYPES
+from ..render.texts import read, register, write
 from .iterate import over_text
 from .runtime import Array, Runtime
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.render import Program, Value
-
+from ..render import Program, Value
 from .iterate import number, over, program_of, run
 from .runtime import Array, Runtime
 

@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from frazil.backends.render import CUDA
 from frazil.errors import DeviceError
+
+from ..render import CUDA
 
 Array = Any
 #: function(groups, threads, arguments): arrays, NumPy scalars of the parameter's type, and Python integers for any integer.

@@ -204,7 +204,7 @@ def _run_in_parts(
     numbers: Sequence[Any],
 ) -> None:
     """First the reductions of every part, then those of the parts, and what follows."""
-    first, second = split(program)
+    first, second = program.halves()
     outer = away[0].size if away else last.size
     part = -(-outer // parts)
     if not away:
@@ -219,23 +219,6 @@ def _run_in_parts(
     kernel, group = compiled(runtime, first, layout)
     runtime.launch(kernel, _items(layout, rows, last.size, parts), group, *arguments, *numbers)
     run(runtime, second, shape, partial, outputs, reduced=frozenset({1}), numbers=numbers)
-
-
-def split(program: Program) -> tuple[Program, Program]:
-    """A program whose stores follow one level of reductions, as two: up to the partial results, and from there on."""
-    first, second = Program(), Program()
-    first.instructions, first.loads, first.numbers = list(program.instructions), list(program.loads), list(program.numbers)
-    second.numbers = list(program.numbers)
-    mapping: dict[int, int] = {}
-    _, of_row = program.levels()
-    for i, ins in enumerate(program.instructions):
-        if ins.op == "reduce":
-            first.stores.append((i, ins.dtype))
-            mapping[i] = second.reduce(ins.detail, second.load(ins.dtype)).index
-        elif of_row[i]:
-            mapping[i] = second._emit(ins._replace(args=tuple(mapping[a] for a in ins.args))).index
-    second.stores = [(mapping[value], dtype) for value, dtype in program.stores]
-    return first, second
 
 
 # ------------------------------------------------------------------------------------------------------- as kernels want it

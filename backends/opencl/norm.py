@@ -234,7 +234,7 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         key = ("cross entropy", name, target_name, soft, weight is None, bool(label_smoothing))
         rows = x.shape[:d] + x.shape[d + 1 :]
         results = [empty(rows, np.dtype(work)) for _ in range(1 if soft else 2)]
-        numbers = [] if soft else [ignore_index]
+        numbers: list[float] = [] if soft else [ignore_index]
         if label_smoothing:
             numbers += [1.0 - label_smoothing, label_smoothing / x.shape[d]]
         run(runtime, programs(runtime, key, factory), x.shape, inputs, results, reduced=frozenset({d}), numbers=numbers)

@@ -204,3 +204,19 @@ class Program:
 
     def reduces(self) -> bool:
         return any(i.op == "reduce" for i in self.instructions)
+
+    def halves(self) -> tuple[Program, Program]:
+        """A program whose stores follow one level of reductions, as two: up to the partial results, and from there on."""
+        first, second = Program(), Program()
+        first.instructions, first.loads, first.numbers = list(self.instructions), list(self.loads), list(self.numbers)
+        second.numbers = list(self.numbers)
+        moved: dict[int, int] = {}
+        _, of_row = self.levels()
+        for i, instruction in enumerate(self.instructions):
+            if instruction.op == "reduce":
+                first.stores.append((i, instruction.dtype))
+                moved[i] = second.reduce(instruction.detail, second.load(instruction.dtype)).index
+            elif of_row[i]:
+                moved[i] = second._emit(instruction._replace(args=tuple(moved[a] for a in instruction.args))).index
+        second.stores = [(moved[value], dtype) for value, dtype in self.stores]
+        return first, second

@@ -60,6 +60,8 @@ FUNCTIONS = {
     ("floor_divide", "u"): "DEVICE {T} {name}({T} a, {T} b) {{ return b == 0 ? 0 : a / b; }}",
     ("remainder", "u"): "DEVICE {T} {name}({T} a, {T} b) {{ return b == 0 ? 0 : a % b; }}",
     ("fmod", "u"): "DEVICE {T} {name}({T} a, {T} b) {{ return b == 0 ? 0 : a % b; }}",
+    # lane by lane: pow(double8) of PoCL 3.1 is wrong, (-1)**2 = 0.25 beside other lanes
+    ("power", "float64"): "DEVICE {T} {name}({T} a, {T} b) {{ return pow(a, b); }}",
     ("power", "i"): """DEVICE {T} {name}({T} a, {T} b) {{
   {T} y = 1;
   if (b < 0) return a == 1 ? 1 : a == -1 ? ((b & 1) ? -1 : 1) : 0;
@@ -107,7 +109,7 @@ def vector_function(op: str, dtype: str, lanes: int) -> tuple[str, str] | None:
 
 def function(op: str, dtype: str) -> tuple[str, str] | None:
     """(name, text) of the C function that computes `op`, where there is one."""
-    text = FUNCTIONS.get((op, kind_of(dtype)))
+    text = FUNCTIONS.get((op, dtype), FUNCTIONS.get((op, kind_of(dtype))))
     if text is None:
         return None
     name = f"{op}_{C_TYPES[dtype]}"

@@ -217,10 +217,11 @@ def merge_runs(dtype: str, descending: bool) -> Text:
 def take_sorted(dtype: str) -> Text:
     """The first k of every row in order: values and int64 positions."""
     t = C_TYPES[dtype]
+    value = read(dtype, "x", "offset + row * n + at")
     return kernel(
         f"int n, int k, const {t}* x, int offset, const int* order, {t}* values, i64* positions",
-        """  int row = item / k, at = order[row * n + item % k];
-  values[item] = x[offset + row * n + at];
+        f"""  int row = item / k, at = order[row * n + item % k];
+  {write(dtype, "values", "item", value)};
   positions[item] = at;""",
     )
 
@@ -302,7 +303,7 @@ def max_pool_grad_apart(dtype: str, window: Window) -> Text:
   g += go + (size_t)item * OX;
   for (int ox = 0; ox < OX; ++ox) {{
     {_winner(dtype)}
-    if (where_ >= 0) y[where_] = g[ox];
+    if (where_ >= 0) {write(dtype, "y", "where_", read(dtype, "g", "ox"))};
   }}""",
         window.defines(),
     )

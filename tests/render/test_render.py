@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from frazil.backends.opencl.iterate import split
 from frazil.backends.render import CUDA, OPENCL, Layout, Program, render
 
 
@@ -38,7 +37,7 @@ def test_levels_say_how_many_reductions_come_before() -> None:
 def test_a_program_is_cut_between_partial_results_and_the_rest() -> None:
     p = Program()
     p.store(p.reduce("sum", p.load("float16")) / p.number("float32"), "float16")
-    first, second = split(p)
+    first, second = p.halves()
     assert first.stores == [(1, "float32")] and first.loads == ["float16"]
     assert second.loads == ["float32"] and [dtype for _, dtype in second.stores] == ["float16"]
     assert [i.op for i in second.instructions] == ["load", "reduce", "number", "div"]
