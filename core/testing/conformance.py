@@ -17,7 +17,7 @@ import importlib
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -132,10 +132,6 @@ class Session:
         self.broken: str | None = None  # the basic check that failed
         self.failed_primitives: set[str] = set()
 
-    def expected_failures(self) -> Mapping[str, str]:
-        """Pattern -> reason: the backend's own list."""
-        return self.device.backend.expected_failures
-
     def checks(self, tiers: Sequence[str] = TIERS) -> list[Check]:
         """What there is to ask; only whether it opens where it does not."""
         opening = Check("lifecycle", "opens", opens, basic=True)
@@ -145,8 +141,13 @@ class Session:
             found = checks(self.device, tiers)
         except FrazilError:
             return [opening]
-        if self.strict:
-            found.insert(3, Check("lifecycle", "every_primitive_has_a_kernel", every_primitive_has_a_kernel))
+        if "lifecycle" in tiers and self.strict:
+            found.append(Check("lifecycle", "every_primitive_has_a_kernel", every_primitive_has_a_kernel))
+        if tuple(tiers) == TIERS:
+            names = [str(check) for check in found]
+            for pattern in self.device.backend.expected_failures:
+                if not fnmatch.filter(names, pattern):
+                    found.append(Check("lifecycle", f"expected_failures-{pattern}", no_such_check, (pattern,)))
         return found
 
     def run(self, check: Check) -> Result:
@@ -154,7 +155,7 @@ class Session:
         if self.broken is not None and self.broken != f"{check} fails":
             return Result(check, BEHIND, self.broken)
         start = perf_counter()
-        reason = None if check.name == "opens" else self._expected(check)
+        reason = None if check.basic else self._expected(check)
         with _quiet():
             try:
                 check.run(self.device)
@@ -166,8 +167,8 @@ class Session:
         return Result(check, result.outcome, result.message, result.script, perf_counter() - start)
 
     def _expected(self, check: Check) -> str | None:
-        patterns = self.expected_failures()
-        return next((reason for pattern, reason in patterns.items() if fnmatch.fnmatchcase(str(check), pattern)), None)
+        patterns = self.device.backend.expected_failures.items()
+        return next((reason for pattern, reason in patterns if fnmatch.fnmatchcase(str(check), pattern)), None)
 
     def _failed(self, check: Check, error: Exception, reason: str | None) -> Result:
         message = explanation(error) + self._kernel_line(check)
@@ -176,7 +177,8 @@ class Session:
         if check.basic:
             self.broken = f"{check} fails"
         elif self.failed_primitives:
-            below = self.failed_primitives & self._touched(check) - {check.op}
+            own = {check.op} if check.tier == "primitives" else set()
+            below = (self.failed_primitives & self._touched(check)) - own
             if below:
                 return Result(check, BEHIND, f"primitives/{min(below)} fails")
         if check.tier == "primitives" and check.op is not None:
@@ -209,6 +211,11 @@ def every_primitive_has_a_kernel(d: device) -> None:
     """Nothing takes a detour through the CPU."""
     missing = coverage(d).via_cpu
     assert not missing, f"these primitives have no kernel and run on the CPU, with copies both ways: {', '.join(missing)}"
+
+
+def no_such_check(d: device, pattern: str) -> None:
+    """A pattern among the expected failures that matches nothing is out of date."""
+    raise AssertionError(f"expected_failures names {pattern!r}, and there is no such check on {d}: take it out")
 
 
 def explanation(error: BaseException) -> str:

@@ -1116,10 +1116,6 @@ def scaled_dot_product_attention_grad(
 # --- recurrent: row by row of the batch, each to its own end --------------------------------------------------------------------
 
 
-def _sigmoid(z: Array) -> Array:
-    return 1 / (1 + np.exp(-z))
-
-
 def _walk(x: Array, lengths: Array | None, reverse: bool) -> Iterator[tuple[int, range]]:
     """For every row of the batch [time, batch, ...]: its position, and its steps in the order they are taken."""
     for row in range(x.shape[1]):

@@ -535,7 +535,7 @@ def random_numbers_are_numpys(d: device) -> None:
     def drawn(where: device) -> dict[str, np.ndarray]:
         manual_seed(3)
         with where:
-            loader = DataLoader(range(20), batch_size=20, shuffle=True)
+            loader: DataLoader[Any] = DataLoader(range(20), batch_size=20, shuffle=True)
             numbers = {
                 "rand": rand(7),
                 "the order of a DataLoader": next(iter(loader)),

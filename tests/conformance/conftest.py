@@ -7,11 +7,14 @@ import os
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from frazil.backends.numpy import NumpyBackend
+from frazil.plugins import MANAGER, BackendRecord, hookimpl
 
 
 def install(site: Path, name: str, module: str, source: str, cls: str) -> None:
@@ -23,20 +26,24 @@ def install(site: Path, name: str, module: str, source: str, cls: str) -> None:
     (site / f"{module}.py").write_text(textwrap.dedent(source))
 
 
-@pytest.fixture(scope="module")
-def mutant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The backend "mutant": NumPy's under another name, whose kernels the tests replace."""
-    site = tmp_path_factory.mktemp("site")
-    source = """
-        from frazil.backends.numpy import NumpyBackend
+class Mutant(NumpyBackend):
+    """NumPy's backend under another name, whose kernels the tests replace."""
 
-        class Mutant(NumpyBackend):
-            name = device_type = "mutant"
-    """
-    install(site, "mutant", "frazil_mutant", source, "Mutant")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(site))
-        yield "mutant"
+    name = device_type = "mutant"
+
+
+class _Plugin:
+    @hookimpl
+    def frazil_backends(self) -> list[BackendRecord]:
+        return [BackendRecord("mutant", lambda: Mutant, "mutant")]
+
+
+@pytest.fixture(scope="session")
+def mutant() -> str:
+    """The name of the backend `Mutant`."""
+    MANAGER._distributions["mutant"] = "tests"
+    MANAGER._pluggy.register(_Plugin(), name="mutant")
+    return "mutant"
 
 
 @pytest.fixture
