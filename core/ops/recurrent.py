@@ -563,7 +563,7 @@ def _rnn_train_vjp(
         S((3, 2, 2), (2, 2), (2, 2), (2,), (2,), (1, 2, 2), nonlinearity="tanh", reverse=False),
         S((3, 2, 1), (2, 1), (2, 2), None, None, (1, 2, 2), _LENGTHS, nonlinearity="tanh", reverse=True),
         S((3, 2, 1), (2, 1), (2, 2), (2,), (2,), None, _LENGTHS, nonlinearity="relu", reverse=False),
-        S((2, 1, 2), (1, 2), (1, 1), nonlinearity="relu", reverse=True),
+        S((2, 3, 2), (1, 2), (1, 1), nonlinearity="relu", reverse=True),
     ],
     errors=[
         E(S((3, 2, 2), (2, 3), (2, 2), nonlinearity="tanh", reverse=False), r"rnn_train: w_ih must have shape \[2, 2\]"),

@@ -717,7 +717,13 @@ def _joined(g: Any, dim: int, shapes: Any) -> Tensor:
     return cat([_zeros_of(given, shape) if part is None else part for part, shape in zip(g, shapes, strict=True)], dim=dim)
 
 
-@op(vjp=lambda g, dim, shapes: _joined(g, dim, shapes), samples=[], outputs=2, methods=[], public=False)
+@op(
+    vjp=lambda g, dim, shapes: _joined(g, dim, shapes),
+    samples=[S((3, 2), dim=0, shapes=((2, 2), (1, 2))), S((2, 5, 2), dim=1, shapes=((2, 0, 2), (2, 5, 2)))],
+    outputs=2,
+    methods=[],
+    public=False,
+)
 def pieces(x, /, *, dim, shapes):
     """All pieces that `split` makes of a tensor, as they stand on the tape."""
     starts = itertools.accumulate((shape[dim] for shape in shapes), initial=0)

@@ -431,6 +431,12 @@ def view_write(base: Array, new: Array, path: Any) -> Array:
 
 
 @reference
+def pieces(x: Array, dim: int, shapes: Any) -> tuple[Array, ...]:
+    rows = iter(np.moveaxis(x, dim, 0))
+    return tuple(np.stack([next(rows) for _ in range(shape[dim])], dim) if shape[dim] else np.zeros(shape) for shape in shapes)
+
+
+@reference
 def cat(*arrays: Array, dim: int) -> Array:
     parts = [a for a in arrays if a.shape != (0,)]
     rows = [row for a in parts for row in np.moveaxis(a, dim, 0)]

@@ -285,6 +285,41 @@ def test_sinusoidal_positions_are_those_of_the_paper() -> None:
         assert table[row, column] == pytest.approx(np.sin(angle) if column % 2 == 0 else np.cos(angle))
 
 
+@pytest.mark.parametrize("interleaved", [False, True])
+@pytest.mark.parametrize(("base", "offset"), [(10000.0, 0), (100.0, 3)])
+def test_rotary_positions_turn_pairs_as_complex_numbers(base: float, offset: int, interleaved: bool) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 5, 8))
+    turns = np.exp(1j * np.outer(np.arange(5) + offset, base ** -(np.arange(4) / 4)))
+
+    def turned(x: np.ndarray, turns: np.ndarray) -> np.ndarray:
+        y = np.empty_like(x)
+        firsts, seconds = (np.s_[..., ::2], np.s_[..., 1::2]) if interleaved else (np.s_[..., :4], np.s_[..., 4:])
+        pairs = (x[firsts] + 1j * x[seconds]) * turns
+        y[firsts], y[seconds] = pairs.real, pairs.imag
+        return y
+
+    given = fz.tensor(x, requires_grad=True)
+    found = nn.RotaryPositions(8, base, interleaved)(given, offset=offset)
+    np.testing.assert_allclose(found.detach().numpy(), turned(x, turns), rtol=1e-12, atol=1e-12)
+    direction = x[::-1].copy()
+    found.backward(fz.tensor(direction))
+    assert given.grad is not None
+    np.testing.assert_allclose(given.grad.numpy(), turned(direction, turns.conj()), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("base", "offset"), [(10000.0, 0), (100.0, 3)])
+def test_sinusoidal_positions_are_added(base: float, offset: int) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 7, 6))
+    angles = np.outer(np.arange(7) + offset, base ** -(np.arange(3) / 3))
+    given = fz.tensor(x, requires_grad=True)
+    found = nn.SinusoidalPositions(6, base)(given, offset=offset)
+    expected = x + np.stack([np.sin(angles), np.cos(angles)], 2).reshape(7, 6)
+    np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-12, atol=1e-12)
+    found.backward(fz.tensor(x))
+    assert given.grad is not None
+    np.testing.assert_array_equal(given.grad.numpy(), x)
+
+
 # --- misuse ---------------------------------------------------------------------------------------------------------------------
 
 

@@ -111,12 +111,16 @@ def test_inputs_stay_as_they_were(case):
             np.testing.assert_array_equal(t.numpy(), before)
 
 
+#: Ops whose results are views although no single op made them: `split` makes views, and `pieces` stands for them on the tape.
+MADE_OF_VIEWS = {"pieces"}
+
+
 @pytest.mark.parametrize("case", cases("float32"))
 def test_memory_is_shared_by_views_only(case):
     tensors = case.tensors()
     for y in case.call(*tensors):
         shared = [t is not None and np.shares_memory(t.numpy(), y.numpy()) for t in tensors]
-        assert any(shared) == (case.op.view and y.numel() > 0)
+        assert any(shared) == ((case.op.view or case.op.name in MADE_OF_VIEWS) and y.numel() > 0)
 
 
 @pytest.mark.parametrize("case", cases("float32", "float64"))

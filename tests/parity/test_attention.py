@@ -349,6 +349,37 @@ def test_a_whole_transformer(parity: Any, options: dict[str, Any]) -> None:
     _same_training(parity, ours, theirs, [_sequence(parity, S, first), _sequence(parity, L, first)], given)
 
 
+@pytest.mark.parametrize("first", [False, True], ids=["sequence first", "batch first"])
+def test_a_transformer_without_a_batch(parity: Any, first: bool) -> None:
+    ours, theirs = (lib.nn.Transformer(E, H, 1, 1, 16, dropout=0.0, batch_first=first) for lib in (fz, torch))
+    pairs = [parity.pair(parity.floats(rows, E), requires_grad=True) for rows in (S, L)]
+    given = {"tgt_mask": parity.pair(CAUSAL), "src_key_padding_mask": parity.pair(~seen(N, S, dead=False)[0])}
+    _same_training(parity, ours, theirs, pairs, given)
+
+
+DROPOUTS = {
+    "TransformerEncoderLayer": ["self_attn", "dropout", "dropout1", "dropout2"],
+    "TransformerDecoderLayer": ["self_attn", "multihead_attn", "dropout", "dropout1", "dropout2", "dropout3"],
+}
+
+
+@pytest.mark.parametrize("norm_first", [False, True])
+@pytest.mark.parametrize(("name", "place"), [(name, place) for name, places in DROPOUTS.items() for place in places])
+def test_dropout_stands_where_pytorchs_stands(parity: Any, name: str, place: str, norm_first: bool) -> None:
+    """One of them drops everything, in training."""
+    layers = []
+    for lib in (fz, torch):
+        layers.append(getattr(lib.nn, name)(E, H, 16, 0.0, norm_first=norm_first))
+        part = layers[-1].get_submodule(place)
+        setattr(part, "dropout" if place.endswith("attn") else "p", 1.0)
+    theirs = layers[1]
+    x, memory = _sequence(parity, L, False), _sequence(parity, S, False)
+    inputs = [x, memory] if "Decoder" in name else [x]
+    dropped = theirs(*(b for _, b in inputs))
+    assert not torch.allclose(dropped, theirs.eval()(*(b for _, b in inputs)))
+    _same_training(parity, *layers, inputs, {})
+
+
 @pytest.mark.parametrize("name", ["MultiheadAttention", "TransformerEncoderLayer", "TransformerDecoderLayer", "Transformer"])
 def test_weights_start_as_in_pytorch(name: str) -> None:
     """The same names and shapes, and the same distributions: zeros are zeros, and the spread agrees."""

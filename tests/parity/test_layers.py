@@ -44,11 +44,13 @@ LAYERS: list[tuple[str, tuple[Any, ...], dict[str, Any], list[tuple[int, ...]]]]
     ("AvgPool2d", ((3, 2),), {"stride": 2, "padding": 1, "ceil_mode": True}, [(2, 3, 6, 7)]),
     ("AvgPool2d", (2,), {"divisor_override": 3}, [(2, 3, 6, 7)]),
     ("AvgPool3d", (2,), {}, [(1, 2, 4, 4, 4)]),
+    ("LPPool3d", (2, (2, 1, 2)), {"stride": 2, "ceil_mode": True}, [(1, 2, 4, 5, 3)]),
     ("LPPool1d", (3, 2), {}, [(2, 3, 6)]),
     ("LPPool2d", (2, (2, 3)), {"stride": 1}, [(2, 3, 6, 6)]),
     ("AdaptiveAvgPool1d", (3,), {}, [(2, 3, 7)]),
     ("AdaptiveAvgPool2d", (1,), {}, [(2, 3, 6, 7)]),
     ("AdaptiveAvgPool2d", ((4, None),), {}, [(2, 3, 6, 7)]),
+    ("AdaptiveAvgPool3d", ((2, None, 3),), {}, [(1, 2, 3, 4, 5)]),
     ("AdaptiveMaxPool1d", (3,), {}, [(2, 3, 7)]),
     ("AdaptiveMaxPool2d", ((4, 3),), {}, [(2, 3, 6, 7)]),
     ("AdaptiveMaxPool2d", ((None, 3),), {"return_indices": True}, [(2, 3, 6, 7)]),
@@ -329,7 +331,11 @@ def test_every_layer_of_frazil_is_compared() -> None:
         "Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict",  # test_module.py
         "Embedding", "EmbeddingBag",  # above
         "RReLU", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout",  # random: tests/nn/test_dropout.py
-        "AdaptiveAvgPool3d", "LPPool3d",  # the same code as for one and two dimensions
+        "RNN", "GRU", "LSTM", "RNNCell", "GRUCell", "LSTMCell",  # test_recurrent.py
+        "RNNBase", "RNNCellBase",  # what those share: no layers by themselves
+        "MultiheadAttention", "Transformer",  # test_attention.py
+        "TransformerEncoder", "TransformerEncoderLayer", "TransformerDecoder", "TransformerDecoderLayer",  # there too
+        "SinusoidalPositions", "RotaryPositions",  # PyTorch has none: tests/nn/test_attention.py
     }  # fmt: skip
     layers = {
         name for name in dir(fz.nn) if isinstance(getattr(fz.nn, name), type) and issubclass(getattr(fz.nn, name), fz.nn.Module)

@@ -19,14 +19,14 @@ ELSEWHERE = {
     "sgd_momentum_step": "optimisers: test_optim.py",
     "adam_step": "optimisers: test_optim.py",
     "amsgrad_step": "optimisers: test_optim.py",
-    "random_bits": "another stream than PyTorch's",
-    "random_uniform": "another stream than PyTorch's",
-    "random_normal": "another stream than PyTorch's",
-    "random_int63": "another stream than PyTorch's",
-    "random_permutation": "another stream than PyTorch's",
-    "view_write": "writes through views: tests/tensor/test_views.py",
-    "transfer": "moves between devices",
-    "size_to_tensor": "only in recordings",
+    "random_bits": "another stream than PyTorch's: tests/random/test_stream.py",
+    "random_uniform": "another stream than PyTorch's: tests/random/test_stream.py",
+    "random_normal": "another stream than PyTorch's: tests/random/test_stream.py",
+    "random_int63": "another stream than PyTorch's: tests/random/test_stream.py",
+    "random_permutation": "another stream than PyTorch's: tests/random/test_generator.py",
+    "view_write": "writes through views: test_aliasing.py",
+    "transfer": "moves between devices: tests/conformance/test_transfer.py",
+    "size_to_tensor": "symbolic sizes, only in recordings: tests/onnx/test_size_programs.py",
 }
 
 
@@ -106,6 +106,12 @@ def _resize(x: Any, size: Any, scales: Any, mode: str, align_corners: bool) -> A
     return F.interpolate(x, **target, mode=mode, align_corners=None if mode.startswith("nearest") else align_corners)
 
 
+def _depth_to_space(x: Any, factor: int) -> Any:
+    if not x.numel():  # where PyTorch's gradient fails
+        return x.reshape(x.shape[0], x.shape[1] // factor**2, x.shape[2] * factor, x.shape[3] * factor)
+    return F.pixel_shuffle(x, factor)
+
+
 def _pad_edges(x: Any, pads: Any, mode: str) -> Any:
     used = [n for pair in reversed(pads[1:]) for n in pair]  # PyTorch pads neither batch nor channels
     return F.pad(x[None], used, mode)[0]
@@ -113,6 +119,202 @@ def _pad_edges(x: Any, pads: Any, mode: str) -> Any:
 
 def _max_pool_grad(dy: Any, x: Any, y: Any, **options: Any) -> Any:
     return _gradient(lambda x: _spatial("max_pool")(x)(x, **options), x, dy)
+
+
+def _layer_norm_grad(g: Any, x: Any, weight: Any, normalized_shape: Any, eps: float) -> Any:
+    scale = torch.ones(normalized_shape, dtype=x.dtype) if weight is None else weight.detach()
+    leaves = [t.detach().requires_grad_() for t in (x, scale, torch.zeros_like(scale))]
+    return torch.autograd.grad(F.layer_norm(leaves[0], normalized_shape, *leaves[1:], eps), leaves, g)
+
+
+def _attention(q: Any, k: Any, v: Any, mask: Any, keep: Any, **options: Any) -> Any:
+    if options["is_causal"] and mask is not None:  # PyTorch wants one of the two
+        mask, options["is_causal"] = mask & torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril(), False
+    if keep is None:
+        return F.scaled_dot_product_attention(q, k, v, mask, **options)
+    keys = torch.eye(k.shape[-2], dtype=k.dtype).expand(*k.shape[:-1], -1)  # with these as values, the result is the weights
+    weights = F.scaled_dot_product_attention(q, k, keys, mask, **options) * keep
+    return weights @ (v.repeat_interleave(q.shape[-3] // v.shape[-3], -3) if options["enable_gqa"] else v)
+
+
+def _attention_grad(
+    g: Any, y: Any, q: Any, k: Any, v: Any, mask: Any, keep: Any, is_causal: bool, scale: Any, enable_gqa: bool
+) -> Any:
+    """By autograd, with any `y` (as PyTorch's own backward of its fused kernels takes it): the weights are exp(scores) over
+    a sum that is held fixed, and what the sum contributes is the product of g and y."""
+    leaves = [t.detach().requires_grad_() for t in (q, k, v)]
+    q, k, v = leaves
+    if enable_gqa:
+        k, v = (t.repeat_interleave(q.shape[-3] // t.shape[-3], -3) for t in (k, v))
+    scores = q @ k.mT * (q.shape[-1] ** -0.5 if scale is None else scale)
+    if is_causal:
+        scores = scores.masked_fill(torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1), -torch.inf)
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf) if mask.dtype is torch.bool else scores + mask
+    total = scores.detach().logsumexp(-1, keepdim=True)
+    weights = torch.exp(scores - total.masked_fill(total == -torch.inf, 0))
+    results = (weights if keep is None else weights * keep) @ v
+    return torch.autograd.grad((results * g).sum() - (weights * (g * y).sum(-1, keepdim=True)).sum(), leaves)
+
+
+def _recurrent(kind: str, states: int) -> Callable[..., Any]:
+    """A layer of torch.nn with the given weights; rows of different lengths are packed."""
+
+    def layer(x: Any, *others: Any, **options: Any) -> Any:
+        weights, begin, lengths, back = others[:4], others[4 : 4 + states], others[4 + states], others[5 + states :]
+        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+        given = dict(zip((*names, *(f"{name}_reverse" for name in names)), (*weights, *back), strict=True))
+        given = {name: w for name, w in given.items() if w is not None}
+        module = getattr(torch.nn, kind)(
+            x.shape[2], weights[1].shape[1], bias="bias_ih_l0" in given, bidirectional="weight_ih_l0_reverse" in given, **options
+        )
+        assert given.keys() == dict(module.named_parameters()).keys()
+        rows = torch.nn.utils.rnn
+        inputs = x if lengths is None else rows.pack_padded_sequence(x, lengths, enforce_sorted=False)
+        first = None if begin[0] is None else begin[0] if states == 1 else begin
+        y, last = torch.func.functional_call(module, given, (inputs, first))
+        if lengths is not None:
+            y, _ = rows.pad_packed_sequence(y, total_length=x.shape[0])
+        return (y, last) if states == 1 else (y, *last)
+
+    return layer
+
+
+def _through_time(step: Callable[..., Any], like: Any, begin: Any, lengths: Any, reverse: bool) -> list[Any]:
+    """y and the last states, then what every step keeps: `step(t, state)` gives the next state, and the gates (or None)."""
+    state, rows = begin, [[] for _ in like]
+    for t in reversed(range(len(like))) if reverse else range(len(like)):
+        new, gates = step(t, state)
+        row = [new[0], *(() if gates is None else (gates,))]
+        if lengths is not None:
+            valid = (t < lengths)[:, None]
+            row = [torch.where(valid, part, 0.0) for part in row]
+            new = [torch.where(valid, after, before) for after, before in zip(new, state, strict=True)]
+        state, rows[t] = new, [*row, *new[1:]]
+    y, *kept = (torch.stack(parts) for parts in zip(*rows, strict=True))
+    return [y, *(s[None] for s in state), *kept]
+
+
+def _begin(x: Any, w_hh: Any, *states: Any) -> list[Any]:
+    """The first states, without their first dimension."""
+    return [x.new_zeros(x.shape[1], w_hh.shape[1]) if s is None else s[0] for s in states]
+
+
+def _lstm_train(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h0: Any, c0: Any, lengths: Any, reverse: bool) -> list[Any]:
+    def step(t: int, state: Any) -> Any:
+        i, f, g, o = (F.linear(x[t], w_ih, b_ih) + F.linear(state[0], w_hh, b_hh)).chunk(4, 1)
+        gates = torch.cat([i.sigmoid(), f.sigmoid(), g.tanh(), o.sigmoid()], 1)
+        return torch.lstm_cell(x[t], state, w_ih, w_hh, b_ih, b_hh), gates
+
+    return _through_time(step, x, _begin(x, w_hh, h0, c0), lengths, reverse)
+
+
+def _gru_train(x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h0: Any, lengths: Any, reverse: bool) -> list[Any]:
+    def step(t: int, state: Any) -> Any:
+        (r, u, n), (hr, hu, hn) = F.linear(x[t], w_ih, b_ih).chunk(3, 1), F.linear(state[0], w_hh, b_hh).chunk(3, 1)
+        r, u = (r + hr).sigmoid(), (u + hu).sigmoid()
+        gates = torch.cat([r, u, (n + r * hn).tanh(), hn], 1)
+        return [torch.gru_cell(x[t], state[0], w_ih, w_hh, b_ih, b_hh)], gates
+
+    return _through_time(step, x, _begin(x, w_hh, h0), lengths, reverse)
+
+
+def _rnn_train(
+    x: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, h0: Any, lengths: Any, nonlinearity: str, reverse: bool
+) -> list[Any]:
+    cell = getattr(torch, f"rnn_{nonlinearity}_cell")
+    return _through_time(
+        lambda t, state: ([cell(x[t], state[0], w_ih, w_hh, b_ih, b_hh)], None), x, _begin(x, w_hh, h0), lengths, reverse
+    )
+
+
+def _at(value: Any, expression: Any) -> Any:
+    """The value that is given, with the gradient of the expression: gradient ops take any values for what forward saved."""
+    return value + (expression - expression.detach())
+
+
+def _slope(nonlinearity: str, y: Any) -> Any:
+    """The slope where the result is y, as PyTorch's own backward has it."""
+    one = torch.ones_like(y)
+    return torch.ops.aten.threshold_backward(one, y, 0) if nonlinearity == "relu" else _BACKWARD[nonlinearity](one, y)
+
+
+_BACKWARD = {"sigmoid": torch.ops.aten.sigmoid_backward, "tanh": torch.ops.aten.tanh_backward}
+
+
+def _back_through_time(
+    step: Callable[..., Any], like: Any, leaves: list[Any], begin: int, lengths: Any, reverse: bool, grads: Any
+) -> Any:
+    """The gradients of the leaves, the last of which are the first states [1, batch, hidden]."""
+    results = _through_time(step, like, [s[0] for s in leaves[begin:]], lengths, reverse)
+    chosen = [(y, g) for y, g in zip(results, grads, strict=True) if g is not None]
+    return torch.autograd.grad([y for y, _ in chosen], leaves, [g for _, g in chosen], materialize_grads=True)
+
+
+def _exactly(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """In float64, then rounded: where gates have any value, states grow, and the rounding errors of two would add up."""
+
+    def call(*tensors: Any, **attributes: Any) -> Any:
+        wide = [t.double() if t is not None and t.is_floating_point() else t for t in tensors]
+        return [result.to(tensors[0].dtype) for result in fn(*wide, **attributes)]
+
+    return call
+
+
+def _leaf(like: Any, *shape: int) -> Any:
+    return like.new_zeros(shape).requires_grad_()
+
+
+def _lstm_train_grad(
+    gates: Any,
+    cells: Any,
+    before: Any,
+    w_hh: Any,
+    lengths: Any,
+    gy: Any,
+    gh: Any,
+    gc: Any,
+    ggates: Any,
+    gcells: Any,
+    reverse: bool,
+) -> Any:
+    entering, *_ = leaves = [_leaf(gates, *gates.shape), *(_leaf(gates, 1, *cells.shape[1:]) for _ in range(2))]
+
+    def step(t: int, state: Any) -> Any:
+        raw = (entering[t] + F.linear(state[0], w_hh)).chunk(4, 1)
+        i, f, g, o = (
+            _at(gate, z * _slope("tanh" if k == 2 else "sigmoid", gate))
+            for k, (gate, z) in enumerate(zip(gates[t].chunk(4, 1), raw, strict=True))
+        )
+        cell = _at(cells[t], f * _at(before[t], state[1]) + i * g)
+        return [o * cell.tanh(), cell], torch.cat([i, f, g, o], 1)
+
+    return _back_through_time(step, gates, leaves, 1, lengths, reverse, (gy, gh, gc, ggates, gcells))
+
+
+def _gru_train_grad(gates: Any, before: Any, w_hh: Any, lengths: Any, gy: Any, gh: Any, ggates: Any, reverse: bool) -> Any:
+    inner = (*before.shape[:2], w_hh.shape[0])
+    entering, hidden, _ = leaves = [_leaf(gates, *inner), _leaf(gates, *inner), _leaf(gates, 1, *before.shape[1:])]
+
+    def step(t: int, state: Any) -> Any:
+        h = _at(before[t], state[0])
+        (zr, zu, zn), (hr, hu, hn) = entering[t].chunk(3, 1), (hidden[t] + F.linear(h, w_hh)).chunk(3, 1)
+        r, u, n, contribution = gates[t].chunk(4, 1)
+        r, u = (_at(gate, z * _slope("sigmoid", gate)) for gate, z in ((r, zr + hr), (u, zu + hu)))
+        contribution = _at(contribution, hn)
+        n = _at(n, (zn + r * contribution) * _slope("tanh", n))
+        return [(1 - u) * n + u * h], torch.cat([r, u, n, contribution], 1)
+
+    return _back_through_time(step, gates, leaves, 2, lengths, reverse, (gy, gh, ggates))
+
+
+def _rnn_train_grad(y: Any, w_hh: Any, lengths: Any, gy: Any, gh: Any, nonlinearity: str, reverse: bool) -> Any:
+    entering, _ = leaves = [_leaf(y, *y.shape), _leaf(y, 1, *y.shape[1:])]
+
+    def step(t: int, state: Any) -> Any:
+        return [_at(y[t], (entering[t] + F.linear(state[0], w_hh)) * _slope(nonlinearity, y[t]))], None
+
+    return _back_through_time(step, y, leaves, 1, lengths, reverse, (gy, gh))
 
 
 def _cross_entropy_grad(g: Any, x: Any, target: Any, weight: Any, **options: Any) -> Any:
@@ -130,6 +332,7 @@ TORCH.update(
         "relu_grad": lambda g, y: torch.ops.aten.threshold_backward(g, y, 0),
         **{name: getattr(F, name) for name in ("softplus", "gelu", "silu", "mish", "leaky_relu", "elu", "celu", "hardtanh")},
         **{name: getattr(F, name) for name in ("hardsigmoid", "hardswish", "softsign", "hardshrink", "softshrink", "tanhshrink")},
+        "gelu_grad": lambda g, x, approximate: _gradient(lambda x: F.gelu(x, approximate=approximate), x, g),
         "log_sigmoid": F.logsigmoid,
         "threshold": F.threshold,
         "glu": F.glu,
@@ -151,6 +354,7 @@ TORCH.update(
         "expand": lambda x, shape: x.expand(shape),
         "slice": lambda x, **bounds: x[_slices(**bounds)],
         "slice_scatter": _slice_scatter,
+        "pieces": lambda x, dim, shapes: torch.split(x, [shape[dim] for shape in shapes], dim),
         "cat": lambda *tensors, dim: torch.cat(tensors, dim),
         "pad_constant": lambda x, pads, value: F.pad(x, [n for pair in reversed(pads) for n in pair], value=value),
         "gather_values": lambda x, index, dim: torch.gather(x, dim, index),
@@ -176,15 +380,34 @@ TORCH.update(
         "avg_pool": _avg_pool,
         "avg_pool_grad": _avg_pool_grad,
         "resize": _resize,
-        "depth_to_space": lambda x, factor: F.pixel_shuffle(x, factor),
+        "depth_to_space": _depth_to_space,
         "pad_edges": _pad_edges,
         "softmax_grad": lambda g, y, dim: torch.ops.aten._softmax_backward_data(g, y, dim, y.dtype),
-        "batch_norm": lambda x, mean, var, weight, bias, eps: F.batch_norm(x, mean, var, weight, bias, eps=eps),
+        "batch_norm": lambda x, mean, var, weight, bias, eps: F.batch_norm(
+            x,
+            mean.detach(),
+            var.detach(),
+            weight,
+            bias,
+            eps=eps,  # PyTorch has no gradient of the statistics
+        ),
         "batch_norm_train": _batch_norm_train,
         "batch_norm_train_grad": _batch_norm_train_grad,
         "layer_norm": lambda x, weight, bias, normalized_shape, eps: F.layer_norm(x, normalized_shape, weight, bias, eps),
+        "layer_norm_grad": _layer_norm_grad,
         "rms_norm": lambda x, weight, normalized_shape, eps: F.rms_norm(x, normalized_shape, weight, eps),
         "group_norm": lambda x, weight, bias, num_groups, eps: F.group_norm(x, num_groups, weight, bias, eps),
+        "scaled_dot_product_attention": _attention,
+        "scaled_dot_product_attention_grad": _attention_grad,
+        "lstm": _recurrent("LSTM", 2),
+        "gru": _recurrent("GRU", 1),
+        "rnn": _recurrent("RNN", 1),
+        "lstm_train": _lstm_train,
+        "gru_train": _gru_train,
+        "rnn_train": _rnn_train,
+        "lstm_train_grad": _exactly(_lstm_train_grad),
+        "gru_train_grad": _exactly(_gru_train_grad),
+        "rnn_train_grad": _exactly(_rnn_train_grad),
         "nll_loss": F.nll_loss,
         "cross_entropy": F.cross_entropy,
         "class_cross_entropy_grad": _cross_entropy_grad,
