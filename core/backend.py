@@ -25,10 +25,13 @@ class Capabilities:
 
     `aliases`: arrays can be written to, and reshape, permute, expand, slice and diagonal return views of the same memory. Then
     the kernels `copy_`, `writable` and `shares_memory` must be there too. Otherwise arrays are never written to.
+
+    `accelerator`: a GPU or the like, which `backend = "auto"` takes before the CPU.
     """
 
     dtypes: frozenset[str]
     aliases: bool = True
+    accelerator: bool = False
 
 
 class Backend(ABC):

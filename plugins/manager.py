@@ -100,20 +100,19 @@ class Manager:
         return self._record(self.auto() if name == "auto" else name).device_type
 
     def auto(self) -> str:
-        """The best backend that runs a kernel on this machine: GPUs before anything else, numpy last."""
+        """The best backend on this machine: the first with an accelerator that runs a kernel, CUDA first, else numpy."""
         with self._lock:
             if self._auto is None:
-                order = {"cupy": 0, "opencl": 1, "numpy": 3}
-                names = sorted((r.name for r in self.backends() if r.load), key=lambda name: order.get(name, 2))
-                self._auto = next((name for name in names if name != "numpy" and self._runs(name)), "numpy")
+                names = sorted((record.name for record in self.backends() if record.load), key=lambda name: name != "cupy")
+                self._auto = next((name for name in names if name != "numpy" and self._accelerates(name)), "numpy")
             return self._auto
 
-    def _runs(self, name: str) -> bool:
+    def _accelerates(self, name: str) -> bool:
         import numpy as np
 
         try:
             backend = self.open_backend(name)
-            if not backend.device_count():
+            if not backend.device_count() or not backend.capabilities().accelerator:
                 return False
             one = backend.from_host(np.ones(4, np.float32))
             return bool((backend.to_host(backend.kernels()["add"](one, one)) == 2).all())

@@ -48,7 +48,7 @@ class CupyBackend(Backend):
         return driver.device_count()
 
     def capabilities(self, index: int = 0) -> Capabilities:
-        return Capabilities(dtypes=frozenset(_DTYPES))
+        return Capabilities(frozenset(_DTYPES), accelerator=True)
 
     def native_dtypes(self) -> Mapping[Any, str]:
         return {t.numpy: name for name, t in _DTYPES.items()}

@@ -41,8 +41,9 @@ class OpenCLBackend(Backend):
         return len(self._devices())
 
     def capabilities(self, index: int = 0) -> Capabilities:
-        double = self._devices()[index].has_double
-        return Capabilities(frozenset(n for n, t in ALL.items() if t.kind != "c" and (double or n != "float64")))
+        runtime = self._devices()[index]
+        dtypes = (n for n, t in ALL.items() if t.kind != "c" and (runtime.has_double or n != "float64"))
+        return Capabilities(frozenset(dtypes), accelerator=runtime.schedule == "gpu")
 
     def native_dtypes(self) -> Mapping[Any, str]:
         return {t.numpy: name for name, t in ALL.items() if t.kind != "c"}

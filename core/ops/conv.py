@@ -93,6 +93,7 @@ _PLAIN_3D: dict[str, Any] = {"stride": (1, 2, 1), "padding": (0, 1, 0), "dilatio
         S((1, 3, 4, 4), (2, 3, 1, 1), (2,), **_PLAIN_2D),
         S((1, 2, 3, 4, 4), (2, 2, 2, 2, 2), None, **_PLAIN_3D),
         S((0, 2, 4, 4), (3, 2, 3, 3), (3,), **_PLAIN_2D),
+        S((0, 3, 5, 5), (3, 1, 3, 3), None, **{**_PADDED_2D, "groups": 3}),
     ],
     errors=[
         E(S((1, 3, 4, 4), (2, 2, 3, 3), None, **_PLAIN_2D), "conv: .*for an input with 2 channels, given .*3, 4, 4"),

@@ -46,13 +46,21 @@ def test_device_types(toy):
         manager.backend_for_device_type("numpy")
 
 
-def test_auto_takes_what_runs_a_kernel(toy):
-    assert toy.manager().auto() == "toy"
-    assert toy.manager().device_type_of("auto") == "toy"
+ACCELERATOR = TOY.replace('frozenset({"float32"})', 'frozenset({"float32"}), accelerator=True')
+
+
+def test_auto_takes_an_accelerator_that_runs_a_kernel(site):
+    site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=ACCELERATOR)
+    assert site.manager().auto() == "toy"
+    assert site.manager().device_type_of("auto") == "toy"
+
+
+def test_auto_does_not_take_what_is_no_accelerator(toy):
+    assert toy.manager().auto() == "numpy"
 
 
 def test_auto_passes_over_what_fails(site):
-    wrong = TOY.replace("np.add", "np.subtract")
+    wrong = ACCELERATOR.replace("np.add", "np.subtract")
     site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=wrong)
     assert site.manager().auto() == "numpy"
     (site.path / "frazil_toy.py").write_text("raise OSError('no driver')")

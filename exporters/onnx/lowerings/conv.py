@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.recorder.sizes import Size, is_static, same
+from frazil.recorder.sizes import Size, is_static, same, size_max
 
 from .. import sizes
 from ..emit import Emitter
@@ -72,10 +72,15 @@ def conv_weight_grad(e: Emitter, call: Call, dy: ir.Value, x: ir.Value) -> ir.Va
     kernel, stride, padding, dilation, groups = (call[n] for n in ("kernel_size", "stride", "padding", "dilation", "groups"))
     n = len(kernel)
     spatial = list(range(2, 2 + n))
+    batch = size_max(call.shape(1)[0], 1)
+    if not same(batch, call.shape(1)[0]):
+        # Over no channels onnxruntime 1.31.1 gives what the memory held before, or never ends: so at least one image, of zeros.
+        pads = sizes.shape(e, [0, batch - call.shape(1)[0]])
+        x, dy = (e.op("Pad", images, pads, None, e.ints(0)) for images in (x, dy))
     if groups == 1:
         left = e.op("Transpose", x, perm=[1, 0, *spatial])
     else:
-        batch, channels, *image = call.shape(1)
+        _, channels, *image = call.shape(1)
         split = [batch, groups, channels // groups, *image]
         left = sizes.reshape(e, x, (batch, channels, *image), split)
         left = e.op("Transpose", left, perm=[2, 1, 0, *(axis + 1 for axis in spatial)])
