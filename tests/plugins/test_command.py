@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import pty
@@ -94,7 +95,8 @@ def test_backends_shows_devices_and_how_to_get_more(frazil, toy):
     assert lines[0].split() == ["backend", "device", "status", "from", "what"]
     assert any(line.split()[:3] == ["numpy", "cpu", "ready"] for line in lines)
     assert any(line.split() == ["toy", "toy", "ready", "frazil-toy", "0.3", "one", "toy"] for line in lines)
-    assert any(line.startswith("opencl") and "pip install 'frazil[opencl]'" in line for line in lines)
+    (opencl,) = (line for line in lines if line.startswith("opencl"))
+    assert ("pip install 'frazil[opencl]'" in opencl) == (importlib.util.find_spec("pyopencl") is None)
     assert lines[-1].startswith("The configuration takes 'numpy' (default)")
 
 
