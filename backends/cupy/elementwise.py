@@ -9,22 +9,12 @@ import numpy as np
 
 from ..render import CUDA, Layout, Program, Value, group_size, render
 from ..render.chains import FROM_BODY, writer_of_body
+from ..render.program import BINARY, COMPARISONS, ROUNDING, TESTS, UNARY
 from .iterate import MOST, number, program_of, run
 from .runtime import Array, Runtime
 
 Kernel = Callable[..., Any]
 Write = Callable[..., Value]
-
-_BINARY = (
-    "add sub mul div floor_divide remainder fmod power maximum minimum atan2 hypot bitwise_and bitwise_or bitwise_xor "
-    "bitwise_left_shift bitwise_right_shift"
-).split()
-_UNARY = (
-    "neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal square sin cos tan asin acos atan sinh cosh tanh "
-    "asinh acosh atanh erf bitwise_not floor ceil trunc round_half_even"
-).split()
-_TESTS = "isnan isinf isfinite logical_not".split()
-_COMPARISONS = "eq ne lt le gt ge logical_and logical_or logical_xor".split()
 
 
 def elementwise(runtime: Runtime, name: Any, count: int, write: Write, result: str | None = None) -> Kernel:
@@ -125,7 +115,7 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
     """Kernels of elementwise ops, and those that write into their first array."""
     xp = runtime.xp
     made: dict[str, Kernel] = {}
-    for names, count, result in ((_BINARY, 2, None), (_UNARY, 1, None), (_COMPARISONS, 2, "bool"), (_TESTS, 1, "bool")):
+    for names, count, result in ((BINARY, 2, None), ([*UNARY, *ROUNDING], 1, None), (COMPARISONS, 2, "bool"), (TESTS, 1, "bool")):
         made |= {name: elementwise(runtime, name, count, _one(name), result) for name in names}
     made |= {name: _of_floats(runtime, name, made[name]) for name in ("isnan", "isinf", "isfinite")}
     made["sigmoid"] = elementwise(runtime, "sigmoid", 1, _sigmoid)

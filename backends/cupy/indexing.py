@@ -10,7 +10,8 @@ import numpy as np
 
 from ..render import texts
 from ..render.dialect import C_TYPES
-from .iterate import MOST, Dim, merged, over_text, strides_in
+from ..render.dims import Dim, merged
+from .iterate import MOST, over_text, strides_in
 from .runtime import Array, Runtime
 
 Kernel = Callable[..., Any]

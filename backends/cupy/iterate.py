@@ -14,6 +14,7 @@ import numpy as np
 from frazil.errors import ShapeError
 
 from ..render import CUDA, Layout, Program, group_size, render
+from ..render.dims import Dim, merged
 from ..render.program import REGISTER
 from .runtime import Array, Function, Runtime
 
@@ -25,13 +26,6 @@ MOST = 2**31 - 1
 _PLANS = 8192
 #: Elements of a reduction from which it is cut into parts when there are few rows, and how many groups fill a GPU.
 _SPLIT, _GROUPS = 1 << 15, 512
-
-
-class Dim(NamedTuple):
-    """A dimension of the iteration: its size and, per array, its stride in elements."""
-
-    size: int
-    strides: Sizes
 
 
 class _Parts(NamedTuple):
@@ -102,19 +96,6 @@ def strides_in(array: Array, shape: Sizes) -> Sizes:
     size = array.dtype.itemsize
     own = tuple(0 if n == 1 else s // size for n, s in zip(array.shape, array.strides, strict=True))
     return (0,) * (len(shape) - len(own)) + own
-
-
-def merged(dims: Sequence[Dim]) -> list[Dim]:
-    """The same iteration with as few dimensions as possible."""
-    result: list[Dim] = []
-    for dim in dims:
-        if dim.size == 1:
-            continue
-        if result and all(a == b * dim.size for a, b in zip(result[-1].strides, dim.strides, strict=True)):
-            result[-1] = Dim(result[-1].size * dim.size, dim.strides)
-        else:
-            result.append(dim)
-    return result
 
 
 def _planned(

@@ -8,27 +8,13 @@ from typing import Any
 import numpy as np
 
 from ..render import Layout, Program, Value
+from ..render.program import BINARY, COMPARISONS, ROUNDING, TESTS, UNARY
 from .array import Array
 from .iterate import broadcast, compiled, copied, programs, run, write
 from .runtime import Runtime
 
 Kernel = Callable[..., Any]
 _BOOL = np.dtype(bool)
-
-_BINARY = (
-    "add sub mul div floor_divide remainder fmod power maximum minimum atan2 hypot bitwise_and bitwise_or bitwise_xor "
-    "bitwise_left_shift bitwise_right_shift"
-).split()
-_UNARY = (
-    "neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal square sin cos tan asin acos atan sinh cosh tanh "
-    "asinh acosh atanh erf bitwise_not"
-).split()
-_ROUNDING = "floor ceil trunc round_half_even".split()
-_TESTS = "isnan isinf isfinite logical_not".split()
-_COMPARISONS = "eq ne lt le gt ge logical_and logical_or logical_xor".split()
-
-#: Ops that are one scalar operation, so that recorded chains of them become one kernel.
-ELEMENTWISE = frozenset([*_BINARY, *_UNARY, *_ROUNDING, *_TESTS, *_COMPARISONS, "where", "cast", "copy"])
 
 
 def _one(name: str) -> Callable[..., Value]:
@@ -116,14 +102,14 @@ def elementwise(
 def kernels(runtime: Runtime) -> dict[str, Kernel]:
     """Kernels of elementwise ops."""
     made: dict[str, Kernel] = {}
-    for name in (*_BINARY, *_UNARY):
-        made[name] = elementwise(runtime, name, _one(name), count=2 if name in _BINARY else 1)
-    for name in (*_TESTS, *_COMPARISONS):
-        made[name] = elementwise(runtime, name, _one(name), "bool", count=2 if name in _COMPARISONS else 1)
+    for name in (*BINARY, *UNARY):
+        made[name] = elementwise(runtime, name, _one(name), count=2 if name in BINARY else 1)
+    for name in (*TESTS, *COMPARISONS):
+        made[name] = elementwise(runtime, name, _one(name), "bool", count=2 if name in COMPARISONS else 1)
     made["sigmoid"] = elementwise(runtime, "sigmoid", _sigmoid, count=1)
     made["relu"] = elementwise(runtime, "relu", _relu, count=1)
     made["relu_grad"] = elementwise(runtime, "relu_grad", _relu_grad, count=2)
-    for name in _ROUNDING:
+    for name in ROUNDING:
         made[name] = _rounding(runtime, elementwise(runtime, name, _one(name), count=1))
 
     choose = elementwise(runtime, "where", lambda p, c, a, b: p.op("where", c, a, b), count=3)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..render import texts
+from ..render.dims import Dim, merged
 from .array import Array, contiguous_strides
-from .iterate import Dim, broadcast, contiguous, copied, merged, strides_in
+from .iterate import broadcast, contiguous, copied, strides_in
 from .runtime import Runtime
 
 _INT32, _INT64 = np.dtype(np.int32), np.dtype(np.int64)

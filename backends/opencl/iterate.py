@@ -9,19 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..render import OPENCL, Layout, Program, group_size, render
+from ..render.dims import Dim, merged
 from .array import Array
 from .runtime import Runtime
 
 _INT = np.int32
 #: Elements of a reduction from which it is cut into parts when there are few rows.
 SPLIT = 1 << 15
-
-
-class Dim(NamedTuple):
-    """A dimension of the iteration: its size and, per array, its stride."""
-
-    size: int
-    strides: tuple[int, ...]
 
 
 class Compiled(NamedTuple):
@@ -61,19 +55,6 @@ def strides_in(array: Array, shape: tuple[int, ...]) -> tuple[int, ...]:
     extra = len(shape) - len(array.shape)
     own = tuple(0 if n == 1 else s for n, s in zip(array.shape, array.steps(), strict=True))
     return (0,) * extra + own
-
-
-def merged(dims: Sequence[Dim]) -> list[Dim]:
-    """The same iteration with as few dimensions as possible."""
-    result: list[Dim] = []
-    for dim in dims:
-        if dim.size == 1:
-            continue
-        if result and all(a == b * dim.size for a, b in zip(result[-1].strides, dim.strides, strict=True)):
-            result[-1] = Dim(result[-1].size * dim.size, dim.strides)
-        else:
-            result.append(dim)
-    return result
 
 
 def run(

@@ -14,18 +14,11 @@ from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.trace import expand
 from frazil.table import OPS
 
-from .program import Program
+from .program import BINARY, COMPARISONS, ROUNDING, TESTS, UNARY, Program
 from .program import Value as Register
 
 #: Ops that a scalar operation computes.
-ELEMENTWISE = frozenset(
-    (
-        "add sub mul div floor_divide remainder fmod power maximum minimum atan2 hypot bitwise_and bitwise_or bitwise_xor "
-        "bitwise_left_shift bitwise_right_shift neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal square "
-        "sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf bitwise_not floor ceil trunc round_half_even "
-        "logical_not eq ne lt le gt ge logical_and logical_or logical_xor where cast copy"
-    ).split()
-)
+ELEMENTWISE = frozenset([*BINARY, *UNARY, *ROUNDING, *COMPARISONS, *TESTS, "where", "cast", "copy"])
 #: Composites that are worth a kernel: their bodies are elementwise, and are rendered as they are written in the table.
 FROM_BODY = (
     "gelu gelu_grad silu softplus leaky_relu elu selu celu mish hardtanh hardsigmoid hardswish softsign log_sigmoid xlogy lerp "

@@ -17,6 +17,20 @@ from typing import Any, NamedTuple, final
 #: Storage dtypes -> the dtype of registers: halves are widened when loaded and rounded when stored.
 REGISTER = {"float16": "float32"}
 
+#: Ops that are one scalar operation each, on two values or on one.
+BINARY = (
+    "add sub mul div floor_divide remainder fmod power maximum minimum atan2 hypot bitwise_and bitwise_or bitwise_xor "
+    "bitwise_left_shift bitwise_right_shift"
+).split()
+UNARY = (
+    "neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal square sin cos tan asin acos atan sinh cosh tanh "
+    "asinh acosh atanh erf bitwise_not"
+).split()
+ROUNDING = "floor ceil trunc round_half_even".split()
+#: Those with a bool result.
+COMPARISONS = "eq ne lt le gt ge logical_and logical_or logical_xor".split()
+TESTS = "isnan isinf isfinite logical_not".split()
+
 #: Operations on bool that are others on bits.
 _ON_BOOL = {
     "add": "or",
@@ -33,7 +47,7 @@ _ON_BOOL = {
     "bitwise_not": "not",
     "ne": "xor",
 }
-_COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_SIGNS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
 class Instruction(NamedTuple):
@@ -150,8 +164,8 @@ class Program:
             return self._on_bool(name, values)
         if name.startswith("logical_"):
             return self._on_bool(name, [self.cast(v, "bool") for v in values])
-        if name in _COMPARISONS:
-            return self._emit(Instruction("compare", "bool", tuple(v.index for v in values), (_COMPARISONS[name], dtype)))
+        if name in _SIGNS:
+            return self._emit(Instruction("compare", "bool", tuple(v.index for v in values), (_SIGNS[name], dtype)))
         if name in ("isnan", "isinf", "isfinite"):
             return self._emit(Instruction(name, "bool", tuple(v.index for v in values), dtype))
         return self._emit(Instruction(name, dtype, tuple(v.index for v in values)))
