@@ -86,6 +86,10 @@ class Backend(ABC):
         """Bytes: `used`, and where known `free` and `total`. Empty when unknown."""
         return {}
 
+    def no_device(self) -> str:
+        """Why `device_count()` is 0 and what to do about it: the end of a message, for whoever asks for a device."""
+        return "the backend sees no device"
+
     def describe(self, index: int = 0) -> str:
         """One line about the device, for `frazil backends`."""
         return self.name

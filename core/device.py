@@ -93,10 +93,8 @@ class device:
             backend: Backend = _plugins().open_backend(_backend_name(self.type))
             count = backend.device_count()
             if self.index >= count:
-                raise DeviceError(
-                    f"device {str(self)!r} does not exist: backend {backend.name!r} sees {count} device(s)"
-                    + (f", the last one is '{self.type}:{count - 1}'" if count else "; `frazil doctor` says what is missing")
-                )
+                there = f"backend {backend.name!r} sees {count} device(s), the last one is '{self.type}:{count - 1}'"
+                raise DeviceError(f"device {str(self)!r} does not exist: {there if count else backend.no_device()}")
             dtypes.NATIVE.update({native: dtypes.by_name(name) for native, name in backend.native_dtypes().items()})
             self._capabilities = backend.capabilities(self.index)
             self._host_dtypes = frozenset(dtypes.by_name(name).numpy for name in self._capabilities.dtypes)

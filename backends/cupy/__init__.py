@@ -88,6 +88,9 @@ class CupyBackend(Backend):
             pool = device.xp.get_default_memory_pool()
             return {"used": int(pool.used_bytes()), "free": int(free), "total": int(total)}
 
+    def no_device(self) -> str:
+        return driver.no_device()
+
     def describe(self, index: int = 0) -> str:
         device = self._device(index)
         properties = device.xp.cuda.runtime.getDeviceProperties(index)

@@ -92,20 +92,30 @@ class OpenCLBackend(Backend):
         runtime = self._devices()[index]
         return {"used": runtime.pool.active_bytes, "total": runtime.device.global_mem_size}
 
+    def no_device(self) -> str:
+        names = [_name(device) for device in _announced()]
+        if names:
+            return f"no OpenCL device builds a kernel, neither of {', '.join(names)}"
+        return (
+            "there is no OpenCL driver. For a CPU: pip install intel-opencl-rt intel-cmplr-lib-rt "
+            "(or apt-get install pocl-opencl-icd); for a GPU: that of its maker"
+        )
+
     def describe(self, index: int = 0) -> str:
-        device = self._devices()[index].device
-        return f"{device.name.strip()} ({device.platform.name.strip()})"
+        return _name(self._devices()[index].device)
 
 
-def usable_devices() -> list[Runtime]:
-    """A runtime for every device that builds a kernel, the best first: GPUs, accelerators, CPUs."""
+def _name(device: Any) -> str:
+    return f"{device.name.strip()} ({device.platform.name.strip()})"
+
+
+def _announced() -> list[Any]:
+    """The devices that drivers announce, the best first: GPUs, accelerators, CPUs."""
     try:
         import pyopencl as cl
     except ImportError:
         return []
     _find_bundled_driver()
-    from .runtime import Runtime
-
     try:
         platforms = cl.get_platforms()
     except cl.Error:  # no driver is installed
@@ -117,7 +127,18 @@ def usable_devices() -> list[Runtime]:
         except cl.Error:
             continue
         found += [d for d in devices if d.available and "fpga" not in d.name.lower()]
-    found.sort(key=lambda d: (not d.type & cl.device_type.GPU, bool(d.type & cl.device_type.CPU)))
+    return sorted(found, key=lambda d: (not d.type & cl.device_type.GPU, bool(d.type & cl.device_type.CPU)))
+
+
+def usable_devices() -> list[Runtime]:
+    """A runtime for every device that builds a kernel, the best first."""
+    found = _announced()
+    if not found:
+        return []
+    import pyopencl as cl
+
+    from .runtime import Runtime
+
     usable = []
     for device in found:
         try:
@@ -133,7 +154,7 @@ def _first(runtimes: list[Runtime], choice: int | str) -> list[Runtime]:
     """The devices with the chosen one (by number, or by a part of its name or its platform's) in front."""
     if not runtimes:
         return runtimes
-    names = [f"{r.device.name} ({r.device.platform.name})" for r in runtimes]
+    names = [_name(r.device) for r in runtimes]
     if isinstance(choice, int):
         chosen = choice if 0 <= choice < len(runtimes) else None
     else:

@@ -43,6 +43,6 @@ def device_rows(record: BackendRecord) -> Iterator[dict[str, Any]]:
             name = f"{record.device_type}:{index}" if index else record.device_type
             yield row(name, "ready", backend.describe(index))
         if not count:
-            yield row("", "no device", "the backend is installed but sees no device; `frazil doctor` looks for the cause")
+            yield row("", "no device", backend.no_device())
     except FrazilError as error:
         yield row("", "broken", str(error))

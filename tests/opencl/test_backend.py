@@ -99,6 +99,14 @@ def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_without_a_driver_the_error_says_what_to_install() -> None:
+    done = _python("import frazil as fz; fz.ones(2, device='opencl')", OCL_ICD_VENDORS="/there/is/none")
+    assert done.stderr.splitlines()[-1].endswith(
+        "device 'opencl' does not exist: there is no OpenCL driver. For a CPU: pip install intel-opencl-rt intel-cmplr-lib-rt "
+        "(or apt-get install pocl-opencl-icd); for a GPU: that of its maker"
+    )
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_after_a_fork_an_error_says_to_spawn() -> None:
     done = _python(
