@@ -123,14 +123,14 @@ _tensor.attach_methods(_METHODS)
 from . import autograd, random
 
 if _TYPE_CHECKING:
-    from . import cuda, jit, nn, optim, plugins, testing, utils
+    from . import cuda, distributions, jit, nn, optim, plugins, testing, utils
     from .serialization import load, save
 
     onnx: _Any  # frazil.exporters.onnx, which core does not import
     drawing: _Any  # frazil.exporters.drawing
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
-_LAZY = {name: name for name in ("cuda", "jit", "nn", "optim", "plugins", "testing", "utils")}
+_LAZY = {name: name for name in ("cuda", "distributions", "jit", "nn", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
 
