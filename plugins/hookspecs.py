@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import util
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -45,6 +46,11 @@ class BackendRecord:
     #: The contract version its class was written for, where that is known before the import.
     contract: int | None = None
     distribution: str = ""
+
+    @property
+    def installed(self) -> bool:
+        """Whether there is a class, and what it requires."""
+        return self.load is not None and all(util.find_spec(module) is not None for module in self.requires)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib
-import importlib.util
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -76,7 +75,7 @@ class Manager:
             names = dict.fromkeys(record.name for record in self._candidates())
             # One record per name; where two distributions claim it, the first one is listed and `open_backend` explains.
             records = [_merged(self._candidates(name))[0] for name in names]
-        return sorted(records, key=lambda record: record.load is None)
+        return sorted(records, key=lambda record: not record.installed)
 
     def backend_for_device_type(self, device_type: str) -> str:
         """The name of the backend whose tensors have `device.type == device_type`.
@@ -85,14 +84,14 @@ class Manager:
         """
         with self._lock:
             fitting = [record for record in self._candidates() if record.device_type == device_type]
-            if not any(record.load for record in fitting):
+            if not any(record.installed for record in fitting):
                 self._load_plugins()
                 fitting = [record for record in self._candidates() if record.device_type == device_type]
         if not fitting:
             raise DeviceError(self._no_such_device_type(device_type))
         if len(fitting) > 1:
             configured = config.get("backend")
-            fitting.sort(key=lambda record: (record.name != configured, record.load is None))
+            fitting.sort(key=lambda record: (record.name != configured, not record.installed))
         return self._record(fitting[0].name).name
 
     def device_type_of(self, name: str) -> str:
@@ -103,7 +102,7 @@ class Manager:
         """The best backend on this machine: the first with an accelerator that runs a kernel, CUDA first, else numpy."""
         with self._lock:
             if self._auto is None:
-                names = sorted((record.name for record in self.backends() if record.load), key=lambda name: name != "cupy")
+                names = sorted((record.name for record in self.backends() if record.installed), key=lambda name: name != "cupy")
                 self._auto = next((name for name in names if name != "numpy" and self._accelerates(name)), "numpy")
             return self._auto
 
@@ -135,7 +134,7 @@ class Manager:
             raise BackendError(
                 f"{_who_asks(name)}backend {name!r} is provided by two distributions, {both}: uninstall one of them"
             )
-        if record.load is None or any(importlib.util.find_spec(module) is None for module in record.requires):
+        if not record.installed:
             raise BackendError(f"{_who_asks(name)}backend {name!r} is known but not installed: {record.install_hint}")
         return record
 

@@ -33,7 +33,7 @@ def device_rows(record: BackendRecord) -> Iterator[dict[str, Any]]:
     def row(device: str, status: str, what: str) -> dict[str, Any]:
         return {"backend": record.name, "device": device, "status": status, "from": record.distribution, "what": what}
 
-    if record.load is None:
+    if not record.installed:
         yield row("", "not installed", record.install_hint)
         return
     try:

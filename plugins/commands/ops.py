@@ -45,7 +45,7 @@ def _usable() -> dict[str, Mapping[str, Any]]:
     kernels = {}
     for record in MANAGER.backends():
         try:
-            backend = MANAGER.open_backend(record.name) if record.load else None
+            backend = MANAGER.open_backend(record.name) if record.installed else None
         except FrazilError as error:
             warnings.warn(str(error), PluginWarning, stacklevel=2)
             continue
