@@ -300,6 +300,15 @@ class Tensor:
             raise ArgumentError(f"numpy: the tensor is on {self._dev}; use .cpu().numpy()")
         return self._dev.to_host(self._a)
 
+    #: NumPy leaves `np.sqrt(2) * x` to the tensor, as an operation like any other: with gradient, and recorded.
+    __array_priority__ = 1000
+
+    def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Tensor:
+        """What NumPy's own functions (`np.exp(x)`) make of a tensor is a tensor again, as in PyTorch; without gradient."""
+        from .creation import as_tensor
+
+        return as_tensor(array)
+
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
         if dtype is not None and array.dtype != dtype:
