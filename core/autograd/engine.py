@@ -60,6 +60,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -69,6 +70,7 @@ def grad(
     Args:
         grad_outputs: gradients with respect to the outputs (None: ones, for outputs of one element).
         create_graph: record the computation, for gradients of gradients.
+        only_inputs: accepted for PyTorch's sake, and always so.
         allow_unused: give None for inputs that the outputs do not depend on, instead of an error.
         materialize_grads: give zeros instead of None.
 
