@@ -5,3 +5,17 @@ if __name__ != "frazil.backends":
         "backends/ is the source folder of the package `frazil.backends` and is not importable as `backends`: "
         "run `pip install -e .` in the repository and `import frazil.backends` instead"
     )
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import cuda as cuda
+    from . import cudnn as cudnn
+    from . import mps as mps
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("cuda", "cudnn", "mps"):  # PyTorch's switches, which programs set without importing them
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -128,10 +128,12 @@ if _TYPE_CHECKING:
 
     onnx: _Any  # frazil.exporters.onnx, which core does not import
     drawing: _Any  # frazil.exporters.drawing
+    backends: _Any  # frazil.backends, which core does not import
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
 _LAZY = {name: name for name in ("cuda", "distributions", "jit", "nn", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
+_LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
 
 
