@@ -9,5 +9,6 @@ from .adaptive import Adamax as Adamax
 from .adaptive import NAdam as NAdam
 from .adaptive import RAdam as RAdam
 from .adaptive import RMSprop as RMSprop
+from .lbfgs import LBFGS as LBFGS
 from .optimizer import Optimizer as Optimizer
 from .sgd import SGD as SGD

@@ -279,7 +279,7 @@ def test_reduce_on_plateau(parity: Any, options: dict[str, Any]) -> None:
 
 def test_every_optimizer_and_schedule_is_compared() -> None:
     optimizers = {n for n in dir(fz.optim) if isinstance(getattr(fz.optim, n), type) and n != "Optimizer"}
-    assert optimizers == {name for name, _ in OPTIMIZERS}
+    assert optimizers == {name for name, _ in OPTIMIZERS} | {"LBFGS"}  # which has a test of its own
     schedules = set(fz.optim.lr_scheduler.__all__) - {"LRScheduler", "ReduceLROnPlateau"}
     assert schedules == {name.split(" ")[0] for name, _ in SCHEDULES}
 
@@ -292,3 +292,39 @@ def test_warm_restarts_at_a_fraction_of_an_epoch(parity: Any) -> None:
         ours.step(float(epoch))
         theirs.step(float(epoch))
         assert _options(a) == pytest.approx(_options(b), rel=1e-9), epoch
+
+
+@pytest.mark.parametrize("options", [{"lr": 0.1}, {"lr": 0.1, "history_size": 3}, {}, {"history_size": 3, "max_eval": 7}])
+def test_lbfgs_calls_the_closure_at_the_same_points(parity, options):
+    """A curved valley and a small network; the options without a learning rate search along the line."""
+    if "lr" not in options:
+        options = {"line_search_fn": "strong_wolfe", **options}
+    arrays = [parity.floats(4, 3, dtype="float64"), parity.floats(3, dtype="float64"), parity.floats(dtype="float64")]
+    x, y = parity.floats(20, 4, dtype="float64"), parity.floats(20, 3, dtype="float64")
+
+    def losses(library: Any) -> tuple[list[float], dict[str, Any]]:
+        w, b, s = params = [library.tensor(a.copy(), requires_grad=True) for a in arrays]
+        optimizer = library.optim.LBFGS(params, max_iter=8, **options)
+        seen = []
+
+        def closure() -> Any:
+            optimizer.zero_grad()
+            loss = ((library.tanh(library.tensor(x) @ w + b) * s - library.tensor(y)) ** 2).mean()
+            loss = loss + (1 - b).pow(2).sum() + 10 * (w[1] - w[0] ** 2).pow(2).sum()
+            loss.backward()
+            seen.append(loss.item())
+            return loss
+
+        for _ in range(3):
+            optimizer.step(closure)
+        state = optimizer.state_dict()["state"][0]
+        restored = library.optim.LBFGS(params, max_iter=8, **options)
+        restored.load_state_dict(optimizer.state_dict())
+        optimizer = restored
+        optimizer.step(closure)
+        return seen, {name: state[name] for name in ("func_evals", "n_iter", "t")}
+
+    (ours, our_state), (theirs, their_state) = losses(fz), losses(torch)
+    assert our_state["t"] == pytest.approx(float(their_state.pop("t"))) and our_state.items() >= their_state.items()
+    np.testing.assert_allclose(ours, theirs, rtol=1e-8)
+    assert ours[-1] < ours[0]
