@@ -107,6 +107,15 @@ from .table import FUNCTIONS as _FUNCTIONS
 from .table import METHODS as _METHODS
 from .table import OPS as _OPS
 from .tensor import Size, Tensor
+from .tuning import (
+    are_deterministic_algorithms_enabled,
+    compile,
+    get_float32_matmul_precision,
+    get_num_threads,
+    set_float32_matmul_precision,
+    set_num_threads,
+    use_deterministic_algorithms,
+)
 
 __version__ = "0.1.0"
 
@@ -123,7 +132,8 @@ _tensor.attach_methods(_METHODS)
 from . import autograd, random
 
 if _TYPE_CHECKING:
-    from . import cuda, distributions, jit, nn, optim, plugins, testing, utils
+    from . import amp, cuda, distributed, distributions, jit, nn, optim, plugins, testing, utils
+    from .amp import autocast
     from .serialization import load, save
 
     onnx: _Any  # frazil.exporters.onnx, which core does not import
@@ -131,8 +141,9 @@ if _TYPE_CHECKING:
     backends: _Any  # frazil.backends, which core does not import
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
-_LAZY = {name: name for name in ("cuda", "distributions", "jit", "nn", "optim", "plugins", "testing", "utils")}
-_LAZY |= {"load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
+_LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "jit", "nn")}
+_LAZY |= {name: name for name in ("optim", "plugins", "testing", "utils")}
+_LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
 

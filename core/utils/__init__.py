@@ -1,14 +1,15 @@
-"""Helpers around training: `utils.data`."""
+"""Helpers around training: `utils.data`, `utils.checkpoint`."""
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import checkpoint as checkpoint
     from . import data as data
 
 
 def __getattr__(name: str) -> Any:
-    if name == "data":  # imports multiprocessing, so only when asked for
+    if name in ("checkpoint", "data"):  # data imports multiprocessing, so only when asked for
         import importlib
 
-        return importlib.import_module(f"{__name__}.data")
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

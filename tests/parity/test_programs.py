@@ -52,6 +52,59 @@ PROGRAMS = {
                 return torch.jit.annotate(torch.Tensor, x)
         out = Net()(torch.ones(2))
     """,
+    "devices and processes": """
+        import torch.nn.parallel
+        import torch.distributed as dist
+        from torch.nn.parallel import DistributedDataParallel as DDP
+        from torch.distributed import init_process_group, destroy_process_group
+        rank = dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+        net = torch.nn.DataParallel(torch.nn.Linear(2, 1, bias=False))
+        net.load_state_dict({"module.weight": torch.tensor([[2.0, 3.0]])})
+        x = torch.ones(3, 2)
+        out = [rank, list(net.state_dict()), net(x), net.module.weight]
+    """,
+    "speed": """
+        torch.set_float32_matmul_precision("high")
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(False)
+        @torch.compile(disable=True)
+        def f(x):
+            return x * 2
+        out = [f(torch.ones(2)), torch.get_num_threads(), torch.get_float32_matmul_precision(),
+               torch.are_deterministic_algorithms_enabled()]
+        torch.set_float32_matmul_precision("highest")
+    """,
+    "checkpoints of activations": """
+        from torch.utils.checkpoint import checkpoint, checkpoint_sequential
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        y = checkpoint(lambda a, b: a.exp() * b, x, x, use_reentrant=False)
+        z = checkpoint_sequential([torch.sin, torch.exp], 2, y, use_reentrant=False)
+        z.sum().backward()
+        out = [z, x.grad]
+    """,
+    "loss scaling": """
+        w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
+        optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)
+        scaler = torch.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
+        out = []
+        for factor in [1.0, float("inf"), 2.0, 3.0, 1.0]:
+            optimizer.zero_grad()
+            with torch.autocast(device_type="cpu", enabled=False):
+                loss = (w * w).sum() * factor
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            torch.nn.utils.clip_grad_norm_([w], 1.5)
+            scaler.step(optimizer)
+            scaler.update()
+            out += [w.clone(), scaler.get_scale()]
+        out.append(scaler.state_dict())
+        other = torch.amp.GradScaler("cpu")
+        other.load_state_dict(scaler.state_dict())
+        out.append(other.get_scale())
+        out.append(torch.cuda.amp.GradScaler(enabled=False).state_dict())
+        with torch.cuda.amp.autocast(enabled=False):
+            out.append(torch.ones(2))
+    """,
 }
 
 
@@ -86,3 +139,14 @@ def test_runs_after_changing_the_import(name):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
         else:
             assert a == b
+
+
+def test_what_is_missing_is_told():
+    with pytest.raises(NotImplementedError, match=r"init_process_group: frazil trains in one process"):
+        fz.distributed.init_process_group("nccl")
+    with pytest.raises(AttributeError, match="no attribute 'init'"):
+        _ = fz.distributed.init
+    scaler, optimizer = fz.amp.GradScaler(), fz.optim.SGD([fz.zeros(1, requires_grad=True)])
+    scaler.unscale_(optimizer)
+    with pytest.raises(RuntimeError, match="already called"):
+        scaler.unscale_(optimizer)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from .device import device
-from .errors import BackendError, DeviceError
-from .random import manual_seed as _manual_seed
+from ..device import device
+from ..errors import BackendError, DeviceError
+from ..random import manual_seed as _manual_seed
+from . import amp as amp
 
 __all__ = [
     "current_device",

@@ -1,0 +1,66 @@
+"""Training in several processes, which frazil does not do: programs can ask, and are told so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+#: Functions of `torch.distributed` that programs import, for the case that they run in several processes.
+_ABSENT = frozenset(
+    "all_gather all_gather_object all_reduce barrier broadcast broadcast_object_list destroy_process_group gather get_backend "
+    "get_rank get_world_size init_process_group irecv isend new_group recv reduce reduce_scatter scatter send".split()
+)
+
+
+class ReduceOp(Enum):
+    """How to combine the tensors of several processes."""
+
+    SUM = "sum"
+    AVG = "avg"
+    PRODUCT = "product"
+    MIN = "min"
+    MAX = "max"
+
+
+def is_available() -> bool:
+    """Always False.
+
+    >>> import frazil as fz
+    >>> fz.distributed.is_available()
+    False
+    """
+    return False
+
+
+def is_initialized() -> bool:
+    """Always False.
+
+    >>> import frazil as fz
+    >>> rank = fz.distributed.get_rank() if fz.distributed.is_initialized() else 0
+    """
+    return False
+
+
+def is_nccl_available() -> bool:
+    """Always False.
+
+    >>> import frazil as fz
+    >>> fz.distributed.is_nccl_available()
+    False
+    """
+    return False
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    if name not in _ABSENT:
+        raise AttributeError(f"module 'frazil.distributed' has no attribute {name!r}")
+
+    def absent(*args: Any, **kwargs: Any) -> Any:
+        raise NotImplementedError(
+            f"{name}: frazil trains in one process, fz.distributed.is_available() is False; run the program without its "
+            "options for several processes"
+        )
+
+    absent.__name__ = absent.__qualname__ = name
+    return absent

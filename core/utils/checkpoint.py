@@ -1,0 +1,40 @@
+"""PyTorch's names for recomputing activations in backward. Here they are kept: the numbers are the same, memory is not saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+def checkpoint(
+    function: Callable[..., Any],
+    *args: Any,
+    use_reentrant: bool | None = None,
+    preserve_rng_state: bool = True,
+    determinism_check: str = "default",
+    debug: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """`function(*args, **kwargs)`; the options are PyTorch's and change nothing.
+
+    >>> import frazil as fz
+    >>> x = fz.tensor(3.0, requires_grad=True)
+    >>> fz.utils.checkpoint.checkpoint(lambda v: v * v, x, use_reentrant=False).backward()
+    >>> x.grad
+    tensor(6.)
+    """
+    return function(*args, **kwargs)
+
+
+def checkpoint_sequential(
+    functions: Iterable[Callable[..., Any]], segments: int, input: Any, use_reentrant: bool | None = None, **options: Any
+) -> Any:
+    """All of `functions`, one after the other; the other arguments are PyTorch's and change nothing.
+
+    >>> import frazil as fz
+    >>> fz.utils.checkpoint.checkpoint_sequential([fz.exp, fz.log], 2, fz.tensor(2.0))
+    tensor(2.)
+    """
+    for function in functions:
+        input = function(input)
+    return input
