@@ -118,11 +118,12 @@ def unbacked(what: str) -> SymInt:
 class _Call:
     """`floordiv(a, b)`, `mod(a, b)` or `relu(a)` = max(0, a) of sizes that do not simplify."""
 
-    __slots__ = ("__weakref__", "args", "function", "key")
+    __slots__ = ("__weakref__", "args", "depth", "function", "key")
 
     def __init__(self, function: str, args: tuple[Size, ...]) -> None:
         self.function = function
         self.args = args
+        self.depth = 1 + max(_depth(a) for a in args)
         self.key = f"~{function}({','.join(_key(a) for a in args)})"
 
 
@@ -171,13 +172,14 @@ class SymInt:
     (True, True)
     """
 
-    __slots__ = ("__weakref__", "_hint", "key", "terms")
+    __slots__ = ("__weakref__", "_bounds", "_hint", "key", "terms")
 
     def __init__(self, terms: dict[Monomial, int]) -> None:
         ordered = sorted(terms.items(), key=lambda term: (-sum(p for _, p in term[0]), [(a.key, p) for a, p in term[0]]))
         self.terms: tuple[tuple[Monomial, int], ...] = tuple(ordered)
         self.key = "+".join(f"{c}*" + "*".join(f"{a.key}^{p}" for a, p in m) for m, c in ordered)
         self._hint: Any = ...
+        self._bounds: tuple[int | None, int | None] | None = None
 
     @property
     def hint(self) -> int | None:
@@ -511,8 +513,22 @@ def _only_call(size: Size, function: str) -> tuple[Size, ...] | None:
     return None
 
 
+def _depth(size: Size) -> int:
+    """How many functions are nested in it."""
+    atoms = () if isinstance(size, int) else (atom for monomial, _ in size.terms for atom, _ in monomial)
+    return max((atom.depth for atom in atoms if isinstance(atom, _Call)), default=0)
+
+
+#: Deeper formulas than this are not what anybody means: `max(0, ...)` becomes a decision then.
+_MAX_DEPTH = 3
+
+
 def _relu(a: Size) -> Size:
-    """max(0, a). Of `a` and `-a` only one becomes an atom: max(0, a) == a + max(0, -a)."""
+    """max(0, a). Of `a` and `-a` only one becomes an atom: max(0, a) == a + max(0, -a).
+
+    Every slice with bounds that may be out of range nests two of them. Formulas that grow from slice to slice would soon be too
+    big to work with; then the recording decides, with a guard, as the program would have with an `if`.
+    """
     if isinstance(a, int):
         return max(0, a)
     low, high = bounds(a)
@@ -520,6 +536,8 @@ def _relu(a: Size) -> Size:
         return a
     if high is not None and high <= 0:
         return 0
+    if _depth(a) >= _MAX_DEPTH and a.hint is not None and current() is not None:
+        return a if a >= 0 else 0
     return a + _call("relu", -a) if a.terms[0][1] < 0 else _call("relu", a)
 
 
@@ -1023,16 +1041,26 @@ def bounds(size: Size) -> tuple[int | None, int | None]:
     """
     if isinstance(size, int):
         return size, size
-    low = _lower(dict(size.terms), depth=4)
-    high = _lower({m: -c for m, c in size.terms}, depth=4)
-    return low, None if high is None else -high
+    if size._bounds is None:
+        known: dict[Any, int | None] = {}
+        low = _lower(dict(size.terms), 4, known)
+        high = _lower({m: -c for m, c in size.terms}, 4, known)
+        size._bounds = low, None if high is None else -high
+    return size._bounds
 
 
 _Polynomial: TypeAlias = dict[Monomial, int]
 
 
-def _lower(polynomial: _Polynomial, depth: int) -> int | None:
-    """A lower bound: by intervals, or after replacing a function by the linear bounds it has."""
+def _lower(polynomial: _Polynomial, depth: int, known: dict[Any, int | None]) -> int | None:
+    """A lower bound: by intervals, or after replacing a function by the linear bounds it has. `known`: those found before."""
+    asked = (frozenset(polynomial.items()), depth)
+    if asked not in known:
+        known[asked] = _find_lower(polynomial, depth, known)
+    return known[asked]
+
+
+def _find_lower(polynomial: _Polynomial, depth: int, known: dict[Any, int | None]) -> int | None:
     best = _interval_lower(polynomial)
     for monomial, coefficient in polynomial.items() if depth else ():
         if len(monomial) != 1 or monomial[0][1] != 1 or not isinstance(monomial[0][0], _Call):
@@ -1048,7 +1076,7 @@ def _lower(polynomial: _Polynomial, depth: int) -> int | None:
             cases = [_substituted(polynomial, monomial, shifted, scale)]
         else:
             continue
-        lows = [_lower(case, depth - 1) for case in cases]
+        lows = [_lower(case, depth - 1, known) for case in cases]
         if all(low is not None for low in lows):
             bound = -(-min(low for low in lows if low is not None) // scale)
             best = bound if best is None else max(best, bound)

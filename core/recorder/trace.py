@@ -11,7 +11,7 @@ import builtins
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias, final
@@ -26,6 +26,7 @@ from ..device import device as device_of
 from ..dispatch import RECORDINGS, run
 from ..dtypes import dtype
 from ..errors import ArgumentError, RecordError
+from ..nn.module import reads_noted
 from ..pytree import Tree, flatten, leaf_names, unflatten
 from ..random import default_generator
 from ..table import OPS, Op, Spec, primitive
@@ -188,6 +189,7 @@ class AttributeSlot:
     def __init__(self, module: Any, name: str) -> None:
         self.module, self.name = module, name
         self.before = self.read()
+        self.plain = name not in module._buffers and name not in module._parameters
         self.source = _user_source()
 
     @property
@@ -196,8 +198,18 @@ class AttributeSlot:
         return self.read() is not self.before
 
     def read(self) -> Any:
-        """The tensor it is bound to."""
-        return getattr(self.module, self.name, _MISSING)
+        """The tensor it is bound to; to the recorder this is no read by the program."""
+        for look_up in (object.__getattribute__, type(self.module).__getattr__):
+            try:
+                return look_up(self.module, self.name)
+            except AttributeError:
+                continue
+        return _MISSING
+
+    def forgotten(self, read: Collection[Any]) -> bool:
+        """Whether the new value is only there to be looked at: a plain attribute that was not read before it was written."""
+        kept = isinstance(self.before, Tensor) and isinstance(self.before._a, TracedArray)
+        return self.plain and not kept and (id(self.module), self.name) not in read
 
     def write(self, y: Any) -> None:
         """Bind it to `y`."""
@@ -224,13 +236,14 @@ class Frame:
         self.began = Symbol(name).serial  # sizes that are younger were found inside
         self.tensors: dict[Any, TensorSlot] = {}
         self.attributes: dict[Any, AttributeSlot] = {}
+        self.read: set[Any] = set()  # attributes that were read before they were written
         self.marked: dict[Any, Any] = {}  # for a loop: mark of a changing size -> the size
 
     def written(self) -> list[Slot]:
         """The tensors and attributes from outside that have other values than at the start."""
         own = {*self.graph.inputs, *(value for node in self.graph.nodes for value in node.outputs)}
         tensors = [slot for slot in self.tensors.values() if slot.changed and slot.before[0].value not in own]
-        return [*tensors, *(slot for slot in self.attributes.values() if slot.changed)]
+        return [*tensors, *(slot for slot in self.attributes.values() if slot.changed and not slot.forgotten(self.read))]
 
     def knows(self, size: Any) -> bool:
         """Whether the size means nothing outside."""
@@ -264,6 +277,9 @@ class Recorder:
         self._frames: list[Frame] = []
         self._left: set[Value] = set()  # values of branches and bodies that are over
         self._attributes: dict[Any, AttributeSlot] = {}
+        self._read: set[Any] = set()  # attributes that were read before they were written
+        self._forgotten: dict[Any, AttributeSlot] = {}  # attributes that only a branch or body has written
+        self.left_out: list[AttributeSlot] = []  # attributes that the program only writes
         self._assumptions: list[SymBool] = []  # what is known about sizes inside a branch or body
         self._taken: set[str] = set()
         self._kept_names: set[str] = set()  # of captured tensors, which stay when a trial is undone
@@ -278,7 +294,7 @@ class Recorder:
         STATE.recorder = self
         RECORDINGS[0] += 1
         try:
-            with sizes.recording(self), builtin_functions.replaced():
+            with sizes.recording(self), builtin_functions.replaced(), reads_noted():
                 yield self
         finally:
             RECORDINGS[0] -= 1
@@ -328,6 +344,9 @@ class Recorder:
         finally:
             self.graph = outer
             self._frames.pop()
+            self._forgotten.update(
+                {k: slot for k, slot in frame.attributes.items() if slot.changed and slot.forgotten(frame.read)}
+            )
             del self._assumptions[len(self._assumptions) - len(frame.assumptions) :]
             frame.close()
 
@@ -348,17 +367,37 @@ class Recorder:
     def note_attribute(self, module: Any, name: str) -> None:
         """Before a tensor is stored as an attribute of a module."""
         key = (id(module), name)
+        self._forgotten.pop(key, None)
         for slots in (self._attributes, *(frame.attributes for frame in self._frames)):
             if key not in slots:
                 slots[key] = AttributeSlot(module, name)
 
+    def note_read(self, module: Any, name: str) -> None:
+        """Before an attribute of a module is read."""
+        key = (id(module), name)
+        if key in self._forgotten:
+            slot = self._forgotten.pop(key)
+            self.fail(
+                f"the program reads {type(module).__name__}.{name}, which a branch or body of a loop has set to a tensor "
+                f"({slot.source}). Return it from there, or give {name} a first value with register_buffer before recording"
+            )
+        for slots, read in ((self._attributes, self._read), *((frame.attributes, frame.read) for frame in self._frames)):
+            if key not in slots:
+                read.add(key)
+
     def _finish_attributes(self) -> None:
-        """Attributes that the program binds to new tensors are state, if there was a tensor before."""
+        """Attributes that the program binds to new tensors are state, if there was a tensor before.
+
+        What no call of the program reads before it writes it (attention weights kept to be looked at) is left out.
+        """
+        self.left_out = [slot for slot in self._attributes.values() if slot.forgotten(self._read)]
         for slot in self._attributes.values():
             now, before = slot.read(), slot.before
             if not slot.changed:
                 continue
             slot.restore()
+            if slot in self.left_out:
+                continue
             place = f"{type(slot.module).__name__}.{slot.name}"
             if not isinstance(before, Tensor) or before._dev is self.device:
                 self.fail(
@@ -613,6 +652,7 @@ class Program:
         self.changed_inputs = changed_inputs
         self.sizes_out = sizes_out
         self.example_args = args
+        self.left_out: list[AttributeSlot] = []  # attributes that `fn` only writes: no state, and not set by a call
 
     def __str__(self) -> str:
         return str(self.graph)
@@ -852,11 +892,13 @@ def trace(
     passes.drop_dead_code(graph)
     graph.outputs = graph.outputs[: len(outputs)]
     static = {i: leaf for i, leaf in enumerate(leaves) if i not in positions}
-    return Program(fn, graph.validate(), static, changed, sizes_out, (args, kwargs))
+    program = Program(fn, graph.validate(), static, changed, sizes_out, (args, kwargs))
+    program.left_out = recorder.left_out
+    return program
 
 
 def _results(recorder: Recorder, result: Any) -> tuple[list[Tensor], set[int], Tree]:
-    leaves, tree = flatten(result)
+    leaves, tree = flatten(result, none_is_leaf=False)
     outputs, sizes_out = [], set()
     for i, leaf in enumerate(leaves):
         if isinstance(leaf, Tensor):

@@ -14,6 +14,7 @@ import onnxruntime
 
 from frazil.autograd.modes import no_grad
 from frazil.creation import tensor as make_tensor
+from frazil.errors import RecordError
 from frazil.pytree import flatten, unflatten
 from frazil.recorder.graph import Graph, State, Value
 from frazil.recorder.sizes import Symbol
@@ -119,11 +120,16 @@ class EagerRun:
         try:
             call_args, call_kwargs = unflatten(tree, given)
             result = program.fn(*call_args, **call_kwargs)
-            results = [host(r if isinstance(r, Tensor) else make_tensor(r)) for r in flatten(result)[0]]
+            found, nesting = flatten(result, none_is_leaf=False)
+            if str(nesting) != str(program.graph.out_tree):
+                raise RecordError(f"returns {nesting}, and {program.graph.out_tree} when it was recorded")
+            results = [host(r if isinstance(r, Tensor) else make_tensor(r)) for r in found]
             news = [host(state.current()) for state in self.states]
             tensors = [leaf for leaf in given if isinstance(leaf, Tensor)]
             changed = [host(tensors[position]) for position in program.changed_inputs]
         finally:
+            for slot in program.left_out:
+                slot.restore()
             with no_grad():
                 for state in self.states:
                     if state.owner is not None:

@@ -158,7 +158,13 @@ def test_attributes_bound_in_a_body_are_state():
 
 
 class Cache(fz.nn.Module):
+    def __init__(self, last=None):
+        super().__init__()
+        self.last = last
+
     def forward(self, x):
+        if self.last is not None:
+            x = x + self.last
         self.last = x * 2
         return x
 
@@ -167,7 +173,50 @@ def test_attributes_that_would_be_lost_are_refused():
     model = Cache()
     with pytest.raises(RecordError, match=r"sets Cache.last .* register_buffer(.|\n)*test_control.py:\d+ in forward: self.last"):
         fz.jit.trace(model, fz.ones(2))
-    assert not hasattr(model, "last")
+    assert model.last is None
+
+
+def test_attributes_that_are_read_before_they_are_set_are_state():
+    model, twin = Cache(fz.ones(2)), Cache(fz.ones(2))
+    program = recorded(model, fz.randn(2))
+    for _ in range(2):
+        same(program(fz.ones(2)), twin(fz.ones(2)))
+    same(model.last, twin.last)
+
+
+class Shown(fz.nn.Module):
+    """Keeps what somebody may want to look at, as published attention layers do."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights = None
+
+    def forward(self, x):
+        self.weights = x.softmax(-1)
+        self._missing_before = x
+        return self.weights @ x.T, None
+
+
+def test_attributes_that_nothing_reads_are_left_out():
+    model = Shown()
+    program = recorded(model, fz.randn(2, 3))
+    assert model.weights is None and not program.graph.states
+    model(fz.randn(2, 3))  # now it holds a tensor, of another size than that of the recording
+    looked_at = model.weights
+    product, nothing = recorded(model, fz.randn(4, 5))(fz.ones(3, 2))
+    assert nothing is None and product.tolist() == [[1.0] * 3] * 3
+    assert model.weights is looked_at
+
+
+def test_attributes_that_nothing_reads_are_left_out_of_loops():
+    shown = Shown()
+
+    def steps(x):
+        return loop(None, lambda i, y: ((y + shown(x)[0],), ()), (fz.zeros(x.shape[0], x.shape[0]),), limit=x.shape[1])[0][0]
+
+    same(recorded(steps, fz.randn(2, 3))(fz.ones(2, 3)), [[3.0, 3.0], [3.0, 3.0]])
+    with pytest.raises(RecordError, match=r"reads Shown.weights, which a branch or body of a loop has set(.|\n)*test_control.py"):
+        fz.jit.trace(lambda x: steps(x) + shown.weights.sum(), fz.randn(2, 3))
 
 
 # --- gradients -----------------------------------------------------------------------------------------------------------------

@@ -55,3 +55,15 @@ def test_axes_of_one_name_have_one_size():
 def test_mistakes(dynamic_shapes, message):
     with pytest.raises(ArgumentError, match=f"^{re.escape(message)}$"):
         inputs(dynamic_shapes)
+
+
+def test_slices_of_slices_end_in_decisions_instead_of_endless_formulas():
+    table = fz.randn(64, 3)
+
+    def shifted(x):  # the relative positions of Transformer-XL
+        n = x.shape[0]
+        scores = x @ table[32 - n : 32 + n].T
+        scores = fz.cat([scores, scores.new_zeros(n, 1)], 1).view(2 * n + 1, n)[:-1].view_as(scores)[:, -n:]
+        return scores.cumsum(0)[: n - 1, 1:]
+
+    fz.onnx.export(shifted, fz.randn(4, 3))
