@@ -29,6 +29,9 @@ from .lowerings import Lowering
 #: Above so many bytes of weights, they go into a file of their own: protobuf ends at 2 GB.
 EXTERNAL_BYTES = 1_500_000_000
 
+#: Arguments of `torch.onnx.export` without a meaning here: weights are always in the file, constants are always folded.
+_OF_PYTORCH = frozenset(("do_constant_folding", "dynamo", "export_params", "fallback", "keep_initializers_as_inputs", "verbose"))
+
 _REFUSED_OPSETS = {
     22: "onnxruntime's CPU kernels for several operators end at 21: use 21 or 23",
 }
@@ -97,6 +100,9 @@ def export(
     external_data: bool | None = None,
     optimise: bool = True,
     lowerings: Mapping[str, Lowering] | None = None,
+    f: str | os.PathLike[str] | None = None,
+    dynamic_axes: Mapping[str, Any] | None = None,
+    **of_pytorch: Any,
 ) -> ExportReport:
     """Write a Module, a function, or a recorded program as an ONNX file that computes the same.
 
@@ -111,6 +117,8 @@ def export(
         external_data: write weights to `<path>.data` (default: only above 1.5 GB).
         optimise: simplify the graph first (`frazil.recorder.passes`).
         lowerings: op name -> lowering, before frazil's own.
+        f, dynamic_axes: PyTorch's names of `path` and `dynamic_shapes` (axes of outputs follow from those of inputs). Others of
+            its arguments (`export_params`, `do_constant_folding`, `verbose`, ...) are accepted and change nothing.
 
     Raises:
         RecordError: the program decides on the numbers of a tensor. UnsupportedOps: listing every op without an ONNX form.
@@ -122,6 +130,12 @@ def export(
     (['x: float32[x0, x1]'], {'Relu': 1, 'Add': 1})
     """
     _check_options(opset_version, guards)
+    unknown = sorted(of_pytorch.keys() - _OF_PYTORCH)
+    if unknown:
+        raise TypeError(f"export() got an unexpected keyword argument {unknown[0]!r}")
+    path = f if path is None else path
+    if dynamic_axes is not None:
+        dynamic_shapes = {name: axes for name, axes in dynamic_axes.items() if name not in (output_names or ())}
     program = model if isinstance(model, Program) else record(model, args, kwargs, input_names, dynamic_shapes)
     if isinstance(model, Program) and input_names is not None:
         _rename(program.graph.inputs, input_names)
@@ -228,12 +242,17 @@ def refuse_train_mode(program: Program) -> None:
     for state in program.graph.states:
         if state.input.name.rpartition(".")[0] not in modules:
             what = "the gradient of " if state.attribute == "grad" else ""
-            found.append(f"the program changes {what}{state.input.name}{_place(_writer(state))}")
+            draws = "draws random numbers, which " if state.input.name == "random_state" else ""
+            found.append(f"the program {draws}changes {what}{state.input.name}{_place(_writer(state))}")
     if found:
         lines = "\n".join(f"  - {line}" for line in found)
+        all_modules = _modules(program.fn)
+        if all_modules and not any(module.training for _, module in all_modules):
+            advice = "All modules are in eval mode already: where the file should not do this, do it only `if self.training`."
+        else:
+            advice = "Call model.eval() first."
         raise TrainModeError(
-            f"this program behaves as in training:\n{lines}\n"
-            "Call model.eval() first. To export it as it is, pass training=True: "
+            f"this program behaves as in training:\n{lines}\n{advice} To export it as it is, pass training=True: "
             "what it changes becomes inputs and outputs of the file"
         )
 

@@ -284,3 +284,24 @@ def test_a_training_step_with_its_state() -> None:
     eager = [step(x, y).item() for _ in range(3)]
     np.testing.assert_allclose(losses, eager, rtol=1e-5)
     assert not np.array_equal(before, net[0].weight.detach().numpy())
+
+
+def test_pytorchs_names_of_arguments(tmp_path: Path) -> None:
+    """As `torch.onnx.export` is called in programs; other axes than those named are fixed."""
+    report = fz.onnx.export(
+        fz.nn.Linear(4, 2).eval(),
+        fz.randn(3, 4),
+        f=tmp_path / "m.onnx",
+        export_params=True,
+        do_constant_folding=True,
+        verbose=False,
+        input_names=["input"],
+        output_names=["output"],
+        dynamic_axes={"input": {0: "batch"}, "output": {0: "batch"}},
+    )
+    assert report.path == tmp_path / "m.onnx" and report.path.exists()
+    assert report.inputs == ["input: float32[batch, 4]"] and report.outputs == ["output: float32[batch, 2]"]
+    report = fz.onnx.export(lambda x: x * 2, fz.ones(3, 4), input_names=["x"], dynamic_axes={"x": [1]})
+    assert report.inputs == ["x: float32[3, x1]"]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'dynamic_axis'"):
+        fz.onnx.export(lambda x: x, fz.ones(3), dynamic_axis={})

@@ -81,6 +81,20 @@ def test_a_function_that_changes_something_outside() -> None:
     assert total.item() == 0
 
 
+def test_a_draw_in_eval_mode_is_told_as_such(tmp_path: Path) -> None:
+    """`model.eval()` would not help a variational autoencoder that always samples."""
+
+    class Sampler(fz.nn.Module):
+        def forward(self, mean: Any) -> Any:
+            return mean + fz.randn_like(mean)
+
+    with pytest.raises(TrainModeError) as caught:
+        fz.onnx.export(Sampler().eval(), fz.ones(2, 3), tmp_path / "model.onnx")
+    text = str(caught.value)
+    assert "the program draws random numbers, which changes random_state" in text and "fz.randn_like(mean)" in text
+    assert "in eval mode already" in text and "model.eval() first" not in text
+
+
 def test_train_mode_on_request_is_what_the_program_does() -> None:
     """Batch statistics, and running statistics and random state as inputs and outputs."""
     fz.manual_seed(0)
