@@ -1024,6 +1024,7 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: Any = 
     tensor([0, 1, 2, 3, 0])
     """
     shape = tuple(input._a.shape)
+    pad = [p.item() if isinstance(p, Tensor) else p for p in pad]
     if len(pad) % 2 or len(pad) // 2 > len(shape):
         raise ArgumentError(f"pad: expected pairs (before, after) for at most {len(shape)} dimensions, given {tuple(pad)}")
     pairs = [(pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)]

@@ -63,6 +63,13 @@ PROGRAMS = {
         x = torch.ones(3, 2)
         out = [rank, list(net.state_dict()), net(x), net.module.weight]
     """,
+    "paddings that are tensors": """
+        small, big = torch.ones(1, 1, 3, 2), torch.ones(1, 1, 4, 5)
+        high = torch.tensor([big.size(2) - small.size(2)])
+        wide = torch.tensor([big.size(3) - small.size(3)])
+        pad = torch.nn.functional.pad
+        out = [pad(small, [wide // 2, wide - wide // 2, high // 2, high - high // 2]), pad(big, [-high, -high])]
+    """,
     "speed": """
         torch.set_float32_matmul_precision("high")
         torch.set_num_threads(1)
