@@ -55,7 +55,7 @@ def max_pool_grad(e: Emitter, call: Call, dy: ir.Value, x: ir.Value, y: ir.Value
 def avg_pool(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     options = _options(call, count_include_pad=int(call["count_include_pad"]))
     if all(k == 1 for k in call["kernel_size"]):
-        # Every stride-th element. (onnxruntime merges a Pad before it into an AveragePool, and refuses pads as wide as the kernel.)
+        # Every stride-th element. (onnxruntime merges a Pad before it into an AveragePool, and refuses pads as wide as a window.)
         axes = list(range(2, 2 + len(call["stride"])))
         whole = [0] * len(axes), [2**63 - 1] * len(axes)
         return e.op("Slice", x, *(e.ints(*numbers) for numbers in (*whole, axes, call["stride"])))
