@@ -101,8 +101,10 @@ from .pooling import adaptive_max_pool3d as adaptive_max_pool3d
 from .pooling import lp_pool1d as lp_pool1d
 from .pooling import lp_pool2d as lp_pool2d
 from .pooling import lp_pool3d as lp_pool3d
+from .vision import affine_grid as affine_grid
 from .vision import channel_shuffle as channel_shuffle
 from .vision import fold as fold
+from .vision import grid_sample as grid_sample
 from .vision import interpolate as interpolate
 from .vision import pixel_shuffle as pixel_shuffle
 from .vision import pixel_unshuffle as pixel_unshuffle

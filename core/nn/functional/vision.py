@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from ...creation import eye
+from ...creation import arange, eye
+from ...dtypes import int64
 from ...errors import ArgumentError, ShapeError
 from ...ops.conv import conv2d, conv_transpose2d
 from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ...ops.resize import depth_to_space, resize
+from ...recorder.sizes import size_max
 from ...tensor import Tensor
 
 Sizes = int | Sequence[int]
@@ -194,3 +197,98 @@ def upsample(
     """`interpolate` under its old name."""
     warnings.warn("`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.", stacklevel=2)
     return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+# ------------------------------------------------------------------------------------------------------------------ warping
+
+
+def affine_grid(theta: Tensor, size: Sequence[Any], align_corners: bool | None = None) -> Tensor:
+    """Where every pixel of an image of `size` comes from, for `grid_sample`: [N, H, W, 2], x before y, from -1 to 1.
+
+    `theta` [N, 2, 3] maps (x, y, 1); with [N, 3, 4] and a size of (N, C, D, H, W) the same for volumes: [N, D, H, W, 3].
+    `align_corners`: -1 and 1 are the centres of the outermost pixels, not their outer edges.
+
+    >>> import frazil as fz
+    >>> F = fz.nn.functional
+    >>> mirrored = fz.tensor([[[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])
+    >>> F.affine_grid(mirrored, (1, 1, 1, 2), align_corners=False)
+    tensor([[[[ 0.5000,  0.0000],
+              [-0.5000,  0.0000]]]])
+    """
+    sizes = tuple(size)[2:]
+    n = len(sizes)
+    if n not in (2, 3) or theta.ndim != 3 or tuple(theta.shape[1:]) != (n, n + 1):
+        raise ShapeError(
+            "affine_grid: expected theta [N, 2, 3] and size (N, C, H, W), or theta [N, 3, 4] and size (N, C, D, H, W); "
+            f"given theta {list(theta.shape)} and size {tuple(size)}"
+        )
+    places: Any = theta[:, :, n].reshape(-1, *[1] * n, n)
+    for axis, count in enumerate(sizes):
+        steps = 2 * arange(count, dtype=theta.dtype, device=theta.device) - (count - 1)
+        steps = steps / (size_max(count - 1, 1) if align_corners else count)
+        column = theta[:, :, n - 1 - axis].reshape(-1, *[1] * n, n)
+        places = places + steps.reshape(*[count if i == axis else 1 for i in range(n)], 1) * column
+    return places
+
+
+def grid_sample(
+    input: Tensor, grid: Tensor, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
+) -> Tensor:
+    """The values of images [N, C, H, W] at the places of `grid` [N, h, w, 2]: [N, C, h, w].
+
+    Places are (x, y) from -1 to 1 across the image. For volumes [N, C, D, H, W], grid [N, d, h, w, 3] has (x, y, z).
+
+    Args:
+        mode: "bilinear" (between the nearest pixels) or "nearest".
+        padding_mode: outside of the image are "zeros", the nearest pixel of its "border", or its "reflection".
+        align_corners: -1 and 1 are the centres of the outermost pixels, not their outer edges.
+
+    >>> import frazil as fz
+    >>> F = fz.nn.functional
+    >>> image = fz.tensor([[[[1.0, 2.0, 3.0]]]])
+    >>> F.grid_sample(image, fz.tensor([[[[0.5, 0.0], [-1.0, 0.0], [5.0, 0.0]]]]), align_corners=True)
+    tensor([[[[2.5000, 1.0000, 0.0000]]]])
+    """
+    n = input.ndim - 2
+    if n not in (2, 3) or grid.ndim != n + 2 or grid.shape[-1] != n:
+        raise ShapeError(
+            "grid_sample: expected input [N, C, H, W] and grid [N, h, w, 2], or input [N, C, D, H, W] and grid [N, d, h, w, 3]; "
+            f"given {list(input.shape)} and {list(grid.shape)}"
+        )
+    if mode not in ("bilinear", "nearest"):
+        raise ArgumentError(f"grid_sample: mode is 'bilinear' or 'nearest', given {mode!r}")
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ArgumentError(f"grid_sample: padding_mode is 'zeros', 'border' or 'reflection', given {padding_mode!r}")
+    batch, channels, *sizes = input.shape
+    flat: Any = input.reshape(batch, channels, -1)
+    places = [
+        _pixel(grid[..., n - 1 - axis].reshape(batch, -1), size, padding_mode, align_corners) for axis, size in enumerate(sizes)
+    ]
+    result: Any = 0
+    for corner in itertools.product((0, 1), repeat=n) if mode == "bilinear" else [(0,) * n]:
+        index: Any = 0
+        weight: Any = 1
+        for size, place, upper in zip(sizes, places, corner, strict=True):
+            if mode == "nearest":
+                pixel = place.detach().round()
+            else:
+                pixel = place.detach().floor() + upper
+                weight = weight * (1 - (place - pixel).abs())
+            if padding_mode == "zeros":
+                weight = weight * ((pixel >= 0) & (pixel <= size - 1)).to(input.dtype)
+            index = index * size + pixel.to(int64).clamp(0, size - 1)
+        values = flat.gather(2, index.unsqueeze(1).expand(-1, channels, -1))
+        result = result + (values if isinstance(weight, int) else values * weight.unsqueeze(1))
+    return result.reshape(batch, channels, *grid.shape[1:-1])
+
+
+def _pixel(places: Any, size: Any, padding_mode: str, align_corners: bool | None) -> Any:
+    """Places from -1 to 1 as pixel numbers, those outside moved inside as `padding_mode` says."""
+    pixels = (places + 1) / 2 * (size - 1) if align_corners else ((places + 1) * size - 1) / 2
+    if padding_mode == "reflection":
+        low, span = (0.0, size - 1) if align_corners else (-0.5, size)
+        if isinstance(span, int) and span == 0:
+            return pixels * 0
+        away = (pixels - low).abs() % (2 * span)
+        pixels = span - (away - span).abs() + low
+    return pixels if padding_mode == "zeros" else pixels.clamp(0, size - 1)
