@@ -138,14 +138,24 @@ class Grown:
         """Add items that are stacked along dim 0."""
         self._join(columns, tree)
 
+    def insert(self, index: int, item: Any) -> None:
+        """Add an item before the one at `index`."""
+        before, after = (Grown(None) if self.columns is None else self[part] for part in (slice(index), slice(index, None)))
+        before.append(item)
+        before.extend(after)
+        self.columns, self.tree = before.columns, before.tree
+
     def pop(self, index: int = -1) -> Any:
-        """Take the last item away."""
-        if index != -1:
-            fail("script: from a list that changes in recorded control flow, only the last item can be popped")
-        item = self[-1]
-        assert self.columns is not None
-        self.columns = [column[:-1] for column in self.columns]
+        """Take an item away, the last one unless told otherwise."""
+        item = self[index]
+        before, after = self[:index], self[index + 1 :] if index != -1 else self.empty_like()
+        self.columns = (before + after).columns
         return item
+
+    def reverse(self) -> None:
+        """Turn the order around."""
+        if self.columns is not None:
+            self.columns = [column.flip(0) for column in self.columns]
 
     def clear(self) -> None:
         """Take all items away."""

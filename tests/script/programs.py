@@ -822,3 +822,48 @@ def match_and_python_values(x, mode="double"):
         if y.sum() > 1 and name != "a":
             y = y * scale
     return y * math.pi
+
+
+@program((numbers(5, 3),), (numbers(1, 3),), (numbers(2, 3),), (numbers(8, 3, seed=2),))
+class BestPath(fz.nn.Module):
+    """Viterbi: the best sequence of states, followed back from its end."""
+
+    def __init__(self):
+        super().__init__()
+        self.transitions = fz.nn.Parameter(numbers(3, 3, seed=7))
+
+    def forward(self, scores):
+        best, history = scores[0], []
+        for row in scores[1:]:
+            best, came_from = (best.unsqueeze(1) + self.transitions + row).max(0)
+            history.append(came_from)
+        state = best.argmax()
+        backwards, forwards = [state], [state]
+        for came_from in reversed(history):
+            state = came_from[state]
+            backwards.append(state)
+            forwards.insert(0, state)
+        backwards.reverse()
+        return best.max(), fz.stack(backwards), fz.stack(forwards)
+
+
+@program(
+    (ints(3, 1, 4), fz.tensor(2)), (ints(9, 8, 7), fz.tensor(5)), (ints(1, 1, 1), fz.tensor(0)), (ints(2, 1, 1, 5), fz.tensor(4))
+)
+def queue_of_work(work, rounds):
+    """Everybody works for one round and queues up again until the work is done; who comes last is told, and who waits."""
+    waiting = [0]
+    left = work.clone()
+    for i in range(1, work.shape[0]):
+        waiting.append(i)
+    done = 0
+    while done < rounds and len(waiting) > 0:
+        who = waiting.pop(0)
+        left[who] -= 1
+        done += 1
+        if left[who] > 0:
+            waiting.append(who)
+        elif len(waiting) > 2:
+            waiting.pop(-2)
+    waiting.insert(-1, 100)
+    return left, fz.stack([fz.as_tensor(who) for who in waiting])
