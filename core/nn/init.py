@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -200,3 +203,21 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
         keep[random.randperm(rows, generator=generator, device="cpu").numpy()[: math.ceil(sparsity * rows)], column] = 0
     normal_(tensor, 0.0, std, generator)
     return tensor.mul_(make_tensor(keep, dtype=tensor.dtype, device=tensor.device))
+
+
+def _old_name(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    name = function.__name__
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Tensor:
+        warnings.warn(f"nn.init.{name[:-1]} is the old name of nn.init.{name}", FutureWarning, stacklevel=2)
+        return function(*args, **kwargs)
+
+    call.__doc__ = f"The old name of `{name}`."
+    return call
+
+
+uniform, normal, constant = _old_name(uniform_), _old_name(normal_), _old_name(constant_)
+eye, dirac, orthogonal, sparse = _old_name(eye_), _old_name(dirac_), _old_name(orthogonal_), _old_name(sparse_)
+xavier_uniform, xavier_normal = _old_name(xavier_uniform_), _old_name(xavier_normal_)
+kaiming_uniform, kaiming_normal = _old_name(kaiming_uniform_), _old_name(kaiming_normal_)

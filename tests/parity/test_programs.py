@@ -81,6 +81,26 @@ PROGRAMS = {
                torch.are_deterministic_algorithms_enabled()]
         torch.set_float32_matmul_precision("highest")
     """,
+    "old names of initialisations": """
+        import torch.nn.init as init
+        a, b = torch.empty(3, 3), torch.empty(2, 4, 1, 1)
+        init.constant(a, 0.5)
+        init.eye(b.view(2, 4))
+        out = [a.clone(), b, init.xavier_uniform(a) is a]
+    """,
+    "shares of a dataset": """
+        import torch.multiprocessing as mp
+        import torch.utils.data.distributed
+        from torch.utils.data.distributed import DistributedSampler
+        out = [mp.get_start_method(allow_none=True)]
+        for size, count, drop in [(10, 3, False), (10, 3, True), (2, 5, False), (6, 2, True)]:
+            for rank in range(count):
+                sampler = DistributedSampler(range(size), count, rank, shuffle=False, drop_last=drop)
+                sampler.set_epoch(3)
+                out.append([list(sampler), len(sampler)])
+        shuffled = [torch.utils.data.DistributedSampler(range(9), 3, rank, seed=1) for rank in range(3)]
+        out.append(sorted(i for sampler in shuffled for i in sampler))
+    """,
     "checkpoints of activations": """
         from torch.utils.checkpoint import checkpoint, checkpoint_sequential
         x = torch.tensor([1.0, 2.0], requires_grad=True)
@@ -157,3 +177,9 @@ def test_what_is_missing_is_told():
     scaler.unscale_(optimizer)
     with pytest.raises(RuntimeError, match="already called"):
         scaler.unscale_(optimizer)
+
+
+def test_processes_are_spawned():
+    fz.multiprocessing.spawn(divmod, (2,), nprocs=2)
+    with pytest.raises(RuntimeError, match="process 0 ended with exit code 1"):
+        fz.multiprocessing.spawn(divmod, (0,), nprocs=2)
