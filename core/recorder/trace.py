@@ -495,6 +495,12 @@ class Recorder:
             if t._dev.recording:
                 raise t._dev.escaped("capture")
             kind, name = self._names.get(id(t), ("constant", "c"))
+            if t._dev is not self.device.real and not (t._dev.type == "cpu" and t._a.shape == ()):
+                shown = Spec(tuple(t._a.shape), t.dtype)
+                self.fail(
+                    f"the program is recorded on {self.device}, but uses the {kind} {name!r} ({shown}) on {t._dev}. "
+                    f"Move everything to one device before, for example with .to({str(self.device)!r})"
+                )
             array = TracedArray(self.capture_value(t, kind, name))
             known = self._captured[id(t)] = (t, array)
         return known[1]

@@ -203,3 +203,18 @@ def test_a_tampered_file_is_caught(net: Net, tmp_path: Path) -> None:
     onnx.save(model, path)
     with pytest.raises(VerificationError, match="first diverging node: gelu"):
         fz.onnx.verify(path, net, fz.randn(4, 6))
+
+
+def test_a_program_that_fails_on_its_own_example_has_no_file(tmp_path):
+    """There would be nothing to compare the file with."""
+    runs = []
+
+    def worn_out(x):
+        runs.append(0)
+        if len(runs) > 1:
+            raise ValueError("once was enough")
+        return x * 2
+
+    with pytest.raises(VerificationError, match="the example itself.*: the program itself fails.*ValueError: once was enough"):
+        fz.onnx.export(worn_out, fz.ones(2), tmp_path / "f.onnx")
+    assert not (tmp_path / "f.onnx").exists()

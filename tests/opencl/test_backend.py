@@ -237,3 +237,13 @@ def test_results_of_a_frozen_graph_are_not_overwritten_by_the_next_run() -> None
     xs = [fz.full((4, 4), float(i), device="opencl") for i in range(4)]
     results = [frozen(x._a)[0] for x in xs]
     assert [backend.to_host(r)[0] for r in results] == [float(32 * i * i) for i in range(4)]
+
+
+def test_a_recording_has_one_device(tmp_path: Path) -> None:
+    model = fz.nn.Linear(3, 2).to("opencl")
+    with pytest.raises(fz.errors.RecordError, match="recorded on cpu, but uses the param 'weight' .*on opencl. Move everything"):
+        fz.onnx.export(model, fz.ones(2, 3), tmp_path / "f.onnx")
+    assert not (tmp_path / "f.onnx").exists()
+    half = fz.tensor(0.5)  # a number on the CPU follows the others
+    report = fz.onnx.export(lambda x: model(x) * half, fz.ones(2, 3, device="opencl"), tmp_path / "f.onnx")
+    assert report.operators["Gemm"] == 1
