@@ -40,6 +40,18 @@ def test_values_and_gradients(image, places, mode, padding_mode, align_corners):
         _close(ours, theirs)
 
 
+def test_gradients_at_the_pixels_themselves():
+    """A spatial transformer begins with the identity: every place is a pixel, where the slope is that to the next one."""
+    grid = np.stack(np.meshgrid(np.linspace(-1, 1, 5), np.linspace(-1, 1, 3)), -1)[None]
+    results = []
+    for library in (fz, torch):
+        places = library.tensor(grid, requires_grad=True)
+        image = library.arange(15.0, dtype=library.float64).reshape(1, 1, 3, 5) ** 2
+        library.nn.functional.grid_sample(image, places, align_corners=True).sum().backward()
+        results.append(places.grad)
+    _close(*results)
+
+
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.filterwarnings("ignore:Since version 1.3.0:UserWarning")  # of PyTorch, for images of one row
 @pytest.mark.parametrize(("theta", "size"), [(THETA, (2, 3, 4, 5)), (THETA, (2, 1, 1, 3)), (THETA_3D, (2, 1, 2, 3, 4))])

@@ -272,8 +272,9 @@ def grid_sample(
             if mode == "nearest":
                 pixel = place.detach().round()
             else:
-                pixel = place.detach().floor() + upper
-                weight = weight * (1 - (place - pixel).abs())
+                below = place.detach().floor()
+                pixel = below + upper
+                weight = weight * (place - below if upper else below + 1 - place)
             if padding_mode == "zeros":
                 weight = weight * ((pixel >= 0) & (pixel <= size - 1)).to(input.dtype)
             index = index * size + pixel.to(int64).clamp(0, size - 1)
