@@ -10,7 +10,7 @@ import numpy as np
 
 from . import dtypes
 from .autograd.modes import STATE
-from .device import as_device
+from .device import as_device, get_default_device
 from .device import device as device_of
 from .dispatch import run
 from .dtypes import dtype as DType
@@ -430,6 +430,9 @@ def _first(data: Any) -> Any:
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """`data` as a tensor, sharing its memory where possible.
 
+    A tensor stays on its device and everything else goes to the default device, unless `device` says otherwise
+    (`fz.from_numpy` stays on the CPU).
+
     >>> import frazil as fz
     >>> fz.as_tensor([1, 2])
     tensor([1, 2])
@@ -438,7 +441,7 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
         return data.to(device=device or data.device, dtype=dtype or data.dtype)
     if isinstance(data, np.ndarray) and data.dtype.kind in "biufc" and data.flags.writeable:
         shared = from_numpy(data)
-        return shared.to(device=device or shared.device, dtype=dtype or shared.dtype)
+        return shared.to(device=device or get_default_device(), dtype=dtype or shared.dtype)
     return tensor(data, dtype=dtype, device=device)
 
 

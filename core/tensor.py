@@ -307,7 +307,7 @@ class Tensor:
         """What NumPy's own functions (`np.exp(x)`) make of a tensor is a tensor again, as in PyTorch; without gradient."""
         from .creation import as_tensor
 
-        return as_tensor(array)
+        return as_tensor(array, device="cpu")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()

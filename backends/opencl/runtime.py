@@ -191,7 +191,8 @@ class _Forked:
     def _refuse(self, *_: Any) -> Any:
         raise DeviceError(
             "OpenCL cannot be used in a forked process: the driver's threads stayed in the parent. Start the process by "
-            "multiprocessing.get_context('spawn'), or use the device only after the fork"
+            "multiprocessing.get_context('spawn') (for the workers of a DataLoader: the argument "
+            'multiprocessing_context="spawn"), or use the device only after the fork'
         )
 
     __getattr__ = __enter__ = __exit__ = _refuse

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from ... import creation, ops
+from ...device import device, get_default_device
 from ...dtypes import float64
 from ...tensor import Tensor
 
@@ -31,17 +32,34 @@ def _like_mapping(example: Mapping[Any, Any], items: dict[Any, Any]) -> Any:
 
 def default_convert(data: Any) -> Any:
     """NumPy arrays and numbers inside nested lists, tuples and dicts become tensors; everything else stays."""
-    if isinstance(data, (np.ndarray, np.generic)):
-        return data if data.dtype.kind in "SUOMm" else creation.as_tensor(data)
+    return _mapped(lambda leaf: creation.as_tensor(leaf) if _is_numeric_array(leaf) else leaf, data)
+
+
+def from_worker(data: Any) -> Any:
+    """What a worker loaded, on the CPU, with its tensors on the default device."""
+    cpu, target = device("cpu"), get_default_device()
+    if target is cpu:
+        return data
+    return _mapped(lambda leaf: leaf.to(target) if isinstance(leaf, Tensor) and leaf.device is cpu else leaf, data)
+
+
+def _is_numeric_array(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind not in "SUOMm"
+
+
+def _mapped(function: Callable[[Any], Any], data: Any) -> Any:
+    """`function` of every leaf of nested lists, tuples and dicts."""
     if isinstance(data, Mapping):
-        return _like_mapping(data, {key: default_convert(value) for key, value in data.items()})
-    if isinstance(data, tuple) or (isinstance(data, Sequence) and not isinstance(data, (str, bytes))):
-        return _like(data, [default_convert(value) for value in data])
-    return data
+        return _like_mapping(data, {key: _mapped(function, value) for key, value in data.items()})
+    if isinstance(data, Sequence) and not isinstance(data, (str, bytes)):
+        return _like(data, [_mapped(function, value) for value in data])
+    return function(data)
 
 
 def default_collate(batch: Sequence[Any]) -> Any:
     """Stack samples: tensors, arrays and numbers get a new first dimension; nested tuples, lists and dicts keep their structure.
+
+    Tensors stay on their device; what becomes one goes to the default device.
 
     >>> import frazil as fz
     >>> fz.utils.data.default_collate([(fz.ones(2), 0, "a"), (fz.zeros(2), 1, "b")])
@@ -56,8 +74,8 @@ def collate(batch: Sequence[Any], *, path: str = "") -> Any:
     first = batch[0]
     if isinstance(first, Tensor):
         return _stacked(batch, path)
-    if isinstance(first, (np.ndarray, np.generic)) and first.dtype.kind not in "SUOMm":
-        return _stacked([creation.as_tensor(sample) for sample in batch], path)
+    if _is_numeric_array(first):  # stacked where they are, so that they travel at once
+        return _stacked([creation.as_tensor(sample, device="cpu") for sample in batch], path).to(get_default_device())
     if isinstance(first, float):
         return creation.tensor(batch, dtype=float64)
     if isinstance(first, int):

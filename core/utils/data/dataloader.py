@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar, final
 
 from ...random import Generator
-from .collate import default_collate, default_convert
+from .collate import default_collate, default_convert, from_worker
 from .dataset import IterableDataset
 from .fetch import make_fetch
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, fresh_seed
@@ -31,9 +31,13 @@ class DataLoader(Generic[T]):
         drop_last: leave out a last batch that is not full.
         timeout: seconds to wait for a worker; 0 waits for ever.
         worker_init_fn: called with the worker's id in every new worker.
+        multiprocessing_context: how workers start, "fork", "spawn" or "forkserver"; default: that of `multiprocessing`.
         prefetch_factor: batches asked of every worker in advance.
         persistent_workers: keep the processes for the next epoch.
         pin_memory, pin_memory_device, in_order: accepted for PyTorch's sake; they have no effect.
+
+    Workers load on the CPU, and what they load is moved here to the default device. A dataset with tensors on another device
+    needs `multiprocessing_context="spawn"`: a forked process cannot use the devices of its parent.
 
     An exception in a worker is raised here, with the worker's traceback as a note.
 
@@ -211,7 +215,7 @@ def _load_from(pool: _Pool, loader: DataLoader[Any], keep: bool) -> Iterator[Any
                 continue
             if ask(worker):
                 waiting.append(worker)
-            yield answer
+            yield from_worker(answer)
     finally:
         if not keep:
             pool.shut_down()

@@ -19,7 +19,8 @@ from typing import Any, final
 
 import numpy as np
 
-from ... import random
+from ...device import device, set_default_device
+from ...random import default_generator
 from .fetch import Fetch, make_fetch
 
 #: Seconds between two looks whether the other process still lives.
@@ -82,14 +83,23 @@ class End:
 
 
 def work(job: Job, orders: Any, answers: Any, stop: Any) -> None:
-    """What a worker process runs: answers orders `(epoch, first of its epoch?, entry of the sampler)` until it gets None."""
+    """What a worker process runs: answers orders `(epoch, first of its epoch?, entry of the sampler)` until it gets None.
+
+    It loads on the CPU: a forked process cannot use the other devices of its parent.
+    """
+    set_default_device("cpu")  # for threads that the dataset starts
+    with device("cpu"):  # over a `with` block that was open at the fork
+        _work(job, orders, answers, stop)
+
+
+def _work(job: Job, orders: Any, answers: Any, stop: Any) -> None:
     info = job.info
     parent = multiprocessing.parent_process()
     failure: Failed | None = None
     try:
         python_random.seed(info.seed)
         np.random.seed(info.seed % 2**32)
-        random.manual_seed(info.seed)
+        default_generator.manual_seed(info.seed)
         _info[0] = info
         if job.init_fn is not None:
             job.init_fn(info.id)
