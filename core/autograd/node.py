@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from ..errors import AutogradError
+from .modes import STATE
 
 next_order = itertools.count().__next__
 
@@ -134,13 +135,10 @@ class Node:
 
         arrays, device = self.output
         several = type(arrays) is tuple
+        if any(v[0] for v in self.output_version) if several else self.output_version[0]:
+            return self._computed_again(create_graph)
         tensors: list[Any] = []
         for array, version in zip(arrays, self.output_version, strict=True) if several else ((arrays, self.output_version),):
-            if version[0]:
-                raise AutogradError(
-                    f"backward of {self.name}: its result was modified in place, but is needed for the gradient. "
-                    "Use the out-of-place operation, or .clone() the result before changing it"
-                )
             tensor = wrap(array, device)
             tensor._ver = version
             if create_graph:
@@ -148,6 +146,21 @@ class Node:
                 tensor._node = OutputNode(self, len(tensors), array.shape, array.dtype) if several else self
             tensors.append(tensor)
         return tuple(tensors) if several else tensors[0]
+
+    def _computed_again(self, create_graph: bool) -> Any:
+        """The result, when it was modified in place but the inputs are still what they were (`relu_` after a pooling)."""
+        op = self.op
+        if op.random or op.packed or not self.inputs or any(x is None for x in self.inputs[: len(op.tensors) - op.optional]):
+            raise AutogradError(
+                f"backward of {self.name}: its result was modified in place, but is needed for the gradient. "
+                "Use the out-of-place operation, or .clone() the result before changing it"
+            )
+        inputs = [None if x is None else self.check_saved(i) for i, x in enumerate(self.inputs)]
+        before, STATE.grad = STATE.grad, create_graph
+        try:
+            return op.call(*inputs, **self.attrs)
+        finally:
+            STATE.grad = before
 
 
 class OutputNode(Node):

@@ -134,3 +134,23 @@ def test_random_programs(steps, requires_grad):
     if theirs[-1] == "backward refused" and ours[-1] != "backward refused":
         theirs = [*theirs[:-1], *ours[len(theirs) - 1 :]]
     assert close(ours, theirs), difference(ours, theirs)
+
+
+def test_a_result_changed_in_place_is_computed_again_for_its_gradient():
+    """PyTorch's pooling remembers where the maxima were, so published networks write into its result."""
+    found = []
+    for xp in (torch, fz):
+        x = xp.tensor(np.random.default_rng(0).normal(size=(1, 2, 6, 6)), requires_grad=True)
+        y = xp.nn.functional.max_pool2d(x * 1, 2)
+        y += 1
+        y = xp.nn.functional.relu(xp.nn.functional.max_pool2d(y * y, 3), inplace=True)
+        (gradient,) = xp.autograd.grad(y.sum(), x, create_graph=True)
+        (second,) = xp.autograd.grad((gradient**2).sum(), x)
+        found.append((gradient.detach().numpy(), second.numpy()))
+    np.testing.assert_allclose(*found)
+
+    x = fz.tensor([1.0, 2.0], requires_grad=True)
+    y = x.exp()
+    y += 1
+    with pytest.raises(fz.errors.AutogradError, match="backward of exp: its result was modified in place"):
+        y.sum().backward()

@@ -128,26 +128,29 @@ def cumsum(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 
 @lowering("cumprod")
 def cumprod(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    """A Scan: ONNX has no CumProd before opset 26."""
+    """A Scan: ONNX has no CumProd before opset 26. Along axis 0: along another, onnxruntime divides by zero on an empty batch."""
     dim = call["dim"]
     call["dtype"]  # it is the dtype of the result
     x = e.cast(x, call.type)
     if not call.rank():
         return x
     assert x.dtype is not None
-    rest = [n for axis, n in enumerate(call.shape()) if axis != dim]
+    rank, shape = call.rank(), call.shape()
+    order = [dim, *(axis for axis in range(rank) if axis != dim)]
+    rest = [shape[axis] for axis in order[1:]]
     ones = e.op("Expand", e.like(1, x), sizes.shape(e, rest)) if rest else e.like(1, x)
-    first = e.op("Unsqueeze", ones, e.ints(dim))
-    x = e.op("Concat", first, x, axis=dim)  # Scan cannot run over nothing
+    first = e.op("Unsqueeze", ones, e.ints(0))
+    if dim:
+        x = e.op("Transpose", x, perm=order)
+    x = e.op("Concat", first, x, axis=0)  # Scan cannot run over nothing
     body = e.child()
     carried, item = (ir.Value(name=e.unique(name), type=ir.TensorType(x.dtype)) for name in ("product", "factor"))
     product = body.op("Mul", carried, item)
     result = body.op("Identity", product)
     graph = ir.Graph([carried, item], [product, result], nodes=body.nodes, name="cumprod")
-    _, products = e.op(
-        "Scan", ones, x, outputs=2, dtype=x.dtype, body=graph, num_scan_inputs=1, scan_input_axes=[dim], scan_output_axes=[dim]
-    )
-    return e.op("Slice", products, e.ints(1), e.ints(sizes.END), e.ints(dim))
+    _, products = e.op("Scan", ones, x, outputs=2, dtype=x.dtype, body=graph, num_scan_inputs=1)
+    products = e.op("Slice", products, e.ints(1), e.ints(sizes.END), e.ints(0))
+    return e.op("Transpose", products, perm=[order.index(axis) for axis in range(rank)]) if dim else products
 
 
 @lowering("sort_values")
