@@ -19,7 +19,7 @@ from typing import IO, Any, final
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, pytorch_file
 from .creation import tensor as make_tensor
 from .device import as_device, device
 from .errors import ArgumentError, FrazilError, SerializationError
@@ -77,7 +77,8 @@ def save(obj: Any, f: File) -> None:
 
 
 def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True) -> Any:
-    """Read what `save` wrote, from a path or a binary file object; or any safetensors file, as a dict of tensors.
+    """Read what `save` wrote, from a path or a binary file object; or any safetensors file, as a dict of tensors; or what
+    `torch.save` wrote: tensors (bfloat16 becomes float32), parameters, numbers, texts and containers of them.
 
     Args:
         f: the file.
@@ -85,9 +86,11 @@ def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True
             `(tensor on the CPU, saved device) -> tensor`; default: the device they were saved from.
         weights_only: accepted for PyTorch's sake; no file can run code here.
 
-    Raises `SerializationError` when the file is truncated, was changed, or is not a safetensors file.
+    Raises `SerializationError` when the file is truncated, was changed, or holds anything else.
     """
     name, content = _read(f)
+    if content.startswith((pytorch_file.ZIP, pytorch_file.LEGACY)):
+        return pytorch_file.read(name, content, lambda tensor, saved: _placed(tensor, saved, map_location))
     metadata, arrays = _parsed(name, content)
     if not metadata.keys() & {_STRUCTURE, _DIGEST, _FORMAT}:  # another program's file
         return {key: _placed(make_tensor(array, device="cpu"), "cpu", map_location) for key, array in arrays.items()}
@@ -279,11 +282,6 @@ def _parsed(name: str, content: bytes) -> tuple[dict[str, str], dict[str, Array]
     """The metadata and the arrays of a safetensors file."""
     from safetensors import SafetensorError, deserialize
 
-    if content[:4] in (b"PK\x03\x04", b"\x80\x02\x8a\x0a"):
-        raise SerializationError(
-            f"load: {name} is a PyTorch .pt file, whose loading runs code from the file. Convert it with PyTorch: "
-            "safetensors.torch.save_file(torch.load(path), new_path)"
-        )
     try:
         entries = deserialize(content)
     except SafetensorError as error:
