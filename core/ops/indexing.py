@@ -13,7 +13,8 @@ from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..table import E, S, Spec, function, ints, op, primitive, values
 from ..tensor import Tensor
 from .common import broadcast, checked_dim, like, same
-from .elementwise import cast, where
+from .elementwise import cast, maximum, where
+from .reduction import sort_values
 from .shape import expand, reshape, select, slice, unsqueeze
 
 
@@ -151,6 +152,32 @@ def scatter_add_values(x, index, src, /, *, dim):
     return like(x)
 
 
+def _scatter_max_vjp(g: Tensor, x: Tensor, index: Tensor, src: Tensor, y: Tensor, dim: int) -> tuple[Tensor | None, ...]:
+    """Equal maxima share the gradient."""
+    kept = cast(x == y, dtype=g.dtype)
+    sent = cast(src == gather_values(y, index, dim=dim), dtype=g.dtype)
+    share = g / scatter_add_values(kept, index, sent, dim=dim)
+    return share * kept, None, gather_values(share, index, dim=dim) * sent
+
+
+@op(
+    vjp=_scatter_max_vjp,
+    canon=_scatter_canon("scatter_max"),
+    promote="same",
+    promoted=(0, 2),
+    samples=_SCATTER,
+    exact=True,
+    methods=[],
+    public=False,
+)
+def scatter_max_values(x, index, src, /, *, dim):
+    """A copy of x with x[index[i][j]][j] = max(x[index[i][j]][j], src[i][j]) (dim 0). src has the shape of index."""
+    if not x._a.shape:
+        return maximum(x, src)
+    ascending, order = sort_values(src, dim=dim, descending=False, stable=True)  # what is written last stays
+    return maximum(x, scatter_values(x, gather_values(index, order, dim=dim), ascending, dim=dim))
+
+
 def _fit_source(src: Any, x: Tensor, index: Tensor) -> Tensor:
     """`src` as a tensor of the shape of `index`, as PyTorch reads it."""
     if not isinstance(src, Tensor):
@@ -181,16 +208,22 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
 
 @function()
 def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
-    """A copy of `input` in which every element that `index` names along `dim` becomes the "sum" or "mean" of itself (unless
-    `include_self` is off) and the elements of `src` sent there.
+    """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "mean", "amax" or "amin" of
+    itself (unless `include_self` is off) and the elements of `src` sent there.
 
     >>> import frazil as fz
     >>> fz.scatter_reduce(fz.zeros(2), 0, fz.tensor([0, 0]), fz.tensor([1.0, 3.0]), "mean", include_self=False)
     tensor([2., 0.])
+    >>> fz.scatter_reduce(fz.tensor([2.0, 7.0]), 0, fz.tensor([0, 0]), fz.tensor([1.0, 3.0]), "amax")
+    tensor([3., 7.])
     """
-    if reduce not in ("sum", "mean"):
-        raise ArgumentError(f"scatter_reduce: reduce is 'sum' or 'mean', given {reduce!r}")
+    if reduce not in ("sum", "mean", "amax", "amin"):
+        raise ArgumentError(f"scatter_reduce: reduce is 'sum', 'mean', 'amax' or 'amin', given {reduce!r}")
     src = _fit_source(src, input, index)
+    if reduce == "amax":
+        return _scatter_max(input, dim, index, src, include_self)
+    if reduce == "amin":
+        return -_scatter_max(-input, dim, index, -src, include_self)
     start = input if include_self else scatter_values(input, index, _zeros(src, src._a.shape), dim=dim)
     total = scatter_add_values(start, index, src, dim=dim)
     if reduce == "sum":
@@ -199,6 +232,15 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
 
     counts = scatter_add_values(full_like(input, int(include_self)), index, ones_like(src), dim=dim)
     return total / counts.clamp(min=1)
+
+
+def _scatter_max(x: Tensor, dim: int, index: Tensor, src: Tensor, include_self: bool) -> Tensor:
+    if not include_self:
+        from ..creation import full_like
+
+        least = float("-inf") if x.dtype.is_floating_point else dtypes.iinfo(x.dtype).min
+        x = scatter_values(x, index, full_like(src, least), dim=dim)
+    return scatter_max_values(x, index, src, dim=dim)
 
 
 @function(methods=["scatter_add"])

@@ -486,6 +486,14 @@ def scatter_add_values(x: Array, index: Array, src: Array, dim: int) -> Array:
     return y
 
 
+@reference
+def scatter_max_values(x: Array, index: Array, src: Array, dim: int) -> Array:
+    y = x.copy()
+    for place, to in _along(index, dim):
+        y[to] = np.maximum(y[to], src[place])
+    return y
+
+
 def _places(x: Array, indices: Any) -> Array:
     """The flat places that x[indices] reads, in the shape of the result."""
     flat = np.arange(x.size).reshape(x.shape)

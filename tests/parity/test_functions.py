@@ -226,6 +226,8 @@ x.scatter(dim=1, index=columns[:, :1], value=1.5); x.scatter(1, columns, y[:, :2
 xp.scatter_add(x, 0, rows, y[:2]); x.scatter_add(1, columns, y[:, :2]); x.scatter_add(dim=0, index=rows, src=y[:2])
 x.scatter_reduce(0, rows, y[:2], reduce="sum"); x.scatter_reduce(0, rows, y[:2], reduce="mean")
 x.scatter_reduce(0, rows, y[:2], reduce="sum", include_self=False)
+x.scatter_reduce(0, rows, y[:2], "amax"); x.scatter_reduce(0, rows, y[:2], "amin")
+x.scatter_reduce(0, rows, y[:2], "amax", include_self=False); x.scatter_reduce(0, rows, y[:2], "amin", include_self=False)
 xp.index_add(x, 0, j, xp.stack([y[0], y[1], y[2], y[0]])); x.index_add(1, j, y); x.index_add(0, j[:2], y[:2], alpha=2)
 x.index_copy(0, j[:3], y); xp.index_copy(x, 1, j[:1], y[:, :1]); x.index_fill(0, j[:1], 1.5); xp.index_fill(x, 1, j, -1)
 x.index_put((j[:3],), y); x.index_put([j[:2], j[2:]], v[:2]); x.index_put((j, j), v, accumulate=True)

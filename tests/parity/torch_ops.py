@@ -360,6 +360,7 @@ TORCH.update(
         "gather_values": lambda x, index, dim: torch.gather(x, dim, index),
         "scatter_values": lambda x, index, src, dim: torch.scatter(x, dim, index, src),
         "scatter_add_values": lambda x, index, src, dim: torch.scatter_add(x, dim, index, src),
+        "scatter_max_values": lambda x, index, src, dim: torch.scatter_reduce(x, dim, index, src, "amax"),
         "index": lambda x, *indices: x[tuple(slice(None) if i is None else i for i in indices)],
         "index_put_values": lambda x, values, *indices, accumulate: torch.ops.aten.index_put(x, indices, values, accumulate),
         "nonzero_positions": torch.nonzero,

@@ -23,21 +23,23 @@ def gather_values(e: Emitter, call: Call, x: ir.Value, index: ir.Value) -> ir.Va
     return e.op("GatherElements", x, e.cast(index, INT64), axis=dim)
 
 
-@lowering("scatter_values", "scatter_add_values")
+@lowering("scatter_values", "scatter_add_values", "scatter_max_values")
 def scatter(e: Emitter, call: Call, x: ir.Value, index: ir.Value, src: ir.Value) -> ir.Value:
-    dim, add = call["dim"], call.op_name == "scatter_add_values"
+    dim, reduction = call["dim"], {"scatter_add_values": "add", "scatter_max_values": "max"}.get(call.op_name)
     if not call.rank():
-        return e.op("Add", x, src) if add else src
-    return _wide(e, "ScatterElements", x, e.cast(index, INT64), src, add, axis=dim)
+        return src if reduction is None else e.op({"add": "Add", "max": "Max"}[reduction], x, src)
+    return _wide(e, "ScatterElements", x, e.cast(index, INT64), src, reduction, axis=dim)
 
 
-def _wide(e: Emitter, op_type: str, x: ir.Value, index: ir.Value, src: ir.Value, add: bool, axis: int | None = None) -> ir.Value:
-    """Scatter with addition in float32 for float16, for which onnxruntime registers a kernel that raises (1.31.1, 2026-11-21)."""
+def _wide(
+    e: Emitter, op_type: str, x: ir.Value, index: ir.Value, src: ir.Value, reduction: str | None, axis: int | None = None
+) -> ir.Value:
+    """A reducing scatter in float32 for float16, for which onnxruntime registers a kernel that raises (1.31.1, 2026-11-21)."""
     narrow = x.dtype
     assert narrow is not None
-    if add and narrow == ir.DataType.FLOAT16:
+    if reduction and narrow == ir.DataType.FLOAT16:
         x, src = e.cast(x, ir.DataType.FLOAT), e.cast(src, ir.DataType.FLOAT)
-    return e.cast(e.op(op_type, x, index, src, reduction="add" if add else None, axis=axis), narrow)
+    return e.cast(e.op(op_type, x, index, src, reduction=reduction, axis=axis), narrow)
 
 
 @lowering("embedding")
@@ -105,7 +107,7 @@ def index_put_values(e: Emitter, call: Call, x: ir.Value, values: ir.Value, *ind
         values = e.op(
             "Transpose", values, perm=[*range(lead, lead + moved), *range(lead), *range(lead + moved, moved + len(rest))]
         )
-    written = _wide(e, "ScatterND", _ordered(e, x, order), positions, values, add)
+    written = _wide(e, "ScatterND", _ordered(e, x, order), positions, values, "add" if add else None)
     return _ordered(e, written, [order.index(axis) for axis in range(len(order))])
 
 
