@@ -4,13 +4,16 @@ A value is looked up in layers, the strongest first: an argument of the call, `w
 environment (`FRAZIL_*`), the project's file, the user's file, the default. The project's file is the one that `FRAZIL_CONFIG`
 names, else the nearest `frazil.toml`, or `pyproject.toml` with a table `[tool.frazil]`, from the current folder upwards. The
 user's file is `~/.config/frazil/config.toml` (`XDG_CONFIG_HOME` is honoured). Files and environment are read once, when a value
-is first asked for.
+is first asked for. A variable that is empty is not set.
+
+The keys are in `KEYS`. `device` names a backend too: in one layer it counts more than `backend`, and a layer that sets only
+`backend` takes back the `device` of the weaker ones.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar, Token
 from pathlib import Path
 from typing import Any, NamedTuple, final
@@ -58,7 +61,9 @@ KEYS: Mapping[str, Key] = {
     key.name: key
     for key in (
         Key("backend", (str,), "numpy", "backend of new tensors; 'auto' takes the best one that runs a kernel here"),
-        Key("device", (str,), None, "device of new tensors, such as 'cuda:1'; by default the first one of the backend"),
+        Key(
+            "device", (str,), None, "device of new tensors, such as 'cuda:1', over 'backend'; by default the backend's first one"
+        ),
         Key("default_dtype", (str,), "float32", "dtype of new floating tensors", ("float16", "float32", "float64")),
         Key("strict", (bool,), False, "an op without a kernel on its device is an error, not a detour through the CPU"),
         Key(
@@ -77,6 +82,8 @@ class Setting(NamedTuple):
 
 
 Layer = dict[str, Setting]
+
+_guards: dict[str, Callable[[Any], str | None]] = {}
 
 _scoped: ContextVar[Layer | None] = ContextVar("frazil.config", default=None)
 _configured: Layer = {}
@@ -111,8 +118,8 @@ def origin(name: str) -> str:
 def configure(**values: Any) -> None:
     """Set values for the whole process, over the environment and all files; None takes a setting back.
 
-    A dotted key is written with two underscores: `fz.configure(opencl__device=1)`. Raises ConfigError for unknown keys and wrong
-    values; then nothing is changed.
+    A dotted key is written with two underscores: `fz.configure(numpy__keep_memory=True)`. Raises ConfigError for unknown
+    keys and wrong values; then nothing is changed.
 
     >>> import frazil as fz
     >>> fz.configure(strict=True); fz.config.origin("strict")
@@ -133,9 +140,9 @@ class config:
     same object can be entered again.
 
     >>> import frazil as fz
-    >>> with fz.config(opencl__device=1):
-    ...     fz.config.get("opencl.device")
-    1
+    >>> with fz.config(numpy__keep_memory=True):
+    ...     fz.config.get("numpy.keep_memory")
+    True
     """
 
     get = staticmethod(get)
@@ -151,6 +158,16 @@ class config:
 
     def __exit__(self, *_: object) -> None:
         _scoped.reset(self._tokens.pop())
+
+
+def guard(name: str, problem: Callable[[Any], str | None]) -> None:
+    """For who has read `name` for good: `problem(value)` says what is wrong with a new value that comes too late, or None.
+
+    >>> import frazil as fz
+    >>> from frazil.config import guard
+    >>> guard("strict", lambda value: None)
+    """
+    _guards[name] = problem
 
 
 def reload() -> None:
@@ -205,7 +222,16 @@ def _over(layer: Layer, values: Mapping[str, Any], where: str) -> Layer:
     """`layer` with `values` (keys in call syntax) laid over it; None removes."""
     dotted = {name.replace("__", "."): value for name, value in values.items()}
     given = _checked({name: Setting(value, where) for name, value in dotted.items()}, unset=True)
-    return {name: setting for name, setting in (layer | given).items() if setting.value is not None}
+    if dotted.get("backend") is not None:
+        given = {"device": Setting(None, where)} | given
+    return _whole({name: setting for name, setting in (layer | given).items() if setting.value is not None})
+
+
+def _whole(layer: Layer) -> Layer:
+    """`layer`, where a backend without a device stands for the first device of it, whatever weaker layers say."""
+    if "backend" not in layer or "device" in layer:
+        return layer
+    return layer | {"device": Setting(None, f"first of the backend ({layer['backend'].origin})")}
 
 
 def _checked(layer: Layer, unset: bool = False) -> Layer:
@@ -214,6 +240,8 @@ def _checked(layer: Layer, unset: bool = False) -> Layer:
     for name, (value, where) in layer.items():
         key = KEYS.get(name)
         problem = _unknown(name) if key is None else None if unset and value is None else key.check(value)
+        if problem is None and value is not None and name in _guards:
+            problem = _guards[name](value)
         if problem:
             problems.append(f"{where}: {problem}")
     if problems:
@@ -225,7 +253,7 @@ def _read_lasting() -> Layer:
     layers: list[Layer] = [{name: Setting(value, str(path)) for name, value in _flat(table)} for path, table in _tables()]
     merged = {key.name: Setting(key.default, "default") for key in KEYS.values()}
     for layer in [*reversed(layers), _environment()]:
-        merged |= _checked(layer)
+        merged |= _whole(_checked(layer))
     return merged
 
 
@@ -233,7 +261,7 @@ def _environment() -> Layer:
     variables = {key.variable: key for key in KEYS.values()}
     found: dict[str, Setting] = {}
     for variable, text in os.environ.items():
-        if not variable.startswith("FRAZIL_") or variable == "FRAZIL_CONFIG":
+        if not variable.startswith("FRAZIL_") or variable == "FRAZIL_CONFIG" or not text.strip():
             continue
         key = variables.get(variable)
         name = key.name if key else variable.removeprefix("FRAZIL_").lower()

@@ -11,7 +11,7 @@ import numpy as np
 from . import dtypes
 from .autograd.modes import STATE
 from .config import config
-from .errors import DeviceError
+from .errors import DeviceError, FrazilError
 from .tensor import Tensor, wrap
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class device:
             count = backend.device_count()
             if self.index >= count:
                 there = f"backend {backend.name!r} sees {count} device(s), the last one is '{self.type}:{count - 1}'"
-                raise DeviceError(f"device {str(self)!r} does not exist: {there if count else backend.no_device()}")
+                who = self._who_asks(backend.name)
+                raise DeviceError(f"{who}device {str(self)!r} does not exist: {there if count else backend.no_device()}")
             dtypes.NATIVE.update({native: dtypes.by_name(name) for native, name in backend.native_dtypes().items()})
             self._capabilities = backend.capabilities(self.index)
             self._host_dtypes = frozenset(dtypes.by_name(name).numpy for name in self._capabilities.dtypes)
@@ -102,6 +103,13 @@ class device:
             self.kernels.update(backend.kernels(self.index))
             self._backend = backend
         return self._backend
+
+    def _who_asks(self, backend: str) -> str:
+        """Where the configuration asks for this device, as the beginning of a message about it."""
+        asked, origin = config.get("device"), config.origin("device")
+        if asked is None and config.get("backend") == backend and not self.index:
+            asked, origin = self.type, config.origin("backend")
+        return f"{origin}: " if asked in (str(self), f"{self.type}:{self.index}") else ""
 
     @property
     def backend(self) -> Backend:
@@ -189,7 +197,12 @@ def _configured() -> device:
     found = _configured_cache.get(key)
     if found is None:
         name, backend = key
-        found = _configured_cache[key] = device(name or _plugins().device_type_of(backend))
+        try:
+            found = _configured_cache[key] = device(name or _plugins().device_type_of(backend))
+        except FrazilError as error:
+            if name is None:  # the plugin manager knows who asks for a backend
+                raise
+            raise type(error)(f"{config.origin('device')}: {error}") from error
     return found
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from frazil.backend import Backend, Capabilities, Kernel
-from frazil.config import config
+from frazil.config import config, guard
 from frazil.dtypes import ALL
 from frazil.errors import DeviceError
 
@@ -34,8 +34,19 @@ class OpenCLBackend(Backend):
 
     def _devices(self) -> list[Runtime]:
         if self._runtimes is None:
-            self._runtimes = _first(usable_devices(), config.get("opencl.device"))
+            self._choice = config.get("opencl.device")
+            self._runtimes = _first(usable_devices(), self._choice)
+            guard("opencl.device", self._comes_too_late)
         return self._runtimes
+
+    def _comes_too_late(self, choice: int | str) -> str | None:
+        """What is wrong with choosing a device now."""
+        runtimes = self._devices()
+        names = [_name(r.device) for r in runtimes]
+        if not runtimes or choice == self._choice or (isinstance(choice, str) and choice.lower() in names[0].lower()):
+            return None
+        there = ", ".join(f"{f'opencl:{i}' if i else 'opencl'!r} is {name}" for i, name in enumerate(names))
+        return f"'opencl.device' is read when OpenCL is first used, and now it is too late for {choice!r}: {there}"
 
     def device_count(self) -> int:
         return len(self._devices())

@@ -126,8 +126,9 @@ class Report:
 class Session:
     """The checks of one device, and what those that ran have shown."""
 
-    def __init__(self, d: device, *, strict: bool = False) -> None:
+    def __init__(self, d: device, backend: str, *, strict: bool = False) -> None:
         self.device = d
+        self.backend = backend
         self.strict = strict
         self.broken: str | None = None  # the basic check that failed
         self.failed_primitives: set[str] = set()
@@ -203,7 +204,7 @@ class Session:
         return seen.ops
 
     def _script(self, check: Check) -> str:
-        head = f"# frazil conformance {self.device.backend.name if self.device._backend else self.device} --only {check}\n"
+        head = f"# frazil conformance {self.backend} --only {check}\n"
         return head + check.script(self.device)
 
 
@@ -258,7 +259,7 @@ def run(
     """Run the kit on a backend.
 
     Args:
-        device_name: "opencl:1" and such; default: the first device of the backend.
+        device_name: "opencl:1" and such, or its number; default: the first device of the backend.
         only: patterns such as "primitives/add*" of the checks to run; default: all.
         strict: a primitive without a kernel is a failure.
         progress: called with every result, its position, and how many there are.
@@ -267,7 +268,7 @@ def run(
     True
     """
     session = session_of(backend, device_name, strict)
-    report = Report(backend, str(session.device))
+    report = Report(session.backend, str(session.device))
     found = session.checks(tiers)
     if only:
         found = [check for check in found if any(fnmatch.fnmatchcase(str(check), pattern) for pattern in only)]
@@ -287,10 +288,18 @@ def run(
 
 
 def session_of(backend: str, device_name: str | None = None, strict: bool = False) -> Session:
-    """A run on the device of a backend. Raises what keeps the backend from being found."""
+    """A run on the device of a backend ("auto": the best one here). Raises what keeps the backend from being found."""
     plugins = plugin_manager()
-    plugins.open_backend(backend)
-    return Session(device(device_name or plugins.device_type_of(backend)), strict=strict)
+    kind = plugins.device_type_of(backend)
+    name = plugins.backend_for_device_type(kind) if backend == "auto" else backend
+    plugins.open_backend(name)
+    if device_name is not None and device_name.isdecimal():
+        device_name = f"{kind}:{device_name}"
+    if device_name is not None and device_name.partition(":")[0] != kind:
+        raise ArgumentError(
+            f"conformance: {device_name!r} is no device of backend {name!r}: they are called {kind!r}, '{kind}:1' and so on"
+        )
+    return Session(device(device_name or kind), name, strict=strict)
 
 
 # -------------------------------------------------------------------------------------------------------------------- pytest

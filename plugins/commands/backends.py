@@ -21,10 +21,17 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print one row per device, and one for each backend that has none."""
     rows = [row for record in MANAGER.backends() for row in device_rows(record)]
-    chosen = f"{config.get('backend')!r} ({config.origin('backend')})"
-    notes = [f'The configuration takes {chosen}; write `backend = "..."` into frazil.toml to change it.']
+    notes = [f'The configuration takes {_chosen()}; write `backend = "..."` into frazil.toml to change it.']
     show(rows, ["backend", "device", "status", "from", "what"], as_json=args.json, notes=notes)
     return 0
+
+
+def _chosen() -> str:
+    """The setting that decides on the device of new tensors, and who set it."""
+    device, backend = config.get("device"), config.get("backend")
+    if device is not None:
+        return f"device {device!r} ({config.origin('device')})"
+    return f"{backend!r} ({config.origin('backend')})" + (f", here {MANAGER.auto()!r}" if backend == "auto" else "")
 
 
 def device_rows(record: BackendRecord) -> Iterator[dict[str, Any]]:

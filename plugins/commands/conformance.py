@@ -26,8 +26,8 @@ _TOLD = 5
 
 def add_arguments(parser: ArgumentParser) -> None:
     """The options of `frazil conformance`."""
-    parser.add_argument("backend", metavar="NAME", help="the backend, as `frazil backends` lists it")
-    parser.add_argument("--device", metavar="D", help="another device than its first, such as opencl:1")
+    parser.add_argument("backend", metavar="NAME", help="the backend, as `frazil backends` lists it, or auto")
+    parser.add_argument("--device", metavar="D", help="another device than its first, such as opencl:1, or its number")
     parser.add_argument("--only", metavar="PATTERN", action="append", default=[], help="only checks such as 'primitives/add*'")
     parser.add_argument("--tier", choices=TIERS, action="append", help="only this tier (may be repeated)")
     parser.add_argument("--strict", action="store_true", help="a primitive without a kernel is a failure")

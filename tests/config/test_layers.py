@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from frazil.config import KEYS, config, configure, files, get, origin, reload
+from frazil.config import KEYS, config, configure, files, get, guard, origin, reload
 from frazil.errors import ConfigError
 
 pytestmark = pytest.mark.usefixtures("fresh_config")
 
 
 @pytest.fixture(autouse=True)
-def nothing_configured():
+def nothing_configured(monkeypatch):
+    monkeypatch.setattr(sys.modules["frazil.config"], "_guards", {})  # of a device that tests elsewhere have opened
     yield
     configure(**dict.fromkeys(KEYS))
 
@@ -129,6 +130,42 @@ def test_variables_are_read_as_the_type_of_their_key(monkeypatch, variable, text
     monkeypatch.setenv(variable, text)
     reload()
     assert (get(name), origin(name)) == (value, f"environment variable {variable}")
+
+
+def test_an_empty_variable_is_not_set(monkeypatch):
+    for key in KEYS.values():
+        monkeypatch.setenv(key.variable, "")
+    reload()
+    assert {origin(name) for name in KEYS} == {"default"}
+
+
+def test_a_backend_takes_back_the_device_of_weaker_layers(fresh_config, monkeypatch):
+    path = write(fresh_config / "frazil.toml", 'device = "cpu:0"\nbackend = "torch"')
+    assert (get("device"), origin("device")) == ("cpu:0", str(path))  # in one layer the device counts
+    monkeypatch.setenv("FRAZIL_BACKEND", "opencl")
+    reload()
+    assert get("device") is None
+    assert origin("device") == "first of the backend (environment variable FRAZIL_BACKEND)"
+    configure(device="opencl:1")
+    with config(backend="numpy"):
+        assert get("device") is None
+        with config(device="opencl:2"):
+            assert get("device") == "opencl:2"
+            with config(backend="cupy"):
+                assert get("device") is None
+        with config(backend=None):
+            assert get("device") == "opencl:1"
+    configure(backend="numpy")
+    assert (get("device"), origin("device")) == (None, "first of the backend (fz.configure(...))")
+    configure(backend=None)
+    assert origin("device") == "first of the backend (environment variable FRAZIL_BACKEND)"
+
+
+def test_who_has_read_a_value_for_good_refuses_another():
+    guard("opencl.device", lambda value: f"too late for {value}")
+    with pytest.raises(ConfigError, match=r"^fz.configure\(...\): too late for 1$"):
+        configure(opencl__device=1)
+    configure(opencl__device=None)
 
 
 def test_a_scope_belongs_to_its_thread():

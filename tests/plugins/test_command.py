@@ -14,6 +14,8 @@ import pytest
 from frazil.config import KEYS
 from frazil.plugins.commands import COMMANDS, main
 
+from .test_manager import ACCELERATOR
+
 
 @pytest.fixture(autouse=True)
 def site_exists(site):
@@ -107,6 +109,45 @@ def test_config_origin(frazil, tmp_path):
     assert rows["strict"] == ["true", str(tmp_path / "here" / "frazil.toml")]
     assert rows["default_dtype"] == ["float64", "environment variable FRAZIL_DEFAULT_DTYPE"]
     assert rows["backend"] == ["numpy", "default"]
+
+
+def test_the_stronger_backend_beats_the_weaker_device(frazil, toy, tmp_path):
+    file = str(tmp_path / "here" / "frazil.toml")
+    lines = frazil("backends", file='device = "cpu"').stdout.splitlines()
+    assert lines[-1].startswith(f"The configuration takes device 'cpu' ({file})")
+    lines = frazil("backends", file='device = "cpu"', FRAZIL_BACKEND="toy").stdout.splitlines()
+    assert lines[-1].startswith("The configuration takes 'toy' (environment variable FRAZIL_BACKEND)")
+    (row,) = (row for row in json.loads(frazil("config", "--json", FRAZIL_BACKEND="toy").stdout) if row["key"] == "device")
+    assert (row["value"], row["origin"]) == (None, "first of the backend (environment variable FRAZIL_BACKEND)")
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("toy:7", "device 'toy:7' does not exist: backend 'toy' sees 1 device(s), the last one is 'toy:0'"),
+        ("tory", "there is no device type 'tory'; did you mean 'toy'?"),
+    ],
+)
+def test_a_device_of_the_configuration_that_is_not_there_says_who_asks(toy, tmp_path, asked, message):
+    code = "import frazil as fz; fz.ones(2)"
+    environment = {**os.environ, "PYTHONPATH": str(toy.path), "FRAZIL_DEVICE": asked}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True, timeout=120)
+    assert done.stderr.splitlines()[-1] == f"frazil.errors.DeviceError: environment variable FRAZIL_DEVICE: {message}"
+
+
+def test_conformance_of_the_best_backend_and_of_a_device(frazil, site):
+    site.install(
+        "frazil-toy",
+        "0.3",
+        {"frazil.backends": {"toy": "frazil_toy:Toy"}},
+        frazil_toy=ACCELERATOR.replace('{"float32"}', '{"float32", "int64", "bool"}').replace("return 1", "return 2"),
+    )
+    only = ("--only", "lifecycle/opens", "--json")
+    best = json.loads(frazil("conformance", "auto", *only, "--device", "1").stdout)
+    assert (best["backend"], best["device"]) == ("toy", "toy:1")
+    assert failed(frazil("conformance", "toy", *only, "--device", "cpu")) == (
+        "frazil: conformance: 'cpu' is no device of backend 'toy': they are called 'toy', 'toy:1' and so on"
+    )
 
 
 def test_ops_shows_how_each_backend_runs_each_op(frazil, toy):
