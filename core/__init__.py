@@ -132,7 +132,7 @@ _tensor.attach_methods(_METHODS)
 from . import autograd, random
 
 if _TYPE_CHECKING:
-    from . import amp, cuda, distributed, distributions, jit, multiprocessing, nn, optim, plugins, testing, utils
+    from . import amp, cuda, distributed, distributions, hub, jit, multiprocessing, nn, optim, plugins, testing, utils
     from .amp import autocast
     from .serialization import load, save
 
@@ -141,7 +141,7 @@ if _TYPE_CHECKING:
     backends: _Any  # frazil.backends, which core does not import
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
-_LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "jit", "nn")}
+_LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn")}
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`

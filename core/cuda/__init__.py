@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..device import device
-from ..errors import BackendError, DeviceError
+from ..errors import ArgumentError, BackendError, DeviceError
 from ..random import manual_seed as _manual_seed
 from . import amp as amp
 
@@ -19,6 +19,7 @@ __all__ = [
     "manual_seed_all",
     "mem_get_info",
     "memory_allocated",
+    "set_device",
     "synchronize",
 ]
 
@@ -65,6 +66,21 @@ def current_device() -> int:
     0
     """
     return 0
+
+
+def set_device(where: Any) -> None:
+    """Accepted for device 0, where `device="cuda"` puts tensors anyway; for others name them: `device="cuda:1"`.
+
+    ArgumentError for others, DeviceError or BackendError where there is no CUDA device.
+
+    >>> import frazil as fz
+    >>> if fz.cuda.is_available(): fz.cuda.set_device(0)
+    """
+    found = _device(where)
+    if found.index:
+        raise ArgumentError(
+            f'cuda.set_device: "cuda" is always the first device; use device="cuda:{found.index}" where you mean it'
+        )
 
 
 def get_device_name(where: Any = None) -> str:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import data as data
+    from . import model_zoo as model_zoo
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("checkpoint", "data"):  # data imports multiprocessing, so only when asked for
+    if name in ("checkpoint", "data", "model_zoo"):  # data imports multiprocessing, so only when asked for
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
 import textwrap
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -183,3 +186,23 @@ def test_processes_are_spawned():
     fz.multiprocessing.spawn(divmod, (2,), nprocs=2)
     with pytest.raises(RuntimeError, match="process 0 ended with exit code 1"):
         fz.multiprocessing.spawn(divmod, (0,), nprocs=2)
+
+
+def test_weights_are_downloaded_once_and_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAZIL_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(fz.hub, "_DIR", [])
+    theirs = torch.nn.Linear(3, 2)
+    torch.save(theirs.state_dict(), tmp_path / "w.pth")
+    digest = hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()
+    good, bad = tmp_path / f"net-{digest[:8]}.pth", tmp_path / "net-00000000.pth"
+    for path in (good, bad):
+        shutil.copy(tmp_path / "w.pth", path)
+    ours = fz.nn.Linear(3, 2)
+    ours.load_state_dict(fz.hub.load_state_dict_from_url(good.as_uri(), check_hash=True))
+    np.testing.assert_array_equal(ours.weight.detach().numpy(), theirs.weight.detach().numpy())
+    good.unlink()  # it is kept
+    again = fz.utils.model_zoo.load_url(good.as_uri(), map_location="cpu")
+    assert list(again) == ["weight", "bias"]
+    with pytest.raises(RuntimeError, match="begins with .*, not with 00000000; nothing was kept"):
+        fz.hub.load_state_dict_from_url(bad.as_uri(), check_hash=True)
+    assert [path.name for path in (tmp_path / "home/hub/checkpoints").iterdir()] == [good.name]

@@ -1,0 +1,93 @@
+"""Weights from a URL, as `torch.hub`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+from .serialization import load
+
+_DIR: list[str] = []
+
+
+def get_dir() -> str:
+    """Where files are kept: as `set_dir` said, else `$FRAZIL_HOME/hub`, else `~/.cache/frazil/hub`.
+
+    >>> import frazil as fz
+    >>> fz.hub.get_dir().endswith("hub")
+    True
+    """
+    home = os.environ.get("FRAZIL_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "frazil")
+    return _DIR[0] if _DIR else os.path.join(os.path.expanduser(home), "hub")
+
+
+def set_dir(d: str | os.PathLike[str]) -> None:
+    """Keep files in `d`; as a program that wants them beside it: `fz.hub.set_dir("weights")`.
+
+    >>> import frazil as fz
+    >>> fz.hub.set_dir(fz.hub.get_dir())
+    """
+    _DIR[:] = [os.path.expanduser(os.fspath(d))]
+
+
+def download_url_to_file(url: str, dst: str | os.PathLike[str], hash_prefix: str | None = None, progress: bool = True) -> None:
+    """Write what is at `url` to the file `dst`, whole or not at all. RuntimeError unless its SHA-256 begins with `hash_prefix`.
+
+    >>> import frazil as fz, pathlib
+    >>> _ = pathlib.Path("a.txt").write_text("ice")
+    >>> fz.hub.download_url_to_file(pathlib.Path("a.txt").resolve().as_uri(), "b.txt", hash_prefix="94b6")
+    Traceback (most recent call last):
+    ...
+    RuntimeError: download_url_to_file: the SHA-256 of file:...a.txt begins with ..., not with 94b6; nothing was kept
+    """
+    target = Path(dst)
+    digest = hashlib.sha256()
+    with urllib.request.urlopen(url) as source, tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as partial:
+        try:
+            while block := source.read(1 << 20):
+                digest.update(block)
+                partial.write(block)
+            if hash_prefix is not None and not digest.hexdigest().startswith(hash_prefix):
+                raise RuntimeError(
+                    f"download_url_to_file: the SHA-256 of {url} begins with {digest.hexdigest()[: len(hash_prefix)]}, not with "
+                    f"{hash_prefix}; nothing was kept"
+                )
+            partial.close()
+            shutil.move(partial.name, target)
+        finally:
+            Path(partial.name).unlink(missing_ok=True)
+
+
+def load_state_dict_from_url(
+    url: str,
+    model_dir: str | os.PathLike[str] | None = None,
+    map_location: Any = None,
+    progress: bool = True,
+    check_hash: bool = False,
+    file_name: str | None = None,
+    weights_only: bool = True,
+) -> Any:
+    """`fz.load` of the file at `url`, which is downloaded once and kept in `model_dir` (default: `get_dir()/checkpoints`).
+
+    `check_hash`: the name of the file ends in `-<SHA-256>`, of which at least the first eight digits, and is compared with it.
+
+    >>> import frazil as fz, pathlib
+    >>> fz.save({"w": fz.ones(2)}, "w.safetensors")
+    >>> fz.hub.load_state_dict_from_url(pathlib.Path("w.safetensors").resolve().as_uri(), model_dir="kept")
+    {'w': tensor([1., 1.])}
+    """
+    folder = Path(get_dir(), "checkpoints") if model_dir is None else Path(model_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = file_name or os.path.basename(urlparse(url).path)
+    kept = folder / name
+    if not kept.exists():
+        found = re.search(r"-([a-f0-9]{8,})\.", name) if check_hash else None
+        download_url_to_file(url, kept, found[1] if found else None, progress)
+    return load(kept, map_location=map_location, weights_only=weights_only)
