@@ -45,6 +45,7 @@ from .creation import (
 )
 from .device import device, get_default_device, set_default_device
 from .dtypes import (
+    bfloat16,
     can_cast,
     complex64,
     complex128,

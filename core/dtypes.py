@@ -94,6 +94,9 @@ ALIASES = {
     "cdouble": complex128,
 }
 
+#: A name to compare with (`x.dtype == fz.bfloat16`, `{"bfloat16": fz.bfloat16, ...}[precision]`): no backend computes in it yet.
+bfloat16 = dtype("bfloat16", "f", 2, None)
+
 #: `array.dtype` of any opened backend -> frazil dtype. Backends add theirs when they open.
 NATIVE: dict[Any, dtype] = {t.numpy: t for t in ALL.values()} | {t: t for t in ALL.values()}
 
@@ -102,7 +105,7 @@ _default: list[dtype | None] = [None]
 
 def by_name(name: str) -> dtype:
     """The dtype called `name` ("float32", "long", ...)."""
-    found = ALL.get(name) or ALIASES.get(name)
+    found = ALL.get(name) or ALIASES.get(name) or (bfloat16 if name == "bfloat16" else None)
     if found is None:
         raise DTypeError(f"there is no dtype {name!r}; known: {', '.join([*ALL, *ALIASES])}")
     return found
@@ -115,10 +118,12 @@ def as_dtype(value: Any) -> dtype:
     >>> fz.dtypes.as_dtype(int), fz.dtypes.as_dtype("float64")
     (frazil.int64, frazil.float64)
     """
-    if isinstance(value, dtype):
-        return value
     if isinstance(value, str):
-        return by_name(value.removeprefix("frazil.").removeprefix("torch."))
+        value = by_name(value.removeprefix("frazil.").removeprefix("torch."))
+    if isinstance(value, dtype):
+        if value is bfloat16:
+            raise DTypeError("no backend of frazil computes in bfloat16 yet: use fz.float32, or fz.float16 where it is fast")
+        return value
     if value is float:
         return get_default_dtype()
     if value is int:
@@ -177,6 +182,8 @@ def promote_types(a: dtype, b: dtype) -> dtype:
         if u is not uint8:
             raise DTypeError(f"promotion of {u} with {s} is not defined (nor is it in PyTorch): convert one of them with .to()")
         return int16
+    if bfloat16 in (a, b) and a.itemsize == b.itemsize:
+        return float32  # float16 has its digits, bfloat16 its range
     return a if a.itemsize >= b.itemsize else b
 
 
