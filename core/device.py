@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from . import dtypes
 from .autograd.modes import STATE
 from .config import config
-from .errors import DeviceError, FrazilError
+from .errors import BackendError, DeviceError, FrazilError
 from .tensor import Tensor, wrap
 
 if TYPE_CHECKING:
@@ -91,16 +91,16 @@ class device:
         """Load the backend, once."""
         if self._backend is None:
             backend: Backend = _plugins().open_backend(_backend_name(self.type))
-            count = backend.device_count()
+            count = answer(backend, "device_count")
             if self.index >= count:
                 there = f"backend {backend.name!r} sees {count} device(s), the last one is '{self.type}:{count - 1}'"
                 who = self._who_asks(backend.name)
                 raise DeviceError(f"{who}device {str(self)!r} does not exist: {there if count else backend.no_device()}")
-            dtypes.NATIVE.update({native: dtypes.by_name(name) for native, name in backend.native_dtypes().items()})
-            self._capabilities = backend.capabilities(self.index)
+            dtypes.NATIVE.update({native: dtypes.by_name(name) for native, name in answer(backend, "native_dtypes").items()})
+            self._capabilities = answer(backend, "capabilities", self.index)
             self._host_dtypes = frozenset(dtypes.by_name(name).numpy for name in self._capabilities.dtypes)
             self.aliases = self._capabilities.aliases
-            self.kernels.update(backend.kernels(self.index))
+            self.kernels.update(answer(backend, "kernels", self.index))
             self._backend = backend
         return self._backend
 
@@ -165,6 +165,31 @@ class device:
 
     def __exit__(self, *_: object) -> None:
         STATE.device = self._entered.pop()
+
+
+def answer(backend: Backend, method: str, *args: Any) -> Any:
+    """`backend.method(*args)`; BackendError where it raises something unforeseen, or returns what the contract does not know.
+
+    >>> import frazil as fz
+    >>> from frazil.device import answer
+    >>> answer(fz.device("cpu").backend, "device_count")
+    1
+    """
+    from .backend import Capabilities
+
+    answers = {"device_count": int, "capabilities": Capabilities, "describe": str, "no_device": str}
+    expected = answers.get(method, Mapping)  # kernels and dtypes
+    cls = type(backend)
+    who = f"backend {backend.name!r} is broken: {cls.__module__}.{cls.__name__}.{method}()"
+    try:
+        found = getattr(backend, method)(*args)
+    except FrazilError:
+        raise
+    except Exception as error:
+        raise BackendError(f"{who} raised {type(error).__name__}: {error}") from error
+    if not isinstance(found, expected):
+        raise BackendError(f"{who} must return {expected.__name__}, it returned {found!r}")
+    return found
 
 
 def _plugins() -> Any:

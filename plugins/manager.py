@@ -53,6 +53,7 @@ class Manager:
         self._pluggy.register(builtin, name="frazil")
         self._distributions = {"frazil": _distribution_of_frazil()}
         self._broken: dict[str, Exception] = {}
+        self._passed_over: set[tuple[str, str]] = set()
         self._loaded = False
         self._opened: dict[str, Backend] = {}
         self._exporters: dict[str, ModuleType] = {}
@@ -141,11 +142,24 @@ class Manager:
     def _candidates(self, name: str | None = None) -> list[BackendRecord]:
         """What hooks and entry points say about backends (all, or those called `name`): hooks first."""
         records = list(self._records("frazil_backends"))
-        known = {record.name: record for record in records}
+        own = {record.name for record in records if _is_frazil(record)}
+        known = {record.name: record for record in records if record.name not in own or _is_frazil(record)}
         for point in self._entry_points(BACKENDS_GROUP):
             base = known.get(point.name) or BackendRecord(point.name, None, device_type=point.name)
             records.append(replace(base, load=point.load, distribution=_distribution(point)))
+        for rival in (record for record in records if record.name in own and not _is_frazil(record)):
+            self._pass_over(rival)
+        records = [record for record in records if record.name not in own or _is_frazil(record)]
         return [record for record in records if name in (None, record.name)]
+
+    def _pass_over(self, rival: BackendRecord) -> None:
+        """Say once that a backend claims the name of one that comes with frazil."""
+        if (rival.name, rival.distribution) not in self._passed_over:
+            self._passed_over.add((rival.name, rival.distribution))
+            _warn(
+                f"{rival.distribution} provides a backend {rival.name!r}, but that is the name of frazil's own, which is used; "
+                f"remove the other: pip uninstall {rival.distribution.partition(' ')[0]}"
+            )
 
     def _no_such_backend(self, name: str) -> str:
         candidates = self._candidates()
@@ -342,6 +356,10 @@ def _distribution_of_frazil() -> str:
     from frazil import __version__
 
     return f"frazil {__version__}"
+
+
+def _is_frazil(record: BackendRecord) -> bool:
+    return record.distribution.partition(" ")[0] == "frazil"
 
 
 def _one_line(error: BaseException) -> str:

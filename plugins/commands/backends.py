@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from frazil.config import config
+from frazil.device import answer
 from frazil.errors import FrazilError
 
 from .. import MANAGER, BackendRecord
@@ -45,11 +46,17 @@ def device_rows(record: BackendRecord) -> Iterator[dict[str, Any]]:
         return
     try:
         backend = MANAGER.open_backend(record.name)
-        count = backend.device_count()
-        for index in range(count):
-            name = f"{record.device_type}:{index}" if index else record.device_type
-            yield row(name, "ready", backend.describe(index))
-        if not count:
-            yield row("", "no device", backend.no_device())
+        count = answer(backend, "device_count")
     except FrazilError as error:
         yield row("", "broken", str(error))
+        return
+    for index in range(max(count, 1)):
+        name = f"{record.device_type}:{index}" if index else record.device_type
+        try:
+            if not count:
+                yield row("", "no device", answer(backend, "no_device"))
+            else:
+                answer(backend, "capabilities", index)
+                yield row(name, "ready", answer(backend, "describe", index))
+        except FrazilError as error:
+            yield row(name, "broken", str(error))

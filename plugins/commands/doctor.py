@@ -18,7 +18,7 @@ import numpy as np
 
 import frazil
 from frazil.config import config, files
-from frazil.errors import ConfigError
+from frazil.errors import ConfigError, FrazilError
 
 from .. import MANAGER
 from .backends import device_rows
@@ -162,7 +162,10 @@ def _devices() -> Iterator[Finding]:
     for record in MANAGER.backends():
         for row in device_rows(record):
             found = row["what"] if row["status"] == "ready" else f"{row['status']}: {row['what']}"
-            yield Finding(f"backend {record.name}", status[row["status"]], found)
+            package = record.distribution.partition(" ")[0]
+            stranger = row["status"] == "broken" and package != "frazil"
+            cure = f"reinstall it, or remove it: pip uninstall {package}" if stranger else ""
+            yield Finding(f"backend {record.name}", status[row["status"]], found, cure)
 
 
 def _plugins() -> Iterator[Finding]:
@@ -178,6 +181,12 @@ def _configuration() -> Iterator[Finding]:
     config.get("backend")  # raises for any mistake in files or environment
     in_use = ", ".join(map(str, files()))
     yield Finding("configuration", "ok", in_use or "no file; `frazil config --origin` lists every value")
+    try:
+        chosen = frazil.get_default_device()
+        chosen.open()
+        yield Finding("default device", "ok", str(chosen))
+    except FrazilError as error:
+        yield Finding("default device", "problem", str(error), "correct the setting, or install what it asks for")
 
 
 CHECKS = (_python, _blas, _memory, _onnx, _optional, _configuration, _devices, _plugins)

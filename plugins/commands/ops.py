@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from frazil.device import answer
 from frazil.errors import FrazilError, PluginWarning
 from frazil.table import OPS, Op
 
@@ -29,7 +30,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(args: Namespace) -> int:
     """Print one row per op of the table."""
     lowerings = _lowerings()
-    kernels = {args.backend: MANAGER.open_backend(args.backend).kernels()} if args.backend else _usable()
+    kernels = {args.backend: answer(MANAGER.open_backend(args.backend), "kernels")} if args.backend else _usable()
     rows: list[dict[str, Any]] = []
     for op in OPS.values():
         row: dict[str, Any] = {"op": op.name, "kind": op.kind, "gradient": "yes" if op.vjp else _through_body(op)}
@@ -46,11 +47,10 @@ def _usable() -> dict[str, Mapping[str, Any]]:
     for record in MANAGER.backends():
         try:
             backend = MANAGER.open_backend(record.name) if record.installed else None
+            if backend and answer(backend, "device_count"):
+                kernels[record.name] = answer(backend, "kernels")
         except FrazilError as error:
-            warnings.warn(str(error), PluginWarning, stacklevel=2)
-            continue
-        if backend and backend.device_count():
-            kernels[record.name] = backend.kernels()
+            warnings.warn(f"{record.distribution}: {error}", PluginWarning, stacklevel=2)
     return kernels
 
 

@@ -14,6 +14,7 @@ import pytest
 from frazil.config import KEYS
 from frazil.plugins.commands import COMMANDS, main
 
+from .conftest import TOY
 from .test_manager import ACCELERATOR
 
 
@@ -174,6 +175,49 @@ def test_doctor_reports_what_is_wrong_and_goes_on(frazil, site):
     assert result.returncode == 1
     assert "did you mean 'backend'?" in problems["configuration"]
     assert "No module named 'libsnow'" in problems["plugin snow"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ("return 1", "raise OSError('no bus')", "frazil_toy.Toy.device_count() raised OSError: no bus"),
+        ("return 1", "return '1'", "frazil_toy.Toy.device_count() must return int, it returned '1'"),
+        ('return "one toy"', "return 1 / 0", "frazil_toy.Toy.describe() raised ZeroDivisionError: division by zero"),
+        ('return Capabilities(frozenset({"float32"}))', "return 3", "frazil_toy.Toy.capabilities() must return Capabilities"),
+        ("return 1", "raise OSError()\n        def __init__(self): raise OSError('no card')", "cannot start: OSError: no card"),
+    ],
+    ids=["device_count raises", "device_count nonsense", "describe", "capabilities", "init"],
+)
+def test_a_broken_backend_takes_nothing_else_down(frazil, site, before, after, found):
+    assert before in TOY
+    site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=TOY.replace(before, after))
+    result = frazil("backends", "--json")
+    rows = {row["backend"]: row for row in json.loads(result.stdout)}
+    assert (rows["numpy"]["status"], rows["toy"]["status"], rows["toy"]["from"]) == ("ready", "broken", "frazil-toy 0.3")
+    assert found in rows["toy"]["what"] and "backend 'toy'" in rows["toy"]["what"]
+    result = frazil("doctor", "--json")
+    findings = {finding["subject"]: finding for finding in json.loads(result.stdout)}
+    assert result.returncode == 1 and findings["backend numpy"]["status"] == "ok"
+    assert findings["backend toy"]["status"] == "problem" and found in findings["backend toy"]["found"]
+    assert findings["backend toy"]["cure"].endswith("pip uninstall frazil-toy")
+
+
+def test_ops_goes_on_without_a_broken_backend(frazil, site):
+    broken = TOY.replace('return {"add": np.add}', "return [np.add]")
+    site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=broken)
+    result = frazil("ops", "--json")
+    assert result.returncode == 0 and "toy" not in json.loads(result.stdout)[0]
+    assert "frazil-toy 0.3: backend 'toy' is broken: frazil_toy.Toy.kernels() must return Mapping" in result.stderr
+
+
+@pytest.mark.parametrize("backend", ["nunpy", "toy"])
+def test_a_configured_backend_that_cannot_be_used_is_a_problem(frazil, site, backend):
+    none = TOY.replace("return 1", "return 0")
+    site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=none)
+    result = frazil("doctor", "--json", FRAZIL_BACKEND=backend)
+    findings = {finding["subject"]: finding for finding in json.loads(result.stdout)}
+    assert result.returncode == 1 and findings["default device"]["status"] == "problem"
+    assert findings["default device"]["found"].startswith("environment variable FRAZIL_BACKEND: ")
 
 
 def test_doctor_notices_slow_matrix_kernels(monkeypatch):

@@ -190,6 +190,20 @@ def test_two_distributions_with_one_backend_are_both_named(toy):
     assert [record.name for record in toy.manager().backends()].count("toy") == 1
 
 
+@pytest.mark.parametrize("name", ["numpy", "opencl"])
+def test_the_name_of_a_backend_of_frazil_is_frazils(site, name):
+    stranger = TOY.replace('"toy"', f'"{name}"')
+    site.install("frazil-toy", "0.3", {"frazil.backends": {name: "frazil_toy:Toy"}}, frazil_toy=stranger)
+    manager = site.manager()
+    with pytest.warns(PluginWarning, match=f"^frazil-toy 0.3 provides a backend '{name}', .*: pip uninstall frazil-toy$") as seen:
+        assert [record.distribution.split()[0] for record in manager.backends() if record.name == name] == ["frazil"]
+    assert len(seen) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # it is said once
+        assert [record.distribution.split()[0] for record in manager.backends() if record.name == name] == ["frazil"]
+        assert manager.open_backend("numpy").device_type == "cpu"
+
+
 # Plugins.
 
 SNOW = """
