@@ -12,6 +12,7 @@ from . import dtypes
 from .autograd.modes import STATE
 from .config import config
 from .errors import BackendError, DeviceError, FrazilError
+from .table import OPS
 from .tensor import Tensor, wrap
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ class KernelTable(dict[str, Callable[..., Any] | None]):
 
 
 _devices: dict[tuple[str, int], device] = {}
+
+#: What a device whose arrays share memory must have beside the ops.
+MEMORY_KERNELS = ("copy_", "writable", "shares_memory")
 
 
 class device:
@@ -100,9 +104,32 @@ class device:
             self._capabilities = answer(backend, "capabilities", self.index)
             self._host_dtypes = frozenset(dtypes.by_name(name).numpy for name in self._capabilities.dtypes)
             self.aliases = self._capabilities.aliases
-            self.kernels.update(answer(backend, "kernels", self.index))
+            kernels = answer(backend, "kernels", self.index)
+            if self.aliases and (missing := [name for name in MEMORY_KERNELS if name not in kernels]):
+                raise BackendError(
+                    f"backend {backend.name!r}: capabilities() says aliases=True (views share memory), which needs the kernels "
+                    f"{', '.join(missing)}; say aliases=False where arrays are never written to"
+                )
+            self.kernels.update({name: self._tried(name, kernel) for name, kernel in kernels.items()})
             self._backend = backend
         return self._backend
+
+    def _tried(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        """`kernel`, whose first result is looked at; after that it is called directly."""
+
+        def first_call(*arrays: Any, **attrs: Any) -> Any:
+            result = kernel(*arrays, **attrs)
+            for array in result if isinstance(result, tuple) else (result,):
+                if not isinstance(getattr(array, "shape", None), tuple) or getattr(array, "dtype", None) not in dtypes.NATIVE:
+                    raise BackendError(
+                        f"backend {self.backend.name!r}: its kernel {name!r} returned {type(array).__name__} {array!r:.60}; "
+                        "a kernel returns an array (or a tuple of them), with a tuple as .shape and a .dtype of native_dtypes()"
+                    )
+            if self.kernels.get(name) is first_call:
+                self.kernels[name] = kernel
+            return result
+
+        return first_call if name in OPS else kernel
 
     def _who_asks(self, backend: str) -> str:
         """Where the configuration asks for this device, as the beginning of a message about it."""

@@ -300,6 +300,12 @@ def _instance(record: BackendRecord) -> Backend:
         cls: Any = record.load()
     except Exception as error:
         missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
+        named = getattr(getattr(record.load, "__self__", None), "module", "")  # of an entry point
+        if missing and f"{named}.".startswith(f"{missing}."):
+            raise BackendError(
+                f"{who} cannot be imported: its entry point names a module {named!r} that the distribution does not have: "
+                f"correct the entry point, or remove it: pip uninstall {package}"
+            ) from error
         cure = f"pip install {missing.partition('.')[0]}" if missing else f"reinstall it, or remove it: pip uninstall {package}"
         raise BackendError(f"{who} cannot be imported: {_one_line(error)} ({record.install_hint or cure})") from error
     contract = getattr(cls, "contract", None)
@@ -324,7 +330,7 @@ def _instance(record: BackendRecord) -> Backend:
     except FrazilError:
         raise
     except Exception as error:
-        raise BackendError(f"{who} cannot start: {_one_line(error)} (`frazil doctor` looks for the cause)") from error
+        raise BackendError(f"{who} cannot start: {_one_line(error)}") from error
 
 
 def _check_contract(who: str, package: str, contract: int | None) -> None:

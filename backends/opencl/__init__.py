@@ -107,6 +107,11 @@ class OpenCLBackend(Backend):
         names = [_name(device) for device in _announced()]
         if names:
             return f"no OpenCL device builds a kernel, neither of {', '.join(names)}"
+        if drivers := [platform.name.strip() for platform in _platforms()]:
+            return (
+                f"the OpenCL driver {' and '.join(map(repr, drivers))} sees no device: the variables of its settings, or a cache "
+                "folder that it cannot write, may be the cause (`clinfo` tells more)"
+            )
         return (
             "there is no OpenCL driver. For a CPU: pip install intel-opencl-rt intel-cmplr-lib-rt "
             "(or apt-get install pocl-opencl-icd); for a GPU: that of its maker"
@@ -120,17 +125,27 @@ def _name(device: Any) -> str:
     return f"{device.name.strip()} ({device.platform.name.strip()})"
 
 
-def _announced() -> list[Any]:
-    """The devices that drivers announce, the best first: GPUs, accelerators, CPUs."""
+def _platforms() -> list[Any]:
+    """The drivers that are installed."""
     try:
         import pyopencl as cl
     except ImportError:
         return []
     _find_bundled_driver()
     try:
-        platforms = cl.get_platforms()
+        found: list[Any] = cl.get_platforms()
     except cl.Error:  # no driver is installed
         return []
+    return found
+
+
+def _announced() -> list[Any]:
+    """The devices that drivers announce, the best first: GPUs, accelerators, CPUs."""
+    platforms = _platforms()
+    if not platforms:
+        return []
+    import pyopencl as cl
+
     found = []
     for platform in platforms:
         try:

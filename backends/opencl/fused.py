@@ -137,7 +137,7 @@ class _Plan:
             found, self.first = self.first, None
             return tuple(found)
         runtime = self.runtime
-        buffers = {i: runtime.pool.allocate(self.sizes[i]) for i in self.fresh}
+        buffers = {i: runtime.allocate(self.sizes[i]) for i in self.fresh}
         enqueue, queue = cl.enqueue_nd_range_kernel, runtime.queue
         with runtime.lock:
             for kernel, items, group, inputs, results in self.launches:

@@ -21,6 +21,7 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
     """Kernels of indexing, sorting and random ops."""
 
     def launch_indexed(
+        op: str,
         action: str,
         x: Array,
         dims: Sequence[tuple[int, bool]],
@@ -52,7 +53,7 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             items *= parts
         else:
             arguments.append(result.buffer)
-        runtime.run_text(text, items, items, *arguments, runtime.faults.buffer)
+        runtime.run_text(text, items, items, *arguments, runtime.faults(op))
 
     def along(x: Array, index: Array, dim: int) -> tuple[list[tuple[int, bool]], list[int], tuple[Any, ...]]:
         if index.dtype.kind not in "iu" or len(x.shape) != len(index.shape):
@@ -69,7 +70,7 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             return copied(runtime, x)
         dims, x_steps, place = along(x, index, dim)
         y = runtime.empty(index.shape, x.dtype, index.size)
-        launch_indexed("get", x, [(n, False) for n, _ in dims], x_steps, None, [place], y, False)
+        launch_indexed("gather", "get", x, [(n, False) for n, _ in dims], x_steps, None, [place], y, False)
         return y
 
     def scatter(action: str) -> Callable[..., Array]:
@@ -80,7 +81,7 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             dims, x_steps, place = along(y, index, dim)
             if src.shape != index.shape:
                 raise ValueError("src must have the shape of the index")
-            launch_indexed(action, y, dims, x_steps, (src, src.steps()), [place], None, False)
+            launch_indexed("scatter", action, y, dims, x_steps, (src, src.steps()), [place], None, False)
             return y
 
         return kernel
@@ -121,10 +122,10 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             places.append((indices[d], [*([0] * len(front)), *own, *([0] * len(back))], x.shape[d], steps[d]))
         return dims, x_steps, places, tuple(n for n, _ in dims)
 
-    def index(x: Array, *indices: Any) -> Array:
+    def index(x: Array, *indices: Any, op: str = "index") -> Array:
         dims, x_steps, places, shape = plan(x, indices)
         y = runtime.empty(shape, x.dtype, math.prod(shape))
-        launch_indexed("get", x, [(n, False) for n, _ in dims], x_steps, None, places, y, True)
+        launch_indexed(op, "get", x, [(n, False) for n, _ in dims], x_steps, None, places, y, True)
         return y
 
     def index_put_values(x: Array, values: Array, *indices: Any, accumulate: bool = False) -> Array:
@@ -132,13 +133,15 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         dims, x_steps, places, shape = plan(y, indices)
         if len(values.shape) > len(shape) or broadcast(values.shape, shape) != shape:
             raise ValueError(f"values of shape {values.shape} do not broadcast to {shape}")
-        launch_indexed("add" if accumulate else "put", y, dims, x_steps, (values, strides_in(values, shape)), places, None, True)
+        launch_indexed(
+            "index_put", "add" if accumulate else "put", y, dims, x_steps, (values, strides_in(values, shape)), places, None, True
+        )
         return y
 
     def embedding(indices: Array, weight: Array) -> Array:
         if indices.dtype.kind not in "iu" or len(weight.shape) != 2:
             raise TypeError("embedding")
-        return index(weight, indices)
+        return index(weight, indices, op="embedding")
 
     def nonzero_positions(x: Array) -> Array:
         mask = copied(runtime, x, np.dtype(bool))

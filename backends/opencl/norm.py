@@ -167,7 +167,7 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         n = x.shape[d]
         flat = contiguous(runtime, target)
         check = texts.class_range(target.dtype.name)
-        runtime.run_text(check, flat.size, flat.size, n, ignore_index, flat.buffer, flat.offset, runtime.faults.buffer)
+        runtime.run_text(check, flat.size, flat.size, n, ignore_index, flat.buffer, flat.offset, runtime.faults("cross_entropy"))
         numbers = numbers_up_to(n, target.dtype)
         return [per_sample(target, x), per_class(numbers, x), *([] if weight is None else [per_class(weight, x)])]
 

@@ -17,7 +17,7 @@ import numpy as np
 import pyopencl as cl
 from pyopencl.tools import ImmediateAllocator, MemoryPool
 
-from frazil.errors import DeviceError, DTypeError
+from frazil.errors import DeviceError, DimError, DTypeError
 
 from ..render import OPENCL
 from ..render.texts import GROUP, Text
@@ -47,22 +47,39 @@ class Runtime:
             self.options.append("-cl-fp32-correctly-rounded-divide-sqrt")
         self.kernels: dict[Any, Any] = {}
         self._folder = cache_folder() / _digest(device.platform.name, device.platform.version, device.name, device.driver_version)
-        self._faults: Array | None = None
-        self._faults_unread = False
+        self._faults: dict[str, Array] = {}
+        self._faults_unread: set[str] = set()
         _ALIVE.add(self)
 
     # --- memory
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> Array:
         """A new contiguous array with any values."""
-        return Array(self.pool.allocate(size * dtype.itemsize or 1), shape, dtype, size)
+        return Array(self.allocate(size * dtype.itemsize), shape, dtype, size)
+
+    def allocate(self, size: int) -> Any:
+        """A buffer of so many bytes; DeviceError where there is no room for it."""
+        try:
+            return self.pool.allocate(size or 1)
+        except (cl.Error, OverflowError) as error:
+            raise self._no_room(size, error) from error
+
+    def _no_room(self, size: int, error: Exception) -> DeviceError:
+        device = self.device
+        return DeviceError(
+            f"{device.name.strip()} has no room for {size:,} bytes ({error}): it gives at most {device.max_mem_alloc_size:,} "
+            f"at once and has {device.global_mem_size:,} in all. Use smaller tensors or batches, or free some"
+        )
 
     def upload(self, host: np.ndarray) -> Array:
         """A device array with the values of `host`, which may change afterwards."""
         if not host.size:
             return self.empty(host.shape, host.dtype, 0)
         flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
-        buffer = cl.Buffer(self.queue.context, flags, hostbuf=np.ascontiguousarray(host))
+        try:
+            buffer = cl.Buffer(self.queue.context, flags, hostbuf=np.ascontiguousarray(host))
+        except cl.Error as error:
+            raise self._no_room(host.nbytes, error) from error
         return Array(buffer, host.shape, host.dtype, host.size)
 
     def download(self, array: Array) -> np.ndarray:
@@ -126,7 +143,10 @@ class Runtime:
             ]
             self._captured.append((kernel, items, group, _packed(kernel, kept)))
         with self.lock:  # arguments live in the kernel object
-            kernel(self.queue, items, group, *arguments)
+            try:
+                kernel(self.queue, items, group, *arguments)
+            except cl.MemoryError as error:  # some drivers find room for a buffer only when it is first used
+                raise self._no_room(sum(a.size for a in arguments if isinstance(a, cl.MemoryObjectHolder)), error) from error
 
     @contextmanager
     def capturing(self, pool: Any) -> Iterator[list[Any]]:
@@ -162,26 +182,26 @@ class Runtime:
 
     # --- indices out of range, found by kernels
 
-    @property
-    def faults(self) -> Array:
-        """int32 [3]: whether an index was out of range, which, and the size. Read when somebody waits anyway."""
-        if self._faults is None:
-            self._faults = self.upload(np.zeros(3, np.int32))
-        self._faults_unread = True
-        return self._faults
+    def faults(self, op: str) -> Any:
+        """A buffer of int32 [3]: whether an index of `op` was out of range, which, and the size. Read when somebody waits."""
+        if op not in self._faults:
+            self._faults[op] = self.upload(np.zeros(3, np.int32))
+        self._faults_unread.add(op)
+        return self._faults[op].buffer
 
     def faults_may_exist(self) -> None:
         """Kernels that were launched again may have met an index out of range."""
-        self._faults_unread = self._faults is not None
+        self._faults_unread.update(self._faults)
 
     def check_faults(self) -> None:
-        if self._faults_unread and self._faults is not None:
-            self._faults_unread = False
-            found = np.empty(3, np.int32)
-            cl.enqueue_copy(self.queue, found, self._faults.buffer)
+        unread, self._faults_unread = self._faults_unread, set()
+        for op in unread:
+            buffer, found = self._faults[op].buffer, np.empty(3, np.int32)
+            cl.enqueue_copy(self.queue, found, buffer)
             if found[0]:
-                cl.enqueue_copy(self.queue, self._faults.buffer, np.zeros(3, np.int32))
-                raise IndexError(f"an index is out of range for a dimension of size {found[2]} (found {found[1]})")
+                cl.enqueue_copy(self.queue, buffer, np.zeros(3, np.int32))
+                self._faults_unread |= unread
+                raise DimError(f"{op}: an index is out of range for a dimension of size {found[2]} (found {found[1]})")
 
 
 @final

@@ -28,7 +28,7 @@ TOY = """
             return 1
 
         def capabilities(self, index=0):
-            return Capabilities(frozenset({"float32"}))
+            return Capabilities(frozenset({"float32"}), aliases=False)
 
         def native_dtypes(self):
             return {np.dtype(np.float32): "float32"}

@@ -183,7 +183,11 @@ def test_doctor_reports_what_is_wrong_and_goes_on(frazil, site):
         ("return 1", "raise OSError('no bus')", "frazil_toy.Toy.device_count() raised OSError: no bus"),
         ("return 1", "return '1'", "frazil_toy.Toy.device_count() must return int, it returned '1'"),
         ('return "one toy"', "return 1 / 0", "frazil_toy.Toy.describe() raised ZeroDivisionError: division by zero"),
-        ('return Capabilities(frozenset({"float32"}))', "return 3", "frazil_toy.Toy.capabilities() must return Capabilities"),
+        (
+            'return Capabilities(frozenset({"float32"}), aliases=False)',
+            "return 3",
+            "frazil_toy.Toy.capabilities() must return Capabilities",
+        ),
         ("return 1", "raise OSError()\n        def __init__(self): raise OSError('no card')", "cannot start: OSError: no card"),
     ],
     ids=["device_count raises", "device_count nonsense", "describe", "capabilities", "init"],
@@ -200,6 +204,48 @@ def test_a_broken_backend_takes_nothing_else_down(frazil, site, before, after, f
     assert result.returncode == 1 and findings["backend numpy"]["status"] == "ok"
     assert findings["backend toy"]["status"] == "problem" and found in findings["backend toy"]["found"]
     assert findings["backend toy"]["cure"].endswith("pip uninstall frazil-toy")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        (
+            "aliases=False",
+            "aliases=True",
+            "backend 'toy': capabilities() says aliases=True (views share memory), which needs the kernels copy_, writable, "
+            "shares_memory; say aliases=False where arrays are never written to",
+        ),
+        (
+            '{"add": np.add}',
+            '{"add": lambda x, y: None}',
+            "backend 'toy': its kernel 'add' returned NoneType None; a kernel returns an array (or a tuple of them), with a "
+            "tuple as .shape and a .dtype of native_dtypes()",
+        ),
+        (
+            '{"add": np.add}',
+            '{"add": lambda x, y: [1.0]}',
+            "backend 'toy': its kernel 'add' returned list [1.0]; a kernel returns an array (or a tuple of them), with a "
+            "tuple as .shape and a .dtype of native_dtypes()",
+        ),
+        (
+            '{"add": np.add}',
+            "[1]",
+            "backend 'toy' is broken: frazil_toy.Toy.kernels() must return Mapping, it returned [1]",
+        ),
+    ],
+    ids=["no memory kernels", "None", "foreign", "no mapping"],
+)
+def test_a_device_that_breaks_the_contract_says_how(site, before, after, message):
+    assert before in TOY
+    site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=TOY.replace(before, after))
+    code = (
+        "import frazil as fz, numpy as np\n"
+        "try: x = fz.tensor(np.ones(2, np.float32), device='toy'); x + x\n"
+        "except fz.errors.BackendError as error: print(error)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(site.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, text=True, capture_output=True, timeout=120)
+    assert done.stdout.rstrip() == message, done.stderr
 
 
 def test_ops_goes_on_without_a_broken_backend(frazil, site):

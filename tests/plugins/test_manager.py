@@ -160,6 +160,20 @@ def test_a_backend_that_breaks_the_contract_is_refused(site, before, after, mess
     )
 
 
+def test_an_entry_point_that_names_no_module_of_its_distribution_says_so(site):
+    site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_tyo.backend:Toy"}}, frazil_toy=TOY)
+    assert refused(site.manager(), "toy") == (
+        "backend 'toy' of frazil-toy 0.3 cannot be imported: its entry point names a module 'frazil_tyo.backend' that the "
+        "distribution does not have: correct the entry point, or remove it: pip uninstall frazil-toy"
+    )
+
+
+def test_a_backend_that_cannot_start_is_not_sent_to_the_doctor(site):
+    broken = TOY.replace("contract = 1", "contract = 1\n        def __init__(self): raise OSError('no card')")
+    site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=broken)
+    assert refused(site.manager(), "toy") == "backend 'toy' of frazil-toy 0.3 cannot start: OSError: no card"
+
+
 def test_a_record_for_another_contract_is_refused_before_the_import(site):
     site.install(
         "frazil-snow",
