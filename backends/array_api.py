@@ -88,7 +88,7 @@ class ArrayAPIBackend(Backend):
         return self.xp.asarray(np.array(array, order="C"), device=self.devices[index])
 
     def to_host(self, array: Any) -> np.ndarray:
-        return np.asarray(array)
+        return np.array(array)
 
     def describe(self, index: int = 0) -> str:
         where = "" if self.devices[index] is None else f" on {self.devices[index]}"

@@ -73,11 +73,11 @@ class Backend(ABC):
 
     @abstractmethod
     def from_host(self, array: np.ndarray, index: int = 0) -> Any:
-        """A device array with the values of `array`. May share its memory."""
+        """A device array with the values of `array`, in memory of its own (only a backend of the CPU may share it)."""
 
     @abstractmethod
     def to_host(self, array: Any) -> np.ndarray:
-        """The values as a NumPy array. May share memory. Waits for pending work."""
+        """The values as a NumPy array, in memory of its own (only a backend of the CPU may share it). Waits for pending work."""
 
     def synchronize(self, index: int = 0) -> None:  # noqa: B027  (synchronous backends have nothing to wait for)
         """Wait until all work on the device is done."""

@@ -59,6 +59,7 @@ from .ops.random import (
 from .ops.reduction import cumsum, topk
 from .table import METHODS
 from .tensor import Tensor
+from .transfer import where_float64_is
 
 #: Seed of a generator that was given none (PyTorch's).
 DEFAULT_SEED = 67280421310721
@@ -290,6 +291,16 @@ def _finish(drawn: Tensor, out: Tensor | None, requires_grad: bool) -> Tensor:
 
 def _uniform(generator: Generator, shape: tuple[Any, ...], dtype: DType) -> Tensor:
     return generator.draw(random_uniform, uniform_words(prod(shape), dtype), shape=shape, dtype=dtype)
+
+
+def uniform64(name: str, shape: tuple[Any, ...], device: Any, generator: Generator | None) -> Tensor:
+    """Uniform float64 numbers for the function `name`: on the CPU if the device has no float64."""
+
+    def draw(state: Tensor, **attrs: Any) -> Tensor:
+        return random_uniform(where_float64_is(state), **attrs)
+
+    source = _source(name, generator, device)
+    return source.draw(draw, uniform_words(prod(shape), dtypes.float64), shape=shape, dtype=dtypes.float64)
 
 
 def _normal(generator: Generator, shape: tuple[Any, ...], dtype: DType) -> Tensor:
@@ -530,20 +541,19 @@ def multinomial(
         raise ArgumentError(f"multinomial: cannot draw {num_samples} samples")
     if not replacement and isinstance(shape[-1], int) and isinstance(num_samples, int) and num_samples > shape[-1]:
         raise ArgumentError(f"multinomial: cannot draw {num_samples} samples from {shape[-1]} without replacement")
-    source = _source("multinomial", generator, input.device)
     with no_grad():
-        weights = input.detach().to(dtypes.float64)
+        weights = where_float64_is(input.detach()).to(dtypes.float64)
         if STATE.recorder is None:
             _check_weights(weights, 1 if replacement else num_samples)
         if replacement:
             sums = cumsum(weights, dim=-1)
-            points = _uniform(source, (*shape[:-1], num_samples), dtypes.float64)
+            points = uniform64("multinomial", (*shape[:-1], num_samples), input.device, generator)
             total = sums.narrow(-1, shape[-1] - 1, 1)
             drawn = first_above(sums, points * total)
         else:
-            u = _uniform(source, shape, dtypes.float64)
+            u = uniform64("multinomial", shape, input.device, generator)
             drawn = topk(weights / -((1.0 - u).log()), num_samples, dim=-1).indices
-    return _finish(drawn, out, False)
+    return _finish(drawn.to(input.device), out, False)
 
 
 def _check_weights(weights: Any, needed: int) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from .autograd.modes import STATE
 from .autograd.node import Node
+from .device import as_device
 from .table import OPS, op
 from .tensor import Tensor, wrap
 
@@ -18,10 +19,16 @@ def transfer(x, /, *, origin):
 
 def move(x: Tensor, device: Any) -> Tensor:
     """`x` on `device`; gradients travel back."""
-    if x._dev.recording or (STATE.recorder is not None and STATE.recorder.device.real is device):
+    if x._dev is device or x._dev.recording or (STATE.recorder is not None and STATE.recorder.device.real is device):
         return x  # a recorded program runs where its inputs are
     y = wrap(device.from_host(x._dev.to_host(x._a)), device)
     if x._rg and STATE.grad:
         y._node = Node(OPS["transfer"], (x._node or x,), None, None, {"origin": x._dev}, y._a.shape, y._a.dtype)
         y._rg = True
     return y
+
+
+def where_float64_is(x: Tensor) -> Tensor:
+    """`x`, on the CPU if its device has no float64."""
+    has = x._dev.recording or "float64" in x._dev.capabilities().dtypes
+    return x if has else move(x, as_device("cpu"))

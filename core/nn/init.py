@@ -67,7 +67,7 @@ def trunc_normal_(
         return (1.0 + math.erf((x - mean) / (std * math.sqrt(2.0)))) / 2.0
 
     low, high = 2.0 * below(a) - 1.0, 2.0 * below(b) - 1.0
-    uniform = random.rand(*tensor.shape, dtype=float64, device=tensor.device, generator=generator) * (high - low) + low
+    uniform = random.uniform64("trunc_normal_", tuple(tensor.shape), tensor.device, generator) * (high - low) + low
     values = _erfinv(uniform) * (std * math.sqrt(2.0)) + mean
     return tensor.copy_(values.clamp(a, b))
 

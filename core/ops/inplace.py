@@ -135,10 +135,10 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     given = src
     if not isinstance(src, Tensor):
         src = self._dev.scalar(src, self.dtype)
+    if src.dtype is not self.dtype:
+        src = cast(src, dtype=self.dtype)  # before it travels to a device that may lack its dtype
     if src._dev is not self._dev and not (src._dev.recording or self._dev.recording):
         src = src.to(self.device)
-    if src.dtype is not self.dtype:
-        src = cast(src, dtype=self.dtype)
     if tuple(src._a.shape) != tuple(self._a.shape):
         src = expand(src, shape=tuple(self._a.shape))
     if src is given and src._rg and STATE.grad and self._base is None:

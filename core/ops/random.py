@@ -14,6 +14,7 @@ from .. import dtypes
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..table import E, S, Spec, floats, function, ints, op, primitive, values
 from ..tensor import Tensor
+from ..transfer import move, where_float64_is
 from .common import prod, require_float
 from .elementwise import cast, log, sin, sqrt
 from .reduction import argsort, sum_
@@ -125,6 +126,7 @@ def random_normal(state, /, *, shape, dtype):
     n = prod(shape)
     pairs = (n + 1) // 2
     words = random_bits(state, n=normal_words(n, dtype))
+    device, words = words._dev, where_float64_is(words)
     if dtype is dtypes.float64:
         middles = _fraction(words, 2 * pairs, 52) + 2.0**-53
     else:
@@ -135,7 +137,7 @@ def random_normal(state, /, *, shape, dtype):
     cosine, sine = (sin(turn * (2 * math.pi)) for turn in (0.25 - far, far))
     both = cat([unsqueeze(cosine * radius, 1), unsqueeze(sine * radius, 1)], dim=1)
     flat = slice(reshape(both, shape=(2 * pairs,)), starts=(0,), stops=(n,), steps=(1,))
-    return reshape(cast(flat, dtype=dtype), shape=tuple(shape))
+    return reshape(move(cast(flat, dtype=dtype), device), shape=tuple(shape))
 
 
 def _int63_rule(state: Spec, *, shape: Any) -> Spec:

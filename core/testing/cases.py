@@ -196,7 +196,8 @@ class Case:
 
         def program(*stand_ins: Tensor) -> Any:
             rest = iter(stand_ins)
-            return self.call(STATE.recorder.device, *(None if a is None else next(rest) for a in self.arrays))
+            where = d if STATE.recorder is None else STATE.recorder.device
+            return self.call(where, *(None if a is None else next(rest) for a in self.arrays))
 
         names = [f"x{i}_" for i in range(len(given))]
         return trace(program, tuple(given), input_names=names, **options)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import onnx_ir as ir
 import onnxruntime
 
@@ -20,11 +21,13 @@ from frazil.pytree import leaf_names
 from frazil.recorder import passes
 from frazil.recorder.graph import Graph, Guard, Source, State, Value
 from frazil.recorder.trace import Program, trace
+from frazil.tensor import Tensor
 
 from . import verify as verification
 from .errors import ExportError, GuardError, TrainModeError
 from .lower import IR_VERSIONS, Lowered, lower
 from .lowerings import Lowering
+from .oracle import host
 
 #: Above so many bytes of weights, they go into a file of their own: protobuf ends at 2 GB.
 EXTERNAL_BYTES = 1_500_000_000
@@ -64,6 +67,16 @@ class ExportReport:
     def model_bytes(self) -> bytes:
         """The file's contents."""
         return bytes(ir.to_proto(self.model).SerializeToString(deterministic=True))
+
+    def run(self, *tensors: Tensor) -> list[np.ndarray]:
+        """What onnxruntime makes of these inputs. For a program without state, whose inputs are the tensors that it takes.
+
+        >>> import frazil as fz
+        >>> fz.onnx.export(lambda x: x * 2, fz.ones(2)).run(fz.arange(2.0))
+        [array([0., 2.], dtype=float32)]
+        """
+        feeds = {value.name: host(t) for value, t in zip(self.graph.inputs, tensors, strict=True)}
+        return list(verification.run_file(self.model_bytes, feeds).values())
 
     def __str__(self) -> str:
         operators = ", ".join(f"{count} {name}" for name, count in sorted(self.operators.items()))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from frazil.backends.numpy import NumpyBackend
@@ -30,6 +31,12 @@ class Mutant(NumpyBackend):
     """NumPy's backend under another name, whose kernels the tests replace."""
 
     name = device_type = "mutant"
+
+    def from_host(self, array: np.ndarray, index: int = 0) -> Any:
+        return super().from_host(array.copy(), index)
+
+    def to_host(self, array: Any) -> np.ndarray:
+        return np.array(super().to_host(array))
 
 
 class _Plugin:

@@ -10,7 +10,6 @@ import pytest
 
 import frazil as fz
 from frazil.creation import _make
-from frazil.exporters.onnx.verify import run_file
 from frazil.table import OPS, Op, S
 from frazil.tensor import Tensor
 
@@ -71,8 +70,8 @@ def results_of(program: Program, tensors: Sequence[Tensor]) -> list[np.ndarray]:
 
 def in_onnxruntime(report: Any, tensors: Sequence[Tensor]) -> list[np.ndarray]:
     """What onnxruntime makes of an exported program."""
-    feeds = {value.name: t.detach().numpy() for value, t in zip(report.graph.inputs, tensors, strict=True)}
-    return list(run_file(report.model_bytes, feeds).values())
+    found: list[np.ndarray] = report.run(*tensors)
+    return found
 
 
 def assert_same(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], *, exact: bool = False) -> None:
