@@ -69,7 +69,12 @@ KEYS: Mapping[str, Key] = {
         Key(
             "numpy.keep_memory", (bool,), False, "ask the C library to keep freed blocks (whole process, Linux): faster large ops"
         ),
-        Key("opencl.device", (int, str), 0, "which OpenCL device: its number in `frazil backends`, or a part of its name"),
+        Key(
+            "opencl.device",
+            (int, str),
+            0,
+            "which OpenCL device comes first: its number, as `frazil backends` tells it, or a part of its name",
+        ),
     )
 }
 

@@ -34,18 +34,17 @@ class OpenCLBackend(Backend):
 
     def _devices(self) -> list[Runtime]:
         if self._runtimes is None:
-            self._choice = config.get("opencl.device")
-            self._runtimes = _first(usable_devices(), self._choice)
+            self._found = usable_devices()
+            self._runtimes = _first(self._found, config.get("opencl.device"))
             guard("opencl.device", self._comes_too_late)
         return self._runtimes
 
     def _comes_too_late(self, choice: int | str) -> str | None:
         """What is wrong with choosing a device now."""
         runtimes = self._devices()
-        names = [_name(r.device) for r in runtimes]
-        if not runtimes or choice == self._choice or (isinstance(choice, str) and choice.lower() in names[0].lower()):
+        if not runtimes or _place(self._found, choice) == self._found.index(runtimes[0]):
             return None
-        there = ", ".join(f"{f'opencl:{i}' if i else 'opencl'!r} is {name}" for i, name in enumerate(names))
+        there = ", ".join(f"{f'opencl:{i}' if i else 'opencl'!r} is {self.describe(i)}" for i in range(len(runtimes)))
         return f"'opencl.device' is read when OpenCL is first used, and now it is too late for {choice!r}: {there}"
 
     def device_count(self) -> int:
@@ -118,7 +117,9 @@ class OpenCLBackend(Backend):
         )
 
     def describe(self, index: int = 0) -> str:
-        return _name(self._devices()[index].device)
+        runtimes = self._devices()
+        number = f"; opencl.device = {self._found.index(runtimes[index])}" if len(runtimes) > 1 else ""
+        return _name(runtimes[index].device) + number
 
 
 def _name(device: Any) -> str:
@@ -180,15 +181,18 @@ def _first(runtimes: list[Runtime], choice: int | str) -> list[Runtime]:
     """The devices with the chosen one (by number, or by a part of its name or its platform's) in front."""
     if not runtimes:
         return runtimes
-    names = [_name(r.device) for r in runtimes]
-    if isinstance(choice, int):
-        chosen = choice if 0 <= choice < len(runtimes) else None
-    else:
-        chosen = next((i for i, name in enumerate(names) if choice.lower() in name.lower()), None)
+    chosen = _place(runtimes, choice)
     if chosen is None:
-        listed = "\n".join(f"  {i}: {name}" for i, name in enumerate(names))
+        listed = "\n".join(f"  {i}: {_name(r.device)}" for i, r in enumerate(runtimes))
         raise DeviceError(f"the config key 'opencl.device' is {choice!r}, but the devices that run kernels here are:\n{listed}")
     return [runtimes[chosen], *runtimes[:chosen], *runtimes[chosen + 1 :]]
+
+
+def _place(runtimes: list[Runtime], choice: int | str) -> int | None:
+    """Which of the devices is chosen."""
+    if isinstance(choice, int):
+        return choice if 0 <= choice < len(runtimes) else None
+    return next((i for i, r in enumerate(runtimes) if choice.lower() in _name(r.device).lower()), None)
 
 
 def _find_bundled_driver() -> None:

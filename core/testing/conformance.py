@@ -25,6 +25,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, final
 
+import numpy as np
+
 from ..device import _plugins as plugin_manager
 from ..device import device
 from ..errors import ArgumentError, FrazilError
@@ -34,6 +36,9 @@ from .tiers import TIERS, Check, checks, opens
 
 #: Outcomes. "behind": it failed, but so did an op that it stands on, and that is the failure to look at.
 PASSED, FAILED, EXPECTED, BEHIND = "passed", "failed", "expected", "behind"
+
+#: So many ops fit into a line.
+_FEW = 8
 
 
 @final
@@ -64,8 +69,13 @@ class Coverage:
     via_cpu: tuple[str, ...]
 
     def __str__(self) -> str:
+        return self.told()
+
+    def told(self, everything: bool = False) -> str:
+        """In one line; where much runs on the CPU, some of the names, or `everything`."""
         text = f"{self.native}/{self.primitives} primitives, {self.fast} fast kernels, {len(self.via_cpu)} via CPU"
-        return text + (f" ({', '.join(self.via_cpu)})" if self.via_cpu else "")
+        names = list(self.via_cpu if everything or len(self.via_cpu) <= _FEW else (*self.via_cpu[:3], "... --all names them"))
+        return text + (f" ({', '.join(names)})" if names else "")
 
 
 def coverage(d: device) -> Coverage:
@@ -243,10 +253,12 @@ def _quiet() -> Iterator[None]:
     """Without the warning of every detour, which the table lists, and NumPy's words on infinities, which pytest would show."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r".* has no kernel on .*: it runs on the CPU", UserWarning)
-        warnings.filterwarnings("ignore", r".* encountered", RuntimeWarning)
-        yield
+        warnings.filterwarnings("ignore", r".* encountered", RuntimeWarning)  # for other threads
+        with np.errstate(all="ignore"):
+            yield
 
 
+@_quiet()
 def run(
     backend: str,
     *,
@@ -331,8 +343,9 @@ class BackendConformance:
         if tier in TIERS:
             found: list[Any] = [None] if tier == "lifecycle" else []
             try:
-                session = _session(self.backend, self.device, self.strict)
-                found = [check for check in session.checks() if check.tier == tier]
+                with _quiet():
+                    session = _session(self.backend, self.device, self.strict)
+                    found = [check for check in session.checks() if check.tier == tier]
             except FrazilError:  # raised again by the one test there is then
                 pass
             metafunc.parametrize("check", found, ids=[check.name if check else "opens" for check in found])

@@ -31,7 +31,9 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--only", metavar="PATTERN", action="append", default=[], help="only checks such as 'primitives/add*'")
     parser.add_argument("--tier", choices=TIERS, action="append", help="only this tier (may be repeated)")
     parser.add_argument("--strict", action="store_true", help="a primitive without a kernel is a failure")
-    parser.add_argument("--all", action="store_true", help=f"tell every failure in full, not only the first of {_TOLD} ops")
+    parser.add_argument(
+        "--all", action="store_true", help=f"tell every failure in full, not only the first of {_TOLD} ops, and every name"
+    )
     add_json_option(parser)
 
 
@@ -90,7 +92,7 @@ def _print(report: Report, everything: bool) -> None:
     columns += [outcome for outcome in (EXPECTED, BEHIND) if report.counts()[outcome]]
     notes = [f"{report.backend}: {report.what}"] if report.what else []
     if report.coverage is not None:
-        notes.append(str(report.coverage))
+        notes.append(report.coverage.told(everything))
     counts = report.counts()
     notes.append(f"{counts[PASSED]} of {counts.total()} checks pass" + ("" if report.ok else f", {counts[FAILED]} fail"))
     show(report.rows(), [*columns, "seconds"], notes=notes)

@@ -27,6 +27,30 @@ WRONG = """
 """
 
 
+NOISY = """
+    import numpy as np
+    from frazil.backends.numpy import NumpyBackend
+
+    class Noisy(NumpyBackend):
+        name = device_type = "noisy"
+
+        def describe(self, index=0):
+            return str(np.asarray([1e300]).astype(np.float32))  # overflow encountered in cast
+
+        def kernels(self, index=0):
+            return {name: super(Noisy, self).kernels()[name] for name in ("add", "copy_", "writable", "shares_memory")}
+"""
+
+
+def test_the_kit_prints_no_warnings_and_no_long_lists_of_ops(site, python):
+    install(site, "noisy", "frazil_noisy", NOISY, "Noisy")
+    done = python("-m", "frazil", "conformance", "noisy", "--only", "primitives/add-0-*")
+    assert done.stderr == "" and "noisy: [inf]" in done.stdout, done.stdout
+    assert re.search(r"via CPU \(\w+, \w+, \w+, ... --all names them\)$", done.stdout, re.M)
+    done = python("-m", "frazil", "conformance", "noisy", "--only", "primitives/add-0-*", "--all")
+    assert ", matmul, " in done.stdout
+
+
 @pytest.mark.parametrize(
     "check", ["primitives/argmax-0-float32", "primitives/argmax-7", "primitives/exp-0-float64-body", "gradients/exp-0-float64"]
 )
