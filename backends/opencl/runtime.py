@@ -107,32 +107,27 @@ class Runtime:
 
     def _program(self, source: str) -> Any:
         path = self._folder / _digest(source, *self.options)
-        options = " ".join(self.options).encode()
         with _building, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # PyOpenCL warns of every remark of a compiler, such as "Build succeeded"
-            # The inner class of PyOpenCL: the outer one has a cache of its own, with a lock file.
             try:
-                program = cl._cl._Program(self.context, [self.device], [path.read_bytes()])
-                program.build(options, [self.device])
-                return cl.Program(program)
+                return cl.Program(self._built([self.device], [path.read_bytes()]))
             except (OSError, cl.Error):  # not there, or of another version of the driver
                 pass
-            program = cl._cl._Program(self.context, source)
             try:
-                program.build(options, [self.device])
+                program = self._built(source)
             except cl.Error as error:
                 raise DeviceError(f"{self.device.name} cannot build a kernel:\n{source}\n{error}") from error
-        self._remember(path, program)
+            binary = program.get_info(cl.program_info.BINARIES)[0]
+            if "Intel" in self.device.platform.name:  # a program of a text keeps 3 MB of its compiler, one of a binary does not
+                program = self._built([self.device], [binary])
+        _remember(path, binary)
         return cl.Program(program)
 
-    def _remember(self, path: Path, program: Any) -> None:
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-                file.write(program.get_info(cl.program_info.BINARIES)[0])
-            os.replace(file.name, path)  # at once: other processes read here
-        except OSError:  # a cache that cannot be written is no cache
-            pass
+    def _built(self, *source: Any) -> Any:
+        # The inner class of PyOpenCL: the outer one has a cache of its own, with a lock file.
+        program = cl._cl._Program(self.context, *source)
+        program.build(" ".join(self.options).encode(), [self.device])
+        return program
 
     def launch(self, kernel: Any, items: tuple[int, ...], group: tuple[int, ...] | None, *arguments: Any) -> None:
         """Queue a kernel. Returns at once."""
@@ -237,6 +232,16 @@ os.register_at_fork(after_in_child=_forked)
 def cache_folder() -> Path:
     """Where binaries of kernels are kept between processes: in the user's cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "frazil" / "opencl"
+
+
+def _remember(path: Path, binary: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(binary)
+        os.replace(file.name, path)  # at once: other processes read here
+    except OSError:  # a cache that cannot be written is no cache
+        pass
 
 
 def _digest(*texts: str) -> str:
