@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from frazil.backend import Backend, Capabilities, Kernel
-from frazil.dtypes import ALL, NATIVE
+from frazil.dtypes import ALL, of_native
 from frazil.table import OPS, Spec
 
 Array = Any
@@ -88,7 +88,7 @@ class ArrayAPIBackend(Backend):
         return self.xp.asarray(np.array(array, order="C"), device=self.devices[index])
 
     def to_host(self, array: Any) -> np.ndarray:
-        return np.array(array)
+        return np.asarray(array).copy()
 
     def describe(self, index: int = 0) -> str:
         where = "" if self.devices[index] is None else f" on {self.devices[index]}"
@@ -135,7 +135,8 @@ class Kernels:
 
     def spec(self, x: Array) -> Spec:
         """What a rule sees of x."""
-        return Spec(tuple(x.shape), NATIVE[x.dtype])
+        dtype: Any = of_native(x.dtype)
+        return Spec(tuple(x.shape), dtype)
 
     def native(self, dtype: Any) -> Any:
         """The library's dtype for one of frazil's."""

@@ -16,7 +16,6 @@ from . import dtypes
 from .autograd.modes import STATE
 from .autograd.node import Node
 from .dispatch import RECORDINGS, describe, general_call, run
-from .dtypes import NATIVE
 from .errors import AutogradError, DTypeError, ShapeError
 from .table import OPS, Op
 from .tensor import Tensor
@@ -104,9 +103,9 @@ def inplace(op: Op, x: Tensor, args: tuple[Any, ...], attrs: dict[str, Any]) -> 
             if isinstance(other, Tensor):
                 usable = other._dev is device and other._a.dtype is dtype and not (STATE.grad and other._rg)
             else:
-                usable = type(other) in (float, int) and NATIVE[dtype].kind == "f"
+                usable = type(other) in (float, int) and device.native[dtype].kind == "f"
                 if usable:
-                    other = device.scalar(other, NATIVE[dtype])
+                    other = device.scalar(other, device.native[dtype])
             if usable and fits(x, other):
                 x._a = fast(x._a, other._a)
                 bump(x)
@@ -190,7 +189,7 @@ def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
             f"{name}: the result has shape {list(y._a.shape)} and cannot be stored in a tensor of shape {list(x._a.shape)}; "
             "in-place operations do not broadcast the tensor they change"
         )
-    source, target = NATIVE[y._a.dtype], NATIVE[x._a.dtype]
+    source, target = y.dtype, x.dtype
     if source is not target:
         if not dtypes.can_cast(source, target):
             raise DTypeError(

@@ -457,7 +457,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise ArgumentError(f"from_numpy: expected a NumPy array, given a {type(array).__name__}")
-    if array.dtype not in dtypes.NATIVE:
+    if dtypes.of_native(array.dtype) is None:
         raise DTypeError(f"from_numpy: no tensor dtype for NumPy's {array.dtype}")
     t = from_host(array, device_of("cpu"))
     t._aliased = True

@@ -58,6 +58,8 @@ class device:
     index: int
     #: Op name -> kernel; see `KernelTable`.
     kernels: Any
+    #: `array.dtype` -> frazil dtype.
+    native: dict[Any, dtypes.dtype]
     #: Views share memory and kernels may write in place; see core/README.md.
     aliases: bool
     #: Whether this is the device of a recording.
@@ -100,7 +102,8 @@ class device:
                 there = f"backend {backend.name!r} sees {count} device(s), the last one is '{self.type}:{count - 1}'"
                 who = self._who_asks(backend.name)
                 raise DeviceError(f"{who}device {str(self)!r} does not exist: {there if count else backend.no_device()}")
-            dtypes.NATIVE.update({native: dtypes.by_name(name) for native, name in answer(backend, "native_dtypes").items()})
+            self.native = {native: dtypes.by_name(name) for native, name in answer(backend, "native_dtypes").items()}
+            dtypes.learn(self.native)
             self._capabilities = answer(backend, "capabilities", self.index)
             self._host_dtypes = frozenset(dtypes.by_name(name).numpy for name in self._capabilities.dtypes)
             self.aliases = self._capabilities.aliases
@@ -120,7 +123,7 @@ class device:
         def first_call(*arrays: Any, **attrs: Any) -> Any:
             result = kernel(*arrays, **attrs)
             for array in result if isinstance(result, tuple) else (result,):
-                if not isinstance(getattr(array, "shape", None), tuple) or getattr(array, "dtype", None) not in dtypes.NATIVE:
+                if not isinstance(getattr(array, "shape", None), tuple) or getattr(array, "dtype", None) not in self.native:
                     raise BackendError(
                         f"backend {self.backend.name!r}: its kernel {name!r} returned {type(array).__name__} {array!r:.60}; "
                         "a kernel returns an array (or a tuple of them), with a tuple as .shape and a .dtype of native_dtypes()"

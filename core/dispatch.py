@@ -17,7 +17,6 @@ from . import dtypes
 from .autograd.modes import STATE
 from .autograd.node import Node, OutputNode
 from .config import config
-from .dtypes import NATIVE
 from .errors import ArgumentError, DeviceError, DTypeError, FrazilError, MissingKernelError
 from .table import OPS, Op, Spec
 from .tensor import Tensor, wrap
@@ -73,7 +72,11 @@ def _unary(op: Op) -> Callable[..., Any]:
         xa = x._a
         device = x._dev
         kernel = device.kernels[name]
-        if kernel is None or (composite and not differentiable and x._rg) or (floats_only and NATIVE[xa.dtype].kind != "f"):
+        if (
+            kernel is None
+            or (composite and not differentiable and x._rg)
+            or (floats_only and device.native[xa.dtype].kind != "f")
+        ):
             return general_call(op, (x,), {})
         try:
             ya = kernel(xa, **defaults) if defaults else kernel(xa)
@@ -118,9 +121,11 @@ def _binary(op: Op) -> Callable[..., Any]:
             ba = b._a
             fast = device is b._dev and (aa.dtype is ba.dtype or unpromoted)
         except AttributeError:
-            fast = numbers and (type(b) is float or type(b) is int) and isinstance(a, Tensor) and NATIVE[a._a.dtype].kind == "f"
+            fast = (
+                numbers and (type(b) is float or type(b) is int) and isinstance(a, Tensor) and device.native[aa.dtype].kind == "f"
+            )
             if fast and not recordings[0]:
-                b = device.scalar(b, NATIVE[aa.dtype])
+                b = device.scalar(b, device.native[aa.dtype])
                 ba = b._a
         if not fast or rest or attrs or recordings[0]:
             return general_call(op, (a, b, *rest), attrs)
@@ -129,7 +134,7 @@ def _binary(op: Op) -> Callable[..., Any]:
         if (
             kernel is None
             or (composite and not differentiable and (a._rg or b._rg))
-            or (floats_only and NATIVE[aa.dtype].kind != "f")
+            or (floats_only and device.native[aa.dtype].kind != "f")
         ):
             return general_call(op, (a, b), attrs)
         try:
@@ -185,7 +190,7 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
                     return general_call(op, args, given)
         except AttributeError:  # not a tensor
             return general_call(op, args, given)
-        if floats_only and NATIVE[dtype].kind != "f":
+        if floats_only and device.native[dtype].kind != "f":
             return general_call(op, args, given)
         if given or len(args) > count:
             attrs = defaults.copy()
@@ -264,7 +269,7 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
     y = _new(Tensor)
     y._a = arrays
     y._dev = device
-    if tracked and op.differentiable and NATIVE[arrays.dtype].kind in "fc":
+    if tracked and op.differentiable and device.native[arrays.dtype].kind in "fc":
         y._node = node = _node(op, tensors, attrs, arrays.shape, arrays.dtype)
         y._rg = True
         if op.save_output:
@@ -303,7 +308,7 @@ def _several(op: Op, tensors: Any, attrs: dict[str, Any], arrays: Any, device: A
         parent = _node(op, tensors, attrs, tuple(a.shape for a in arrays), tuple(a.dtype for a in arrays))
         versions = []
         for i, y in enumerate(results):
-            if NATIVE[y._a.dtype].kind in "fc":
+            if device.native[y._a.dtype].kind in "fc":
                 y._node = OutputNode(parent, i, y._a.shape, y._a.dtype)
                 y._rg = True
             if op.save_output:
@@ -453,7 +458,7 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
         if t is None:
             continue
         if isinstance(t, Tensor):
-            d = NATIVE[t._a.dtype]
+            d = t._dev.native[t._a.dtype]
             operands.append((d, 2 if t._a.shape else 1))
         else:
             d = _number_dtype(t) or _as_operand(op, t, device).dtype  # raises for what is no number
@@ -472,7 +477,7 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
             continue
         if not isinstance(t, Tensor):
             result[i] = _as_operand(op, t, device, target if i in chosen else None)
-        elif i in chosen and NATIVE[t._a.dtype] is not target:
+        elif i in chosen and t._dev.native[t._a.dtype] is not target:
             result[i] = OPS["cast"].call(t, dtype=target)
     return result
 
@@ -493,7 +498,7 @@ def describe(value: Any) -> str:
 
 def spec(tensor: Tensor) -> Spec:
     """What a rule sees of `tensor`."""
-    return Spec(tuple(tensor._a.shape), NATIVE[tensor._a.dtype])
+    return Spec(tuple(tensor._a.shape), tensor._dev.native[tensor._a.dtype])
 
 
 def _noted(op: Op, tensors: Any, attrs: dict[str, Any], error: FrazilError) -> FrazilError:

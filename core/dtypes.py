@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, final
 
 import numpy as np
@@ -97,8 +97,31 @@ ALIASES = {
 #: A name to compare with (`x.dtype == fz.bfloat16`, `{"bfloat16": fz.bfloat16, ...}[precision]`): no backend computes in it yet.
 bfloat16 = dtype("bfloat16", "f", 2, None)
 
-#: `array.dtype` of any opened backend -> frazil dtype. Backends add theirs when they open.
-NATIVE: dict[Any, dtype] = {t.numpy: t for t in ALL.values()} | {t: t for t in ALL.values()}
+#: The dtypes of recorded arrays, as a table of the kind that every device has of its own (`device.native`).
+OWN = {t: t for t in ALL.values()}
+
+# By class first: libraries complain when their dtypes are compared with those of another.
+_native: dict[type, dict[Any, dtype]] = {dtype: dict(OWN)}
+
+
+def learn(table: Mapping[Any, dtype]) -> None:
+    """Add `array.dtype` -> dtype of a backend, for `of_native`."""
+    for native, own in table.items():
+        _native.setdefault(type(native), {})[native] = own
+
+
+def of_native(native: Any) -> dtype | None:
+    """The dtype for an `array.dtype` of any opened backend; slower than `device.native` of the device it lives on.
+
+    >>> import numpy as np
+    >>> from frazil.dtypes import of_native
+    >>> of_native(np.dtype("float32")), of_native("float32")
+    (frazil.float32, None)
+    """
+    return _native.get(type(native), {}).get(native)
+
+
+learn({t.numpy: t for t in ALL.values()})
 
 _default: list[dtype | None] = [None]
 
@@ -131,9 +154,12 @@ def as_dtype(value: Any) -> dtype:
     if value is bool:
         return bool_
     try:
-        return NATIVE[value if value in NATIVE else np.dtype(value)]
-    except (TypeError, KeyError):
-        raise DTypeError(f"{value!r} is not a dtype; give one of {', '.join('fz.' + n for n in ALL)}") from None
+        found = of_native(value) or of_native(np.dtype(value))
+    except TypeError:
+        found = None
+    if found is None:
+        raise DTypeError(f"{value!r} is not a dtype; give one of {', '.join('fz.' + n for n in ALL)}")
+    return found
 
 
 def get_default_dtype() -> dtype:

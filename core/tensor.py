@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
-from .dtypes import NATIVE
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class Tensor:
     @property
     def dtype(self) -> dtypes.dtype:
         """The element type."""
-        return NATIVE[self._a.dtype]
+        return self._dev.native[self._a.dtype]
 
     @property
     def device(self) -> Device:

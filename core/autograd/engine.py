@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
-from ..dtypes import NATIVE
+from ..dtypes import of_native
 from ..errors import AutogradError, ShapeError
 from ..recorder.sizes import stretches
 from ..table import OPS
@@ -210,8 +210,8 @@ def _pass_on(node: Any, g: Any, results: list[Any], grads: dict[Any, Any], leave
         if not _same_shape(array.shape, shape) if STATE.recorder is not None else array.shape != shape:
             gi = _undo_broadcast(node, gi, shape)
             fresh = gi._base is None
-        if array.dtype != dtype and NATIVE[array.dtype] is not NATIVE[dtype]:
-            gi = OPS["cast"].call(gi, dtype=NATIVE[dtype])
+        if array.dtype is not dtype and (own := of_native(dtype)) is not gi.dtype:
+            gi = OPS["cast"].call(gi, dtype=own)
             fresh = True
         old = grads.get(edge)
         if old is None:

@@ -14,7 +14,7 @@ from ..autograd.modes import enable_grad
 from ..autograd.node import Node, OutputNode, next_order
 from ..control import cond, scan
 from ..creation import zeros
-from ..dtypes import NATIVE
+from ..dtypes import of_native
 from ..errors import AutogradError
 from ..table import OPS, Spec
 from ..tensor import Tensor, wrap
@@ -89,7 +89,7 @@ def _target(edge: Any) -> Tensor:
 
 def _zeros(edge: Any) -> Tensor:
     shape, dtype = (edge.shape, edge.dtype) if isinstance(edge, Node) else (edge._a.shape, edge._a.dtype)
-    return zeros(tuple(shape), dtype=NATIVE[dtype])
+    return zeros(tuple(shape), dtype=of_native(dtype))
 
 
 def _of_shape(g: Tensor, shape: tuple[Any, ...]) -> Tensor:

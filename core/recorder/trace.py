@@ -79,6 +79,7 @@ class RecordingDevice:
 
     recording = True
     aliases = False  # core functionalises views and in-place operations
+    native = dtypes.OWN
 
     def __init__(self, recorder: Recorder, real: device_of) -> None:
         self.recorder = recorder

@@ -13,7 +13,7 @@ import numpy as np
 from ..autograd.modes import STATE, no_grad
 from ..device import KernelTable, device
 from ..dispatch import run
-from ..dtypes import ALL, NATIVE, dtype
+from ..dtypes import ALL, dtype
 from ..errors import FrazilError
 from ..recorder.trace import Program, trace
 from ..table import OPS, Op, S, Spec, bools, floats, ints
@@ -308,7 +308,7 @@ class _Watched(KernelTable):
             self._seen.ops.add(name)
             results = kernel(*arrays, **attrs)
             for y in results if isinstance(results, tuple) else (results,):
-                self._seen.dtypes.add(NATIVE[y.dtype].name)
+                self._seen.dtypes.add(self._device.native[y.dtype].name)
             return results
 
         self[name] = watched

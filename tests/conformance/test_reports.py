@@ -27,6 +27,63 @@ WRONG = """
 """
 
 
+PROUD = """
+    import numpy as np
+    from frazil.backend import Backend, Capabilities
+    from frazil.backends.numpy import NumpyBackend
+
+    class DType:
+        def __init__(self, name):
+            self.name = name
+
+        def __hash__(self):
+            return hash(np.dtype(self.name))
+
+        def __eq__(self, other):
+            assert isinstance(other, DType), f"compared with {other!r}"
+            return self.name == other.name
+
+    DTYPES = {name: DType(name) for name in ("float32", "int64", "bool")}
+
+    class Array:
+        def __init__(self, value):
+            self.value, self.shape, self.dtype = value, value.shape, DTYPES[value.dtype.name]
+
+    class Proud(Backend):
+        name = device_type = "proud"
+        contract = 1
+
+        def device_count(self):
+            return 1
+
+        def capabilities(self, index=0):
+            return Capabilities(frozenset(DTYPES), aliases=False)
+
+        def native_dtypes(self):
+            return {native: name for name, native in DTYPES.items()}
+
+        def kernels(self, index=0):
+            def of(kernel):
+                return lambda *arrays, **attrs: Array(np.asarray(kernel(*(a.value for a in arrays), **attrs)))
+
+            numpy = NumpyBackend().kernels()
+            return {name: of(numpy[name]) for name in ("add", "mul", "exp", "sum", "eq", "expand", "reshape")}
+
+        def from_host(self, array, index=0):
+            return Array(np.array(array))
+
+        def to_host(self, array):
+            return np.array(array.value)
+"""
+
+
+def test_dtypes_of_a_library_are_not_compared_with_those_of_another(site, conformance):
+    install(site, "proud", "frazil_proud", PROUD, "Proud")
+    names = ("lifecycle/*", "*/add-*", "*/exp-*", "*/sum-*", "training/*")
+    report = conformance("proud", *(word for name in names for word in ("--only", name)))
+    assert report["ok"] and sum(tier["passed"] for tier in report["tiers"]) > 50, report["not_passed"][:2]
+
+
 NOISY = """
     import numpy as np
     from frazil.backends.numpy import NumpyBackend
