@@ -25,7 +25,7 @@ from .. import nn, optim
 from ..autograd.engine import grad
 from ..backend import CONTRACT, Capabilities
 from ..creation import ones, tensor
-from ..device import device
+from ..device import MEMORY_KERNELS, device
 from ..dispatch import spec
 from ..dtypes import ALL
 from ..errors import DTypeError, FrazilError
@@ -44,8 +44,7 @@ TIERS = ("lifecycle", "primitives", "ops", "gradients", "recording", "training")
 #: What a device must have, or comparisons and indices have no dtype.
 NEEDED_DTYPES = ("bool", "int64", "float32")
 
-#: Kernels that are not ops: a device whose views share memory has those that core calls to write and to ask.
-MEMORY_KERNELS = ("copy_", "writable", "shares_memory")
+#: Kernels that are not ops, beside `MEMORY_KERNELS`.
 MAY_HAVE = (
     "add_", "sub_", "mul_", "div_", "sgd_step_", "sgd_momentum_step_", "adam_step_", "amsgrad_step_", "strides", "is_contiguous",
 )  # fmt: skip
@@ -125,13 +124,7 @@ def kernels(d: device) -> None:
                 f"there is a kernel {name!r}, but no such op" + (f": did you mean {near[0]!r}?" if near else "; see `frazil ops`")
             )
         assert callable(kernel), f"the kernel {name!r} is {kernel!r}, which cannot be called"
-    if d.aliases:
-        missing = [name for name in MEMORY_KERNELS if name not in table]
-        assert not missing, (
-            f"capabilities() says aliases=True (views share memory), which needs the kernels {', '.join(missing)}; "
-            "say aliases=False where arrays are never written to"
-        )
-    else:
+    if not d.aliases:
         writing = [name for name in table if name.endswith("_")]
         assert not writing, (
             f"capabilities() says aliases=False, so nothing may write into arrays, but there is {', '.join(writing)}"
