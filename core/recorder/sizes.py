@@ -118,12 +118,11 @@ def unbacked(what: str) -> SymInt:
 class _Call:
     """`floordiv(a, b)`, `mod(a, b)` or `relu(a)` = max(0, a) of sizes that do not simplify."""
 
-    __slots__ = ("__weakref__", "args", "depth", "function", "key")
+    __slots__ = ("__weakref__", "args", "function", "key")
 
     def __init__(self, function: str, args: tuple[Size, ...]) -> None:
         self.function = function
         self.args = args
-        self.depth = 1 + max(_depth(a) for a in args)
         self.key = f"~{function}({','.join(_key(a) for a in args)})"
 
 
@@ -513,14 +512,8 @@ def _only_call(size: Size, function: str) -> tuple[Size, ...] | None:
     return None
 
 
-def _depth(size: Size) -> int:
-    """How many functions are nested in it."""
-    atoms = () if isinstance(size, int) else (atom for monomial, _ in size.terms for atom, _ in monomial)
-    return max((atom.depth for atom in atoms if isinstance(atom, _Call)), default=0)
-
-
-#: Deeper formulas than this are not what anybody means: `max(0, ...)` becomes a decision then.
-_MAX_DEPTH = 3
+#: Formulas longer than this (in characters of their key) are not what anybody means: `max(0, ...)` becomes a decision then.
+_LONGEST = 1500
 
 
 def _relu(a: Size) -> Size:
@@ -536,7 +529,7 @@ def _relu(a: Size) -> Size:
         return a
     if high is not None and high <= 0:
         return 0
-    if _depth(a) >= _MAX_DEPTH and a.hint is not None and current() is not None:
+    if len(a.key) > _LONGEST and a.hint is not None and current() is not None:
         return a if a >= 0 else 0
     return a + _call("relu", -a) if a.terms[0][1] < 0 else _call("relu", a)
 

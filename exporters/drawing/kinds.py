@@ -35,6 +35,7 @@ _SUBJECTS = {
     "shape": "shape",
     "arrange": "shape",
     "resize": "shape",
+    "transfer": "shape",
     "indexing": "shape",
     "convert": "shape",
     "inplace": "shape",

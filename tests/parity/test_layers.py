@@ -335,6 +335,7 @@ def test_every_layer_of_frazil_is_compared() -> None:
         "RNNBase", "RNNCellBase",  # what those share: no layers by themselves
         "MultiheadAttention", "Transformer",  # test_attention.py
         "TransformerEncoder", "TransformerEncoderLayer", "TransformerDecoder", "TransformerDecoderLayer",  # there too
+        "DataParallel",  # its names and shapes: test_programs.py
         "SinusoidalPositions", "RotaryPositions",  # PyTorch has none: tests/nn/test_attention.py
     }  # fmt: skip
     layers = {
