@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
 
 import frazil as fz
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+pytestmark = pytest.mark.parity
 
 KINDS = {
     "weight_norm of a convolution": lambda t: t.nn.utils.weight_norm(t.nn.Conv1d(2, 3, 2)),
