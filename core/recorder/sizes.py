@@ -118,11 +118,12 @@ def unbacked(what: str) -> SymInt:
 class _Call:
     """`floordiv(a, b)`, `mod(a, b)` or `relu(a)` = max(0, a) of sizes that do not simplify."""
 
-    __slots__ = ("__weakref__", "args", "function", "key")
+    __slots__ = ("__weakref__", "args", "function", "key", "weight")
 
     def __init__(self, function: str, args: tuple[Size, ...]) -> None:
         self.function = function
         self.args = args
+        self.weight = 1 + sum(_weight(a) for a in args)
         self.key = f"~{function}({','.join(_key(a) for a in args)})"
 
 
@@ -512,8 +513,14 @@ def _only_call(size: Size, function: str) -> tuple[Size, ...] | None:
     return None
 
 
-#: Formulas longer than this (in characters of their key) are not what anybody means: `max(0, ...)` becomes a decision then.
-_LONGEST = 1500
+def _weight(size: Size) -> int:
+    """How many functions are written in it, those inside of others included."""
+    atoms = () if isinstance(size, int) else (atom for monomial, _ in size.terms for atom, _ in monomial)
+    return sum(atom.weight for atom in atoms if isinstance(atom, _Call))
+
+
+#: Formulas of more functions than this are not what anybody means: `max(0, ...)` becomes a decision then.
+_HEAVIEST = 100
 
 
 def _relu(a: Size) -> Size:
@@ -529,7 +536,7 @@ def _relu(a: Size) -> Size:
         return a
     if high is not None and high <= 0:
         return 0
-    if len(a.key) > _LONGEST and a.hint is not None and current() is not None:
+    if _weight(a) > _HEAVIEST and a.hint is not None and current() is not None:
         return a if a >= 0 else 0
     return a + _call("relu", -a) if a.terms[0][1] < 0 else _call("relu", a)
 
@@ -1036,8 +1043,9 @@ def bounds(size: Size) -> tuple[int | None, int | None]:
         return size, size
     if size._bounds is None:
         known: dict[Any, int | None] = {}
-        low = _lower(dict(size.terms), 4, known)
-        high = _lower({m: -c for m, c in size.terms}, 4, known)
+        depth = 4 if _weight(size) <= _HEAVIEST else 1
+        low = _lower(dict(size.terms), depth, known)
+        high = _lower({m: -c for m, c in size.terms}, depth, known)
         size._bounds = low, None if high is None else -high
     return size._bounds
 
@@ -1230,7 +1238,8 @@ def _format(value: Any, name: Any) -> str:
         return f"{_parenthesised(a)}{spaced}{_parenthesised(b)}"
     if not isinstance(value, SymInt):
         return repr(value)
-    for monomial, coefficient in value.terms:  # r + max(0, x) == max(r, r + x) and r - max(0, x) == min(r, r - x)
+    short = _weight(value) <= 16  # the nicer form writes `r` twice
+    for monomial, coefficient in value.terms if short else ():  # r + max(0, x) == max(r, r + x), r - max(0, x) == min(r, r - x)
         argument = _only_call(_intern({monomial: 1}), "relu")
         if argument is not None and abs(coefficient) == 1:
             rest = value - _intern({monomial: coefficient})
