@@ -142,15 +142,15 @@ class Manager:
     def _candidates(self, name: str | None = None) -> list[BackendRecord]:
         """What hooks and entry points say about backends (all, or those called `name`): hooks first."""
         records = list(self._records("frazil_backends"))
-        own = {record.name for record in records if _is_frazil(record)}
-        known = {record.name: record for record in records if record.name not in own or _is_frazil(record)}
+        own = {record.name: record for record in records if _is_frazil(record)}
+        known = {record.name: record for record in records} | own
         for point in self._entry_points(BACKENDS_GROUP):
             base = known.get(point.name) or BackendRecord(point.name, None, device_type=point.name)
             records.append(replace(base, load=point.load, distribution=_distribution(point)))
-        for rival in (record for record in records if record.name in own and not _is_frazil(record)):
+        rivals = [record for record in records if record.name in own and not _is_frazil(record)]
+        for rival in rivals:
             self._pass_over(rival)
-        records = [record for record in records if record.name not in own or _is_frazil(record)]
-        return [record for record in records if name in (None, record.name)]
+        return [record for record in records if record not in rivals and name in (None, record.name)]
 
     def _pass_over(self, rival: BackendRecord) -> None:
         """Say once that a backend claims the name of one that comes with frazil."""
