@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from pathlib import Path
+from threading import RLock
 from typing import Any, NamedTuple, final
 
 from .errors import ConfigError
@@ -91,6 +92,8 @@ Layer = dict[str, Setting]
 _guards: dict[str, Callable[[Any], str | None]] = {}
 
 _scoped: ContextVar[Layer | None] = ContextVar("frazil.config", default=None)
+_enclosing: ContextVar[tuple[Layer | None, ...]] = ContextVar("frazil.config.enclosing", default=())
+_changing = RLock()  # of the three below
 _configured: Layer = {}
 _lasting: Layer | None = None  # environment, files and defaults; None until asked for
 _process: Layer | None = None  # `_configured` over `_lasting`; None until asked for
@@ -133,8 +136,9 @@ def configure(**values: Any) -> None:
     False
     """
     global _configured, _process
-    _configured = _over(_configured, values, "fz.configure(...)")
-    _process = None
+    with _changing:
+        _configured = _over(_configured, values, "fz.configure(...)")
+        _process = None
 
 
 @final
@@ -156,13 +160,16 @@ class config:
     def __init__(self, **values: Any) -> None:
         _over({}, values, "with fz.config(...)")  # mistakes are reported here, not on entry
         self._values = values
-        self._tokens: list[Token[Layer | None]] = []
 
     def __enter__(self) -> None:
-        self._tokens.append(_scoped.set(_over(_scoped.get() or {}, self._values, "with fz.config(...)")))
+        before = _scoped.get()
+        _scoped.set(_over(before or {}, self._values, "with fz.config(...)"))
+        _enclosing.set((*_enclosing.get(), before))
 
     def __exit__(self, *_: object) -> None:
-        _scoped.reset(self._tokens.pop())
+        *outer, before = _enclosing.get()
+        _enclosing.set(tuple(outer))
+        _scoped.set(before)
 
 
 def guard(name: str, problem: Callable[[Any], str | None]) -> None:
@@ -184,7 +191,8 @@ def reload() -> None:
     'float32'
     """
     global _lasting, _process
-    _lasting = _process = None
+    with _changing:
+        _lasting = _process = None
 
 
 def files() -> list[Path]:
@@ -209,10 +217,11 @@ def _setting(name: str) -> Setting:
 
 def _merge() -> Layer:
     global _lasting, _process
-    if _lasting is None:
-        _lasting = _read_lasting()
-    _process = _lasting | _configured
-    return _process
+    with _changing:
+        if _lasting is None:
+            _lasting = _read_lasting()
+        _process = _lasting | _configured
+        return _process
 
 
 def _unknown(name: str) -> str:

@@ -87,7 +87,7 @@ class device:
             found._scalars = {}
             found.aliases = True
             found.kernels = KernelTable(found)
-            _devices[key] = found
+            found = _devices.setdefault(key, found)  # another thread may have been faster, and `==` is identity
         return found
 
     _backend: Backend | None
@@ -168,10 +168,10 @@ class device:
         if found is None:
             if len(self._scalars) > 4096:  # numbers that change at every step must not pile up
                 self._scalars.clear()
-            found = self._scalars[key] = wrap(self.from_host(np.asarray(value, dtype.numpy)), self)
+            found = wrap(self.from_host(np.asarray(value, dtype.numpy)), self)
             found._aliased = True  # an assignment of it must copy, or a later in-place write would change the number
-            if value != value:
-                del self._scalars[key]  # NaN never finds itself again
+            if value == value:  # NaN would never find itself again
+                self._scalars[key] = found
         return found
 
     def lift(self, t: Tensor) -> Any:
@@ -188,13 +188,13 @@ class device:
         return (device, (self.type, self.index))
 
     def __enter__(self) -> device:
-        self._entered: list[device | None] = getattr(self, "_entered", [])
-        self._entered.append(getattr(STATE, "device", None))
+        STATE.outer_devices = (*STATE.outer_devices, STATE.device)
         STATE.device = self
         return self
 
     def __exit__(self, *_: object) -> None:
-        STATE.device = self._entered.pop()
+        *outer, STATE.device = STATE.outer_devices
+        STATE.outer_devices = tuple(outer)
 
 
 def answer(backend: Backend, method: str, *args: Any) -> Any:

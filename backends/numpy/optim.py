@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from .threads import scratch
+
 Array = np.ndarray[Any, Any]
 
 #: Elements a block has at most: five float32 arrays of this size fit into a core's second-level cache.
 _BLOCK = 1 << 15
-
-_scratch: dict[np.dtype[Any], Array] = {}
 
 
 def _blocks(*arrays: Array) -> list[list[Array]]:
@@ -26,15 +26,13 @@ def _blocks(*arrays: Array) -> list[list[Array]]:
     for array in arrays:
         if not array.flags.c_contiguous:
             return [[*arrays, np.empty(first.shape, first.dtype)]]
-    scratch = _scratch.get(first.dtype)
-    if scratch is None:
-        scratch = _scratch[first.dtype] = np.empty(_BLOCK, first.dtype)
     size = first.size
+    room = scratch("optimizer", (min(size, _BLOCK),), first.dtype)
     flat = [array.reshape(-1) for array in arrays]
     if size <= _BLOCK:
-        return [[*flat, scratch[:size]]]
+        return [[*flat, room]]
     starts = range(0, size, _BLOCK)
-    return [[*[a[i : i + _BLOCK] for a in flat], scratch[: min(_BLOCK, size - i)]] for i in starts]
+    return [[*[a[i : i + _BLOCK] for a in flat], room[: size - i]] for i in starts]
 
 
 @functools.lru_cache(maxsize=256)
@@ -45,11 +43,11 @@ def _constant(value: float, dtype: np.dtype[Any]) -> Array:
 
 def sgd_step_(param: Array, grad: Array, lr: Any, *, weight_decay: float = 0.0, maximize: bool = False) -> None:
     rate = np.array(-lr if maximize else lr, param.dtype)
-    for p, g, scratch in _blocks(param, grad):
-        np.multiply(g, rate, scratch)
+    for p, g, work in _blocks(param, grad):
+        np.multiply(g, rate, work)
         if weight_decay:
             np.multiply(p, np.array(1.0 - float(lr) * weight_decay, param.dtype), p)
-        np.subtract(p, scratch, p)
+        np.subtract(p, work, p)
 
 
 def sgd_momentum_step_(
@@ -66,20 +64,20 @@ def sgd_momentum_step_(
 ) -> None:
     rate, keep = np.array(lr, param.dtype), _constant(momentum, param.dtype)
     grad = _regularised(param, grad, weight_decay, maximize)
-    for p, m, g, scratch in _blocks(param, momentum_buffer, grad):
+    for p, m, g, work in _blocks(param, momentum_buffer, grad):
         np.multiply(m, keep, m)
         if dampening:
-            np.multiply(g, _constant(1.0 - dampening, param.dtype), scratch)
-            np.add(m, scratch, m)
+            np.multiply(g, _constant(1.0 - dampening, param.dtype), work)
+            np.add(m, work, m)
         else:
             np.add(m, g, m)
         if nesterov:
-            np.multiply(m, keep, scratch)
-            np.add(scratch, g, scratch)
-            np.multiply(scratch, rate, scratch)
+            np.multiply(m, keep, work)
+            np.add(work, g, work)
+            np.multiply(work, rate, work)
         else:
-            np.multiply(m, rate, scratch)
-        np.subtract(p, scratch, p)
+            np.multiply(m, rate, work)
+        np.subtract(p, work, p)
 
 
 def _regularised(param: Array, grad: Array, weight_decay: float, maximize: bool) -> Array:
@@ -127,23 +125,23 @@ def _adam(
     if maximize or weight_decay:
         grad = _regularised(param, grad, 0.0 if decoupled else weight_decay, maximize)
     arrays = (param, exp_avg, exp_avg_sq, grad) if max_exp_avg_sq is None else (param, exp_avg, exp_avg_sq, grad, max_exp_avg_sq)
-    for p, m, v, g, *largest, scratch in _blocks(*arrays):
+    for p, m, v, g, *largest, work in _blocks(*arrays):
         if shrink is not None:
             np.multiply(p, shrink, p)
-        np.subtract(g, m, scratch)
-        np.multiply(scratch, take1, scratch)
-        np.add(m, scratch, m)
-        np.multiply(g, g, scratch)
-        np.multiply(scratch, take2, scratch)
+        np.subtract(g, m, work)
+        np.multiply(work, take1, work)
+        np.add(m, work, m)
+        np.multiply(g, g, work)
+        np.multiply(work, take2, work)
         np.multiply(v, keep2, v)
-        np.add(v, scratch, v)
+        np.add(v, work, v)
         if largest:
             np.maximum(largest[0], v, out=largest[0])
-        np.sqrt(largest[0] if largest else v, scratch)
-        np.add(scratch, floor, scratch)
-        np.divide(m, scratch, scratch)
-        np.multiply(scratch, scale, scratch)
-        np.subtract(p, scratch, p)
+        np.sqrt(largest[0] if largest else v, work)
+        np.add(work, floor, work)
+        np.divide(m, work, work)
+        np.multiply(work, scale, work)
+        np.subtract(p, work, p)
 
 
 KERNELS: dict[str, Callable[..., Any]] = {

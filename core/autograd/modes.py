@@ -16,6 +16,7 @@ class _State(threading.local):
     inference: bool = False
     recorder: Any = None  # the active recorder.trace.Recorder
     device: Any = None  # of `with fz.device(...)`
+    outer_devices: Any = ()  # and of the blocks around it
 
 
 STATE = _State()

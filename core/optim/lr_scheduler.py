@@ -65,9 +65,13 @@ def _per_group(optimizer: Optimizer, name: str, value: Any) -> list[Any]:
 
 class LRScheduler:
     """Base class: a subclass computes the rates of epoch `self.last_epoch` in `get_lr`, from `group["lr"]` or from
-    `self.base_lrs`."""
+    `self.base_lrs`.
 
-    _not_saved: tuple[str, ...] = ("optimizer",)
+    A schedule goes on where another one ended by `last_epoch`, the epoch that was finished, or by `load_state_dict`. Either
+    way its rates are those of the run that was not interrupted.
+    """
+
+    _not_saved: tuple[str, ...] = ("optimizer", "_first_lr")
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -83,6 +87,7 @@ class LRScheduler:
         self._step_count = 0
         self._last_lr: list[Any] = []
         self.step()
+        self._first_lr = self._last_lr
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimiser and functions, which cannot be saved."""
@@ -91,6 +96,10 @@ class LRScheduler:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what `state_dict` gave."""
         self.__dict__.update(state_dict)
+        # Making this schedule may have changed a rate that the optimiser had taken back before: that is undone.
+        for group, first, last in zip(self.optimizer.param_groups, self._first_lr, self._last_lr, strict=True):
+            if group["lr"] == first:
+                _set(group, "lr", last)
 
     def get_last_lr(self) -> list[Any]:
         """The learning rate of every parameter group, as set last."""
@@ -101,8 +110,23 @@ class LRScheduler:
         raise NotImplementedError(f"{type(self).__name__} must define get_lr")
 
     def _lr_at(self) -> list[Any]:
-        """The learning rates of epoch `last_epoch` when it was set by `step(epoch)`."""
+        """The learning rates of epoch `last_epoch`, whatever the current ones are."""
         return self.get_lr()
+
+    def _lr_resumed(self) -> list[Any]:
+        """The learning rates of epoch `last_epoch` for a schedule that begins with it.
+
+        The optimiser has the rate of this epoch, of the last one, or the initial one, by when it was saved; any other rate
+        has been set by somebody else too (another schedule, the user), and stays.
+        """
+        self.last_epoch -= 1
+        before = self._lr_at()
+        self.last_epoch += 1
+        rates = []
+        for rate, base, old, new in zip(self._current(), self.base_lrs, before, self._lr_at(), strict=True):
+            own = any(math.isclose(rate, known, rel_tol=1e-6) for known in (base, old, new))
+            rates.append(new if own else rate)
+        return rates
 
     def step(self, epoch: int | None = None) -> None:
         """Go on by one epoch (or to `epoch`) and set the learning rates. To be called after the optimiser's `step`."""
@@ -117,7 +141,8 @@ class LRScheduler:
         self._step_count += 1
         if epoch is None:
             self.last_epoch += 1
-            rates = self.get_lr()
+            begins = self._step_count == 1 and self.last_epoch > 0
+            rates = self._lr_resumed() if begins else self.get_lr()
         else:
             self.last_epoch = epoch
             rates = self._lr_at()
@@ -255,7 +280,7 @@ class PolynomialLR(_MultipleLR):
 class _FunctionLR(LRScheduler):
     """A schedule given by a function of the epoch, or one for each parameter group."""
 
-    _not_saved = ("optimizer", "lr_lambdas")
+    _not_saved = ("optimizer", "_first_lr", "lr_lambdas")
 
     def __init__(
         self,
@@ -300,6 +325,10 @@ class MultiplicativeLR(_FunctionLR):
         if self.last_epoch == 0:
             return self._current()
         return [rate * fn(self.last_epoch) for rate, fn in zip(self._current(), self.lr_lambdas, strict=True)]
+
+    def _lr_at(self) -> list[Any]:
+        epochs = range(1, self.last_epoch + 1)
+        return [base * math.prod(map(fn, epochs)) for base, fn in zip(self.base_lrs, self.lr_lambdas, strict=True)]
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -346,7 +375,9 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.T_i = T_0
         self.T_mult = T_mult
         self.eta_min = eta_min
-        self.T_cur: float = last_epoch
+        self.T_cur: float = -1
+        if last_epoch >= 0:
+            self._find_cycle(last_epoch)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Any]:
@@ -399,8 +430,6 @@ class OneCycleLR(LRScheduler):
     Stepped after every batch, `total_steps` (or `epochs * steps_per_epoch`) times. Source: Smith and Topin, Super-Convergence,
     https://arxiv.org/abs/1708.07120.
     """
-
-    _not_saved = ("optimizer", "_anneal")
 
     def __init__(
         self,
@@ -459,6 +488,11 @@ class OneCycleLR(LRScheduler):
                     group["max_momentum"], group["base_momentum"] = top, base
         super().__init__(optimizer, last_epoch)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave, and the momentum that belongs to it."""
+        super().load_state_dict(state_dict)
+        self.get_lr()
+
     def _between(self, start: Any, end: Any, done: float) -> Any:
         if self._anneal_func_type == "linear":
             return start + (end - start) * done
@@ -488,7 +522,7 @@ class CyclicLR(LRScheduler):
     `scale_fn` of the cycle or of the iteration (`scale_mode`). Source: Smith, Cyclical Learning Rates, https://arxiv.org/abs/1506.01186.
     """
 
-    _not_saved = ("optimizer", "_scale_fn_custom")
+    _not_saved = ("optimizer", "_first_lr", "_scale_fn_custom")
 
     def __init__(
         self,
@@ -527,6 +561,11 @@ class CyclicLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
         self.base_lrs = _per_group(optimizer, "base_lr", base_lr)
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take back what `state_dict` gave, and the momentum that belongs to it."""
+        super().load_state_dict(state_dict)
+        self.get_lr()
+
     def _scale(self, x: float) -> float:
         if self._scale_fn_custom is not None:
             return self._scale_fn_custom(x)
@@ -547,7 +586,7 @@ class CyclicLR(LRScheduler):
 class _Composite(LRScheduler):
     """A schedule made of others."""
 
-    _not_saved = ("optimizer", "_schedulers")
+    _not_saved = ("optimizer", "_first_lr", "_schedulers")
     _schedulers: list[LRScheduler]
 
     def state_dict(self) -> dict[str, Any]:
@@ -557,8 +596,11 @@ class _Composite(LRScheduler):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what `state_dict` gave."""
         state = dict(state_dict)
+        rates = [_snapshot(rate) for rate in self._current()]
         for scheduler, part in zip(self._schedulers, state.pop("_schedulers"), strict=True):
             scheduler.load_state_dict(part)
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            _set(group, "lr", rate)
         super().load_state_dict(state)
 
 
@@ -598,9 +640,14 @@ class SequentialLR(_Composite):
             _set(group, "lr", group["initial_lr"])
         for scheduler in schedulers:
             scheduler.last_epoch -= 1
-        self._schedulers[0]._step_count = 0
-        self._schedulers[0].step()
-        self._last_lr = self._schedulers[0].get_last_lr()
+        active = bisect_right(self._milestones, self.last_epoch)
+        scheduler = self._schedulers[active]
+        scheduler._step_count = 0
+        if last_epoch == -1:
+            scheduler.step()
+        else:
+            scheduler.step(self.last_epoch - (self._milestones[active - 1] if active else 0))
+        self._last_lr = self._first_lr = scheduler.get_last_lr()
 
     def step(self, epoch: int | None = None) -> None:
         """Go on by one epoch."""
@@ -625,7 +672,7 @@ class ChainedScheduler(_Composite):
         self.optimizer = optimizer or schedulers[0].optimizer
         _check_same_optimizer(self.optimizer, schedulers)
         self._schedulers = list(schedulers)
-        self._last_lr = self._schedulers[-1].get_last_lr()
+        self._last_lr = self._first_lr = self._schedulers[-1].get_last_lr()
 
     def step(self, epoch: int | None = None) -> None:
         """Step all of them."""
@@ -687,6 +734,7 @@ class ReduceLROnPlateau(LRScheduler):
         self.mode_worse = math.inf if mode == "min" else -math.inf
         self._reset()
         self._remember()
+        self._first_lr = self._last_lr
 
     def _reset(self) -> None:
         self.best = self.mode_worse

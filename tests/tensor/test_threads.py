@@ -1,0 +1,130 @@
+"""Threads that work side by side, each with its own model, data and modes, compute what each would alone."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil import nn, optim
+from frazil.utils.data import DataLoader, TensorDataset
+
+THREADS = 4
+
+
+@pytest.fixture(autouse=True)
+def threads_change_often() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def side_by_side(work: Callable[[int], Any], count: int = THREADS) -> list[Any]:
+    """`work(i)` in one thread each, which begin together."""
+    begin = threading.Barrier(count)
+
+    def one(i: int) -> Any:
+        begin.wait()
+        return work(i)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(one, range(count)))
+
+
+def same(found: Any, expected: Any) -> None:
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+OPTIMISERS: dict[str, Callable[[Any], optim.Optimizer]] = {
+    "SGD": lambda params: optim.SGD(params, lr=0.01, weight_decay=0.01),
+    "SGD with momentum": lambda params: optim.SGD(params, lr=0.01, momentum=0.9, nesterov=True),
+    "Adam": lambda params: optim.Adam(params, lr=0.01),
+    "AdamW": lambda params: optim.AdamW(params, lr=0.01, amsgrad=True),
+    "RMSprop": lambda params: optim.RMSprop(params, lr=0.01),
+}
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_training(name: str) -> None:
+    def train(i: int) -> list[np.ndarray]:
+        source = fz.Generator().manual_seed(i)
+        model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.LayerNorm(36), nn.Linear(36, 300))
+        with fz.no_grad():
+            for p in model.parameters():
+                p.copy_(fz.randn(p.shape, generator=source) * 0.1)
+        data = TensorDataset(fz.randn(24, 1, 8, 8, generator=source), fz.randint(0, 300, (24,), generator=source))
+        optimizer = OPTIMISERS[name](model.parameters())
+        for _ in range(2):
+            for x, y in DataLoader(data, batch_size=8, shuffle=True, generator=source):
+                loss = nn.functional.cross_entropy(model(x), y)
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+        return [p.detach().numpy().copy() for p in model.parameters()]
+
+    alone = [train(i) for i in range(THREADS)]
+    for found, expected in zip(side_by_side(train), alone, strict=True):
+        same(found, expected)
+
+
+def test_one_tape_each_over_shared_parameters() -> None:
+    weight = fz.randn(40, 40, generator=fz.Generator().manual_seed(1)).requires_grad_()
+
+    def gradient(i: int) -> np.ndarray:
+        x = fz.full((3, 40), float(i + 1))
+        for _ in range(20):
+            (grad,) = fz.autograd.grad((x @ weight).tanh().sum(), weight)
+        return grad.numpy()
+
+    same(side_by_side(gradient), [gradient(i) for i in range(THREADS)])
+
+
+def test_a_generator_gives_every_number_once() -> None:
+    source = fz.Generator().manual_seed(5)
+    parts = side_by_side(lambda i: [fz.rand(16, generator=source).numpy() for _ in range(50)])
+    together = np.concatenate([n for part in parts for n in part])
+    whole = fz.Generator().manual_seed(5)
+    alone = np.concatenate([fz.rand(16, generator=whole).numpy() for _ in range(50 * THREADS)])
+    np.testing.assert_array_equal(np.sort(together), np.sort(alone))
+
+
+def test_traced_programs() -> None:
+    def traced(i: int) -> np.ndarray:
+        program = fz.jit.trace(lambda x: fz.softmax(x * (i + 1), -1).sum(0), fz.ones(2, 3))
+        return program(fz.arange(12.0).reshape(4, 3)).numpy()
+
+    same(side_by_side(traced), [traced(i) for i in range(THREADS)])
+
+
+def test_modes_and_settings_are_those_of_the_thread() -> None:
+    shared = fz.config(strict=True)
+    device = fz.device("cpu")
+
+    def modes(i: int) -> bool:
+        for _ in range(100):
+            with fz.no_grad() if i % 2 else fz.enable_grad(), device, shared:
+                right = fz.is_grad_enabled() == (i % 2 == 0) and fz.config.get("strict") is True
+            if not right or not fz.is_grad_enabled() or fz.config.get("strict") is True:
+                return False
+        return True
+
+    assert all(side_by_side(modes))
+
+
+def test_numbers_and_devices_are_made_once() -> None:
+    def numbers(i: int) -> float:
+        x = fz.zeros(2)
+        total = 0.0
+        for k in range(600):
+            total += float((x + k / 7)[0]) + float((x + float("nan")).isnan().sum())
+        return total
+
+    assert len(set(side_by_side(numbers))) == 1
