@@ -1,0 +1,267 @@
+"""The ways in which a program is run, and what is said about each: eager frazil is compared with PyTorch, with its recording at
+other sizes, with its file in onnxruntime, with another device."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import frazil as fz
+from frazil.exporters.onnx.verify import open_session, run_session
+
+from .generator import EXAMPLE, OTHERS, Program, arguments
+
+Arrays = list[np.ndarray]
+SIZES = (EXAMPLE, *OTHERS)
+
+#: Seconds for all that is done with one program.
+TIME_LIMIT = 60
+
+#: What a program itself may raise: frazil's errors, and Python's own of arithmetic and of loops without a round.
+OWN_ERRORS = (fz.errors.FrazilError, ZeroDivisionError, NameError)
+
+
+class Hang(BaseException):
+    """The time limit; no `except Exception` of the library may swallow it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`kind`: agree, guard (refused at a size, as a decision on sizes went the other way), refused (with a sentence), unstable
+    (rounding alone makes it differ), or a fault: disagree, traceback, hang."""
+
+    way: str
+    kind: str
+    text: str = ""
+
+    @property
+    def fault(self) -> bool:
+        return self.kind in ("disagree", "traceback", "hang")
+
+
+@contextlib.contextmanager
+def time_limit(seconds: int) -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise Hang
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def gradients(model: Any, xp: Any, x: Any, y: Any, ids: Any) -> tuple[Any, ...]:
+    """Gradients of a weighted sum of the results with respect to inputs and parameters."""
+    x, y = x.detach().requires_grad_(), y.detach().requires_grad_()
+    results = [r for r in model(x * 1, y * 1, ids) if r.is_floating_point() and r.requires_grad]
+    if not results:
+        return (x * 0,)
+    loss = sum((r * xp.cos(r.detach())).sum() for r in results)
+    found = xp.autograd.grad(loss, [x, y, *model.parameters()], allow_unused=True)
+    return tuple(g for g in found if g is not None)
+
+
+def function_of(program: Program, model: Any, xp: Any) -> Callable[..., Any]:
+    if program.gradient:
+        return lambda x, y, ids: gradients(model, xp, x, y, ids)
+    return lambda x, y, ids: model(x, y, ids)
+
+
+def eager(program: Program, sizes: dict[str, int], xp: Any = fz, dtype: str = "float32", device: str | None = None) -> Arrays:
+    """Results, arguments as they are afterwards, buffers as they are afterwards."""
+    model = program.model(xp, dtype)
+    options = {} if device is None else {"device": device}
+    if device is not None:
+        model = model.to(device)
+    given = [xp.tensor(a, **options) for a in arguments(sizes, program.seed)]
+    given = [t.to(getattr(xp, dtype)) if t.is_floating_point() else t for t in given]
+    results = function_of(program, model, xp)(*given)
+    return [t.detach().cpu().numpy() for t in (*results, *given[:2], model.mean, model.count)]
+
+
+def differs(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], tolerance: float) -> str | None:
+    """What differs first, or None."""
+    if len(found) != len(expected):
+        return f"{len(found)} results, not {len(expected)}"
+    for i, (a, b) in enumerate(zip(found, expected, strict=True)):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return f"[{i}] is {a.dtype}{list(a.shape)}, not {b.dtype}{list(b.shape)}"
+        if b.dtype.kind != "f":
+            if not np.array_equal(a, b):
+                return f"[{i}] is {a.ravel()[:8]}, not {b.ravel()[:8]}"
+            continue
+        with np.errstate(all="ignore"):
+            scale = float(np.abs(b[np.isfinite(b)]).max(initial=1.0))
+            same = (a == b) | (np.abs(a - b) <= tolerance * scale) | (np.isnan(a) & np.isnan(b))
+        if not same.all():
+            at = tuple(int(k) for k in np.argwhere(~same)[0])
+            return f"[{i}] at {list(at)} is {a[at]!r}, not {b[at]!r} ({int((~same).sum())} of {b.size} differ)"
+    return None
+
+
+class Check:
+    """One program, run in all the ways asked for; `outcomes` says what came of it."""
+
+    def __init__(self, program: Program, ways: Sequence[str]) -> None:
+        self.program = program
+        self.outcomes: list[Outcome] = []
+        self.expected: dict[int, Arrays] = {}
+        try:
+            with time_limit(TIME_LIMIT), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                if self._eagerly():
+                    for way in ways:
+                        self._guarded(way, getattr(self, way))
+        except Hang:
+            self.outcomes.append(Outcome("any", "hang", "".join(traceback.format_stack(limit=3))))
+
+    @property
+    def faults(self) -> list[Outcome]:
+        return [outcome for outcome in self.outcomes if outcome.fault]
+
+    def _say(self, way: str, kind: str, text: str = "") -> None:
+        self.outcomes.append(Outcome(way, kind, text))
+
+    def _guarded(self, way: str, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except fz.errors.FrazilError as error:
+            self._say(way, "refused", f"{type(error).__name__}: {error}")
+        except Exception:
+            self._say(way, "traceback", traceback.format_exc(limit=-6))
+
+    def _eagerly(self) -> bool:
+        """Run it at each size. Sizes at which it raises, or where float32 is far from float64, are left out."""
+        for i, sizes in enumerate(SIZES):
+            try:
+                found, exact = eager(self.program, sizes), eager(self.program, sizes, dtype="float64")
+            except OWN_ERRORS as error:
+                if i == 0:
+                    self._say("eager", "refused", f"{type(error).__name__}: {error}")
+                continue
+            except Exception:
+                self._say("eager", "traceback", traceback.format_exc(limit=-6))
+                return False
+            wide = [a.astype(b.dtype) if b.dtype.kind == "f" else a for a, b in zip(found, exact, strict=False)]
+            if differs(wide, exact, 1e-4):
+                continue
+            self.expected[i] = found
+        if 0 in self.expected:
+            self._say("eager", "agree")
+            return True
+        if not self.outcomes:
+            self._say("eager", "unstable")
+        return False
+
+    def _compare(self, way: str, found: Sequence[np.ndarray], i: int, tolerance: float = 1e-3) -> None:
+        wrong = differs(found, self.expected[i], tolerance)
+        self._say(way, "disagree" if wrong else "agree", f"at {SIZES[i]}: {wrong}" if wrong else "")
+
+    def torch(self) -> None:
+        import torch
+
+        for i in self.expected:
+            ours = eager(self.program, SIZES[i], dtype="float64")
+            try:
+                theirs = eager(self.program, SIZES[i], torch, "float64")
+            except (RuntimeError, IndexError, TypeError, ValueError, NotImplementedError, AttributeError) as error:
+                self._say("torch", "refused", f"PyTorch: {str(error).splitlines()[0]}")
+                continue
+            wrong = differs(ours, theirs, 1e-7)
+            self._say("torch", "disagree" if wrong else "agree", f"at {SIZES[i]}: {wrong}" if wrong else "")
+
+    def replay(self) -> None:
+        """The recording of the example, run at every size."""
+        model = self.program.model(fz)
+        before = [model.mean.detach().clone(), model.count.detach().clone()]
+        example = [fz.tensor(a) for a in arguments(EXAMPLE, self.program.seed)]
+        recorded = fz.jit.trace(function_of(self.program, model, fz), tuple(example))
+        for i in self.expected:
+            with fz.no_grad():
+                model.mean.copy_(before[0])
+                model.count.copy_(before[1])
+            given = [fz.tensor(a) for a in arguments(SIZES[i], self.program.seed)]
+            try:
+                results = recorded(*given)
+            except fz.errors.FrazilError as error:
+                self._say("replay", "guard" if i else "refused", f"{type(error).__name__}: {error}")
+                continue
+            found = [t.detach().numpy() for t in (*results, *given[:2], model.mean, model.count)]
+            self._compare("replay", found, i)
+
+    def file(self) -> None:
+        """The file of the example in onnxruntime, at every size."""
+        model = self.program.model(fz)
+        example = tuple(fz.tensor(a) for a in arguments(EXAMPLE, self.program.seed))
+        report = fz.onnx.export(function_of(self.program, model, fz), example, verify=False, training=True)
+        session = open_session(report.model_bytes)
+        graph = report.graph
+        states = {state.input.name: state.tensor.detach().numpy().copy() for state in graph.states}
+        count = len(self.expected[0]) - 4
+        names = [value.name for value in graph.inputs if value.name not in states]
+        for i in self.expected:
+            arrays = dict(zip(names, arguments(SIZES[i], self.program.seed), strict=False))
+            try:
+                found = list(run_session(session, {**arrays, **states}).values())
+            except Exception as error:
+                text = str(error)
+                refusal = "frazil.assert" in text or "Got invalid dimensions" in text
+                self._say("file", "guard" if refusal and i else "traceback", text)
+                continue
+            wrong = differs(found[:count], self.expected[i][:count], 1e-3)
+            self._say("file", "disagree" if wrong else "agree", f"at {SIZES[i]}: {wrong}" if wrong else "")
+
+    def opencl(self) -> None:
+        for i in self.expected:
+            self._compare("opencl", eager(self.program, SIZES[i], device="opencl"), i)
+
+
+def reduced(program: Program, ways: Sequence[str], fault: Outcome) -> Program:
+    """The program without the statements that the fault does not need."""
+
+    def fails(candidate: Program) -> bool:
+        return any((found.way, found.kind) == (fault.way, fault.kind) for found in Check(candidate, ways).faults)
+
+    ways = [way for way in ways if way == fault.way]
+    again = True
+    while again:
+        again = False
+        for smaller in _smaller(program):
+            if fails(smaller):
+                program, again = smaller, True
+                break
+    return program
+
+
+def _smaller(program: Program) -> Iterator[Program]:
+    """Programs with one statement, branch or result less."""
+    for i in range(len(program.returned)):
+        if len(program.returned) > 1:
+            yield Program(program.seed, program.statements, program.returned[:i] + program.returned[i + 1 :], program.gradient)
+    for statements in _shorter(program.statements):
+        yield Program(program.seed, statements, program.returned, program.gradient)
+
+
+def _shorter(statements: list[Any]) -> Iterator[list[Any]]:
+    from .generator import Statement
+
+    for i in reversed(range(len(statements))):
+        yield statements[:i] + statements[i + 1 :]
+        statement = statements[i]
+        if statement.body:
+            yield [*statements[:i], *statement.body, *statements[i + 1 :]]
+            for body in _shorter(statement.body):
+                if body:
+                    yield [*statements[:i], Statement(statement.text, body, statement.other), *statements[i + 1 :]]
+            for other in _shorter(statement.other):
+                yield [*statements[:i], Statement(statement.text, statement.body, other), *statements[i + 1 :]]
