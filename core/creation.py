@@ -15,7 +15,7 @@ from .device import device as device_of
 from .dispatch import run
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DTypeError, ShapeError
-from .ops.common import int_tuple, numel
+from .ops.common import int_tuple, numel, whole
 from .recorder.sizes import is_static, size_max
 from .table import OPS, S, Spec, primitive
 from .tensor import Size, Tensor, wrap
@@ -108,7 +108,7 @@ def _dtype_of_number(value: Any) -> DType:
 
 
 def _sizes(name: str, size: tuple[Any, ...]) -> tuple[Any, ...]:
-    sizes = tuple(int(n) if isinstance(n, (np.integer, Tensor)) else n for n in int_tuple(size))
+    sizes = tuple(int(n) if isinstance(n, np.integer) else n for n in int_tuple(size))
     for n in sizes:
         if isinstance(n, (float, str)) or n is None:
             raise ArgumentError(f"{name}: sizes are integers, given {sizes!r}")
@@ -251,7 +251,8 @@ def arange(
     >>> fz.arange(5), fz.arange(1, 2, 0.5)
     (tensor([0, 1, 2, 3, 4]), tensor([1.0000, 1.5000]))
     """
-    given = [a.item() if isinstance(a, (Tensor, np.generic)) else a for a in args]
+    given = [whole(a) if _is_whole(a) else a.item() if isinstance(a, (Tensor, np.generic)) else a for a in args]
+    start, end, step = (whole(a) if _is_whole(a) else a for a in (start, end, step))
     if len(given) == 1:
         end = given[0]
     elif given:
@@ -270,6 +271,10 @@ def arange(
             raise ArgumentError(f"arange: from {start} to {end} does not go with step {step}")
     attrs = {"start": start, "stop": end, "step": step, "dtype": dtypes.as_dtype(dtype)}
     return _make("sequence", attrs, device, requires_grad)
+
+
+def _is_whole(a: Any) -> bool:
+    return isinstance(a, Tensor) and a.dtype.kind in "iu"
 
 
 def range(start: Any, end: Any, step: Any = 1, **options: Any) -> Tensor:
@@ -295,8 +300,10 @@ def linspace(
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     if isinstance(steps, int) and steps < 0:
         raise ArgumentError(f"linspace: steps must not be negative, given {steps}")
-    start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
-    if not is_static((start, end, steps)):
+    steps = whole(steps)
+    recorded = any(isinstance(x, Tensor) and x._dev.recording for x in (start, end))
+    start, end = (x.item() if isinstance(x, Tensor) and not recorded else x for x in (start, end))
+    if recorded or not is_static((start, end, steps)):
         step = (end - start) / size_max(steps - 1, 1)
         return (arange(steps, dtype=dtypes.float64, device=device) * step + start).to(dtype)
     values = np.linspace(start, end, int(steps))
@@ -313,6 +320,9 @@ def logspace(
     tensor([  1.,  10., 100.])
     """
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    steps = whole(steps)
+    if not is_static((start, end, steps, base)):
+        return (base ** linspace(start, end, steps, dtype=dtypes.float64, device=device)).to(dtype)
     return from_host(np.logspace(start, end, int(steps), base=base).astype(dtype.numpy), _target(device))
 
 

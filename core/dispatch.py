@@ -222,6 +222,8 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     out = attrs.pop("out", None) if "out" in attrs and "out" not in op.defaults else None
     tensors, attrs = _bind(op, args, attrs)
     device = _common_device(op, tensors)
+    if device.recording and any(isinstance(value, (Tensor, tuple, list)) for value in attrs.values()):
+        attrs = {name: _numbers(value) for name, value in attrs.items()}
     if op.promote is not None:
         tensors = _promote(op, tensors, device)
     else:
@@ -378,6 +380,15 @@ def _bind(op: Op, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[list[An
             if tensors[i] is None:
                 raise ArgumentError(f"{op.name}: missing tensor {names[i]!r}; its signature is {op.name}{op.signature}")
     return tensors, attrs
+
+
+def _numbers(value: Any) -> Any:
+    """An attribute with sizes in the place of integer tensors of one element."""
+    from .ops.common import whole
+
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(_numbers, value)) if any(isinstance(v, (Tensor, tuple, list)) for v in value) else value
+    return whole(value) if isinstance(value, Tensor) and value.dtype.kind in "iu" else value
 
 
 def _position(op: Op, name: str) -> int | None:

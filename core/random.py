@@ -274,7 +274,7 @@ def _float_dtype(name: str, dtype: DType | None) -> DType:
 
 
 def _shape(name: str, size: Any) -> tuple[Any, ...]:
-    shape = tuple(int(n) if isinstance(n, (np.integer, Tensor)) else n for n in int_tuple(size))
+    shape = tuple(int(n) if isinstance(n, np.integer) else n for n in int_tuple(size))
     for n in shape:
         if isinstance(n, (float, str)) or n is None:
             raise ArgumentError(f"{name}: sizes are integers, given {shape!r}")

@@ -106,11 +106,37 @@ def require_ndim(name: str, x: Spec, *allowed: int, what: str = "x") -> None:
         raise ShapeError(f"{name}: {what} must have {' or '.join(map(str, allowed))} dimensions, given {x}")
 
 
-def int_tuple(value: Any) -> tuple[Any, ...]:
-    """Sizes given as several arguments, a tuple, a list or a Size."""
+def whole(value: Any) -> Any:
+    """The whole number that a 0-d integer tensor holds; while recording a size, which the running program knows. Anything else
+    as it is."""
+    if not isinstance(value, Tensor):
+        return value
+    if value._dev.recording and value._a.constant is None and value.dtype.kind in "iu" and numel(value._a.shape) == 1:
+        from ..recorder.control import as_size
+
+        return as_size(value)
+    return int(value)
+
+
+def real(value: Any) -> Any:
+    """A number as a float; one that is computed from sizes stays open."""
+    return value if hasattr(value, "number_dtype") else float(value)
+
+
+def unpacked(value: Any) -> tuple[Any, ...]:
+    """What is given as several arguments, or as one tuple or list."""
     if len(value) == 1 and isinstance(value[0], (tuple, list)):
         value = value[0]
     return tuple(value)
+
+
+def int_tuple(value: Any) -> tuple[Any, ...]:
+    """Sizes given as several arguments, a tuple, a list or a Size; they may be 0-d tensors."""
+    value = unpacked(value)
+    for n in value:
+        if type(n) is not int:
+            return tuple(map(whole, value))
+    return value
 
 
 def as_sequence(value: Any, n: int) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from .. import dtypes
 from ..errors import ArgumentError, DTypeError
 from ..table import E, S, Spec, bools, floats, function, ints, op, primitive
 from ..tensor import Tensor
-from .common import like, numeric, pointwise, predicate
+from .common import like, numeric, pointwise, predicate, same
 
 _SPECIAL = [-math.inf, -2.5, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0, math.inf, math.nan]
 _PAIRS = [S((3, 4), (3, 4)), S((3, 1, 4), (2, 1)), S((), (5,)), S((0, 3), (3,)), S((), ())]
@@ -242,7 +242,7 @@ def add_scaled(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Te
     >>> fz.add(fz.tensor([1.0]), 2, alpha=3)
     tensor([7.])
     """
-    result = add(input, other if alpha == 1 else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
+    result = add(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
     return result if out is None else out.copy_(result)
 
 
@@ -254,7 +254,7 @@ def sub_scaled(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Te
     >>> fz.sub(fz.tensor([1.0]), fz.tensor([2.0]), alpha=3)
     tensor([-5.])
     """
-    result = sub(input, other if alpha == 1 else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
+    result = sub(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
     return result if out is None else out.copy_(result)
 
 
@@ -384,7 +384,7 @@ def addcmul(x, a, b, /, *, value: float = 1.0):
     >>> fz.addcmul(fz.tensor([1.0]), fz.tensor([2.0]), fz.tensor([3.0]), value=0.5)
     tensor([4.])
     """
-    return x + (a * b if value == 1 else a * b * value)
+    return x + (a * b if same(value, 1) else a * b * value)
 
 
 @op(promote="float", samples=[S((3, 4), (3, 4), floats(4, low=0.5)), S((3,), (3,), floats(3, low=0.5), value=0.5)], inplace=True)
@@ -395,7 +395,7 @@ def addcdiv(x, a, b, /, *, value: float = 1.0):
     >>> fz.addcdiv(fz.tensor([1.0]), fz.tensor([3.0]), fz.tensor([2.0]))
     tensor([2.5000])
     """
-    return x + (a / b if value == 1 else a / b * value)
+    return x + (a / b if same(value, 1) else a / b * value)
 
 
 # --------------------------------------------------------------------------------------------------------------------- unary

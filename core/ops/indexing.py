@@ -10,9 +10,10 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
+from ..recorder.sizes import size_max, size_min, wrapped
 from ..table import E, S, Spec, function, ints, op, primitive, values
 from ..tensor import Tensor
-from .common import broadcast, checked_dim, like, same
+from .common import broadcast, checked_dim, like, same, whole
 from .elementwise import cast, maximum, where
 from .reduction import sort_values
 from .shape import expand, reshape, select, slice, unsqueeze
@@ -284,7 +285,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     tensor([0., 3.])
     """
     _check_slices("index_add", input, dim, index, source)
-    return _index_write(input, dim, index, source if alpha == 1 else source * alpha, True)
+    return _index_write(input, dim, index, source if same(alpha, 1) else source * alpha, True)
 
 
 @function(methods=["index_copy"])
@@ -569,7 +570,7 @@ def one_hot(x, /, *, num_classes: int = -1):
 
     if x.dtype.kind != "i":
         raise DTypeError(f"one_hot: classes are integers, given {x.dtype.name}")
-    n = int(x.max()) + 1 if isinstance(num_classes, int) and num_classes == -1 else num_classes
+    n = whole(x.max()) + 1 if isinstance(num_classes, int) and num_classes == -1 else num_classes
     return cast(unsqueeze(x, -1) == arange(n, device=x.device), dtype=dtypes.int64)
 
 
@@ -638,7 +639,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """
     from ..creation import ones, zeros
 
-    n = builtins.max(int(input.max()) + 1 if input.numel() else 0, minlength)
+    n = size_max(whole(input.max()) + 1 if input.numel() else 0, minlength)
     source = ones(input._a.shape[0], dtype=dtypes.int64, device=input.device) if weights is None else weights
     return scatter_add_values(zeros(n, dtype=source.dtype, device=input.device), input, source, dim=0)
 
@@ -663,18 +664,15 @@ def _as_index(i: Any) -> Any:
     raise ArgumentError(f"index: expected integers, slices, None, '...' or tensors, given a {type(i).__name__}")
 
 
-def slice_bounds(s: Any, n: Any) -> tuple[Any, Any, int]:
-    from ..recorder.sizes import size_max, size_min, wrapped
-
-    step = 1 if s.step is None else int(s.step)
+def slice_bounds(s: Any, n: Any) -> tuple[Any, Any, Any]:
+    step = 1 if s.step is None else whole(s.step)
     if step <= 0:
         raise ArgumentError(f"index: the step of a slice must be positive, given {step}; use flip to go backwards")
 
     def bound(value: Any, default: Any) -> Any:
         if value is None:
             return default
-        if isinstance(value, (Tensor, np.integer)):
-            value = int(value)
+        value = int(value) if isinstance(value, np.integer) else whole(value)
         if not isinstance(value, int):
             return size_min(size_max(wrapped(value, n), 0), n)
         return size_max(n + value, 0) if value < 0 else size_min(value, n)

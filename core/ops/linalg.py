@@ -243,8 +243,8 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
 
 
 def _scaled_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
-    product = product if alpha == 1 else product * alpha
-    return add(input if beta == 1 else input * beta, product)
+    product = product if same(alpha, 1) else product * alpha
+    return add(input if same(beta, 1) else input * beta, product)
 
 
 @function()

@@ -176,7 +176,7 @@ def cross_entropy(x, target, weight=None, /, *, reduction: str = "mean", ignore_
 
 
 def _smoothed(target: Tensor, label_smoothing: float, classes: Any) -> Tensor:
-    return target * (1 - label_smoothing) + label_smoothing / classes if label_smoothing else target
+    return target * (1 - label_smoothing) + label_smoothing / classes if not same(label_smoothing, 0) else target
 
 
 def _target_grad(g: Tensor, x: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float) -> Tensor:
@@ -229,7 +229,7 @@ def class_cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ig
     goal = cast(hit, dtype=x.dtype)
     if weight is not None:
         goal = goal * _per_class(weight, x)
-    if label_smoothing:
+    if not same(label_smoothing, 0):
         even = label_smoothing / classes
         spread = expand(_per_class(weight, x), shape=tuple(x._a.shape)) * even if weight is not None else even
         goal = goal * (1 - label_smoothing) + spread

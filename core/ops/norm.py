@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ShapeError
 from ..table import E, S, Spec, floats, function, op
 from ..tensor import Tensor
-from .common import checked_dim, like, require_float, same, specs
+from .common import checked_dim, like, real, require_float, same, specs
 from .elementwise import clone, exp, log, mul, rsqrt, square, sub
 from .reduction import amax, count, mean, sum_
 from .shape import expand, reshape
@@ -137,7 +137,7 @@ def _batch_norm_train_canon(x: Tensor, weight: Tensor | None, bias: Tensor | Non
         raise ShapeError(f"batch_norm_train: x must have at least 2 dimensions (batch, channels, ...), given {list(x._a.shape)}")
     require_float("batch_norm_train", *specs(x))
     _check_affine("batch_norm_train", x, x._a.shape[1], weight=weight, bias=bias)
-    return {"eps": float(eps)}
+    return {"eps": real(eps)}
 
 
 def _batch_norm_train_vjp(g: Any, x: Tensor, weight: Tensor | None, eps: float) -> Any:
@@ -229,7 +229,7 @@ def _check_last(name: str, x_shape: Any, normalized_shape: Any) -> None:
     promote="same",
     canon=lambda x, weight, bias, *, normalized_shape, eps: {
         "normalized_shape": tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,),
-        "eps": float(eps),
+        "eps": real(eps),
     },
     samples=[
         S((3, 4), (4,), (4,), normalized_shape=(4,)),

@@ -9,10 +9,10 @@ from typing import Any
 
 from ..autograd.node import Node, OutputNode
 from ..errors import ArgumentError, DimError, ShapeError
-from ..recorder.sizes import size_max, size_min, stretches, unmatched, wrapped
+from ..recorder.sizes import is_open, is_static, size_max, size_min, stretches, unmatched, wrapped
 from ..table import OPS, E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
-from .common import as_sequence, checked_dim, int_tuple, like, numel, same
+from .common import as_sequence, checked_dim, int_tuple, like, numel, same, unpacked, whole
 from .elementwise import clone, ge, where, zeros_like
 from .reduction import sum_
 
@@ -291,7 +291,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     """
     from .common import broadcast
 
-    given = int_tuple(tensors)
+    given = unpacked(tensors)
     shape = broadcast("broadcast_tensors", *(tuple(x._a.shape) for x in given))
     return tuple(expand(x, shape=shape) for x in given)
 
@@ -359,8 +359,8 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     return reshape(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
 
 
-def _slice_size(start: Any, stop: Any, step: int) -> Any:
-    if step == 1:
+def _slice_size(start: Any, stop: Any, step: Any) -> Any:
+    if same(step, 1):
         return stop - start
     return (stop - start + (step - 1)) // step
 
@@ -383,7 +383,7 @@ def slice(x, /, *, starts, stops, steps):
 
 
 def _zeros_around(g: Tensor, x_shape: Any, starts: Any, stops: Any, steps: Any) -> Tensor:
-    if all(s == 1 for s in steps):
+    if all(same(s, 1) for s in steps):
         return pad_constant(g, pads=tuple((a, n - b) for a, b, n in zip(starts, stops, x_shape, strict=True)), value=0)
     from ..creation import zeros_of
 
@@ -429,20 +429,24 @@ def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
     shape = tuple(input._a.shape)
     dim = checked_dim("narrow", dim, len(shape))
     n = shape[dim]
-    if isinstance(start, Tensor):
-        start = int(start)
+    start, length = whole(start), whole(length)
     if isinstance(start, int) and start < 0:
         start = start + n
-    if (
-        isinstance(n, int)
-        and isinstance(start, int)
-        and isinstance(length, int)
-        and not (0 <= start and 0 <= length and start + length <= n)
-    ):
+    if is_open(start >= 0) or is_open(start + length <= n):
+        return _positions_along(input, dim, start, length)
+    if is_static((n, start, length)) and not (0 <= start and 0 <= length and start + length <= n):
         raise DimError(f"narrow: {length} elements from {start} do not fit dimension {dim} of size {n}")
     starts = tuple(start if i == dim else 0 for i in range(len(shape)))
     stops = tuple(start + length if i == dim else m for i, m in enumerate(shape))
     return slice(input, starts=starts, stops=stops, steps=(1,) * len(shape))
+
+
+def _positions_along(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
+    """The elements from `start` on, one by one: a position out of range is an error when the program runs."""
+    from ..creation import arange
+    from .indexing import index_select
+
+    return index_select(input, dim, start + arange(length, device=input.device))
 
 
 def _canon_select(x: Tensor, *, dim: Any, index: Any) -> dict[str, Any]:
@@ -450,8 +454,7 @@ def _canon_select(x: Tensor, *, dim: Any, index: Any) -> dict[str, Any]:
     dim = checked_dim("select", dim, len(shape))
     if not shape:
         raise DimError("select: a 0-d tensor has no elements to choose from")
-    if isinstance(index, Tensor):
-        index = int(index)
+    index = whole(index)
     n = shape[dim]
     if isinstance(index, int):
         if isinstance(n, int) and not -n <= index < n:  # of a symbolic n it shows when the program runs
@@ -500,14 +503,12 @@ def _canon_diagonal(x: Tensor, *, offset: int, dim1: int, dim2: int) -> dict[str
     a, b = checked_dim("diagonal", dim1, n), checked_dim("diagonal", dim2, n)
     if a == b or n < 2:
         raise DimError(f"diagonal: needs two different dimensions, given dim1={dim1}, dim2={dim2} of {list(x._a.shape)}")
-    return {"offset": int(offset), "dim1": a, "dim2": b}
+    return {"offset": whole(offset), "dim1": a, "dim2": b}
 
 
-def _diagonal_shape(x: Spec, offset: int, dim1: int, dim2: int) -> tuple[Any, ...]:
-    from ..recorder.sizes import size_max, size_min
-
+def _diagonal_shape(x: Spec, offset: Any, dim1: int, dim2: int) -> tuple[Any, ...]:
     rows, columns = x.shape[dim1], x.shape[dim2]
-    size = size_max(size_min(rows + builtins.min(offset, 0), columns - builtins.max(offset, 0)), 0)
+    size = size_max(size_min(rows + size_min(offset, 0), columns - size_max(offset, 0)), 0)
     return (*(n for i, n in enumerate(x.shape) if i not in (dim1, dim2)), size)
 
 
@@ -685,11 +686,11 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
     dim = checked_dim("split", dim, len(tensor._a.shape))
     n = tensor._a.shape[dim]
     if isinstance(split_size_or_sections, (list, tuple)):
-        sizes = list(split_size_or_sections)
+        sizes = list(int_tuple(split_size_or_sections))
         if builtins.sum(sizes) != n:
             raise ShapeError(f"split: sections {sizes} do not add up to the size {n} of dimension {dim}")
     else:
-        size = split_size_or_sections
+        size = whole(split_size_or_sections)
         if isinstance(size, int) and size <= 0:
             raise ArgumentError(f"split: the size of a piece must be positive, given {size}")
         count = int((n + size - 1) // size)  # is fixed here: a recording notes this
@@ -759,7 +760,10 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     """
     dim = checked_dim("tensor_split", dim, len(input._a.shape))
     n = input._a.shape[dim]
-    if isinstance(indices_or_sections, int):
+    if isinstance(indices_or_sections, Tensor) and indices_or_sections._a.shape:
+        indices_or_sections = list(indices_or_sections)
+    if not isinstance(indices_or_sections, (tuple, list)):
+        indices_or_sections = int(indices_or_sections)
         base, more = divmod(n, indices_or_sections)
         sizes = [base + size_min(size_max(more - i, 0), 1) for i in range(indices_or_sections)]
         return split(input, sizes, dim)
@@ -806,21 +810,21 @@ dstack = _stacker("dstack", 2, 3)
 @function(methods=[])
 def atleast_1d(*tensors: Tensor) -> Any:
     """Tensors with at least one dimension."""
-    found = tuple(_at_least(x, 1) for x in int_tuple(tensors))
+    found = tuple(_at_least(x, 1) for x in unpacked(tensors))
     return found[0] if len(found) == 1 else found
 
 
 @function(methods=[])
 def atleast_2d(*tensors: Tensor) -> Any:
     """Tensors with at least two dimensions."""
-    found = tuple(_at_least(x, 2) for x in int_tuple(tensors))
+    found = tuple(_at_least(x, 2) for x in unpacked(tensors))
     return found[0] if len(found) == 1 else found
 
 
 @function(methods=[])
 def atleast_3d(*tensors: Tensor) -> Any:
     """Tensors with at least three dimensions."""
-    found = tuple(_at_least(x, 3) for x in int_tuple(tensors))
+    found = tuple(_at_least(x, 3) for x in unpacked(tensors))
     return found[0] if len(found) == 1 else found
 
 
@@ -833,7 +837,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     tensor([[0, 1, 2],
             [0, 1, 2]])
     """
-    given = list(int_tuple(tensors))
+    given = list(unpacked(tensors))
     if indexing not in ("ij", "xy"):
         raise ArgumentError(f"meshgrid: indexing is 'ij' or 'xy', given {indexing!r}")
     swap = indexing == "xy" and len(given) > 1
@@ -974,15 +978,16 @@ def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None, *, ou
         input, dim = reshape(input, shape=(-1,)), 0
     shape = tuple(input._a.shape)
     dim = checked_dim("repeat_interleave", dim, len(shape))
-    if isinstance(repeats, Tensor) and repeats.numel() == 1:
-        repeats = int(repeats)
+    if isinstance(repeats, Tensor) and same(repeats.numel(), 1):
+        repeats = whole(repeats)
     if isinstance(repeats, Tensor):
         from ..creation import arange
         from .indexing import index_select, searchsorted
         from .reduction import cumsum
 
+        repeats = expand(repeats, shape=(shape[dim],))
         ends = cumsum(repeats, dim=0)
-        positions = arange(output_size or int(ends[-1]), device=input.device)
+        positions = arange(whole(repeats.sum()) if output_size is None else output_size, device=input.device)
         return index_select(input, dim, searchsorted(ends, positions, right=True))
     spread = expand(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], repeats, *shape[dim + 1 :]))
     return reshape(spread, shape=(*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
@@ -1024,7 +1029,7 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: Any = 
     tensor([0, 1, 2, 3, 0])
     """
     shape = tuple(input._a.shape)
-    pad = [p.item() if isinstance(p, Tensor) else p for p in pad]
+    pad = list(map(whole, pad))
     if len(pad) % 2 or len(pad) // 2 > len(shape):
         raise ArgumentError(f"pad: expected pairs (before, after) for at most {len(shape)} dimensions, given {tuple(pad)}")
     pairs = [(pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)]

@@ -9,6 +9,7 @@ from .. import dtypes
 from ..errors import ArgumentError, DTypeError
 from ..table import METHODS, function
 from ..tensor import Tensor
+from .common import same
 from .elementwise import (
     abs_,
     bitwise_left_shift,
@@ -64,7 +65,7 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     >>> fz.rsub(fz.tensor([1.0]), 3)
     tensor([2.])
     """
-    return sub(other, input if alpha == 1 else input * alpha)
+    return sub(other, input if same(alpha, 1) else input * alpha)
 
 
 @function()

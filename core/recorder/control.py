@@ -64,7 +64,10 @@ def _as_tensor(recorder: Recorder, value: Any, like: dtype | None = None) -> Ten
 
 
 def as_size(t: Tensor) -> SymInt:
-    """An integer tensor of a recording as a number that is known when the program runs."""
+    """An integer tensor of one element of a recording as a number that is known when the program runs."""
+    if t._a.shape or t.dtype is not dtypes.int64:
+        with no_grad():
+            t = (t if t.dtype is dtypes.int64 else t.to(dtypes.int64)).reshape(())
     array: TracedArray = t._a
     recorder: Recorder = t._dev.recorder
     known = recorder.value_symbols.get(array.value)

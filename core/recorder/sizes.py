@@ -34,6 +34,9 @@ class Recording(Protocol):
     def guard(self, condition: SymBool) -> bool | None:
         """Note that the program took the way `condition.hint` says; return that, None if only the data decide."""
 
+    def known(self, condition: SymBool) -> bool | None:
+        """The answer, if it is the same for all sizes that the program can have here."""
+
     def fail(self, message: str) -> NoReturn:
         """Raise an error with the user's source line."""
 
@@ -58,6 +61,21 @@ def recording(active: Recording | None) -> Iterator[None]:
         yield
     finally:
         _active.recording = previous
+
+
+@contextmanager
+def deciding(judge: Recording) -> Iterator[None]:
+    """Let `judge` decide about sizes in the body of the `with`, where no recording is active: while a file is written."""
+    previous = getattr(_active, "judge", None)
+    _active.judge = judge
+    try:
+        yield
+    finally:
+        _active.judge = previous
+
+
+def _judge() -> Recording | None:
+    return current() or getattr(_active, "judge", None)
 
 
 # --- atoms ----------------------------------------------------------------------------------------------------------------------
@@ -318,7 +336,7 @@ class SymInt:
         if self.hint is None:
             _fail(
                 f"the size {self.describe()} depends on the data and is not known while recording, but a number is needed here. "
-                "Keep it a size (shapes, arange, slices accept it), or use fz.jit.script for a loop over it."
+                f"Keep it a size: shapes, arange, slices and arithmetic accept it. {_elsewhere('a loop over it')}"
             )
         bool(compare("==", self, self.hint))
         return self.hint
@@ -340,10 +358,20 @@ class SymInt:
 
 
 def _fail(message: str) -> NoReturn:
-    active = current()
+    active = _judge()
     if active is None:
         raise RecordError(f"{message} (outside of the recording this size belongs to)")
     active.fail(message)
+
+
+def _elsewhere(what: str) -> str:
+    """What to do where the recording cannot go on."""
+    if not getattr(current(), "scripted", False):
+        return f"Decorate the function with @fz.jit.script for {what}."
+    return (
+        "The function is scripted, but here an operation, or code that cannot be rewritten (of a library, of a generator), needs "
+        "the number itself: pass it in as an argument that is no tensor, or take a size that an input has."
+    )
 
 
 def _terms(size: Size) -> tuple[tuple[Monomial, int], ...]:
@@ -598,9 +626,30 @@ def same(a: Any, b: Any) -> bool:
     """
     if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
         return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, SymInt) or isinstance(b, SymInt):
+    if isinstance(a, (SymInt, SymFloat)) or isinstance(b, (SymInt, SymFloat)):
         return a is b
     return a == b
+
+
+def is_open(condition: Any) -> bool:
+    """Whether only the data decide on a condition.
+
+    >>> is_open(3 < 1), is_open(Symbol("n").size > 3)
+    (False, True)
+    """
+    if not isinstance(condition, SymBool) or condition.hint is not None:
+        return False
+    active = current()
+    return active is None or active.known(condition) is None
+
+
+def surely(condition: Any) -> bool:
+    """Whether a condition holds; one that only the data decide counts as not holding. For checks of arguments.
+
+    >>> surely(3 < 1), surely(Symbol("n").size > 3)
+    (False, False)
+    """
+    return not is_open(condition) and bool(condition)
 
 
 def unmatched(before: Sequence[Size], after: Sequence[Size]) -> tuple[list[Size], list[Size]]:
@@ -880,14 +929,14 @@ class SymBool:
         return f"{_format(self.lhs, lambda s: s.text)} {self.op} {_format(self.rhs, lambda s: s.text)}"
 
     def __bool__(self) -> bool:
-        active = current()
+        active = _judge()
         if active is None:
             _fail(f"the sizes of a recording are compared outside of it: {self.describe()}")
         answer = active.guard(self)
         if answer is None:
             _fail(
                 f"the program decides on {self.describe()}, which depends on the data and is not known while recording. "
-                "Use fz.jit.script (or fz.cond) so that both ways are recorded."
+                f"{_elsewhere('both ways to be recorded')}"
             )
         return answer
 
@@ -905,6 +954,8 @@ def compare(op: str, a: Any, b: Any) -> bool | SymBool:
         if not b.is_integer() and op in ("==", "!="):
             return op == "!="
         b = math.ceil(b) if op in ("<", ">=") else math.floor(b)
+    if not (isinstance(a, (SymInt, SymFloat)) or isinstance(b, (SymInt, SymFloat))):
+        return _COMPARISONS[op](a, b)
     condition = SymBool(op, a, b)
     decided = decide(condition)
     if decided is not None:
@@ -955,7 +1006,7 @@ def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:
         facts = [fact for fact in substitute(facts, solved) if isinstance(fact, SymBool)]
     form = condition.zero
     if form is None:
-        return None
+        return next((fact.op == condition.op for fact in facts if _same_sides(fact, condition)), None)
     op, size = form
     known = [f for fact in facts for f in _as_inequalities(fact)]
     if op == ">=":
@@ -968,6 +1019,18 @@ def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:
     multiples = {symbol: factor * Symbol(symbol.name).size for symbol, factor in _multiples(facts) if symbol in symbols_of(size)}
     answer = compare(op, substitute(size, multiples), 0) if multiples else None
     return answer if isinstance(answer, bool) else None
+
+
+def _same_sides(fact: SymBool, condition: SymBool) -> bool:
+    """Whether the fact is the condition, or its opposite, about numbers that are not whole."""
+    sides = ((fact.lhs, condition.lhs), (fact.rhs, condition.rhs))
+    return fact.op in (condition.op, _OPPOSITE[condition.op]) and all(_same_number(a, b) for a, b in sides)
+
+
+def _same_number(a: Any, b: Any) -> bool:
+    if isinstance(a, SymFloat) and isinstance(b, SymFloat):
+        return a.op == b.op and all(map(_same_number, a.args, b.args))
+    return not isinstance(a, SymFloat) and not isinstance(b, SymFloat) and type(a) is type(b) and same(a, b)
 
 
 def _multiples(facts: Iterable[SymBool]) -> Iterator[tuple[Symbol, int]]:

@@ -127,7 +127,16 @@ class RecordingDevice:
         self.recorder.fail(
             f"{asked} needs the numbers of a tensor ({array.value.spec}), but the program is being recorded: the file would "
             f"keep what they "
-            f"are for the example inputs. {_CURES.get(asked, _CURES['item()'])}"
+            f"are for the example inputs. {self._cure(asked)}"
+        )
+
+    def _cure(self, asked: str) -> str:
+        cure = _CURES.get(asked, _CURES["item()"])
+        if not self.recorder.scripted:
+            return cure
+        return (
+            "The function is scripted, but this code cannot be rewritten: it is of a library or of a generator. "
+            f"Do it in a function of your own. {_WITHOUT_SCRIPT.get(asked, _WITHOUT_SCRIPT['item()'])}"
         )
 
     def escaped(self, name: str) -> RecordError:
@@ -144,10 +153,16 @@ _CURES = {
     "fz.where(condition, a, b)",
     "item()": "Keep it a tensor: arithmetic and indexing accept 0-d tensors. In a function with @fz.jit.script it works for "
     "integers. Or compute it outside and pass it in",
-    "int()": "Keep it a tensor: indexing accepts 0-d integer tensors, and sizes (x.shape[0]) are numbers already. In a function "
-    "with @fz.jit.script it works. Or pass it in as an argument",
+    "int()": "Keep it a tensor: slices, shapes and indexing accept 0-d integer tensors, and sizes (x.shape[0]) are numbers "
+    "already. In a function with @fz.jit.script it works. Or pass it in as an argument",
 }
 _CURES["float()"] = _CURES["item()"]
+#: What helps in a scripted function, where advice to script it does not.
+_WITHOUT_SCRIPT = {
+    "bool()": "Or choose between tensors with fz.where(condition, a, b)",
+    "item()": "Or keep it a tensor: arithmetic and indexing accept 0-d tensors",
+    "int()": "Or keep it a tensor: slices, shapes and indexing accept 0-d integer tensors",
+}
 
 
 class TensorSlot:
@@ -350,6 +365,11 @@ class Recorder:
             )
             del self._assumptions[len(self._assumptions) - len(frame.assumptions) :]
             frame.close()
+
+    @property
+    def scripted(self) -> bool:
+        """Whether scripted code runs, which is rewritten wherever it can be."""
+        return "inside" in vars(self)
 
     def leave(self, frame: Frame) -> None:
         """From now on the values of the frame must not be used any more."""

@@ -35,8 +35,7 @@ def item_of(t: Tensor) -> Any:
     """`t.item()`: of an integer tensor a number that the running program knows, else the 0-d tensor."""
     if not _recorded(t):
         return t.item()
-    t = scalar(t)
-    return as_size(t if t.dtype is int64 else t.to(int64)) if t.dtype.kind in "iu" else t
+    return as_size(t) if t.dtype.kind in "iu" else scalar(t)
 
 
 def _int(fn: Any, *args: Any) -> Any:

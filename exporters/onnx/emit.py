@@ -18,7 +18,7 @@ from frazil import dtypes
 from frazil.recorder.graph import Node as GraphNode
 from frazil.recorder.graph import Origin
 from frazil.recorder.graph import Value as GraphValue
-from frazil.recorder.sizes import Size, Symbol, is_static
+from frazil.recorder.sizes import Size, Symbol, SymFloat, SymInt, is_static
 
 from . import ort_compat, registry
 from .errors import Unsupported
@@ -196,7 +196,7 @@ class Emitter:
     ) -> list[ir.Value]:
         while inputs and inputs[-1] is None:
             inputs.pop()
-        given = {key: value for key, value in attrs.items() if value is not None}
+        given = {key: _number(value) for key, value in attrs.items() if value is not None}
         key = _call_key(op_type, domain, inputs, types, given)
         if key is not None and key in self.emitted:
             return self.emitted[key]
@@ -258,6 +258,13 @@ class Emitter:
         value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
         self.initializers.append(value)
         return value
+
+
+def _number(value: Any) -> Any:
+    """An attribute as ONNX keeps it: sizes become numbers here, which whoever lowers a node is asked about."""
+    if isinstance(value, (tuple, list)):
+        return [_number(item) for item in value]
+    return int(value) if isinstance(value, SymInt) else float(value) if isinstance(value, SymFloat) else value
 
 
 def _call_key(op_type: str, domain: str, inputs: Sequence[Any], types: Sequence[ir.DataType], attrs: dict[str, Any]) -> Any:

@@ -262,8 +262,10 @@ def refuse_train_mode(program: Program) -> None:
         all_modules = _modules(program.fn)
         if all_modules and not any(module.training for _, module in all_modules):
             advice = "All modules are in eval mode already: where the file should not do this, do it only `if self.training`."
-        else:
+        elif all_modules:
             advice = "Call model.eval() first."
+        else:
+            advice = "Functions have no eval mode: pass training=False to what draws or changes (F.dropout's default is True)."
         raise TrainModeError(
             f"this program behaves as in training:\n{lines}\n{advice} To export it as it is, pass training=True: "
             "what it changes becomes inputs and outputs of the file"

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 import numpy as np
 import onnx_ir as ir
 
+from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Guard, Node, Value
 from frazil.recorder.passes import solve_guards
-from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, decide, substitute
+from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, decide, deciding, substitute, symbols_of
 
 from .asserts import emit_asserts
 from .control import all_inputs, lower_control, without_dead
@@ -117,7 +118,7 @@ class _Lowering:
             lowering = self.lowerings.get(node.op_name)
             if lowering is not None:
                 try:
-                    with e.at(node, place):
+                    with e.at(node, place), deciding(Decisions(self, node, (place or node).source)):
                         return self._by_lowering(e, node, lowering)
                 except Unsupported as reason:
                     if not has_body(node.op_name):
@@ -145,7 +146,10 @@ class _Lowering:
     def _through_body(self, e: Emitter, node: Node, place: Node) -> None:
         from frazil.recorder.trace import expand
 
-        body = expand(node)
+        try:
+            body = expand(node)
+        except RecordError as error:  # the body decides on what only the running program knows
+            raise Unsupported(str(error).partition("\n  at ")[0]) from error
         given = [value for value in node.inputs if value is not None]
         for inner, outer in zip(body.inputs, given, strict=True):
             e.values[inner] = e.values[outer]
@@ -272,6 +276,40 @@ class _Lowering:
             producer_version=producer_version,
             functions=list(e.functions.values()),
         )
+
+
+@final
+class Decisions:
+    """Decides where a lowering wants a number and the program gives a size: the body of the op is tried first, which may do
+    without; then the size is fixed to the example's, by a guard with the user's line."""
+
+    unbacked_count = 0
+
+    def __init__(self, walk: _Lowering, node: Node, source: Any) -> None:
+        self.walk, self.node, self.source = walk, node, source
+
+    def guard(self, condition: SymBool) -> bool:
+        """The answer, if it is always the same here; else that of the example."""
+        known = decide(condition, [guard.holds for guard in (*self.walk.graph.guards, *self.walk.found_guards)])
+        if known is not None:
+            return known
+        expected = condition.hint
+        if expected is None or has_body(self.node.op_name):
+            self.fail("")
+        self.walk.found_guards.append(Guard(condition, expected, self.source))
+        return expected
+
+    def fail(self, message: str) -> NoReturn:
+        """The op has no such form."""
+        open_ = [f"{name}={_described(attr)}" for name, attr in self.node.attrs.items() if symbols_of(attr)]
+        given = f"here {', '.join(open_)} depends on the data" if open_ else "its shapes depend on the data"
+        raise Unsupported(f"ONNX keeps numbers of this operator in the file, but {given}, which only the running program knows")
+
+
+def _described(attr: Any) -> str:
+    if isinstance(attr, (tuple, list)):
+        return f"({', '.join(map(_described, attr))})"
+    return attr.describe() if hasattr(attr, "describe") else repr(attr)
 
 
 def state_inputs(graph: Graph) -> list[Value]:

@@ -32,4 +32,4 @@ def _only_dim(node: Node) -> int | None:
     assert value is not None
     starts, stops, steps = (node.attrs[name] for name in ("starts", "stops", "steps"))
     cut = [d for d, n in enumerate(value.spec.shape) if not same((starts[d], stops[d], steps[d]), (0, n, 1))]
-    return cut[0] if len(cut) == 1 and is_static((starts[cut[0]], stops[cut[0]])) and steps[cut[0]] == 1 else None
+    return cut[0] if len(cut) == 1 and is_static((starts[cut[0]], stops[cut[0]])) and same(steps[cut[0]], 1) else None

@@ -14,6 +14,7 @@ from ...ops import elementwise
 from ...ops.indexing import scatter
 from ...ops.norm import log_softmax as _log_softmax
 from ...ops.norm import softmax as _softmax
+from ...recorder.sizes import surely
 from ...tensor import Tensor
 
 tanh: Callable[[Tensor], Tensor] = elementwise.tanh
@@ -67,7 +68,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     >>> fz.nn.functional.hardtanh(fz.tensor([-3.0, 0.5]))
     tensor([-1.0000,  0.5000])
     """
-    if min_val > max_val:
+    if surely(min_val > max_val):
         raise ArgumentError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
     return _apply(table.hardtanh, input, inplace, min_val=min_val, max_val=max_val)
 

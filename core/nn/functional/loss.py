@@ -14,6 +14,7 @@ from ...errors import ArgumentError, ShapeError
 from ...ops import elementwise
 from ...ops import loss as table
 from ...ops.activation import log_sigmoid, softplus
+from ...recorder.sizes import same, surely
 from ...tensor import Tensor
 from .linear import pairwise_distance
 
@@ -139,11 +140,11 @@ def smooth_l1_loss(
     beta: float = 1.0,
 ) -> Tensor:
     """The square, divided by 2 `beta`, where |input - target| < beta; |input - target| - beta / 2 elsewhere."""
-    if beta < 0:
+    if surely(beta < 0):
         raise ArgumentError(f"smooth_l1_loss: beta must not be negative, given {beta}")
     a, b = _operands(input, target)
     distance = (a - b).abs()
-    if beta > 0:
+    if not same(beta, 0):
         distance = where(distance < beta, distance * distance * (0.5 / beta), distance - 0.5 * beta)
     return _reduced(distance, legacy_reduction(size_average, reduce, reduction))
 
@@ -152,7 +153,7 @@ def huber_loss(
     input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """Half the square where |input - target| < delta, delta (|input - target| - delta / 2) elsewhere; `weight` multiplies."""
-    if delta <= 0:
+    if surely(delta <= 0):
         raise ArgumentError(f"huber_loss: delta must be positive, given {delta}")
     a, b = _operands(input, target)
     distance = (a - b).abs()

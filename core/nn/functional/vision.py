@@ -67,7 +67,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
 
 
 def _pair(value: Sizes) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (value[0], value[-1])
+    return (value[0], value[-1]) if isinstance(value, (tuple, list)) else (int(value),) * 2
 
 
 def _window_weights(input: Tensor, kernel_size: Sizes) -> tuple[Any, int]:

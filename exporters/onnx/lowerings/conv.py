@@ -16,15 +16,32 @@ from . import Call, lowering
 
 @lowering("conv")
 def conv(e: Emitter, call: Call, x: ir.Value, w: ir.Value, bias: ir.Value | None = None) -> ir.Value:
-    padding = call["padding"]
+    padding, stride = call["padding"], call["stride"]
+    x, padding = padded(e, x, padding)
     x, pads = _without_padding(x, [*padding, *padding])
-    return e.op("Conv", x, w, bias, strides=call["stride"], pads=pads, dilations=call["dilation"], group=call["groups"])
+    each = (1,) * len(stride) if not is_static(stride) else stride
+    y = e.op("Conv", x, w, bias, strides=each, pads=pads, dilations=call["dilation"], group=call["groups"])
+    return y if each is stride else every(e, y, stride)
+
+
+def padded(e: Emitter, x: ir.Value, padding: Sequence[Size], value: ir.Value | None = None) -> tuple[ir.Value, Sequence[int]]:
+    """Padding that is computed from sizes, as an operator of its own: x with it, and the padding that is left to do."""
+    if is_static(tuple(padding)):
+        return x, padding  # type: ignore[return-value]
+    axes = e.ints(*range(2, 2 + len(padding)))
+    return e.op("Pad", x, sizes.shape(e, [*padding, *padding]), value, axes), (0,) * len(padding)
+
+
+def every(e: Emitter, y: ir.Value, stride: Sequence[Size]) -> ir.Value:
+    """Of what was computed at every position, those that a stride computed from sizes leaves."""
+    axes = range(2, 2 + len(stride))
+    return e.op("Slice", y, *(e.ints(*[n] * len(stride)) for n in (0, sizes.END)), e.ints(*axes), sizes.shape(e, stride))
 
 
 def _without_padding(x: ir.Value, pads: list[int]) -> tuple[ir.Value, list[int]]:
     """What was padded with zeros just before, and the pads of both."""
     pad = x.producer()
-    if pad is None or pad.op_type != "Pad" or "mode" in pad.attributes:
+    if pad is None or pad.op_type != "Pad" or "mode" in pad.attributes or len(pad.inputs) != 3:
         return x, pads
     around, value = (given.const_value for given in pad.inputs[1:3])
     if around is None or value is None or value.numpy().any():

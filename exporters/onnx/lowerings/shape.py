@@ -67,21 +67,21 @@ def _constants(size: Size) -> list[int]:
     return found
 
 
-def cut(e: Emitter, x: ir.Value, axis: int, n: Size, start: Size, stop: Size, step: int = 1) -> ir.Value:
+def cut(e: Emitter, x: ir.Value, axis: int, n: Size, start: Size, stop: Size, step: Size = 1) -> ir.Value:
     """`x[start:stop:step]` along one axis of size n; x itself when that is all."""
-    if step == 1 and same(start, 0) and same(stop, n):
+    if same(step, 1) and same(start, 0) and same(stop, n):
         return x
-    return e.op("Slice", x, _bound(e, n, start), _bound(e, n, stop), e.ints(axis), None if step == 1 else e.ints(step))
+    return e.op("Slice", x, _bound(e, n, start), _bound(e, n, stop), e.ints(axis), None if same(step, 1) else sizes.size(e, step))
 
 
 @lowering("slice")
 def slice_(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     starts, stops, steps, shape = call["starts"], call["stops"], call["steps"], call.shape()
-    axes = [a for a in range(len(shape)) if not (steps[a] == 1 and same(starts[a], 0) and same(stops[a], shape[a]))]
+    axes = [a for a in range(len(shape)) if not (same(steps[a], 1) and same(starts[a], 0) and same(stops[a], shape[a]))]
     if not axes:
         return x
     first, last = ([_bound(e, shape[a], position[a]) for a in axes] for position in (starts, stops))
-    strides = None if all(steps[a] == 1 for a in axes) else e.ints(*(steps[a] for a in axes))
+    strides = None if all(same(steps[a], 1) for a in axes) else sizes.shape(e, [steps[a] for a in axes])
     return e.op("Slice", x, _joined(e, first), _joined(e, last), e.ints(*axes), strides)
 
 
@@ -105,7 +105,7 @@ def select(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 @lowering("slice_scatter")
 def slice_scatter(e: Emitter, call: Call, x: ir.Value, src: ir.Value) -> ir.Value:
     starts, stops, steps, shape = call["starts"], call["stops"], call["steps"], call.shape()
-    axes = [a for a in range(len(shape)) if not (steps[a] == 1 and same(starts[a], 0) and same(stops[a], shape[a]))]
+    axes = [a for a in range(len(shape)) if not (same(steps[a], 1) and same(starts[a], 0) and same(stops[a], shape[a]))]
 
     def write(target: ir.Value, axes: Sequence[int]) -> ir.Value:
         if not axes:
@@ -113,7 +113,7 @@ def slice_scatter(e: Emitter, call: Call, x: ir.Value, src: ir.Value) -> ir.Valu
         axis, *inner = axes
         start, stop, step, n = starts[axis], stops[axis], steps[axis], shape[axis]
         middle = write(cut(e, target, axis, n, start, stop, step) if inner else target, inner)
-        if step == 1:
+        if same(step, 1):
             before = [] if same(start, 0) else [cut(e, target, axis, n, 0, start)]
             after = [] if same(stop, n) else [cut(e, target, axis, n, stop, n)]
             return e.op("Concat", *before, middle, *after, axis=axis) if before or after else middle
@@ -129,8 +129,9 @@ def _diagonal(call: Call) -> tuple[int, int, int, Size, Size, Size]:
     length."""
     offset, a, b = call["offset"], call["dim1"], call["dim2"]
     rows, columns = call.shape()[a], call.shape()[b]
-    length = size_max(size_min(rows + min(offset, 0), columns - max(offset, 0)), 0)
-    start = offset if offset >= 0 else -offset * columns
+    right, down = size_max(offset, 0), size_max(-offset, 0)
+    length = size_max(size_min(rows - down, columns - right), 0)
+    start = right + down * columns
     return a, b, columns + 1, start, start + length * (columns + 1), length
 
 
@@ -212,4 +213,4 @@ def pad_edges(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 
 @lowering("tril", "triu")
 def triangle(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    return e.op("Trilu", x, e.constant(call["diagonal"], INT64), upper=int(call.op_name == "triu"))
+    return e.op("Trilu", x, sizes.scalar(e, call["diagonal"], INT64), upper=int(call.op_name == "triu"))
