@@ -271,8 +271,10 @@ def div_rounded(input: Any, other: Any, *, rounding_mode: str | None = None) -> 
     if rounding_mode == "floor":
         return floor_divide(input, other)
     if rounding_mode == "trunc":
-        whole = sub(input, fmod(input, other))  # exact for integers, where a true division is not
-        return trunc(div(whole, other)) if whole.dtype.is_floating_point else floor_divide(whole, other)
+        rest = fmod(input, other)
+        if rest.dtype.is_floating_point:
+            return trunc(div(input, other))
+        return floor_divide(sub(input, rest), other)  # exact for integers, where a true division is not
     raise ArgumentError(f"div: rounding_mode is None, 'floor' or 'trunc', given {rounding_mode!r}")
 
 
@@ -330,7 +332,7 @@ def atan2(a, b, /):
 @op(
     vjp=(lambda g, a, b: g * sigmoid(a - b), lambda g, a, b: g * sigmoid(b - a)),
     promote="float",
-    samples=[S((3, 4), (4,)), S.of([-1e3, 0.0, 1e3], [1e3, 0.0, 1e3])],
+    samples=[S((3, 4), (4,)), S.of([-1e3, 0.0, 1e3], [1e3, 0.0, 1e3]), S.of(_SPECIAL, _SPECIAL), S.of(_SPECIAL, _SPECIAL[::-1])],
 )
 def logaddexp(a, b, /):
     """log(exp(a) + exp(b)) without overflow.
@@ -339,18 +341,27 @@ def logaddexp(a, b, /):
     >>> fz.logaddexp(fz.tensor([0.0]), fz.tensor([0.0]))
     tensor([0.6931])
     """
-    return maximum(a, b) + log1p(exp(-abs_(a - b)))
+    gap = where(eq(a, b), 0, a - b)  # of equal infinities
+    return maximum(a, b) + log1p(exp(-abs_(gap)))
 
 
-@op(promote="float", samples=[S((3, 4), floats(4, low=0.5))])
+@op(
+    vjp=(lambda g, a, y: g * a / where(eq(y, 0), 1, y), lambda g, b, y: g * b / where(eq(y, 0), 1, y)),
+    promote="float",
+    samples=[S((3, 4), floats(4, low=0.5)), S.of(_SPECIAL, _SPECIAL), S.of([0.0, 1e30, 3e-30, 0.0], [0.0, 0.0, 4e-30, 1e38])],
+)
 def hypot(a, b, /):
-    """sqrt(a^2 + b^2).
+    """sqrt(a^2 + b^2), without overflow.
 
     >>> import frazil as fz
     >>> fz.hypot(fz.tensor([3.0]), fz.tensor([4.0]))
     tensor([5.])
     """
-    return sqrt(a * a + b * b)
+    a, b = abs_(a), abs_(b)
+    larger = maximum(a, b)
+    ratio = minimum(a, b) / where(eq(larger, 0), 1, larger)  # no square of a large or a small number
+    infinite = logical_or(eq(a, math.inf), eq(b, math.inf))
+    return where(infinite, math.inf, larger * sqrt(ratio * ratio + 1))
 
 
 @op(promote="float", samples=[S((3, 4), floats(4, low=0.5)), S.of([0.0, 0.0, 2.0], [0.0, 3.0, 3.0])])
@@ -1156,7 +1167,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return clamp_numbers(input, min=min, max=max)
 
 
-@op(samples=[S(3), S.of(_SPECIAL), S.of(_SPECIAL, nan=1.0, posinf=2.0, neginf=-3.0)])
+@op(samples=[S(3), S.of(_SPECIAL), S.of(_SPECIAL, nan=1.0, posinf=2.0, neginf=-3.0)], exact=True)
 def nan_to_num(x, /, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None):
     """NaN and infinities replaced by numbers (default: 0 and the largest of the dtype).
 

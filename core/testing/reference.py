@@ -125,7 +125,7 @@ REFERENCE.update(
         "power": each(lambda a, b: a**b if not (isinstance(a, float) and a == 0 and b < 0) else math.inf),
         "atan2": each(math.atan2),
         "hypot": each(math.hypot),
-        "logaddexp": each(lambda a, b: max(a, b) + math.log1p(math.exp(-abs(a - b)))),
+        "logaddexp": np.logaddexp,
         "xlogy": each(lambda a, b: 0.0 if a == 0 else a * (-math.inf if b == 0 else math.log(b))),
         "lerp": lambda start, end, weight: (1 - weight) * start + weight * end,
         "addcmul": lambda x, a, b, value: x + value * (a * b),

@@ -9,10 +9,12 @@ from typing import Any, NoReturn, final
 import numpy as np
 import onnx_ir as ir
 
+from frazil.dtypes import float16, float32
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Guard, Node, Value
 from frazil.recorder.passes import solve_guards
 from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, decide, deciding, substitute, symbols_of
+from frazil.table import Spec
 
 from .asserts import emit_asserts
 from .control import all_inputs, lower_control, without_dead
@@ -147,12 +149,12 @@ class _Lowering:
         from frazil.recorder.trace import expand
 
         try:
-            body = expand(node)
+            body = expand(_in_float32(node))
         except RecordError as error:  # the body decides on what only the running program knows
             raise Unsupported(str(error).partition("\n  at ")[0]) from error
         given = [value for value in node.inputs if value is not None]
         for inner, outer in zip(body.inputs, given, strict=True):
-            e.values[inner] = e.values[outer]
+            e.values[inner] = e.cast(e.values[outer], element_type(inner.spec.dtype))
         e.origins.update({symbol: origin for symbol, origin in body.symbols.items() if symbol not in e.origins})
         known = [guard.holds for guard in (*self.graph.guards, *self.found_guards)]
         self.found_guards += [
@@ -164,7 +166,7 @@ class _Lowering:
         for inner_node in body.nodes:
             self.node(e, inner_node, place)
         for value, inner in zip(node.outputs, body.outputs, strict=True):
-            self._define(e, value, e.values[inner])
+            self._define(e, value, e.cast(e.values[inner], element_type(value.spec.dtype)))
 
     def _define(self, e: Emitter, value: Value, result: ir.Value) -> None:
         e.values[value] = result
@@ -315,6 +317,22 @@ def _described(attr: Any) -> str:
 def state_inputs(graph: Graph) -> list[Value]:
     """The captured values that the program replaces: they are inputs of the file, after the program's own."""
     return list(dict.fromkeys(state.input for state in graph.states if state.attribute == "data"))
+
+
+def _in_float32(node: Node) -> Node:
+    """A composite node as its body is written: float16 in float32, rounded once at the end. Operation by operation it would be
+    rounded after each, and sums and counts would overflow."""
+    from frazil.table import OPS
+
+    if OPS[node.op_name].exact or not any(v is not None and v.spec.dtype is float16 for v in node.inputs):
+        return node
+    inputs = [Value(v.name, Spec(v.spec.shape, _wide(v.spec.dtype))) if v is not None else None for v in node.inputs]
+    attrs = {name: _wide(attr) for name, attr in node.attrs.items()}
+    return Node(node.op_name, inputs, attrs, [], source=node.source, scope=node.scope)
+
+
+def _wide(attr: Any) -> Any:
+    return float32 if attr is float16 else attr
 
 
 def has_body(op_name: str) -> bool:

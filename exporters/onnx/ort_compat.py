@@ -41,7 +41,7 @@ DETOURS = _table(
         ("Erf Sigmoid Floor Ceil Equal Less LessOrEqual Greater GreaterOrEqual Where Pad TopK NonZero Trilu CumSum", _FLOAT16),
         ("ReduceSum ReduceMean ReduceProd ReduceMax ReduceMin ReduceL1 ReduceL2 ReduceLogSumExp ArgMax ArgMin", _FLOAT16),
         ("Relu LeakyRelu Elu Selu Gelu Softplus Softmax LogSoftmax BatchNormalization GroupNormalization", _FLOAT16),
-        ("MatMul Gemm Conv ConvTranspose MaxPool AveragePool GlobalAveragePool LSTM GRU RNN", _FLOAT16),
+        ("Sum Size MatMul Gemm Conv ConvTranspose MaxPool AveragePool GlobalAveragePool LSTM GRU RNN", _FLOAT16),
         ("CumSum Pow ReduceProd ReduceSum ReduceL1 ReduceL2 Trilu MatMul", {**_8_BITS, **_16_BITS}),
         ("CumSum Pow ReduceProd ReduceSum ReduceL1 ReduceL2 Trilu ReduceMax ReduceMin ArgMax ArgMin TopK Neg", _UINT32),
         ("Clip Max Min Pad Where ReduceMax ReduceMin ArgMax ArgMin", _16_BITS),

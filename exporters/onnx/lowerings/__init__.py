@@ -7,6 +7,7 @@ it returns the ONNX value of the result, or a tuple of them. Every attribute mus
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, final
 
@@ -36,6 +37,28 @@ def lowering(*names: str) -> Callable[[Lowering], Lowering]:
         return function
 
     return register
+
+
+def rounded_once(lower: Lowering) -> Lowering:
+    """Let a lowering of several operators compute float16 in float32: sums and counts do not overflow, and what its formula gains
+    is not lost between the operators."""
+
+    @functools.wraps(lower)
+    def wide(e: Emitter, call: Call, *tensors: ir.Value | None, **more: Any) -> Any:
+        given = [in_float32(e, x) for x in tensors]
+        if all(a is b for a, b in zip(given, tensors, strict=True)):
+            return lower(e, call, *tensors, **more)
+        results = lower(e, call, *given, **more)
+        if not isinstance(results, tuple):
+            return e.cast(results, call.type)
+        return tuple(e.cast(r, element_type(spec.dtype)) for r, spec in zip(results, call.outputs, strict=True))
+
+    return wide
+
+
+def in_float32(e: Emitter, x: Any) -> Any:
+    """float16 as float32; the rest as it is."""
+    return e.cast(x, ir.DataType.FLOAT) if x is not None and x.dtype == ir.DataType.FLOAT16 else x
 
 
 @final

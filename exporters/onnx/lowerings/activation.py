@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from ..emit import Emitter
 from ..errors import Unsupported
-from . import Call, lowering
+from . import Call, lowering, rounded_once
 
 #: Ops that are one operator of the same meaning.
 SAME = {"softsign": "Softsign", "hardswish": "HardSwish"}
@@ -23,6 +23,7 @@ def relu(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 
 
 @lowering("softplus")
+@rounded_once
 def softplus(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     beta, threshold = call["beta"], call["threshold"]
     z = x if beta == 1 else e.op("Mul", x, e.like(beta, x))
@@ -59,6 +60,7 @@ def selu(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 
 
 @lowering("log_sigmoid")
+@rounded_once
 def log_sigmoid(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     return e.op("Neg", e.op("Softplus", e.op("Neg", x)))
 

@@ -13,12 +13,13 @@ from frazil.recorder.sizes import Size, bounds, is_static, same, substitute
 from .. import sizes
 from ..emit import BOOL, INT64, Emitter
 from ..errors import Unsupported
-from . import Call, lowering
+from . import Call, lowering, rounded_once
 from .elementwise import keep_apart
 from .linalg import product
 
 
 @lowering("scaled_dot_product_attention")
+@rounded_once
 def scaled_dot_product_attention(
     e: Emitter,
     call: Call,

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable
 
 import numpy as np
 import onnx_ir as ir
 
 from frazil.recorder.sizes import is_static
 
-from ..emit import BOOL, Emitter, element_type
-from . import Call, lowering
+from ..emit import BOOL, INT64, Emitter, element_type
+from . import Call, lowering, rounded_once
 
 _UINT64 = ir.DataType.UINT64
 
@@ -20,13 +18,12 @@ _UINT64 = ir.DataType.UINT64
 UNARY = {
     name: name.capitalize()
     for name in (
-        "neg abs exp log sqrt reciprocal sign sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf sigmoid".split()
+        "neg abs exp log sqrt reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf sigmoid".split()
     )
 }
 BINARY = {
     "sub": "Sub",
     "div": "Div",
-    "power": "Pow",
     "eq": "Equal",
     "lt": "Less",
     "le": "LessOrEqual",
@@ -77,6 +74,61 @@ def is_coarse(factor: ir.Value | None) -> bool:
         return False
     number = float(factor.const_value.numpy().item())
     return float(np.float32(number)) != number
+
+
+@lowering("power")
+def power(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
+    if call.kind() == "f":
+        return e.op("Pow", a, b)
+    if b.const_value is not None and b.const_value.size == 1 and b.const_value.numpy().item() >= 0:
+        return _whole_power(e, a, b.const_value.numpy().item())
+    return _power_of_integers(e, a, b)
+
+
+def _whole_power(e: Emitter, a: ir.Value, exponent: int) -> ir.Value:
+    """By squaring. (onnxruntime's Pow computes integers in double, which holds 53 bits.)"""
+    if exponent == 0:
+        return e.op("Add", e.op("Sub", a, a), e.like(1, a))
+    result: ir.Value | None = None
+    while True:
+        if exponent % 2:
+            result = a if result is None else e.op("Mul", result, a)
+        exponent //= 2
+        if not exponent:
+            assert result is not None
+            return result
+        a = e.op("Mul", a, a)
+
+
+def _power_of_integers(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """As `_whole_power`, bit by bit of the exponents, until none has any left."""
+    dtype = a.dtype
+    assert dtype is not None
+    together = e.op("Sub", e.op("Add", a, b), e.op("Add", a, b))  # has the shape they broadcast to
+    one, two = e.like(1, a), e.like(2, a)
+    state = [e.op("Add", together, one), e.op("Add", together, a), e.op("Max", e.op("Add", together, b), e.like(0, b))]
+
+    def any_left(e: Emitter, exponents: ir.Value) -> ir.Value:
+        bits = e.cast(e.cast(exponents, BOOL), ir.DataType.INT32)
+        return e.cast(e.op("ReduceSum", bits, keepdims=0), BOOL)
+
+    body = e.child()
+    number = ir.Value(name=e.unique("bit"), type=ir.TensorType(INT64), shape=ir.Shape([]))
+    goes_on = ir.Value(name=e.unique("goes_on"), type=ir.TensorType(BOOL), shape=ir.Shape([]))
+    result, base, left = (ir.Value(name=e.unique(name), type=ir.TensorType(dtype)) for name in ("power", "base", "exponent"))
+    odd = body.op("Mod", left, two)
+    factor = body.op("Where", body.cast(odd, BOOL), base, one)
+    rest = body.op("Div", left, two)
+    outputs = [any_left(body, rest), body.op("Mul", result, factor), body.op("Mul", base, base), rest]
+    graph = ir.Graph([number, goes_on, result, base, left], outputs, nodes=body.nodes, name=e.unique("power"))
+    power, *_ = e.op("Loop", None, any_left(e, state[2]), *state, dtype=[dtype] * 3, outputs=3, body=graph)
+    return power  # type: ignore[no-any-return]
+
+
+@lowering("sign")
+@rounded_once  # onnxruntime's kernel for float16 makes 0 of NaN (1.32.0, 2026-11-28)
+def sign(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    return e.op("Sign", x)
 
 
 @lowering("ne")
@@ -130,21 +182,8 @@ def isinf(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     return e.op("IsInf", x) if call.kind() == "f" else e.op("Not", e.op("Equal", x, x))
 
 
-def _in_float32(lower: Callable[..., ir.Value]) -> Callable[..., ir.Value]:
-    """Compute float16 in float32: what these formulas gain would be lost between their operators."""
-
-    @functools.wraps(lower)
-    def wide(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-        narrow = call.type
-        if narrow != ir.DataType.FLOAT16:
-            return lower(e, call, x)
-        return e.cast(lower(e, call, e.cast(x, ir.DataType.FLOAT)), narrow)
-
-    return wide
-
-
 @lowering("log1p")
-@_in_float32
+@rounded_once
 def log1p(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     """log(u) * x / (u - 1) for u = 1 + x as it was rounded (Goldberg 1991, theorem 4): the rounding error of u cancels."""
     u = e.op("Add", x, e.like(1, x))
@@ -154,7 +193,7 @@ def log1p(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 
 
 @lowering("expm1")
-@_in_float32
+@rounded_once
 def expm1(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     """(u - 1) * x / log(u) for u = exp(x) as it was rounded (Kahan); exp(x) - 1 itself away from 0."""
     u = e.op("Exp", x)
@@ -169,15 +208,35 @@ def _sign_differs(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
     return e.op("Xor", e.op("Less", a, zero), e.op("Less", b, zero))
 
 
+def _divisor(e: Emitter, b: ir.Value) -> tuple[ir.Value, ir.Value | None]:
+    """An integer divisor with 1 in place of 0 and -1, and where those stood (None: nowhere). The processor ends the program at a
+    division by 0, and at one of the lowest number by -1."""
+    if b.const_value is not None and not np.isin(b.const_value.numpy(), (0, -1)).any():
+        return b, None
+    odd = e.op("Equal", b, e.like(0, b))
+    if is_signed(b):
+        odd = e.op("Or", odd, e.op("Equal", b, e.like(-1, b)))
+    return e.op("Where", odd, e.like(1, b), b), odd
+
+
+def is_signed(x: ir.Value) -> bool:
+    """Whether the integers of this type can be negative."""
+    assert x.dtype is not None
+    return bool(x.dtype.numpy().kind == "i")
+
+
 @lowering("fmod")
 def fmod(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
-    return e.op("Mod", a, b, fmod=1)
+    if call.kind() == "f":
+        return e.op("Mod", a, b, fmod=1)
+    b, _ = _divisor(e, b)  # onnxruntime's Mod would compute in double; a - 1 * (a / 1) is right for 0 and -1
+    return e.op("Sub", a, e.op("Mul", e.op("Div", a, b), b))
 
 
 @lowering("remainder")
 def remainder(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
     if call.kind() != "f":
-        return e.op("Mod", a, b)  # of integers it has the sign of the divisor already
+        return e.op("Mod", a, _divisor(e, b)[0])  # of integers it has the sign of the divisor already
     rest = e.op("Mod", a, b, fmod=1)
     wrong = e.op("And", e.op("Not", e.op("Equal", rest, e.like(0, a))), _sign_differs(e, rest, b))
     return e.op("Where", wrong, e.op("Add", rest, b), rest)
@@ -187,7 +246,7 @@ def remainder(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
 def floor_divide(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
     """From the remainder, not by rounding the quotient: 1.0 // 0.1 is 9."""
     if call.kind() != "f":
-        return e.op("Div", e.op("Sub", a, e.op("Mod", a, b)), b)
+        return _floor_divide_integers(e, a, b)
     rest = e.op("Mod", a, b, fmod=1)
     wrong = e.op("And", e.op("Not", e.op("Equal", rest, e.like(0, a))), _sign_differs(e, rest, b))
     whole = e.op("Round", e.op("Div", e.op("Sub", a, rest), b))
@@ -195,7 +254,25 @@ def floor_divide(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
     return e.op("Where", e.op("Equal", b, e.like(0, b)), e.op("Div", a, b), whole)
 
 
+def _floor_divide_integers(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
+    """`Div` rounds towards zero. Nothing here leaves the range of the type, at its ends either."""
+    if not is_signed(a):
+        whole, odd = _divisor(e, b)
+        quotient = e.op("Div", a, whole)
+        return quotient if odd is None else e.op("Where", odd, b, quotient)
+    if b.const_value is not None and (b.const_value.numpy() > 0).all():  # of negative numbers by their complement: -1 - a
+        flip = e.op("Min", e.op("Sign", a), e.like(0, a))
+        return e.op("BitwiseXor", e.op("Div", e.op("BitwiseXor", a, flip), b), flip)
+    safe, odd = _divisor(e, b)
+    quotient = e.op("Div", a, safe)
+    # 0, or the divisor where rounding towards zero was upwards
+    excess = e.op("Sub", e.op("Mod", a, safe), e.op("Sub", a, e.op("Mul", quotient, safe)))
+    quotient = e.op("Sub", quotient, e.op("Div", excess, safe))
+    return quotient if odd is None else e.op("Mul", quotient, e.op("Where", odd, b, e.like(1, b)))
+
+
 @lowering("atan2")
+@rounded_once
 def atan2(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
     """By quadrants; the sign of a zero is that of its reciprocal."""
     zero, pi = e.like(0, a), e.like(math.pi, a)

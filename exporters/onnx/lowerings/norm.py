@@ -12,7 +12,7 @@ from frazil.recorder.sizes import is_static, same
 
 from ..emit import Emitter
 from ..errors import Unsupported
-from . import Call, lowering
+from . import Call, lowering, rounded_once
 
 
 def _constant(e: Emitter, given: ir.Value | None, number: float, shape: Any, x: ir.Value) -> ir.Value:
@@ -55,6 +55,7 @@ def batch_norm(
 
 
 @lowering("rms_norm")
+@rounded_once
 def rms_norm(e: Emitter, call: Call, x: ir.Value, weight: ir.Value | None = None) -> ir.Value:
     """One operator from opset 23; before, with `Pow`, the form that onnxruntime recognises and fuses (only for float32: for
     float64 it fuses as well but then takes 1e-5 for eps; 1.31.1, 2026-11-21)."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
-from frazil.recorder.sizes import Size, prod
+from frazil.recorder.sizes import Size, is_static, prod
 
 from .. import sizes
-from ..emit import INT64, Emitter
-from . import Call, lowering
+from ..emit import DOUBLE, INT64, Emitter
+from . import Call, lowering, rounded_once
 from .conv import transposed
+from .reduction import choose, whole_sum
 
 
 def _options(call: Call, **more: Any) -> dict[str, Any]:
@@ -27,24 +29,82 @@ def _options(call: Call, **more: Any) -> dict[str, Any]:
     }
 
 
+def _max_options(call: Call) -> dict[str, Any]:
+    """As `_options`, with the padding that `ceil_mode` adds written out where it is known: onnxruntime expects a window more of
+    fixed sizes than it computes (1.32.0, 2026-11-28)."""
+    options = _options(call, dilations=call["dilation"])
+    sizes, out = call.shape()[2:], call.outputs[0].shape[2:]
+    if options["ceil_mode"] and is_static((sizes, out)):
+        windows = zip(sizes, out, *(options[n] for n in ("kernel_shape", "strides", "dilations")), call["padding"], strict=True)
+        behind = [max((m - 1) * s + d * (k - 1) + 1 - n - p, 0) for n, m, k, s, d, p in windows]
+        options.update(ceil_mode=0, pads=[*call["padding"], *behind])
+    return options
+
+
 @lowering("max_pool")
+@rounded_once
 def max_pool(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    return e.op("MaxPool", x, **_options(call, dilations=call["dilation"]))
+    options = _max_options(call)
+    return _max_pool(e, x, lambda e, x: e.op("MaxPool", x, **options), lambda e: _ordered_pool(e, x, options))
+
+
+def _max_pool(
+    e: Emitter, x: ir.Value, plain: Callable[[Emitter, ir.Value], ir.Value], careful: Callable[[Emitter], ir.Value]
+) -> ir.Value:
+    """`plain`, unless there is a NaN or an infinity: onnxruntime's MaxPool overlooks NaN, and gives the lowest number for a
+    window of -inf (1.32.0, 2026-11-28)."""
+    if call_type(x).numpy().kind != "f":
+        return plain(e, x)
+    total = whole_sum(e, x)
+    return choose(e, e.op("IsNaN", e.op("Sub", total, total)), careful, lambda e: plain(e, x))
+
+
+#: What stands for an infinity and for NaN in float64, where `_ordered_pool` compares.
+_INFINITY, _NAN = 2e305, 1e306
+
+
+def _ordered(e: Emitter, x: ir.Value, marks: ir.Value) -> ir.Value:
+    """x in float64, with numbers for its infinities and `marks` for its NaNs."""
+    wide = e.op("Mul", x, e.like(2.0**-10, x)) if x.dtype == DOUBLE else e.cast(x, DOUBLE)
+    return e.op("Where", e.op("IsNaN", x), marks, e.op("Clip", wide, e.like(-_INFINITY, wide), e.like(_INFINITY, wide)))
+
+
+def _ordered_pool(e: Emitter, x: ir.Value, options: dict[str, Any]) -> ir.Value:
+    found = e.op("MaxPool", _ordered(e, x, e.constant(_NAN, DOUBLE)), **options)
+    found = e.op("Where", e.op("GreaterOrEqual", found, e.like(_NAN, found)), e.like(math.nan, found), found)
+    return e.op("Mul", found, e.like(2.0**10, found)) if x.dtype == DOUBLE else e.cast(found, call_type(x))
+
+
+def _max_indices(e: Emitter, x: ir.Value, options: dict[str, Any]) -> ir.Value:
+    """Where the maxima are in the whole flattened tensor; of several NaNs the last, as in PyTorch."""
+
+    def pool(e: Emitter, x: ir.Value) -> ir.Value:
+        return e.op("MaxPool", x, outputs=2, dtype=[call_type(x), INT64], **options)[1]  # type: ignore[no-any-return]
+
+    def careful(e: Emitter) -> ir.Value:
+        count = e.op("Range", e.constant(0, INT64), e.op("Size", x), e.constant(1, INT64))
+        places = e.op("Reshape", e.cast(count, DOUBLE), e.op("Shape", x))
+        marks = e.op("Add", e.op("Mul", places, e.like(1e295, places)), e.like(_NAN, places))
+        return pool(e, _ordered(e, x, marks))
+
+    return _max_pool(e, x, pool, careful)
 
 
 @lowering("max_pool_indices")
+@rounded_once
 def max_pool_indices(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     """ONNX counts through the whole tensor, the op through one plane."""
-    _, indices = e.op("MaxPool", x, outputs=2, dtype=[call_type(x), INT64], **_options(call, dilations=call["dilation"]))
+    indices = _max_indices(e, x, _max_options(call))
     return e.op("Mod", indices, sizes.size(e, prod(call.shape()[2:])))
 
 
 @lowering("max_pool_grad")
+@rounded_once
 def max_pool_grad(e: Emitter, call: Call, dy: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
     """dy added up at the indices of the maxima."""
-    _, indices = e.op("MaxPool", x, outputs=2, dtype=[call_type(x), INT64], **_options(call, dilations=call["dilation"]))
+    indices = _max_indices(e, x, _options(call, dilations=call["dilation"]))
     zeros = e.op(
-        "ConstantOfShape", sizes.size(e, prod(call.shape(1))), dtype=x.dtype, value=ir.tensor(np.zeros(1, call_type(x).numpy()))
+        "ConstantOfShape", sizes.size(e, prod(call.shape(1))), dtype=dy.dtype, value=ir.tensor(np.zeros(1, call_type(dy).numpy()))
     )
     flat = e.ints(-1)
     sums = e.op("ScatterElements", zeros, e.op("Reshape", indices, flat), e.op("Reshape", dy, flat), axis=0, reduction="add")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -9,9 +11,10 @@ import onnx_ir as ir
 from frazil.recorder.sizes import Size, bounds, same
 
 from .. import sizes
+from ..control import without_dead
 from ..emit import BOOL, INT64, Emitter
 from ..errors import Unsupported
-from . import Call, lowering
+from . import Call, in_float32, lowering, rounded_once
 
 _INT32 = ir.DataType.INT32
 
@@ -30,18 +33,46 @@ def _never_empty(call: Call, dims: tuple[int, ...] | None) -> bool:
     return all((low := bounds(n)[0]) is not None and low > 0 for n in _reduced_sizes(call, dims))
 
 
-@lowering("sum", "prod")
+@lowering("sum")
 def total(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    dims, keepdim = call["dim"], call["keepdim"]
     call["dtype"]  # it is the dtype of the result
-    op_type = "ReduceSum" if call.op_name == "sum" else "ReduceProd"
-    return _reduce(e, op_type, e.cast(x, call.type), call["dim"], call["keepdim"])
+    if call.out.dtype.kind != "i":
+        return _reduce(e, "ReduceSum", e.cast(x, call.type), dims, keepdim)
+    if x.dtype not in (INT64, ir.DataType.UINT64, ir.DataType.UINT32):
+        return e.cast(_reduce(e, "ReduceSum", e.cast(x, INT64), dims, keepdim), call.type)
+    # onnxruntime adds in double, which holds 53 bits: so the upper and the lower halves, each on its own
+    x, half = e.cast(x, INT64), e.constant(2**32, INT64)
+    low = e.op("BitwiseAnd", x, e.constant(2**32 - 1, INT64))
+    high = _reduce(e, "ReduceSum", e.op("Div", e.op("Sub", x, low), half), dims, keepdim)
+    return e.cast(e.op("Add", e.op("Mul", high, half), _reduce(e, "ReduceSum", low, dims, keepdim)), call.type)
+
+
+@lowering("prod")
+def prod(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    """Of integers step by step: onnxruntime multiplies them in double, which holds 53 bits."""
+    dims, keepdim = call["dim"], call["keepdim"]
+    call["dtype"]  # it is the dtype of the result
+    given, shape = call.kind(), list(call.shape())
+    if call.out.dtype.kind == "f" or given == "b" or not shape:
+        return e.cast(_reduce(e, "ReduceProd", e.cast(x, INT64 if given == "b" else call.type), dims, keepdim), call.type)
+    x = e.cast(x, call.type)
+    for axis in reversed(range(len(shape)) if dims is None else sorted(dims)):
+        rest = [n for a, n in enumerate(shape) if a != axis]
+        x, _ = _running_product(e, x, axis, shape)
+        shape = rest
+    return e.op("Reshape", x, sizes.shape(e, call.out.shape), allowzero=1) if keepdim else x
 
 
 @lowering("mean")
 def mean(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dims, keepdim = call["dim"], call["keepdim"]
     call["dtype"]  # it is the dtype of the result
-    x = e.cast(x, call.type)
+    x = e.cast(x, ir.DataType.FLOAT if call.type == ir.DataType.FLOAT16 else call.type)  # neither sum nor count may overflow
+    return e.cast(_mean(e, call, x, dims, keepdim), call.type)
+
+
+def _mean(e: Emitter, call: Call, x: ir.Value, dims: tuple[int, ...] | None, keepdim: bool) -> ir.Value:
     if _never_empty(call, dims):
         return _reduce(e, "ReduceMean", x, dims, keepdim)
     if call.rank() > 2 and dims == tuple(range(2, call.rank())) and x.dtype == ir.DataType.FLOAT:
@@ -61,25 +92,60 @@ def mean(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 
 
 @lowering("amax", "amin")
+@rounded_once
 def extreme(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dims, keepdim = call["dim"], call["keepdim"]
     op_type = "ReduceMax" if call.op_name == "amax" else "ReduceMin"
-    found = _reduce(e, op_type, x, dims, keepdim)
     if call.kind() != "f" or dims == ():
-        return found
-    # onnxruntime's kernel drops NaN along the last dimension
-    unordered = _reduce(e, "ReduceMax", e.op("IsNaN", x), dims, keepdim)
-    return e.op("Where", unordered, e.like(float("nan"), x), found)
+        return _reduce(e, op_type, x, dims, keepdim)
+
+    def with_nan(e: Emitter) -> ir.Value:
+        unordered = _reduce(e, "ReduceMax", e.op("IsNaN", x), dims, keepdim)
+        return e.op("Where", unordered, e.like(math.nan, x), _reduce(e, op_type, x, dims, keepdim))
+
+    return choose(e, e.op("IsNaN", whole_sum(e, x)), with_nan, lambda e: _reduce(e, op_type, x, dims, keepdim))
 
 
 @lowering("argmax", "argmin")
 def arg_extreme(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dim, keepdim = call["dim"], call["keepdim"]
     if dim is None or not call.rank():
-        x = e.op("Reshape", x, e.ints(-1))
-        found = e.op("ArgMax" if call.op_name == "argmax" else "ArgMin", x, axis=0, keepdims=0)
+        found = _first_extreme(e, call, e.op("Reshape", x, e.ints(-1)), 0, False)
         return e.op("Reshape", found, e.ints(*[1] * len(call.out.shape))) if call.out.shape else found
-    return e.op("ArgMax" if call.op_name == "argmax" else "ArgMin", x, axis=dim, keepdims=int(keepdim))
+    return _first_extreme(e, call, x, dim, keepdim)
+
+
+def _first_extreme(e: Emitter, call: Call, x: ir.Value, axis: int, keepdim: bool) -> ir.Value:
+    """A NaN counts as the extreme: TopK sees it that way, while ArgMax and ArgMin overlook it."""
+    op_type = "ArgMax" if call.op_name == "argmax" else "ArgMin"
+    if call.kind() != "f":
+        return e.op(op_type, x, axis=axis, keepdims=int(keepdim))
+    x = in_float32(e, x)
+
+    def with_nan(e: Emitter) -> ir.Value:
+        ordered = x if op_type == "ArgMax" else e.op("Neg", x)
+        _, first = e.op("TopK", ordered, e.ints(1), outputs=2, axis=axis)
+        return first if keepdim else e.op("Squeeze", first, e.ints(axis))
+
+    without = e.op("IsNaN", whole_sum(e, x))
+    return choose(e, without, with_nan, lambda e: e.op(op_type, x, axis=axis, keepdims=int(keepdim)))
+
+
+def whole_sum(e: Emitter, x: ir.Value) -> ir.Value:
+    """The sum of all elements, which is NaN if one of them is (or where infinities cancel): the cheapest way to ask."""
+    return e.op("ReduceSum", x, keepdims=0)
+
+
+def choose(
+    e: Emitter, condition: ir.Value, then: Callable[[Emitter], ir.Value], otherwise: Callable[[Emitter], ir.Value]
+) -> ir.Value:
+    """An If of two single values."""
+    branches = {}
+    for name, write in (("then_branch", then), ("else_branch", otherwise)):
+        inner = e.child()
+        result = write(inner)
+        branches[name] = ir.Graph([], [result], nodes=without_dead(inner.nodes, [result]), name=e.unique(name))
+    return e.op("If", condition, dtype=branches["then_branch"].outputs[0].dtype, **branches)
 
 
 @lowering("any")
@@ -128,29 +194,37 @@ def cumsum(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 
 @lowering("cumprod")
 def cumprod(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    """A Scan: ONNX has no CumProd before opset 26. Along axis 0: along another, onnxruntime divides by zero on an empty batch."""
+    """A Scan: ONNX has no CumProd before opset 26."""
     dim = call["dim"]
     call["dtype"]  # it is the dtype of the result
     x = e.cast(x, call.type)
     if not call.rank():
         return x
-    assert x.dtype is not None
-    rank, shape = call.rank(), call.shape()
+    x = in_float32(e, x)
+    rank = call.rank()
     order = [dim, *(axis for axis in range(rank) if axis != dim)]
-    rest = [shape[axis] for axis in order[1:]]
+    _, products = _running_product(e, x, dim, call.shape())
+    products = e.op("Slice", products, e.ints(1), e.ints(sizes.END), e.ints(0))
+    products = e.op("Transpose", products, perm=[order.index(axis) for axis in range(rank)]) if dim else products
+    return e.cast(products, call.type)
+
+
+def _running_product(e: Emitter, x: ir.Value, dim: int, shape: Sequence[Size]) -> tuple[ir.Value, ir.Value]:
+    """The product over `dim`, and the products up to every element, from 1 on, with `dim` in front. (Along axis 0: along another,
+    onnxruntime divides by zero on an empty batch.)"""
+    assert x.dtype is not None
+    rest = [n for axis, n in enumerate(shape) if axis != dim]
     ones = e.op("Expand", e.like(1, x), sizes.shape(e, rest)) if rest else e.like(1, x)
     first = e.op("Unsqueeze", ones, e.ints(0))
     if dim:
-        x = e.op("Transpose", x, perm=order)
+        x = e.op("Transpose", x, perm=[dim, *(axis for axis in range(len(shape)) if axis != dim)])
     x = e.op("Concat", first, x, axis=0)  # Scan cannot run over nothing
     body = e.child()
     carried, item = (ir.Value(name=e.unique(name), type=ir.TensorType(x.dtype)) for name in ("product", "factor"))
     product = body.op("Mul", carried, item)
     result = body.op("Identity", product)
-    graph = ir.Graph([carried, item], [product, result], nodes=body.nodes, name="cumprod")
-    _, products = e.op("Scan", ones, x, outputs=2, dtype=x.dtype, body=graph, num_scan_inputs=1)
-    products = e.op("Slice", products, e.ints(1), e.ints(sizes.END), e.ints(0))
-    return e.op("Transpose", products, perm=[order.index(axis) for axis in range(rank)]) if dim else products
+    graph = ir.Graph([carried, item], [product, result], nodes=body.nodes, name=e.unique("products"))
+    return e.op("Scan", ones, x, outputs=2, dtype=x.dtype, body=graph, num_scan_inputs=1)
 
 
 @lowering("sort_values")
