@@ -6,7 +6,7 @@ Each takes the function that was called first, for the values that are Python's.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from .. import control
@@ -95,6 +95,10 @@ def _len(fn: Any, sequence: Any) -> Any:
 
 def _extreme(replaces: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def extreme(fn: Any, *args: Any, **options: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], Grown) and not options:
+            return args[0].stacked().amax(0) if replaces(1, 0) else args[0].stacked().amin(0)
+        if len(args) == 1 and isinstance(args[0], Iterator):
+            args = (list(args[0]),)
         items = list(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else list(args)
         if options or len(items) < 2 or not any(map(_recorded, items)):
             return fn(*args, **options)
@@ -117,12 +121,18 @@ def _quantifier(start: bool) -> Callable[..., Any]:
     def quantifier(fn: Any, iterable: Any) -> Any:
         from . import runtime
 
-        if not isinstance(iterable, (list, tuple)):
-            return fn(iterable)
+        if isinstance(iterable, (Grown, Tensor)):
+            if isinstance(iterable, Grown):
+                if iterable.columns is None:
+                    return start
+                iterable = iterable.stacked()
+            return iterable.all() if start else iterable.any()
         result: Any = start
         for item in iterable:
             combine = runtime.both if start else runtime.either
             result = combine(result, functools.partial(runtime.truth, item), runtime.PURE | runtime.TRUTH)
+            if result is not start and isinstance(result, bool):
+                break
         return result
 
     return quantifier
@@ -136,11 +146,23 @@ def _sum(fn: Any, iterable: Any, start: Any = 0) -> Any:
 
 
 def _list(fn: Any, *args: Any) -> Any:
+    from . import runtime
     from .regions import fresh
 
     if args and isinstance(args[0], Grown):
         return fresh(args[0].copy())
+    if args and isinstance(args[0], (Items, Tensor)):
+        return runtime.list_of(args[0], lambda item: item, None)
     return fresh(fn(*args))
+
+
+def _map(fn: Any, function: Any, *iterables: Any) -> Any:
+    from .calls import call
+
+    if not any(map(_is_items, iterables)):
+        return fn(lambda *given: call(function, *given), *iterables)
+    together = zipped(iterables)
+    return Items(together.length, lambda i: call(function, *together.item(i)), python=together.python)
 
 
 def _print(fn: Any, *args: Any, **options: Any) -> None:
@@ -187,6 +209,7 @@ SPECIAL: dict[Any, Callable[..., Any]] = {
     enumerate: _enumerate,
     zip: _zip,
     reversed: _reversed,
+    map: _map,
     list: _list,
     isinstance: _isinstance,
     sum: _sum,

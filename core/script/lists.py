@@ -165,6 +165,8 @@ class Grown:
         if self.columns is None or self.tree is None:
             raise IndexError("list index out of range")
         if isinstance(index, slice):
+            if isinstance(index.step, int) and index.step < 0 and index.start is index.stop is None:
+                return Grown([column.flip(0)[:: -index.step] for column in self.columns], self.tree)
             return Grown([column[index] for column in self.columns], self.tree)
         return unflatten(self.tree, [column[index] for column in self.columns])
 

@@ -14,7 +14,7 @@ import ast
 import copy
 import itertools
 import types
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, final
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -142,6 +142,54 @@ def _is_pure(node: ast.expr) -> bool:
 
 
 @final
+class _Matches(ast.NodeTransformer):
+    """`match` over plain values as `if`, so that what is matched may be a number of a tensor. Patterns that take things apart
+    stay Python's."""
+
+    def __init__(self, count: Iterator[int]) -> None:
+        self._count = count
+
+    def visit_Match(self, s: ast.Match) -> Any:
+        self.generic_visit(s)
+        if not all(_is_plain_pattern(case.pattern) for case in s.cases):
+            return s
+        subject = f"{PREFIX}subject_{next(self._count)}"
+        chain: list[ast.stmt] = []
+        for case in reversed(s.cases):
+            test = _matches(case.pattern, subject)
+            named = case.pattern.name if isinstance(case.pattern, ast.MatchAs) else None
+            bound: list[ast.stmt] = [assign(named, read(subject))] if named else []
+            if case.guard is not None:
+                test = case.guard if test is None else ast.BoolOp(ast.And(), [test, case.guard])
+            chain = [*bound, ast.If(test, case.body, chain)] if test is not None else [*bound, *case.body]
+        return placed(ast.If(ast.Constant(True), [assign(subject, s.subject), *chain], []), s)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        return node  # has its own turn
+
+    visit_AsyncFunctionDef = visit_Lambda = visit_ClassDef = visit_FunctionDef  # type: ignore[assignment]
+
+
+def _is_plain_pattern(pattern: ast.pattern) -> bool:
+    if isinstance(pattern, ast.MatchOr):
+        return all(_is_plain_pattern(p) and not isinstance(p, ast.MatchAs) for p in pattern.patterns)
+    return isinstance(pattern, (ast.MatchValue, ast.MatchSingleton)) or (
+        isinstance(pattern, ast.MatchAs) and pattern.pattern is None
+    )
+
+
+def _matches(pattern: ast.pattern, subject: str) -> ast.expr | None:
+    """Whether a plain pattern matches; None where it always does."""
+    if isinstance(pattern, ast.MatchValue):
+        return ast.Compare(read(subject), [ast.Eq()], [pattern.value])
+    if isinstance(pattern, ast.MatchSingleton):
+        return ast.Compare(read(subject), [ast.Is()], [ast.Constant(pattern.value)])
+    if isinstance(pattern, ast.MatchOr):
+        return ast.BoolOp(ast.Or(), [_matches(p, subject) for p in pattern.patterns])  # type: ignore[misc]
+    return None
+
+
+@final
 class _Rewriter(ast.NodeTransformer):
     """Rewrites one function, and those defined in it."""
 
@@ -161,6 +209,7 @@ class _Rewriter(ast.NodeTransformer):
         outer = self._locals, self._shared, self._first, self._states
         arguments = [*node.args.posonlyargs, *node.args.args]
         self._first = arguments[0].arg if arguments else ""
+        node.body = [_Matches(self._count).visit(s) for s in node.body]
         self._shared = flow.shared_writes(node.body)
         named = flow.parameters(node)
         flow.Definedness(own).block(node.body, frozenset(named))
@@ -462,15 +511,19 @@ class _Rewriter(ast.NodeTransformer):
 
     visit_List = visit_Dict = visit_Set = _container
 
-    def visit_ListComp(self, node: ast.ListComp) -> Any:
+    def visit_ListComp(self, node: ast.ListComp | ast.GeneratorExp, lazy: bool = False) -> Any:
         (generator, *more), target = node.generators, node.generators[0].target
         names = [target] if isinstance(target, ast.Name) else getattr(target, "elts", [None])
-        simple = not more and not generator.ifs and not generator.is_async and all(isinstance(n, ast.Name) for n in names)
+        simple = not more and not generator.is_async and all(isinstance(n, ast.Name) for n in names)
         if not simple or any(isinstance(inner, ast.NamedExpr) for inner in ast.walk(node)):
-            return placed(_call("fresh", self._comprehension(node)), node)
+            return self._comprehension(node) if lazy else placed(_call("fresh", self._comprehension(node)), node)
+        ifs = generator.ifs
+        test = ifs[0] if len(ifs) == 1 else ast.BoolOp(ast.And(), ifs) if ifs else None
         body = ast.Lambda(_arguments(*(n.id for n in names)), self.visit(node.elt))
+        keep = ast.Constant(None) if test is None else ast.Lambda(_arguments(*(n.id for n in names)), self._condition(test))
         unpacked = ast.Constant(None if isinstance(target, ast.Name) else len(names))
-        return placed(_call("list_of", self.visit(generator.iter), body, unpacked), node)
+        made = _call("list_of", self.visit(generator.iter), body, unpacked, keep, ast.Constant(lazy))
+        return placed(made, node)
 
     def _comprehension(self, node: Any) -> Any:
         for generator in node.generators:
@@ -481,7 +534,10 @@ class _Rewriter(ast.NodeTransformer):
                 setattr(node, part, self.visit(getattr(node, part)))
         return node
 
-    visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+    visit_SetComp = visit_DictComp = _comprehension
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> Any:
+        return self.visit_ListComp(node, lazy=True)
 
 
 def result_name(name: str) -> str:

@@ -46,7 +46,13 @@ def known(test: Any) -> Any:
     """The truth of a value if Python can tell, else the tensor or comparison of sizes that decides it."""
     if isinstance(test, Tensor):
         if any(not sizes.same(n, 1) for n in test._a.shape):
-            return builtins.bool(test)  # the error that Python gives, or a tensor that is not empty by its sizes
+            if not test._dev.recording:
+                return builtins.bool(test)  # the error that Python gives
+            if not all(n == 1 for n in test._a.shape):  # a recording notes that they are
+                fail(
+                    f"script: the truth of a tensor with several elements ({test.dtype.name}{list(test._a.shape)}) is ambiguous. "
+                    "Use .any() or .all()"
+                )
         constant = test._a.constant if test._dev.recording else None
         return test if constant is None else builtins.bool(constant)
     if isinstance(test, SymBool):
@@ -387,12 +393,20 @@ def _loop(
     variables.finish_collecting(rows)
 
 
-def list_of(iterable: Any, make: Callable[..., Any], unpacked: int | None) -> Any:
-    """`[make(item) for item in iterable]`."""
+def list_of(
+    iterable: Any, make: Callable[..., Any], unpacked: int | None, keep: Callable[..., Any] | None = None, lazy: bool = False
+) -> Any:
+    """`[make(item) for item in iterable if keep(item)]`; `lazy`: in round brackets, which over Python's things is a generator."""
     each = make if unpacked is None else lambda item: make(*item)
+    kept = keep if unpacked is None or keep is None else lambda item: keep(*item)
     items = items_of(iterable) if isinstance(iterable, (Items, Grown, Tensor)) else None
-    if items is None or STATE.recorder is None or isinstance(items.length, int):
-        return fresh([each(item) for item in (iterable if items is None else map(items.item, range(items.length)))])
+    if STATE.recorder is None or items is None or isinstance(items.length, int):
+        sequence = iterable if items is None else map(items.item, range(items.length))
+        if lazy and items is None:
+            return (each(item) for item in sequence if kept is None or python_truth(kept(item)))
+        if kept is None:
+            return fresh([each(item) for item in sequence])
+        return _kept(sequence, each, kept)
     state: dict[str, Any] = {"made": []}
 
     def put(values: Sequence[Any]) -> None:
@@ -401,7 +415,29 @@ def list_of(iterable: Any, make: Callable[..., Any], unpacked: int | None) -> An
     def append(item: Any) -> None:
         state["made"].append(each(item))
 
-    for_(items, append, lambda: (state["made"],), put, [("the list", LIVE | MUTATED | RESIZED | APPENDED)])
+    def append_kept(item: Any) -> None:
+        assert kept is not None
+        if_(kept(item), functools.partial(append, item), lambda: None, get, put, changing_list)
+
+    get: Get = lambda: (state["made"],)
+    changing_list = [("the list", LIVE | MUTATED | RESIZED)]
+    if kept is None:
+        for_(items, append, get, put, [("the list", LIVE | MUTATED | RESIZED | APPENDED)])
+    else:
+        for_(items, append_kept, get, put, changing_list)
+    return state["made"]
+
+
+def _kept(sequence: Any, each: Callable[[Any], Any], kept: Callable[[Any], Any]) -> Any:
+    """The list of those of Python's items that a test keeps, which may be a tensor."""
+    state: dict[str, Any] = {"made": fresh([])}
+
+    def put(values: Sequence[Any]) -> None:
+        (state["made"],) = values
+
+    for item in sequence:
+        append = lambda item=item: state["made"].append(each(item))
+        if_(kept(item), append, lambda: None, lambda: (state["made"],), put, [("the list", LIVE | MUTATED | RESIZED)])
     return state["made"]
 
 

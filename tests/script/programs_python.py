@@ -1,0 +1,640 @@
+"""All of ordinary Python around tensors: loops with `else`, closures, comprehensions, `match`, containers, numbers of tensors."""
+
+from __future__ import annotations
+
+import frazil as fz
+
+from .programs import floats, numbers, program
+
+
+def scalar(n: int) -> fz.Tensor:
+    return fz.tensor(n)
+
+
+VEC = [(floats(1, 2, 3),), (floats(-1, 4),), (floats(0.5),), (floats(9, -3, 2, 2, -7),)]
+
+
+@program(*VEC)
+def for_else(x):
+    for v in x:
+        if v < 0:
+            r = v
+            break
+    else:
+        r = x.sum()
+    return r
+
+
+@program(*VEC)
+def while_true_break(x):
+    i = 0
+    s = fz.zeros(())
+    while True:
+        s = s + x.abs().sum() + 1
+        i += 1
+        if s > 20:
+            break
+    return s, i
+
+
+@program(*VEC)
+def while_else(x):
+    n = 0
+    while n < 5:
+        if x.sum() > n + 3:
+            break
+        n += 1
+    else:
+        n = 100
+    return n
+
+
+@program(*VEC)
+def nested_fn(x):
+    scale = x.max()
+
+    def f(v):
+        if v > 0:
+            return v * scale
+        return -v
+
+    out = []
+    for v in x:
+        out.append(f(v))
+    return fz.stack(out)
+
+
+@program(*VEC)
+def nonlocal_fn(x):
+    total = fz.zeros(())
+
+    def add(v):
+        nonlocal total
+        total = total + v
+
+    for v in x:
+        if v > 0:
+            add(v)
+    return total
+
+
+@program(*VEC)
+def zip_enumerate(x):
+    s = fz.zeros(())
+    for i, (a, b) in enumerate(zip(x, x.flip(0), strict=True)):
+        s = s + i * a - b
+    return s
+
+
+@program(*VEC)
+def rev(x):
+    h = fz.zeros(())
+    for v in reversed(x):
+        h = h * 0.5 + v
+    return h
+
+
+@program(*VEC)
+def range_step(x):
+    n = x.shape[0]
+    s = fz.zeros(())
+    for i in range(n - 1, -1, -2):
+        s = s * 2 + x[i]
+    return s
+
+
+@program(*VEC)
+def range_ab(x):
+    s = fz.zeros(())
+    for i in range(1, x.shape[0]):
+        s = s + x[i] * x[i - 1]
+    return s
+
+
+@program(*VEC)
+def unpack_loop(x):
+    pairs = fz.stack([x, x * 2], 1)
+    s = fz.zeros(())
+    for a, b in pairs:
+        s = s + a * b
+    return s
+
+
+@program(*VEC)
+def subscript_aug(x):
+    y = x.clone()
+    for i in range(y.shape[0]):
+        y[i] += i
+        if y[i] > 3:
+            y[i] *= 0.5
+    return y
+
+
+@program(*VEC)
+def compr(x):
+    return fz.stack([v * v for v in x])
+
+
+@program(*VEC)
+def compr2(x):
+    n = x.shape[0]
+    return fz.stack([x[i] * i for i in range(n)])
+
+
+@program(*VEC)
+def dict_carried(x):
+    state = {"h": fz.zeros(()), "n": 0}
+    for v in x:
+        state["h"] = state["h"] * 0.5 + v
+        state["n"] += 1
+    return state["h"], state["n"]
+
+
+@program(*VEC)
+def dict_if(x):
+    d = {"a": x.sum(), "b": x.max()}
+    if x[0] > 0:
+        d["a"] = d["a"] * 2
+    else:
+        d["b"] = d["b"] - 1
+    return d["a"] + d["b"]
+
+
+@program((numbers(3, 2),), (numbers(4, 3),), (numbers(1, 1),), (numbers(2, 2) + 5,))
+def nested_return(x):
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            if x[i, j] > 0.5:
+                return x[i, j] * 10, i, j
+    return x.sum(), -1, -1
+
+
+@program((numbers(3, 2),), (numbers(4, 3),), (numbers(1, 1),), (numbers(2, 2) + 5,))
+def nested_break(x):
+    c = 0
+    for row in x:
+        for v in row:
+            if v < 0:
+                continue
+            if v > 1:
+                break
+            c += 1
+    return c
+
+
+@program(*VEC)
+def try_finally(x):
+    try:
+        if x.sum() > 0:
+            y = x * 2
+        else:
+            y = x
+    finally:
+        z = 1
+    return y + z
+
+
+@program(*VEC)
+def with_nograd(x):
+    with fz.no_grad():
+        h = fz.zeros(())
+        for v in x:
+            if v > 0:
+                h = h + v
+    return h
+
+
+@program(*VEC)
+def walrus(x):
+    if (m := x.max()) > 3:
+        return m
+    s = 0.0
+    while (d := x.sum() * 0 + s) < 3:
+        s = s + 1.0
+    return d + m
+
+
+@program(*VEC)
+def chained(x):
+    a = x[0]
+    if (0 < a <= 1 and x.shape[0] > 1) or a > 5:
+        return x * 2
+    if not (a > 0) or x.shape[0] == 1:
+        return x - 1
+    return x
+
+
+@program(*VEC)
+def mixed_bool(x):
+    flag = x.shape[0] > 2
+    train = False
+    y = x
+    if flag and x.sum() > 0:
+        y = y + 1
+    if train or x.max() > 3:
+        y = y * 3
+    if not train and not flag:
+        y = -y
+    k = x.sum() > 0 and flag
+    return y, fz.where(fz.tensor(1) > 0, y, y) if k else y * 0
+
+
+@program(*VEC)
+def condexpr(x):
+    n = x.shape[0]
+    a = 1.0 if n > 2 else 2.0
+    b = x.max() if x.sum() > 0 else x.min() if n > 1 else x[0] * 100
+    return a * b
+
+
+@program(*VEC)
+def match_stmt(x, mode=2):
+    n = int((x > 0).sum())
+    match n:
+        case 0:
+            y = x * 0
+        case 1 | 2:
+            y = x * 1
+        case _:
+            y = x * 3
+    return y
+
+
+@program(*VEC)
+def match_py(x):
+    kind = ("scale", 3)
+    match kind:
+        case ("scale", k):
+            return x * k
+        case _:
+            return x
+
+
+@program(*VEC)
+def fstring_assert(x):
+    n = x.shape[0]
+    assert n > 0, f"need a row, given {n}"
+    x = x + len(f"{n}!")
+    return x + 1
+
+
+@program(*VEC)
+def default_args(x):
+    def f(v, k=2, *, off=1.0):
+        return v * k + off
+
+    s = fz.zeros(())
+    for v in x:
+        if v > 0:
+            s = s + f(v)
+        else:
+            s = s + f(v, 3, off=x.min())
+    return s
+
+
+@program(*VEC)
+def star_args(x):
+    def f(*vs, **kw):
+        t = kw["base"]
+        for v in vs:
+            t = t + v
+        return t
+
+    return f(x[0], x.sum(), base=x.max())
+
+
+@program(*VEC)
+def tuple_swap(x):
+    a, b = fz.zeros(()), fz.ones(())
+    for v in x:
+        a, b = b, a + v
+    return a, b
+
+
+@program(*VEC)
+def list_index(x):
+    outs = []
+    for v in x:
+        outs.append(v * 2)
+        if len(outs) > 1:
+            outs[-1] = outs[-1] + outs[-2] if False else outs[-1]
+    return outs[0] + outs[-1], len(outs)
+
+
+@program(*VEC)
+def list_extend(x):
+    outs = [x[0]]
+    for v in x:
+        if v > 0:
+            outs.append(v)
+            outs.append(v + 1)
+    return fz.stack(outs)
+
+
+@program(*VEC)
+def list_pop(x):
+    stack = []
+    for v in x:
+        stack.append(v)
+    return fz.stack(stack[::-1])
+
+
+@program(*VEC)
+def filter_list(x):
+    keep = []
+    for i, v in enumerate(x):
+        if v > 0:
+            keep.append(i)
+    return len(keep)
+
+
+@program((scalar(10),), (scalar(1),), (scalar(7),), (scalar(0),))
+def fib(n):
+    a, b = 0, 1
+    for _ in range(int(n)):
+        a, b = b, a + b
+    return a
+
+
+@program((scalar(12), scalar(18)), (scalar(7), scalar(5)), (scalar(4), scalar(0)))
+def gcd(a, b):
+    while b != 0:
+        a, b = b, a % b
+    return a
+
+
+@program((scalar(12),), (scalar(7),), (scalar(1),))
+def digits(n):
+    c, k = 0, int(n)
+    while k > 0:
+        k //= 2
+        c += 1
+    return c
+
+
+@program(*VEC)
+def lambda_in(x):
+    f = lambda v: v * 2 if v > 0 else v
+    return fz.stack([f(v) for v in x])
+
+
+@program(*VEC)
+def mapped(x):
+    def g(v):
+        return v.abs() if v < 0 else v * 3
+
+    return fz.stack(list(map(g, x)))
+
+
+@program(*VEC)
+def sum_gen(x):
+    return sum(v * v for v in x)
+
+
+@program(*VEC)
+def any_all(x):
+    if any(v > 3 for v in x):
+        return x * 2
+    if all(v < 1 for v in x):
+        return x * 3
+    return x
+
+
+@program(*VEC)
+def maxmin(x):
+    m = max(x[0], x[-1], x.mean())
+    n = min(x[0], 1.0)
+    return m, n
+
+
+@program(*VEC)
+def accumulate_sizes(x):
+    k = 0
+    for v in x:
+        if v > 0:
+            k += 1
+    return x[:k], fz.arange(k), fz.zeros(k, 2)
+
+
+@program(*VEC)
+def while_shrink(x):
+    while x.shape[0] > 1:
+        h = x.shape[0] // 2
+        x = x[:h] + x[x.shape[0] - h :]
+    return x
+
+
+@program(*VEC)
+def grow_cat(x):
+    y = x[:1]
+    for v in x:
+        if v > 0:
+            y = fz.cat([y, v.reshape(1)])
+    return y
+
+
+@program(*VEC)
+def pass_del(x):
+    t = x * 2
+    if x.sum() > 0:
+        pass
+    else:
+        t = t + 1
+    u = t
+    del t
+    return u
+
+
+@program(*VEC)
+def optional_py(x, mask=None):
+    if mask is not None:
+        x = x * mask
+    for _ in range(3):
+        if x.sum() > 10:
+            x = x / 2
+    return x
+
+
+@program(*VEC)
+def int_ops(x):
+    n = int(x.argmax())
+    k = int((x > 0).sum())
+    return x[n], x[n : n + 1], n * k, x[max(k - 1, 0)], k // 2, k % 3, -k, abs(n - k)
+
+
+@program(*VEC)
+def float_ops(x):
+    s = float(x.sum())
+    t = s * 2 if s > 0 else -s
+    return x * t
+
+
+@program(*VEC)
+def is_empty_list(x):
+    outs = []
+    for v in x:
+        if v > 100:
+            outs.append(v)
+    if len(outs) == 0:
+        return x.sum()
+    return fz.stack(outs).sum()
+
+
+@program(*VEC)
+def carry_tuple(x):
+    state = (fz.zeros(2), fz.ones(2))
+    for v in x:
+        h, c = state
+        state = (h * 0.5 + v, c + h)
+    return state[0], state[1]
+
+
+@program(*VEC)
+def carry_list(x):
+    hs = [fz.zeros(()) for _ in range(2)]
+    for v in x:
+        for k in range(2):
+            hs[k] = hs[k] * 0.5 + v * (k + 1)
+    return hs[0], hs[1]
+
+
+@program(*VEC)
+def loop_var_after(x):
+    for i, v in enumerate(x):
+        y = v * i
+    return v, i, y
+
+
+@program((numbers(3, 4),), (numbers(2, 2),), (numbers(5, 1),))
+def bubble(x):
+    y = x.clone()
+    for i in range(y.shape[0] - 1):
+        a, b = y[i].clone(), y[i + 1].clone()
+        if a.sum() > b.sum():
+            y[i] = b
+            y[i + 1] = a
+    return y
+
+
+@program((numbers(3, 4),), (numbers(2, 2),), (numbers(5, 1),))
+def argm(x):
+    best = x[0]
+    bi = 0
+    for i in range(1, x.shape[0]):
+        if x[i].sum() > best.sum():
+            best, bi = x[i], i
+    return best, bi
+
+
+@program((numbers(4, 3),), (numbers(1, 2),), (numbers(6, 5),))
+def cum_rows(x):
+    out = fz.zeros_like(x)
+    acc = fz.zeros(x.shape[1])
+    for t in range(x.shape[0]):
+        acc = acc * 0.9 + x[t]
+        out[t] = acc
+    return out
+
+
+@program((numbers(4, 3),), (numbers(1, 2),), (numbers(6, 5),))
+def pairs_dist(x):
+    n = x.shape[0]
+    d = fz.zeros(n, n)
+    for i in range(n):
+        for j in range(i + 1, n):
+            d[i, j] = ((x[i] - x[j]) ** 2).sum()
+            d[j, i] = d[i, j]
+    return d
+
+
+@program((numbers(4, 3),), (numbers(1, 2),), (numbers(6, 5),))
+def window_mean(x):
+    outs = []
+    for i in range(x.shape[0]):
+        lo = max(0, i - 1)
+        hi = min(x.shape[0], i + 2)
+        outs.append(x[lo:hi].mean(0))
+    return fz.stack(outs)
+
+
+@program((numbers(4, 3),), (numbers(1, 2),), (numbers(6, 5),))
+def chunks2(x):
+    outs = []
+    for s in range(0, x.shape[0], 2):
+        outs.append(x[s : s + 2].sum())
+    return fz.stack(outs)
+
+
+@program(*VEC)
+def listcomp_if(x):
+    kept = [v * 2 for v in x if v > 0]
+    return len(kept)
+
+
+@program(*VEC)
+def listcomp_if2(x):
+    kept = [v * 2 for v in x if v > 0 if v < 4] + [x[0]]
+    return fz.stack(kept)
+
+
+@program(*VEC)
+def gen_max(x):
+    return max(v * v for v in x), min([v - 1 for v in x])
+
+
+@program(*VEC)
+def match_guard(x):
+    n = x.shape[0]
+    k = int(x.sum())
+    match k:
+        case 6 if n > 2:
+            return x * 2
+        case 3 | 5:
+            return x * 3
+        case m if m > 10:
+            return x * m
+        case _:
+            return x
+
+
+@program(*VEC)
+def gen_py(x):
+    s = sum(k * 2 for k in range(3))
+    if any(k > 1 for k in range(3)) and not all(isinstance(v, int) for v in [1, 2.0]):
+        x = x * s
+    return x
+
+
+@program(*VEC)
+def any_list(x):
+    parts = [x.sum(), x.max(), x.min()]
+    if any(p > 5 for p in parts):
+        return x
+    if all(p < 4 for p in parts):
+        return x * 2
+    return x * 3
+
+
+@program(*VEC)
+def filtered_py(x):
+    parts = [x.sum(), x.max(), x.min()]
+    good = [p for p in parts if p > 0]
+    return len(good)
+
+
+@program(*VEC)
+def dict_comp(x):
+    d = {k: x * k for k in range(3)}
+    s = fz.zeros(())
+    for k, v in d.items():
+        if v.sum() > 0:
+            s = s + k * v.sum()
+    return s
+
+
+@program(*VEC)
+def set_str(x):
+    kinds = {"a", "b"}
+    if "a" in kinds and x.sum() > 0:
+        return x + 1
+    return x
