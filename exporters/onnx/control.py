@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from frazil.recorder.graph import Graph, Node
+from frazil.recorder.sizes import SymInt, bounds
 
-from .emit import BOOL, Emitter, element_type
+from . import sizes
+from .emit import BOOL, INT64, Emitter, element_type
 
 #: Writes a branch or body: the emitter it is in, its inputs and its outputs.
 Subgraph = Callable[[Emitter, Graph], tuple[Emitter, list[ir.Value], list[ir.Value]]]
@@ -46,6 +49,29 @@ def _loop(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], su
 
 
 def _scan(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], subgraph: Subgraph) -> Any:
+    """onnxruntime's Scan cannot run over nothing: where only the data decide how many rounds there are, it stands in an If."""
+    carried = node.attrs["carried"]
+    first = node.inputs[carried]
+    assert first is not None
+    count = first.spec.shape[0]
+    if not isinstance(count, SymInt) or count.hint is not None or (bounds(count)[0] or 0) > 0:
+        return _rounds(e, node, given, types, subgraph)
+    some, none = e.child(), e.child()
+    found = _rounds(some, node, given, types, subgraph)
+    empty: list[Any] = [none.op("Identity", x) for x in given[:carried]]
+    for value, dtype in zip(node.outputs[carried:], types[carried:], strict=True):
+        zero = ir.tensor(np.zeros(1, dtype.numpy()))
+        shape = sizes.shape(none, (0, *value.spec.shape[1:]))
+        empty.append(none.op("ConstantOfShape", shape, dtype=dtype, value=zero))
+    branches = {
+        "then_branch": _graph(some, [], list(found) if isinstance(found, tuple) else [found], e.unique("rounds")),
+        "else_branch": _graph(none, [], empty, e.unique("no_rounds")),
+    }
+    flag = e.op("Greater", sizes.number(e, count), e.constant(0, INT64))
+    return e.op("If", flag, dtype=types, outputs=len(types), **branches)
+
+
+def _rounds(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], subgraph: Subgraph) -> Any:
     graph, carried = node.attrs["body"], node.attrs["carried"]
     inner, inputs, outputs = subgraph(e, graph)
     attrs: dict[str, Any] = {"num_scan_inputs": len(given) - carried}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import frazil as fz
+from frazil import nn
+from frazil.nn import functional as F
 
 from .programs import floats, numbers, program
 
@@ -274,8 +276,8 @@ def match_py(x):
 def fstring_assert(x):
     n = x.shape[0]
     assert n > 0, f"need a row, given {n}"
-    x = x + len(f"{n}!")
-    return x + 1
+    label = f"{n}!"
+    return x + (1 if label else 2)
 
 
 @program(*VEC)
@@ -638,3 +640,215 @@ def set_str(x):
     if "a" in kinds and x.sum() > 0:
         return x + 1
     return x
+
+
+# --- algorithms
+
+
+@program((numbers(3, 2),), (numbers(4, 2),), (numbers(1, 2),))
+class SubmoduleLoop(nn.Module):
+    def __in__(self):
+        super().__in__()
+        self.layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
+
+    def pick(self, h, k):
+        if h.mean() > 0:
+            return self.layers[k](h)
+        return h
+
+    def forward(self, x):
+        for k in range(len(self.layers)):
+            x = self.pick(x, k)
+            if x.abs().max() > 10:
+                return x
+        return x
+
+
+@program(*VEC)
+def recursion_py(x):
+    def f(v, k):
+        if k == 0:
+            return v
+        return f(v * 2, k - 1)
+
+    return f(x, 3)
+
+
+@program(*VEC)
+def closure_counter(x):
+    count = 0
+
+    def bump():
+        nonlocal count
+        count += 1
+
+    for v in x:
+        if v > 0:
+            bump()
+    return count
+
+
+@program(*VEC)
+def triple_nested(x):
+    c = 0
+    for i in range(x.shape[0]):
+        j = 0
+        while j < i:
+            if x[j] > x[i]:
+                c += 1
+                if c > 3:
+                    return c * 10
+            j += 1
+    return c
+
+
+@program(*VEC)
+def sieve(x):
+    n = x.shape[0] + 10
+    mark = fz.ones(n, dtype=fz.bool)
+    mark[:2] = False
+    i = 2
+    while i * i < n:
+        if mark[i]:
+            j = i * i
+            while j < n:
+                mark[j] = False
+                j += i
+        i += 1
+    return mark.sum()
+
+
+@program(*VEC)
+def binary_search(x):
+    s = x.sort()[0]
+    lo, hi = 0, s.shape[0]
+    while lo < hi:
+        mid = (lo + hi) // 2
+        if s[mid] < 1.0:
+            lo = mid + 1
+        else:
+            hi = mid
+    return lo
+
+
+@program(*VEC)
+def selection_sort(x):
+    y = x.clone()
+    n = y.shape[0]
+    for i in range(n):
+        k = int(y[i:].argmin()) + i
+        t = y[i].clone()
+        y[i] = y[k]
+        y[k] = t
+    return y
+
+
+@program(*VEC)
+def two_pointers(x):
+    i, j = 0, x.shape[0] - 1
+    s = fz.zeros(())
+    while i <= j:
+        s = s + x[i] * x[j]
+        i, j = i + 1, j - 1
+    return s
+
+
+@program((numbers(4, 3), numbers(5, 3)), (numbers(1, 2), numbers(1, 2)), (numbers(3, 4), numbers(2, 4)))
+def dtw(a, b):
+    n, m = a.shape[0], b.shape[0]
+    d = fz.full((n + 1, m + 1), float("inf"))
+    d[0, 0] = 0.0
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            c = ((a[i - 1] - b[j - 1]) ** 2).sum()
+            d[i, j] = c + fz.minimum(fz.minimum(d[i - 1, j], d[i, j - 1]), d[i - 1, j - 1])
+    return d[n, m]
+
+
+@program((numbers(4, 3),), (numbers(1, 2),), (numbers(6, 5),))
+def viterbi(e):
+    n, k = e.shape
+    t = fz.eye(k) * 0.5
+    score = e[0]
+    back = []
+    for i in range(1, n):
+        total = score.unsqueeze(1) + t
+        best, idx = total.max(0)
+        back.append(idx)
+        score = best + e[i]
+    path = [score.argmax()]
+    for idx in reversed(back):
+        path.append(idx[path[-1]])
+    return fz.stack(path[::-1])
+
+
+@program((numbers(6, 2),), (numbers(3, 2),), (numbers(9, 2),))
+def kmeans(x):
+    c = x[:2]
+    for _ in range(10):
+        d = ((x.unsqueeze(1) - c.unsqueeze(0)) ** 2).sum(-1)
+        a = d.argmin(1)
+        new = []
+        for k in range(2):
+            sel = a == k
+            if sel.sum() > 0:
+                new.append(x[sel].mean(0))
+            else:
+                new.append(c[k])
+        n = fz.stack(new)
+        if (n - c).abs().max() < 1e-4:
+            break
+        c = n
+    return c
+
+
+@program((numbers(6, 4),), (numbers(3, 4),), (numbers(9, 4),))
+def nms(b):
+    scores = b.sum(1)
+    order = scores.argsort(descending=True)
+    keep = []
+    alive = fz.ones(b.shape[0], dtype=fz.bool)
+    for i in order:
+        if alive[i]:
+            keep.append(i)
+            alive = alive & ((b - b[i]).abs().sum(1) > 2)
+    return fz.stack(keep)
+
+
+@program((numbers(6, 4),), (numbers(3, 4),), (numbers(9, 4),))
+def masked_len(b):
+    sel = b[b[:, 0] > -10]
+    n = sel.shape[0]
+    w = 1.0 / n
+    out = fz.zeros(n, 2)
+    for i in range(n):
+        out[i, 0] = sel[i].sum() * w
+        if i > 0:
+            out[i, 1] = out[i - 1, 0]
+    return out, n
+
+
+@program((numbers(5), scalar(2)), (numbers(3), scalar(3)), (numbers(7), scalar(1)))
+def data_sizes(x, k):
+    n = int(k)
+    a = x[:n]
+    b = x[n:]
+    c = x.reshape(1, -1).expand(n, -1)
+    d = fz.cat([a, b]).roll(n)
+    e = fz.arange(n).repeat(2)
+    f = x.narrow(0, 0, n)
+    g, h = x.split([n, x.shape[0] - n])
+    m = fz.eye(n)
+    t = fz.ones(n, n + 1).tril(n - 1)
+    return a, b, c, d, e, f, g, h, m, t, x[-n:], F.pad(x, (n, 0)), x.unsqueeze(0).repeat(n, 1).reshape(-1, n)
+
+
+@program((numbers(5),), (numbers(3),), (numbers(7),))
+def early_none(x):
+    best = x[0]
+    found = False
+    for v in x:
+        if v > best and not found:
+            best = v
+            found = True
+    return best, found

@@ -35,7 +35,7 @@ MESSAGES = {
     "loop_starts_with_none": ["best is None before the loop and float32[x1] after a round", "Give best a tensor"],
     "loop_changes_rank": ["y is float32[x0, x1] before the loop and float32[1, x0, x1] after", "y = y[None] + 1", "Reshape"],
     "loop_changes_kind": ["kind is 'positive' before the loop and 'seen' after a round", "only tensors and numbers can change"],
-    "comprehension_chooses_by_data": ["`if` of a comprehension", "Write a `for` statement"],
+    "comprehension_chooses_by_data": ["Python itself runs over a sequence whose length", "Use a `for` statement"],
     "none_or_tensor": [
         "the returned value is float32[x0, x1] where the condition holds and None where it does not",
         "Make both alike",

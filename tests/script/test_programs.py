@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from . import programs_generation, programs_python  # noqa: F401 - they enter their programs
+from . import programs_generation, programs_gradients, programs_python  # noqa: F401 - they enter their programs
 from .harness import differences
 from .programs import PROGRAMS
 
@@ -16,6 +16,6 @@ def test_program_is_the_same_in_all_ways(name):
 
 
 def test_the_table_is_large_enough():
-    assert len(PROGRAMS) >= 130
+    assert len(PROGRAMS) >= 160
     for name, (_, inputs) in PROGRAMS.items():
         assert len(inputs) >= 3, name

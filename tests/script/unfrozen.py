@@ -122,7 +122,7 @@ def loop_changes_rank(x):
 
 
 def comprehension_chooses_by_data(x):
-    return {k: row for k, row in enumerate(x) if row.sum() > 0}
+    return {k: row for k, row in enumerate(x) if row.sum() > 0}  # here
 
 
 def none_or_tensor(x):
