@@ -647,8 +647,8 @@ def set_str(x):
 
 @program((numbers(3, 2),), (numbers(4, 2),), (numbers(1, 2),))
 class SubmoduleLoop(nn.Module):
-    def __in__(self):
-        super().__in__()
+    def __init__(self):
+        super().__init__()
         self.layers = nn.ModuleList([nn.Linear(2, 2) for _ in range(3)])
 
     def pick(self, h, k):
