@@ -7,7 +7,6 @@ if __name__ != "frazil":
     )
 
 import math as _math
-from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Any as _Any
 
 from . import config as _config
@@ -131,15 +130,6 @@ abs = _OPS["abs"].call
 _tensor.attach_methods(_METHODS)
 
 from . import autograd, random
-
-if _TYPE_CHECKING:
-    from . import amp, cuda, distributed, distributions, hub, jit, multiprocessing, nn, optim, plugins, testing, utils
-    from .amp import autocast
-    from .serialization import load, save
-
-    onnx: _Any  # frazil.exporters.onnx, which core does not import
-    drawing: _Any  # frazil.exporters.drawing
-    backends: _Any  # frazil.backends, which core does not import
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
 _LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn")}

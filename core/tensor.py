@@ -14,7 +14,10 @@ from . import dtypes
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 
 if TYPE_CHECKING:
+    from ._methods import TensorMethods  # a stub: what `attach_methods` puts on the class
     from .device import device as Device
+else:
+    TensorMethods = object
 
 _new = object.__new__
 
@@ -45,7 +48,7 @@ class Size(tuple[Any, ...]):
         return Size(tuple(self) + tuple(other))
 
 
-class Tensor:
+class Tensor(TensorMethods):
     """A multi-dimensional array that records what happens to it.
 
     Make one with `fz.tensor(data)`, `fz.zeros(...)` and the like; `fz.Tensor(2, 3)` (uninitialised) and `fz.Tensor([1., 2.])`
@@ -71,9 +74,8 @@ class Tensor:
     _hooks: Any = None
     grad: Tensor | None = None
 
-    if TYPE_CHECKING:  # the methods that come from the op table
+    if TYPE_CHECKING:  # operators, whose methods come from the op table as the others do
 
-        def __getattr__(self, name: str) -> Any: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
         def __sub__(self, other: Any) -> Tensor: ...

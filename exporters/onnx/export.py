@@ -23,11 +23,11 @@ from frazil.recorder.graph import Graph, Guard, Source, State, Value
 from frazil.recorder.trace import Program, trace
 from frazil.tensor import Tensor
 
-from . import verify as verification
 from .errors import ExportError, GuardError, TrainModeError
 from .lower import IR_VERSIONS, Lowered, lower
 from .lowerings import Lowering
 from .oracle import host
+from .verify import Verification, open_session, run_file, verify_model
 
 #: Above so many bytes of weights, they go into a file of their own: protobuf ends at 2 GB.
 EXTERNAL_BYTES = 1_500_000_000
@@ -61,7 +61,7 @@ class ExportReport:
     embedded: list[Guard] = field(default_factory=list)
     #: What the program changes: extra inputs and outputs of the file.
     states: list[str] = field(default_factory=list)
-    checks: verification.Verification | None = None
+    checks: Verification | None = None
 
     @property
     def model_bytes(self) -> bytes:
@@ -76,7 +76,7 @@ class ExportReport:
         [array([0., 2.], dtype=float32)]
         """
         feeds = {value.name: host(t) for value, t in zip(self.graph.inputs, tensors, strict=True)}
-        return list(verification.run_file(self.model_bytes, feeds).values())
+        return list(run_file(self.model_bytes, feeds).values())
 
     def __str__(self) -> str:
         operators = ", ".join(f"{count} {name}" for name, count in sorted(self.operators.items()))
@@ -199,7 +199,7 @@ def verify(
     dynamic_shapes: Any = "auto",
     samples: Sequence[Any] = (),
     seed: int = 0,
-) -> verification.Verification:
+) -> Verification:
     """Compare an ONNX file with the program it was made of, at several sizes, in onnxruntime. Raises VerificationError.
 
     Inputs and outputs are matched by position. See `export`, which does this by itself.
@@ -207,13 +207,13 @@ def verify(
     program = model if isinstance(model, Program) else record(model, args, kwargs, None, dynamic_shapes)
     graph, _ = _with_changed_inputs(program)
     graph = passes.optimize(graph)
-    session = verification.open_session(Path(path))
+    session = open_session(Path(path))
     names = {
         "inputs": [value.name for value in session.get_inputs()],
         "outputs": [value.name for value in session.get_outputs()],
         "values": graph.results,
     }
-    return verification.verify_model(Path(path), program, graph, names=names, samples=samples, seed=seed)
+    return verify_model(Path(path), program, graph, names=names, samples=samples, seed=seed)
 
 
 def record(
@@ -406,12 +406,10 @@ def _write(model: ir.Model, path: Path, external_data: bool | None) -> list[Path
 
 def _verify(
     contents: Any, program: Program, lowered: Lowered, samples: Sequence[Any], guards: str, script: Path | None
-) -> verification.Verification:
+) -> Verification:
     names = {
         "inputs": [str(value.name) for value in lowered.model.graph.inputs],
         "outputs": [str(value.name) for value in lowered.model.graph.outputs],
         "values": lowered.graph.results,
     }
-    return verification.verify_model(
-        contents, program, lowered.graph, names=names, samples=samples, embedded=guards == "embed", script=script
-    )
+    return verify_model(contents, program, lowered.graph, names=names, samples=samples, embedded=guards == "embed", script=script)

@@ -6,16 +6,23 @@ import itertools
 import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar, final
+from typing import Any, Generic, Protocol, TypeVar, final
 
 from ...random import Generator
 from .collate import default_collate, default_convert, from_worker
-from .dataset import IterableDataset
+from .dataset import Dataset, IterableDataset
 from .fetch import make_fetch
 from .sampler import BatchSampler, RandomSampler, SequentialSampler, fresh_seed
 from .worker import End, Failed, Job, Worker, WorkerInfo
 
 T = TypeVar("T", covariant=True)
+
+
+class Indexable(Protocol[T]):
+    """What need not be a `Dataset` to be loaded: a list, an array."""
+
+    def __getitem__(self, index: Any, /) -> T: ...
+    def __len__(self) -> int: ...
 
 
 class DataLoader(Generic[T]):
@@ -49,7 +56,7 @@ class DataLoader(Generic[T]):
 
     def __init__(
         self,
-        dataset: Any,
+        dataset: Dataset[T] | Indexable[T],
         batch_size: int | None = 1,
         shuffle: bool | None = None,
         sampler: Iterable[Any] | None = None,

@@ -1,0 +1,2700 @@
+"""`import frazil as fz`, for editors and type checkers. Made by `python docs/build_types.py`."""
+
+import builtins
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from .dtypes import dtype as DType
+from .random import Generator as Generator
+from .tensor import Size as Size
+from .tensor import Tensor as Tensor
+
+#: Built-in types under names that no function of frazil has.
+_bool: TypeAlias = builtins.bool
+_int: TypeAlias = builtins.int
+_float: TypeAlias = builtins.float
+_str: TypeAlias = builtins.str
+_Operand: TypeAlias = Tensor | builtins.complex  # complex takes float, int and bool too
+
+
+__version__: _str
+
+BoolTensor: Any
+
+ByteTensor: Any
+
+CharTensor: Any
+
+DoubleTensor: Any
+
+FloatTensor: Any
+
+HalfTensor: Any
+
+IntTensor: Any
+
+LongTensor: Any
+
+ShortTensor: Any
+
+def abs(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Absolute value.
+
+    >>> import frazil as fz
+    >>> fz.abs(fz.tensor([-1.5, 2.0]))
+    tensor([1.5000, 2.0000])"""
+
+def absolute(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Absolute value.
+
+    >>> import frazil as fz
+    >>> fz.abs(fz.tensor([-1.5, 2.0]))
+    tensor([1.5000, 2.0000])"""
+
+def acos(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse cosine, in radians.
+
+    >>> import frazil as fz
+    >>> fz.acos(fz.tensor([1.0]))
+    tensor([0.])"""
+
+def acosh(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic cosine.
+
+    >>> import frazil as fz
+    >>> fz.acosh(fz.tensor([1.0]))
+    tensor([0.])"""
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over `output_size` windows that cover `input` [N, C, L] or [C, L] as evenly as possible; None keeps the size.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.adaptive_avg_pool1d(fz.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]), 2)
+    tensor([[2., 4.]])"""
+
+def adaptive_avg_pool2d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over a grid of `output_size` windows of `input` [N, C, H, W] or [C, H, W]. See `adaptive_avg_pool1d`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.adaptive_avg_pool2d(fz.ones(2, 3, 7, 5), (1, 1)).shape
+    frazil.Size([2, 3, 1, 1])"""
+
+def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
+    """Means over a grid of `output_size` windows of `input` [N, C, D, H, W] or [C, D, H, W]. See `adaptive_avg_pool1d`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.adaptive_avg_pool3d(fz.ones(1, 1, 4, 4, 4), 2).shape
+    frazil.Size([1, 1, 2, 2, 2])"""
+
+def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
+    """`input + alpha * other`.
+
+    >>> import frazil as fz
+    >>> fz.add(fz.tensor([1.0]), 2, alpha=3)
+    tensor([7.])"""
+
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (the sum of batch1 @ batch2 over the batch).
+
+    >>> import frazil as fz
+    >>> fz.addbmm(fz.zeros(1, 1), fz.ones(2, 1, 3), fz.ones(2, 3, 1))
+    tensor([[6.]])"""
+
+def addcdiv(x: _Operand, a: _Operand, b: _Operand, /, value: _float = 1.0, *, out: Any = None) -> Tensor:
+    """x + value * a / b.
+
+    >>> import frazil as fz
+    >>> fz.addcdiv(fz.tensor([1.0]), fz.tensor([3.0]), fz.tensor([2.0]))
+    tensor([2.5000])"""
+
+def addcmul(x: _Operand, a: _Operand, b: _Operand, /, value: _float = 1.0, *, out: Any = None) -> Tensor:
+    """x + value * a * b.
+
+    >>> import frazil as fz
+    >>> fz.addcmul(fz.tensor([1.0]), fz.tensor([2.0]), fz.tensor([3.0]), value=0.5)
+    tensor([4.])"""
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2).
+
+    >>> import frazil as fz
+    >>> fz.addmm(fz.ones(1), fz.ones(2, 3), fz.ones(3, 1))
+    tensor([[4.],
+            [4.]])"""
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (mat @ vec)."""
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (the outer product of two vectors).
+
+    >>> import frazil as fz
+    >>> fz.addr(fz.zeros(1, 2), fz.tensor([2.0]), fz.tensor([3.0, 4.0]))
+    tensor([[6., 8.]])"""
+
+def adjoint(input: Tensor) -> Tensor:
+    """The last two dimensions exchanged (for complex tensors, also conjugated).
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3, 4).adjoint().shape
+    frazil.Size([2, 4, 3])"""
+
+def all(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    """Whether all elements over `dim` are true (not zero).
+
+    >>> import frazil as fz
+    >>> fz.tensor([True, False]).all()
+    tensor(False)"""
+
+def allclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
+    """Whether all elements are within atol + rtol * |other| of each other.
+
+    >>> import frazil as fz
+    >>> fz.allclose(fz.tensor([1.0]), fz.tensor([1.0 + 1e-7]))
+    True"""
+
+def amax(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    """The largest element over `dim`; NaN wins. The gradient is shared evenly among equals.
+
+    >>> import frazil as fz
+    >>> fz.amax(fz.tensor([[1.0, 5.0], [3.0, 2.0]]), 1)
+    tensor([5., 3.])"""
+
+def amin(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    """The smallest element over `dim`; NaN wins. The gradient is shared evenly among equals.
+
+    >>> import frazil as fz
+    >>> fz.amin(fz.tensor([[1.0, 5.0], [3.0, 2.0]]), 1)
+    tensor([1., 2.])"""
+
+def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False) -> tuple[Tensor, Tensor]:
+    """The smallest and the largest element, of all or along `dim`.
+
+    >>> import frazil as fz
+    >>> fz.aminmax(fz.tensor([3.0, 1.0, 2.0]))
+    (tensor(1.), tensor(3.))"""
+
+from . import amp as amp
+
+def any(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    """Whether any element over `dim` is true (not zero).
+
+    >>> import frazil as fz
+    >>> fz.tensor([True, False]).any()
+    tensor(True)"""
+
+def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None) -> Tensor:
+    """start, start + step, ... up to but without `end`: `arange(end)`, `arange(start, end)`, `arange(start, end, step)`.
+
+    >>> import frazil as fz
+    >>> fz.arange(5), fz.arange(1, 2, 0.5)
+    (tensor([0, 1, 2, 3, 4]), tensor([1.0000, 1.5000]))"""
+
+def arccos(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse cosine, in radians.
+
+    >>> import frazil as fz
+    >>> fz.acos(fz.tensor([1.0]))
+    tensor([0.])"""
+
+def arccosh(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic cosine.
+
+    >>> import frazil as fz
+    >>> fz.acosh(fz.tensor([1.0]))
+    tensor([0.])"""
+
+def arcsin(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse sine, in radians.
+
+    >>> import frazil as fz
+    >>> fz.asin(fz.tensor([1.0]))
+    tensor([1.5708])"""
+
+def arcsinh(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic sine.
+
+    >>> import frazil as fz
+    >>> fz.asinh(fz.tensor([0.0]))
+    tensor([0.])"""
+
+def arctan(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse tangent, in radians.
+
+    >>> import frazil as fz
+    >>> fz.atan(fz.tensor([1.0]))
+    tensor([0.7854])"""
+
+def arctan2(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """The angle in radians of the point (b, a), from -pi to pi.
+
+    >>> import frazil as fz
+    >>> fz.atan2(fz.tensor([1.0]), fz.tensor([1.0]))
+    tensor([0.7854])"""
+
+def arctanh(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic tangent.
+
+    >>> import frazil as fz
+    >>> fz.atanh(fz.tensor([0.0]))
+    tensor([0.])"""
+
+def are_deterministic_algorithms_enabled() -> _bool:
+    """What `use_deterministic_algorithms` was given.
+
+    >>> import frazil as fz
+    >>> fz.use_deterministic_algorithms(False); fz.are_deterministic_algorithms_enabled()
+    False"""
+
+def argmax(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    """Index (int64) of the first largest element along `dim`, or in the flattened tensor. NaN counts as the largest.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1.0, 5.0], [3.0, 2.0]]).argmax(1)
+    tensor([1, 0])"""
+
+def argmin(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    """Index (int64) of the first smallest element along `dim`, or in the flattened tensor. NaN counts as the smallest.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1.0, 5.0], [3.0, 2.0]]).argmin(1)
+    tensor([0, 1])"""
+
+def argsort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> Tensor:
+    """The indices that sort along `dim`.
+
+    >>> import frazil as fz
+    >>> fz.argsort(fz.tensor([3.0, 1.0, 2.0]), descending=True)
+    tensor([0, 2, 1])"""
+
+def argwhere(input: Tensor) -> Tensor:
+    """int64[n, ndim]: the positions of the elements that are not zero.
+
+    >>> import frazil as fz
+    >>> fz.argwhere(fz.tensor([0, 3, 4]))
+    tensor([[1],
+            [2]])"""
+
+def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, sharing its memory where possible.
+
+    A tensor stays on its device and everything else goes to the default device, unless `device` says otherwise
+    (`fz.from_numpy` stays on the CPU).
+
+    >>> import frazil as fz
+    >>> fz.as_tensor([1, 2])
+    tensor([1, 2])"""
+
+def asarray(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, sharing its memory where possible.
+
+    A tensor stays on its device and everything else goes to the default device, unless `device` says otherwise
+    (`fz.from_numpy` stays on the CPU).
+
+    >>> import frazil as fz
+    >>> fz.as_tensor([1, 2])
+    tensor([1, 2])"""
+
+def asin(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse sine, in radians.
+
+    >>> import frazil as fz
+    >>> fz.asin(fz.tensor([1.0]))
+    tensor([1.5708])"""
+
+def asinh(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic sine.
+
+    >>> import frazil as fz
+    >>> fz.asinh(fz.tensor([0.0]))
+    tensor([0.])"""
+
+def atan(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse tangent, in radians.
+
+    >>> import frazil as fz
+    >>> fz.atan(fz.tensor([1.0]))
+    tensor([0.7854])"""
+
+def atan2(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """The angle in radians of the point (b, a), from -pi to pi.
+
+    >>> import frazil as fz
+    >>> fz.atan2(fz.tensor([1.0]), fz.tensor([1.0]))
+    tensor([0.7854])"""
+
+def atanh(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Inverse hyperbolic tangent.
+
+    >>> import frazil as fz
+    >>> fz.atanh(fz.tensor([0.0]))
+    tensor([0.])"""
+
+def atleast_1d(*tensors: Tensor) -> Any:
+    """Tensors with at least one dimension."""
+
+def atleast_2d(*tensors: Tensor) -> Any:
+    """Tensors with at least two dimensions."""
+
+def atleast_3d(*tensors: Tensor) -> Any:
+    """Tensors with at least three dimensions."""
+
+from .amp import autocast as autocast
+
+from . import autograd as autograd
+
+def avg_pool1d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True) -> Tensor:
+    """The mean of every window of `input` [N, C, L] or [C, L]; `stride` is `kernel_size` by default.
+
+    Padding counts as zeros, unless `count_include_pad` is False. `ceil_mode` also takes the window that reaches over the end.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.avg_pool1d(fz.tensor([[1.0, 3.0, 2.0, 5.0]]), 2)
+    tensor([[2.0000, 3.5000]])"""
+
+def avg_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
+    """The mean of every window of `input` [N, C, H, W] or [C, H, W]. `divisor_override` divides by another number.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.avg_pool2d(fz.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 2.5000,  4.5000],
+             [10.5000, 12.5000]]])"""
+
+def avg_pool3d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, ceil_mode: _bool = False, count_include_pad: _bool = True, divisor_override: _int | None = None) -> Tensor:
+    """The mean of every window of `input` [N, C, D, H, W] or [C, D, H, W]. See `avg_pool2d`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.avg_pool3d(fz.ones(1, 1, 4, 4, 4), 2).shape
+    frazil.Size([1, 1, 2, 2, 2])"""
+
+from . import backends as backends
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """beta * input + alpha * (batch1 @ batch2)."""
+
+def bernoulli(input: Tensor, p: _float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+    """1 with the probability that the element of `input` says, else 0 (or with probability `p` everywhere).
+
+    >>> import frazil as fz
+    >>> fz.bernoulli(fz.tensor([0.0, 1.0]))
+    tensor([0., 1.])"""
+
+bfloat16: Any
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y[..., o] = sum over i, j of input1[..., i] weight[o, i, j] input2[..., j], plus bias[o]."""
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
+    """How often every non-negative integer occurs (or the sum of its weights).
+
+    >>> import frazil as fz
+    >>> fz.bincount(fz.tensor([0, 2, 2]))
+    tensor([1, 0, 2])"""
+
+def bitwise_and(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Bits set in both.
+
+    >>> import frazil as fz
+    >>> fz.tensor([6, 5]) & 4
+    tensor([4, 4])"""
+
+def bitwise_left_shift(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Bits moved up by b places.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 3]) << 2
+    tensor([ 4, 12])"""
+
+def bitwise_not(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """All bits turned; `not` for bools.
+
+    >>> import frazil as fz
+    >>> ~fz.tensor([True, False])
+    tensor([False,  True])"""
+
+def bitwise_or(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Bits set in either.
+
+    >>> import frazil as fz
+    >>> fz.tensor([6, 5]) | 1
+    tensor([7, 5])"""
+
+def bitwise_right_shift(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Bits moved down by b places; negative numbers keep their sign.
+
+    >>> import frazil as fz
+    >>> fz.tensor([8, 3]) >> 1
+    tensor([4, 1])"""
+
+def bitwise_xor(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Bits set in exactly one.
+
+    >>> import frazil as fz
+    >>> fz.tensor([6, 5]) ^ 1
+    tensor([7, 4])"""
+
+def block_diag(*tensors: Tensor) -> Tensor:
+    """Matrices along the diagonal of a larger one, zeros elsewhere.
+
+    >>> import frazil as fz
+    >>> fz.block_diag(fz.tensor([[1, 2]]), fz.tensor(3))
+    tensor([[1, 2, 0],
+            [0, 0, 3]])"""
+
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Products of two batches of matrices.
+
+    >>> import frazil as fz
+    >>> fz.bmm(fz.ones(2, 3, 4), fz.ones(2, 4, 5)).shape
+    frazil.Size([2, 3, 5])"""
+
+bool: Any
+
+def broadcast_shapes(*shapes: Any) -> Any:
+    """The shape that tensors of these shapes have in common.
+
+    >>> import frazil as fz
+    >>> fz.broadcast_shapes((3, 1), (4,))
+    frazil.Size([3, 4])"""
+
+def broadcast_tensors(*tensors: Any) -> Any:
+    """All tensors expanded to their common shape.
+
+    >>> import frazil as fz
+    >>> [t.shape for t in fz.broadcast_tensors(fz.zeros(3, 1), fz.zeros(4))]
+    [frazil.Size([3, 4]), frazil.Size([3, 4])]"""
+
+def broadcast_to(input: Tensor, shape: Any) -> Tensor:
+    """`input` expanded to `shape`.
+
+    >>> import frazil as fz
+    >>> fz.broadcast_to(fz.tensor([1, 2]), (2, 2))
+    tensor([[1, 2],
+            [1, 2]])"""
+
+def bucketize(input: Any, boundaries: Tensor, *, right: _bool = False) -> Tensor:
+    """The index of the bucket, between sorted boundaries, that every value falls into.
+
+    >>> import frazil as fz
+    >>> fz.bucketize(fz.tensor([1, 4]), fz.tensor([2, 3]))
+    tensor([0, 2])"""
+
+def can_cast(source: Any, target: Any) -> _bool:
+    """Whether an in-place result of dtype `source` may be stored in `target`: never to a lower kind.
+
+    >>> import frazil as fz
+    >>> fz.can_cast(fz.float64, fz.float32), fz.can_cast(fz.float32, fz.int64)
+    (True, False)"""
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """All tuples with one element of each vector, as rows.
+
+    >>> import frazil as fz
+    >>> fz.cartesian_prod(fz.tensor([1, 2]), fz.tensor([3, 4]))
+    tensor([[1, 3],
+            [1, 4],
+            [2, 3],
+            [2, 4]])"""
+
+def cat(*tensors: _Operand | Sequence[Tensor], dim: _int = 0, out: Any = None) -> Tensor:
+    """Tensors joined along `dim`; all other sizes must be equal.
+
+    >>> import frazil as fz
+    >>> fz.cat([fz.tensor([1, 2]), fz.tensor([3])])
+    tensor([1, 2, 3])"""
+
+def cdist(x1: Tensor, x2: Tensor, p: _float = 2.0) -> Tensor:
+    """The p-norm of the difference of every row of x1 [..., n, m] and every row of x2 [..., k, m]: [..., n, k].
+
+    >>> import frazil as fz
+    >>> fz.cdist(fz.tensor([[0.0, 0.0]]), fz.tensor([[3.0, 4.0]]))
+    tensor([[5.]])"""
+
+cdouble: Any
+
+def ceil(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """The smallest whole number not below x.
+
+    >>> import frazil as fz
+    >>> fz.ceil(fz.tensor([-1.5, 1.5]))
+    tensor([-1.,  2.])"""
+
+def celu(x: _Operand, /, alpha: _float = 1.0, *, out: Any = None) -> Tensor:
+    """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).
+
+    >>> import frazil as fz
+    >>> fz.celu(fz.tensor([1.0, -1e9]))
+    tensor([ 1., -1.])"""
+
+cfloat: Any
+
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """The product of several matrices, from left to right.
+
+    >>> import frazil as fz
+    >>> fz.chain_matmul(fz.ones(2, 3), fz.ones(3, 4), fz.ones(4, 1)).shape
+    frazil.Size([2, 1])"""
+
+channels_last: Any
+
+channels_last_3d: Any
+
+def chunk(input: Tensor, chunks: _int, dim: _int = 0) -> Any:
+    """At most `chunks` views of equal size along `dim` (the last may be smaller).
+
+    >>> import frazil as fz
+    >>> [p.tolist() for p in fz.arange(5).chunk(2)]
+    [[0, 1, 2], [3, 4]]"""
+
+def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN.
+
+    >>> import frazil as fz
+    >>> fz.clamp(fz.tensor([-2.0, 0.5, 9.0]), 0, 1)
+    tensor([0.0000, 0.5000, 1.0000])"""
+
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """`input` where it is below `max`, else `max`.
+
+    >>> import frazil as fz
+    >>> fz.clamp_max(fz.tensor([-1.0, 2.0]), 0)
+    tensor([-1.,  0.])"""
+
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """`input` where it is above `min`, else `min`.
+
+    >>> import frazil as fz
+    >>> fz.clamp_min(fz.tensor([-1.0, 2.0]), 0)
+    tensor([0., 2.])"""
+
+def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN.
+
+    >>> import frazil as fz
+    >>> fz.clamp(fz.tensor([-2.0, 0.5, 9.0]), 0, 1)
+    tensor([0.0000, 0.5000, 1.0000])"""
+
+def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
+    """The same values in memory of their own; gradients pass through.
+
+    >>> import frazil as fz
+    >>> a = fz.ones(2); b = fz.clone(a); b[0] = 5.0; a
+    tensor([1., 1.])"""
+
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """Vectors as columns beside each other, with matrices as they are.
+
+    >>> import frazil as fz
+    >>> fz.column_stack([fz.tensor([1, 2]), fz.tensor([3, 4])])
+    tensor([[1, 3],
+            [2, 4]])"""
+
+def combinations(input: Tensor, r: _int = 2, with_replacement: _bool = False) -> Tensor:
+    """All choices of r elements of a vector, in its order, as rows.
+
+    >>> import frazil as fz
+    >>> fz.combinations(fz.tensor([1, 2, 3]))
+    tensor([[1, 2],
+            [1, 3],
+            [2, 3]])"""
+
+def compile(model: Any = None, **options: Any) -> Any:
+    """The model or function itself (also as a decorator): programs run as they are written.
+
+    >>> import frazil as fz
+    >>> @fz.compile
+    ... def f(x): return x * 2
+    >>> f(fz.ones(2))
+    tensor([2., 2.])"""
+
+complex128: Any
+
+complex64: Any
+
+def concat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
+    """As `cat`."""
+
+def concatenate(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
+    """As `cat`."""
+
+def cond(pred: Any, true_fn: Any, false_fn: Any, operands: Sequence[Any] = ..., *, names: Sequence[_str] | None = None) -> Any:
+    """`true_fn(*operands)` if `pred` is true, else `false_fn(*operands)`.
+
+    Args:
+        pred: a bool, a tensor of one element, or a comparison of sizes.
+        true_fn, false_fn: give tensors of the same dtype and rank, nested alike; sizes may differ.
+        names: what to call the results in error messages, when they are a tuple.
+
+    Only the chosen function runs. While recording, both are recorded. Raises RecordError where their results cannot be one value.
+
+    >>> import frazil as fz
+    >>> x = fz.tensor(3.0)
+    >>> fz.cond(x > 0, lambda x: x * 2, lambda x: -x, (x,))
+    tensor(6.)"""
+
+from .config import config as config
+
+def configure(**values: Any) -> None:
+    """Set values for the whole process, over the environment and all files; None takes a setting back.
+
+    A dotted key is written with two underscores: `fz.configure(numpy__keep_memory=True)`. Raises ConfigError for unknown
+    keys and wrong values; then nothing is changed.
+
+    >>> import frazil as fz
+    >>> fz.configure(strict=True); fz.config.origin("strict")
+    'fz.configure(...)'
+    >>> fz.configure(strict=None); fz.config.origin("strict") == 'fz.configure(...)'
+    False"""
+
+contiguous_format: Any
+
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] = 1, padding: _int | _str | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, groups: _int = 1) -> Tensor:
+    """Cross-correlation of `input` [N, C, L] or [C, L] with `weight` [F, C/groups, K], plus `bias` [F].
+
+    `padding` zeros are added on both sides: a number, "valid" (none) or "same" (the result has the size of the input). The result
+    has the size (L + 2 padding - dilation (K - 1) - 1) // stride + 1.
+
+    >>> import frazil as fz
+    >>> fz.conv1d(fz.tensor([[1.0, 2.0, 4.0]]), fz.tensor([[[1.0, -1.0]]]))
+    tensor([[-1., -2.]])"""
+
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] = 1, padding: _int | _str | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, groups: _int = 1) -> Tensor:
+    """Cross-correlation of `input` [N, C, H, W] or [C, H, W] with `weight` [F, C/groups, KH, KW], plus `bias` [F]. See `conv1d`.
+
+    >>> import frazil as fz
+    >>> fz.conv2d(fz.ones(1, 1, 3, 3), fz.ones(1, 1, 3, 3), padding=1)[0, 0]
+    tensor([[4., 6., 4.],
+            [6., 9., 6.],
+            [4., 6., 4.]])"""
+
+def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] = 1, padding: _int | _str | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, groups: _int = 1) -> Tensor:
+    """Cross-correlation of `input` [N, C, D, H, W] or [C, D, H, W] with `weight` [F, C/groups, KD, KH, KW]. See `conv1d`.
+
+    >>> import frazil as fz
+    >>> fz.conv3d(fz.ones(2, 1, 4, 4, 4), fz.ones(3, 1, 2, 2, 2), stride=2).shape
+    frazil.Size([2, 3, 2, 2, 2])"""
+
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] = 1, padding: _int | Sequence[_int] = 0, output_padding: _int | Sequence[_int] = 0, groups: _int = 1, dilation: _int | Sequence[_int] = 1) -> Tensor:
+    """Transposed convolution of `input` [N, C, L] or [C, L] with `weight` [C, F/groups, K], the gradient of `conv1d`.
+
+    The result has the size (L - 1) stride - 2 padding + dilation (K - 1) + output_padding + 1.
+
+    >>> import frazil as fz
+    >>> fz.conv_transpose1d(fz.tensor([[1.0, 2.0]]), fz.tensor([[[1.0, 1.0]]]), stride=2)
+    tensor([[1., 1., 2., 2.]])"""
+
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] = 1, padding: _int | Sequence[_int] = 0, output_padding: _int | Sequence[_int] = 0, groups: _int = 1, dilation: _int | Sequence[_int] = 1) -> Tensor:
+    """Transposed convolution of `input` [N, C, H, W] or [C, H, W] with `weight` [C, F/groups, KH, KW]. See `conv_transpose1d`.
+
+    >>> import frazil as fz
+    >>> fz.conv_transpose2d(fz.ones(1, 1, 2, 2), fz.ones(1, 3, 2, 2), stride=2).shape
+    frazil.Size([1, 3, 4, 4])"""
+
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] = 1, padding: _int | Sequence[_int] = 0, output_padding: _int | Sequence[_int] = 0, groups: _int = 1, dilation: _int | Sequence[_int] = 1) -> Tensor:
+    """Transposed convolution of `input` [N, C, D, H, W] or [C, D, H, W]. See `conv_transpose1d`.
+
+    >>> import frazil as fz
+    >>> fz.conv_transpose3d(fz.ones(1, 2, 2, 2, 2), fz.ones(2, 1, 3, 3, 3), stride=2, padding=1, output_padding=1).shape
+    frazil.Size([1, 1, 4, 4, 4])"""
+
+def copysign(input: Tensor, other: Any) -> Tensor:
+    """The size of `input` with the sign of `other`.
+
+    >>> import frazil as fz
+    >>> fz.copysign(fz.tensor([1.0, -2.0]), fz.tensor([-1.0, 1.0]))
+    tensor([-1.,  2.])"""
+
+def corrcoef(input: Tensor) -> Tensor:
+    """Correlation coefficients of variables (rows) over observations (columns).
+
+    >>> import frazil as fz
+    >>> fz.corrcoef(fz.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
+    tensor([[ 1., -1.],
+            [-1.,  1.]])"""
+
+def cos(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Cosine of x in radians.
+
+    >>> import frazil as fz
+    >>> fz.cos(fz.tensor([0.0]))
+    tensor([1.])"""
+
+def cosh(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Hyperbolic cosine.
+
+    >>> import frazil as fz
+    >>> fz.cosh(fz.tensor([0.0]))
+    tensor([1.])"""
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08) -> Tensor:
+    """The cosine of the angle between vectors along `dim`; lengths count as at least `eps`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.cosine_similarity(fz.tensor([1.0, 0.0]), fz.tensor([1.0, 1.0]), dim=0)
+    tensor(0.7071)"""
+
+def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
+    """How many elements are not zero.
+
+    >>> import frazil as fz
+    >>> fz.count_nonzero(fz.tensor([0, 1, 2]))
+    tensor(2)"""
+
+def cov(input: Tensor, *, correction: _int = 1) -> Tensor:
+    """Covariance of variables (rows) over observations (columns), with divisor n - correction.
+
+    >>> import frazil as fz
+    >>> fz.cov(fz.tensor([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]]))
+    tensor([[1., 2.],
+            [2., 4.]])"""
+
+def cross(input: Tensor, other: Tensor, dim: _int | None = None) -> Tensor:
+    """The vector product along `dim`, of size 3 (default: the first dimension of that size).
+
+    >>> import frazil as fz
+    >>> fz.cross(fz.tensor([1.0, 0.0, 0.0]), fz.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])"""
+
+from . import cuda as cuda
+
+def cumprod(x: _Operand, /, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
+    """Running product along `dim`; integers and bools give int64.
+
+    >>> import frazil as fz
+    >>> fz.cumprod(fz.tensor([1.0, 2.0, 3.0]), 0)
+    tensor([1., 2., 6.])"""
+
+def cumsum(x: _Operand, /, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
+    """Running sum along `dim`; integers and bools give int64.
+
+    >>> import frazil as fz
+    >>> fz.cumsum(fz.tensor([1.0, 2.0, 3.0]), 0)
+    tensor([1., 3., 6.])"""
+
+from . import debug as debug
+
+default_generator: Generator
+
+def deg2rad(input: Tensor) -> Tensor:
+    """Degrees as radians.
+
+    >>> import frazil as fz
+    >>> fz.deg2rad(fz.tensor([180.0]))
+    tensor([3.1416])"""
+
+from .device import device as device
+
+def diag(input: Tensor, diagonal: _int = 0) -> Tensor:
+    """The diagonal of a matrix, or a matrix with a vector on its diagonal.
+
+    >>> import frazil as fz
+    >>> fz.diag(fz.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])"""
+
+def diag_embed(input: Tensor, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
+    """Matrices, in dimensions `dim1` and `dim2` of the result, with the last dimension of `input` on a diagonal.
+
+    >>> import frazil as fz
+    >>> fz.diag_embed(fz.tensor([[1, 2]])).shape
+    frazil.Size([1, 2, 2])"""
+
+def diagflat(input: Tensor, offset: _int = 0) -> Tensor:
+    """A matrix with all elements of `input` on a diagonal.
+
+    >>> import frazil as fz
+    >>> fz.diagflat(fz.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])"""
+
+def diagonal(x: _Operand, /, offset: _int = 0, dim1: _int = 0, dim2: _int = 1, *, out: Any = None) -> Tensor:
+    """A view of the diagonal of two dimensions, as a new last dimension.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1, 2], [3, 4]]).diagonal()
+    tensor([1, 4])"""
+
+def diagonal_scatter(input: Tensor, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
+    """A copy of `input` with a diagonal replaced by `src`.
+
+    >>> import frazil as fz
+    >>> fz.diagonal_scatter(fz.zeros(2, 2), fz.ones(2))
+    tensor([[1., 0.],
+            [0., 1.]])"""
+
+def diff(input: Tensor, n: _int = 1, dim: _int = -1) -> Tensor:
+    """Differences of neighbours along `dim`, n times over.
+
+    >>> import frazil as fz
+    >>> fz.diff(fz.tensor([1, 4, 9]))
+    tensor([3, 5])"""
+
+def dist(input: Tensor, other: Tensor, p: _float = 2) -> Tensor:
+    """The p-norm of `input - other`.
+
+    >>> import frazil as fz
+    >>> fz.dist(fz.tensor([3.0, 0.0]), fz.tensor([0.0, 4.0]))
+    tensor(5.)"""
+
+from . import distributed as distributed
+
+from . import distributions as distributions
+
+def div(input: Any, other: Any, *, rounding_mode: _str | None = None) -> Tensor:
+    """Division; `rounding_mode` None (true division), "floor" or "trunc".
+
+    >>> import frazil as fz
+    >>> fz.div(fz.tensor([7.0, -7.0]), 2, rounding_mode="trunc")
+    tensor([ 3., -3.])"""
+
+def divide(input: Any, other: Any, *, rounding_mode: _str | None = None) -> Tensor:
+    """Division; `rounding_mode` None (true division), "floor" or "trunc".
+
+    >>> import frazil as fz
+    >>> fz.div(fz.tensor([7.0, -7.0]), 2, rounding_mode="trunc")
+    tensor([ 3., -3.])"""
+
+def dot(input: Tensor, other: Tensor) -> Tensor:
+    """Product of two vectors.
+
+    >>> import frazil as fz
+    >>> fz.dot(fz.tensor([1.0, 2.0]), fz.tensor([3.0, 4.0]))
+    tensor(11.)"""
+
+double: Any
+
+from .exporters import drawing as drawing
+
+def dropout(input: Tensor, p: _float = 0.5, train: _bool = True, *, generator: Any = None) -> Tensor:
+    """Elements set to 0 with probability `p`, the others scaled by 1 / (1 - p); `input` itself unless `train`.
+
+    >>> import frazil as fz
+    >>> _ = fz.manual_seed(0)
+    >>> x = fz.dropout(fz.ones(1000), 0.25)
+    >>> sorted(set(x.tolist())), abs(x.mean().item() - 1) < 0.1
+    ([0.0, 1.3333333730697632], True)"""
+
+def dsplit(input: Tensor, indices_or_sections: Any) -> Any:
+    """Views along dimension 2: as many equal groups, or cut at the given places.
+
+    >>> import frazil as fz
+    >>> [p.shape for p in fz.zeros(1, 1, 4).dsplit(2)]
+    [frazil.Size([1, 1, 2]), frazil.Size([1, 1, 2])]"""
+
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors of at least 3 dimensions joined along dimension 2."""
+
+from .dtypes import dtype as dtype
+
+from . import dtypes as dtypes
+
+e: _float
+
+def einsum(equation: _str, *operands: Any) -> Tensor:
+    """Sums of products in Einstein's notation: letters are dimensions, those missing behind "->" are summed; "..." are batches.
+
+    Operands are combined from left to right, each pair by one matrix product.
+
+    >>> import frazil as fz
+    >>> fz.einsum("ij,jk->ik", fz.ones(2, 3), fz.ones(3, 4)).shape
+    frazil.Size([2, 4])"""
+
+def empty(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False, memory_format: Any = None, layout: Any = None) -> Tensor:
+    """A tensor whose values are of no interest (they are zeros: the same on every device and in every run).
+
+    >>> import frazil as fz
+    >>> fz.empty(2, 3).shape
+    frazil.Size([2, 3])"""
+
+def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, memory_format: Any = None) -> Tensor:
+    """A tensor like `input` whose values are of no interest.
+
+    >>> import frazil as fz
+    >>> fz.empty_like(fz.ones(2, 3)).shape
+    frazil.Size([2, 3])"""
+
+from .autograd.modes import enable_grad as enable_grad
+
+def eq(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a == b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) == 2
+    tensor([False,  True, False])"""
+
+def equal(input: Tensor, other: Tensor) -> _bool:
+    """Whether two tensors have the same shape and the same elements.
+
+    >>> import frazil as fz
+    >>> fz.equal(fz.tensor([1, 2]), fz.tensor([1, 2]))
+    True"""
+
+def erf(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.
+
+    >>> import frazil as fz
+    >>> fz.erf(fz.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.8427])"""
+
+def erfc(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """1 - erf(x).
+
+    >>> import frazil as fz
+    >>> fz.erfc(fz.tensor([0.0]))
+    tensor([1.])"""
+
+from . import errors as errors
+
+def exp(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """e to the power x.
+
+    >>> import frazil as fz
+    >>> fz.exp(fz.tensor([0.0, 1.0]))
+    tensor([1.0000, 2.7183])"""
+
+def exp2(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """2 to the power x.
+
+    >>> import frazil as fz
+    >>> fz.exp2(fz.tensor([3.0]))
+    tensor([8.])"""
+
+def expand(input: Tensor, *size: Any) -> Tensor:
+    """A view in which dimensions of size 1 are repeated; -1 keeps a size.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1], [2]]).expand(2, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])"""
+
+def expand_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input` expanded to the shape of `other`."""
+
+def expm1(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """exp(x) - 1, exact for small x.
+
+    >>> import frazil as fz
+    >>> fz.expm1(fz.tensor([0.0]))
+    tensor([0.])"""
+
+def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False) -> Tensor:
+    """Ones on the diagonal, zeros elsewhere.
+
+    >>> import frazil as fz
+    >>> fz.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])"""
+
+from .dtypes import finfo as finfo
+
+def fix(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """x without its fraction.
+
+    >>> import frazil as fz
+    >>> fz.trunc(fz.tensor([-1.5, 1.5]))
+    tensor([-1.,  1.])"""
+
+def flatten(input: Tensor, start_dim: _int = 0, end_dim: _int = -1) -> Tensor:
+    """The dimensions from `start_dim` to `end_dim` joined into one.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3, 4).flatten(1).shape
+    frazil.Size([2, 12])"""
+
+def flip(input: Tensor, *dims: Any) -> Tensor:
+    """The order of elements along `dims` turned round, in new memory.
+
+    >>> import frazil as fz
+    >>> fz.flip(fz.tensor([1, 2, 3]), (0,))
+    tensor([3, 2, 1])"""
+
+def fliplr(input: Tensor) -> Tensor:
+    """Columns in reverse order."""
+
+def flipud(input: Tensor) -> Tensor:
+    """Rows in reverse order."""
+
+float: Any
+
+float16: Any
+
+float32: Any
+
+float64: Any
+
+def float_power(input: Any, exponent: Any) -> Tensor:
+    """`input` to the power `exponent`, in float64.
+
+    >>> import frazil as fz
+    >>> fz.float_power(fz.tensor([2, 3]), 2)
+    tensor([4., 9.], dtype=frazil.float64)"""
+
+def floor(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """The largest whole number not above x.
+
+    >>> import frazil as fz
+    >>> fz.floor(fz.tensor([-1.5, 1.5]))
+    tensor([-2.,  1.])"""
+
+def floor_divide(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Division rounded towards minus infinity.
+
+    >>> import frazil as fz
+    >>> fz.tensor([7, -7]) // 2
+    tensor([ 3, -4])"""
+
+def fmax(input: Tensor, other: Tensor) -> Tensor:
+    """The larger of two, elementwise; where one is NaN, the other.
+
+    >>> import frazil as fz
+    >>> fz.fmax(fz.tensor([1.0, float("nan")]), fz.tensor([3.0, 2.0]))
+    tensor([3., 2.])"""
+
+def fmin(input: Tensor, other: Tensor) -> Tensor:
+    """The smaller of two, elementwise; where one is NaN, the other.
+
+    >>> import frazil as fz
+    >>> fz.fmin(fz.tensor([1.0, float("nan")]), fz.tensor([3.0, 2.0]))
+    tensor([1., 2.])"""
+
+def fmod(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Remainder of the division rounded towards zero; has the sign of the dividend, as C's fmod.
+
+    >>> import frazil as fz
+    >>> fz.fmod(fz.tensor([7, -7]), 3)
+    tensor([ 1, -1])"""
+
+def frac(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """The fraction of x, with its sign.
+
+    >>> import frazil as fz
+    >>> fz.frac(fz.tensor([-1.5]))
+    tensor([-0.5000])"""
+
+def from_numpy(array: Any) -> Tensor:
+    """A CPU tensor that shares the memory of a NumPy array.
+
+    >>> import frazil as fz, numpy as np
+    >>> a = np.zeros(2, np.float32); t = fz.from_numpy(a); a[0] = 3; t
+    tensor([3., 0.])"""
+
+def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None, layout: Any = None) -> Tensor:
+    """A tensor of `size` filled with a number.
+
+    >>> import frazil as fz
+    >>> fz.full((2, 2), 7)
+    tensor([[7, 7],
+            [7, 7]])"""
+
+def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, memory_format: Any = None) -> Tensor:
+    """A tensor like `input` filled with a number.
+
+    >>> import frazil as fz
+    >>> fz.full_like(fz.zeros(2), 3)
+    tensor([3., 3.])"""
+
+def gather(input: Tensor, dim: _int, index: Tensor, *, sparse_grad: _bool = False) -> Tensor:
+    """Elements of `input` picked along `dim` by `index` (int64, same number of dimensions).
+
+    >>> import frazil as fz
+    >>> fz.gather(fz.tensor([[1, 2], [3, 4]]), 1, fz.tensor([[0, 0], [1, 0]]))
+    tensor([[1, 1],
+            [4, 3]])"""
+
+def ge(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a >= b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) >= 2
+    tensor([False,  True,  True])"""
+
+def ger(input: Tensor, vec2: Tensor) -> Tensor:
+    """All products of the elements of two vectors.
+
+    >>> import frazil as fz
+    >>> fz.outer(fz.tensor([1, 2]), fz.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])"""
+
+def get_default_device() -> Any:
+    """The device of new tensors made without `device=`.
+
+    From, strongest first: `with fz.device(...)`, `fz.set_default_device`, the configuration (`device`, then `backend`).
+
+    >>> import frazil as fz
+    >>> fz.get_default_device()
+    device(type='cpu')"""
+
+def get_default_dtype() -> Any:
+    """The dtype of floating tensors made without one: that of `fz.set_default_dtype`, else of the configuration, else float32.
+
+    >>> import frazil as fz
+    >>> fz.get_default_dtype()
+    frazil.float32"""
+
+def get_float32_matmul_precision() -> _str:
+    """What `set_float32_matmul_precision` was given.
+
+    >>> import frazil as fz
+    >>> fz.get_float32_matmul_precision() in ("highest", "high", "medium")
+    True"""
+
+def get_num_threads() -> _int:
+    """What `set_num_threads` was given, at first the number of CPUs.
+
+    >>> import frazil as fz
+    >>> fz.get_num_threads() > 0
+    True"""
+
+def get_rng_state() -> Tensor:
+    """A copy of the state of the CPU's default generator: int64[2]."""
+
+def greater(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a > b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) > 2
+    tensor([False, False,  True])"""
+
+def greater_equal(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a >= b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) >= 2
+    tensor([False,  True,  True])"""
+
+def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
+    """Normalise over groups of channels. Source: https://arxiv.org/abs/1803.08494."""
+
+def gt(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a > b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) > 2
+    tensor([False, False,  True])"""
+
+half: Any
+
+def heaviside(input: Tensor, values: Tensor) -> Tensor:
+    """0 for negative elements, 1 for positive ones, `values` at 0.
+
+    >>> import frazil as fz
+    >>> fz.heaviside(fz.tensor([-1.0, 0.0, 2.0]), fz.tensor(0.5))
+    tensor([0.0000, 0.5000, 1.0000])"""
+
+def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0) -> Tensor:
+    """How many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements).
+
+    >>> import frazil as fz
+    >>> fz.histc(fz.tensor([1.0, 2.0, 2.5]), 2, 1, 3)
+    tensor([1., 2.])"""
+
+def hsplit(input: Tensor, indices_or_sections: Any) -> Any:
+    """Views of the columns: as many equal groups, or cut at the given places.
+
+    >>> import frazil as fz
+    >>> [p.tolist() for p in fz.arange(4).hsplit(2)]
+    [[0, 1], [2, 3]]"""
+
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors of at least 1 dimensions joined along dimension 1."""
+
+from . import hub as hub
+
+def hypot(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """sqrt(a^2 + b^2).
+
+    >>> import frazil as fz
+    >>> fz.hypot(fz.tensor([3.0]), fz.tensor([4.0]))
+    tensor([5.])"""
+
+from .dtypes import iinfo as iinfo
+
+def index_add(input: Tensor, dim: _int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+    """A copy of `input` with the slices of `source` added to those that `index` names along `dim`.
+
+    >>> import frazil as fz
+    >>> fz.index_add(fz.zeros(2), 0, fz.tensor([1, 1]), fz.tensor([1.0, 2.0]))
+    tensor([0., 3.])"""
+
+def index_copy(input: Tensor, dim: _int, index: Tensor, source: Tensor) -> Tensor:
+    """A copy of `input` with the slices that `index` names along `dim` replaced by those of `source`.
+
+    >>> import frazil as fz
+    >>> fz.index_copy(fz.zeros(3), 0, fz.tensor([2]), fz.tensor([5.0]))
+    tensor([0., 0., 5.])"""
+
+def index_fill(input: Tensor, dim: _int, index: Tensor, value: Any) -> Tensor:
+    """A copy of `input` with the slices that `index` names along `dim` set to a number.
+
+    >>> import frazil as fz
+    >>> fz.index_fill(fz.zeros(3), 0, fz.tensor([2]), 7.0)
+    tensor([0., 0., 7.])"""
+
+def index_put(input: Tensor, indices: Sequence[Any], values: Tensor, accumulate: _bool = False) -> Tensor:
+    """A copy of `input` with `input[indices]` replaced by `values`, or with `values` added.
+
+    >>> import frazil as fz
+    >>> fz.index_put(fz.zeros(3), (fz.tensor([0, 0]),), fz.tensor([1.0, 2.0]), accumulate=True)
+    tensor([3., 0., 0.])"""
+
+def index_select(input: Tensor, dim: _int, index: Tensor) -> Tensor:
+    """The slices of `input` along `dim` named by a 1-d `index`.
+
+    >>> import frazil as fz
+    >>> fz.index_select(fz.tensor([[1, 2], [3, 4]]), 0, fz.tensor([1, 1]))
+    tensor([[3, 4],
+            [3, 4]])"""
+
+inf: _float
+
+from .autograd.modes import inference_mode as inference_mode
+
+def initial_seed() -> _int:
+    """The seed of the default generator."""
+
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Sums of products over the last dimension of both.
+
+    >>> import frazil as fz
+    >>> fz.inner(fz.tensor([1.0, 2.0]), fz.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([11.,  2.])"""
+
+int: Any
+
+int16: Any
+
+int32: Any
+
+int64: Any
+
+int8: Any
+
+def is_complex(input: Tensor) -> _bool:
+    """Whether the dtype is a complex one.
+
+    >>> import frazil as fz
+    >>> fz.is_complex(fz.tensor([1.0]))
+    False"""
+
+def is_floating_point(input: Tensor) -> _bool:
+    """Whether the dtype is a floating one.
+
+    >>> import frazil as fz
+    >>> fz.is_floating_point(fz.tensor([1]))
+    False"""
+
+def is_grad_enabled() -> _bool:
+    """Whether operations are recorded for backward in this thread.
+
+    >>> import frazil as fz
+    >>> fz.is_grad_enabled()
+    True"""
+
+def is_inference_mode_enabled() -> _bool:
+    """Whether this thread is inside `inference_mode`.
+
+    >>> import frazil as fz
+    >>> fz.is_inference_mode_enabled()
+    False"""
+
+def is_nonzero(input: Tensor) -> _bool:
+    """Whether the only element is not zero.
+
+    >>> import frazil as fz
+    >>> fz.is_nonzero(fz.tensor([0.0]))
+    False"""
+
+def is_tensor(obj: Any) -> Any:
+    """Whether `obj` is a Tensor.
+
+    >>> import frazil as fz
+    >>> fz.is_tensor(fz.zeros(1)), fz.is_tensor(1)
+    (True, False)"""
+
+def isclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
+    """Elementwise: within atol + rtol * |other|, or equal.
+
+    >>> import frazil as fz
+    >>> fz.isclose(fz.tensor([1.0, 2.0]), fz.tensor([1.0, 2.1]))
+    tensor([ True, False])"""
+
+def isfinite(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether x is neither infinite nor NaN.
+
+    >>> import frazil as fz
+    >>> fz.isfinite(fz.tensor([1.0, float("inf")]))
+    tensor([ True, False])"""
+
+def isin(elements: Any, test_elements: Any, *, assume_unique: _bool = False, invert: _bool = False) -> Tensor:
+    """Whether each of `elements` is one of `test_elements`.
+
+    >>> import frazil as fz
+    >>> fz.isin(fz.tensor([1, 2, 3]), fz.tensor([1, 3]))
+    tensor([ True, False,  True])"""
+
+def isinf(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether x is infinite.
+
+    >>> import frazil as fz
+    >>> fz.isinf(fz.tensor([1.0, float("inf")]))
+    tensor([False,  True])"""
+
+def isnan(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether x is not a number.
+
+    >>> import frazil as fz
+    >>> fz.isnan(fz.tensor([1.0, float("nan")]))
+    tensor([False,  True])"""
+
+def isneginf(input: Tensor) -> Tensor:
+    """Whether x is infinite and negative.
+
+    >>> import frazil as fz
+    >>> fz.isneginf(fz.tensor([float("inf"), float("-inf")]))
+    tensor([False,  True])"""
+
+def isposinf(input: Tensor) -> Tensor:
+    """Whether x is infinite and positive.
+
+    >>> import frazil as fz
+    >>> fz.isposinf(fz.tensor([float("inf"), float("-inf")]))
+    tensor([ True, False])"""
+
+def isreal(input: Tensor) -> Tensor:
+    """Whether x has no imaginary part.
+
+    >>> import frazil as fz
+    >>> fz.isreal(fz.tensor([1.0]))
+    tensor([True])"""
+
+from . import jit as jit
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """Kronecker product of two matrices.
+
+    >>> import frazil as fz
+    >>> fz.kron(fz.eye(2), fz.tensor([[1.0, 2.0]]))
+    tensor([[1., 2., 0., 0.],
+            [0., 0., 1., 2.]])"""
+
+def kthvalue(input: Tensor, k: _int, dim: _int = -1, keepdim: _bool = False) -> tuple[Tensor, Tensor]:
+    """The k-th smallest element along `dim` (the first is 1), and where it was.
+
+    >>> import frazil as fz
+    >>> fz.kthvalue(fz.tensor([3.0, 1.0, 2.0]), 2).values
+    tensor(2.)"""
+
+def layer_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
+    """Normalise over the last dimensions, whose sizes are `normalized_shape`. Source: https://arxiv.org/abs/1607.06450.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.layer_norm(fz.tensor([1.0, 3.0]), (2,), eps=0.0)
+    tensor([-1.,  1.])"""
+
+def le(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a <= b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) <= 2
+    tensor([ True,  True, False])"""
+
+def lerp(start: _Operand, end: _Operand, weight: _Operand, /, *, out: Any = None) -> Tensor:
+    """start + weight * (end - start).
+
+    >>> import frazil as fz
+    >>> fz.lerp(fz.tensor([0.0]), fz.tensor([10.0]), 0.3)
+    tensor([3.])"""
+
+def less(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a < b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) < 2
+    tensor([ True, False, False])"""
+
+def less_equal(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a <= b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) <= 2
+    tensor([ True,  True, False])"""
+
+def linspace(start: Any, end: Any, steps: _int, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False) -> Tensor:
+    """`steps` numbers from `start` to `end`, evenly apart, both included.
+
+    >>> import frazil as fz
+    >>> fz.linspace(0, 1, 3)
+    tensor([0.0000, 0.5000, 1.0000])"""
+
+def load(f: Any, map_location: Any = None, *, weights_only: _bool = True) -> Any:
+    """Read what `save` wrote, from a path or a binary file object; or any safetensors file, as a dict of tensors; or what
+    `torch.save` wrote: tensors (bfloat16 becomes float32), parameters, numbers, texts and containers of them.
+
+    Args:
+        f: the file.
+        map_location: where the tensors go: a device, `{saved device: device}`, or a function
+            `(tensor on the CPU, saved device) -> tensor`; default: the device they were saved from.
+        weights_only: accepted for PyTorch's sake; no file can run code here.
+
+    Raises `SerializationError` when the file is truncated, was changed, or holds anything else."""
+
+def log(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Natural logarithm.
+
+    >>> import frazil as fz
+    >>> fz.log(fz.tensor([1.0, 10.0]))
+    tensor([0.0000, 2.3026])"""
+
+def log10(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Logarithm to base 10.
+
+    >>> import frazil as fz
+    >>> fz.log10(fz.tensor([0.1, 10.0]))
+    tensor([-1.,  1.])"""
+
+def log1p(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """log(1 + x), exact for small x.
+
+    >>> import frazil as fz
+    >>> fz.log1p(fz.tensor([0.0]))
+    tensor([0.])"""
+
+def log2(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Logarithm to base 2.
+
+    >>> import frazil as fz
+    >>> fz.log2(fz.tensor([8.0]))
+    tensor([3.])"""
+
+def log_softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+    """log(softmax(x)) along `dim`, without overflow; with `dtype`, computed in that.
+
+    >>> import frazil as fz
+    >>> fz.log_softmax(fz.tensor([0.0, 0.0]), 0)
+    tensor([-0.6931, -0.6931])"""
+
+def logaddexp(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """log(exp(a) + exp(b)) without overflow.
+
+    >>> import frazil as fz
+    >>> fz.logaddexp(fz.tensor([0.0]), fz.tensor([0.0]))
+    tensor([0.6931])"""
+
+def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+    """log2(2^input + 2^other), without overflow.
+
+    >>> import frazil as fz
+    >>> fz.logaddexp2(fz.tensor([3.0]), fz.tensor([3.0]))
+    tensor([4.])"""
+
+def logical_and(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether both are true (not zero).
+
+    >>> import frazil as fz
+    >>> fz.logical_and(fz.tensor([True, True]), fz.tensor([True, False]))
+    tensor([ True, False])"""
+
+def logical_not(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether x is false (zero).
+
+    >>> import frazil as fz
+    >>> fz.logical_not(fz.tensor([True, False]))
+    tensor([False,  True])"""
+
+def logical_or(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether at least one is true (not zero).
+
+    >>> import frazil as fz
+    >>> fz.logical_or(fz.tensor([True, False]), fz.tensor([False, False]))
+    tensor([ True, False])"""
+
+def logical_xor(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether exactly one is true (not zero).
+
+    >>> import frazil as fz
+    >>> fz.logical_xor(fz.tensor([True, True]), fz.tensor([True, False]))
+    tensor([False,  True])"""
+
+def logit(input: Tensor, eps: _float | None = None) -> Tensor:
+    """log(x / (1 - x)), the inverse of sigmoid; with `eps`, x is first limited to [eps, 1 - eps].
+
+    >>> import frazil as fz
+    >>> fz.logit(fz.tensor([0.5]))
+    tensor([0.])"""
+
+def logspace(start: _float, end: _float, steps: _int, base: _float = 10.0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """`steps` numbers from base**start to base**end, evenly apart in their logarithm.
+
+    >>> import frazil as fz
+    >>> fz.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])"""
+
+def logsumexp(x: _Operand, /, dim: Any, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    """log(sum(exp(x))) over `dim`, without overflow.
+
+    >>> import frazil as fz
+    >>> fz.logsumexp(fz.tensor([0.0, 0.0]), 0)
+    tensor(0.6931)"""
+
+long: Any
+
+def lt(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a < b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) < 2
+    tensor([ True, False, False])"""
+
+def manual_seed(seed: _int) -> Generator:
+    """Seed the default generators of all devices. Returns that of the CPU.
+
+    >>> import frazil as fz
+    >>> _ = fz.manual_seed(0)
+    >>> fz.rand(2)
+    tensor([0.0347, 0.0115])"""
+
+def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
+    """A copy of `input` with `value` where the bool `mask` is true.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1.0, 2.0]).masked_fill(fz.tensor([True, False]), 0.0)
+    tensor([0., 2.])"""
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
+    """A copy of `input` with the places where `mask` is true filled from `source` in order.
+
+    >>> import frazil as fz
+    >>> fz.masked_scatter(fz.zeros(3), fz.tensor([True, False, True]), fz.tensor([5.0, 6.0]))
+    tensor([5., 0., 6.])"""
+
+def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+    """The elements where `mask` is true, as a vector.
+
+    >>> import frazil as fz
+    >>> fz.masked_select(fz.tensor([1, 2, 3]), fz.tensor([True, False, True]))
+    tensor([1, 3])"""
+
+def matmul(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Matrix product. Vectors are rows (left) or columns (right); leading dimensions are batches and broadcast.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1.0, 2.0]]) @ fz.tensor([[3.0], [4.0]])
+    tensor([[11.]])"""
+
+def matrix_power(input: Tensor, n: _int) -> Tensor:
+    """The n-th power of a square matrix (or a batch of them), n not negative.
+
+    >>> import frazil as fz
+    >>> fz.matrix_power(fz.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
+    tensor([[1., 3.],
+            [0., 1.]])"""
+
+def max(input: Tensor, dim: Any = None, keepdim: _bool = False, *, other: Any = None) -> Any:
+    """The largest element; with `dim`, the largest along it and their indices; with a tensor, the elementwise maximum.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1.0, 5.0], [3.0, 2.0]]).max(1).indices
+    tensor([1, 0])"""
+
+def max_pool1d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
+    """The largest value of every window of `input` [N, C, L] or [C, L]; `stride` is `kernel_size` by default.
+
+    `ceil_mode` also takes the window that reaches over the end. With `return_indices`, a pair (values, int64 positions).
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.max_pool1d(fz.tensor([[1.0, 3.0, 2.0, 5.0]]), 2)
+    tensor([[3., 5.]])"""
+
+def max_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
+    """The largest value of every window of `input` [N, C, H, W] or [C, H, W]. See `max_pool1d`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.max_pool2d(fz.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 5.,  7.],
+             [13., 15.]]])"""
+
+def max_pool3d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
+    """The largest value of every window of `input` [N, C, D, H, W] or [C, D, H, W]. See `max_pool1d`.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.max_pool3d(fz.ones(1, 1, 4, 4, 4), 2).shape
+    frazil.Size([1, 1, 2, 2, 2])"""
+
+def maximum(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """The larger of two, elementwise; NaN if either is NaN. At ties the gradient is shared.
+
+    >>> import frazil as fz
+    >>> fz.maximum(fz.tensor([1.0, 5.0]), 3)
+    tensor([3., 5.])"""
+
+def mean(x: _Operand, /, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
+    """Arithmetic mean over `dim` (one, several, or all).
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(1)
+    tensor([1.5000, 4.5000])"""
+
+def median(input: Tensor, dim: _int | None = None, keepdim: _bool = False) -> Any:
+    """The middle value (the lower one of two); with `dim`, along it with indices.
+
+    >>> import frazil as fz
+    >>> fz.median(fz.tensor([3.0, 1.0, 2.0, 9.0]))
+    tensor(2.)"""
+
+from .legacy import memory_format as memory_format
+
+def meshgrid(*tensors: Any, indexing: _str = 'ij') -> Any:
+    """Coordinate grids of 1-d tensors; `indexing` "ij" (first tensor along dimension 0) or "xy".
+
+    >>> import frazil as fz
+    >>> fz.meshgrid(fz.arange(2), fz.arange(3), indexing="ij")[1]
+    tensor([[0, 1, 2],
+            [0, 1, 2]])"""
+
+def min(input: Tensor, dim: Any = None, keepdim: _bool = False, *, other: Any = None) -> Any:
+    """The smallest element; with `dim`, the smallest along it and their indices; with a tensor, the elementwise minimum.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1.0, 5.0], [3.0, 2.0]]).min(1).values
+    tensor([1., 2.])"""
+
+def minimum(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """The smaller of two, elementwise; NaN if either is NaN. At ties the gradient is shared.
+
+    >>> import frazil as fz
+    >>> fz.minimum(fz.tensor([1.0, 5.0]), 3)
+    tensor([1., 3.])"""
+
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """Product of two matrices.
+
+    >>> import frazil as fz
+    >>> fz.mm(fz.ones(2, 3), fz.ones(3, 1))
+    tensor([[3.],
+            [3.]])"""
+
+def moveaxis(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """A view with dimensions moved to other places, the others keeping their order.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3, 4).movedim(0, -1).shape
+    frazil.Size([3, 4, 2])"""
+
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """A view with dimensions moved to other places, the others keeping their order.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3, 4).movedim(0, -1).shape
+    frazil.Size([3, 4, 2])"""
+
+def msort(input: Tensor) -> Tensor:
+    """Sorted along the first dimension.
+
+    >>> import frazil as fz
+    >>> fz.msort(fz.tensor([3.0, 1.0, 2.0]))
+    tensor([1., 2., 3.])"""
+
+def mul(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Product of two tensors or numbers, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.mul(fz.tensor([1.0, 2.0]), 3)
+    tensor([3., 6.])"""
+
+def multinomial(input: Tensor, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+    """int64: indices drawn from every row of `input` [C] or [N, C], with the elements as weights (not negative, not all 0).
+
+    With replacement: where float64 uniform numbers fall among the running sums of the weights. Without: the largest of
+    weight / e for exponential e, in order (P. S. Efraimidis and P. G. Spirakis, 2006).
+
+    >>> import frazil as fz
+    >>> fz.multinomial(fz.tensor([0.0, 1.0, 0.0]), 3, replacement=True)
+    tensor([1, 1, 1])"""
+
+def multiply(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Product of two tensors or numbers, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.mul(fz.tensor([1.0, 2.0]), 3)
+    tensor([3., 6.])"""
+
+from . import multiprocessing as multiprocessing
+
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """Product of a matrix and a vector.
+
+    >>> import frazil as fz
+    >>> fz.mv(fz.ones(2, 3), fz.ones(3))
+    tensor([3., 3.])"""
+
+nan: _float
+
+def nan_to_num(x: _Operand, /, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor:
+    """NaN and infinities replaced by numbers (default: 0 and the largest of the dtype).
+
+    >>> import frazil as fz
+    >>> fz.nan_to_num(fz.tensor([float("nan"), float("inf")]), posinf=9.0)
+    tensor([0., 9.])"""
+
+def nanmean(input: Tensor, dim: Any = None, keepdim: _bool = False) -> Tensor:
+    """Mean of the elements that are not NaN.
+
+    >>> import frazil as fz
+    >>> fz.nanmean(fz.tensor([1.0, float("nan"), 3.0]))
+    tensor(2.)"""
+
+def nansum(input: Tensor, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
+    """Sum of the elements that are not NaN.
+
+    >>> import frazil as fz
+    >>> fz.nansum(fz.tensor([1.0, float("nan")]))
+    tensor(1.)"""
+
+def narrow(input: Tensor, dim: _int, start: Any, length: Any) -> Tensor:
+    """A view of `length` elements along `dim`, from `start`.
+
+    >>> import frazil as fz
+    >>> fz.arange(5).narrow(0, 1, 3)
+    tensor([1, 2, 3])"""
+
+def ne(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a != b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) != 2
+    tensor([ True, False,  True])"""
+
+def neg(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """-x.
+
+    >>> import frazil as fz
+    >>> -fz.tensor([1.0, -2.0])
+    tensor([-1.,  2.])"""
+
+def negative(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """-x.
+
+    >>> import frazil as fz
+    >>> -fz.tensor([1.0, -2.0])
+    tensor([-1.,  2.])"""
+
+from . import nn as nn
+
+from .autograd.modes import no_grad as no_grad
+
+def nonzero(input: Tensor, *, as_tuple: _bool = False) -> Any:
+    """The positions of the elements that are not zero: int64[n, ndim], or one vector per dimension.
+
+    >>> import frazil as fz
+    >>> fz.nonzero(fz.tensor([0, 3, 0, 4]))
+    tensor([[1],
+            [3]])"""
+
+def norm(input: Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
+    """The p-norm of the elements over `dim` (all, if None); "fro" is 2.
+
+    >>> import frazil as fz
+    >>> fz.tensor([3.0, 4.0]).norm()
+    tensor(5.)"""
+
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, out: Tensor | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False) -> Tensor:
+    """Normal numbers. `mean` and `std` are tensors (the shape is theirs) or numbers (then with `size`).
+
+    >>> import frazil as fz
+    >>> fz.normal(fz.tensor([5.0, 100.0]), 1e-6).round()
+    tensor([  5., 100.])
+    >>> fz.normal(2.0, 3.0, (2, 2)).shape
+    frazil.Size([2, 2])"""
+
+def not_equal(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """Whether a != b, elementwise.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2, 3]) != 2
+    tensor([ True, False,  True])"""
+
+def numel(x: Tensor) -> Any:
+    """Number of elements.
+
+    >>> import frazil as fz
+    >>> fz.numel(fz.zeros(2, 3))
+    6"""
+
+def one_hot(x: _Operand, /, num_classes: _int = -1, *, out: Any = None) -> Tensor:
+    """int64: 1 at the class of every element, along a new last dimension. -1: as many classes as the largest element needs.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.one_hot(fz.tensor([0, 2]), 3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])"""
+
+def ones(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None, layout: Any = None) -> Tensor:
+    """A tensor of ones.
+
+    >>> import frazil as fz
+    >>> fz.ones(2)
+    tensor([1., 1.])"""
+
+def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, memory_format: Any = None) -> Tensor:
+    """Ones like `input`.
+
+    >>> import frazil as fz
+    >>> fz.ones_like(fz.zeros(2))
+    tensor([1., 1.])"""
+
+from .exporters import onnx as onnx
+
+from . import optim as optim
+
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """All products of the elements of two vectors.
+
+    >>> import frazil as fz
+    >>> fz.outer(fz.tensor([1, 2]), fz.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])"""
+
+def pad(input: Tensor, pad: Sequence[Any], mode: _str = 'constant', value: Any = None) -> Tensor:
+    """`input` surrounded: `pad` gives (before, after) from the last dimension backwards; negative numbers cut off.
+
+    Modes: "constant" (with `value`, default 0), "reflect" (without repeating the edge), "replicate", "circular".
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.pad(fz.tensor([1, 2, 3]), (1, 1))
+    tensor([0, 1, 2, 3, 0])"""
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-06, keepdim: _bool = False) -> Tensor:
+    """The p-norm of x1 - x2 + eps along the last dimension.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.pairwise_distance(fz.tensor([[3.0, 4.0]]), fz.zeros(1, 2), eps=0.0)
+    tensor([5.])"""
+
+def permute(input: Tensor, *dims: Any) -> Tensor:
+    """A view with the dimensions in the order `dims`.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3, 4).permute(2, 0, 1).shape
+    frazil.Size([4, 2, 3])"""
+
+pi: _float
+
+from . import plugins as plugins
+
+def positive(x: Tensor) -> Tensor:
+    """x itself."""
+
+def pow(input: Any, exponent: Any) -> Tensor:
+    """`input` to the power `exponent`, tensors or numbers.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1.0, 2.0, 3.0]) ** 2
+    tensor([1., 4., 9.])"""
+
+def prelu(x: _Operand, weight: _Operand, /, *, out: Any = None) -> Tensor:
+    """x where positive, else x * weight, with one weight or one per channel (dimension 1).
+
+    >>> import frazil as fz
+    >>> fz.prelu(fz.tensor([-2.0, 3.0]), fz.tensor([0.5]))
+    tensor([-1.,  3.])"""
+
+preserve_format: Any
+
+def prod(x: _Operand, /, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
+    """Product over `dim` (one, several, or all); integers and bools give int64.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1.0, 2.0, 4.0]).prod()
+    tensor(8.)"""
+
+def promote_types(a: Any, b: Any) -> Any:
+    """The smallest dtype that both convert to, by PyTorch's rules.
+
+    >>> import frazil as fz
+    >>> fz.promote_types(fz.int64, fz.float16), fz.promote_types(fz.uint8, fz.int8)
+    (frazil.float16, frazil.int16)"""
+
+def quantile(input: Tensor, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear') -> Tensor:
+    """The q-quantiles (numbers from 0 to 1) of all elements or along `dim`; several make a first dimension of their own.
+
+    >>> import frazil as fz
+    >>> fz.quantile(fz.tensor([0.0, 1.0, 2.0, 3.0]), 0.5)
+    tensor(1.5000)"""
+
+def rad2deg(input: Tensor) -> Tensor:
+    """Radians as degrees.
+
+    >>> import frazil as fz
+    >>> fz.rad2deg(fz.tensor([fz.pi]))
+    tensor([180.])"""
+
+def rand(*size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+    """Uniform numbers in [0, 1).
+
+    >>> import frazil as fz
+    >>> _ = fz.manual_seed(0)
+    >>> fz.rand(2, 3).shape
+    frazil.Size([2, 3])"""
+
+def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, memory_format: Any = None, layout: Any = None) -> Tensor:
+    """Uniform numbers in [0, 1), as many as `input` has elements.
+
+    >>> import frazil as fz
+    >>> fz.rand_like(fz.zeros(2, 3)).shape
+    frazil.Size([2, 3])"""
+
+def randint(*args: Any, low: _int = 0, high: _int | None = None, size: Any = None, generator: Generator | None = None, out: Tensor | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None) -> Tensor:
+    """Uniform integers in low .. high - 1: `randint(high, size)` or `randint(low, high, size)`.
+
+    >>> import frazil as fz
+    >>> x = fz.randint(3, 6, (1000,))
+    >>> x.dtype, x.min().item(), x.max().item()
+    (frazil.int64, 3, 5)"""
+
+def randint_like(input: Tensor, *args: _int, low: _int = 0, high: _int | None = None, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, memory_format: Any = None, layout: Any = None) -> Tensor:
+    """Uniform integers in low .. high - 1, as many as `input` has elements: arguments `(x, high)` or `(x, low, high)`.
+
+    >>> import frazil as fz
+    >>> fz.randint_like(fz.zeros(2), 5).dtype
+    frazil.float32"""
+
+def randn(*size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+    """Normal numbers with mean 0 and standard deviation 1.
+
+    >>> import frazil as fz
+    >>> fz.randn(10000).std().item() > 0.9
+    True"""
+
+def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, memory_format: Any = None, layout: Any = None) -> Tensor:
+    """Standard normal numbers, as many as `input` has elements.
+
+    >>> import frazil as fz
+    >>> fz.randn_like(fz.zeros(2, 3)).shape
+    frazil.Size([2, 3])"""
+
+from . import random as random
+
+def randperm(n: Any, *, generator: Generator | None = None, out: Tensor | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+    """The integers 0 .. n - 1 in random order.
+
+    >>> import frazil as fz
+    >>> sorted(fz.randperm(4).tolist())
+    [0, 1, 2, 3]"""
+
+def range(start: Any, end: Any, step: Any = 1, **options: Any) -> Tensor:
+    """As `arange`, with the end included.
+
+    >>> import frazil as fz
+    >>> fz.range(1, 3)
+    tensor([1., 2., 3.])"""
+
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension."""
+
+def reciprocal(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """1 / x.
+
+    >>> import frazil as fz
+    >>> fz.reciprocal(fz.tensor([4.0]))
+    tensor([0.2500])"""
+
+def relu(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """max(x, 0); the gradient at 0 is 0.
+
+    >>> import frazil as fz
+    >>> fz.relu(fz.tensor([-1.0, 2.0]))
+    tensor([0., 2.])"""
+
+def remainder(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """What `floor_divide` leaves; has the sign of the divisor, as Python's %.
+
+    >>> import frazil as fz
+    >>> fz.tensor([7, -7]) % 3
+    tensor([1, 2])"""
+
+def renorm(input: Tensor, p: _float, dim: _int, maxnorm: _float) -> Tensor:
+    """The slices along `dim`, those with a p-norm above `maxnorm` scaled down to it.
+
+    >>> import frazil as fz
+    >>> fz.renorm(fz.tensor([[3.0, 4.0], [0.3, 0.4]]), 2, 0, 1.0)
+    tensor([[0.6000, 0.8000],
+            [0.3000, 0.4000]])"""
+
+def repeat(input: Tensor, *sizes: Any) -> Tensor:
+    """The tensor laid out `sizes` times in every dimension.
+
+    >>> import frazil as fz
+    >>> fz.tensor([1, 2]).repeat(2, 2)
+    tensor([[1, 2, 1, 2],
+            [1, 2, 1, 2]])"""
+
+def repeat_interleave(input: Tensor, repeats: Any, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
+    """Every element along `dim` repeated `repeats` times (a number, or one per element).
+
+    >>> import frazil as fz
+    >>> fz.repeat_interleave(fz.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])"""
+
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """The same elements in another shape; one size may be -1. A view where possible.
+
+    >>> import frazil as fz
+    >>> fz.arange(6).reshape(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])"""
+
+def reshape_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input` reshaped to the shape of `other`."""
+
+def result_type(tensor1: Any, tensor2: Any) -> DType:
+    """The dtype that arithmetic on two tensors or numbers has.
+
+    >>> import frazil as fz
+    >>> fz.result_type(fz.tensor([1, 2]), 1.5)
+    frazil.float32"""
+
+def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
+    """Elements moved along `dims`, those pushed out coming in at the other end.
+
+    >>> import frazil as fz
+    >>> fz.roll(fz.arange(4), 1)
+    tensor([3, 0, 1, 2])"""
+
+def rot90(input: Tensor, k: _int = 1, dims: Any = ...) -> Tensor:
+    """Turned by k times 90 degrees in the plane of two dimensions.
+
+    >>> import frazil as fz
+    >>> fz.rot90(fz.tensor([[1, 2], [3, 4]]))
+    tensor([[2, 4],
+            [1, 3]])"""
+
+def round(input: Tensor, *, decimals: _int = 0) -> Tensor:
+    """The nearest multiple of 10**-decimals; halves go to the even one.
+
+    >>> import frazil as fz
+    >>> fz.round(fz.tensor([0.5, 1.5, 2.3]))
+    tensor([0., 2., 2.])"""
+
+def row_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """As `vstack`.
+
+    >>> import frazil as fz
+    >>> fz.row_stack([fz.tensor([1, 2]), fz.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])"""
+
+def rsqrt(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """1 / sqrt(x).
+
+    >>> import frazil as fz
+    >>> fz.rsqrt(fz.tensor([4.0]))
+    tensor([0.5000])"""
+
+def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """`other - alpha * input`.
+
+    >>> import frazil as fz
+    >>> fz.rsub(fz.tensor([1.0]), 3)
+    tensor([2.])"""
+
+def save(obj: Any, f: Any) -> None:
+    """Write `obj` to the file `f` (a path or a binary file object).
+
+    `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
+    bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
+    after loading. A path is written atomically: a crash leaves the old file or the new one.
+
+    >>> import frazil as fz, tempfile, os
+    >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
+    >>> fz.save({"weights": fz.ones(2), "epoch": 3, "betas": (0.9, 0.999)}, path)
+    >>> fz.load(path)
+    {'weights': tensor([1., 1.]), 'epoch': 3, 'betas': (0.9, 0.999)}"""
+
+def scalar_tensor(value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """A 0-d tensor.
+
+    >>> import frazil as fz
+    >>> fz.scalar_tensor(2)
+    tensor(2.)"""
+
+def scan(combine_fn: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, *, dim: _int = 0, reverse: _bool = False) -> Any:
+    """`carry, y = combine_fn(carry, x)` for every slice x of `xs` along `dim`; the last carry, and all y stacked along dim 0.
+
+    Args:
+        init: the first carry: tensors, nested at will.
+        xs: tensors, nested at will, of the same size along `dim`.
+        reverse: go from the last slice to the first; the y still stand in the order of the slices.
+
+    >>> import frazil as fz
+    >>> fz.scan(lambda total, x: (total + x, total), fz.tensor(0), fz.tensor([1, 2, 3]))
+    (tensor(6), tensor([0, 1, 3]))"""
+
+def scatter(input: Tensor, dim: _int, index: Tensor, src: Any = None, *, value: Any = None, reduce: _str | None = None) -> Tensor:
+    """A copy of `input` with `src` (a tensor or a number) written at `index` along `dim`; `reduce` "add" or "multiply".
+
+    >>> import frazil as fz
+    >>> fz.zeros(3).scatter(0, fz.tensor([0, 2]), fz.tensor([5.0, 6.0]))
+    tensor([5., 0., 6.])"""
+
+def scatter_add(input: Tensor, dim: _int, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of `input` with `src` added at `index` along `dim`; repeated indices add up.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2).scatter_add(0, fz.tensor([0, 0, 1]), fz.tensor([1.0, 2.0, 3.0]))
+    tensor([3., 3.])"""
+
+def scatter_reduce(input: Tensor, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True) -> Tensor:
+    """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "mean", "amax" or "amin" of
+    itself (unless `include_self` is off) and the elements of `src` sent there.
+
+    >>> import frazil as fz
+    >>> fz.scatter_reduce(fz.zeros(2), 0, fz.tensor([0, 0]), fz.tensor([1.0, 3.0]), "mean", include_self=False)
+    tensor([2., 0.])
+    >>> fz.scatter_reduce(fz.tensor([2.0, 7.0]), 0, fz.tensor([0, 0]), fz.tensor([1.0, 3.0]), "amax")
+    tensor([3., 7.])"""
+
+def searchsorted(sorted_sequence: Tensor, input: Any, *, right: _bool = False, side: _str | None = None, out_int32: _bool = False) -> Tensor:
+    """For every value, where it would go in a sorted sequence (last dimension) to keep it sorted.
+
+    >>> import frazil as fz
+    >>> fz.searchsorted(fz.tensor([1, 3, 5]), fz.tensor([3, 4]))
+    tensor([1, 2])"""
+
+def seed() -> _int:
+    """Give the default generators a seed nobody can foretell; that seed."""
+
+def select(x: _Operand, /, dim: Any, index: Any, *, out: Any = None) -> Tensor:
+    """A view of the element `index` along `dim`, without that dimension.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1, 2], [3, 4]]).select(1, 0)
+    tensor([1, 3])"""
+
+def select_scatter(input: Tensor, src: Tensor, dim: _int, index: _int) -> Tensor:
+    """A copy of `input` with the element `index` along `dim` replaced by `src`.
+
+    >>> import frazil as fz
+    >>> fz.select_scatter(fz.zeros(2, 2), fz.ones(2), 0, 1)
+    tensor([[0., 0.],
+            [1., 1.]])"""
+
+def selu(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """The self-normalising elu.
+
+    Source: Klambauer et al., Self-Normalizing Neural Networks, 2017.
+
+    >>> import frazil as fz
+    >>> fz.selu(fz.tensor([1.0]))
+    tensor([1.0507])"""
+
+def set_default_device(d: Any) -> None:
+    """New tensors made without `device=` live on `d`; None goes back to the configuration.
+
+    >>> import frazil as fz
+    >>> fz.set_default_device("cpu")"""
+
+def set_default_dtype(d: Any) -> None:
+    """Make `d` (a floating dtype) the default for new floating tensors.
+
+    >>> import frazil as fz
+    >>> fz.set_default_dtype(fz.float64); fz.tensor(1.5).dtype
+    frazil.float64
+    >>> fz.set_default_dtype(fz.float32)"""
+
+def set_default_tensor_type(t: Any) -> None:
+    """Make the dtype of a legacy floating type (or its name) the default; `set_default_dtype` is the modern form.
+
+    >>> import frazil as fz
+    >>> fz.set_default_tensor_type("torch.DoubleTensor"); fz.ones(1).dtype
+    frazil.float64
+    >>> fz.set_default_tensor_type(fz.FloatTensor)"""
+
+def set_float32_matmul_precision(precision: _str) -> None:
+    """One of "highest", "high" and "medium", remembered; float32 is multiplied as such.
+
+    >>> import frazil as fz
+    >>> fz.set_float32_matmul_precision("high"); fz.get_float32_matmul_precision()
+    'high'"""
+
+from .autograd.modes import set_grad_enabled as set_grad_enabled
+
+def set_num_threads(threads: _int) -> None:
+    """Remembered; how many threads compute is the backend's business.
+
+    >>> import frazil as fz
+    >>> fz.set_num_threads(2); fz.get_num_threads()
+    2"""
+
+def set_printoptions(precision: _int | None = None, threshold: _int | None = None, edgeitems: _int | None = None, linewidth: _int | None = None, profile: _str | None = None, sci_mode: _bool | None = None) -> None:
+    """How tensors print: digits, from how many elements on they are shortened, how many remain at the edges, line width.
+
+    >>> import frazil as fz
+    >>> fz.set_printoptions(precision=2); fz.tensor([1 / 3])
+    tensor([0.33])
+    >>> fz.set_printoptions(profile="default")"""
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Bring the CPU's default generator into a state that `get_rng_state` returned."""
+
+def sgn(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """-1, 0 or 1 by the sign; NaN stays NaN.
+
+    >>> import frazil as fz
+    >>> fz.sign(fz.tensor([-3.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  1.])"""
+
+short: Any
+
+def sigmoid(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """1 / (1 + exp(-x)), without overflow.
+
+    >>> import frazil as fz
+    >>> fz.sigmoid(fz.tensor([0.0]))
+    tensor([0.5000])"""
+
+def sign(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """-1, 0 or 1 by the sign; NaN stays NaN.
+
+    >>> import frazil as fz
+    >>> fz.sign(fz.tensor([-3.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  1.])"""
+
+def signbit(input: Tensor) -> Tensor:
+    """Whether the sign bit is set: for negative numbers and -0.0.
+
+    >>> import frazil as fz
+    >>> fz.signbit(fz.tensor([-1.0, -0.0, 0.0]))
+    tensor([ True,  True, False])"""
+
+def sin(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Sine of x in radians.
+
+    >>> import frazil as fz
+    >>> fz.sin(fz.tensor([0.0]))
+    tensor([0.])"""
+
+def sinc(input: Tensor) -> Tensor:
+    """sin(pi x) / (pi x), and 1 at 0.
+
+    >>> import frazil as fz
+    >>> fz.sinc(fz.tensor([0.0, 0.5]))
+    tensor([1.0000, 0.6366])"""
+
+def sinh(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Hyperbolic sine.
+
+    >>> import frazil as fz
+    >>> fz.sinh(fz.tensor([0.0]))
+    tensor([0.])"""
+
+def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> Tensor:
+    """A copy of `input` with [start:end:step] along `dim` replaced by `src`.
+
+    >>> import frazil as fz
+    >>> fz.slice_scatter(fz.zeros(3), fz.ones(2), 0, 1)
+    tensor([0., 1., 1.])"""
+
+def softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+    """exp(x) / sum(exp(x)) along `dim`, without overflow; with `dtype`, computed in that.
+
+    >>> import frazil as fz
+    >>> fz.softmax(fz.tensor([0.0, 0.0]), 0)
+    tensor([0.5000, 0.5000])"""
+
+def softplus(x: _Operand, /, beta: _float = 1.0, threshold: _float = 20.0, *, out: Any = None) -> Tensor:
+    """A smooth ramp, log(1 + exp(beta x)) / beta; the identity where beta x > threshold.
+
+    >>> import frazil as fz
+    >>> fz.softplus(fz.tensor([0.0, 30.0]))
+    tensor([ 0.6931, 30.0000])"""
+
+def sort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> tuple[Tensor, Tensor]:
+    """Values in order along `dim`, and where they were. Always stable; NaN counts as the largest.
+
+    >>> import frazil as fz
+    >>> fz.sort(fz.tensor([3.0, 1.0, 2.0])).indices
+    tensor([1, 2, 0])"""
+
+def split(tensor: Tensor, split_size_or_sections: Any, dim: _int = 0) -> Any:
+    """Views of `tensor` along `dim`: pieces of one size (the last may be smaller), or of the given sizes.
+
+    >>> import frazil as fz
+    >>> [p.tolist() for p in fz.arange(5).split(2)]
+    [[0, 1], [2, 3], [4]]"""
+
+def sqrt(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Square root.
+
+    >>> import frazil as fz
+    >>> fz.sqrt(fz.tensor([4.0]))
+    tensor([2.])"""
+
+def square(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """x * x.
+
+    >>> import frazil as fz
+    >>> fz.square(fz.tensor([3.0]))
+    tensor([9.])"""
+
+def squeeze(input: Tensor, dim: Any = None) -> Tensor:
+    """A view without the dimensions of size 1 (all, or those in `dim`).
+
+    >>> import frazil as fz
+    >>> fz.zeros(1, 3, 1).squeeze().shape, fz.zeros(1, 3, 1).squeeze(0).shape
+    (frazil.Size([3]), frazil.Size([3, 1]))"""
+
+def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor:
+    """Tensors of one shape joined along a new dimension.
+
+    >>> import frazil as fz
+    >>> fz.stack([fz.tensor([1, 2]), fz.tensor([3, 4])], dim=1)
+    tensor([[1, 3],
+            [2, 4]])"""
+
+def std(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
+    """Standard deviation over `dim`, with divisor n - correction (default 1).
+
+    >>> import frazil as fz
+    >>> fz.std(fz.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)"""
+
+def std_mean(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Any:
+    """Standard deviation and mean over `dim`.
+
+    >>> import frazil as fz
+    >>> fz.std_mean(fz.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))"""
+
+def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
+    """`input - alpha * other`.
+
+    >>> import frazil as fz
+    >>> fz.sub(fz.tensor([1.0]), fz.tensor([2.0]), alpha=3)
+    tensor([-5.])"""
+
+def subtract(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
+    """`input - alpha * other`.
+
+    >>> import frazil as fz
+    >>> fz.sub(fz.tensor([1.0]), fz.tensor([2.0]), alpha=3)
+    tensor([-5.])"""
+
+def sum(x: _Operand, /, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
+    """Sum over `dim` (one, several, or all); integers and bools give int64.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1.0, 2.0], [3.0, 4.0]]).sum(0)
+    tensor([4., 6.])"""
+
+def swapaxes(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
+    """A view with two dimensions exchanged.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3).transpose(0, 1).shape
+    frazil.Size([3, 2])"""
+
+def swapdims(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
+    """A view with two dimensions exchanged.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3).transpose(0, 1).shape
+    frazil.Size([3, 2])"""
+
+def t(input: Tensor) -> Tensor:
+    """A matrix transposed; a vector as it is.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3).t().shape
+    frazil.Size([3, 2])"""
+
+def take(input: Tensor, index: Tensor) -> Tensor:
+    """Elements of the flattened tensor.
+
+    >>> import frazil as fz
+    >>> fz.take(fz.tensor([[1, 2], [3, 4]]), fz.tensor([0, 3]))
+    tensor([1, 4])"""
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: _int | None = None) -> Tensor:
+    """As `gather`, with broadcasting of the other dimensions; without `dim`, elements of the flattened tensor.
+
+    >>> import frazil as fz
+    >>> x = fz.tensor([[3, 1], [0, 2]])
+    >>> fz.take_along_dim(x, x.argsort(1), 1)
+    tensor([[1, 3],
+            [0, 2]])"""
+
+def tan(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Tangent of x in radians.
+
+    >>> import frazil as fz
+    >>> fz.tan(fz.tensor([0.0]))
+    tensor([0.])"""
+
+def tanh(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """Hyperbolic tangent.
+
+    >>> import frazil as fz
+    >>> fz.tanh(fz.tensor([0.0, 1.0]))
+    tensor([0.0000, 0.7616])"""
+
+def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+    """A tensor with a copy of `data`: numbers, nested sequences, NumPy arrays, tensors.
+
+    Python floats get the default dtype (float32), integers int64; arrays keep theirs.
+
+    >>> import frazil as fz
+    >>> fz.tensor([[1, 2], [3, 4]]).dtype, fz.tensor(1.5).dtype
+    (frazil.int64, frazil.float32)"""
+
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: _int = 0) -> Any:
+    """Views along `dim`: a number of nearly equal ones, or cut at the given indices.
+
+    >>> import frazil as fz
+    >>> [p.tolist() for p in fz.arange(5).tensor_split(2)]
+    [[0, 1, 2], [3, 4]]"""
+
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Sum of products over several dimensions: the last `dims` of a with the first of b, or lists of both.
+
+    >>> import frazil as fz
+    >>> fz.tensordot(fz.ones(2, 3), fz.ones(3, 4), 1).shape
+    frazil.Size([2, 4])"""
+
+from . import testing as testing
+
+def tile(input: Tensor, *dims: Any) -> Tensor:
+    """As `repeat`; missing leading counts are 1.
+
+    >>> import frazil as fz
+    >>> fz.tile(fz.tensor([1, 2]), (2,))
+    tensor([1, 2, 1, 2])"""
+
+def topk(input: Tensor, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> tuple[Tensor, Tensor]:
+    """The k largest (or smallest) elements along `dim`, in order, and where they were. Of equals, the first.
+
+    >>> import frazil as fz
+    >>> fz.topk(fz.tensor([3.0, 1.0, 2.0]), 2).values
+    tensor([3., 2.])"""
+
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix.
+
+    >>> import frazil as fz
+    >>> fz.trace(fz.tensor([[1, 2], [3, 4]]))
+    tensor(5)"""
+
+def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
+    """A view with two dimensions exchanged.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3).transpose(0, 1).shape
+    frazil.Size([3, 2])"""
+
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: _float = 1.0, dim: _int = -1) -> Tensor:
+    """The integral of samples `y` along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
+
+    >>> import frazil as fz
+    >>> fz.trapezoid(fz.tensor([0.0, 1.0, 2.0]))
+    tensor(2.)"""
+
+def trapz(y: Tensor, x: Tensor | None = None, *, dx: _float = 1.0, dim: _int = -1) -> Tensor:
+    """The integral of samples `y` along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
+
+    >>> import frazil as fz
+    >>> fz.trapezoid(fz.tensor([0.0, 1.0, 2.0]))
+    tensor(2.)"""
+
+def tril(x: _Operand, /, diagonal: _int = 0, *, out: Any = None) -> Tensor:
+    """The elements on and below a diagonal of the last two dimensions; 0 elsewhere.
+
+    >>> import frazil as fz
+    >>> fz.tril(fz.ones(2, 2))
+    tensor([[1., 0.],
+            [1., 1.]])"""
+
+def tril_indices(row: _int, col: _int, offset: _int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """int64[2, n]: the positions on and below a diagonal.
+
+    >>> import frazil as fz
+    >>> fz.tril_indices(2, 2)
+    tensor([[0, 1, 1],
+            [0, 0, 1]])"""
+
+def triu(x: _Operand, /, diagonal: _int = 0, *, out: Any = None) -> Tensor:
+    """The elements on and above a diagonal of the last two dimensions; 0 elsewhere.
+
+    >>> import frazil as fz
+    >>> fz.triu(fz.ones(2, 2))
+    tensor([[1., 1.],
+            [0., 1.]])"""
+
+def triu_indices(row: _int, col: _int, offset: _int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """int64[2, n]: the positions on and above a diagonal.
+
+    >>> import frazil as fz
+    >>> fz.triu_indices(2, 2)
+    tensor([[0, 0, 1],
+            [0, 1, 1]])"""
+
+def true_divide(input: Any, other: Any, *, rounding_mode: _str | None = None) -> Tensor:
+    """Division; `rounding_mode` None (true division), "floor" or "trunc".
+
+    >>> import frazil as fz
+    >>> fz.div(fz.tensor([7.0, -7.0]), 2, rounding_mode="trunc")
+    tensor([ 3., -3.])"""
+
+def trunc(x: _Operand, /, *, out: Any = None) -> Tensor:
+    """x without its fraction.
+
+    >>> import frazil as fz
+    >>> fz.trunc(fz.tensor([-1.5, 1.5]))
+    tensor([-1.,  1.])"""
+
+uint16: Any
+
+uint32: Any
+
+uint64: Any
+
+uint8: Any
+
+def unbind(input: Tensor, dim: _int = 0) -> Any:
+    """All elements along `dim`, as views without it.
+
+    >>> import frazil as fz
+    >>> [p.tolist() for p in fz.tensor([[1, 2], [3, 4]]).unbind(1)]
+    [[1, 3], [2, 4]]"""
+
+def unflatten(input: Tensor, dim: _int, sizes: Any) -> Tensor:
+    """Dimension `dim` split into several of `sizes`; one may be -1.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 12).unflatten(1, (3, -1)).shape
+    frazil.Size([2, 3, 4])"""
+
+def unfold(input: Tensor, dimension: _int, size: _int, step: _int) -> Tensor:
+    """Windows of `size` along `dimension`, `step` apart, as a new last dimension.
+
+    >>> import frazil as fz
+    >>> fz.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])"""
+
+def unique(input: Tensor, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
+    """The distinct elements in order; optionally where each element went, and how many of each there are.
+
+    >>> import frazil as fz
+    >>> fz.unique(fz.tensor([3, 1, 3]))
+    tensor([1, 3])"""
+
+def unique_consecutive(input: Tensor, return_inverse: _bool = False, return_counts: _bool = False) -> Any:
+    """The elements of the flattened tensor without repetitions of the one before; optionally where each went, and how many
+    each stands for.
+
+    >>> import frazil as fz
+    >>> fz.unique_consecutive(fz.tensor([1, 1, 2, 1]))
+    tensor([1, 2, 1])"""
+
+def unsqueeze(input: Tensor, dim: _int) -> Tensor:
+    """A view with a dimension of size 1 put in at `dim`.
+
+    >>> import frazil as fz
+    >>> fz.zeros(3).unsqueeze(0).shape
+    frazil.Size([1, 3])"""
+
+def use_deterministic_algorithms(mode: _bool, *, warn_only: _bool = False) -> None:
+    """Remembered. On the CPU the same program gives the same numbers anyway; of other devices see their backends.
+
+    >>> import frazil as fz
+    >>> fz.use_deterministic_algorithms(True)"""
+
+from . import utils as utils
+
+def vander(x: Tensor, N: _int | None = None, increasing: _bool = False) -> Tensor:
+    """Powers of a vector as columns: x^(N-1), ..., x, 1, or the other way round.
+
+    >>> import frazil as fz
+    >>> fz.vander(fz.tensor([2, 3]), 3)
+    tensor([[4, 2, 1],
+            [9, 3, 1]])"""
+
+def var(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
+    """Variance over `dim`, with divisor n - correction (default 1).
+
+    >>> import frazil as fz
+    >>> fz.var(fz.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)"""
+
+def var_mean(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Any:
+    """Variance and mean over `dim`.
+
+    >>> import frazil as fz
+    >>> fz.var_mean(fz.tensor([1.0, 2.0, 3.0]))
+    (tensor(1.), tensor(2.))"""
+
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """Product of two vectors (the first conjugated, if complex).
+
+    >>> import frazil as fz
+    >>> fz.vdot(fz.tensor([1.0, 2.0]), fz.tensor([3.0, 4.0]))
+    tensor(11.)"""
+
+def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
+    """The same memory in another shape; an error where that needs a copy.
+
+    >>> import frazil as fz
+    >>> x = fz.zeros(4); x.view(2, 2)[0, 1] = 7.0; x
+    tensor([0., 7., 0., 0.])"""
+
+def view_as(input: Tensor, other: Tensor) -> Tensor:
+    """`input` viewed in the shape of `other`."""
+
+def vsplit(input: Tensor, indices_or_sections: Any) -> Any:
+    """Views of the rows: as many equal groups, or cut at the given places.
+
+    >>> import frazil as fz
+    >>> [p.tolist() for p in fz.eye(2).vsplit(2)]
+    [[[1.0, 0.0]], [[0.0, 1.0]]]"""
+
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """Tensors of at least 2 dimensions joined along dimension 0."""
+
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """`input` where the condition is true, else `other`; with the condition alone, the positions where it is true.
+
+    >>> import frazil as fz
+    >>> fz.where(fz.tensor([True, False]), fz.tensor([1.0, 2.0]), 0.0)
+    tensor([1., 0.])"""
+
+def while_loop(cond_fn: Any, body_fn: Any, carried_inputs: Sequence[Any]) -> Any:
+    """`while cond_fn(*carried): carried = body_fn(*carried)`; the last `carried`.
+
+    Args:
+        cond_fn: gives a bool or a tensor of one element.
+        body_fn: gives the next values, as many and nested as `carried_inputs`, with the same dtypes and ranks; sizes may change.
+
+    >>> import frazil as fz
+    >>> fz.while_loop(lambda n, steps: n > 1, lambda n, steps: (n // 2, steps + 1), (fz.tensor(100), fz.tensor(0)))
+    (tensor(1), tensor(6))"""
+
+def xlogy(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+    """a * log(b), and 0 where a is 0.
+
+    >>> import frazil as fz
+    >>> fz.xlogy(fz.tensor([0.0, 1.0]), fz.tensor([0.0, 1.0]))
+    tensor([0., 0.])"""
+
+def zeros(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None, layout: Any = None) -> Tensor:
+    """A tensor of zeros.
+
+    >>> import frazil as fz
+    >>> fz.zeros(2, 3).shape
+    frazil.Size([2, 3])"""
+
+def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, memory_format: Any = None) -> Tensor:
+    """Zeros like `input`.
+
+    >>> import frazil as fz
+    >>> fz.zeros_like(fz.ones(2))
+    tensor([0., 0.])"""
