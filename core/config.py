@@ -76,6 +76,10 @@ KEYS: Mapping[str, Key] = {
             0,
             "which OpenCL device comes first: its number, as `frazil backends` tells it, or a part of its name",
         ),
+        Key("limits.values", (int,), 1_000_000, "most numbers, texts and containers in a file to load"),
+        Key("limits.tensors", (int,), 100_000, "most tensors in a file to load"),
+        Key("limits.expansion", (int,), 64 * 2**20, "most bytes that a file to load may take beyond four times its own size"),
+        Key("limits.operations", (int,), 50_000, "most operations of an ONNX file to draw, calls of functions written out"),
     )
 }
 

@@ -69,5 +69,10 @@ class SerializationError(FrazilError, RuntimeError):
 
 
 @final
+class FileError(FrazilError, OSError):
+    """A file or a folder of this machine cannot be read or written."""
+
+
+@final
 class PluginWarning(UserWarning):
     """An installed plugin is broken; frazil goes on without it."""

@@ -7,25 +7,27 @@ and a SHA-256 of everything, so a changed byte is noticed.
 from __future__ import annotations
 
 import binascii
-import contextlib
 import io
 import itertools
 import json
 import math
 import os
+import stat
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping
 from typing import IO, Any, final
 
 import numpy as np
 
-from . import dtypes, pytorch_file
+from . import dtypes, files, pytorch_file
 from .creation import tensor as make_tensor
 from .device import as_device, device
-from .errors import ArgumentError, FrazilError, SerializationError
+from .errors import ArgumentError, FileError, FrazilError, SerializationError
 from .nn.module import Module
 from .nn.parameter import Parameter
 from .nn.state import StateDict
+from .outside import Budget, kind_of, plain
+from .pickles import Unsound
 from .tensor import Size, Tensor
 
 Array = np.ndarray[Any, Any]
@@ -34,6 +36,8 @@ File = str | os.PathLike[str] | IO[bytes]
 MapLocation = str | device | Mapping[str, str | device] | Callable[[Tensor, str], Tensor | None] | None
 
 _VERSION = "1"
+#: Names of files in PyTorch's format.
+_OF_PYTORCH = (".pt", ".pth")
 _STRUCTURE, _DIGEST, _FORMAT = "frazil.structure", "frazil.sha256", "frazil.format"
 
 #: Element types of safetensors -> NumPy's; NumPy lacks bfloat16, whose bits are read as they are.
@@ -51,7 +55,12 @@ def save(obj: Any, f: File) -> None:
 
     `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
     bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
-    after loading. A path is written atomically: a crash leaves the old file or the new one.
+    after loading. A path is written atomically: a crash leaves the old file or the new one. What a link points to is written;
+    a device or a pipe is written to.
+
+    A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads; it holds no NumPy arrays and
+    no frozensets. Every other one, and a file object without a name, gets a safetensors file, which holds everything. `load`
+    tells them apart by their content.
 
     >>> import frazil as fz, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
@@ -64,16 +73,26 @@ def save(obj: Any, f: File) -> None:
             f"save: cannot save a whole module ({type(obj).__name__}), because loading it would have to run code from the "
             "file: save model.state_dict() and load it with model.load_state_dict(fz.load(path))"
         )
+    name = os.fspath(f) if isinstance(f, (str, os.PathLike)) else getattr(f, "name", "")
+    try:
+        content = (pytorch_file.written if str(name).endswith(_OF_PYTORCH) else _written)(obj)
+    except RecursionError:
+        raise SerializationError("save: the structure is nested too deeply for Python to walk through") from None
+    if isinstance(f, (str, os.PathLike)):
+        with files.replacing(f, "save") as file:
+            file.write(content)
+    else:
+        f.write(content)
+
+
+def _written(obj: Any) -> bytes:
+    """The safetensors file of `obj`."""
     writer = _Writer()
     structure = json.dumps(writer.encode(obj, ""), separators=(",", ":"), allow_nan=False)
     metadata = {_FORMAT: _VERSION, _STRUCTURE: structure, _DIGEST: _digest(writer.arrays, structure)}
     from safetensors.numpy import save as to_bytes  # here, as other imports below: they would slow every `import frazil`
 
-    content = to_bytes(writer.arrays, metadata)
-    if isinstance(f, (str, os.PathLike)):
-        _write_atomically(os.path.realpath(os.fspath(f)), content)
-    else:
-        f.write(content)
+    return to_bytes(writer.arrays, metadata)
 
 
 def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True) -> Any:
@@ -86,12 +105,14 @@ def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True
             `(tensor on the CPU, saved device) -> tensor`; default: the device they were saved from.
         weights_only: accepted for PyTorch's sake; no file can run code here.
 
-    Raises `SerializationError` when the file is truncated, was changed, or holds anything else.
+    Raises `SerializationError` when the file is truncated, was changed, or holds anything else; also when it asks for more than
+    the settings `limits.values`, `limits.tensors` and `limits.expansion` allow, which a file made to do harm does.
     """
     name, content = _read(f)
     if content.startswith((pytorch_file.ZIP, pytorch_file.LEGACY)):
         return pytorch_file.read(name, content, lambda tensor, saved: _placed(tensor, saved, map_location))
-    metadata, arrays = _parsed(name, content)
+    budget = Budget(name, len(content))
+    metadata, arrays = _parsed(name, content, budget)
     if not metadata.keys() & {_STRUCTURE, _DIGEST, _FORMAT}:  # another program's file
         return {key: _placed(make_tensor(array, device="cpu"), "cpu", map_location) for key, array in arrays.items()}
     if metadata.get(_FORMAT) != _VERSION:
@@ -101,6 +122,8 @@ def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True
     structure = metadata.get(_STRUCTURE, "")
     if metadata.get(_DIGEST) != _digest(arrays, structure):
         raise _broken(name, "its SHA-256 does not match its content")
+    # Every value is told apart from the one before it by one of these.
+    budget.spend("values", sum(map(structure.count, ",[{")))
     try:
         return _Reader(name, arrays, map_location).decode(json.loads(structure))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
@@ -240,26 +263,6 @@ def _memory_key(array: Array) -> Any:
     return interface["data"][0], array.shape, array.strides, array.dtype.str
 
 
-def _write_atomically(path: str, content: bytes) -> None:
-    """The file appears under its name only when everything is on the disk."""
-    import shutil
-
-    folder, name = os.path.split(path)
-    temporary = os.path.join(folder, f".{name}.{os.urandom(6).hex()}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if os.path.exists(path):
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
 # ------------------------------------------------------------------------------------------------------------------- reading
 
 
@@ -271,29 +274,51 @@ def _broken(name: str, why: str) -> SerializationError:
 
 def _read(f: File) -> tuple[str, bytes]:
     if isinstance(f, (str, os.PathLike)):
+        name = os.fspath(f)
+        mode = os.stat(name).st_mode
+        if stat.S_ISDIR(mode):
+            raise FileError(f"load: {name!r} is a folder{_of_folder(name)}: name a file in it")
+        if stat.S_ISBLK(mode) or stat.S_ISCHR(mode):
+            raise FileError(f"load: {name!r} is a device, not a file")
         with open(f, "rb") as file:
-            return os.fspath(f), file.read()
+            return name, file.read()
     if isinstance(f, io.TextIOBase) or not hasattr(f, "read"):
         raise ArgumentError(f"load: expected a path or a file opened in binary mode, given {f!r}")
     return str(getattr(f, "name", "the file object")), f.read()
 
 
-def _parsed(name: str, content: bytes) -> tuple[dict[str, str], dict[str, Array]]:
+def _of_folder(name: str) -> str:
+    there = [file for file in sorted(os.listdir(name)) if file.endswith((*_OF_PYTORCH, ".safetensors", ".bin"))]
+    return f" with {', '.join(there[:3])}{', ...' if there[3:] else ''} in it" if there else ""
+
+
+def _parsed(name: str, content: bytes, budget: Budget) -> tuple[dict[str, str], dict[str, Array]]:
     """The metadata and the arrays of a safetensors file."""
     from safetensors import SafetensorError, deserialize
 
+    end = 8 + int.from_bytes(content[:8], "little")
+    if content[8:9] != b"{" and (kind := kind_of(content)) is not None:
+        raise SerializationError(f"load: {name} {kind}")
+    # Each tensor and each text of the header costs far more memory than bytes in the file.
+    budget.spend("values", sum(content.count(sign, 8, end) for sign in (b"{", b"[", b",")) // 2)
     try:
         entries = deserialize(content)
     except SafetensorError as error:
-        raise _broken(name, str(error)) from None
+        raise _broken(name, plain(error)) from None
+    budget.spend("tensors", len(entries))
     # The library hands out the metadata of paths only. It has just found the header to be good.
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    header = json.loads(content[8:end])
     arrays = {}
     for key, entry in sorted(entries, key=lambda item: header[item[0]]["data_offsets"]):
         kind = entry["dtype"]
         if kind not in _TYPES:
             raise SerializationError(f"load: tensor {key!r} in {name} has element type {kind}, which frazil does not have")
-        array = np.frombuffer(entry["data"], _TYPES[kind]).reshape(entry["shape"])
+        dtype = np.dtype(_TYPES[kind])
+        try:
+            pytorch_file.checked_shape(entry["shape"], dtype.itemsize)
+        except Unsound as error:
+            raise SerializationError(f"load: {name} cannot be read, for {error} ({key!r})") from None
+        array = np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
         # float32 begins with the bits of bfloat16.
         arrays[key] = (array.astype(np.uint32) << 16).view(np.float32) if kind == "BF16" else array
     return header.get("__metadata__") or {}, arrays
