@@ -41,13 +41,14 @@ class Key(NamedTuple):
         """What values it takes, in words."""
         if self.choices:
             return "one of " + ", ".join(repr(choice) for choice in self.choices)
-        return " or ".join({bool: "true or false", int: "an integer", str: "a string"}[t] for t in self.types)
+        return " or ".join({bool: "true or false", int: "an integer from 0 on", str: "a string"}[t] for t in self.types)
 
     def check(self, value: Any) -> str | None:
         """What is wrong with `value`, or None."""
         # bool is an int to Python, but `opencl.device = true` is a mistake.
         right = type(value) in self.types and (not self.choices or value in self.choices)
-        return None if right else f"{self.name!r} takes {self.expects}, given {value!r}"
+        right = right and (type(value) is not int or 0 <= value < 10**18)
+        return None if right else f"{self.name!r} takes {self.expects}, given {_shown(value)}"
 
     def parse(self, text: str) -> Any:
         """The value that an environment variable means; text that fits no type is returned as it is, for `check` to refuse."""
@@ -55,7 +56,17 @@ class Key(NamedTuple):
             return {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}.get(
                 text.strip().lower(), text
             )
-        return int(text) if int in self.types and text.strip().isdecimal() else text
+        # Up to 18 digits: none of the keys is larger, and Python refuses to read the very long ones.
+        return int(text) if int in self.types and text.strip().isdecimal() and len(text.strip()) <= 18 else text
+
+
+def _shown(value: Any) -> str:
+    """A value from a file or variable, in a message."""
+    try:
+        words = repr(value)
+    except (ValueError, RecursionError):  # an integer of more digits than Python writes, an array in an array in an array ...
+        return f"a very long {type(value).__name__}"
+    return words if len(words) <= 200 else f"{words[:200]}..."
 
 
 KEYS: Mapping[str, Key] = {
@@ -76,8 +87,8 @@ KEYS: Mapping[str, Key] = {
             0,
             "which OpenCL device comes first: its number, as `frazil backends` tells it, or a part of its name",
         ),
-        Key("limits.values", (int,), 1_000_000, "most numbers, texts and containers in a file to load"),
-        Key("limits.tensors", (int,), 100_000, "most tensors in a file to load"),
+        Key("limits.values", (int,), 500_000, "most numbers, texts and containers in a file to load"),
+        Key("limits.tensors", (int,), 50_000, "most tensors in a file to load"),
         Key("limits.expansion", (int,), 64 * 2**20, "most bytes that a file to load may take beyond four times its own size"),
         Key("limits.operations", (int,), 50_000, "most operations of an ONNX file to draw, calls of functions written out"),
     )
@@ -92,6 +103,9 @@ class Setting(NamedTuple):
 
 
 Layer = dict[str, Setting]
+
+#: A file of more bytes is none of a configuration.
+_LONGEST_FILE = 2**20
 
 _guards: dict[str, Callable[[Any], str | None]] = {}
 
@@ -231,9 +245,9 @@ def _merge() -> Layer:
 def _unknown(name: str) -> str:
     import difflib
 
-    near = difflib.get_close_matches(name, KEYS, n=1)
+    near = difflib.get_close_matches(name[:100], KEYS, n=1)
     cure = f"did you mean {near[0]!r}?" if near else "`frazil config` lists the keys"
-    return f"there is no key {name!r}; {cure}"
+    return f"there is no key {_shown(name)}; {cure}"
 
 
 def _over(layer: Layer, values: Mapping[str, Any], where: str) -> Layer:
@@ -291,28 +305,35 @@ def _tables() -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """The file of the project and that of the user, as far as they exist."""
     named = os.environ.get("FRAZIL_CONFIG")
     if named:
-        path = Path(named).expanduser()
-        if not path.is_file():
+        path = Path(os.path.expanduser(named))
+        if not _is_file(path):
             raise ConfigError(f"FRAZIL_CONFIG names {str(path)!r}, which is not a file: correct the variable or unset it")
         yield path, _read(path) or {}
     else:
         yield from _nearest()
     user = Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")) / "frazil" / "config.toml"
-    if user.is_file():
+    if _is_file(user):
         yield user, _read(user) or {}
 
 
 def _nearest() -> Iterator[tuple[Path, Mapping[str, Any]]]:
     try:
         folder = Path.cwd()
-    except FileNotFoundError:  # the current folder was deleted
+    except OSError:  # the current folder was deleted, or is in one that may not be read
         return
     for place in (folder, *folder.parents):
         for path in (place / "frazil.toml", place / "pyproject.toml"):
-            table = _read(path) if path.is_file() else None
+            table = _read(path) if _is_file(path) else None
             if table is not None:
                 yield path, table
                 return
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # in a folder that may not be read
+        return False
 
 
 def _read(path: Path) -> Mapping[str, Any] | None:
@@ -320,14 +341,27 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     import tomllib
 
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            content = file.read(_LONGEST_FILE + 1)
+        if len(content) > _LONGEST_FILE:
+            raise ConfigError(f"{path} is longer than {_LONGEST_FILE:,} bytes, which no configuration needs")
+        table = tomllib.loads(content.decode("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path} is not valid TOML: it is nested too deeply") from error
+    except ValueError as error:  # tomllib's own, of the encoding, and of integers that are too long
+        if isinstance(error, ConfigError):
+            raise
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
     if path.name != "pyproject.toml":
         return table
-    own = table.get("tool", {}).get("frazil")
+    tools = table.get("tool", {})
+    if not isinstance(tools, dict):
+        raise ConfigError(f"{path}: tool must be a table, as in [tool.frazil], given {_shown(tools)}")
+    own = tools.get("frazil")
     if own is not None and not isinstance(own, dict):
-        raise ConfigError(f"{path}: tool.frazil must be a table, [tool.frazil], given {own!r}")
+        raise ConfigError(f"{path}: tool.frazil must be a table, [tool.frazil], given {_shown(own)}")
     return own
 
 

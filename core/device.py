@@ -74,7 +74,7 @@ class device:
         if colon:
             if index is not None:
                 raise DeviceError(f"device: {type!r} already names an index; do not pass index={index} too")
-            if not number.isdigit():
+            if not (number.isascii() and number.isdecimal() and len(number) < 10):
                 raise DeviceError(f"device: {type!r} is not a device name; write for example {kind + ':0'!r}")
             index = int(number)
         key = (kind, index or 0)
@@ -215,8 +215,10 @@ def answer(backend: Backend, method: str, *args: Any) -> Any:
         found = getattr(backend, method)(*args)
     except FrazilError:
         raise
-    except Exception as error:
-        raise BackendError(f"{who} raised {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        from .outside import one_line
+
+        raise BackendError(f"{who} raised {one_line(error)}") from error
     if not isinstance(found, expected):
         raise BackendError(f"{who} must return {expected.__name__}, it returned {found!r}")
     return found

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 import urllib.request
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+from . import files
+from .errors import ArgumentError
 from .serialization import load
 
 _DIR: list[str] = []
@@ -47,22 +47,16 @@ def download_url_to_file(url: str, dst: str | os.PathLike[str], hash_prefix: str
     ...
     RuntimeError: download_url_to_file: the SHA-256 of file:...a.txt begins with ..., not with 94b6; nothing was kept
     """
-    target = Path(dst)
     digest = hashlib.sha256()
-    with urllib.request.urlopen(url) as source, tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as partial:
-        try:
-            while block := source.read(1 << 20):
-                digest.update(block)
-                partial.write(block)
-            if hash_prefix is not None and not digest.hexdigest().startswith(hash_prefix):
-                raise RuntimeError(
-                    f"download_url_to_file: the SHA-256 of {url} begins with {digest.hexdigest()[: len(hash_prefix)]}, not with "
-                    f"{hash_prefix}; nothing was kept"
-                )
-            partial.close()
-            shutil.move(partial.name, target)
-        finally:
-            Path(partial.name).unlink(missing_ok=True)
+    with urllib.request.urlopen(url) as source, files.replacing(dst, "download_url_to_file") as partial:
+        while block := source.read(1 << 20):
+            digest.update(block)
+            partial.write(block)
+        if hash_prefix is not None and not digest.hexdigest().startswith(hash_prefix):
+            raise RuntimeError(
+                f"download_url_to_file: the SHA-256 of {url} begins with {digest.hexdigest()[: len(hash_prefix)]}, not with "
+                f"{hash_prefix}; nothing was kept"
+            )
 
 
 def load_state_dict_from_url(
@@ -84,8 +78,11 @@ def load_state_dict_from_url(
     {'w': tensor([1., 1.])}
     """
     folder = Path(get_dir(), "checkpoints") if model_dir is None else Path(model_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    with files.explained(folder, "load_state_dict_from_url"):
+        folder.mkdir(parents=True, exist_ok=True)
     name = file_name or os.path.basename(urlparse(url).path)
+    if name in ("", ".", "..") or "\0" in name:
+        raise ArgumentError(f"load_state_dict_from_url: {url!r} names no file: pass file_name=")
     kept = folder / name
     if not kept.exists():
         found = re.search(r"-([a-f0-9]{8,})\.", name) if check_hash else None

@@ -84,6 +84,20 @@ def plain(words: Any) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
 
 
+def one_line(error: BaseException) -> str:
+    """The type and the text of an exception, whose text may be anything.
+
+    >>> from frazil.outside import one_line
+    >>> one_line(ValueError("a\\nb"))
+    'ValueError: a b'
+    """
+    try:
+        words = str(error)
+    except BaseException as second:
+        words = f"(its text cannot be told: {type(second).__name__})"
+    return plain(f"{type(error).__name__}: {' '.join(words.split())}"[:2000])
+
+
 @final
 class Budget:
     """What one file may still ask for while it is read."""

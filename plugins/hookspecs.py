@@ -16,7 +16,7 @@ A backend needs no plugin: an entry point of the group `frazil.backends`, with t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import util
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +50,14 @@ class BackendRecord:
     @property
     def installed(self) -> bool:
         """Whether there is a class, and what it requires."""
-        return self.load is not None and all(util.find_spec(module) is not None for module in self.requires)
+        return self.load is not None and all(map(_is_there, self.requires))
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return util.find_spec(module) is not None
+    except (ImportError, ValueError):  # a module without a specification, a name that is none
+        return False
 
 
 @dataclass(frozen=True)
@@ -83,3 +90,41 @@ def frazil_ops() -> list[OpsRecord]:  # type: ignore[empty-body]
 @hookspec
 def frazil_onnx_lowerings() -> list[LoweringRecord]:  # type: ignore[empty-body]
     """ONNX lowerings of the plugin's own ops; asked before the first export."""
+
+
+#: Hook -> what its records are.
+RECORDS: dict[str, type[Any]] = {
+    "frazil_backends": BackendRecord,
+    "frazil_ops": OpsRecord,
+    "frazil_onnx_lowerings": LoweringRecord,
+}
+
+
+def problem(record: Any, kind: type[Any]) -> str | None:
+    """What is wrong with a record that a plugin gave, or None.
+
+    >>> from frazil.plugins import OpsRecord
+    >>> from frazil.plugins.hookspecs import problem
+    >>> problem(OpsRecord(3), OpsRecord)
+    'its module is an int'
+    """
+    if type(record) is not kind:
+        return f"one is {_a(record)}"
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if field.name in ("load", "lower"):
+            right = callable(value) or (value is None and field.name == "load")
+        elif field.name == "requires":
+            right = isinstance(value, tuple) and all(isinstance(name, str) and name.isidentifier() for name in value)
+        elif field.name == "contract":
+            right = value is None or type(value) is int
+        else:
+            right = type(value) is str and (bool(value) or field.name in ("install_hint", "distribution"))
+        if not right:
+            return f"its {field.name} is {_a(value) if value != '' else 'empty'}"
+    return None
+
+
+def _a(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import importlib
+import itertools
+import signal
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -17,13 +20,17 @@ import pluggy
 
 from frazil.backend import CONTRACT, Backend
 from frazil.config import config
+from frazil.device import answer
 from frazil.errors import BackendError, DeviceError, FrazilError, PluginWarning
+from frazil.outside import one_line, plain
 
 from . import builtin, hookspecs
-from .hookspecs import BackendRecord
+from .hookspecs import RECORDS, BackendRecord, problem
 
 BACKENDS_GROUP = "frazil.backends"
 PLUGINS_GROUP = "frazil.plugins"
+#: A hook that goes on after so many records would go on for ever.
+_MOST_RECORDS = 10_000
 EXPORTERS = {"onnx": "frazil.exporters.onnx", "drawing": "frazil.exporters.drawing"}
 
 
@@ -34,7 +41,42 @@ class PluginInfo:
     name: str
     distribution: str
     hooks: tuple[str, ...]
-    error: Exception | None = None
+    error: BaseException | None = None
+
+
+@contextlib.contextmanager
+def strangers() -> Iterator[None]:
+    """Runs code of plugins, which may raise anything: what is no Exception becomes a BackendError. Ctrl-C stays what it is.
+
+    >>> from frazil.plugins.manager import strangers
+    >>> with strangers():
+    ...     raise SystemExit("bye")
+    Traceback (most recent call last):
+    ...
+    frazil.errors.BackendError: it raised SystemExit: bye
+    """
+    pressed: list[int] = []
+    previous = signal.getsignal(signal.SIGINT)
+    # Only the main thread is interrupted, and only it may say by what.
+    watch = callable(previous) and threading.current_thread() is threading.main_thread()
+
+    def handle(number: int, frame: Any) -> None:
+        pressed.append(number)
+        previous(number, frame)  # type: ignore[operator]
+
+    if watch:
+        signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException as error:
+        if pressed:
+            raise
+        raise BackendError(f"it raised {one_line(error)}") from error
+    finally:
+        if watch and signal.getsignal(signal.SIGINT) is handle:
+            signal.signal(signal.SIGINT, previous)
 
 
 def _entry_points(group: str) -> Iterable[metadata.EntryPoint]:
@@ -52,7 +94,7 @@ class Manager:
         self._pluggy.add_hookspecs(hookspecs)
         self._pluggy.register(builtin, name="frazil")
         self._distributions = {"frazil": _distribution_of_frazil()}
-        self._broken: dict[str, Exception] = {}
+        self._broken: dict[str, BaseException] = {}
         self._passed_over: set[tuple[str, str]] = set()
         self._loaded = False
         self._opened: dict[str, Backend] = {}
@@ -112,12 +154,13 @@ class Manager:
 
         try:
             backend = self.open_backend(name)
-            if not backend.device_count() or not backend.capabilities().accelerator:
+            if not answer(backend, "device_count") or not answer(backend, "capabilities").accelerator:
                 return False
-            one = backend.from_host(np.ones(4, np.float32))
-            return bool((backend.to_host(backend.kernels()["add"](one, one)) == 2).all())
+            with strangers():
+                one = backend.from_host(np.ones(4, np.float32))
+                return bool((backend.to_host(backend.kernels()["add"](one, one)) == 2).all())
         except Exception as error:  # a driver may fail in any way; "auto" means: then not this one
-            warnings.warn(f'backend = "auto" passes over {name!r}: {type(error).__name__}: {error}', PluginWarning, stacklevel=2)
+            warnings.warn(f'backend = "auto" passes over {name!r}: {one_line(error)}', PluginWarning, stacklevel=2)
             return False
 
     def _record(self, name: str) -> BackendRecord:
@@ -244,9 +287,10 @@ class Manager:
             self._load_plugins()
             for record in self._records("frazil_ops"):
                 try:
-                    importlib.import_module(record.module)
+                    with strangers():
+                        importlib.import_module(record.module)
                 except Exception as error:
-                    _warn(f"ops of {record.distribution} cannot be used: import of {record.module} failed: {_one_line(error)}")
+                    _warn(f"ops of {record.distribution} cannot be used: import of {record.module} failed: {one_line(error)}")
 
     def _load_plugins(self) -> None:
         if self._loaded:
@@ -258,34 +302,42 @@ class Manager:
             try:
                 if rival is not None:
                     raise BackendError(f"two distributions call a plugin {point.name!r}: {rival} and {_distribution(point)}")
-                self._pluggy.register(point.load(), name=point.name)
-                self._pluggy.check_pending()
+                with strangers():
+                    self._pluggy.register(point.load(), name=point.name)
+                    self._pluggy.check_pending()
             except Exception as error:
                 self._set_aside(point.name, error)
 
     def _records(self, hook: str) -> Iterator[Any]:
-        """The records that a hook returns. A plugin that raises is set aside and the others go on."""
+        """The records that a hook returns. A plugin that raises, or returns junk, is set aside and the others go on."""
+        kind = RECORDS[hook]
         for implementation in list(getattr(self._pluggy.hook, hook).get_hookimpls()):
             name = implementation.plugin_name
             try:
-                records = list(implementation.function())
+                with strangers():
+                    records = list(itertools.islice(implementation.function(), _MOST_RECORDS))
+                for record in records:
+                    record_problem = problem(record, kind)
+                    if record_problem:
+                        raise BackendError(f"{hook}() must return a list of {kind.__name__}: {record_problem}")
             except Exception as error:
                 self._set_aside(name, error)
                 continue
             for record in records:
                 yield replace(record, distribution=self._distributions[name])
 
-    def _set_aside(self, name: str, error: Exception) -> None:
+    def _set_aside(self, name: str, error: BaseException) -> None:
         if self._pluggy.has_plugin(name) and name != "frazil":
             self._pluggy.unregister(name=name)
-        self._broken[name] = error
+        # Whoever prints it must get a text.
+        self._broken[name] = error if _can_be_told(error) else BackendError(f"it raised {one_line(error)}")
         _warn(self._explain(name, error))
 
-    def _explain(self, name: str, error: Exception) -> str:
+    def _explain(self, name: str, error: BaseException) -> str:
         distribution = self._distributions[name]
         package = distribution.partition(" ")[0]
         return (
-            f"plugin {name!r} of {distribution} is broken: {_one_line(error)} "
+            f"plugin {name!r} of {distribution} is broken: {one_line(error)} "
             f"(reinstall it, or remove it: pip uninstall {package})"
         )
 
@@ -297,7 +349,8 @@ def _instance(record: BackendRecord) -> Backend:
     assert record.load is not None
     _check_contract(who, package, record.contract)
     try:
-        cls: Any = record.load()
+        with strangers():
+            cls: Any = record.load()
     except Exception as error:
         missing = getattr(error, "name", None) if isinstance(error, ModuleNotFoundError) else None
         named = getattr(getattr(record.load, "__self__", None), "module", "")  # of an entry point
@@ -307,7 +360,7 @@ def _instance(record: BackendRecord) -> Backend:
                 f"correct the entry point, or remove it: pip uninstall {package}"
             ) from error
         cure = f"pip install {missing.partition('.')[0]}" if missing else f"reinstall it, or remove it: pip uninstall {package}"
-        raise BackendError(f"{who} cannot be imported: {_one_line(error)} ({record.install_hint or cure})") from error
+        raise BackendError(f"{who} cannot be imported: {one_line(error)} ({record.install_hint or cure})") from error
     contract = getattr(cls, "contract", None)
     if contract is None and isinstance(cls, type) and issubclass(cls, Backend):
         raise BackendError(
@@ -326,11 +379,14 @@ def _instance(record: BackendRecord) -> Backend:
             "(the name of its entry point, unless a BackendRecord from the hook frazil_backends says otherwise): make them equal"
         )
     try:
-        return cls()
-    except FrazilError:
-        raise
+        with strangers():
+            return cls()
+    except FrazilError as error:
+        if isinstance(error.__cause__, Exception | None):
+            raise
+        raise BackendError(f"{who} cannot start: {one_line(error.__cause__)}") from error.__cause__
     except Exception as error:
-        raise BackendError(f"{who} cannot start: {_one_line(error)}") from error
+        raise BackendError(f"{who} cannot start: {one_line(error)}") from error
 
 
 def _check_contract(who: str, package: str, contract: int | None) -> None:
@@ -355,7 +411,17 @@ def _who_asks(name: str) -> str:
 
 
 def _distribution(point: metadata.EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+    try:
+        return plain(f"{point.dist.name} {point.dist.version}") if point.dist else "an unknown distribution"
+    except Exception:  # its metadata is damaged
+        return "an unknown distribution"
+
+
+def _can_be_told(error: BaseException) -> bool:
+    try:
+        return bool(f"{error}{error!r}") or True
+    except BaseException:
+        return False
 
 
 def _distribution_of_frazil() -> str:
@@ -366,10 +432,6 @@ def _distribution_of_frazil() -> str:
 
 def _is_frazil(record: BackendRecord) -> bool:
     return record.distribution.partition(" ")[0] == "frazil"
-
-
-def _one_line(error: BaseException) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _warn(message: str) -> None:

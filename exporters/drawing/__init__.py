@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from frazil import files
 from frazil.errors import ArgumentError
 from frazil.recorder.graph import Graph
 
@@ -26,7 +27,8 @@ _MOST_AT_FIRST = {".html": 80, ".svg": 400}
 def read(what: Any) -> Drawing:
     """The drawing of a recorded program, of its graph, of an ONNX file, or of an `onnx_ir.Model`.
 
-    Raises ArgumentError for anything else, and for a file that is not an ONNX model.
+    Raises ArgumentError for anything else, for a file that is not an ONNX model or a damaged one, and for one of more operations
+    than the setting `limits.operations` allows.
 
     >>> import frazil as fz
     >>> program = fz.jit.trace(lambda x: fz.relu(x), fz.ones(2))
@@ -64,7 +66,9 @@ def draw(what: Any, path: str | os.PathLike[str]) -> Path:
     interactive = target.suffix == ".html"
     is_open = opened_at_first(drawing.root, _MOST_AT_FIRST[target.suffix], leave=("op",) if interactive else ())
     write = page if interactive else svg
-    target.write_text(write(drawing, arrange(drawing.root), is_open), encoding="utf-8")
+    picture = write(drawing, arrange(drawing.root), is_open).encode("utf-8", "backslashreplace")
+    with files.replacing(target, "drawing") as file:
+        file.write(picture)
     return target
 
 

@@ -12,9 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
+from frazil.errors import ArgumentError
+
 from .model import Item, Wire, outer_reads
 
 _SWEEPS = 12
+#: In larger boxes wires stay as long as they are: to look for shorter ones takes the square of the time.
+_MOST_SHORTENED = 3000
+#: A box whose wires pass more rows than this is a picture nobody could read, of hundreds of megabytes.
+_MOST_PASSING = 300_000
 
 
 class Cell(NamedTuple):
@@ -86,7 +92,8 @@ def _rows(
         edges += found
         for wire in written[part]:
             makers.setdefault(wire, []).append(cell)
-    _shorten(box, parts, edges, rank, set(leaving))
+    if len(parts) <= _MOST_SHORTENED:
+        _shorten(box, parts, edges, rank, set(leaving))
     bottom = max(rank.values(), default=0) + 1
     for wire in leaving:
         sources = [maker for maker in makers.get(wire, ()) if inside.cells[maker].kind == "item"]
@@ -95,7 +102,9 @@ def _rows(
             rank[port] = bottom
             edges += [Link(maker, port, wire) for maker in sources]
     inside.links = _split(edges, rank, new)
-    rows = [[cell for cell in range(len(inside.cells)) if rank[cell] == r] for r in range(bottom + 1)]
+    rows: list[list[int]] = [[] for _ in range(bottom + 1)]
+    for cell in range(len(inside.cells)):
+        rows[rank[cell]].append(cell)
     inside.rows = _ordered([row for row in rows if row], _ends(inside, inner))
     return inside
 
@@ -134,6 +143,13 @@ def _shorten(box: Item, parts: list[int], edges: list[Link], rank: dict[int, int
 
 def _split(edges: list[Link], rank: dict[int, int], new: Callable[[Cell], int]) -> list[Link]:
     """Edges as links between neighbouring rows. Those of one wire share the cells they pass."""
+    furthest: dict[tuple[int, Wire], int] = {}
+    for start, end, wire in edges:
+        furthest[start, wire] = max(furthest.get((start, wire), 0), rank[end])
+    if sum(row - rank[start] for (start, _), row in furthest.items()) - len(furthest) > _MOST_PASSING:
+        raise ArgumentError(
+            "drawing: too many wires pass too many rows for a picture or a page; as text: fz.drawing.listing(...), `frazil graph FILE`"
+        )
     links: dict[Link, None] = {}
     passing: dict[tuple[int, Wire, int], int] = {}
     for start, end, wire in edges:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import NamedTuple, final
 
 
@@ -133,26 +135,37 @@ def in_runs(steps: Sequence[Step]) -> list[Step]:
         for maker_index in makers:
             wanted_by[maker_index].append(i)
     open_count = [len(makers) for makers in waits_for]
-    ready = [i for i, count in enumerate(open_count) if count == 0]
+    ready: dict[tuple[Frame, ...], list[int]] = defaultdict(list)  # those that are in these boxes; the first of the file on top
+    done = [False] * len(steps)
+
+    def add(i: int) -> None:
+        for depth in range(len(steps[i].frames) + 1):
+            heappush(ready[steps[i].frames[:depth]], i)
+
+    def next_one(here: tuple[Frame, ...]) -> int | None:
+        """The first that is ready, of those that share most boxes with the one before."""
+        for depth in range(len(here), -1, -1):
+            waiting = ready[here[:depth]]
+            while waiting and done[waiting[0]]:
+                heappop(waiting)
+            if waiting:
+                return waiting[0]
+        return None
+
+    for i, count in enumerate(open_count):
+        if count == 0:
+            add(i)
     found: list[Step] = []
     here: tuple[Frame, ...] = ()
-    while ready:
-        chosen = max(ready, key=lambda i: (_common(steps[i].frames, here), -i))
-        ready.remove(chosen)
+    while (chosen := next_one(here)) is not None:
+        done[chosen] = True
         found.append(steps[chosen])
         here = steps[chosen].frames
         for i in wanted_by[chosen]:
             open_count[i] -= 1
             if open_count[i] == 0:
-                ready.append(i)
+                add(i)
     return found if len(found) == len(steps) else list(steps)
-
-
-def _common(a: Sequence[Frame], b: Sequence[Frame]) -> int:
-    count = 0
-    while count < min(len(a), len(b)) and a[count] == b[count]:
-        count += 1
-    return count
 
 
 def outer_reads(item: Item) -> list[Wire]:

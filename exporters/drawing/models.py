@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,9 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.errors import ArgumentError
+from frazil.config import config
+from frazil.errors import ArgumentError, FrazilError
+from frazil.outside import one_line, plain
 
 from .graphs import number
 from .kinds import kind_of_operator
@@ -19,6 +22,8 @@ from .model import Drawing, Frame, Item, Step, Wire, in_runs, nested
 _DTYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
 #: Constants of at most so many numbers are shown as numbers.
 _FEW = 4
+#: Functions, branches and boxes within each other: programs stay far below.
+_DEPTH, _BOXES = 100, 32
 _BRANCHES = {"then_branch": "then", "else_branch": "else"}
 
 
@@ -33,6 +38,17 @@ def drawing_of_model(what: Any) -> Drawing:
     ['input', 'Gemm', 'output']
     """
     model = what if isinstance(what, ir.Model) else _loaded(what)
+    name = what if isinstance(what, (str, os.PathLike)) else model.graph.name or "the model"
+    try:
+        _check_size(model, str(name))
+        return _cleaned(_drawn(model, what))
+    except FrazilError:
+        raise
+    except Exception as error:  # the parts of a file may contradict each other in any way
+        raise ArgumentError(f"drawing: {str(name)!r} is not a sound ONNX model: {one_line(error)}") from error
+
+
+def _drawn(model: ir.Model, what: Any) -> Drawing:
     reader = _Reader(model)
     title = Path(what).name if isinstance(what, (str, os.PathLike)) else model.graph.name or "model"
     root = Item(title, "module", parts=reader.parts(model.graph))
@@ -40,6 +56,60 @@ def drawing_of_model(what: Any) -> Drawing:
     facts = [("opset", str(model.graph.opset_imports.get("", "?"))), ("made by", producer)]
     facts += [("valid where", line) for line in model.metadata_props.get("frazil.guards", "").splitlines()]
     return Drawing(root, [fact for fact in facts if fact[1]])
+
+
+def _check_size(model: ir.Model, name: str) -> None:
+    """Refuse what would be too large with every call of a function written out, or has no end."""
+    limit = config.get("limits.operations")
+    sizes: dict[Any, int] = {}
+    within: list[Any] = []
+
+    def size(body: Any, own: Any) -> int:
+        if own in within:
+            raise ArgumentError(f"drawing: {name!r} is not a sound ONNX model: function {plain(own[1])!r} calls itself")
+        if own not in sizes:
+            if len(within) >= _DEPTH:
+                raise ArgumentError(f"drawing: {name!r} has functions and branches more than {_DEPTH} deep, which is not drawn")
+            within.append(own)
+            count = 0
+            for node in body:
+                count += 1
+                called = node.op_identifier()
+                if called in model.functions:
+                    count += size(model.functions[called], called)
+                for attribute in node.attributes.values():
+                    if attribute.type == ir.AttributeType.GRAPH and not attribute.is_ref():
+                        count += size(attribute.as_graph(), (id(attribute), "a branch"))
+            sizes[own] = count
+            within.pop()
+        return sizes[own]
+
+    found = size(model.graph, ("", "the model"))
+    if found > limit:
+        raise ArgumentError(
+            f"drawing: {name!r} has {_many(found)} operations, calls of functions written out; {limit:,} are drawn at most. Raise the "
+            "limit with the setting limits.operations, such as FRAZIL_LIMITS_OPERATIONS=200000"
+        )
+
+
+def _many(count: int) -> str:
+    return f"{count:,}" if count < 10**12 else "far too many"
+
+
+def _cleaned(drawing: Drawing) -> Drawing:
+    """The drawing without characters that would command a terminal or break a picture."""
+    wires: dict[Wire, None] = {}
+    for item in drawing.root.walk():
+        wires.update(dict.fromkeys((*item.reads, *item.writes)))
+        for name in ("title", "note", "source", "code", "module"):
+            setattr(item, name, plain(getattr(item, name)))
+        item.arguments = [plain(words) for words in item.arguments]
+        item.params = [(plain(name), plain(words)) for name, words in item.params]
+        item.attributes = [(plain(name), plain(words)) for name, words in item.attributes]
+    for wire in wires:
+        wire.name, wire.type = plain(wire.name), plain(wire.type)
+    drawing.facts = [(label, plain(words)) for label, words in drawing.facts]
+    return drawing
 
 
 def _loaded(what: Any) -> ir.Model:
@@ -51,7 +121,7 @@ def _loaded(what: Any) -> ir.Model:
     try:
         model = ir.load(path)
     except Exception as error:  # protobuf and onnx_ir each have their own
-        raise ArgumentError(f"drawing: {str(path)!r} is not an ONNX file: {type(error).__name__}: {error}") from error
+        raise ArgumentError(f"drawing: {str(path)!r} is not an ONNX file: {one_line(error)}") from error
     if not model.graph.opset_imports:
         raise ArgumentError(f"drawing: {str(path)!r} is not an ONNX file: it states no opset")
     return model
@@ -60,12 +130,12 @@ def _loaded(what: Any) -> ir.Model:
 class _Reader:
     """Gives every value of a graph, and of the graphs in it, its wire; a function is read anew for every call."""
 
-    def __init__(self, model: ir.Model) -> None:
+    def __init__(self, model: ir.Model, classes: Mapping[str, str] | None = None) -> None:
         self.model = model
         self.wires: dict[ir.Value, Wire] = {}
         #: Values that are stored in the file: name and type, or "" and the numbers.
         self.stored: dict[ir.Value, tuple[str, str]] = {}
-        self.classes = _classes(model.graph)
+        self.classes = _classes(model.graph) if classes is None else classes
 
     def wire(self, value: ir.Value) -> Wire:
         """The wire of a value that is computed or given."""
@@ -130,7 +200,7 @@ class _Reader:
             item.parts = [self.branch(node, name, graph) for name, graph in graphs.items()]
         elif function is not None:
             item.kind, item.note = "module", node.domain
-            item.parts = _Reader(self.model).body(function, self, node)
+            item.parts = _Reader(self.model, self.classes).body(function, self, node)
         else:
             item.writes = [self.wire(value) for value in node.outputs if value.name]
         return item
@@ -174,12 +244,12 @@ class _Reader:
         metadata = node.metadata_props
         if "frazil.op" in metadata:
             path = _path(metadata.get("frazil.module", ""))
-            frames = self.modules(path.split(".") if path else [])
+            frames = self.modules(path.split(".")[:_BOXES] if path else [])
             base = (node.name or "").rpartition(".")[0]
             return (*frames, Frame(f"{path}:{base}", metadata["frazil.op"], kind="op"))
         if "namespace" in metadata:
             return _by_namespace(metadata["namespace"])
-        names = [name for name in (node.name or "").split("/")[:-1] if name]
+        names = [name for name in (node.name or "").split("/")[:-1] if name][:_BOXES]
         return self.modules([name.removeprefix(f"{outer}.") for outer, name in zip(["", *names], names, strict=False)])
 
     def modules(self, names: Sequence[str]) -> tuple[Frame, ...]:
@@ -211,7 +281,7 @@ def _path(module: str) -> str:
 def _by_namespace(text: str) -> tuple[Frame, ...]:
     """The modules in torch.onnx's "<name>: <class>/<name>: <class>/...", whose last one is the operation."""
     frames: list[Frame] = []
-    for part in text.split("/")[:-1]:
+    for part in text.split("/")[:-1][:_BOXES]:
         path, _, kind = part.rpartition(": ")
         if path:
             own = path.removeprefix(f"{frames[-1].key}.") if frames else path
@@ -244,7 +314,8 @@ def _constant(name: str, tensor: Any) -> tuple[str, str]:
     if tensor is None:
         return name, ""
     if tensor.size <= _FEW and not isinstance(tensor, (ir.ExternalTensor, ir.StringTensor)):
-        return "", number(tensor.numpy().tolist())
+        with contextlib.suppress(Exception):  # it has other numbers than it says
+            return "", number(tensor.numpy().tolist())
     dtype = _DTYPES.get(tensor.dtype.name, tensor.dtype.name.lower())
     return name, f"{dtype}[{', '.join(map(str, tensor.shape))}]"
 

@@ -270,7 +270,7 @@ def test_every_key_has_one_line_of_help_and_a_default_of_its_type():
 
 def test_every_key_is_asked_for_somewhere(root):
     """A setting that nobody reads would be accepted and do nothing."""
-    sources = "".join(path.read_text() for folder in ("core", "backends") for path in (root / folder).rglob("*.py"))
+    sources = "".join(path.read_text() for folder in ("core", "backends", "exporters") for path in (root / folder).rglob("*.py"))
     unread = {name for name in KEYS if f'config.get("{name}")' not in sources}
     assert unread <= {"opencl.device"}  # of a backend that is known but does not exist yet
 
