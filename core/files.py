@@ -19,10 +19,11 @@ except ImportError:  # Windows
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str], who: str) -> Iterator[IO[bytes]]:
+def replacing(path: str | os.PathLike[str], who: str, *, durable: bool = True) -> Iterator[IO[bytes]]:
     """A file to write, which appears under its name when all of it is on the disk; a failure leaves what was there.
 
-    What a link points to is written. A device or a pipe is written to. Raises FileError, which begins with `who`.
+    What a link points to is written. A device or a pipe is written to. What is not `durable` may be lost in a power cut. Raises
+    FileError, which begins with `who`.
 
     >>> from frazil.files import replacing
     >>> with replacing("a.txt", "example") as file:
@@ -31,7 +32,7 @@ def replacing(path: str | os.PathLike[str], who: str) -> Iterator[IO[bytes]]:
     """
     target = os.path.realpath(os.fspath(path))
     with explained(path, who):
-        if _is_stream(target):
+        if is_stream(target):
             with open(target, "wb", buffering=0) as stream:
                 yield stream
             return
@@ -39,8 +40,9 @@ def replacing(path: str | os.PathLike[str], who: str) -> Iterator[IO[bytes]]:
             new = os.path.join(folder, os.path.basename(target))
             with open(new, "xb") as file:
                 yield file
-                file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             put(new, target)
 
 
@@ -67,8 +69,13 @@ def _cure(path: str | os.PathLike[str], error: OSError) -> str:
     return ". What was there before is as it was" if os.path.exists(path) else ""
 
 
-def _is_stream(target: str) -> bool:
-    """Whether it is a device, a pipe or a socket; IsADirectoryError for a folder."""
+def is_stream(target: str | os.PathLike[str]) -> bool:
+    """Whether it is a device, a pipe or a socket; IsADirectoryError for a folder.
+
+    >>> from frazil.files import is_stream
+    >>> is_stream("not there")
+    False
+    """
     try:
         mode = os.stat(target).st_mode
     except FileNotFoundError:

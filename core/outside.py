@@ -68,7 +68,11 @@ def kind_of(content: bytes) -> str | None:
 
 def _is_onnx(content: bytes) -> bool:
     """An IR version, and then one of the next fields: producer, its version, domain, model version, doc, graph, opsets."""
-    return content[:1] == b"\x08" and 0 < content[1] < 64 and content[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x28", b"\x32", b"\x3a", b"B")
+    return (
+        content[:1] == b"\x08"
+        and 0 < content[1] < 64
+        and content[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x28", b"\x32", b"\x3a", b"B")
+    )
 
 
 def plain(words: Any) -> str:

@@ -110,8 +110,8 @@ class _Functions:
             ("collections", "defaultdict"): self._default,
             ("builtins", "set"): self._set,
             ("builtins", "frozenset"): lambda items=(): frozenset(self._set(items)),
-            ("builtins", "dict"): lambda: {},
-            ("builtins", "list"): lambda: [],
+            ("builtins", "dict"): dict,
+            ("builtins", "list"): list,
             ("builtins", "complex"): _complex,
             ("_codecs", "encode"): self._encode,
             ("numpy", "dtype"): _numpy_type,
@@ -169,7 +169,12 @@ class _Functions:
         if self._place is None:
             return None
         self._budget.spend("tensors")
-        if type(storage) is not _Storage or type(size) not in (tuple, Size) or type(stride) is not tuple or len(size) != len(stride):
+        if (
+            type(storage) is not _Storage
+            or type(size) not in (tuple, Size)
+            or type(stride) is not tuple
+            or len(size) != len(stride)
+        ):
             raise Unsound("a tensor is not described as one")
         if not _are_sizes([offset, *size, *stride]) or type(requires_grad) is not bool:
             raise Unsound("a tensor is not described as one")
@@ -461,9 +466,10 @@ class _Writer:
             self._dict(value, path)
         else:
             raise SerializationError(
-                f"save: a file of PyTorch's format cannot hold a {kind.__module__}.{kind.__qualname__}, at {path or 'the top'!r}. "
-                "It holds tensors, numbers, str, bytes, bool, None, dtypes, devices, sizes, and dict, OrderedDict, list, tuple, set, "
-                "Counter of them: convert it, or write to a name that ends in .safetensors, which holds NumPy arrays too"
+                f"save: a file of PyTorch's format cannot hold a {kind.__module__}.{kind.__qualname__}, as there is at "
+                f"{path or 'the top'!r}. It holds tensors, numbers, str, bytes, bool, None, dtypes, devices, sizes, and dict, "
+                "OrderedDict, list, tuple, set, Counter of them: convert it, or write to a name that ends in .safetensors, which holds "
+                "NumPy arrays too"
             )
 
     def _int(self, value: int, path: str) -> None:

@@ -10,11 +10,11 @@ import functools
 import hashlib
 import importlib
 import os
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from frazil.errors import DeviceError
+from frazil.files import replacing
 
 #: Products and sums are rounded one by one, as on every other backend.
 OPTIONS = ("-std=c++17", "--fmad=false")
@@ -107,9 +107,8 @@ def cached(source: str, arch: str) -> bytes:
         code = compile_text(source, arch).code
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        with replacing(path, "cache", durable=False) as file:  # at once: other processes read here
             file.write(code)
-        os.replace(file.name, path)  # at once: other processes read here
     except OSError:  # a cache that cannot be written is no cache
         pass
     return code
@@ -117,5 +116,5 @@ def cached(source: str, arch: str) -> bytes:
 
 def cache_folder() -> Path:
     """Where machine code is kept between processes: $FRAZIL_CACHE, else the user's cache."""
-    root = os.environ.get("FRAZIL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "frazil"
+    root = os.environ.get("FRAZIL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "frazil"
     return Path(root) / "cuda"

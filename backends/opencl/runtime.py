@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 import threading
 import warnings
 import weakref
@@ -18,6 +17,7 @@ import pyopencl as cl
 from pyopencl.tools import ImmediateAllocator, MemoryPool
 
 from frazil.errors import DeviceError, DimError, DTypeError
+from frazil.files import replacing
 
 from ..render import OPENCL
 from ..render.texts import GROUP, Text
@@ -231,15 +231,14 @@ os.register_at_fork(after_in_child=_forked)
 
 def cache_folder() -> Path:
     """Where binaries of kernels are kept between processes: in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "frazil" / "opencl"
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "frazil" / "opencl"
 
 
 def _remember(path: Path, binary: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        with replacing(path, "cache", durable=False) as file:  # at once: other processes read here
             file.write(binary)
-        os.replace(file.name, path)  # at once: other processes read here
     except OSError:  # a cache that cannot be written is no cache
         pass
 

@@ -148,7 +148,8 @@ def _split(edges: list[Link], rank: dict[int, int], new: Callable[[Cell], int]) 
         furthest[start, wire] = max(furthest.get((start, wire), 0), rank[end])
     if sum(row - rank[start] for (start, _), row in furthest.items()) - len(furthest) > _MOST_PASSING:
         raise ArgumentError(
-            "drawing: too many wires pass too many rows for a picture or a page; as text: fz.drawing.listing(...), `frazil graph FILE`"
+            "drawing: too many wires pass too many rows for a picture or a page; have it as text: `frazil graph FILE` without --out, "
+            "fz.drawing.listing(...)"
         )
     links: dict[Link, None] = {}
     passing: dict[tuple[int, Wire, int], int] = {}

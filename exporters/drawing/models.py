@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -45,7 +46,7 @@ def drawing_of_model(what: Any) -> Drawing:
     except FrazilError:
         raise
     except Exception as error:  # the parts of a file may contradict each other in any way
-        raise ArgumentError(f"drawing: {str(name)!r} is not a sound ONNX model: {one_line(error)}") from error
+        raise ArgumentError(f"drawing: {str(name)!r} is not a sound ONNX model: {_reason(error)}") from error
 
 
 def _drawn(model: ir.Model, what: Any) -> Drawing:
@@ -87,8 +88,8 @@ def _check_size(model: ir.Model, name: str) -> None:
     found = size(model.graph, ("", "the model"))
     if found > limit:
         raise ArgumentError(
-            f"drawing: {name!r} has {_many(found)} operations, calls of functions written out; {limit:,} are drawn at most. Raise the "
-            "limit with the setting limits.operations, such as FRAZIL_LIMITS_OPERATIONS=200000"
+            f"drawing: {name!r} has {_many(found)} operations, calls of functions written out; {limit:,} are drawn at most. Raise "
+            "the limit with the setting limits.operations, such as FRAZIL_LIMITS_OPERATIONS=200000"
         )
 
 
@@ -112,16 +113,29 @@ def _cleaned(drawing: Drawing) -> Drawing:
     return drawing
 
 
+def _reason(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, (TypeError, UnicodeError)) and "byte" in str(error):  # what protobuf makes of such names
+        return "a name in it is not UTF-8"
+    return one_line(error)[:300]
+
+
 def _loaded(what: Any) -> ir.Model:
     if not isinstance(what, (str, os.PathLike)):
         raise ArgumentError(f"drawing: give a recorded program, its graph, or an ONNX file, not {type(what).__name__}")
     path = Path(what)
     if not path.is_file():
         raise ArgumentError(f"drawing: there is no file {str(path)!r}")
+    logger = logging.getLogger("onnx_ir")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)  # its remarks have the names of the file in them as they are
     try:
         model = ir.load(path)
     except Exception as error:  # protobuf and onnx_ir each have their own
-        raise ArgumentError(f"drawing: {str(path)!r} is not an ONNX file: {one_line(error)}") from error
+        raise ArgumentError(f"drawing: {str(path)!r} is not an ONNX file: {_reason(error)}") from error
+    finally:
+        logger.setLevel(level)
     if not model.graph.opset_imports:
         raise ArgumentError(f"drawing: {str(path)!r} is not an ONNX file: it states no opset")
     return model

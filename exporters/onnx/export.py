@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ import onnx_ir as ir
 import onnxruntime
 
 import frazil as fz
+from frazil import files
 from frazil.autograd.modes import no_grad
 from frazil.errors import ArgumentError, AutogradError
 from frazil.pytree import leaf_names
@@ -168,25 +169,34 @@ def export(
     _check_guards(lowered, guards)
     _describe(lowered)
     report = _report(lowered, opset_version)
-    target = None if path is None else Path(path)
-    if target is None:
+    # What a link points to is written, and large weights beside that.
+    target = None if path is None else Path(os.path.realpath(path))
+    with files.explained(path or "", "export"):
+        at_once = target is None or files.is_stream(target)
+    if at_once:
         contents = report.model_bytes
         report.file_bytes = len(contents)
         if verify:
             report.checks = _verify(contents, program, lowered, samples, guards, None)
+        if path is not None:
+            report.path = Path(path)
+            with files.replacing(path, "export") as stream:
+                stream.write(contents)
         return report
+    assert target is not None and path is not None
     script = target.with_suffix(".repro.py")
-    script.unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=target.parent, prefix=f".{target.name}."
-    ) as folder:  # becomes the file once it is verified
-        files = _write(lowered.model, Path(folder, target.name), external_data)
+    with contextlib.ExitStack() as stack:
+        with files.explained(path, "export"):
+            script.unlink(missing_ok=True)
+            folder = stack.enter_context(files.beside(target))  # its files take their places once they are verified
+            written = _write(lowered.model, Path(folder, target.name), external_data)
         if verify:
-            report.checks = _verify(files[0], program, lowered, samples, guards, script)
-        for file in reversed(files):
-            os.replace(file, target.with_name(file.name))
-    report.path = target
-    report.file_bytes = sum(target.with_name(file.name).stat().st_size for file in files)
+            report.checks = _verify(written[0], program, lowered, samples, guards, script)
+        with files.explained(path, "export"):
+            for file in reversed(written):
+                files.put(file, target.with_name(file.name))
+    report.path = Path(path)
+    report.file_bytes = sum(target.with_name(file.name).stat().st_size for file in written)
     return report
 
 
