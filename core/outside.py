@@ -43,7 +43,7 @@ def kind_of(content: bytes) -> str | None:
     'is compressed with bzip2: unpack it first (bunzip2)'
     """
     if not content.strip(b"\0"):
-        return "has nothing but zeros in it: it was not written to its end" if content else "is empty"
+        return f"is damaged: {'it has nothing but zeros in it' if content else 'it is empty'}. Use another copy of the file"
     for magic, words in _KINDS:
         if content.startswith(magic):
             return words
@@ -70,7 +70,7 @@ def _is_onnx(content: bytes) -> bool:
     """An IR version, and then one of the next fields: producer, its version, domain, model version, doc, graph, opsets."""
     return (
         content[:1] == b"\x08"
-        and 0 < content[1] < 64
+        and b"\0" < content[1:2] < b"\x40"
         and content[2:3] in (b"\x12", b"\x1a", b"\x22", b"\x28", b"\x32", b"\x3a", b"B")
     )
 

@@ -468,8 +468,8 @@ class _Writer:
             raise SerializationError(
                 f"save: a file of PyTorch's format cannot hold a {kind.__module__}.{kind.__qualname__}, as there is at "
                 f"{path or 'the top'!r}. It holds tensors, numbers, str, bytes, bool, None, dtypes, devices, sizes, and dict, "
-                "OrderedDict, list, tuple, set, Counter of them: convert it, or write to a name that ends in .safetensors, which holds "
-                "NumPy arrays too"
+                "OrderedDict, list, tuple, set, Counter of them: convert it, or write to a name that ends in .safetensors, "
+                "which holds NumPy arrays too"
             )
 
     def _int(self, value: int, path: str) -> None:

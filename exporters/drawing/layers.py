@@ -63,7 +63,7 @@ def arrange(root: Item) -> dict[Item, Rows]:
         written[item] = dict.fromkeys([*item.writes, *(wire for part in item.parts for wire in written[part])])
     found: dict[Item, Rows] = {}
     for box in reversed(position):  # inner boxes first: the order of their ports counts in the boxes around them
-        if box.parts:
+        if box.parts or box is root:
             leaving = [w for w in written[box] if any(not position[box] <= reader < last[box] for reader in readers[w])]
             found[box] = _rows(box, outer_reads(box), leaving, written, found)
     return found
@@ -148,8 +148,8 @@ def _split(edges: list[Link], rank: dict[int, int], new: Callable[[Cell], int]) 
         furthest[start, wire] = max(furthest.get((start, wire), 0), rank[end])
     if sum(row - rank[start] for (start, _), row in furthest.items()) - len(furthest) > _MOST_PASSING:
         raise ArgumentError(
-            "drawing: too many wires pass too many rows for a picture or a page; have it as text: `frazil graph FILE` without --out, "
-            "fz.drawing.listing(...)"
+            "drawing: too many wires pass too many rows for a picture or a page; have it as text: `frazil graph FILE` without "
+            "--out, fz.drawing.listing(...)"
         )
     links: dict[Link, None] = {}
     passing: dict[tuple[int, Wire, int], int] = {}

@@ -88,8 +88,8 @@ def _check_size(model: ir.Model, name: str) -> None:
     found = size(model.graph, ("", "the model"))
     if found > limit:
         raise ArgumentError(
-            f"drawing: {name!r} has {_many(found)} operations, calls of functions written out; {limit:,} are drawn at most. Raise "
-            "the limit with the setting limits.operations, such as FRAZIL_LIMITS_OPERATIONS=200000"
+            f"drawing: {name!r} has {_many(found)} operations, calls of functions written out; {limit:,} are drawn at most. "
+            "Raise the limit with the setting limits.operations, such as FRAZIL_LIMITS_OPERATIONS=200000"
         )
 
 

@@ -127,7 +127,7 @@ def onnx_file() -> bytes:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty"),
+        (b"", "damaged: it is empty"),
         (bytes(64), "nothing but zeros"),
         (gzip.compress(b"x"), "compressed with gzip"),
         (b"\x93NUMPY\x01\0", r"a NumPy array \(.npy\)"),

@@ -158,3 +158,39 @@ def test_a_tensor_outside_of_its_numbers_is_refused(tmp_path: Path) -> None:
         fz.load(tmp_path / "b.pt")
     with pytest.raises(SerializationError, match="damaged"):
         fz.load(io.BytesIO(b"PK\x03\x04" + pickle.dumps(1)))
+
+
+def test_what_we_save_pytorch_reads(tmp_path: Path) -> None:
+    base = fz.arange(24.0).reshape(2, 3, 4)
+    model = fz.nn.Sequential(fz.nn.Linear(3, 4), fz.nn.BatchNorm1d(4))
+    things: dict[Any, Any] = {str(dtype): fz.tensor([0, 1, 3]).to(dtype) for dtype in fz.dtypes.ALL.values()}
+    things |= {"base": base, "view": base[:, 1, ::2], "turned": base.permute(2, 0, 1), "number": fz.tensor(2.5)}
+    things |= {"empty": fz.ones(0, 3), "expanded": fz.ones(1).expand(3, 4), "leaf": fz.ones(2, requires_grad=True)}
+    things |= {"parameter": model[0].weight, "again": model[0].weight, "state": model.state_dict()}
+    things |= {
+        "values": [1, -(2**70), 2.5, None, True, "é", b"x\xff", 2 - 3j, (), {}, {1, "a"}, OrderedDict(a=(1,))],
+        5: {None: 1},
+    }
+    fz.save(things, tmp_path / "t.pt")
+    read = torch.load(tmp_path / "t.pt", weights_only=True)
+    assert list(read) == list(things) and read["values"] == things["values"] and read[5] == things[5]
+    for name, ours in things.items():
+        if isinstance(ours, fz.Tensor):
+            theirs = read[name]
+            assert str(theirs.dtype).replace("torch", "frazil") == str(ours.dtype) and theirs.requires_grad == ours.requires_grad
+            np.testing.assert_array_equal(theirs.detach().numpy(), ours.detach().numpy())
+    assert read["view"].stride() == things["view"].stride() == (12, 2) and read["expanded"].stride() == (0, 0)
+    assert read["base"].untyped_storage().data_ptr() == read["view"].untyped_storage().data_ptr()
+    assert isinstance(read["parameter"], torch.nn.Parameter) and read["parameter"] is read["again"]
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    theirs.load_state_dict(read["state"])
+    assert read["state"]._metadata["1"] == {"version": 2}
+    assert torch.load(tmp_path / "t.pt", mmap=True)["base"].tolist() == base.tolist()
+
+
+def test_tensors_that_share_memory_share_it_here_too(tmp_path: Path) -> None:
+    base = torch.arange(6.0)
+    torch.save({"base": base, "view": base[2:4]}, tmp_path / "s.pt")
+    loaded = fz.load(tmp_path / "s.pt")
+    loaded["base"][2] = 9
+    assert loaded["view"].tolist() == [9, 3]

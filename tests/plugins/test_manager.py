@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import warnings
 
@@ -11,7 +12,7 @@ from frazil.backend import CONTRACT
 from frazil.config import config
 from frazil.errors import BackendError, DeviceError, PluginWarning
 
-from .conftest import TOY
+from .conftest import TOY, Site
 
 
 def refused(manager, name: str) -> str:
@@ -327,3 +328,65 @@ def test_a_broken_plugin_is_a_warning_when_listed_and_an_error_when_asked_for(to
 def test_asking_for_an_unknown_plugin(snow):
     with pytest.raises(BackendError, match=r"there is no plugin 'snwo'; did you mean 'snow'\?"):
         snow.manager().open_plugin("snwo")
+
+
+# *** plugins that misbehave ***
+
+OFFENCES = {
+    "exits": ("raise SystemExit('bye')", "SystemExit: bye"),
+    "interrupts": ("raise KeyboardInterrupt", "KeyboardInterrupt"),
+    "raises anything": ("class Odd(BaseException): pass\nraise Odd('x')", "Odd: x"),
+    "cannot be told": ("class Mute(Exception):\n    def __str__(self): raise SystemExit\nraise Mute", "its text cannot be told"),
+    "colours": ("raise ValueError('\\x1b[31mred')", r"ValueError: \\x1b\[31mred"),
+}
+JUNK = {
+    "None": "None",
+    "a number": "3",
+    "texts": "['a']",
+    "records of another kind": "[frazil.plugins.OpsRecord('x')]",
+    "no name": "[frazil.plugins.BackendRecord('', None, 'x')]",
+    "a name that is none": "[frazil.plugins.BackendRecord(3, None, 'x')]",
+    "no function": "[frazil.plugins.BackendRecord('x', 3, 'x')]",
+    "no modules": "[frazil.plugins.BackendRecord('x', None, 'x', requires=('a.b', 3))]",
+    "no end": "__import__('itertools').repeat(3)",
+    "exit": "exit(3)",
+}
+
+
+@pytest.mark.parametrize("offence", OFFENCES)
+def test_whatever_an_import_raises_the_plugin_is_broken(site: Site, offence: str) -> None:
+    source, message = OFFENCES[offence]
+    site.install("frazil-odd", "1", {"frazil.plugins": {"odd": "frazil_odd"}}, frazil_odd=source)
+    manager = site.manager()
+    with pytest.warns(PluginWarning, match=message):
+        rows = {row.name: row for row in manager.plugins()}
+    assert rows["odd"].error is not None and str(rows["odd"].error) and rows["frazil"].error is None
+    with pytest.raises(BackendError, match=f"plugin 'odd' of frazil-odd 1 is broken: .*{message}"):
+        manager.open_plugin("odd")
+
+
+@pytest.mark.parametrize("offence", OFFENCES)
+def test_whatever_a_backend_raises_it_is_broken(site: Site, offence: str) -> None:
+    source, message = OFFENCES[offence]
+    site.install("frazil-odd", "1", {"frazil.backends": {"odd": "frazil_odd:Odd"}}, frazil_odd=source)
+    with pytest.raises(BackendError, match=f"backend 'odd' of frazil-odd 1 cannot be imported: .*{message}"):
+        site.manager().open_backend("odd")
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_a_hook_that_returns_junk_is_broken(site: Site, junk: str) -> None:
+    source = f"import frazil.plugins\n@frazil.plugins.hookimpl\ndef frazil_backends():\n    return {JUNK[junk]}\n"
+    site.install("frazil-odd", "1", {"frazil.plugins": {"odd": "frazil_odd"}}, frazil_odd=source)
+    manager = site.manager()
+    with pytest.warns(PluginWarning, match="plugin 'odd' of frazil-odd 1 is broken"):
+        assert {record.name for record in manager.backends()} >= {"numpy", "cupy", "opencl"}
+    assert {row.name: bool(row.error) for row in manager.plugins()} == {"frazil": False, "odd": True}
+
+
+def test_ctrl_c_while_a_plugin_is_imported_is_ctrl_c(site: Site) -> None:
+    source = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nfor _ in range(10**7): pass"
+    site.install("frazil-slow", "1", {"frazil.plugins": {"slow": "frazil_slow"}}, frazil_slow=source)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        site.manager().plugins()
+    assert signal.getsignal(signal.SIGINT) is before

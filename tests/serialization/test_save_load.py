@@ -217,7 +217,7 @@ def test_any_damage_is_noticed(damage: str) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "header too small"),
+        (b"", "damaged: it is empty"),
         (b"hello world, this is text", "header too large"),
         (pickle.dumps(Evil(), protocol=4), "damaged or not a safetensors file"),
         (b"PK\x03\x04" + b"\0" * 50, "damaged or not a file of torch.save"),
