@@ -97,7 +97,8 @@ def _one(name: str) -> Write:
 
 
 def _sigmoid(p: Program, x: Value) -> Value:
-    return p.op("tanh", x * 0.5) * 0.5 + 0.5  # never overflows
+    e = p.op("exp", -p.op("abs", x))  # as the body: no overflow, and no digits lost in the tail
+    return p.op("where", p.op("ge", x, 0.0), 1.0, e) / (e + 1.0)
 
 
 def _as(p: Program, x: Value, dtype: str) -> Value:
@@ -120,7 +121,7 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
     made |= {name: _of_floats(runtime, name, made[name]) for name in ("isnan", "isinf", "isfinite")}
     made["sigmoid"] = elementwise(runtime, "sigmoid", 1, _sigmoid)
     made["relu"] = elementwise(runtime, "relu", 1, lambda p, x: p.op("maximum", x, 0))
-    made["relu_grad"] = elementwise(runtime, "relu_grad", 2, lambda p, g, y: g * p.cast(p.op("gt", y, 0), y.dtype))
+    made["relu_grad"] = elementwise(runtime, "relu_grad", 2, lambda p, g, y: p.op("where", p.op("le", y, 0), 0, g))
     made["logaddexp"] = elementwise(runtime, "logaddexp", 2, _logaddexp)
     made["copy"] = elementwise(runtime, "copy", 1, lambda p, x: x)
     choose = elementwise(runtime, "where", 3, lambda p, c, a, b: p.op("where", c, a, b))

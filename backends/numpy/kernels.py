@@ -7,6 +7,7 @@ NumPy gives them for 0-d; `writable` turns them into arrays when somebody wants 
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 from collections.abc import Callable
@@ -83,7 +84,7 @@ def kernel(fn: Callable[..., Any]) -> Callable[..., Any]:
     return fn
 
 
-_SPARED = {"slice_"}
+_SPARED = {"slice_", "sum_"}
 
 
 # -------------------------------------------------------------------------------------------------------------- elementwise
@@ -221,24 +222,32 @@ def relu(x: Array) -> Array:
 
 _ZERO = {np.dtype(t): np.zeros((), t) for t in ("float16", "float32", "float64", "int64", "int32")}
 _ONE = {np.dtype(t): np.ones((), t) for t in ("float16", "float32", "float64")}
-_HALF = {np.dtype(t): np.full((), 0.5, t) for t in ("float16", "float32", "float64")}
+_BITS = {np.dtype(f): np.dtype(i) for f, i in (("float16", "int16"), ("float32", "int32"), ("float64", "int64"))}
+_FAR = {np.dtype("float32"): np.array(-87, np.float32), np.dtype("float64"): np.array(-700.0)}
 
 
 @kernel
 def relu_grad(g: Array, y: Array) -> Array:
-    return g * (y > _ZERO.get(y.dtype, 0))
+    bits = _BITS.get(g.dtype)
+    if bits is None:
+        return np.where(y <= 0, 0, g)
+    kept = (y <= _ZERO[y.dtype]).astype(bits)  # no product: inf * 0 is NaN; no np.where: a tenth of the speed
+    kept -= 1
+    kept &= g.view(bits)
+    return kept.view(g.dtype)
 
 
 @kernel
 def sigmoid(x: Array) -> Array:
-    # 0.5 * tanh(x / 2) + 0.5 never overflows
-    half = _HALF[x.dtype]
-    y = np.multiply(x, half)
-    if type(y) is not np.ndarray:
-        return np.tanh(y) * half + half
-    np.tanh(y, out=y)
-    y *= half
-    y += half
+    if x.dtype == np.float16:
+        return sigmoid(x.astype(np.float32)).astype(np.float16)
+    one, far = _ONE[x.dtype], _FAR[x.dtype]
+    y = np.asarray(np.negative(x))
+    np.exp(y, out=y)
+    y += one
+    np.divide(one, y, out=y)
+    if np.fmin.reduce(x, None, initial=np.inf) < far:  # where exp(-x) overflows, 1 + exp(-x) is exp(-x)
+        np.exp(x, out=y, where=x < far)
     return y
 
 
@@ -252,6 +261,22 @@ def clamp_numbers(x: Array, *, min: Any, max: Any) -> Array:
     if x.dtype.kind in "iu" and (type(min) is float or type(max) is float):
         raise TypeError("an integer tensor cannot be clamped to fractions")
     return np.clip(x, min, max)
+
+
+_HALF = np.dtype(np.float16)
+
+
+def halves_in_float32(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel whose first array says whether all floats are float16, which are then computed in float32."""
+
+    @functools.wraps(fn)
+    def outer(x: Array, *arrays: Array | None, **attributes: Any) -> Array:
+        if x.dtype is not _HALF:
+            return fn(x, *arrays, **attributes)
+        wide = [a.astype(np.float32) if a is not None and a.dtype is _HALF else a for a in arrays]
+        return fn(x.astype(np.float32), *wide, **attributes).astype(_HALF)
+
+    return outer
 
 
 # --------------------------------------------------------------------------------------------------------------- reductions
@@ -272,12 +297,44 @@ def _accumulating(ufunc: np.ufunc) -> Callable[..., Any]:
     def fn(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
         if dtype is not None:
             return reduce(x, dim, dtype.numpy, None, keepdim)
+        if x.dtype is _HALF:
+            return reduce(x, dim, np.float32, None, keepdim).astype(_HALF)
         return reduce(x, dim, None if x.dtype.kind in "fc" else np.int64, None, keepdim)
 
     return fn
 
 
-KERNELS["sum"] = _accumulating(np.add)
+#: Elements that NumPy may add one after the other.
+_IN_A_ROW = 1 << 11
+
+
+def _total(x: Array, dim: Any, keepdim: bool) -> Array:
+    """The sum of floats. NumPy adds pairwise only along contiguous memory; other long dimensions are added in parts."""
+    if x.size > _IN_A_ROW and x.ndim > 1:
+        for d in range(x.ndim) if dim is None else dim:
+            n = x.shape[d]
+            if n > _IN_A_ROW and x.strides[d] != x.itemsize:
+                size = math.isqrt(n)
+                whole = n - n % size
+                before = (slice(None),) * d
+                split = x[(*before, slice(0, whole))].reshape(*x.shape[:d], whole // size, size, *x.shape[d + 1 :])
+                parts = [np.add.reduce(split, d + 1), np.add.reduce(x[(*before, slice(whole, n))], d, keepdims=True)]
+                return _total(np.concatenate(parts, d), dim, keepdim)
+    return np.add.reduce(x, dim, None, None, keepdim)
+
+
+@kernel
+def sum_(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
+    if dtype is not None:
+        x = x.astype(dtype.numpy, copy=False)
+    kind = x.dtype
+    if kind is _HALF:
+        return _total(x.astype(np.float32), dim, keepdim).astype(_HALF)
+    if kind.kind in "fc":
+        return _total(x, dim, keepdim)
+    return np.add.reduce(x, dim, np.int64 if dtype is None else None, None, keepdim)
+
+
 KERNELS["prod"] = _accumulating(np.multiply)
 KERNELS["amax"] = _reduction(np.maximum)
 KERNELS["amin"] = _reduction(np.minimum)
@@ -293,7 +350,9 @@ def mean(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None)
         raise TypeError("mean of integers")
     shape = x.shape
     count = math.prod(shape if dim is None else [shape[d] for d in dim])
-    total = KERNELS["sum"](x, dim=dim, keepdim=keepdim)
+    if x.dtype is _HALF:  # neither the sum nor the count need be one
+        return (_total(x.astype(np.float32), dim, keepdim) / np.float32(count or np.nan)).astype(_HALF)
+    total = _total(x, dim, keepdim)
     if not count:
         return total * x.dtype.type(np.nan)
     if type(total) is np.ndarray:
@@ -311,12 +370,19 @@ def argmin(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
     return np.asarray(np.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim)).astype(np.int64)
 
 
+#: What running totals are kept in, as PyTorch does on the CPU.
+_RUNNING = {np.dtype(np.float16): np.float32, np.dtype(np.float32): np.float64}
+
+
 def _scan(ufunc: np.ufunc) -> Callable[..., Any]:
     accumulate: Any = ufunc.accumulate
 
     def fn(x: Array, *, dim: int, dtype: Any = None) -> Array:
-        target = dtype.numpy if dtype is not None else x.dtype if x.dtype.kind in "fc" else np.int64
-        return accumulate(x, dim, target) if x.ndim else np.array(x, target)
+        target = np.dtype(dtype.numpy if dtype is not None else x.dtype if x.dtype.kind in "fc" else np.int64)
+        wide = _RUNNING.get(target)
+        if not x.ndim:
+            return np.array(x, target)
+        return accumulate(x, dim, target) if wide is None else accumulate(x, dim, wide).astype(target)
 
     return fn
 
@@ -469,8 +535,19 @@ def scatter_add_values(x: Array, index: Array, src: Array, *, dim: int) -> Array
     if not y.ndim:
         return y + src
     _check_range(index, x.shape[dim], "scatter_add")
-    np.add.at(y, _along(index, dim), src)
-    return y
+    return _add_at(y, _along(index, dim), src)
+
+
+#: Sums of more terms than this are kept in a wider dtype, where many may meet in one place.
+_MANY = 1 << 10
+
+
+def _add_at(y: Array, key: Any, values: Array) -> Array:
+    """y[key] += values, repeated places as often as they come; y is our own."""
+    wide = _RUNNING.get(y.dtype) if np.size(values) > _MANY or y.dtype is _HALF else None
+    total = y if wide is None else y.astype(wide)
+    np.add.at(total, key, values if wide is None else values.astype(wide))
+    return total if wide is None else total.astype(y.dtype)
 
 
 @kernel
@@ -490,7 +567,7 @@ def index_put_values(x: Array, values: Array, *indices: Any, accumulate: bool = 
         return _add_rows(y, indices[0].ravel(), np.ascontiguousarray(values).reshape(-1, y.shape[1]))
     key: Any = tuple(slice(None) if i is None else i for i in indices)
     if accumulate:
-        np.add.at(y, key, values)
+        return _add_at(y, key, values)
     else:
         y[key] = values
     return y
@@ -500,11 +577,15 @@ def _add_rows(y: Array, rows: Array, values: Array) -> Array:
     """y[rows] += values with repetitions, by sorting the rows and adding up runs: several times as fast as np.add.at."""
     if not rows.size:
         return y
-    _check_range(np.where(rows < 0, rows + y.shape[0], rows), y.shape[0], "index_put")
+    rows = np.where(rows < 0, rows + y.shape[0], rows)
+    _check_range(rows, y.shape[0], "index_put")
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    y[ordered[starts]] += np.add.reduceat(values[order], starts, axis=0)
+    longest = np.diff(starts, append=len(rows)).max()
+    wide = _RUNNING.get(y.dtype) if longest > _MANY or y.dtype is _HALF else None
+    totals = np.add.reduceat(values[order], starts, axis=0, dtype=wide)
+    y[ordered[starts]] = (y[ordered[starts]] + totals).astype(y.dtype)
     return y
 
 
@@ -525,6 +606,8 @@ def embedding(indices: Array, weight: Array) -> Array:
 
 @kernel
 def matmul(a: Array, b: Array) -> Array:
+    if a.dtype is _HALF:  # NumPy would add in float16, without BLAS
+        return matmul(a.astype(np.float32), b.astype(np.float32)).astype(_HALF)
     if a.ndim == 2 and b.ndim == 2:
         return a.dot(b)  # the same product with half the overhead
     if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
@@ -533,6 +616,7 @@ def matmul(a: Array, b: Array) -> Array:
 
 
 @kernel
+@halves_in_float32
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
     y = x.dot(weight.T) if x.ndim == 2 else matmul(x, weight.T)
     if bias is None:
@@ -544,6 +628,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 
 @kernel
+@halves_in_float32
 def softmax(x: Array, *, dim: int) -> Array:
     if not x.ndim or not x.size:
         return np.exp(x - x)
@@ -554,6 +639,7 @@ def softmax(x: Array, *, dim: int) -> Array:
 
 
 @kernel
+@halves_in_float32
 def softmax_grad(g: Array, y: Array, *, dim: int) -> Array:
     if not y.ndim:
         return g * 0
@@ -588,6 +674,7 @@ def _class_rows(x: Array, target: Array, ignore_index: int) -> tuple[Array, Arra
 
 
 @kernel
+@halves_in_float32
 def cross_entropy(
     x: Array,
     target: Array,
@@ -640,6 +727,7 @@ def _soft_cross_entropy(x: Array, target: Array, weight: Array | None, reduction
 
 
 @kernel
+@halves_in_float32
 def class_cross_entropy_grad(
     g: Array, x: Array, target: Array, weight: Array | None = None, *, reduction: str, ignore_index: int, label_smoothing: float
 ) -> Array:
@@ -675,6 +763,7 @@ def class_cross_entropy_grad(
 
 
 @kernel
+@halves_in_float32
 def log_softmax(x: Array, *, dim: int) -> Array:
     if not x.ndim or not x.size:
         return x - x
@@ -684,6 +773,7 @@ def log_softmax(x: Array, *, dim: int) -> Array:
 
 
 @kernel
+@halves_in_float32
 def linear_weight_grad(g: Array, x: Array) -> Array:
     if g.ndim != 2:
         g, x = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])
@@ -693,7 +783,7 @@ def linear_weight_grad(g: Array, x: Array) -> Array:
 @kernel
 def sum_to_last(x: Array) -> Array:
     rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
-    return np.add.reduce(rows, 0)
+    return sum_(rows, dim=(0,))
 
 
 # ----------------------------------------------------------------------------------------------------------------- creation

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .kernels import halves_in_float32
 from .threads import scratch, split
 
 Sizes = tuple[int, ...]
@@ -219,6 +220,7 @@ def _counts(axes: list[_Axis], dtype: Any, include_padding: bool) -> np.ndarray:
     return counts
 
 
+@halves_in_float32
 def avg_pool(
     x: np.ndarray, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, ceil_mode: bool, count_include_pad: bool
 ) -> np.ndarray:
@@ -229,6 +231,7 @@ def avg_pool(
     return y.reshape(*x.shape[:2], *y.shape[1:])
 
 
+@halves_in_float32
 def avg_pool_grad(
     g: np.ndarray,
     *,

@@ -22,7 +22,13 @@ def _one(name: str) -> Callable[..., Value]:
 
 
 def _sigmoid(p: Program, x: Value) -> Value:
-    return 1.0 / (p.op("exp", -x) + 1.0)
+    e = p.op("exp", -p.op("abs", x))  # as the body: no overflow, and no denormal lost
+    return p.op("where", p.op("ge", x, 0.0), 1.0, e) / (e + 1.0)
+
+
+def _logaddexp(p: Program, a: Value, b: Value) -> Value:
+    apart = p.op("where", p.op("eq", a, b), 0.0, p.op("abs", a - b))  # infinities less themselves are NaN
+    return p.op("maximum", a, b) + p.op("log1p", p.op("exp", -apart))
 
 
 def _relu(p: Program, x: Value) -> Value:
@@ -30,7 +36,7 @@ def _relu(p: Program, x: Value) -> Value:
 
 
 def _relu_grad(p: Program, g: Value, y: Value) -> Value:
-    return g * p.cast(p.op("gt", y, 0), y.dtype)
+    return p.op("where", p.op("le", y, 0), 0, g)
 
 
 def elementwise(
@@ -107,6 +113,7 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
     for name in (*TESTS, *COMPARISONS):
         made[name] = elementwise(runtime, name, _one(name), "bool", count=2 if name in COMPARISONS else 1)
     made["sigmoid"] = elementwise(runtime, "sigmoid", _sigmoid, count=1)
+    made["logaddexp"] = elementwise(runtime, "logaddexp", _logaddexp, count=2)
     made["relu"] = elementwise(runtime, "relu", _relu, count=1)
     made["relu_grad"] = elementwise(runtime, "relu_grad", _relu_grad, count=2)
     for name in ROUNDING:

@@ -15,6 +15,8 @@ from .iterate import broadcast, contiguous, copied, strides_in
 from .runtime import Runtime
 
 _INT32, _INT64 = np.dtype(np.int32), np.dtype(np.int64)
+#: Sums of more terms than this are kept in float64, on devices that have it.
+_MANY = 1 << 10
 
 
 def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
@@ -73,6 +75,20 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         launch_indexed("gather", "get", x, [(n, False) for n, _ in dims], x_steps, None, [place], y, False)
         return y
 
+    def adding_up(kernel: Callable[..., Array]) -> Callable[..., Array]:
+        """A kernel of x and values that keeps sums of many terms, which may meet in one place, in a wider dtype."""
+
+        def wide(x: Array, values: Array, *rest: Any, **attributes: Any) -> Array:
+            target = np.dtype(np.float32 if x.dtype == np.float16 else np.float64)
+            many = values.size > _MANY and x.dtype == np.float32 and runtime.has_double
+            if not many and x.dtype != np.float16:
+                return kernel(x, values, *rest, **attributes)
+            return copied(
+                runtime, kernel(copied(runtime, x, target), copied(runtime, values, target), *rest, **attributes), x.dtype
+            )
+
+        return wide
+
     def scatter(action: str) -> Callable[..., Array]:
         def kernel(x: Array, index: Array, src: Array, *, dim: int) -> Array:
             y = copied(runtime, x)
@@ -122,6 +138,10 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             places.append((indices[d], [*([0] * len(front)), *own, *([0] * len(back))], x.shape[d], steps[d]))
         return dims, x_steps, places, tuple(n for n, _ in dims)
 
+    def scatter_add_values(x: Array, index: Array, src: Array, *, dim: int) -> Array:
+        adding = scatter("add")
+        return adding_up(lambda x, src: adding(x, index, src, dim=dim))(x, src)
+
     def index(x: Array, *indices: Any, op: str = "index") -> Array:
         dims, x_steps, places, shape = plan(x, indices)
         y = runtime.empty(shape, x.dtype, math.prod(shape))
@@ -129,6 +149,9 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         return y
 
     def index_put_values(x: Array, values: Array, *indices: Any, accumulate: bool = False) -> Array:
+        return (adding_up(put) if accumulate else put)(x, values, *indices, accumulate=accumulate)
+
+    def put(x: Array, values: Array, *indices: Any, accumulate: bool) -> Array:
         y = copied(runtime, x)
         dims, x_steps, places, shape = plan(y, indices)
         if len(values.shape) > len(shape) or broadcast(values.shape, shape) != shape:
@@ -260,7 +283,7 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
     return {
         "gather_values": gather_values,
         "scatter_values": scatter("put"),
-        "scatter_add_values": scatter("add"),
+        "scatter_add_values": scatter_add_values,
         "index": index,
         "index_put_values": index_put_values,
         "embedding": embedding,

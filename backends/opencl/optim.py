@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -105,9 +106,9 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
             size = p.cast(p.load(lr_name), precise) if from_array else p.number(precise)
             first, second, floor, shrink = (p.number(precise) for _ in range(4))
             t = p.cast(n, precise)
-            root = p.op("sqrt", 1.0 - p.op("power", second, t))
+            root = p.op("sqrt", -p.op("expm1", second * t))
             p.store(n, count.dtype.name)
-            p.store(size * root / (1.0 - p.op("power", first, t)), name)
+            p.store(size * root / -p.op("expm1", first * t), name)
             p.store(floor * root, name)
             p.store(1.0 - size * shrink, name)
 
@@ -129,7 +130,9 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         dtype = state[0].dtype
         shared = [runtime.empty((), dtype, 1) for _ in range(3)]
         program = programs(runtime, ("adam prepare", name, count.dtype.name, lr_name, from_array), prepare)
-        numbers += [beta1, beta2, eps, weight_decay]
+        # 1 - beta^t as -expm1(t log beta): without cancellation for a beta near 1, on devices without float64 too
+        logarithms = [math.log(beta) if beta else -math.inf for beta in (beta1, beta2)]
+        numbers += [*logarithms, eps, weight_decay]
         run(runtime, program, (), [count, *arrays], [count, *shared], numbers=numbers, dense=False)
         key = ("adam", name, len(state), decay, decoupled, maximize)
         rest = [1.0 - beta1, beta2, 1.0 - beta2, *([weight_decay] if decay and not decoupled else [])]

@@ -67,7 +67,8 @@ def kernels(runtime: Runtime) -> dict[str, Callable[..., Any]]:
         return [] if lengths is None else [lengths.view((lengths.shape[0], 1), (lengths.steps()[0], 0), lengths.offset)]
 
     def sigmoid(p: Program, x: Value) -> Value:
-        return 1.0 / (p.op("exp", -x) + 1.0)
+        e = p.op("exp", -p.op("abs", x))
+        return p.op("where", p.op("ge", x, 0.0), 1.0, e) / (e + 1.0)
 
     def lstm_train(
         x: Array,

@@ -81,16 +81,25 @@ def extreme_position(dtype: str, largest: bool) -> Text:
 
 
 def cumulative(name: str, dtype: str, target: str) -> Text:
-    """Running sum or product of a line of n elements, `inner` apart, per item."""
+    """Running sum or product of a line of n elements, `inner` apart, per item.
+
+    A sum of floats carries along what rounding lost of it (Kahan, 1965): no device need have a wider dtype.
+    """
     r = register(target)
     value = cast(read(dtype, "x", "base + offset"), REGISTER.get(dtype, dtype), REGISTER.get(target, target), 1)
-    step = "+" if name == "sum" else "*"
+    step = f"total = total * {value};"
+    if name == "sum":
+        step = f"total = total + {value};"
+        if target.startswith("float"):
+            step = f"""{r} term = {value} - lost, next = total + term;
+    lost = next - next == 0 ? (next - total) - term : 0;
+    total = next;"""
     return kernel(
         f"int n, int inner, const {C_TYPES[dtype]}* x, int offset, {C_TYPES[target]}* y",
         f"""  int base = item / inner * n * inner + item % inner;
-  {r} total = {0 if name == "sum" else 1};
+  {r} total = {0 if name == "sum" else 1}, lost = 0;
   for (int i = 0; i < n; ++i, base += inner) {{
-    total = total {step} {value};
+    {step}
     {write(target, "y", "base", "total")};
   }}""",
     )

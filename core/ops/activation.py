@@ -19,10 +19,14 @@ from .elementwise import (
     le,
     log1p,
     logical_and,
+    logical_or,
+    lt,
     maximum,
     minimum,
     mul,
+    ne,
     sigmoid,
+    square,
     tanh,
     where,
 )
@@ -47,10 +51,16 @@ def relu(x, /):
     return maximum(x, 0)
 
 
-@op(vjp=(lambda g, y: relu_grad(g, y), None), rule=like, samples=[S((3, 4), (3, 4))], methods=[], public=False)
+@op(
+    vjp=(lambda g, y: relu_grad(g, y), None),
+    rule=like,
+    samples=[S((3, 4), (3, 4)), S.of([math.inf, 1.0, 2.0], [0.0, math.nan, 1.0])],
+    methods=[],
+    public=False,
+)
 def relu_grad(g, y, /):
-    """g where y > 0, else 0."""
-    return where(gt(y, 0), g, 0)
+    """0 where y <= 0, else g: also where y is NaN."""
+    return where(le(y, 0), 0, g)
 
 
 @op(
@@ -168,7 +178,7 @@ def prelu(x, weight, /):
 
 
 @op(
-    vjp=lambda g, x, alpha: where(gt(x, 0), g, g * exp(minimum(x, 0)) * alpha),
+    vjp=lambda g, x, alpha: where(le(x, 0), g * exp(minimum(x, 0)) * alpha, g),
     samples=[*_SAMPLES, S(5, alpha=0.5)],
     methods=[],
     public=False,
@@ -191,7 +201,10 @@ def selu(x, /):
     return elu(x, alpha=1.6732632423543772) * 1.0507009873554805
 
 
-@op(samples=[*_SAMPLES, S(5, alpha=0.5)])
+@op(
+    vjp=lambda g, x, alpha: where(le(x, 0), g * exp(minimum(x, 0) / alpha), g),
+    samples=[*_SAMPLES, S(5, alpha=0.5)],
+)
 def celu(x, /, *, alpha: float = 1.0):
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).
 
@@ -203,7 +216,7 @@ def celu(x, /, *, alpha: float = 1.0):
 
 
 @op(
-    vjp=lambda g, x, min_val, max_val: where(gt(x, min_val) & gt(max_val, x), g, 0),
+    vjp=lambda g, x, min_val, max_val: where(logical_or(le(x, min_val), ge(x, max_val)), 0, g),
     samples=[*_SAMPLES, S(5, min_val=-0.5, max_val=0.7)],
     methods=[],
     public=False,
@@ -219,13 +232,18 @@ def hardsigmoid(x, /):
     return hardtanh(x + 3, min_val=0.0, max_val=6.0) / 6
 
 
-@op(samples=_SAMPLES, methods=[], public=False)
+@op(
+    vjp=lambda g, x: where(le(x, -3), 0, where(lt(x, 3), g * (x / 3 + 0.5), g)),
+    samples=_SAMPLES,
+    methods=[],
+    public=False,
+)
 def hardswish(x, /):
     """x * hardsigmoid(x)."""
-    return x * hardtanh(x + 3, min_val=0.0, max_val=6.0) / 6
+    return x * (hardtanh(x + 3, min_val=0.0, max_val=6.0) / 6)
 
 
-@op(samples=_SAMPLES, methods=[], public=False)
+@op(vjp=lambda g, x: g / square(abs_(x) + 1), samples=_SAMPLES, methods=[], public=False)
 def softsign(x, /):
     """x / (1 + |x|)."""
     return x / (abs_(x) + 1)
@@ -248,13 +266,18 @@ def hardshrink(x, /, *, lambd: float = 0.5):
     return where(logical_and(ge(x, -lambd), le(x, lambd)), 0, x)
 
 
-@op(samples=[*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)
+@op(
+    vjp=lambda g, x, lambd: where(logical_and(ge(x, -lambd), le(x, lambd)), 0, g),
+    samples=[*_SAMPLES, S(5, lambd=0.2)],
+    methods=[],
+    public=False,
+)
 def softshrink(x, /, *, lambd: float = 0.5):
     """x moved by lambd towards 0, stopping there."""
-    return where(gt(x, lambd), x - lambd, where(gt(-lambd, x), x + lambd, x * 0))
+    return where(gt(x, lambd), x - lambd, where(lt(x, -lambd), x + lambd, where(ne(x, x), x, 0.0)))
 
 
-@op(samples=_SAMPLES, methods=[], public=False)
+@op(vjp=lambda g, x: g * square(tanh(x)), samples=_SAMPLES, methods=[], public=False)
 def tanhshrink(x, /):
     """x - tanh(x)."""
     return x - tanh(x)

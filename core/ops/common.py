@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,25 @@ from ..table import Spec
 from ..tensor import Tensor
 
 __all__ = ["broadcast_shapes", "prod", "same"]
+
+
+def halves_in_float32(fn: Callable[..., Any]) -> Callable[..., Any]:
+    """A body that computes float16 in float32 and rounds its results once: 300 * 300, or 70000 ones, are no float16."""
+
+    @functools.wraps(fn)
+    def body(*tensors: Any, **attributes: Any) -> Any:
+        half = dtypes.float16
+        if not any(isinstance(t, Tensor) and t.dtype is half for t in tensors):
+            return fn(*tensors, **attributes)
+        from .elementwise import cast
+
+        def wide(t: Any) -> Any:
+            return cast(t, dtype=dtypes.float32) if isinstance(t, Tensor) and t.dtype is half else t
+
+        found = fn(*map(wide, tensors), **attributes)
+        return tuple(cast(t, dtype=half) for t in found) if isinstance(found, tuple) else cast(found, dtype=half)
+
+    return body
 
 
 def like(x: Spec, *_: Spec, **__: Any) -> Spec:

@@ -233,7 +233,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 @function()
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2)."""
-    return _scaled_sum(input, matmul(batch1, batch2), beta, alpha)
+    return _scaled_sum(input, matmul(batch1, batch2) * alpha, beta, 1)  # reads its factors where alpha is 0, as PyTorch does
 
 
 @function()
@@ -243,8 +243,22 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
 
 
 def _scaled_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+<<<<<<< HEAD
     product = product if same(alpha, 1) else product * alpha
     return add(input if same(beta, 1) else input * beta, product)
+=======
+    product = product if alpha == 1 else _scaled(product, alpha)
+    return add(input if beta == 1 else _scaled(input, beta), product)
+
+
+def _scaled(x: Tensor, factor: Any) -> Tensor:
+    """x * factor, where 0 means that x is not read: 0 * NaN would be NaN."""
+    if factor != 0:
+        return x * factor
+    from ..creation import tensor
+
+    return where(tensor(True, device=x.device), 0, x)
+>>>>>>> 0e1ccc2 (Kernels: tails, singular points, NaN, sums of many terms and of float16 are right; tables of tests hold them)
 
 
 @function()
@@ -430,7 +444,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     >>> fz.addr(fz.zeros(1, 2), fz.tensor([2.0]), fz.tensor([3.0, 4.0]))
     tensor([[6., 8.]])
     """
-    return _scaled_sum(input, outer(vec1, vec2), beta, alpha)
+    return _scaled_sum(input, outer(vec1, vec2) * alpha, beta, 1)
 
 
 @function(methods=[])

@@ -7,8 +7,8 @@ from typing import Any
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..table import E, S, Spec, floats, ints, op, values
 from ..tensor import Tensor
-from .common import require_float, same
-from .elementwise import cast, eq, exp, mul, ne, where
+from .common import halves_in_float32, require_float, same
+from .elementwise import cast, clamp_numbers, eq, exp, log, log1p, mul, ne, where
 from .indexing import gather_values, index, scatter_values
 from .norm import log_softmax
 from .reduction import sum_
@@ -94,6 +94,7 @@ def _sample_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dt
     methods=[],
     public=False,
 )
+@halves_in_float32
 def nll_loss(x, target, weight=None, /, *, reduction: str = "mean", ignore_index: int = -100):
     """-x at the target class, weighted per class; x holds log-probabilities [batch, classes, ...]."""
     _check("nll_loss", x, target, weight, reduction)
@@ -117,6 +118,29 @@ def _nll_vjp(g: Tensor, x_shape: Any, target: Tensor, weight: Tensor | None, red
     d = 1 if len(x_shape) > 1 else 0
     safe = where(eq(target, ignore_index), 0, target)
     return scatter_values(zeros_of(g, tuple(x_shape)), unsqueeze(safe, d), unsqueeze(scale, d), dim=d)
+
+
+def _log_or_floor(x: Tensor) -> Tensor:
+    return clamp_numbers(x, min=-100.0, max=None)
+
+
+@op(
+    vjp=(
+        lambda g, p, target: g * (p - target) / clamp_numbers((1 - p) * p, min=1e-12, max=None),
+        lambda g, p: g * (_log_or_floor(log1p(-p)) - _log_or_floor(log(p))),
+    ),
+    promote="float",
+    samples=[
+        S(floats(3, 4, low=0.1, high=0.9), floats(3, 4, low=0, high=1)),
+        S(floats(3, 4, low=0.1, high=0.9), floats(4, low=0, high=1)),
+        S.of([0.0, 1.0, 0.0, 1.0, 0.5, 1e-30], [0.0, 1.0, 1.0, 0.0, 0.5, 1.0]),
+    ],
+    methods=[],
+    public=False,
+)
+def probability_loss(p, target, /):
+    """-(target log(p) + (1 - target) log(1 - p)) for probabilities; logarithms count as at least -100, slopes as at most 1e12."""
+    return (target - 1) * _log_or_floor(log1p(-p)) - target * _log_or_floor(log(p))
 
 
 _CE: dict[str, Any] = {"reduction": "mean", "ignore_index": -100, "label_smoothing": 0.0}
@@ -150,6 +174,7 @@ _CE: dict[str, Any] = {"reduction": "mean", "ignore_index": -100, "label_smoothi
     methods=[],
     public=False,
 )
+@halves_in_float32
 def cross_entropy(x, target, weight=None, /, *, reduction: str = "mean", ignore_index: int = -100, label_smoothing: float = 0.0):
     """Cross entropy between softmax(x), x [batch, classes, ...], and class indices or probabilities."""
     _check("cross_entropy", x, target, weight, reduction)
@@ -196,6 +221,7 @@ def _target_grad(g: Tensor, x: Tensor, weight: Tensor | None, reduction: str, la
     methods=[],
     public=False,
 )
+@halves_in_float32
 def soft_cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ignore_index: int, label_smoothing: float):
     """The gradient of `cross_entropy` with respect to x, for a target of probabilities."""
     d = _class_dim(x)
@@ -219,6 +245,7 @@ def soft_cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ign
     methods=[],
     public=False,
 )
+@halves_in_float32
 def class_cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ignore_index: int, label_smoothing: float):
     """The gradient of `cross_entropy` with respect to x, for class indices: weight * (softmax(x) * mass - target) * g."""
     from ..creation import arange

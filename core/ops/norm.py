@@ -8,7 +8,11 @@ from typing import Any
 from ..errors import ShapeError
 from ..table import E, S, Spec, floats, function, op
 from ..tensor import Tensor
+<<<<<<< HEAD
 from .common import checked_dim, like, real, require_float, same, specs
+=======
+from .common import checked_dim, halves_in_float32, like, require_float, same, specs
+>>>>>>> 0e1ccc2 (Kernels: tails, singular points, NaN, sums of many terms and of float16 are right; tables of tests hold them)
 from .elementwise import clone, exp, log, mul, rsqrt, square, sub
 from .reduction import amax, count, mean, sum_
 from .shape import expand, reshape
@@ -38,6 +42,7 @@ _SOFTMAX = [
     methods=[],
     public=False,
 )
+@halves_in_float32
 def softmax(x, /, *, dim):
     """exp(x) / sum(exp(x)) along `dim`, without overflow."""
     e = exp(sub(x, amax(x, dim=(dim,), keepdim=True))) if x._a.shape else exp(x - x)
@@ -56,6 +61,7 @@ def softmax_of(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
 
 
 @op(rule=like, samples=[S((3, 4), floats(3, 4, low=0, high=1), dim=1)], methods=[], public=False)
+@halves_in_float32
 def softmax_grad(g, y, /, *, dim):
     """y * (g - sum(g * y))."""
     gy = g * y
@@ -72,6 +78,7 @@ def softmax_grad(g, y, /, *, dim):
     methods=[],
     public=False,
 )
+@halves_in_float32
 def log_softmax(x, /, *, dim):
     """log(softmax(x)), without overflow."""
     if not x._a.shape:
@@ -113,6 +120,7 @@ def _per_channel(t: Tensor, ndim: int) -> Tensor:
     methods=[],
     public=False,
 )
+@halves_in_float32
 def batch_norm(x, mean, var, weight=None, bias=None, /, *, eps: float = 1e-5):
     """(x - mean) / sqrt(var + eps) * weight + bias, all per channel (dimension 1).
 
@@ -177,6 +185,7 @@ def _batch_norm_train_vjp(g: Any, x: Tensor, weight: Tensor | None, eps: float) 
     methods=[],
     public=False,
 )
+@halves_in_float32
 def batch_norm_train(x, weight=None, bias=None, /, *, eps):
     """(y, mean, var): x normalised per channel (dimension 1) by its own mean and biased variance, times weight plus bias.
 
@@ -202,6 +211,7 @@ def batch_norm_train(x, weight=None, bias=None, /, *, eps):
     methods=[],
     public=False,
 )
+@halves_in_float32
 def batch_norm_train_grad(g, x, weight=None, /, *, eps):
     """The gradients of x, weight and bias in `batch_norm_train`, where g is that of y."""
     dims, ndim = _channel_dims(x), len(x._a.shape)
@@ -241,6 +251,7 @@ def _check_last(name: str, x_shape: Any, normalized_shape: Any) -> None:
     methods=[],
     public=False,
 )
+@halves_in_float32
 def layer_norm(x, weight=None, bias=None, /, *, normalized_shape, eps: float = 1e-5):
     """x centred and scaled to variance 1 over its last dimensions, then times weight plus bias.
 
@@ -275,6 +286,7 @@ def _layer_norm_grad_rule(
     methods=[],
     public=False,
 )
+@halves_in_float32
 def layer_norm_grad(g, x, weight=None, /, *, normalized_shape, eps):
     """The gradients of x, weight and bias in `layer_norm`."""
     dims = _last_dims(normalized_shape, len(x._a.shape))
@@ -299,6 +311,7 @@ def layer_norm_grad(g, x, weight=None, /, *, normalized_shape, eps):
     methods=[],
     public=False,
 )
+@halves_in_float32
 def rms_norm(x, weight=None, /, *, normalized_shape, eps: float | None = None):
     """x divided by its root mean square over the last dimensions, times weight.
 
@@ -319,6 +332,7 @@ def rms_norm(x, weight=None, /, *, normalized_shape, eps: float | None = None):
     methods=[],
     public=False,
 )
+@halves_in_float32
 def group_norm(x, weight=None, bias=None, /, *, num_groups: int, eps: float = 1e-5):
     """x centred and scaled to variance 1 over groups of channels (dimension 1), then per channel times weight plus bias.
 

@@ -9,8 +9,8 @@ from .. import dtypes
 from ..errors import ArgumentError, ShapeError
 from ..table import E, S, Spec, floats, function, op, primitive
 from ..tensor import Tensor
-from .common import checked_dim, checked_dims, numel, reduced, require_float, specs
-from .elementwise import abs_, cast, clone, eq, exp, isfinite, log, maximum, minimum, ne, pow_, sqrt, square, where
+from .common import checked_dim, checked_dims, halves_in_float32, numel, reduced, require_float, specs
+from .elementwise import abs_, cast, clone, eq, exp, isfinite, log, maximum, minimum, ne, pow_, spread_root, sqrt, square, where
 
 _REDUCE = [
     S(3, 4),
@@ -103,6 +103,7 @@ def _mean_rule(x: Spec, *, dim: Any, keepdim: bool, dtype: Any) -> Spec:
     errors=[E(S.ints(3), "mean: x must be floating")],
     rule=_mean_rule,
 )
+@halves_in_float32
 def mean(x, /, *, dim=None, keepdim=False, dtype=None):
     """Arithmetic mean over `dim` (one, several, or all).
 
@@ -111,8 +112,8 @@ def mean(x, /, *, dim=None, keepdim=False, dtype=None):
     tensor([1.5000, 4.5000])
     """
     _mean_rule(*specs(x), dim=dim, keepdim=keepdim, dtype=dtype)
-    if dtype is not None:
-        x = cast(x, dtype=dtype)
+    if dtype is not None and dtype is not x.dtype:
+        return mean(cast(x, dtype=dtype), dim=dim, keepdim=keepdim)
     return sum_(x, dim=dim, keepdim=keepdim) / count(x._a.shape, dim)
 
 
@@ -347,6 +348,7 @@ def cumprod(x, /, *, dim, dtype=None):
         S.of([[-math.inf, -math.inf], [-math.inf, 0.0]], dim=1),
     ],
 )
+@halves_in_float32
 def logsumexp(x, /, *, dim, keepdim=False):
     """log(sum(exp(x))) over `dim`, without overflow.
 
@@ -372,6 +374,7 @@ def logsumexp(x, /, *, dim, keepdim=False):
     methods=[],
     public=False,
 )
+@halves_in_float32
 def variance(x, /, *, dim=None, correction=1, keepdim=False):
     """Mean squared distance from the mean, with divisor n - correction."""
     n = count(x._a.shape, dim)
@@ -408,7 +411,7 @@ def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: b
     tensor(1.)
     """
     dim, correction = _spread_arguments(dim, unbiased, correction)
-    return sqrt(variance(input, dim=dim, correction=correction, keepdim=keepdim))
+    return spread_root(variance(input, dim=dim, correction=correction, keepdim=keepdim))
 
 
 @function(methods=[])
@@ -436,7 +439,7 @@ def std_mean(
     (tensor(1.), tensor(2.))
     """
     v, m = var_mean(input, dim, unbiased, keepdim, correction=correction)
-    return sqrt(v), m
+    return spread_root(v), m
 
 
 def _norm_vjp(g: Tensor, x: Tensor, y: Tensor, p: float, dim: Any, keepdim: bool) -> Tensor:
@@ -455,7 +458,8 @@ def _norm_vjp(g: Tensor, x: Tensor, y: Tensor, p: float, dim: Any, keepdim: bool
         return g * sign(x) * hit / sum_(hit, dim=dim, keepdim=True)
     if p == 0:
         return g * 0
-    return where(zero, 0.0, g * sign(x) * pow_(abs_(x) / safe, p - 1))
+    flat = zero if p > 1 else zero | eq(x, 0)  # below 1 the slope at 0 is infinite, and counts as 0
+    return where(flat, 0.0, g * sign(x) * pow_(abs_(x) / safe, p - 1))
 
 
 @op(
@@ -476,6 +480,7 @@ def _norm_vjp(g: Tensor, x: Tensor, y: Tensor, p: float, dim: Any, keepdim: bool
     methods=[],
     public=False,
 )
+@halves_in_float32
 def vector_norm(x, /, *, p=2.0, dim=None, keepdim=False):
     """The p-norm over `dim`."""
     require_float("norm", Spec(x._a.shape, x.dtype))
@@ -674,18 +679,25 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> fz.median(fz.tensor([3.0, 1.0, 2.0, 9.0]))
     tensor(2.)
     """
+    from .indexing import gather
     from .shape import flatten, select
 
     if dim is None:
-        flat = flatten(input)
-        return sort_values(flat, dim=0)[0][(flat.shape[0] - 1) // 2]
+        return median(flatten(input), 0).values
     dim = checked_dim("median", dim, len(input._a.shape))
     ordered = sort_values(input, dim=dim)
-    middle = (input.shape[dim] - 1) // 2
+    if not input._a.shape:
+        return ValuesIndices(*ordered)
+    size = input._a.shape[dim]
+    middle = (size - 1) // 2
+    if input.dtype.is_floating_point:
+        # NaN is sorted behind all: where there is one, the first of them is the median
+        missing = sum_(ne(input, input), dim=dim, keepdim=True)
+        places = where(eq(missing, 0), middle, size - missing)
+        found = [gather(t, dim, places) for t in ordered]
+        return ValuesIndices(*(found if keepdim else [select(t, dim, 0) for t in found]))
     found = [select(t, dim, middle) for t in ordered]
-    if keepdim:
-        found = [t.unsqueeze(dim) for t in found]
-    return ValuesIndices(*found)
+    return ValuesIndices(*([t.unsqueeze(dim) for t in found] if keepdim else found))
 
 
 @function()

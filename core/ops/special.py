@@ -11,7 +11,7 @@ from ..table import METHODS, function
 from ..tensor import Tensor
 from .common import same
 from .elementwise import (
-    abs_,
+    apart,
     bitwise_left_shift,
     bitwise_right_shift,
     cast,
@@ -21,13 +21,13 @@ from .elementwise import (
     ge,
     gt,
     isnan,
+    le,
     log,
-    log2,
+    log1p,
     logical_and,
     logical_or,
     lt,
     maximum,
-    minimum,
     pow_,
     sin,
     sub,
@@ -88,7 +88,7 @@ def fmax(input: Tensor, other: Tensor) -> Tensor:
     >>> fz.fmax(fz.tensor([1.0, float("nan")]), fz.tensor([3.0, 2.0]))
     tensor([3., 2.])
     """
-    return where(isnan(input), other, where(isnan(other), input, maximum(input, other)))
+    return where(logical_or(ge(input, other), isnan(other)), input, other)
 
 
 @function()
@@ -99,7 +99,7 @@ def fmin(input: Tensor, other: Tensor) -> Tensor:
     >>> fz.fmin(fz.tensor([1.0, float("nan")]), fz.tensor([3.0, 2.0]))
     tensor([1., 2.])
     """
-    return where(isnan(input), other, where(isnan(other), input, minimum(input, other)))
+    return where(logical_or(le(input, other), isnan(other)), input, other)
 
 
 @function()
@@ -110,7 +110,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     >>> fz.logaddexp2(fz.tensor([3.0]), fz.tensor([3.0]))
     tensor([4.])
     """
-    return maximum(input, other) + log2(exp2(-abs_(input - other)) + 1)
+    return maximum(input, other) + log1p(exp2(-apart(input, other))) * (1 / math.log(2))
 
 
 @function()
@@ -133,7 +133,7 @@ def sinc(input: Tensor) -> Tensor:
     >>> fz.sinc(fz.tensor([0.0, 0.5]))
     tensor([1.0000, 0.6366])
     """
-    zero = eq(input, 0)
+    zero = eq(input * input, 0)  # the slope divides by the square
     angle = where(zero, 1, input) * math.pi
     return where(zero, 1, sin(angle) / angle)
 
@@ -181,10 +181,9 @@ def copysign(input: Tensor, other: Any) -> Tensor:
     >>> fz.copysign(fz.tensor([1.0, -2.0]), fz.tensor([-1.0, 1.0]))
     tensor([-1.,  2.])
     """
-    if isinstance(other, Tensor):
-        negative: Any = signbit(other)
-        return where(signbit(input) ^ negative, -input, input)
-    return where(signbit(input) ^ (math.copysign(1.0, other) < 0), -input, input)
+    negative: Any = signbit(other) if isinstance(other, Tensor) else math.copysign(1.0, other) < 0
+    found = where(signbit(input) ^ negative, -input, input)
+    return where(eq(input, 0), found.detach(), found)  # no slope at 0
 
 
 @function()
@@ -195,8 +194,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     >>> fz.heaviside(fz.tensor([-1.0, 0.0, 2.0]), fz.tensor(0.5))
     tensor([0.0000, 0.5000, 1.0000])
     """
-    step = cast(gt(input, 0), dtype=input.dtype)
-    return where(eq(input, 0), values, where(isnan(input), input, step))
+    return where(eq(input, 0), values, cast(gt(input, 0), dtype=input.dtype))
 
 
 @function()

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-LAZY = {"onnx", "onnx_ir", "onnxruntime", "cupy", "pyopencl", "rich", "matplotlib", "safetensors", "torch", "tomllib"}
+LAZY = {"onnx", "onnx_ir", "onnxruntime", "cupy", "pyopencl", "rich", "matplotlib", "safetensors", "torch", "tomllib", "mpmath"}
 
 
 def test_importing_frazil_loads_no_optional_package(run_python):

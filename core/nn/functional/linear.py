@@ -8,6 +8,7 @@ from ...autograd.modes import no_grad
 from ...creation import arange, tensor
 from ...errors import ArgumentError, ShapeError
 from ...ops import elementwise, indexing
+from ...ops.common import halves_in_float32
 from ...ops.linalg import einsum
 from ...tensor import Tensor
 
@@ -145,6 +146,7 @@ def _bags(ids: Any, offsets: Any, weights: Any, include_last_offset: bool) -> tu
     return ids[positions], present, None if weights is None else weights[positions]
 
 
+@halves_in_float32
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """The cosine of the angle between vectors along `dim`; lengths count as at least `eps`.
 

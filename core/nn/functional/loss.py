@@ -177,7 +177,7 @@ def binary_cross_entropy(
 ) -> Tensor:
     """-(target log(input) + (1 - target) log(1 - input)) for probabilities; logarithms count as at least -100."""
     p, t = _same_size("binary_cross_entropy", input, target)
-    losses = -(t * p.log().clamp(min=-100.0) + (1.0 - t) * (1.0 - p).log().clamp(min=-100.0))
+    losses = table.probability_loss(p, t)
     if weight is not None:
         losses = losses * weight
     return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
