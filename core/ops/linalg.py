@@ -243,22 +243,17 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
 
 
 def _scaled_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
-<<<<<<< HEAD
-    product = product if same(alpha, 1) else product * alpha
-    return add(input if same(beta, 1) else input * beta, product)
-=======
-    product = product if alpha == 1 else _scaled(product, alpha)
-    return add(input if beta == 1 else _scaled(input, beta), product)
+    product = product if same(alpha, 1) else _scaled(product, alpha)
+    return add(input if same(beta, 1) else _scaled(input, beta), product)
 
 
 def _scaled(x: Tensor, factor: Any) -> Tensor:
     """x * factor, where 0 means that x is not read: 0 * NaN would be NaN."""
-    if factor != 0:
+    if not same(factor, 0):
         return x * factor
     from ..creation import tensor
 
     return where(tensor(True, device=x.device), 0, x)
->>>>>>> 0e1ccc2 (Kernels: tails, singular points, NaN, sums of many terms and of float16 are right; tables of tests hold them)
 
 
 @function()

@@ -8,11 +8,7 @@ from typing import Any
 from ..errors import ShapeError
 from ..table import E, S, Spec, floats, function, op
 from ..tensor import Tensor
-<<<<<<< HEAD
-from .common import checked_dim, like, real, require_float, same, specs
-=======
-from .common import checked_dim, halves_in_float32, like, require_float, same, specs
->>>>>>> 0e1ccc2 (Kernels: tails, singular points, NaN, sums of many terms and of float16 are right; tables of tests hold them)
+from .common import checked_dim, halves_in_float32, like, real, require_float, same, specs
 from .elementwise import clone, exp, log, mul, rsqrt, square, sub
 from .reduction import amax, count, mean, sum_
 from .shape import expand, reshape

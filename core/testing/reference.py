@@ -125,11 +125,6 @@ REFERENCE.update(
         "power": each(lambda a, b: a**b if not (isinstance(a, float) and a == 0 and b < 0) else math.inf),
         "atan2": each(math.atan2),
         "hypot": each(math.hypot),
-<<<<<<< HEAD
-        "logaddexp": np.logaddexp,
-        "xlogy": each(lambda a, b: 0.0 if a == 0 else a * (-math.inf if b == 0 else math.log(b))),
-        "lerp": lambda start, end, weight: (1 - weight) * start + weight * end,
-=======
         "spread_root": each(math.sqrt),
         "trunc_divide": lambda a, b: (
             np.trunc(a / b) if a.dtype.kind == "f" else (np.abs(a) // np.abs(b)) * np.sign(a) * np.sign(b)
@@ -138,7 +133,6 @@ REFERENCE.update(
         "xlogy": each(lambda a, b: 0.0 if a == 0 and b == b else a * (-math.inf if b == 0 else math.log(b))),
         "lerp": each(lambda start, end, weight: end if weight == 1 else (1 - weight) * start + weight * end),
         "probability_loss": each(lambda p, t: (t - 1) * _floored_log(1 - p) - t * _floored_log(p)),
->>>>>>> 0e1ccc2 (Kernels: tails, singular points, NaN, sums of many terms and of float16 are right; tables of tests hold them)
         "addcmul": lambda x, a, b, value: x + value * (a * b),
         "addcdiv": lambda x, a, b, value: x + value * (a / b),
         "eq": lambda a, b: a == b,
