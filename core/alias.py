@@ -25,11 +25,8 @@ Path = tuple[tuple[str, dict[str, Any]], ...]
 
 def link_view(op: Op, x: Tensor, y: Tensor, attrs: dict[str, Any], device: Any) -> None:
     """Tell `y` = op(x) that it may share memory with `x`."""
-    if device.aliases:
-        if not x._a.shape:
-            x._a = device.kernels["writable"](x._a)  # a scalar object has no memory to share
-        elif op.name == "reshape" and not device.kernels["shares_memory"](x._a, y._a):
-            return
+    if device.aliases and x._a.shape and op.name == "reshape" and not device.kernels["shares_memory"](x._a, y._a):
+        return
     base = x._base
     if base is None:
         base = x

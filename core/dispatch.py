@@ -17,7 +17,7 @@ from . import dtypes
 from .autograd.modes import STATE
 from .autograd.node import Node, OutputNode
 from .config import config
-from .errors import ArgumentError, DeviceError, DTypeError, FrazilError, MissingKernelError
+from .errors import ArgumentError, DeviceError, DimError, DTypeError, FrazilError, MissingKernelError, ShapeError
 from .table import OPS, Op, Spec
 from .tensor import Tensor, wrap
 
@@ -259,6 +259,8 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
             STATE.grad = True
         arrays: Any = tuple(r._a for r in results) if op.outputs > 1 else results._a
     else:
+        if op.view and device.aliases and not tensors[0]._a.shape:
+            tensors[0]._a = device.kernels["writable"](tensors[0]._a)  # a scalar object has no memory to share
         lifted = [None if t is None else t._a if t._dev is device else device.lift(t) for t in tensors]
         try:
             arrays = kernel(*lifted, **attrs)
@@ -522,6 +524,15 @@ def _noted(op: Op, tensors: Any, attrs: dict[str, Any], error: FrazilError) -> F
     return error
 
 
+#: What a kernel's own error is told as.
+_OWN_ERRORS: dict[type[Exception], type[Exception]] = {
+    IndexError: DimError,
+    ValueError: ShapeError,
+    TypeError: DTypeError,
+    NotImplementedError: NotImplementedError,
+}
+
+
 def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception) -> Exception:
     """Why a kernel raised: the rule of the op knows better than the kernel."""
     if isinstance(error, FrazilError):
@@ -551,8 +562,7 @@ def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception) -> Ex
         has = device.capabilities().dtypes
         if asked.name not in has:
             return _noted(op, tensors, attrs, dtypes.not_there(asked.name, device, has))
-    failure = type(error) if type(error) in (ValueError, TypeError, IndexError, NotImplementedError) else RuntimeError
-    known = failure(f"{op.name}: {error}")
+    known = _OWN_ERRORS.get(type(error), RuntimeError)(f"{op.name}: {error}")
     parts = [describe(t) for t in tensors if t is not None]
     known.add_note(f"in {op.name}({', '.join(parts + [f'{k}={v!r}' for k, v in attrs.items()])})")
     return known

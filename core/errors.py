@@ -20,12 +20,12 @@ class DTypeError(FrazilError, RuntimeError, TypeError):
 
 
 @final
-class DimError(FrazilError, IndexError):
+class DimError(FrazilError, IndexError, RuntimeError):
     """A dimension or an index is out of range."""
 
 
 @final
-class ArgumentError(FrazilError, TypeError, ValueError):
+class ArgumentError(FrazilError, RuntimeError, TypeError, ValueError):
     """An argument is of the wrong kind, missing, or unknown."""
 
 

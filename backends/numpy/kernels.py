@@ -446,12 +446,12 @@ def expand(x: Array, *, shape: Any) -> Array:
 
 @kernel
 def slice_(x: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
-    return x[tuple(map(slice, starts, stops, steps))]
+    return x[(*map(slice, starts, stops, steps), ...)]  # the dots keep 0-d results arrays, which share memory
 
 
 @kernel
 def select(x: Array, *, dim: int, index: int) -> Array:
-    return x[(slice(None),) * dim + (index, ...)]  # the dots keep 0-d results arrays, which share memory
+    return x[(slice(None),) * dim + (index, ...)]  # the dots as above
 
 
 @kernel
@@ -513,7 +513,7 @@ def _check_range(index: Array, n: int, name: str) -> None:
 def gather_values(x: Array, index: Array, *, dim: int) -> Array:
     if not x.ndim:
         return np.array(x)
-    if index.dtype.kind not in "iu" or x.ndim != index.ndim:
+    if index.dtype.kind != "i" or index.dtype.itemsize < 4 or x.ndim != index.ndim:
         raise TypeError("gather")
     _check_range(index, x.shape[dim], "gather")
     return x[_along(index, dim)]
@@ -590,14 +590,36 @@ def _add_rows(y: Array, rows: Array, values: Array) -> Array:
 
 
 @kernel
+def edges_before(edges: Array, points: Array, *, right: bool) -> Array:
+    if not edges.ndim or edges.shape[:-1] != points.shape[:-1]:
+        raise ValueError("searchsorted")
+    side: Any = "right" if right else "left"
+    if edges.ndim == 1:
+        return np.searchsorted(edges, points, side).astype(np.int64, copy=False)
+    found = np.empty(points.shape, np.int64)
+    for place in np.ndindex(*edges.shape[:-1]):
+        found[place] = np.searchsorted(edges[place], points[place], side)
+    return found
+
+
+@kernel
+def first_above(edges: Array, points: Array) -> Array:
+    if edges.dtype.kind != "f" or points.dtype.kind != "f":
+        raise TypeError("first_above")
+    return edges_before(edges, points, right=True)
+
+
+@kernel
 def nonzero_positions(x: Array) -> Array:
     return np.argwhere(x).astype(np.int64)
 
 
 @kernel
 def embedding(indices: Array, weight: Array) -> Array:
-    if indices.dtype.kind not in "iu" or weight.ndim != 2:
+    if indices.dtype.kind != "i" or indices.dtype.itemsize < 4 or weight.ndim != 2:
         raise TypeError("embedding")
+    if indices.size and indices.min() < 0:
+        raise IndexError(f"an index is out of range for a dimension of size {weight.shape[0]} (found {indices.min()})")
     return weight.take(indices, 0)
 
 

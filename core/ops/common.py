@@ -120,6 +120,22 @@ def specs(*tensors: Tensor | None) -> list[Any]:
     return [None if t is None else Spec(tuple(t._a.shape), t.dtype) for t in tensors]
 
 
+def at_hand(x: Tensor) -> Any:
+    """The values of a tensor where a look at them costs next to nothing (a NumPy array, not to be written to), else None: on
+    devices and in recordings, where checks of values are not made."""
+    return x._a if x._dev.type == "cpu" and not x._dev.recording else None
+
+
+def check_range(name: str, what: str, index: Tensor, low: Any, high: Any) -> None:
+    """Refuse integers outside of low .. high - 1, where they are at hand."""
+    values = at_hand(index)
+    if values is None or not values.size or not isinstance(high, int):
+        return
+    least, most = values.min(), values.max()
+    if least < low or most >= high:
+        raise DimError(f"{name}: {what} is out of range: expected {low} to {high - 1}, found {least} to {most}")
+
+
 def require_ndim(name: str, x: Spec, *allowed: int, what: str = "x") -> None:
     """Refuse tensors with another number of dimensions."""
     if len(x.shape) not in allowed:

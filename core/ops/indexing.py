@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import math
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,15 +15,32 @@ from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..recorder.sizes import size_max, size_min, wrapped
 from ..table import E, S, Spec, function, ints, op, primitive, values
 from ..tensor import Tensor
-from .common import broadcast, checked_dim, like, same, whole
-from .elementwise import cast, maximum, where
+from .common import broadcast, check_range, checked_dim, like, same, specs, whole
+from .elementwise import cast, logical_not, maximum, where
 from .reduction import sort_values
 from .shape import expand, reshape, select, slice, unsqueeze
 
 
-def _integer_index(name: str, index: Spec) -> None:
-    if index.dtype.kind != "i":
-        raise DTypeError(f"{name}: the index must be an integer tensor, given {index}")
+def _integer_index(name: str, index: Spec, allowed: tuple[Any, ...] = (dtypes.int64, dtypes.int32)) -> None:
+    if index.dtype not in allowed:
+        hint = "; convert it with .long()" if index.dtype.kind == "i" else ""
+        names = " or ".join(d.name for d in allowed)
+        raise DTypeError(f"{name}: the index must be an integer tensor ({names}), given {index}{hint}")
+
+
+def _larger(m: Any, n: Any) -> bool:
+    """Whether a size is larger than another one, as far as it is known without asking."""
+    return isinstance(m, int) and isinstance(n, int) and m > n
+
+
+def _as_vector(x: Tensor) -> Tensor:
+    """A 0-d tensor as a vector of one element; any other tensor itself."""
+    return x if x._a.shape else reshape(x, shape=(1,))
+
+
+def _as_before(y: Tensor, x: Tensor) -> Tensor:
+    """What became of `_as_vector(x)`, with the number of dimensions of x."""
+    return y if x._a.shape else reshape(y, shape=())
 
 
 # ------------------------------------------------------------------------------------------------------ along one dimension
@@ -31,6 +50,8 @@ def _gather_rule(x: Spec, index: Spec, *, dim: int) -> Spec:
     _integer_index("gather", index)
     if len(x.shape) != len(index.shape):
         raise ShapeError(f"gather: index {index} must have as many dimensions as {x}")
+    if any(_larger(m, n) for d, (m, n) in enumerate(zip(index.shape, x.shape, strict=True)) if d != dim):
+        raise ShapeError(f"gather: index {index} must not be larger than {x} in any dimension but {dim}")
     return Spec(index.shape, x.dtype)
 
 
@@ -73,12 +94,18 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     tensor([[1, 1],
             [4, 3]])
     """
+    if not input._a.shape or not index._a.shape:
+        if len(input._a.shape) > 1 or len(index._a.shape) > 1:
+            _gather_rule(*specs(input, index), dim=dim)
+        dim = checked_dim("gather", dim, 1)
+        return reshape(gather_values(_as_vector(input), _as_vector(index), dim=dim), shape=tuple(index._a.shape))
     return gather_values(input, index, dim=dim)
 
 
 @function()
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """As `gather`, with broadcasting of the other dimensions; without `dim`, elements of the flattened tensor.
+    """As `gather`, with broadcasting of the other dimensions; without `dim`, elements of the flattened tensor. Negative
+    indices count from the end.
 
     >>> import frazil as fz
     >>> x = fz.tensor([[3, 1], [0, 2]])
@@ -86,10 +113,19 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     tensor([[1, 3],
             [0, 2]])
     """
+    _integer_index("take_along_dim", *specs(indices))
     if dim is None:
-        return gather_values(reshape(input, shape=(-1,)), reshape(indices, shape=(-1,)), dim=0)
+        flat = reshape(input, shape=(-1,))
+        return gather_values(flat, _wrapped(reshape(indices, shape=(-1,)), flat._a.shape[0]), dim=0)
     n = len(input._a.shape)
+    if len(indices._a.shape) != n:
+        raise ShapeError(
+            f"take_along_dim: input and indices must have as many dimensions, given {list(input._a.shape)} and "
+            f"{list(indices._a.shape)}"
+        )
     dim = checked_dim("take_along_dim", dim, n)
+    if not n:
+        return gather(input, 0, indices)
     common = broadcast(
         "take_along_dim",
         tuple(1 if i == dim else m for i, m in enumerate(input._a.shape)),
@@ -97,7 +133,12 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     )
     a = expand(input, shape=tuple(input._a.shape[i] if i == dim else m for i, m in enumerate(common)))
     b = expand(indices, shape=tuple(indices._a.shape[i] if i == dim else m for i, m in enumerate(common)))
-    return gather_values(a, b, dim=dim)
+    return gather_values(a, _wrapped(b, input._a.shape[dim]), dim=dim)
+
+
+def _wrapped(indices: Tensor, n: Any) -> Tensor:
+    """Indices that count from the end, counted from the front."""
+    return where(indices < 0, indices + n, indices)
 
 
 _SCATTER = [
@@ -114,7 +155,14 @@ def _scatter_canon(name: str) -> Any:
                 f"{name}: input, index and src must have as many dimensions, given {list(x._a.shape)}, "
                 f"{list(index._a.shape)}, {list(src._a.shape)}"
             )
-        return {"dim": checked_dim(name, dim, len(x._a.shape))}
+        dim = checked_dim(name, dim, len(x._a.shape))
+        sizes = zip(index._a.shape, x._a.shape, src._a.shape, strict=True)
+        if any((_larger(m, n) and d != dim) or _larger(m, k) for d, (m, n, k) in enumerate(sizes)):
+            raise ShapeError(
+                f"{name}: index {list(index._a.shape)} must not be larger than src {list(src._a.shape)}, nor than input "
+                f"{list(x._a.shape)} in any dimension but {dim}"
+            )
+        return {"dim": dim}
 
     return canon
 
@@ -185,6 +233,7 @@ def _fit_source(src: Any, x: Tensor, index: Tensor) -> Tensor:
         from ..creation import full_like
 
         return full_like(index, src, dtype=x.dtype)
+    src = _as_vector(src)
     shape = tuple(index._a.shape)
     if len(src._a.shape) == len(shape) and not all(same(m, n) for m, n in zip(src._a.shape, shape, strict=True)):
         src = slice(src, starts=(0,) * len(shape), stops=shape, steps=(1,) * len(shape))
@@ -199,12 +248,12 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     >>> fz.zeros(3).scatter(0, fz.tensor([0, 2]), fz.tensor([5.0, 6.0]))
     tensor([5., 0., 6.])
     """
+    if reduce not in (None, "add"):
+        raise ArgumentError(f"scatter: reduce is None or 'add', given {reduce!r}")
+    x, index = _as_vector(input), _as_vector(index)
     src = _fit_source(value if src is None else src, input, index)
-    if reduce is None:
-        return scatter_values(input, index, src, dim=dim)
-    if reduce == "add":
-        return scatter_add_values(input, index, src, dim=dim)
-    raise ArgumentError(f"scatter: reduce is None or 'add', given {reduce!r}")
+    write = scatter_values if reduce is None else scatter_add_values
+    return _as_before(write(x, index, src, dim=dim), input)
 
 
 @function()
@@ -220,19 +269,23 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     """
     if reduce not in ("sum", "mean", "amax", "amin"):
         raise ArgumentError(f"scatter_reduce: reduce is 'sum', 'mean', 'amax' or 'amin', given {reduce!r}")
-    src = _fit_source(src, input, index)
+    x, index = _as_vector(input), _as_vector(index)
+    return _as_before(_scatter_reduced(x, dim, index, _fit_source(src, x, index), reduce, include_self), input)
+
+
+def _scatter_reduced(x: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool) -> Tensor:
     if reduce == "amax":
-        return _scatter_max(input, dim, index, src, include_self)
+        return _scatter_max(x, dim, index, src, include_self)
     if reduce == "amin":
-        return -_scatter_max(-input, dim, index, -src, include_self)
-    start = input if include_self else scatter_values(input, index, _zeros(src, src._a.shape), dim=dim)
+        return -_scatter_max(-x, dim, index, -src, include_self)
+    start = x if include_self else scatter_values(x, index, _zeros(src, src._a.shape), dim=dim)
     total = scatter_add_values(start, index, src, dim=dim)
     if reduce == "sum":
         return total
     from ..creation import full_like, ones_like
 
-    counts = scatter_add_values(full_like(input, int(include_self)), index, ones_like(src), dim=dim)
-    return total / counts.clamp(min=1)
+    counts = scatter_add_values(full_like(x, int(include_self)), index, ones_like(src), dim=dim).clamp(min=1)
+    return total / counts if x.dtype.kind in "fc" else total // counts
 
 
 def _scatter_max(x: Tensor, dim: int, index: Tensor, src: Tensor, include_self: bool) -> Tensor:
@@ -252,7 +305,8 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     >>> fz.zeros(2).scatter_add(0, fz.tensor([0, 0, 1]), fz.tensor([1.0, 2.0, 3.0]))
     tensor([3., 3.])
     """
-    return scatter_add_values(input, index, _fit_source(src, input, index), dim=dim)
+    x, index = _as_vector(input), _as_vector(index)
+    return _as_before(scatter_add_values(x, index, _fit_source(src, x, index), dim=dim), input)
 
 
 @function()
@@ -264,12 +318,21 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     tensor([[3, 4],
             [3, 4]])
     """
+    dim = _check_positions("index_select", input, dim, index)
+    if not input._a.shape and index.numel() != 1:
+        raise ShapeError(f"index_select: a 0-d tensor has one slice, but the index has {index.numel()} elements")
+    return _as_before(_index_along(_as_vector(input), dim, index), input)
+
+
+def _check_positions(name: str, x: Tensor, dim: int, index: Tensor, *, only_long: bool = False, negative: bool = False) -> int:
+    """`dim` counted from the front, after a look at the index: integers that name slices of x along it, at most a vector."""
+    _integer_index(name, *specs(index), allowed=(dtypes.int64,) if only_long else (dtypes.int64, dtypes.int32))
     if len(index._a.shape) > 1:
-        raise ShapeError(f"index_select: the index must be a vector, given {list(index._a.shape)}")
-    if not input._a.shape:
-        return reshape(input, shape=())
-    dim = checked_dim("index_select", dim, len(input._a.shape))
-    return _index_along(input, dim, index)
+        raise DimError(f"{name}: the index must be a vector, given {list(index._a.shape)}")
+    dim = checked_dim(name, dim, len(x._a.shape))
+    n = x._a.shape[dim] if x._a.shape else 1
+    check_range(name, "an index", index, -n if negative else 0, n)
+    return dim
 
 
 def _index_along(x: Tensor, dim: int, positions: Tensor) -> Tensor:
@@ -284,7 +347,8 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     >>> fz.index_add(fz.zeros(2), 0, fz.tensor([1, 1]), fz.tensor([1.0, 2.0]))
     tensor([0., 3.])
     """
-    _check_slices("index_add", input, dim, index, source)
+    dim = _check_positions("index_add", input, dim, index)
+    source = _check_slices("index_add", input, dim, index, source)
     return _index_write(input, dim, index, source if same(alpha, 1) else source * alpha, True)
 
 
@@ -296,7 +360,8 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     >>> fz.index_copy(fz.zeros(3), 0, fz.tensor([2]), fz.tensor([5.0]))
     tensor([0., 0., 5.])
     """
-    _check_slices("index_copy", input, dim, index, source)
+    dim = _check_positions("index_copy", input, dim, index, only_long=True)
+    source = _check_slices("index_copy", input, dim, index, source)
     return _index_write(input, dim, index, source, False)
 
 
@@ -310,13 +375,21 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """
     from ..creation import full
 
-    return _index_write(input, dim, index, full((), value, dtype=input.dtype, device=input.device), False)
+    dim = _check_positions("index_fill", input, dim, index, only_long=True, negative=True)
+    if isinstance(value, Tensor):
+        if value._a.shape:
+            raise ShapeError(f"index_fill: value is a number or a 0-d tensor, given {list(value._a.shape)}")
+        value = cast(value, dtype=input.dtype)
+    else:
+        value = full((), value, dtype=input.dtype, device=input.device)
+    return _index_write(input, dim, index, value, False)
 
 
-def _check_slices(name: str, x: Tensor, dim: int, positions: Tensor, source: Tensor) -> None:
-    """Whether `source` holds one slice of x along `dim` for every position."""
-    shape = tuple(x._a.shape)
-    dim = checked_dim(name, dim, len(shape))
+def _check_slices(name: str, x: Tensor, dim: int, positions: Tensor, source: Tensor) -> Tensor:
+    """`source`, which holds one slice of x along `dim` for every position; the only one may be a number."""
+    shape = tuple(x._a.shape) or (1,)
+    if len(shape) == 1:
+        source = _as_vector(source)
     expected = tuple(positions.numel() if i == dim else n for i, n in enumerate(shape))
     given = tuple(source._a.shape)
     if len(given) != len(expected) or any(not same(m, n) and m != n for m, n in zip(given, expected, strict=True)):
@@ -324,14 +397,15 @@ def _check_slices(name: str, x: Tensor, dim: int, positions: Tensor, source: Ten
             f"{name}: {positions.numel()} slices of {list(shape)} along dimension {dim} make {list(expected)}, "
             f"but source is {list(given)}"
         )
+    return source
 
 
 def _index_write(x: Tensor, dim: int, positions: Tensor, source: Tensor, accumulate: bool) -> Tensor:
     from .shape import movedim
 
-    dim = checked_dim("index_add", dim, len(x._a.shape))
+    positions = _as_vector(positions)
     if dim == 0:
-        return index_put_values(x, source, positions, accumulate=accumulate)
+        return _as_before(index_put_values(_as_vector(x), source, positions, accumulate=accumulate), x)
     moved = source if not source._a.shape else movedim(source, dim, 0)
     return movedim(index_put_values(movedim(x, dim, 0), moved, positions, accumulate=accumulate), 0, dim)
 
@@ -415,7 +489,7 @@ def _positions(x: Tensor, indices: list[Any]) -> list[Any]:
             at = len(found)
             given, expected = tuple(i._a.shape), tuple(x._a.shape[at : at + len(i._a.shape)])
             if len(given) != len(expected) or any(not same(m, n) and m != n for m, n in zip(given, expected, strict=True)):
-                raise ShapeError(f"index: a mask of shape {list(given)} does not fit {list(x._a.shape)} at dimension {at}")
+                raise DimError(f"index: a mask of shape {list(given)} does not fit {list(x._a.shape)} at dimension {at}")
             where_true = nonzero(i)
             found += [slice_column(where_true, d) for d in range(len(given))]
         else:
@@ -461,6 +535,11 @@ def argwhere(input: Tensor) -> Tensor:
     return nonzero_positions(input)
 
 
+def _bool_mask(name: str, mask: Tensor) -> None:
+    if mask.dtype.kind != "b":
+        raise DTypeError(f"{name}: the mask must be a bool tensor, given {mask.dtype.name}; convert it with .bool()")
+
+
 @function(methods=["masked_select"])
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where `mask` is true, as a vector.
@@ -469,6 +548,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     >>> fz.masked_select(fz.tensor([1, 2, 3]), fz.tensor([True, False, True]))
     tensor([1, 3])
     """
+    _bool_mask("masked_select", mask)
     shape = broadcast("masked_select", tuple(input._a.shape), tuple(mask._a.shape))
     return expand(input, shape=shape)[expand(mask, shape=shape)]
 
@@ -481,6 +561,11 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     >>> fz.tensor([1.0, 2.0]).masked_fill(fz.tensor([True, False]), 0.0)
     tensor([0., 2.])
     """
+    _bool_mask("masked_fill", mask)
+    if isinstance(value, Tensor) and value._a.shape:
+        raise ShapeError(f"masked_fill: value is a number or a 0-d tensor, given {list(value._a.shape)}")
+    if isinstance(value, float) and input.dtype.kind in "bi" and math.isfinite(value):
+        value = int(value) if input.dtype.kind == "i" else value != 0
     return where(
         mask, cast(value, dtype=input.dtype) if isinstance(value, Tensor) and value.dtype is not input.dtype else value, input
     )
@@ -496,8 +581,14 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """
     from .reduction import cumsum
 
+    _bool_mask("masked_scatter", mask)
+    if source.dtype is not input.dtype:
+        raise DTypeError(f"masked_scatter: source must be {input.dtype.name} as input is, given {source.dtype.name}")
     mask = expand(mask, shape=tuple(input._a.shape))
     order = cumsum(reshape(mask, shape=(-1,)), dim=0) - 1
+    check_range("masked_scatter", "the number of places minus one", order[-1:], -1, source.numel())
+    if isinstance(source.numel(), int) and not source.numel():
+        return input.clone()
     flat = reshape(source, shape=(-1,))
     chosen = index(flat, [where(reshape(mask, shape=(-1,)), order, 0)])
     return where(mask, reshape(chosen, shape=tuple(input._a.shape)), input)
@@ -513,7 +604,7 @@ def where_(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """
     if input is None and other is None:
         return nonzero(condition, as_tuple=True)
-    if isinstance(condition, Tensor) and condition.dtype is not dtypes.bool_:
+    if isinstance(condition, Tensor) and condition.dtype is dtypes.uint8:
         condition = cast(condition, dtype=dtypes.bool_)
     return where(condition, input, other)
 
@@ -532,6 +623,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     >>> fz.take(fz.tensor([[1, 2], [3, 4]]), fz.tensor([0, 3]))
     tensor([1, 4])
     """
+    _integer_index("take", *specs(index), allowed=(dtypes.int64,))
     return globals()["index"](reshape(input, shape=(-1,)), [index])
 
 
@@ -568,9 +660,14 @@ def one_hot(x, /, *, num_classes: int = -1):
     """
     from ..creation import arange
 
-    if x.dtype.kind != "i":
-        raise DTypeError(f"one_hot: classes are integers, given {x.dtype.name}")
-    n = whole(x.max()) + 1 if isinstance(num_classes, int) and num_classes == -1 else num_classes
+    _integer_index("one_hot", *specs(x), allowed=(dtypes.int64,))
+    given = not (isinstance(num_classes, int) and num_classes == -1)
+    if not given and not x.numel():
+        raise ArgumentError("one_hot: an empty tensor does not say how many classes there are; give num_classes")
+    if given and isinstance(num_classes, int) and num_classes < 1 and x.numel():
+        raise ArgumentError(f"one_hot: num_classes is at least 1, or -1 for what the largest element needs, given {num_classes}")
+    n = num_classes if given else whole(x.max()) + 1
+    check_range("one_hot", "a class", x, 0, n)
     return cast(unsqueeze(x, -1) == arange(n, device=x.device), dtype=dtypes.int64)
 
 
@@ -585,14 +682,49 @@ def searchsorted(
     tensor([1, 2])
     """
     right = side == "right" if side is not None else right
+    if side not in (None, "left", "right"):
+        raise ArgumentError(f"searchsorted: side is 'left' or 'right', given {side!r}")
     if not isinstance(input, Tensor):
         from ..creation import tensor
 
         input = tensor(input, device=sorted_sequence.device)
-    edges = unsqueeze(sorted_sequence, -2) if len(sorted_sequence._a.shape) > 1 else sorted_sequence
-    values = unsqueeze(input, -1)
-    before = edges <= values if right else edges < values
-    return before.sum(-1, dtype=dtypes.int32 if out_int32 else None)
+    shape = tuple(input._a.shape)
+    if len(sorted_sequence._a.shape) < 2:
+        places = reshape(edges_before(sorted_sequence, reshape(input, shape=(-1,)), right=right), shape=shape)
+    else:
+        places = edges_before(sorted_sequence, input, right=right)
+    return cast(places, dtype=dtypes.int32) if out_int32 else places
+
+
+def _edges_rule(edges: Spec, points: Spec, *, right: bool) -> Spec:
+    lead = len(edges.shape) - 1
+    pairs = zip(edges.shape[:-1], points.shape[:-1], strict=False)
+    if not edges.shape or len(points.shape) != len(edges.shape) or any(_larger(m, n) or _larger(n, m) for m, n in pairs):
+        raise ShapeError(f"searchsorted: sequences {edges} and values {points} must agree in their first {lead} dimension(s)")
+    return Spec(points.shape, dtypes.int64)
+
+
+@op(
+    rule=_edges_rule,
+    promote="common",
+    samples=[
+        S.of([0.1, 0.4, 0.4, 1.0], [0.0, 0.1, 0.39, 0.4, 2.0, math.nan], right=False),
+        S.of([0.1, 0.4, 0.4, 1.0], [0.0, 0.1, 0.39, 0.4, 2.0, math.nan], right=True),
+        S.of([[1, 3], [0, 2]], [[1, 2, 3], [0, 1, 9]], right=False),
+        S((0,), (3,), right=False, grad=False),
+    ],
+    errors=[E(S((2, 3), (4, 3), right=False), "searchsorted: .*must agree")],
+    exact=True,
+    methods=[],
+    public=False,
+)
+def edges_before(edges, points, /, *, right: bool):
+    """int64: how many of the ascending edges (last dimension) are below every point, or with `right` not above it. All are
+    below NaN."""
+    _edges_rule(*specs(edges, points), right=right)
+    rows, values = unsqueeze(edges, -2), unsqueeze(points, -1)
+    passed = logical_not(rows > values if right else rows >= values)
+    return cast(passed, dtype=dtypes.int64).sum(-1)
 
 
 @function(methods=[])
@@ -639,8 +771,19 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """
     from ..creation import ones, zeros
 
+    if input.dtype.kind != "i" or len(input._a.shape) != 1:
+        raise DTypeError(f"bincount: expected a vector of integers, given {specs(input)[0]}")
+    if minlength < 0:
+        raise ArgumentError(f"bincount: minlength must not be negative, given {minlength}")
+    if weights is not None and tuple(weights._a.shape) != tuple(input._a.shape):
+        raise ShapeError(f"bincount: weights must be {list(input._a.shape)} as input is, given {list(weights._a.shape)}")
+    input = cast(input, dtype=dtypes.int64)
     n = size_max(whole(input.max()) + 1 if input.numel() else 0, minlength)
-    source = ones(input._a.shape[0], dtype=dtypes.int64, device=input.device) if weights is None else weights
+    check_range("bincount", "an element", input, 0, n)
+    if weights is None:
+        source = ones(input._a.shape[0], dtype=dtypes.int64, device=input.device)
+    else:
+        source = weights if weights.dtype is dtypes.float32 else cast(weights, dtype=dtypes.float64)
     return scatter_add_values(zeros(n, dtype=source.dtype, device=input.device), input, source, dim=0)
 
 
@@ -648,20 +791,38 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
 
 def _as_index(i: Any) -> Any:
-    """One item between the brackets: None, Ellipsis, slice, integer, or a tensor."""
-    if i is None or i is Ellipsis or isinstance(i, (Tensor, builtins.slice)):
+    """One item between the brackets: None, Ellipsis, slice, integer, or a tensor of integers or bools."""
+    if i is None or i is Ellipsis or isinstance(i, builtins.slice):
         return i
-    if isinstance(i, (bool, np.bool_)):
-        raise ArgumentError("index: a single True or False is not an index; use a mask tensor, or None for a new dimension")
+    if isinstance(i, Tensor):
+        if i.dtype is dtypes.uint8:
+            warnings.warn(
+                "indexing with a uint8 tensor is deprecated: it is taken as a mask; use a bool tensor, or .long() for positions",
+                stacklevel=4,
+            )
+            return cast(i, dtype=dtypes.bool_)
+        if i.dtype not in (dtypes.int64, dtypes.int32, dtypes.bool_):
+            raise DimError(f"index: the index must be an integer (int64 or int32) or bool tensor, given {specs(i)[0]}")
+        return i
+    if isinstance(i, bool):
+        from ..creation import tensor
+
+        return tensor(i)
     if isinstance(i, (int, np.integer)):
         return int(i)
     if isinstance(i, (list, tuple, range, np.ndarray)):
         from ..creation import tensor
 
-        return tensor(np.asarray(i) if not any(isinstance(e, Tensor) for e in i) else [int(e) for e in i])
+        array = np.asarray([int(e) for e in i] if any(isinstance(e, Tensor) for e in i) else i)
+        if not array.size or (array.dtype.kind in "iu" and array.dtype != np.uint8):
+            array = array.astype(np.int64)
+        return _as_index(tensor(array))
     if hasattr(i, "number_dtype"):  # a symbolic size
         return i
-    raise ArgumentError(f"index: expected integers, slices, None, '...' or tensors, given a {type(i).__name__}")
+    if hasattr(i, "__index__"):
+        return int(i.__index__())
+    kind = ArgumentError if isinstance(i, str) else DimError  # as PyTorch
+    raise kind(f"index: expected integers, slices, None, '...' or tensors, given a {type(i).__name__}")
 
 
 def slice_bounds(s: Any, n: Any) -> tuple[Any, Any, Any]:
@@ -672,7 +833,12 @@ def slice_bounds(s: Any, n: Any) -> tuple[Any, Any, Any]:
     def bound(value: Any, default: Any) -> Any:
         if value is None:
             return default
-        value = int(value) if isinstance(value, np.integer) else whole(value)
+        if not isinstance(value, (int, Tensor)) and not hasattr(value, "number_dtype"):
+            try:
+                value = value.__index__()
+            except AttributeError:
+                raise ArgumentError(f"index: the bounds of a slice are integers, given a {type(value).__name__}") from None
+        value = whole(value)
         if not isinstance(value, int):
             return size_min(size_max(wrapped(value, n), 0), n)
         return size_max(n + value, 0) if value < 0 else size_min(value, n)
@@ -681,9 +847,14 @@ def slice_bounds(s: Any, n: Any) -> tuple[Any, Any, Any]:
     return start, size_max(bound(s.stop, n), start), step
 
 
-def _parse(x: Tensor, key: Any) -> tuple[Tensor, list[Any]]:
-    """The basic part of x[key] as a view, and for each of its dimensions what remains: None, an index tensor, or a mask."""
+def _parse(x: Tensor, key: Any, *, reading: bool = False) -> tuple[Tensor, list[Any]]:
+    """The basic part of x[key] as a view, and for each of its dimensions what remains: None, an index tensor, or a mask.
+    `reading`: nobody will write to it, so it may be a copy."""
+    if type(key) is list and len(key) < 32 and any(i is None or i is Ellipsis or isinstance(i, _PARTS) for i in key):
+        key = tuple(key)  # as PyTorch (and once NumPy) reads a list of indices
     items = [_as_index(i) for i in (key if isinstance(key, tuple) else (key,))]
+    if not x._dev.recording:
+        items = [int(i) if _is_number(i) and not i._dev.recording else i for i in items]
     shape = tuple(x._a.shape)
     width = [
         0 if i is None or i is Ellipsis else len(i._a.shape) if isinstance(i, Tensor) and i.dtype.kind == "b" else 1
@@ -698,7 +869,7 @@ def _parse(x: Tensor, key: Any) -> tuple[Tensor, list[Any]]:
     at = dots[0] if dots else len(items)
     items = items[:at] + [builtins.slice(None)] * (len(shape) - consumed) + items[at + 1 :]
     if x._dev.recording:  # there, an element is one operator, which checks the range by itself
-        x, items = _without_integers(x, items)
+        x, items = _without_integers(x, items, reading)
         shape = tuple(x._a.shape)
 
     starts: list[Any] = []
@@ -717,6 +888,9 @@ def _parse(x: Tensor, key: Any) -> tuple[Tensor, list[Any]]:
                 starts.append(0)
                 stops.append(n)
                 steps.append(1)
+            if not i._a.shape and i.dtype.kind == "b":  # a new dimension, which holds x or nothing
+                layout.append(None)
+                i = reshape(i, shape=(1,))
             advanced.append(i)
         elif isinstance(i, builtins.slice):
             start, stop, step = slice_bounds(i, shape[d])
@@ -742,11 +916,22 @@ def _parse(x: Tensor, key: Any) -> tuple[Tensor, list[Any]]:
     return x, advanced
 
 
-def _without_integers(x: Tensor, items: list[Any]) -> tuple[Tensor, list[Any]]:
+#: What makes a list between the brackets a list of indices, rather than one index.
+_PARTS = (Tensor, list, tuple, range, builtins.slice)
+
+
+def _is_number(i: Any) -> bool:
+    """Whether it is an integer tensor without dimensions, which selects as the integer does that it holds."""
+    return isinstance(i, Tensor) and not i._a.shape and i.dtype.kind == "i"
+
+
+def _without_integers(x: Tensor, items: list[Any], reading: bool) -> tuple[Tensor, list[Any]]:
     """x with the integers among the items applied, and the other items."""
     rest, dim = [], 0
     for i in items:
-        if i is None or isinstance(i, (Tensor, builtins.slice)):
+        if reading and _is_number(i):
+            x = index(x, [*[None] * dim, i])
+        elif i is None or isinstance(i, (Tensor, builtins.slice)):
             rest.append(i)
             dim += 0 if i is None else len(i._a.shape) if isinstance(i, Tensor) and i.dtype.kind == "b" else 1
         else:
@@ -766,12 +951,21 @@ def getitem(x: Tensor, key: Any) -> Tensor:
         return select(x, dim=0, index=key)
     if type(key) is tuple and len(key) == 2 and type(key[1]) is int and _is_whole(key[0]):  # x[:, i]
         return select(x, dim=1, index=key[1])
-    x, advanced = _parse(x, key)
+    x, advanced = _parse(x, key, reading=True)
     if all(i is None for i in advanced):
         return x
     while advanced and advanced[-1] is None:
         advanced.pop()
     return index(x, _positions(x, advanced))
+
+
+def _without_leading_ones(value: Any, ndim: int) -> Any:
+    """`value` with no more dimensions than what it is written to, where the surplus ones have size 1."""
+    if not isinstance(value, Tensor):
+        return value
+    shape = tuple(value._a.shape)
+    surplus = builtins.max(len(shape) - ndim, 0)
+    return reshape(value, shape=shape[surplus:]) if surplus and all(same(n, 1) for n in shape[:surplus]) else value
 
 
 @function(methods=["__setitem__"], public=False)
@@ -785,7 +979,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         value = tensor(value, dtype=x.dtype, device=x.device)
     region, advanced = _parse(x, key)
     if all(i is None for i in advanced):
-        region.copy_(value)
+        region.copy_(_without_leading_ones(value, len(region._a.shape)))
         return
     check_overlap("x[...] = value", region)
     while advanced and advanced[-1] is None:
@@ -803,4 +997,6 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
         value = full((), value, dtype=x.dtype, device=x.device)
     elif value.dtype is not x.dtype:
         value = cast(value, dtype=x.dtype)
-    assign("x[index] = value", region, index_put_values(region, value, *_positions(region, advanced), accumulate=False))
+    positions = _positions(region, advanced)
+    value = _without_leading_ones(value, len(_index_shape(specs(region)[0], specs(*positions))))
+    assign("x[index] = value", region, index_put_values(region, value, *positions, accumulate=False))

@@ -12,7 +12,7 @@ from ..tensor import Tensor
 from .common import broadcast, checked_dim, numel, same
 from .elementwise import add, clone, gt, mul, where
 from .reduction import sum_, vector_norm
-from .shape import expand, permute, reshape, stack, unbind, unsqueeze
+from .shape import cat, expand, narrow, permute, reshape, stack, unbind, unsqueeze
 
 
 def _transposed(x: Tensor) -> Tensor:
@@ -500,7 +500,18 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     >>> fz.cdist(fz.tensor([[0.0, 0.0]]), fz.tensor([[3.0, 4.0]]))
     tensor([[5.]])
     """
+    rows, columns, features = x1._a.shape[-2], x2._a.shape[-2], x1._a.shape[-1]
+    known = all(isinstance(n, int) for n in (*x1._a.shape, *x2._a.shape))
+    if known and rows > 1 and x1.numel() * columns > _CDIST_ELEMENTS:  # the differences of all rows would fill the memory
+        block = max(1, _CDIST_ELEMENTS * rows // (x1.numel() * max(columns, 1)))
+        return cat([cdist(narrow(x1, -2, i, min(block, rows - i)), x2, p) for i in range(0, rows, block)], dim=-2)
+    if isinstance(features, int) and isinstance(x2._a.shape[-1], int) and features != x2._a.shape[-1]:
+        raise ShapeError(f"cdist: rows of {features} and of {x2._a.shape[-1]} elements have no distance")
     return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p=p, dim=-1)
+
+
+#: The most elements that `cdist` has between its inputs and its result at a time.
+_CDIST_ELEMENTS = 1 << 20
 
 
 @function()

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..autograd.node import Node, OutputNode
-from ..errors import ArgumentError, DimError, ShapeError
+from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..recorder.sizes import is_open, is_static, size_max, size_min, stretches, unmatched, wrapped
 from ..table import OPS, E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
-from .common import as_sequence, checked_dim, int_tuple, like, numel, same, unpacked, whole
+from .common import as_sequence, at_hand, checked_dim, int_tuple, like, numel, same, specs, unpacked, whole
 from .elementwise import clone, ge, where, zeros_like
 from .reduction import sum_
 
@@ -966,20 +966,40 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, *((1,) * (len(input._a.shape) - len(counts)) + tuple(counts)))
 
 
+def _check_repeats(repeats: Tensor, n: Any) -> None:
+    if repeats.dtype.kind != "i" or len(repeats._a.shape) > 1:
+        raise DTypeError(f"repeat_interleave: repeats must be a number or a vector of integers, given {specs(repeats)[0]}")
+    count = repeats.numel()
+    if isinstance(count, int) and count != 1 and isinstance(n, int) and count != n:
+        raise ShapeError(f"repeat_interleave: {count} repeats for {n} elements; give one number, or one for each")
+    values = at_hand(repeats)
+    if values is not None and values.size and values.min() < 0:
+        raise ArgumentError(f"repeat_interleave: repeats must not be negative, found {values.min()}")
+
+
 @function()
-def repeat_interleave(input: Tensor, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
-    """Every element along `dim` repeated `repeats` times (a number, or one per element).
+def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+    """Every element along `dim` repeated `repeats` times (a number, or one per element). `repeat_interleave(repeats)` repeats
+    the positions.
 
     >>> import frazil as fz
     >>> fz.repeat_interleave(fz.tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])
     """
+    if repeats is None:
+        from ..creation import arange
+
+        input, repeats = arange(input._a.shape[0] if input._a.shape else 1, device=input.device), input
     if dim is None:
         input, dim = reshape(input, shape=(-1,)), 0
     shape = tuple(input._a.shape)
     dim = checked_dim("repeat_interleave", dim, len(shape))
-    if isinstance(repeats, Tensor) and same(repeats.numel(), 1):
-        repeats = whole(repeats)
+    if isinstance(repeats, Tensor):
+        _check_repeats(repeats, shape[dim] if shape else 1)
+        if same(repeats.numel(), 1):
+            repeats = whole(repeats)
+    if isinstance(repeats, int) and repeats < 0:
+        raise ArgumentError(f"repeat_interleave: repeats must not be negative, given {repeats}")
     if isinstance(repeats, Tensor):
         from ..creation import arange
         from .indexing import index_select, searchsorted

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..autograd.modes import STATE
 from ..errors import ArgumentError, DimError, ShapeError
 from ..table import function
 from ..tensor import Tensor
 from .common import checked_dim
 from .elementwise import cast, eq, floor, isnan, lerp, logical_and, sqrt, where
+from .indexing import edges_before, scatter_add_values
 from .linalg import matmul
 from .reduction import ValuesIndices, amax, amin, mean, sort, sort_values, sum_
 from .shape import flatten, movedim, narrow, reshape, select, t, unsqueeze
@@ -198,11 +200,17 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     high: Any = max
     if min == max:
         low, high = amin(input), amax(input)
+        same_value = eq(low, high)
+        low, high = where(same_value, low - 1, low), where(same_value, high + 1, high)
+    if bins < 1:
+        raise ArgumentError(f"histc: bins must be positive, given {bins}")
     x = flatten(input)
-    places = cast(floor((x - low) * bins / (high - low)), dtype=dtypes.int64).clamp(max=bins - 1)
     inside = logical_and(x >= low, x <= high)
-    hits = eq(unsqueeze(places, 1), _arange(bins, input)) & unsqueeze(inside, 1)
-    return sum_(cast(hits, dtype=input.dtype), dim=0)
+    places = cast(floor((where(inside, x, low) - low) * bins / (high - low)), dtype=dtypes.int64).clamp(min=0, max=bins - 1)
+    from ..creation import zeros
+
+    counts = zeros(bins, dtype=input.dtype, device=input.device)
+    return scatter_add_values(counts, places, cast(inside, dtype=input.dtype), dim=0)
 
 
 def _arange(n: Any, like: Tensor) -> Tensor:
@@ -221,6 +229,10 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     """
     if not isinstance(test_elements, Tensor):
         found = eq(elements, test_elements)
+    elif isinstance(elements, Tensor) and STATE.recorder is None and elements.numel() and test_elements.numel():
+        ascending = sort_values(flatten(test_elements), dim=0, descending=False, stable=True)[0]
+        places = edges_before(ascending, reshape(elements, shape=(-1,)), right=False).clamp(max=ascending.numel() - 1)
+        found = eq(reshape(ascending[places], shape=tuple(elements._a.shape)), elements)
     else:
         found = eq(unsqueeze(elements, -1) if isinstance(elements, Tensor) else elements, flatten(test_elements)).any(-1)
     return ~found if invert else found

@@ -1068,6 +1068,15 @@ def random_permutation(state: Array, n: int) -> Array:
 
 
 @reference
+def edges_before(edges: Array, points: Array, right: bool) -> Array:
+    found = np.zeros(points.shape, np.int64)
+    for place in np.ndindex(*points.shape):
+        above = [edge > points[place] if right else edge >= points[place] for edge in edges[place[:-1]]]
+        found[place] = len(above) - sum(above)
+    return found
+
+
+@reference
 def first_above(edges: Array, points: Array) -> Array:
     found = np.zeros(points.shape, np.int64)
     for place in np.ndindex(*points.shape):

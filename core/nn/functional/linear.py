@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from ...autograd.modes import no_grad
-from ...creation import arange, tensor
+from ...creation import arange, full, zeros
 from ...errors import ArgumentError, ShapeError
 from ...ops import elementwise, indexing
-from ...ops.common import halves_in_float32
+from ...ops.common import at_hand, halves_in_float32
 from ...ops.linalg import einsum
 from ...tensor import Tensor
 
@@ -65,7 +66,9 @@ def embedding(
         rows = elementwise.where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
     if scale_grad_by_freq and rows.requires_grad:
         ids: Any = input.reshape(-1)
-        counts = (ids.unsqueeze(0) == ids.unsqueeze(1)).sum(dim=1).reshape(*input.shape, 1).to(weight.dtype)
+        ones = elementwise.cast(elementwise.eq(ids, ids), dtype=weight.dtype)
+        uses = indexing.scatter_add_values(zeros(weight.shape[0], dtype=weight.dtype, device=weight.device), ids, ones, dim=0)
+        counts = uses[ids].reshape(*input.shape, 1)
         share = rows / counts  # the value of rows, the gradient of share
         rows = rows.detach() + (share - share.detach())
     return rows
@@ -99,51 +102,65 @@ def embedding_bag(
         raise NotImplementedError(
             "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum'"
         )
-    ids: Any = input
-    weights: Any = per_sample_weights
-    if input.ndim == 1:
-        if offsets is None:
-            raise ValueError("offsets has to be a 1D Tensor but got None")
-        ids, present, weights = _bags(ids, offsets, weights, include_last_offset)
-    elif input.ndim == 2:
-        if offsets is not None:
-            raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences"
-            )
-        present = elementwise.eq(ids, ids)
-    else:
+    if per_sample_weights is not None and tuple(per_sample_weights.shape) != tuple(input.shape):
+        raise ShapeError(
+            f"embedding_bag: per_sample_weights must have the shape of the input, {list(input.shape)}, given "
+            f"{list(per_sample_weights.shape)}"
+        )
+    if input.ndim not in (1, 2):
         raise ShapeError(f"embedding_bag: input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
+    if input.ndim == 1 and offsets is None:
+        raise ValueError("offsets has to be a 1D Tensor but got None")
+    if input.ndim == 2 and offsets is not None:
+        raise ValueError(
+            "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences"
+        )
+    ids: Any = input
+    rows: Any = embedding(ids, weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
+    present: Any = elementwise.eq(ids, ids)
     if padding_idx is not None:
         present = present & (ids != _wrapped(padding_idx, weight.shape[0]))
-    rows: Any = embedding(ids, weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
+    if offsets is None:
+        reduce: Any = _rows_of_bags
+    else:
+        bags, present = _bags(ids, present, offsets, include_last_offset)
+        reduce = functools.partial(_runs, bags, offsets.shape[0] - include_last_offset)
     inside = present.unsqueeze(-1)
+    counts = reduce(inside.to(rows.dtype), "sum")
     if mode == "max":
-        filled = elementwise.where(inside, rows, float("-inf"))
-        return elementwise.where(inside.any(dim=1), filled.amax(dim=1), 0.0)
+        return elementwise.where(counts > 0, reduce(elementwise.where(inside, rows, float("-inf")), "amax"), 0.0)
     rows = elementwise.where(inside, rows, 0.0)
-    if weights is not None:
-        rows = rows * weights.unsqueeze(-1)
-    total = rows.sum(dim=1)
-    if mode == "sum":
-        return total
-    return total / present.sum(dim=1, keepdim=True).clamp(min=1).to(total.dtype)
+    if per_sample_weights is not None:
+        rows = rows * per_sample_weights.unsqueeze(-1)
+    total = reduce(rows, "sum")
+    return total if mode == "sum" else total / counts.clamp(min=1)
 
 
-def _bags(ids: Any, offsets: Any, weights: Any, include_last_offset: bool) -> tuple[Any, Any, Any]:
-    """Bags of different sizes as a matrix [bags, longest], and where it holds an entry."""
-    starts = offsets.tolist()
-    stops = [*starts[1:], ids.shape[0]]
+def _rows_of_bags(rows: Any, how: str) -> Any:
+    """[bags, rows per bag, n] reduced over the rows."""
+    return rows.sum(dim=1) if how == "sum" else rows.amax(dim=1)
+
+
+def _runs(bags: Any, count: int, rows: Any, how: str) -> Any:
+    """[rows, n] reduced over the rows of every bag."""
+    if how == "sum":
+        return indexing.index_add(zeros(count, rows.shape[1], dtype=rows.dtype, device=rows.device), 0, bags, rows)
+    least = full((count, rows.shape[1]), float("-inf"), dtype=rows.dtype, device=rows.device)
+    return indexing.scatter_reduce(least, 0, bags.unsqueeze(1).expand(*rows.shape), rows, how)
+
+
+def _bags(ids: Any, present: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, Any]:
+    """The bag of every entry, and which entries count."""
+    starts = at_hand(offsets)
+    if starts is not None and starts.size:
+        if starts[0] != 0:
+            raise ArgumentError(f"embedding_bag: the first bag starts at 0, given offsets[0] = {starts[0]}")
+        if starts[-1] > ids.shape[0]:
+            raise ArgumentError(f"embedding_bag: offsets[-1] = {starts[-1]} lies behind the end of the input of {ids.shape[0]}")
+    positions = arange(ids.shape[0], dtype=offsets.dtype, device=ids.device)
     if include_last_offset:
-        starts, stops = starts[:-1], starts[1:]
-    longest = max((b - a for a, b in zip(starts, stops, strict=True)), default=0)
-    first = tensor(starts, dtype=offsets.dtype, device=ids.device).unsqueeze(1)
-    end = tensor(stops, dtype=offsets.dtype, device=ids.device).unsqueeze(1)
-    positions = first + arange(max(longest, 1), dtype=offsets.dtype, device=ids.device).unsqueeze(0)
-    present = positions < end
-    if ids.shape[0] == 0:
-        return elementwise.zeros_like(positions), present, None
-    positions = positions.clamp(max=ids.shape[0] - 1)
-    return ids[positions], present, None if weights is None else weights[positions]
+        present, offsets = present & (positions < offsets[-1]), offsets[:-1]
+    return (indexing.searchsorted(offsets, positions, right=True) - 1).clamp(min=0), present
 
 
 @halves_in_float32

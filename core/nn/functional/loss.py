@@ -10,10 +10,12 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import ArgumentError, ShapeError
+from ... import dtypes
+from ...errors import ArgumentError, DTypeError, ShapeError
 from ...ops import elementwise
 from ...ops import loss as table
 from ...ops.activation import log_sigmoid, softplus
+from ...ops.common import at_hand, broadcast
 from ...recorder.sizes import same, surely
 from ...tensor import Tensor
 from .linear import pairwise_distance
@@ -61,6 +63,22 @@ def _operands(input: Tensor, target: Tensor) -> tuple[Any, Any]:
     return input, target
 
 
+def _class_target(name: str, input: Tensor, target: Tensor, weight: Tensor | None) -> Any:
+    """The target as the ops take it: bytes are class indices too; PyTorch's checks of what goes with it."""
+    if weight is not None and weight.dtype is not input.dtype:
+        raise DTypeError(f"{name}: weight must be {input.dtype.name} as the input is, given {weight.dtype.name}")
+    if target.dtype is dtypes.uint8:
+        return target.long()
+    if target.dtype.kind in "bi" and target.dtype is not dtypes.int64:
+        raise DTypeError(f"{name}: class indices must be int64 or uint8, given {target.dtype.name}; convert them with .long()")
+    if target.dtype.kind == "f" and target.ndim == input.ndim - 1 and tuple(target.shape) == (*input.shape[:1], *input.shape[2:]):
+        raise DTypeError(
+            f"{name}: a target of shape {list(target.shape)} for an input of {list(input.shape)} holds class indices, which are "
+            f"int64, not {target.dtype.name}; convert it with .long()"
+        )
+    return target
+
+
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -81,6 +99,13 @@ def cross_entropy(
     tensor(1.3863)
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise ArgumentError(f"cross_entropy: label_smoothing is between 0 and 1, given {label_smoothing}")
+    target = _class_target("cross_entropy", input, target, weight)
+    if target.dtype.kind == "f" and ignore_index >= 0:
+        raise ArgumentError(
+            f"cross_entropy: ignore_index is for a target of class indices, given {target.dtype.name} and {ignore_index}"
+        )
     options = {"reduction": reduction, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
     return table.cross_entropy(input, target, weight, **options)
 
@@ -96,6 +121,11 @@ def nll_loss(
 ) -> Tensor:
     """Negative log-likelihood: -input at the target class, `input` [N, C, ...] being log-probabilities."""
     reduction = legacy_reduction(size_average, reduce, reduction)
+    target = _class_target("nll_loss", input, target, weight)
+    if target.dtype.kind != "i":
+        raise DTypeError(
+            f"nll_loss: the target must be class indices (int64), given {target.dtype.name}; convert it with .long()"
+        )
     return table.nll_loss(input, target, weight, reduction=reduction, ignore_index=ignore_index)
 
 
@@ -161,6 +191,12 @@ def huber_loss(
     return _reduced(losses if weight is None else losses * weight, reduction)
 
 
+def _check_weight(name: str, input: Tensor, weight: Tensor | None) -> None:
+    """Refuse weights that would make the losses more than there are elements."""
+    if weight is not None and tuple(broadcast(name, input.shape, weight.shape)) != tuple(input.shape):
+        raise ShapeError(f"{name}: a weight of shape {list(weight.shape)} does not broadcast to the input, {list(input.shape)}")
+
+
 def _same_size(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:
     if tuple(input.shape) != tuple(target.shape):
         raise ShapeError(f"{name}: target size ({target.shape}) must be the same as input size ({input.shape})")
@@ -177,6 +213,19 @@ def binary_cross_entropy(
 ) -> Tensor:
     """-(target log(input) + (1 - target) log(1 - input)) for probabilities; logarithms count as at least -100."""
     p, t = _same_size("binary_cross_entropy", input, target)
+    if target.dtype is not input.dtype or input.dtype.kind != "f":
+        raise DTypeError(
+            f"binary_cross_entropy: input and target must be of one floating dtype, given {input.dtype.name} and "
+            f"{target.dtype.name}; convert one with .to(dtype)"
+        )
+    for what, x in (("input", input), ("target", target)):
+        values = at_hand(x)
+        if values is not None and not ((values >= 0) & (values <= 1)).all():
+            raise ArgumentError(
+                f"binary_cross_entropy: all elements of {what} lie between 0 and 1, found {values.min()} to {values.max()}"
+                + ("; binary_cross_entropy_with_logits takes scores of any size" if what == "input" else "")
+            )
+    _check_weight("binary_cross_entropy", input, weight)
     losses = table.probability_loss(p, t)
     if weight is not None:
         losses = losses * weight
@@ -199,6 +248,10 @@ def binary_cross_entropy_with_logits(
     tensor(0.3466)
     """
     x, t = _same_size("binary_cross_entropy_with_logits", input, target)
+    if target.dtype.kind != "f":
+        raise DTypeError(
+            f"binary_cross_entropy_with_logits: the target must be floating, given {target.dtype.name}; convert it with .float()"
+        )
     if pos_weight is None:
         losses = (1.0 - t) * x - log_sigmoid(x)
     else:
@@ -308,6 +361,11 @@ def margin_ranking_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """max(0, -target (input1 - input2) + margin): the first should be larger where the target is 1, the second where it is -1."""
+    if not input1.ndim == input2.ndim == target.ndim:
+        raise ShapeError(
+            f"margin_ranking_loss: all tensors must have as many dimensions, given {list(input1.shape)}, {list(input2.shape)}, "
+            f"{list(target.shape)}"
+        )
     t: Any = target
     losses = (margin - t * (input1 - input2)).clamp(min=0.0)
     return _reduced(losses, legacy_reduction(size_average, reduce, reduction))

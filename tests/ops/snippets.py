@@ -1,0 +1,303 @@
+"""Lines that PyTorch refuses, and lines that both compute: `T` is the library, `t` its `tensor`, `F` and `nn` its modules.
+
+A line may begin with statements, each followed by `;;`.
+"""
+
+REFUSED = """
+F.embedding(t([-1]), T.ones(3, 2))
+F.embedding(t([3]), T.ones(3, 2))
+F.embedding(t([1.0]), T.ones(3, 2))
+F.embedding(t([1], dtype=T.uint8), T.ones(3, 2))
+F.embedding(t([0, 1]), T.ones(3, 2), padding_idx=5)
+F.one_hot(t([-1]), 3)
+F.one_hot(t([3]), 3)
+F.one_hot(t([1]), 0)
+F.one_hot(t([], dtype=T.int64))
+F.one_hot(t([-1]))
+F.one_hot(t([1], dtype=T.int32), 3)
+T.index_select(T.ones(3, 2), 0, t([-1]))
+T.index_select(T.ones(3, 2), 0, t([3]))
+T.index_select(T.ones(3, 2), 2, t([0]))
+T.index_select(T.ones(3, 2), 0, t([0.0]))
+T.index_select(T.ones(3, 2), 0, t([True, False, True]))
+T.index_select(T.ones(3, 2), 0, t([0], dtype=T.int16))
+T.index_select(T.ones(3, 2), 0, t([[0]]))
+T.index_select(t(3.0), 0, t([1]))
+T.index_select(t(3.0), 0, t([0, 0]))
+T.gather(T.ones(3, 2), 0, t([[-1, 0]]))
+T.gather(T.ones(3, 2), 0, t([[3, 0]]))
+T.gather(T.ones(3, 2), 1, t([[0, 0], [0, 0], [0, 0], [0, 0]]))
+T.gather(T.ones(3, 2), 0, t([[0, 0, 0]]))
+T.gather(T.ones(3, 2), 0, t([0]))
+T.gather(T.ones(3, 2), 0, t([[0, 0]], dtype=T.int16))
+T.gather(T.ones(3, 2), 0, t([[True, False]]))
+T.gather(t(3.0), 0, t(1))
+T.take_along_dim(T.ones(3, 2), t([[0.0, 0]]), 0)
+T.take_along_dim(T.ones(3, 2), t([0, 1]), 0)
+T.take(T.arange(6.), t([-7]))
+T.take(T.arange(6.), t([6]))
+T.take(T.arange(6.), t([1], dtype=T.int32))
+T.zeros(3).scatter(0, t([-1]), 1.0)
+T.zeros(3).scatter(0, t([3]), 1.0)
+T.zeros(3).scatter(0, t([0, 1]), t([1.0]))
+T.zeros(3, 2).scatter(0, t([[0, 1, 0]]), T.ones(1, 3))
+T.zeros(3).scatter(0, t([0]), t([1]))
+T.zeros(3).scatter(0, t([0]), t([1.0], dtype=T.float64))
+T.zeros(3).scatter(0, t([0.0]), t([1.0]))
+T.ones(3).scatter(0, t([0]), t([3.0]), reduce="mean")
+T.zeros(3).scatter(1, t([0]), 1.0)
+T.zeros(3).scatter_(0, t([-1]), 1.0)
+T.zeros(3).scatter_add(0, t([-1]), t([1.0]))
+T.zeros(3).scatter_add(0, t([5]), t([1.0]))
+T.zeros(3).scatter_add(0, t([0, 0, 1]), t([1.0]))
+T.zeros(3).scatter_reduce(0, t([-1]), t([1.0]), "sum")
+T.zeros(3).scatter_reduce(0, t([4]), t([1.0]), "amax")
+T.zeros(3).index_add(0, t([-1]), t([1.0]))
+T.zeros(3).index_add(0, t([3]), t([1.0]))
+T.zeros(3).index_add(0, t([0]), t([1]))
+T.zeros(3).index_add(0, t([0]), t([1.0, 2.0]))
+T.zeros(3).index_add(0, t([0.0]), t([1.0]))
+T.zeros(3).index_add(0, t([[0]]), t([1.0]))
+T.zeros(3).index_copy(0, t([-1]), t([1.0]))
+T.zeros(3).index_copy(0, t([3]), t([1.0]))
+T.zeros(3).index_copy(0, t([0]), t([1]))
+T.zeros(3).index_copy(0, t([0], dtype=T.int32), t([1.]))
+T.zeros(3).index_fill(0, t([3]), 1.0)
+T.zeros(3).index_fill(0, t([-4]), 1.0)
+T.zeros(3).index_fill(0, t([0]), t([1.0]))
+T.zeros(3).index_add(0, t([0, 1]), t(1.0))
+T.zeros(3).index_put((t([3]),), t(1.0))
+T.zeros(3).index_put((t([-4]),), t(1.0))
+T.zeros(3).index_put((t([0, 1]),), t([1.0, 2.0, 3.0]))
+T.zeros(3).index_put((t([0, 1]),), t([1, 2]))
+T.arange(3)[t([3])]
+T.arange(3)[t([-4])]
+T.arange(3)[t([0.0])]
+T.arange(3)[t([0], dtype=T.int16)]
+T.arange(3)[3]
+T.arange(3)[-4]
+T.arange(3)[0, 0]
+T.arange(3)[1.0]
+T.arange(3)["a"]
+T.arange(3)[::-1]
+T.arange(3)[t([True, False])]
+T.arange(6).reshape(2, 3)[t([True, False, True])]
+T.bincount(t([-1, 0]))
+T.bincount(t([0.0]))
+T.bincount(t([[0]]))
+T.bincount(t([0]), minlength=-1)
+T.bincount(t([0, 1]), weights=t([1.0]))
+T.repeat_interleave(t([1, 2]), t([1, -1]))
+T.repeat_interleave(t([1, 2]), t([1, 2, 3]))
+T.repeat_interleave(t([1, 2]), t([1.0, 2.0]))
+T.repeat_interleave(t([1, 2]), -1)
+F.nll_loss(T.zeros(2, 3), t([0, 3]))
+F.nll_loss(T.zeros(2, 3), t([0, -1]))
+F.nll_loss(T.zeros(2, 3), t([0]))
+F.nll_loss(T.zeros(2, 3), t([0.0, 1.0]))
+F.nll_loss(T.zeros(2, 3), t([0, 1], dtype=T.int32))
+F.nll_loss(T.zeros(3), t(5))
+F.nll_loss(T.zeros(2, 3), t([0, 1]), weight=t([1.0, 2.0]))
+F.nll_loss(T.zeros(2, 3), t([0, 1]), reduction="avg")
+F.nll_loss(T.zeros(2, 3, 4), T.zeros(2, 3, dtype=T.int64))
+F.cross_entropy(T.zeros(2, 3), t([0, 3]))
+F.cross_entropy(T.zeros(2, 3), t([0, -1]))
+F.cross_entropy(T.zeros(2, 3), t([0.0, 1.0]))
+F.cross_entropy(T.zeros(2, 3), t([0, 1], dtype=T.int32))
+F.cross_entropy(T.zeros(2, 3), t([True, False]))
+F.cross_entropy(T.zeros(2, 3), T.zeros(2, 3, dtype=T.int64))
+F.cross_entropy(T.zeros(2, 3), T.ones(2, 3), ignore_index=1)
+F.cross_entropy(T.zeros(2, 3), t([0, 1]), label_smoothing=1.5)
+F.cross_entropy(T.zeros(2, 3), t([0, 1]), weight=t([1.0]))
+F.cross_entropy(T.zeros(2, 3), t([0, 1]), weight=t([[1.0, 1., 1.]]))
+F.cross_entropy(T.zeros(2, 3), t([0, 1]), weight=t([1, 1, 1]))
+F.cross_entropy(T.zeros(2, 3), t([0, 1]), weight=t([1., 1, 1], dtype=T.float64))
+F.cross_entropy(T.zeros(2, 3), t([0, 1]), reduction="average")
+F.cross_entropy(T.zeros(2, 3), t([0, 1, 2]))
+F.cross_entropy(T.zeros(2, 3, dtype=T.int64), t([0, 1]))
+F.binary_cross_entropy(t([0.5]), t([1.5]))
+F.binary_cross_entropy(t([1.5]), t([1.0]))
+F.binary_cross_entropy(t([-0.5]), t([1.0]))
+F.binary_cross_entropy(t([0.5]), t([-0.5]))
+F.binary_cross_entropy(t([0.5]), t([1]))
+F.binary_cross_entropy(t([0.5, 0.5]), t([1.0]))
+F.binary_cross_entropy(t([float("nan")]), t([1.0]))
+F.binary_cross_entropy(t([0.5]), t([1.0]), weight=t([1.0, 2.0]))
+F.binary_cross_entropy_with_logits(t([0.5, 1]), t([1.0]))
+F.binary_cross_entropy_with_logits(t([0.5]), t([1]))
+F.mse_loss(T.zeros(2, 3), T.zeros(2))
+F.mse_loss(T.zeros(2, dtype=T.int64), T.zeros(2, dtype=T.int64))
+F.l1_loss(T.zeros(2, 3), T.zeros(2))
+F.smooth_l1_loss(T.zeros(2), T.zeros(2), beta=-1.0)
+F.huber_loss(T.zeros(2), T.zeros(2), delta=0.0)
+F.huber_loss(T.zeros(2), T.zeros(2), delta=-1.0)
+F.margin_ranking_loss(T.zeros(2), T.zeros(2, 1), T.ones(2))
+F.cosine_embedding_loss(T.zeros(2, 3), T.zeros(2, 3), T.ones(2, 1))
+F.multi_margin_loss(T.zeros(2, 3), t([0, 5]))
+F.embedding_bag(t([0, 3]), T.ones(3, 2), t([0]))
+F.embedding_bag(t([0, -1]), T.ones(3, 2), t([0]))
+F.embedding_bag(t([0, 1]), T.ones(3, 2), t([1]))
+F.embedding_bag(t([0, 1]), T.ones(3, 2), t([0, 3]))
+T.arange(3.)[t([], dtype=T.float32)]
+T.arange(3.)[::0]
+t(3)[0]
+T.arange(3.)[0.5:]
+x = T.zeros(2, 3);; x[0] = T.ones(2, 3);; x
+x = T.zeros(3);; x[[0, 1]] = t([1., 2., 3.]);; x
+x = T.zeros(3);; x[[5]] = 1.;; x
+x = T.zeros(3);; x[0] = t([1., 2.]);; x
+x = T.zeros(3);; x[t([0.])] = 1.;; x
+x = T.zeros(3);; x.masked_fill_(t([1,0,1],dtype=T.uint8), 1.);; x
+T.masked_fill(T.arange(3.), t([1,0,1],dtype=T.uint8), 5.)
+T.masked_select(T.arange(3.), t([1,0,1],dtype=T.uint8))
+T.masked_scatter(T.arange(3.), t([1,0,1],dtype=T.uint8), T.ones(3))
+T.masked_scatter(T.arange(3.), t([True,False,True]), T.ones(1))
+T.masked_scatter(T.arange(3.), t([True,False,True]), T.ones(2, dtype=T.float64))
+T.masked_fill(T.arange(3.), t([True,False,True]), T.ones(3))
+T.where(t([1,0,1]), T.arange(3.), T.zeros(3))
+T.where(t([1.,0,1]), T.arange(3.), T.zeros(3))
+t([1, 2])[t([[True, False]])]
+T.zeros(0)[0]
+"""
+
+COMPUTED = """
+F.embedding(t([1], dtype=T.int32), T.ones(3, 2))
+F.embedding(t([0, 1]), T.ones(3, 2), padding_idx=-1)
+F.one_hot(t([], dtype=T.int64), 3)
+T.index_select(t(3.0), 0, t([0]))
+T.gather(T.ones(3, 2), 0, t([[0, 0]], dtype=T.int32))
+T.gather(t(3.0), 0, t([0]))
+T.gather(t([3.0]), 0, t(0))
+T.take_along_dim(T.ones(3, 2), t([[-1, 0]]), 0)
+T.take(T.arange(6.), t([-1]))
+T.zeros(3).scatter(0, t([0], dtype=T.int32), t([1.0]))
+T.zeros(3).scatter(0, t([0]), 1.0, reduce="add")
+T.ones(3).scatter_reduce(0, t([1, 1]), t([2.0, 5.0]), "mean")
+T.ones(3, dtype=T.int64).scatter_reduce(0, t([1, 1]), t([2, 5]), "mean")
+T.zeros(3).index_fill(0, t([-1]), 1.0)
+T.zeros(3).index_fill(0, t([0]), t(1.0))
+T.zeros(3).index_fill(0, t(0), 1.0)
+t(3.0).index_fill(0, t([0]), 1.0)
+t(3.0).index_fill(0, t(0), 1.0)
+t(3.0).index_add(0, t([0]), t(1.0))
+t(3.0).index_add(0, t(0), t(1.0))
+t(3.0).index_copy(0, t([0]), t([1.0]))
+t(3.0).index_copy(0, t([0]), t(1.0))
+t(3.0).index_copy(0, t(0), t(1.0))
+T.zeros(3).index_copy(0, t(1), t(1.0))
+T.zeros(3).index_put((t([-1]),), t(1.0))
+T.zeros(3, 2).index_put((t([0, 1]),), t([1., 2.]))
+T.arange(3)[t([-1])]
+T.arange(3)[t([0], dtype=T.int32)]
+T.bincount(t([], dtype=T.int64))
+T.bincount(t([], dtype=T.int64), minlength=3)
+T.bincount(t([1], dtype=T.uint8))
+T.bincount(t([0, 1]), weights=t([1.0, 2.0]))
+T.bincount(t([0, 1]), weights=t([1, 2]))
+T.repeat_interleave(t([1, 2]), t([2]))
+T.repeat_interleave(t([1, 2]), t(2))
+T.repeat_interleave(t([0, 2, 1]))
+T.repeat_interleave(t([[1, 2], [3, 4]]), t([1, 2]), dim=1)
+T.repeat_interleave(t([[1, 2], [3, 4]]), t([0, 0]), dim=0)
+T.repeat_interleave(t([1, 2]), t([1, 2]), output_size=3)
+T.repeat_interleave(t(5), 3)
+F.nll_loss(T.zeros(2, 3), t([0, -100]))
+F.nll_loss(T.zeros(2, 3), t([-100, -100]))
+F.nll_loss(T.zeros(2, 3), t([-100, -100]), reduction="sum")
+F.nll_loss(T.zeros(2, 3), t([0, -1]), ignore_index=-1)
+F.nll_loss(T.zeros(2, 3), t([0, 1], dtype=T.uint8))
+F.nll_loss(T.zeros(3), t(1))
+F.nll_loss(T.zeros(2, 3, 4), T.zeros(2, 4, dtype=T.int64))
+F.cross_entropy(T.zeros(2, 3), t([0, -1]), ignore_index=-1)
+F.cross_entropy(T.zeros(2, 3), t([0, 5]), ignore_index=5)
+F.cross_entropy(T.zeros(2, 3), t([-100, -100]))
+F.cross_entropy(T.zeros(2, 3), T.ones(2, 3))
+F.cross_entropy(T.zeros(2, 3), T.ones(2, 3), ignore_index=-100)
+F.cross_entropy(T.zeros(0, 3), T.zeros(0, dtype=T.int64))
+F.cross_entropy(T.zeros(0, 3), T.zeros(0, dtype=T.int64), reduction="sum")
+F.binary_cross_entropy_with_logits(t([0.5]), t([1.5]))
+F.mse_loss(T.zeros(2, 3), T.zeros(3))
+F.l1_loss(T.zeros(2, 3), T.zeros(3))
+F.smooth_l1_loss(T.zeros(2), T.ones(2), beta=0.0)
+F.kl_div(T.zeros(2, 3), T.zeros(2, 3), reduction="batchmean")
+F.embedding_bag(t([0, 1, 2]), T.ones(3, 2), t([0, 2, 2]))
+F.embedding_bag(t([0, 1, 2]), T.ones(3, 2), t([0, 2, 2]), mode="max")
+T.arange(3.)[t([1,0,1],dtype=T.uint8)]
+T.arange(3.)[t(1,dtype=T.uint8)]
+T.arange(3.)[t(True)]
+T.arange(3.)[True]
+T.arange(3.)[False]
+t(3.)[t(True)]
+t(3.)[t(False)]
+t(True)[t(True)]
+t(3.)[t(3.) > 2]
+T.arange(3.)[None][:,t([1,0,1],dtype=T.uint8)]
+T.arange(3.)[[]]
+T.arange(3.)[[[]]]
+T.ones(3,2)[[]]
+T.ones(3,2)[:, []]
+T.arange(3.)[[True,False,True]]
+T.arange(3.)[np.array([1,0,1],dtype=np.uint8)]
+T.arange(3.)[np.array([1,0],dtype=np.int16)]
+T.arange(3.)[range(2)]
+T.arange(3.)[(0,)]
+T.arange(3.)[([0,1],)]
+T.arange(3.)[t(1):]
+T.arange(3.)[np.int64(1)]
+T.arange(3.)[np.int64(1):]
+T.arange(3.)[t(1)]
+T.ones(2,3)[1,[0,1]]
+T.ones(2,3)[[0,1],[0,1]]
+T.ones(2,3)[[[0,1],[0,1]]]
+T.arange(3.)[np.array([])]
+T.arange(3.)[2:1]
+T.arange(3.)[5:]
+T.arange(3.)[-7:]
+t(3)[...]
+t(3)[None]
+t(3)[()]
+x = T.zeros(3);; x[t([1,0,1],dtype=T.uint8)] = t([1., 2.]);; x
+x = T.zeros(2, 3);; x[0] = T.ones(1, 3);; x
+x = T.zeros(2, 3);; x[0] = T.ones(1, 1, 3);; x
+x = T.zeros(2, 3);; x[:, 0] = T.ones(1, 2);; x
+x = T.zeros(2, 3);; x[0, 0] = T.ones(1);; x
+x = T.zeros(2, 3);; x[0, 0] = T.ones(1, 1);; x
+x = T.zeros(2, 3);; x[[0, 1]] = T.ones(1, 2, 3);; x
+x = T.zeros(2, 3);; x[[0]] = T.ones(1, 1, 1, 3);; x
+x = T.zeros(2, 3);; x[x == 0] = T.ones(1, 6);; x
+x = T.zeros(2, 3);; x[t([True, False])] = T.ones(1, 3);; x
+x = T.zeros(2, 3);; x[t([True, False])] = T.ones(1, 1, 3);; x
+x = T.zeros(3);; x[True] = 4.;; x
+x = T.zeros(3);; x[False] = 4.;; x
+x = T.zeros(3);; x[t(True)] = 4.;; x
+x = t(0.);; x[x == 0] = 4.;; x
+x = t(0.);; x[...] = 4.;; x
+x = t(0.);; x[()] = 4.;; x
+x = T.zeros(3);; x[[]] = 4.;; x
+x = T.zeros(3);; x[1] = np.float64(3);; x
+x = T.zeros(3, dtype=T.int64);; x[1] = 2.7;; x
+x = T.zeros(3, dtype=T.int64);; x[1] = t(2.7);; x
+x = T.zeros(3);; x[t([0, 0])] = t([1., 2.]);; x
+x = T.zeros(3);; x[np.int64(1)] = 3;; x
+T.masked_scatter(T.arange(3.), t([False,False,False]), T.ones(0))
+T.masked_fill(T.arange(3), t([True,False,True]), 2.5)
+T.masked_fill(T.arange(3), t([True,False,True]), t(2.5))
+T.where(t([1,0,1],dtype=T.uint8), T.arange(3.), T.zeros(3))
+T.where(t([True, False]), t([1, 2]), t([1.5, 2.5]))
+T.where(t([True, False]), 1, 2.5)
+T.where(t([True, False]), 1.0, 2.0)
+T.where(t([True, False]))
+T.arange(6).reshape(2, 3)[t([[True, False, True], [False, False, True]])]
+T.arange(6).reshape(2, 3)[:, t([True, False, True])]
+T.arange(6).reshape(2, 3)[1:, None, [0, 2]]
+T.arange(24).reshape(2, 3, 4)[[0, 1], :, [0, 2]]
+T.arange(24).reshape(2, 3, 4)[:, [0, 1], [0, 2]]
+T.arange(24).reshape(2, 3, 4)[0, :, [0, 2]]
+T.arange(24).reshape(2, 3, 4)[t(0), :, [0, 2]]
+T.arange(24).reshape(2, 3, 4)[None, [0], :, [0, 2]]
+T.zeros(0, 3)[[]]
+T.zeros(0, 3)[t([], dtype=T.int64)]
+T.zeros(3, 0)[1]
+T.zeros(3, 0)[[1, 2]]
+T.zeros(3)[t([[0, 1], [1, 2]])]
+"""
