@@ -29,7 +29,8 @@ class NumPyType:
     """The dtype of a NumPy number, while a file tells about it. A file never gets hold of the dtype itself."""
 
     def __init__(self, text: str) -> None:
-        self.text, self.order = text, "<"
+        self.text = text
+        self.order: Any = "<"
 
 
 class Unsound(Exception):

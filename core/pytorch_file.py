@@ -388,7 +388,11 @@ def written(obj: Any) -> bytes:
     writer.value(obj, "")
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        entries = {"data.pkl": b"\x80\x02" + bytes(writer.out) + b".", ".format_version": b"1", ".storage_alignment": b"64"}
+        entries: dict[str, Any] = {
+            "data.pkl": b"\x80\x02" + bytes(writer.out) + b".",
+            ".format_version": b"1",
+            ".storage_alignment": b"64",
+        }
         entries |= {"byteorder": b"little"}
         entries |= {f"data/{number}": array.view(np.uint8).data for number, array in enumerate(writer.storages)}
         for name, content in (entries | {"version": b"3\n"}).items():
@@ -528,9 +532,9 @@ class _Writer:
         for part in (str(number), location, storage.size if name in _STORAGE_OF else storage.nbytes):
             self.value(part, path)
         self.out += b"tQ"
-        for part in (offset, array.shape, strides, requires_grad and not is_parameter):
-            self._alive.append(part)
-            self.value(part, path)
+        for described in (offset, array.shape, strides, requires_grad and not is_parameter):
+            self._alive.append(described)
+            self.value(described, path)
         self._call("collections", "OrderedDict")  # hooks, of which there are none
         if name not in _STORAGE_OF:
             self._name("torch", name)

@@ -62,7 +62,7 @@ def strangers() -> Iterator[None]:
 
     def handle(number: int, frame: Any) -> None:
         pressed.append(number)
-        previous(number, frame)  # type: ignore[operator]
+        previous(number, frame)  # type: ignore[operator, misc]
 
     if watch:
         signal.signal(signal.SIGINT, handle)
