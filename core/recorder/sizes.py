@@ -921,6 +921,14 @@ class SymBool:
         """The opposite condition."""
         return SymBool(_OPPOSITE[self.op], self.lhs, self.rhs)
 
+    def __int__(self) -> int:
+        return int(bool(self))
+
+    __index__ = __int__
+
+    def __float__(self) -> float:
+        return float(bool(self))
+
     def __repr__(self) -> str:
         return f"{_format(self.lhs, lambda s: s.name)} {self.op} {_format(self.rhs, lambda s: s.name)}"
 

@@ -272,6 +272,10 @@ class Frame:
             slot.restore()
 
 
+#: Branches and loops in one another: nobody writes so many, but recursion does.
+_DEEPEST = 50
+
+
 @final
 class Recorder:
     """One recording going on in one thread."""
@@ -352,6 +356,11 @@ class Recorder:
 
         Whatever it writes into tensors and attributes from outside is undone at the end; ask `frame.written()` before.
         """
+        if len(self._frames) > _DEEPEST:
+            self.fail(
+                f"branches and loops are nested more than {_DEEPEST} deep here: a function that calls itself until a tensor or "
+                "an open size ends it has no end while it is recorded. Write it as a loop"
+            )
         outer, self.graph = self.graph, frame.graph
         self._frames.append(frame)
         self._assumptions += frame.assumptions
@@ -642,12 +651,16 @@ class Recorder:
         return t._a.value if t._dev is self.device else self.capture(t).value
 
 
+#: Packages whose frames stand between the user's line and the recorder.
+_BETWEEN = frozenset({"frazil", "numpy", "contextlib", "functools"})
+
+
 def _user_source() -> Source | None:
     """The nearest line outside of frazil (the commands of frazil count as outside: they are programs)."""
     frame: Any = sys._getframe(2)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
-        if not (name == "frazil" or name.startswith("frazil.")) or name.startswith("frazil.plugins.commands."):
+        if name.partition(".")[0] not in _BETWEEN or name.startswith("frazil.plugins.commands."):
             return Source(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
         frame = frame.f_back
     return None

@@ -18,7 +18,7 @@ from ..recorder import builtin_functions
 from ..recorder.control import as_size
 from ..recorder.sizes import SymBool, SymFloat, SymInt
 from ..tensor import Tensor
-from .lists import Grown, Items, items_of, numbers, zipped
+from .lists import Grown, Items, _as_tensor, items_of, numbers, zipped
 
 
 def _recorded(value: Any) -> bool:
@@ -39,12 +39,16 @@ def item_of(t: Tensor) -> Any:
 
 
 def _int(fn: Any, *args: Any) -> Any:
+    if len(args) == 1 and isinstance(args[0], SymBool):
+        args = (_as_tensor(args[0]),)
     if len(args) == 1 and _recorded(args[0]):
         return item_of(args[0].to(int64))
     return builtin_functions.to_int(args[0]) if len(args) == 1 and isinstance(args[0], (SymInt, SymFloat)) else fn(*args)
 
 
 def _float(fn: Any, *args: Any) -> Any:
+    if len(args) == 1 and isinstance(args[0], SymBool):
+        args = (_as_tensor(args[0]),)
     if len(args) == 1 and _recorded(args[0]):
         t = scalar(args[0])
         return t if t.dtype.kind == "f" else t.to(get_default_dtype())

@@ -118,6 +118,7 @@ def compile_like(fn: types.FunctionType, node: ast.FunctionDef, owner: str | Non
     arguments.kw_defaults = [none if default is not None else None for default in arguments.kw_defaults]
     # Inside of a function that has the free variables as parameters, and of a class of the right name.
     free = [name for name in fn.__code__.co_freevars if name != "__class__"]
+    node.name = f"{PREFIX}function"  # its own name means what it meant: a global function that calls itself finds itself there
     body: ast.stmt = node
     if owner is not None:
         body = ast.ClassDef(name=owner, bases=[], keywords=[], body=[node], decorator_list=[])

@@ -184,6 +184,8 @@ def reshape(e: Emitter, x: ir.Value, before: Sequence[Size], after: Sequence[Siz
     before, after = (sizes.substitute(tuple(s), e.fixed) for s in (before, after))
     if same(before, after):
         return x
+    if _unsure(before, after):
+        return e.op("Reshape", x, shape(e, after), allowzero=1)
     if len(after) == 2 and not all(isinstance(dim, int) for dim in after):
         for axis in range(len(before) + 1):
             if same(sizes.prod(before[:axis]), after[0]) and same(sizes.prod(before[axis:]), after[1]):
@@ -208,6 +210,13 @@ def reshape(e: Emitter, x: ir.Value, before: Sequence[Size], after: Sequence[Siz
         if ones:
             return e.op(op_type, x, e.ints(*ones))
     return e.op("Reshape", x, shape(e, after), allowzero=1)
+
+
+def _unsure(before: Sequence[Size], after: Sequence[Size]) -> bool:
+    """Whether only the data decide if there are as many elements: then onnxruntime has to compare all sizes."""
+    return any(symbol.hint is None for symbol in sizes.symbols_of((before, after))) and not same(
+        *map(sizes.prod, sizes.unmatched(before, after))
+    )
 
 
 def _inserted_ones(few: Sequence[Size], many: Sequence[Size]) -> list[int]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import frazil as fz
 from frazil import nn
 from frazil.nn import functional as F
 
-from .programs import floats, numbers, program
+from .programs import floats, ints, numbers, program
 
 
 def scalar(n: int) -> fz.Tensor:
@@ -852,3 +854,395 @@ def early_none(x):
             best = v
             found = True
     return best, found
+
+
+def power(x, k: int):
+    """Calls itself as often as a Python number says."""
+    return x if k == 0 else power(x * 1.5, k - 1)
+
+
+@program(*VEC)
+def recursion_of_a_global(x):
+    return power(x, 3) if x.sum() > 0 else power(x, 1)
+
+
+# --- numbers of data as sizes
+
+XK = [
+    (numbers(5), scalar(2)),
+    (numbers(3), scalar(0)),
+    (numbers(7), scalar(-2)),
+    (numbers(4), scalar(9)),
+    (numbers(4), scalar(-9)),
+]
+
+
+@program(*XK)
+def slices_by_int(x, k):
+    n = int(k)
+    return x[n:], x[:n], x[-n:], x[:-n], x[n : n + 2], x[1:n]
+
+
+@program(*XK)
+def slices_by_item(x, k):
+    n = k.item()
+    return x[n:], x[:n], x[max(n, 0) :][:2]
+
+
+@program(*XK)
+def slices_by_tensors(x, k):
+    return x[k:], x[:k], x[-k:]
+
+
+@program((numbers(4, 6), scalar(2), scalar(3)), (numbers(2, 3), scalar(1), scalar(0)), (numbers(5, 5), scalar(-1), scalar(4)))
+def slices_in_two_dimensions(x, a, b):
+    a, b = int(a), int(b)
+    return x[:, :b], x[a:, 1:b], x[..., b:], x[a], x[:, a], x[None, a:b], x[a, :b], x[[0, 1]][:, b:]
+
+
+@program((numbers(12), scalar(3)), (numbers(12), scalar(4)), (numbers(12), scalar(1)))
+def shapes_of_data(x, k):
+    n = int(k)
+    return (
+        x[: n * 2].reshape(n, 2),
+        x.reshape(1, -1).repeat(n, 1),
+        x[:n].unsqueeze(1).expand(-1, n),
+        fz.full((n,), 2.0),
+        x.new_zeros(n, n),
+    )
+
+
+@program((numbers(5),), (numbers(3),), (numbers(7),))
+def masks(x):
+    m = x > 0
+    s = x[m]
+    n = s.shape[0]
+    return s, fz.arange(n), fz.zeros(n, 2), x[n:], x[:n], fz.cat([s, fz.ones(n)]), s.reshape(1, n), n, s * n
+
+
+@program((numbers(5),), (numbers(3),), (numbers(7),))
+def nonzero_rows(x):
+    idx = (x > 0).nonzero()
+    n = len(idx)
+    out = fz.zeros(x.shape[0])
+    for i in range(n):
+        out[idx[i, 0]] = i + 1
+    return out, n
+
+
+@program((numbers(5),), (numbers(3),), (numbers(7),))
+def while_mask(x):
+    y = x
+    rounds = 0
+    while (y > 0.3).any() and rounds < 5:
+        y = y[y < y.max()]
+        rounds += 1
+    return y, rounds
+
+
+@program(
+    (ints(3, 1, 2),),
+    (
+        ints(
+            1,
+        ),
+    ),
+    (ints(0, 2, 2, 1),),
+)
+def ragged(lens):
+    outs = []
+    total = 0
+    for n in lens:
+        outs.append(fz.arange(5)[:3] * n)
+        total += int(n)
+    return fz.stack(outs), fz.zeros(total)
+
+
+@program(
+    (ints(3, 1, 2),),
+    (
+        ints(
+            1,
+        ),
+    ),
+    (ints(0, 2, 2, 1),),
+)
+def lens_mask(lens):
+    m = int(lens.max())
+    mask = fz.arange(m).unsqueeze(0) < lens.unsqueeze(1)
+    return mask, mask.float() / max(m, 1)
+
+
+@program(
+    (numbers(5, 3), ints(5, 3, 1)),
+    (numbers(4, 2), ints(4, 1)),
+    (
+        numbers(3, 1),
+        ints(
+            2,
+        ),
+    ),
+)
+def packed(x, lens):
+    out = fz.zeros_like(x)
+    for b in range(lens.shape[0]):
+        n = int(lens[b])
+        out[:n, b] = x[:n, b].cumsum(0)
+    return out
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def pad_to(x):
+    n = x.shape[0]
+    target = (n + 3) // 4 * 4
+    y = F.pad(x, (0, target - n))
+    return y.reshape(-1, 4).sum(1)
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def pow2(x):
+    k = 1
+    while k < x.shape[0]:
+        k *= 2
+    return F.pad(x, (0, k - x.shape[0])), k
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def math_fns(x):
+    n = x.shape[0]
+    return (
+        x * math.sqrt(n)
+        + math.floor(n / 2)
+        + math.ceil(n / 2)
+        + round(n / 2)
+        + abs(n - 4)
+        + int(n / 2)
+        + n**2
+        + (n % 3)
+        + divmod(n, 2)[1]
+        + min(n, 4)
+        + max(n, 4)
+    )
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def bool_returns(x):
+    a = x.sum() > 0
+    b = x.shape[0] > 4
+    c = bool(a) and b
+    d = not a
+    return fz.where(fz.tensor(True), x, x) * (1.0 if c else 2.0) + (3.0 if d else 0.0) + int(b) + float(a)
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def in_tests(x):
+    n = x.shape[0]
+    k = int((x > 0).sum())
+    if n in (3, 6):
+        x = x * 2
+    if k in [1, 2]:
+        x = x + 1
+    if k not in (0, n):
+        x = x - 3
+    return x
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def is_none_default(x, y=None, *, scale=None):
+    y = x if y is None else y
+    scale = scale or 2.0
+    return y * scale
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def reversed_range(x):
+    s = fz.zeros(())
+    for i in reversed(range(x.shape[0])):
+        s = s * 0.5 + x[i]
+    for i, v in reversed(list(enumerate(x))):
+        s = s + v * i
+    return s
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def enumerate_start(x):
+    s = fz.zeros(())
+    for i, v in enumerate(x, 1):
+        s = s + v / i
+    for i, v in enumerate(x[1:], start=2):
+        s = s + v * i
+    return s
+
+
+@program((numbers(6), numbers(6)), (numbers(3), numbers(5)), (numbers(9), numbers(2)))
+def zip_unequal(x, y):
+    s = fz.zeros(())
+    for a, b in zip(x, y, strict=False):
+        s = s + a * b
+    return s
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def zip_range(x):
+    s = fz.zeros(())
+    for i, a, b in zip(range(x.shape[0]), x, x[1:], strict=False):
+        s = s + a * b * i
+    return s
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def nested_lists(x):
+    rows = []
+    for v in x:
+        row = []
+        for k in range(3):
+            row.append(v * k)
+        rows.append(fz.stack(row))
+    return fz.stack(rows)
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def nested_lists2(x):
+    rows = []
+    for i in range(x.shape[0]):
+        row = []
+        for j in range(x.shape[0]):
+            row.append(x[i] * x[j])
+        rows.append(fz.stack(row))
+    return fz.stack(rows)
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def nested_comp(x):
+    return fz.stack([fz.stack([a * b for b in x]) for a in x])
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def two_lists(x):
+    a, b = [], []
+    for v in x:
+        if v > 0:
+            a.append(v)
+        else:
+            b.append(-v)
+    na, nb = len(a), len(b)
+    return na, nb
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def list_of_tuples(x):
+    out = []
+    for i, v in enumerate(x):
+        out.append((i, v * 2))
+    s = fz.zeros(())
+    for i, v in out:
+        s = s + i * v
+    return s
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def stack_pop(x):
+    st = [x[0]]
+    for v in x:
+        if v > st[-1]:
+            st.append(v)
+        elif len(st) > 1:
+            st.pop()
+    return st[-1], len(st)
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def assign_multi(x):
+    a = b = x.sum()
+    if a > 0:
+        a, b = b + 1, a - 1
+    (c, d), e = (a, b), a * b
+    [f, g] = [c, d]
+    h, *rest = x[0], x[1], x[2]
+    return a + b + c + d + e + f + g + h + rest[0] + rest[-1]
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def while_flag(x):
+    done = False
+    i = 0
+    while not done:
+        i += 1
+        if i >= x.shape[0] or x[i] > 1:
+            done = True
+    return i
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def for_return_else(x):
+    for i in range(x.shape[0]):
+        if x[i] > 1.0:
+            break
+    else:
+        return fz.zeros(2)
+    return fz.stack([x[i], x[i] * 2])
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def try_value(x):
+    try:
+        y = x.reshape(-1, 3)
+    except ValueError:
+        y = x.reshape(1, -1)
+    return y.sum(0)
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+class AttrState(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("acc", fz.zeros(()))
+        self.names = {"a": 1}
+
+    def forward(self, x):
+        acc = self.acc.clone()
+        for v in x:
+            acc += v
+            if acc > 1:
+                acc = acc * 0.5
+        return acc + self.names["a"]
+
+
+class Cell:
+    def __init__(self, k):
+        self.k = k
+
+    def __call__(self, v):
+        return v * self.k if v > 0 else v
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def objects(x):
+    c = Cell(3)
+    s = fz.zeros(())
+    for v in x:
+        s = s + c(v)
+    return s
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def isinstance_checks(x):
+    n = x.shape[0]
+    assert isinstance(n, int) and isinstance(x, fz.Tensor)
+    k = int(x.argmax())
+    assert isinstance(k, int)
+    return x * n + k
+
+
+@program((numbers(6),), (numbers(3),), (numbers(9),))
+def complex_while(x):
+    lo, hi = fz.tensor(-10.0), fz.tensor(10.0)
+    rounds = 0
+    while hi - lo > 1e-2 and rounds < 100:
+        mid = (lo + hi) / 2
+        if (x - mid).sum() > 0:
+            lo = mid
+        else:
+            hi = mid
+        rounds += 1
+    return (lo + hi) / 2

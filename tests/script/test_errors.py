@@ -36,6 +36,7 @@ MESSAGES = {
     "loop_changes_rank": ["y is float32[x0, x1] before the loop and float32[1, x0, x1] after", "y = y[None] + 1", "Reshape"],
     "loop_changes_kind": ["kind is 'positive' before the loop and 'seen' after a round", "only tensors and numbers can change"],
     "comprehension_chooses_by_data": ["Python itself runs over a sequence whose length", "Use a `for` statement"],
+    "calls_itself": ["nested more than 50 deep", "a function that calls itself", "Write it as a loop"],
     "none_or_tensor": [
         "the returned value is float32[x0, x1] where the condition holds and None where it does not",
         "Make both alike",
@@ -73,6 +74,19 @@ def test_no_source_is_said():
     exec("def made_up(x):\n    return x if x.sum() > 0 else -x", namespace)
     with pytest.raises(ScriptError, match="the source of made_up cannot be read.*Define it in a file"):
         fz.jit.trace(fz.jit.script(namespace["made_up"]), fz.ones(2))
+
+
+def test_a_generator_that_decides_is_told_so():
+    def positive(rows):
+        for row in rows:
+            if row.sum() > 0:
+                yield row
+
+    def program(x):
+        return sum(positive(x))
+
+    with pytest.raises(RecordError, match=r"(?s)cannot be rewritten.*of a generator.*fz\.where.*if row\.sum\(\) > 0"):
+        fz.jit.trace(fz.jit.script(program), fz.ones(3, 2))
 
 
 def test_async_is_refused():
