@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
-from ..recorder.sizes import size_max, size_min, wrapped
+from ..recorder.sizes import size_max, size_min, surely, wrapped
 from ..table import E, S, Spec, function, ints, op, primitive, values
 from ..tensor import Tensor
 from .common import broadcast, check_range, checked_dim, like, same, specs, whole
@@ -773,7 +773,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
 
     if input.dtype.kind != "i" or len(input._a.shape) != 1:
         raise DTypeError(f"bincount: expected a vector of integers, given {specs(input)[0]}")
-    if minlength < 0:
+    if surely(minlength < 0):
         raise ArgumentError(f"bincount: minlength must not be negative, given {minlength}")
     if weights is not None and tuple(weights._a.shape) != tuple(input._a.shape):
         raise ShapeError(f"bincount: weights must be {list(input._a.shape)} as input is, given {list(weights._a.shape)}")
