@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .kernels import ERF32_P, ERF32_Q, erf
+from .kernels import ERFC32, erfc
 from .threads import scratch, split
 
 Array = Any
@@ -46,32 +46,39 @@ def _check(x: Array, approximate: str) -> None:
         raise TypeError("gelu")
 
 
-# The constants of erf for float32, as 0-d arrays, which ufuncs take faster than numbers.
-_SCALE, _LIMIT, _ONE, _HALF = (np.array(c, np.float32) for c in (_ERF_SCALE, 4.0, 1.0, 0.5))
-_ABOVE, _BELOW = ([np.array(c, np.float32) for c in coefficients] for coefficients in (ERF32_P, ERF32_Q))
+# The constants for float32, as 0-d arrays, which ufuncs take faster than numbers.
+_SCALE, _ONE = np.array(_ERF_SCALE / 2, np.float32), np.array(1.0, np.float32)
+_TAIL = [np.array(c / 2, np.float32) for c in ERFC32]
+#: Beyond this the rounding of the square shows in exp(-x^2 / 2).
+_FAR = 5.0
 
 
-def _cdf(x: Array, out: Array) -> None:
-    """The normal distribution function of x."""
+def _below(x: Array, out: Array) -> Array:
+    """The normal distribution function of -|x|, accurate in the tail; returns exp(-x^2 / 2), in scratch memory."""
+    density = scratch("gelu_density", x.shape, x.dtype)
+    np.multiply(x, x, out=density)
+    density *= x.dtype.type(-0.5)
+    np.exp(density, out=density)
     if x.dtype != np.float32:
-        np.multiply(erf(x * _ERF_SCALE) + 1, 0.5, out=out)
-        return
-    square, below = scratch("gelu_square", x.shape, x.dtype), scratch("gelu_below", x.shape, x.dtype)
-    limited = scratch("gelu_limited", x.shape, x.dtype)
-    np.multiply(x, _SCALE, limited)
-    np.minimum(limited, _LIMIT, out=limited)
-    np.maximum(limited, -_LIMIT, out=limited)
-    np.multiply(limited, limited, square)
-    for result, (first, *rest) in ((out, _ABOVE), (below, _BELOW)):
-        np.multiply(square, first, result)
-        for c in rest[:-1]:
-            np.add(result, c, result)
-            np.multiply(result, square, result)
-        np.add(result, rest[-1], result)
-    np.multiply(out, limited, out)
-    np.divide(out, below, out)
-    np.add(out, _ONE, out)
-    np.multiply(out, _HALF, out)
+        np.multiply(erfc(np.abs(x) * _ERF_SCALE), 0.5, out=out)
+        return density
+    t = scratch("gelu_share", x.shape, x.dtype)
+    np.abs(x, out=t)
+    if np.fmax.reduce(t, initial=0) > _FAR:
+        upper = (x.view(np.int32) & np.int32(-4096)).view(np.float32)
+        density *= 1 - ((upper * upper - x * x) + (x - upper) * (x + upper)) * np.float32(0.5)
+    np.multiply(t, _SCALE, out=t)
+    np.add(t, _ONE, out=t)
+    np.divide(_ONE, t, out=t)
+    first, *rest = _TAIL
+    np.multiply(t, first, out)
+    for c in rest[:-1]:
+        np.add(out, c, out)
+        np.multiply(out, t, out)
+    np.add(out, rest[-1], out)
+    np.multiply(out, t, out)
+    np.multiply(out, density, out)
+    return density
 
 
 def _ramp(x: Array, out: Array) -> None:
@@ -88,13 +95,21 @@ def _ramp(x: Array, out: Array) -> None:
 
 def gelu(x: Array, *, approximate: str = "none") -> Array:
     _check(x, approximate)
-    share = _cdf if approximate == "none" else _ramp
+    return _by_blocks(_exact if approximate == "none" else _tanh, np.empty(x.shape, x.dtype), x)
 
-    def work(y: Array, x: Array) -> None:
-        share(x, y)
-        y *= x
 
-    return _by_blocks(work, np.empty(x.shape, x.dtype), x)
+def _exact(y: Array, x: Array) -> None:
+    """max(x, 0) - |x| times the distribution function of -|x|: no cancellation on either side."""
+    size = np.abs(x, out=scratch("gelu_size", x.shape, x.dtype))
+    np.minimum(size, x.dtype.type(40), out=size)
+    _below(size, y)
+    y *= size
+    np.subtract(np.maximum(x, 0, out=size), y, out=y)
+
+
+def _tanh(y: Array, x: Array) -> None:
+    _ramp(x, y)
+    y *= x
 
 
 def gelu_grad(g: Array, x: Array, *, approximate: str) -> Array:
@@ -104,13 +119,12 @@ def gelu_grad(g: Array, x: Array, *, approximate: str) -> Array:
 
 def _slope(y: Array, g: Array, x: Array) -> None:
     """g * (cdf + x * density)."""
-    density = scratch("gelu_density", x.shape, x.dtype)
-    np.multiply(x, x, out=density)
-    density *= x.dtype.type(-0.5)
-    np.exp(density, out=density)
-    density *= x
+    limited = np.clip(x, x.dtype.type(-40), x.dtype.type(40), out=scratch("gelu_size", x.shape, x.dtype))
+    density = _below(limited, y)
+    density *= limited
     density *= x.dtype.type(_PEAK)
-    _cdf(x, y)
+    np.copysign(y, -limited, out=y)
+    np.add(y, limited > 0, out=y)
     y += density
     y *= g
 

@@ -24,7 +24,7 @@ BINARY = (
 ).split()
 UNARY = (
     "neg abs sign exp exp2 expm1 log log2 log10 log1p sqrt rsqrt reciprocal square sin cos tan asin acos atan sinh cosh tanh "
-    "asinh acosh atanh erf bitwise_not"
+    "asinh acosh atanh erf erfc bitwise_not"
 ).split()
 ROUNDING = "floor ceil trunc round_half_even".split()
 #: Those with a bool result.

@@ -24,8 +24,8 @@ _INFIX = {
 _SAME_NAME = {
     name: name
     for name in (
-        "exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf floor ceil "
-        "trunc fmod atan2 hypot"
+        "exp exp2 expm1 log log2 log10 log1p sqrt sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf erfc floor "
+        "ceil trunc fmod atan2 hypot"
     ).split()
 } | {"round_half_even": "rint", "abs": "fabs", "power": "pow"}
 

