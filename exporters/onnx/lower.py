@@ -290,9 +290,13 @@ class Decisions:
     def __init__(self, walk: _Lowering, node: Node, source: Any) -> None:
         self.walk, self.node, self.source = walk, node, source
 
+    def known(self, condition: SymBool) -> bool | None:
+        """The answer, if it is the same for all sizes that the program can have."""
+        return decide(condition, [guard.holds for guard in (*self.walk.graph.guards, *self.walk.found_guards)])
+
     def guard(self, condition: SymBool) -> bool:
         """The answer, if it is always the same here; else that of the example."""
-        known = decide(condition, [guard.holds for guard in (*self.walk.graph.guards, *self.walk.found_guards)])
+        known = self.known(condition)
         if known is not None:
             return known
         expected = condition.hint

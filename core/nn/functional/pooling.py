@@ -19,7 +19,7 @@ Sizes = int | Sequence[int]
 def _lp_pool(
     pool: Callable[..., Tensor], n: int, input: Tensor, norm_type: float, kernel_size: Sizes, stride: Any, ceil_mode: bool
 ) -> Tensor:
-    kernel = tuple(kernel_size) if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * n
+    kernel: Any = tuple(kernel_size) if isinstance(kernel_size, (tuple, list)) else (kernel_size,) * n
     volume = 1
     for size in kernel:
         volume *= size

@@ -66,7 +66,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     return x.reshape(batch, groups, channels // groups, -1).transpose(1, 2).reshape(*input.shape)
 
 
-def _pair(value: Sizes) -> tuple[int, int]:
+def _pair(value: Any) -> tuple[int, int]:
     return (value[0], value[-1]) if isinstance(value, (tuple, list)) else (int(value),) * 2
 
 
