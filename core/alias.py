@@ -4,6 +4,8 @@ A view knows its base (`_base`, never itself a view) and the steps that lead fro
 memory aliases, a write through one is seen by all, and only the tape needs care: the base gets a node "base with the view's
 region replaced", and the tape nodes of all other views are renewed. On devices without aliasing (the recorder, immutable
 arrays) the same functions also renew the arrays, so a mutation becomes a new value.
+
+A path is a linked list, (path before, step, attributes), so that a view of a view of a view costs no more than the first.
 """
 
 from __future__ import annotations
@@ -23,16 +25,31 @@ from .tensor import Tensor
 Path = tuple[tuple[str, dict[str, Any]], ...]
 
 
+def steps_of(path: Any) -> Path:
+    """The steps of a path from the base on."""
+    steps = []
+    while path is not None:
+        path, step, attrs = path
+        steps.append((step, attrs))
+    return tuple(reversed(steps))
+
+
+def joined(before: Any, path: Any) -> Any:
+    """A path that goes on where another ends."""
+    for step, attrs in steps_of(path):
+        before = (before, step, attrs)
+    return before
+
+
 def link_view(op: Op, x: Tensor, y: Tensor, attrs: dict[str, Any], device: Any) -> None:
     """Tell `y` = op(x) that it may share memory with `x`."""
-    if device.aliases and x._a.shape and op.name == "reshape" and not device.kernels["shares_memory"](x._a, y._a):
+    if device.aliases:
+        if x._a.shape and op.name == "reshape" and not device.kernels["shares_memory"](x._a, y._a):
+            return
+    elif op.name == "reshape" and device.recording and not device.is_view(x, y, attrs):
         return
-    base = x._base
-    if base is None:
-        base = x
-        y._path = ((op.name, attrs),)
-    else:
-        y._path = (*x._path, (op.name, attrs))
+    base = x if x._base is None else x._base
+    y._path = (x._path, op.name, attrs)
     y._base = base
     if base._ver is None:
         base._ver = [0]
@@ -58,9 +75,11 @@ def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
     if RECORDINGS[0] and STATE.recorder is not None:
         STATE.recorder.adopt(x)
     y = object.__new__(Tensor)
-    y._a = x._dev.kernels["writable"](x._a) if x._dev.aliases and not x._a.shape else x._a
-    x._a = y._a
     y._dev = x._dev
+    if x._dev.recording:
+        y._a = x._dev.cut(x._a)
+    else:
+        y._a = x._a = x._dev.kernels["writable"](x._a) if x._dev.aliases and not x._a.shape else x._a
     base = x if x._base is None else x._base
     base._aliased = x._aliased = y._aliased = True
     if share_version:
@@ -69,7 +88,7 @@ def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
         y._ver = x._ver
     if not x._dev.aliases:
         y._base = base
-        y._path = (*(x._path or ()), ("detach", {}))
+        y._path = (x._path, "detach", {})
         register_view(base, y)
     return y
 
@@ -162,9 +181,14 @@ def check_overlap(name: str, x: Tensor) -> None:
 
 def _overlaps(x: Tensor) -> bool:
     """Whether several elements are one place in memory."""
+    if x._dev.recording:
+        strides = x._a.strides  # None: in order
+        if strides is None or isinstance(strides, str):
+            return False
+        return any(type(s) is int and s == 0 and not (type(n) is int and n < 2) for n, s in zip(x._a.shape, strides, strict=True))
     measure = x._dev.kernels.get("strides") if x._dev.aliases else None
     if measure is None:
-        return any(step == "expand" for step, _ in x._path or ())
+        return any(step == "expand" for step, _ in steps_of(x._path))
     return 0 in measure(x._a) and any(n > 1 and s == 0 for n, s in zip(x._a.shape, measure(x._a), strict=True))
 
 
@@ -195,7 +219,7 @@ def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
         y = OPS["cast"].call(y, dtype=target)
     device = x._dev
     if RECORDINGS[0] and STATE.recorder is not None:
-        device = STATE.recorder.adopt(x)
+        device = STATE.recorder.before_write(x)
     if device.aliases:
         if y._dev is not device:
             y = y.to(device)
@@ -206,24 +230,34 @@ def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
         else:
             x._a = device.kernels["copy"](y._a)
     else:
-        x._a = y._a if y._dev is device else device.lift(y)
+        array = y._a if y._dev is device else device.lift(y)
+        x._a = array.in_memory_of(x._a) if device.recording else array
     bump(x)
     if x._base is None:
         if STATE.grad and y._rg:
             x._rg, x._node = True, y._node
         elif STATE.grad and x._rg:  # it goes on requiring grad, but its gradient ends here
-            x._node = Node(OPS["copy"], (None,), None, None, {}, x._a.shape, x._a.dtype)
+            x._node = _overwritten(x)
     else:
         _write_base(x, y, device)
     base = x if x._base is None else x._base
     if base._views:
         _renew_views(base, device, skip=x if x._base is None else None)
+    if base._doubts:
+        STATE.recorder.after_write(base)
+
+
+def _overwritten(x: Tensor) -> Node:
+    """The tape node of a tensor all of whose elements were written: what it was before gets a gradient of zeros."""
+    node = Node(OPS["view_write"], (x._node or x, None), None, None, {"path": ()}, x._a.shape, x._a.dtype)
+    node.shapes = (x._a.shape, x._a.shape)
+    return node
 
 
 def _write_base(view: Tensor, y: Tensor, device: Any) -> None:
     """After a write through `view`, whose new value is `y`: the base's tape node, and without aliasing its array."""
-    base, path = view._base, view._path
-    assert base is not None and path is not None
+    base, path = view._base, steps_of(view._path)
+    assert base is not None and path
     through_tape = not any(step == "detach" for step, _ in path)
     if not device.aliases:
         if RECORDINGS[0] and STATE.recorder is not None:
@@ -231,9 +265,14 @@ def _write_base(view: Tensor, y: Tensor, device: Any) -> None:
         old = object.__new__(Tensor)
         old._a, old._dev, old._rg, old._node = base._a, base._dev, base._rg, base._node
         new = scatter_path(old, y, path)
-        base._a = new._a
+        base._a = new._a.in_memory_of(base._a) if device.recording else new._a
+        if base._ver is not view._ver:
+            bump(base)
         if STATE.grad and through_tape:
-            base._rg, base._node = new._rg, new._node
+            if base._rg and not new._rg:  # all of it was written: it goes on requiring grad, but its gradient ends here
+                base._node = _overwritten(base)
+            else:
+                base._rg, base._node = new._rg, new._node
         return
     if STATE.grad and through_tape and (y._rg or base._rg):
         node = Node(
@@ -257,13 +296,16 @@ def _renew_views(base: Tensor, device: Any, skip: Tensor | None) -> None:
         view = reference()
         if view is None or view is skip:
             continue
-        assert view._path is not None
-        fresh = apply_path(base, view._path)
+        path = steps_of(view._path)
+        fresh = apply_path(base, path)
         if not device.aliases:
             if RECORDINGS[0] and STATE.recorder is not None:
                 STATE.recorder.adopt(view)
-            view._a, view._dev = fresh._a, fresh._dev
-        if tape and not any(step == "detach" for step, _ in view._path):
+            view._a = fresh._a.in_memory_of(view._a) if device.recording else fresh._a
+            view._dev = fresh._dev
+            if view._ver is not base._ver:
+                bump(view)
+        if tape and not any(step == "detach" for step, _ in path):
             view._rg, view._node = fresh._rg, fresh._node
 
 
@@ -274,6 +316,8 @@ def apply_path(base: Tensor, path: Path) -> Tensor:
     for step, attrs in path:
         if step == "detach":
             value._rg, value._node = False, None
+            if value._dev.recording:
+                value._a = value._dev.cut(value._a)
         else:
             value = run(OPS[step], [value], attrs, value._dev)
             value._base = value._path = None
@@ -283,9 +327,9 @@ def apply_path(base: Tensor, path: Path) -> Tensor:
 def scatter_path(base: Tensor, new: Tensor, path: Path) -> Tensor:
     """`base` with the region that `path` leads to replaced by `new`: the inverse of `apply_path`."""
     stages = [base]
-    for i in range(len(path) - 1):
-        stages.append(apply_path(base, path[: i + 1]))
-    for (step, attrs), before in zip(reversed(path), reversed(stages), strict=True):
+    for step in path[:-1]:
+        stages.append(apply_path(stages[-1], (step,)))
+    for (step, attrs), before in zip(reversed(path), reversed(stages), strict=bool(path)):
         new = _SCATTER[step](before, new, attrs)
     return new
 
@@ -303,9 +347,22 @@ def _scatter_select(before: Tensor, new: Tensor, dim: int, index: Any) -> Tensor
     return select_scatter(before, new, dim, index)
 
 
+def _scatter_expand(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tensor:
+    from .ops.common import numel
+    from .recorder.sizes import same
+
+    if not same(numel(before._a.shape), numel(new._a.shape)):
+        raise ShapeError(
+            f"a part of an expanded view cannot be written to where the whole must know of it ({list(before._a.shape)} seen as "
+            f"{list(new._a.shape)}): write to the tensor itself, or call .clone() on the expanded one first"
+        )
+    return OPS["reshape"].call(new, shape=tuple(before._a.shape))
+
+
 _SCATTER: dict[str, Callable[[Tensor, Tensor, dict[str, Any]], Tensor]] = {
     "reshape": lambda before, new, attrs: OPS["reshape"].call(new, shape=tuple(before._a.shape)),
     "permute": _scatter_permute,
+    "expand": _scatter_expand,
     "slice": lambda before, new, attrs: OPS["slice_scatter"].call(before, new, **attrs),
     "select": lambda before, new, attrs: _scatter_select(before, new, **attrs),
     "diagonal": lambda before, new, attrs: OPS["diagonal_scatter"].call(before, new, **attrs),

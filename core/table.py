@@ -122,7 +122,7 @@ class Op:
                 source = self._source_of(name)
                 if source[0] == "input":
                     save.add(source[1])
-                self.save_output |= source[0] == "output"
+                self.save_output |= source[0] in ("output", "part")
                 self.save_shapes |= source[0] in ("shape", "shapes")
                 plan.append(source)
             self.vjp_plans.append((function, tuple(plan)))
@@ -139,6 +139,8 @@ class Op:
             return ("g", None)
         if name == "y" and name not in self.tensors:
             return ("output", None)
+        if name[:2] == "y_" and name[2:].isdigit():
+            return ("part", int(name[2:]))
         if self.packed and name == self.tensors[-1]:
             return ("inputs", len(self.tensors) - 1)
         if self.packed and name == f"{self.tensors[-1]}_shapes":
@@ -152,7 +154,7 @@ class Op:
         if name == "needs":
             return ("needs", None)
         raise ArgumentError(
-            f"op {self.name}: its vjp names {name!r}, which is neither g, y, needs, a tensor ({', '.join(self.tensors)}; "
+            f"op {self.name}: its vjp names {name!r}, which is neither g, y, y_<i>, needs, a tensor ({', '.join(self.tensors)}; "
             f"also <tensor>_shape) "
             f"nor an attribute ({', '.join(self.attributes) or 'none'})"
         )

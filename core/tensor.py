@@ -69,8 +69,9 @@ class Tensor(TensorMethods):
     _ver: list[int] | None = None  # write counter, shared by a base and its views
     _aliased: bool = False  # another tensor or NumPy array may look at the same memory
     _base: Tensor | None = None
-    _path: Any = None
+    _path: Any = None  # from the base to this view, see alias.py
     _views: Any = None
+    _doubts: Any = None  # while recording: tensors of which it is not known yet whether they share its memory
     _hooks: Any = None
     grad: Tensor | None = None
 
@@ -426,18 +427,25 @@ class Tensor(TensorMethods):
         return self.to(other)
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
-        """Itself: layout is the backend's business. Use `clone()` for memory of its own."""
+        """Itself if its elements lie in order, else a copy in which they do."""
+        if self._dev.recording:
+            return self._dev.contiguous(self)
         return self if self.is_contiguous() else self.clone()
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Whether its elements lie in memory in row-major order."""
+        if self._dev.recording:
+            return self._dev.is_contiguous(self)
         check = self._dev.kernels.get("is_contiguous")
         return True if check is None else bool(check(self._a))
 
     def stride(self, dim: int | None = None) -> Any:
         """How many elements apart neighbours along each dimension (or one) are in memory."""
-        measure = self._dev.kernels.get("strides")
-        strides = row_major_strides(self._a.shape) if measure is None else measure(self._a)
+        if self._dev.recording:
+            strides = self._dev.strides(self)
+        else:
+            measure = self._dev.kernels.get("strides")
+            strides = row_major_strides(self._a.shape) if measure is None else measure(self._a)
         return strides if dim is None else strides[_checked_dim(dim, len(strides))]
 
     def pin_memory(self) -> Tensor:

@@ -13,7 +13,7 @@ from frazil.config import config
 from frazil.dtypes import ALL
 
 from . import activation, attention, conv, norm, optim, pool, random, recurrent
-from .kernels import KERNELS
+from .kernels import IN_ORDER, KERNELS, in_order
 from .memory import keep_freed_blocks
 
 __all__ = ["NumpyBackend"]
@@ -35,6 +35,8 @@ class NumpyBackend(Backend):
         self._kernels: dict[str, Kernel] = dict(KERNELS)
         for module in (activation, attention, conv, pool, norm, random, recurrent, optim):
             self._kernels |= module.KERNELS
+        for name in IN_ORDER:
+            self._kernels[name] = in_order(self._kernels[name])
 
     def device_count(self) -> int:
         return 1

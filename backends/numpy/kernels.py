@@ -932,3 +932,23 @@ def strides(x: Array) -> tuple[int, ...]:
 @kernel
 def is_contiguous(x: Array) -> bool:
     return bool(x.flags.c_contiguous)
+
+
+#: Ops whose results lie in order, as PyTorch's do, although NumPy would keep the order of what they are made of.
+IN_ORDER = (
+    *("sum", "mean", "amax", "amin", "prod", "cumsum", "cumprod", "softmax", "softmax_grad", "log_softmax", "cat"),
+    *("scaled_dot_product_attention", "scaled_dot_product_attention_grad", "class_cross_entropy_grad"),
+    *("gather_values", "scatter_values", "scatter_add_values", "index"),
+)
+
+
+def in_order(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """`kernel` with results in row-major order."""
+
+    def call(*arrays: Any, **attrs: Any) -> Any:
+        y = kernel(*arrays, **attrs)
+        if type(y) is tuple:
+            return tuple(part if part.flags.c_contiguous else np.ascontiguousarray(part) for part in y)
+        return y if y.flags.c_contiguous else np.ascontiguousarray(y)
+
+    return call

@@ -121,6 +121,8 @@ class Node:
                 args.append(self.shapes[key])
             elif kind == "output":
                 args.append(self.saved_output(create_graph))
+            elif kind == "part":
+                args.append(self.saved_output(create_graph, key))
             elif kind == "needs":
                 args.append(tuple(edge is not None for edge in self.edges))
             elif kind == "shapes":
@@ -129,23 +131,30 @@ class Node:
                 args.append([None if self.inputs[i] is None else self.check_saved(i) for i in range(key, len(self.inputs))])
         return function(*args)
 
-    def saved_output(self, create_graph: bool) -> Any:
-        """The result of the op, attached to this node again when the backward pass is itself recorded."""
+    def saved_output(self, create_graph: bool, part: int | None = None) -> Any:
+        """The result of the op, or one of several, attached to this node again when the backward pass is itself recorded."""
         from ..tensor import wrap
 
         arrays, device = self.output
         several = type(arrays) is tuple
+        if part is not None and not self.output_version[part][0]:
+            return self._attached(wrap(arrays[part], device), part, create_graph)
         if any(v[0] for v in self.output_version) if several else self.output_version[0]:
-            return self._computed_again(create_graph)
+            again = self._computed_again(create_graph)
+            return again if part is None else again[part]
         tensors: list[Any] = []
         for array, version in zip(arrays, self.output_version, strict=True) if several else ((arrays, self.output_version),):
             tensor = wrap(array, device)
             tensor._ver = version
-            if create_graph:
-                tensor._rg = True
-                tensor._node = OutputNode(self, len(tensors), array.shape, array.dtype) if several else self
-            tensors.append(tensor)
+            tensors.append(self._attached(tensor, len(tensors) if several else None, create_graph))
         return tuple(tensors) if several else tensors[0]
+
+    def _attached(self, tensor: Any, part: int | None, create_graph: bool) -> Any:
+        array = tensor._a
+        if create_graph and tensor.dtype.kind in "fc":
+            tensor._rg = True
+            tensor._node = self if part is None else OutputNode(self, part, array.shape, array.dtype)
+        return tensor
 
     def _computed_again(self, create_graph: bool) -> Any:
         """The result, when it was modified in place but the inputs are still what they were (`relu_` after a pooling)."""

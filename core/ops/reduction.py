@@ -534,13 +534,13 @@ class ValuesIndices(NamedTuple):
     indices: Tensor
 
 
-def _select_vjp(g: Any, y: Any, x_shape: Any, dim: int) -> Tensor:
+def _select_vjp(g: Any, y_1: Any, x_shape: Any, dim: int) -> Tensor:
     from ..creation import zeros_of
     from .indexing import scatter_add_values
 
     if not x_shape:
         return g[0]
-    return scatter_add_values(zeros_of(g[0], tuple(x_shape)), y[1], g[0], dim=dim)
+    return scatter_add_values(zeros_of(g[0], tuple(x_shape)), y_1, g[0], dim=dim)
 
 
 @primitive(

@@ -7,9 +7,10 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from ..autograd.modes import STATE
 from ..autograd.node import Node, OutputNode
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
-from ..recorder.sizes import is_open, is_static, size_max, size_min, stretches, surely, unmatched, wrapped
+from ..recorder.sizes import compare, is_open, is_static, size_max, size_min, stretches, surely, unmatched, wrapped
 from ..table import OPS, E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
 from .common import as_sequence, at_hand, checked_dim, int_tuple, like, numel, same, specs, unpacked, whole
@@ -100,7 +101,8 @@ def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
     if dtype is not None or (len(shape) == 1 and isinstance(shape[0], dtype_class)):
         raise ArgumentError("view: reinterpreting memory as another dtype is not available; .to(dtype) converts the values")
     result = reshape(input, shape=int_tuple(shape))
-    if result._dev.aliases and result._base is None and result.numel():
+    device = result._dev
+    if device.as_view(input, result) is False if device.recording else device.aliases and result._base is None and result.numel():
         raise ShapeError(
             f"view: a tensor of shape {list(input.shape)} with this memory layout cannot be seen as {list(result.shape)} "
             f"without a copy; "
@@ -570,6 +572,12 @@ def view_write(base, new, /, *, path):
     from ..alias import scatter_path
 
     return scatter_path(base, new, path)
+
+
+@op(rule=lambda x: like(x), samples=[], methods=[], public=False)
+def detach(x, /):
+    """x without its gradient: how `Tensor.detach` looks in a recorded program."""
+    return x.detach()
 
 
 def _without_region(g: Tensor, new_shape: Any, path: Any) -> Tensor:
@@ -1218,6 +1226,14 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     shape = tuple(input._a.shape)
     dim = checked_dim("unfold", dimension, len(shape))
     windows = (shape[dim] - size) // step + 1
+    recording = input._dev.recording
+    fits = compare("<=", windows * step, shape[dim]) if size <= step else False  # else a window overlaps others or lacks its rest
+    if recording and not isinstance(fits, bool):
+        known = STATE.recorder.known(fits)
+        fits = fits if known is None else known
+    if fits is True:
+        whole = reshape(narrow(input, dim, 0, windows * step), shape=(*shape[:dim], windows, step, *shape[dim + 1 :]))
+        return movedim(narrow(whole, dim + 1, 0, size), dim + 1, -1)
     starts = [
         slice(
             input,
@@ -1227,4 +1243,18 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
         )
         for k in range(size)
     ]
-    return stack(starts, dim=-1)
+    result = stack(starts, dim=-1)
+    if fits is not False:
+        input._dev.may_be_view(input, result, _window_steps(shape, dim, size, step, windows), lambda _, decide: decide(fits))
+    return result
+
+
+def _window_steps(shape: Any, dim: int, size: int, step: int, windows: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The views that lead to windows that do not overlap."""
+    n, cut = len(shape), (*shape[:dim], windows, step, *shape[dim + 1 :])
+    return [
+        ("slice", {"starts": (0,) * n, "stops": (*shape[:dim], windows * step, *shape[dim + 1 :]), "steps": (1,) * n}),
+        ("reshape", {"shape": cut}),
+        ("slice", {"starts": (0,) * (n + 1), "stops": (*cut[: dim + 1], size, *cut[dim + 2 :]), "steps": (1,) * (n + 1)}),
+        ("permute", {"dims": (*(i for i in range(n + 1) if i != dim + 1), dim + 1)}),
+    ]

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple, final
 
 from .. import dtypes
+from ..alias import steps_of
 from ..autograd.modes import STATE, no_grad
 from ..autograd.node import next_order
 from ..control import Undefined, cond, loop, scan
@@ -24,13 +25,15 @@ from ..creation import full, zeros, zeros_like
 from ..dispatch import run
 from ..dtypes import dtype
 from ..errors import ArgumentError, ShapeError
+from ..ops.elementwise import logical_not, logical_or
 from ..pytree import Tree, flatten, leaf_names, unflatten
 from ..table import OPS, Spec
 from ..tensor import Tensor, wrap
 from . import sizes
 from .control_grad import attach, cond_backward, outer_edges, refuse_backward, rounds_backward, tracked
 from .graph import Graph, Node, Origin, Value
-from .sizes import Symbol, SymBool, SymFloat, SymInt, same, unbacked
+from .layout import MAY_BE_ONE, BranchDoubt
+from .sizes import Symbol, SymBool, SymFloat, SymInt, same, symbols_of, unbacked
 from .trace import Frame, Recorder, Slot, TracedArray, run_nodes, size_of
 
 Number = (bool, int, float, SymInt, SymFloat, SymBool)
@@ -92,10 +95,11 @@ class _Recorded(NamedTuple):
     leaves: list[Any]
     tree: Tree
     written: dict[int, tuple[Slot, Tensor]]  # by the identity of what was written into
+    ends: dict[int, Tensor]  # what tensors from outside held at the end, by their identity
 
     def at_end(self, leaf: Any) -> Any:
         """What a result held when the branch ended: what it wrote is undone since."""
-        return self.written[id(leaf)][1] if isinstance(leaf, Tensor) and id(leaf) in self.written else leaf
+        return self.ends.get(id(leaf), leaf) if isinstance(leaf, Tensor) else leaf
 
 
 def _key(slot: Slot) -> int:
@@ -107,7 +111,8 @@ def _record_branch(recorder: Recorder, name: str, fn: Callable[..., Any], operan
     with recorder.within(frame):
         leaves, tree = flatten(fn(*operands))
         written = {_key(slot): (slot, slot.read()) for slot in frame.written()}
-    return _Recorded(frame, leaves, tree, written)
+        ends = frame.ends()
+    return _Recorded(frame, leaves, tree, written, ends)
 
 
 def record_cond(
@@ -147,9 +152,25 @@ def record_cond(
         _track_cond(recorder, flag, since, (yes, no), (true_fn, false_fn), operands, pairs, given, list(slots.values()))
     recorder.leave(yes.frame)
     recorder.leave(no.frame)
+    for branch, holds in ((yes, True), (no, False)):
+        for leaf, result in zip(branch.leaves, given, strict=False):
+            _doubt_if_outer(recorder, branch.frame, leaf, result, lambda: flag, holds)
     for slot, new in zip(slots.values(), given[len(labels) :], strict=True):
         slot.write(new)
     return unflatten(yes.tree, given[: len(labels)])
+
+
+def _doubt_if_outer(
+    recorder: Recorder, frame: Frame, leaf: Any, result: Any, flag: Callable[[], Tensor] | None, holds: bool = True
+) -> None:
+    """If a branch or body hands on a tensor from outside, or a view of one, then its result may be that."""
+    if not isinstance(leaf, Tensor) or not isinstance(result, Tensor) or result is leaf:
+        return
+    base = leaf if leaf._base is None else leaf._base
+    if base._dev is recorder.device and base._a.value in frame.own:
+        return
+    hidden = any(frame.knows(symbol.size) for symbol in symbols_of([attrs for _, attrs in steps_of(leaf._path)]))
+    BranchDoubt(recorder.frames, base, leaf._path, result, None if hidden else flag, holds)
 
 
 def _track_cond(
@@ -426,6 +447,8 @@ class _Carried:
         self.found: tuple[Any, ...] = ()  # the shape after a round
         self.input: Value | None = None
         self.inner: Any = None  # what the body sees
+        self.handed_on: list[Tensor] = []  # what a round makes of it
+        self.overwritten = False  # whether a round writes to what it was given, and hands on something else
 
     def prepare(self) -> None:
         """Zeros for a variable that has no value at first, made outside of the body."""
@@ -448,7 +471,7 @@ class _Carried:
                 frame.marked[mark] = symbol.size
             shape[axis] = frame.marked[mark]
         self.input.spec = Spec(tuple(shape), self.spec.dtype)
-        frame.graph.inputs.append(self.input)
+        frame.add_input(self.input)
         t, _ = tracked(_wrapped(recorder, self.input), self.tracked)
         self.inner = as_size(t) if self.form == "int" else t
         return self.inner
@@ -460,6 +483,8 @@ class _Carried:
         if found is self.inner:
             self.form = "fixed"
             return True
+        self.handed_on = [found] if isinstance(found, Tensor) else []
+        self.overwritten = isinstance(self.inner, Tensor) and self.inner._a.value is not self.input
         if isinstance(found, Undefined) or not isinstance(found, (Tensor, *Number)):
             self._refuse(recorder, found)
         if self.form == "int":
@@ -589,6 +614,12 @@ class _Rounds:
             new = [slot for slot in frame.written() if _key(slot) not in known]
             if not new and not any(more):
                 self._output(frame, leaves, ys, keep)
+        for slot in new:
+            if hasattr(slot, "tensor") and any(
+                isinstance(c.init, Tensor) and c.form == "tensor" and any(t is slot.tensor for t in (c.init, c.init._base))
+                for c in self.carried[: self.own]
+            ):
+                recorder.fail(MAY_BE_ONE)
         if new:
             self.carried += [_Carried(_slot_name(recorder, slot), slot.read(), slot) for slot in new]
         return not new and not any(more)
@@ -611,7 +642,7 @@ class _Rounds:
         if self.kind != "loop":
             return None
         value = self.recorder.new_value("i", Spec((), dtypes.int64))
-        frame.graph.inputs.append(value)
+        frame.add_input(value)
         symbol = Symbol(value.name, text="the number of the round")
         frame.graph.symbols[symbol] = Origin(value, None)
         self.recorder.value_symbols[value] = symbol
@@ -619,7 +650,8 @@ class _Rounds:
 
     def _slices(self, frame: Frame) -> list[Tensor]:
         values = [self.recorder.new_value("x", Spec(tuple(x._a.shape[1:]), x.dtype)) for x in self.xs]
-        frame.graph.inputs += values
+        for value in values:
+            frame.add_input(value)
         return [tracked(_wrapped(self.recorder, v), x._rg and STATE.grad)[0] for x, v in zip(self.xs, values, strict=True)]
 
     def _assume(self, frame: Frame, head: Any, entered: Any) -> None:
@@ -708,12 +740,37 @@ class _Rounds:
         for c in self.carried:
             t = c.init if c.form == "fixed" else next(remaining)
             results.append(as_size(t) if c.form == "int" else t)
+        for c, t in zip(self.carried[: self.own], results[: self.own], strict=True):
+            self._doubt(frame, c, t)
         for c, t in zip(self.carried[self.own :], results[self.own :], strict=True):
             assert c.slot is not None
             if c.form != "fixed":
                 c.slot.write(t)
         ys = unflatten(self.y_tree, list(remaining))
         return unflatten(self.tree, results[: self.own]), ys
+
+    def _doubt(self, frame: Frame, c: _Carried, result: Any) -> None:
+        """What a loop carries may be, at the end, the tensor that it started with, or another one from outside."""
+        recorder = self.recorder
+        if c.form != "tensor" or not isinstance(c.init, Tensor):
+            return
+        if c.overwritten:
+            recorder.spoil(
+                c.init,
+                f"{c.name} is written to in a loop that also binds it to new tensors: the first round writes to the tensor from "
+                f"before the loop, and that one is used after it. Start the loop with {c.name} = {c.name}.clone()",
+            )
+        elif self.conditional or not isinstance(self.length, int):
+            _doubt_if_outer(recorder, frame, c.init, result, self._no_rounds)
+        for leaf in c.handed_on:
+            _doubt_if_outer(recorder, frame, leaf, result, None)
+
+    def _no_rounds(self) -> Tensor:
+        """Whether no round was run."""
+        first = logical_not(_as_flag(self.recorder, self.first))
+        if self.length is None:
+            return first
+        return logical_or(first, _as_flag(self.recorder, self.length <= 0))
 
     def _track(self, changing: list[_Carried], inits: list[Tensor], made: list[Tensor]) -> None:
         """Put the loop on the tape."""

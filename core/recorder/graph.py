@@ -70,10 +70,11 @@ class Value:
 class Node:
     """One call of an op: tensors in (None where an optional one was left out), attributes, tensors out.
 
-    Attributes may hold sizes, dtypes, and graphs; those see the values of the graph around them.
+    Attributes may hold sizes, dtypes, and graphs; those see the values of the graph around them. `grad` says whether gradients
+    flow through it: not if it was recorded under `no_grad`.
     """
 
-    __slots__ = ("attrs", "inputs", "op_name", "outputs", "scope", "source")
+    __slots__ = ("attrs", "grad", "inputs", "op_name", "outputs", "scope", "source")
 
     def __init__(
         self,
@@ -84,8 +85,10 @@ class Node:
         *,
         source: Source | None = None,
         scope: tuple[Scope, ...] = (),
+        grad: bool = True,
     ) -> None:
         self.op_name = op_name
+        self.grad = grad
         self.inputs = list(inputs)
         self.attrs = dict(attrs or {})
         self.outputs = list(outputs)
@@ -93,6 +96,11 @@ class Node:
         self.scope = scope
         for value in self.outputs:
             value.producer = self
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it is a `detach`: the same value without its gradient."""
+        return self.op_name == "detach"
 
     @property
     def subgraphs(self) -> dict[str, Graph]:
@@ -269,7 +277,7 @@ class Graph:
             read = [None if value is None else copied(value) for value in node.inputs]
             attrs = {name: attr._copy(mapping) if isinstance(attr, Graph) else attr for name, attr in node.attrs.items()}
             outputs = [fresh(value) for value in node.outputs]
-            nodes.append(Node(node.op_name, read, attrs, outputs, source=node.source, scope=node.scope))
+            nodes.append(Node(node.op_name, read, attrs, outputs, source=node.source, scope=node.scope, grad=node.grad))
         return Graph(
             self.name,
             inputs,

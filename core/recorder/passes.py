@@ -27,7 +27,7 @@ FOLD_BYTES_IN = 8 * 1024
 FOLD_BYTES_OUT = 256 * 1024
 
 #: Ops that do nothing when the result has the shape and dtype of the first input.
-_SAME_IF_SPEC_IS_SAME = frozenset({"cast", "copy", "expand", "reshape", "slice", "pad_constant"})
+_SAME_IF_SPEC_IS_SAME = frozenset({"cast", "copy", "detach", "expand", "reshape", "slice", "pad_constant"})
 
 
 def optimize(graph: Graph, passes: Sequence[Pass] | None = None) -> Graph:
@@ -138,7 +138,7 @@ def _merge(graph: Graph, mapping: dict[Value, Value], seen: dict[Any, Node]) -> 
         if node.subgraphs or not node.outputs or (entry is not None and entry.random) or origins & set(node.outputs):
             continue
         inputs = tuple(None if value is None else mapping.get(value, value) for value in node.inputs)
-        key = (node.op_name, inputs, _attribute_key(node.attrs))
+        key = (node.op_name, node.grad, inputs, _attribute_key(node.attrs))
         twin = seen.setdefault(key, node)
         if twin is not node:
             mapping.update(zip(node.outputs, twin.outputs, strict=True))

@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any, NoReturn, TypeAlias, final
 
 import numpy as np
 
 from .. import dtypes
-from ..alias import assign
+from ..alias import assign, check_writable
 from ..autograd.modes import STATE, no_grad
 from ..creation import full
 from ..device import device as device_of
@@ -31,9 +32,11 @@ from ..pytree import Tree, flatten, leaf_names, unflatten
 from ..random import default_generator
 from ..table import OPS, Op, Spec, primitive
 from ..tensor import Tensor, wrap
-from . import builtin_functions, passes, sizes
+from . import builtin_functions, layout, passes, sizes
 from .graph import Graph, Guard, Node, Origin, Scope, Source, State, Value
-from .sizes import Symbol, SymBool, SymFloat, SymInt, evaluate, substitute
+from .plan import Plan, check_argument, check_guards
+from .sizes import Symbol, SymBool, SymFloat, SymInt, evaluate
+from .world import World
 
 
 @primitive(methods=[], public=False)
@@ -44,16 +47,23 @@ def size_to_tensor(*, size, dtype):
 
 @final
 class TracedArray:
-    """What a tensor holds while it is recorded: its value in the graph, its shape and dtype, and the numbers if they are
-    constant."""
+    """What a tensor holds while it is recorded: its value in the graph, its shape, dtype and strides (None: in order), and the
+    numbers if they are constant."""
 
-    __slots__ = ("constant", "dtype", "shape", "value")
+    __slots__ = ("constant", "dtype", "shape", "strides", "value")
 
-    def __init__(self, value: Value, constant: np.ndarray | None = None) -> None:
+    def __init__(self, value: Value, constant: np.ndarray | None = None, strides: Any = None) -> None:
         self.value = value
         self.shape = value.spec.shape
         self.dtype = value.spec.dtype
         self.constant = constant
+        self.strides = strides
+
+    def in_memory_of(self, old: TracedArray) -> TracedArray:
+        """The same, written into the memory of another array of its shape."""
+        if self.strides is None and old.strides is None:
+            return self
+        return TracedArray(self.value, self.constant, old.strides)
 
 
 class _Kernels(dict[str, Callable[..., Any]]):
@@ -105,13 +115,78 @@ class RecordingDevice:
     def from_host(self, array: np.ndarray) -> TracedArray:
         """Numbers that the program brings along: a constant."""
         eager = wrap(self.real.from_host(array), self.real)
-        return TracedArray(self.recorder.capture_value(eager, "constant"), array)
+        value = self.recorder.capture_value(eager, "constant")
+        self.recorder.made_here(value)
+        return TracedArray(value, array)
 
     def to_host(self, array: TracedArray) -> np.ndarray:
         """Only constants have numbers."""
         if array.constant is None:
             self.refuse(array, "reading the numbers of a tensor")
         return array.constant  # type: ignore[return-value]
+
+    def cut(self, array: TracedArray) -> TracedArray:
+        """The array without its gradient."""
+        found: TracedArray = self.kernels["detach"](array)
+        return found.in_memory_of(array)
+
+    def is_view(self, x: Tensor, y: Tensor, attrs: dict[str, Any]) -> bool:
+        """Whether `y`, a reshape of `x`, looks at its memory for all sizes; what depends on the sizes becomes a doubt."""
+        source: TracedArray = x._a
+        if source.strides is None:
+            return True
+        if source.strides is not layout.UNKNOWN:
+            try:
+                return layout.viewed(source.shape, source.strides, y._a.shape, self.recorder.decide) is not None
+            except layout.Undecided:
+                pass
+        path = (x._path, "reshape", attrs)
+        layout.LayoutDoubt(x if x._base is None else x._base, path, y, source)
+        return False
+
+    def as_view(self, x: Tensor, y: Tensor) -> bool:
+        """Whether `y`, a reshape of `x`, can be a view; from now on it is one, if that depends on sizes."""
+        doubts = [d for d in y._doubts or () if d.view() is y]
+        for doubt in doubts:
+            if doubt.source.strides is layout.UNKNOWN:
+                return True
+            doubt.settle(self.recorder.fail, layout.guarded)
+        return y._base is not None
+
+    def contiguous(self, x: Tensor) -> Tensor:
+        """`x` or a copy whose elements lie in order."""
+        array: TracedArray = x._a
+        if array.strides is None:
+            return x
+        y = x.clone()
+        try:
+            if array.strides is not layout.UNKNOWN:
+                return x if layout.in_order(array, self.recorder.decide) else y
+        except layout.Undecided:
+            pass
+        self.may_be_view(x, y, [("reshape", {"shape": tuple(array.shape)})], layout.in_order)
+        return y
+
+    def may_be_view(
+        self, x: Tensor, y: Tensor, steps: Sequence[tuple[str, dict[str, Any]]], when: Callable[[Any, layout.Decide], bool]
+    ) -> None:
+        """`y` has the values of the view of `x` that `steps` lead to, and is that view where `when` says so."""
+        path = x._path
+        for step, attrs in steps:
+            path = (path, step, attrs)
+        layout.LayoutDoubt(x if x._base is None else x._base, path, y, x._a, when)
+
+    def strides(self, x: Tensor) -> tuple[Any, ...]:
+        """How far apart neighbours are."""
+        array: TracedArray = x._a
+        if array.strides is layout.UNKNOWN:
+            self.recorder.fail("stride() or is_contiguous() of a tensor whose place in memory depends on more than its shape")
+        return layout.strides_of(array)
+
+    def is_contiguous(self, x: Tensor) -> bool:
+        """Whether the elements lie in order; where that depends on sizes, the program decides on them."""
+        array: TracedArray = x._a
+        return array.strides is None or (bool(self.strides(x)) and layout.in_order(array, layout.guarded))
 
     def lift(self, t: Tensor) -> TracedArray:
         """The stand-in of a tensor from outside of the recording."""
@@ -175,9 +250,14 @@ class TensorSlot:
         self.before = [getattr(t, name) for name in self._FIELDS]
 
     @property
+    def touched(self) -> bool:
+        """Whether it holds something else now."""
+        return self.tensor._a is not self.before[0]
+
+    @property
     def changed(self) -> bool:
         """Whether it was written to; views follow the tensor they look at."""
-        return self.tensor._base is None and self.tensor._a is not self.before[0]
+        return self.tensor._base is None and self.touched
 
     def read(self) -> Any:
         """What it holds now."""
@@ -195,6 +275,8 @@ class TensorSlot:
         for name, value in zip(self._FIELDS, self.before, strict=True):
             setattr(self.tensor, name, value)
 
+
+_LOCK = Lock()  # of the count of recordings in all threads
 
 _MISSING = object()
 
@@ -254,12 +336,21 @@ class Frame:
         self.attributes: dict[Any, AttributeSlot] = {}
         self.read: set[Any] = set()  # attributes that were read before they were written
         self.marked: dict[Any, Any] = {}  # for a loop: mark of a changing size -> the size
+        self.own: set[Value] = set()  # what was made inside
 
     def written(self) -> list[Slot]:
         """The tensors and attributes from outside that have other values than at the start."""
-        own = {*self.graph.inputs, *(value for node in self.graph.nodes for value in node.outputs)}
-        tensors = [slot for slot in self.tensors.values() if slot.changed and slot.before[0].value not in own]
+        tensors = [slot for slot in self.tensors.values() if slot.changed]
         return [*tensors, *(slot for slot in self.attributes.values() if slot.changed and not slot.forgotten(self.read))]
+
+    def ends(self) -> dict[int, Tensor]:
+        """What tensors from outside hold at the end, views included, by their identity."""
+        return {id(slot.tensor): slot.read() for slot in self.tensors.values() if slot.touched}
+
+    def add_input(self, value: Value) -> None:
+        """A value that the branch or body is given."""
+        self.graph.inputs.append(value)
+        self.own.add(value)
 
     def knows(self, size: Any) -> bool:
         """Whether the size means nothing outside."""
@@ -296,6 +387,7 @@ class Recorder:
         self._root = self.graph
         self._frames: list[Frame] = []
         self._left: set[Value] = set()  # values of branches and bodies that are over
+        self._reasons: dict[Value, str] = {}  # why some of them cannot be used
         self._attributes: dict[Any, AttributeSlot] = {}
         self._read: set[Any] = set()  # attributes that were read before they were written
         self._forgotten: dict[Any, AttributeSlot] = {}  # attributes that only a branch or body has written
@@ -304,6 +396,7 @@ class Recorder:
         self._taken: set[str] = set()
         self._kept_names: set[str] = set()  # of captured tensors, which stay when a trial is undone
         self.value_symbols: dict[Value, Symbol] = {}  # integer tensors whose numbers the program uses as sizes
+        self.decide = layout.decided_by(self.known)
 
     # ------------------------------------------------------------------------------------------------------------- recording
 
@@ -312,12 +405,14 @@ class Recorder:
         """Record what this thread does inside."""
         outer = STATE.recorder
         STATE.recorder = self
-        RECORDINGS[0] += 1
+        with _LOCK:
+            RECORDINGS[0] += 1
         try:
             with sizes.recording(self), builtin_functions.replaced(), reads_noted():
                 yield self
         finally:
-            RECORDINGS[0] -= 1
+            with _LOCK:
+                RECORDINGS[0] -= 1
             STATE.recorder = outer
 
     def record(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> Any:
@@ -326,19 +421,23 @@ class Recorder:
         several = op.outputs > 1
         outputs = [Value(self._fresh_name(op.name), spec) for spec in (specs if several else (specs,))]
         self.append(op.name, [None if a is None else a.value for a in arrays], attrs, outputs)
-        results = tuple(TracedArray(v) for v in outputs)
+        results = tuple(TracedArray(v, strides=layout.of_result(op, arrays, attrs, v.spec.shape, self.decide)) for v in outputs)
         return results if several else results[0]
 
     def append(self, name: str, inputs: list[Value | None], attrs: dict[str, Any], outputs: list[Value]) -> None:
         """Append a node, unless only shapes are asked for."""
+        if self._frames:
+            self._frames[-1].own.update(outputs)
         if self._muted:
             return
         if self._left and any(value in self._left for value in inputs):
             self._fail_left(next(value for value in inputs if value in self._left))
-        self.graph.nodes.append(Node(name, inputs, attrs, outputs, source=_user_source(), scope=self._scopes))
+        self.graph.nodes.append(Node(name, inputs, attrs, outputs, source=_user_source(), scope=self._scopes, grad=STATE.grad))
         self._define_new_sizes(outputs)
 
     def _fail_left(self, value: Any) -> NoReturn:
+        if value in self._reasons:
+            self.fail(self._reasons[value])
         producer = value.producer
         made = f", made at {producer.source}" if producer is not None and producer.source else ""
         self.fail(
@@ -383,6 +482,23 @@ class Recorder:
     def leave(self, frame: Frame) -> None:
         """From now on the values of the frame must not be used any more."""
         self._left.update(frame.graph.inputs, (v for node in frame.graph.nodes for v in node.outputs))
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """The branches and bodies being recorded, the innermost last."""
+        return tuple(self._frames)
+
+    def is_within(self, frames: Sequence[Frame]) -> bool:
+        """Whether these branches and bodies are still being recorded."""
+        return all(a is b for a, b in zip(frames, self._frames, strict=False)) and len(frames) <= len(self._frames)
+
+    def spoil(self, t: Tensor, reason: str) -> None:
+        """Let whatever reads the tensor from now on fail."""
+        value = Value(self._fresh_name("lost"), Spec(tuple(t._a.shape), t.dtype))
+        self._left.add(value)
+        self._reasons[value] = reason
+        with no_grad():
+            assign("a loop body", t, wrap(TracedArray(value), self.device))
 
     def snapshot(self) -> Callable[[], None]:
         """What undoes a trial: names, guards and counts as they are now."""
@@ -429,6 +545,9 @@ class Recorder:
             if slot in self.left_out:
                 continue
             place = f"{type(slot.module).__name__}.{slot.name}"
+            fits = isinstance(before, Tensor) and now.dtype is before.dtype
+            if not (fits and sizes.same(tuple(now._a.shape), tuple(before._a.shape))) and self._made_of_sizes(now):
+                continue  # a mask, a table: the program makes it anew whenever it is needed
             if not isinstance(before, Tensor) or before._dev is self.device:
                 self.fail(
                     f"the program sets {place} to a tensor ({now.dtype.name}{list(now._a.shape)}), which would be lost: the "
@@ -445,6 +564,25 @@ class Recorder:
                 )
             owner = (slot.module, slot.name)
             self.graph.states.append(State(self.capture(before).value, self.value_of(now), before, "data", owner))
+
+    def _made_of_sizes(self, t: Tensor) -> bool:
+        """Whether a tensor is the same in all calls with the same sizes: no argument, state or random number is in it."""
+        changing = {id(slot) for slot, fields, array in self._adopted.values() if slot._a is not array}
+        stack, seen = [self.value_of(t)], set()
+        while stack:
+            value = stack.pop()
+            if value in seen:
+                continue
+            seen.add(value)
+            node = value.producer
+            if node is None:
+                if value.kind == "input" or value.kind is None or id(value.tensor) in changing:
+                    return False
+                continue
+            if node.subgraphs:
+                return False
+            stack += [v for v in node.inputs if v is not None]
+        return True
 
     def _result_specs(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> Any:
         if op.rule is not None:
@@ -504,7 +642,8 @@ class Recorder:
         value = Value(self._fresh_name(name), Spec(tuple(shape), t.dtype), kind="input")
         self.graph.inputs.append(value)
         self.graph.symbols.update({symbol: Origin(value, axis) for symbol, axis in symbols.items()})
-        stand_in = wrap(TracedArray(value), self.device)
+        strides = None if t.is_contiguous() else layout.of_example(value.spec.shape, t.stride(), t._a.shape)
+        stand_in = wrap(TracedArray(value, strides=strides), self.device)
         stand_in._rg = t._rg
         return stand_in
 
@@ -531,7 +670,7 @@ class Recorder:
                     f"the program is recorded on {self.device}, but uses the {kind} {name!r} ({shown}) on {t._dev}. "
                     f"Move everything to one device before, for example with .to({str(self.device)!r})"
                 )
-            array = TracedArray(self.capture_value(t, kind, name))
+            array = TracedArray(self.capture_value(t, kind, name), strides=None if t.is_contiguous() else t.stride())
             known = self._captured[id(t)] = (t, array)
         return known[1]
 
@@ -541,6 +680,31 @@ class Recorder:
         self._root.captured.append(value)
         return value
 
+    def made_here(self, value: Value) -> None:
+        """A value that is the own of the branch or body being recorded, although it is known to the whole program."""
+        if self._frames:
+            self._frames[-1].own.add(value)
+
+    def before_write(self, t: Tensor) -> RecordingDevice:
+        """Before a tensor is written to: decide who shares its memory, and `adopt` it."""
+        base = t if t._base is None else t._base
+        if base._doubts:
+            for doubt in layout.connected(base):
+                doubt.settle(self.fail, layout.guarded)
+        return self.adopt(t)
+
+    def after_write(self, base: Tensor) -> None:
+        """Write into what may share the memory of a tensor that was written to."""
+        doubts = [d for d in base._doubts or () if isinstance(d, layout.BranchDoubt) and not d.following]
+        for doubt in doubts:
+            doubt.following = True  # the tensor itself is not written to again by what follows
+        try:
+            for doubt in doubts:
+                doubt.follow(base, self)
+        finally:
+            for doubt in doubts:
+                doubt.following = False
+
     def adopt(self, t: Tensor) -> RecordingDevice:
         """Before a tensor is written to: an eager one takes part in the recording from here on, and gets its own self back
         at the end."""
@@ -549,8 +713,10 @@ class Recorder:
             fields = ("_a", "_dev", "_rg", "_node", "_ver")
             self._adopted[id(t)] = (t, {f: getattr(t, f) for f in fields}, array)
             t._a, t._dev = array, self.device
-        for frame in self._frames:
-            frame.tensors.setdefault(id(t), TensorSlot(t))
+        for frame in reversed(self._frames):
+            if id(t) in frame.tensors or t._a.value in frame.own:
+                break  # known here and further out already, or made inside: nobody around it knows it
+            frame.tensors[id(t)] = TensorSlot(t)
         return self.device
 
     def note_grad(self, leaf: Tensor) -> None:
@@ -621,9 +787,6 @@ class Recorder:
         graph = self.graph
         self._finish_attributes()
         graph.outputs = [self.value_of(t) for t in outputs]
-        for value in graph.outputs:
-            if value in self._left:
-                self._fail_left(value)
         for t, fields, array in self._adopted.values():
             if t._a is not array:
                 graph.states.append(State(array.value, t._a.value, t, "data"))
@@ -633,7 +796,10 @@ class Recorder:
             if leaf.grad is not None and leaf.grad._dev is self.device:
                 graph.states.append(State(self.capture(leaf).value, leaf.grad._a.value, leaf, "grad"))
             leaf.grad = before
-        changed = {i: t._a.value for i, (t, array) in enumerate(inputs) if t._a is not array}
+        changed = {i: t._a.value for i, (t, array) in enumerate(inputs) if t._a.value is not array.value}
+        for value in (*graph.results, *changed.values()):
+            if value in self._left:
+                self._fail_left(value)
         return graph, changed
 
     def abandon(self) -> None:
@@ -692,6 +858,10 @@ class Program:
         self.changed_inputs = changed_inputs
         self.sizes_out = sizes_out
         self.example_args = args
+        self._results = [*graph.results, *changed_inputs.values()]
+        self._plan: Plan | None = None
+        self._plain: int | None = None
+        self.used_up = False  # whether it runs backward by itself, so that its results have no gradient any more
         self.left_out: list[AttributeSlot] = []  # attributes that `fn` only writes: no state, and not set by a call
 
     def __str__(self) -> str:
@@ -716,8 +886,10 @@ class Program:
         return found
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._only_tensors == len(args) and not kwargs and all(isinstance(t, Tensor) for t in args):
+            return self._run(args)
         leaves, tree = flatten((args, kwargs))
-        if str(tree) != str(self.graph.in_tree):
+        if tree != self.graph.in_tree and str(tree) != str(self.graph.in_tree):
             raise ArgumentError(f"{self.graph.name}: was recorded with arguments {self.graph.in_tree}, called with {tree}")
         tensors = []
         for i, leaf in enumerate(leaves):
@@ -731,19 +903,67 @@ class Program:
                 raise ArgumentError(f"{self.graph.name}: argument {i} was a tensor when recorded, now {type(leaf).__name__}")
             else:
                 tensors.append(leaf)
-        env = execute(self.graph, tensors)
-        outputs = [env[value] for value in self.graph.outputs]
-        news = [(state, env[state.output]) for state in self.graph.states]
+        return self._run(tensors)
+
+    @property
+    def _only_tensors(self) -> int:
+        """How many arguments there are, if all of them are tensors by position; else -1."""
+        if self._plain is None:
+            positional, named = self.graph.in_tree.children
+            plain = not named.children and not self.static and all(child.kind is None for child in positional.children)
+            self._plain = len(positional.children) if plain else -1
+        return self._plain
+
+    def _run(self, tensors: Sequence[Tensor]) -> Any:
+        results, count = self._results, len(self.graph.outputs)
+        if STATE.recorder is not None:
+            env = execute(self.graph, tensors)
+            found, own = [env[value] for value in results], [False] * len(results)
+        else:
+            plan = self._plan
+            if plan is None:
+                plan = self._plan = Plan(self.graph, results)
+            own = plan.fresh
+            on_arrays = plan.gives_fresh(count) and (not STATE.grad or self.used_up or not self._tracked(tensors))
+            found = plan.run(tensors, on_arrays)
+            if on_arrays:
+                device = tensors[0]._dev if tensors else _device_of(tensors, self.graph)
+                found = [wrap(array, device) for array in found]
+        if len(results) > count:
+            self._write(tensors, found, own)
+        if self.sizes_out:
+            found = [int(t) if i in self.sizes_out else t for i, t in enumerate(found)]
+        tree = self.graph.out_tree
+        return found[0] if tree.kind is None else unflatten(tree, found[:count])
+
+    def _write(self, tensors: Sequence[Tensor], found: list[Any], own: Sequence[bool]) -> None:
+        """Write new states and arguments. What would be overwritten is read before anything is written."""
+        states, results, count = self.graph.states, self._results, len(self.graph.outputs)
+        targets = [*(state.tensor for state in states), *(tensors[i] for i in self.changed_inputs)]
         with no_grad():
-            for state, new in news:
+            for i, target in enumerate(targets, count):
+                for k in range(count):
+                    if found[k] is target and results[k] is not results[i]:
+                        found[k] = target.clone()
+        for i in range(count, len(found)):
+            if not own[i]:
+                found[i] = found[i].clone()
+        with no_grad():
+            for state, new in zip(states, found[count:], strict=False):
                 if state.attribute == "grad":
                     state.tensor.grad = new
                 else:
-                    state.tensor.copy_(new)
-            for position, value in self.changed_inputs.items():
-                tensors[position].copy_(env[value])
-        results: list[Any] = [int(t) if i in self.sizes_out else t for i, t in enumerate(outputs)]
-        return unflatten(self.graph.out_tree, results)
+                    assign("a recorded program", state.tensor, new)
+        for position, i in zip(self.changed_inputs, range(count + len(states), len(found)), strict=True):
+            check_writable(self.graph.name, tensors[position])
+            assign(self.graph.name, tensors[position], found[i])
+            for k in range(count):
+                if results[k] is results[i]:
+                    found[k] = tensors[position]
+
+    def _tracked(self, tensors: Sequence[Tensor]) -> bool:
+        """Whether a gradient may be asked for."""
+        return any(t._rg for t in tensors) or any(v.tensor._rg for v in self.graph.captured if v.tensor is not None)
 
 
 def _same_static(a: Any, b: Any) -> bool:
@@ -758,26 +978,17 @@ def execute(
 ) -> dict[Value, Tensor]:
     """Run a graph op by op on tensors: the value of everything in it. `stop(node, values)` is called after each node.
 
-    Inside a recording the nodes are recorded anew.
+    Inside a recording the nodes are recorded anew. Where only the results count, a `Plan` is quicker.
     """
     env: dict[Value, Tensor] = dict(zip(graph.inputs, inputs, strict=True))
     env.update({value: value.tensor for value in graph.captured if value.tensor is not None})
     bindings: dict[Symbol, Any] = {}
-
     for value, given in zip(graph.inputs, inputs, strict=True):
-        _check_argument(graph, value, given)
+        check_argument(graph, value, given)
     for symbol, (value, axis) in graph.symbols.items():
         if value in env:
             bindings[symbol] = size_of(env[value], axis)
-    for guard in graph.guards:
-        if (
-            all(s in bindings for s in guard.condition.symbols)
-            and builtins.bool(substitute(guard.condition, bindings)) != guard.expected
-        ):
-            raise RecordError(
-                f"{graph.name}: was recorded under the condition that {guard}, which does not hold for these arguments: "
-                f"record it again for them"
-            )
+    check_guards(graph, bindings)
     device = _device_of(inputs, graph)
     run_nodes(graph, env, bindings, device, stop)
     return env
@@ -796,8 +1007,7 @@ def run_nodes(
     unknown: dict[Value, list[tuple[Symbol, int | None]]] = {}
     for symbol, (origin, axis) in graph.symbols.items():
         unknown.setdefault(origin, []).append((symbol, axis))
-    last_use = _last_uses(graph)
-    for position, node in enumerate(graph.nodes):
+    for node in graph.nodes:
         if node.subgraphs:
             results: Any = run_control(node, env, bindings, device)
         else:
@@ -815,9 +1025,6 @@ def run_nodes(
                 bindings[symbol] = size_of(result, axis)
         if stop is not None:
             stop(node, env)
-        else:
-            for value in last_use.get(position, ()):
-                del env[value]
 
 
 def size_of(t: Tensor, axis: int | None) -> Any:
@@ -831,36 +1038,9 @@ def size_of(t: Tensor, axis: int | None) -> Any:
     return int(t)
 
 
-def _check_argument(graph: Graph, value: Value, given: Tensor) -> None:
-    shape, given_shape = value.spec.shape, tuple(given._a.shape)
-    if len(shape) != len(given_shape) or given.dtype is not value.spec.dtype:
-        raise ArgumentError(f"{graph.name}: argument {value!r} was given as {given.dtype.name}{list(given_shape)}")
-    for n, m in zip(shape, given_shape, strict=True):
-        if builtins.isinstance(n, int) and builtins.isinstance(m, int) and n != m:
-            raise ArgumentError(
-                f"{graph.name}: argument {value!r} has a fixed shape, given {list(given_shape)}: record it again for that"
-            )
-
-
 def _device_of(inputs: Sequence[Tensor], graph: Graph) -> Any:
     tensors = [*inputs, *(value.tensor for value in graph.captured if value.tensor is not None)]
     return tensors[0]._dev if tensors else device_of("cpu")
-
-
-def _last_uses(graph: Graph) -> dict[int, list[Value]]:
-    """Node position -> intermediate values that nobody reads after it."""
-    last: dict[Value, int] = {}
-    for position, node in enumerate(graph.nodes):
-        inner = [value for subgraph in node.subgraphs.values() for value in subgraph.outer_values()]
-        for value in (*node.inputs, *inner, *node.outputs):
-            if value is not None and value.producer is not None:
-                last[value] = position
-    kept = set(graph.results)
-    found: dict[int, list[Value]] = {}
-    for value, position in last.items():
-        if value not in kept:
-            found.setdefault(position, []).append(value)
-    return found
 
 
 # ---------------------------------------------------------------------------------------------------------------------- trace
@@ -905,7 +1085,7 @@ def trace(
     if device.recording:
         device = device.real
     recorder = Recorder(_name_of(fn), device)
-    for module in _modules_of(fn):
+    for module in modules_of(fn):
         recorder.know_module(module)
     recorder.know("state", "random_state", default_generator.state)
     stand_ins = [
@@ -916,6 +1096,8 @@ def trace(
     for i, stand_in in zip(positions, stand_ins, strict=True):
         given[i] = stand_in
     before = [(t, t._a) for t in stand_ins]
+    world = World(fn, modules_of(fn))
+    world.enter()
     try:
         with recorder.active():
             a, k = unflatten(tree, given)
@@ -925,6 +1107,8 @@ def trace(
     except BaseException:
         recorder.abandon()
         raise
+    finally:
+        world.leave()
     graph.in_tree, graph.out_tree = tree, out_tree
     for value in changed.values():
         if value not in graph.outputs:
@@ -934,6 +1118,7 @@ def trace(
     static = {i: leaf for i, leaf in enumerate(leaves) if i not in positions}
     program = Program(fn, graph.validate(), static, changed, sizes_out, (args, kwargs))
     program.left_out = recorder.left_out
+    program.used_up = bool(outputs) and all(t._node is not None and t._node.released for t in outputs if t.dtype.kind in "fc")
     return program
 
 
@@ -1002,7 +1187,7 @@ def _name_of(fn: Any) -> str:
     return "main" if name == "<lambda>" else name
 
 
-def _modules_of(fn: Any) -> list[Any]:
+def modules_of(fn: Any) -> list[Any]:
     """The modules a program can be seen to use: itself, its owner, its closure, its globals by name."""
     found = []
     if hasattr(fn, "named_modules"):

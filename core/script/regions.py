@@ -123,4 +123,4 @@ def _described(value: Any) -> str:
 
 
 def _kind(container: Any) -> str:
-    return "list" if isinstance(container, Grown) else type(container).__name__
+    return "list" if isinstance(container, Grown) else getattr(type(container), "stands_for", type(container)).__name__

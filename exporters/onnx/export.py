@@ -283,9 +283,9 @@ def refuse_train_mode(program: Program) -> None:
 
 
 def _modules(fn: Any) -> list[tuple[str, Any]]:
-    from frazil.recorder.trace import _modules_of
+    from frazil.recorder.trace import modules_of
 
-    return [pair for module in _modules_of(fn) for pair in module.named_modules()]
+    return [pair for module in modules_of(fn) for pair in module.named_modules()]
 
 
 def _cares_about_training(module: Any) -> bool:

@@ -18,7 +18,8 @@ from frazil.errors import RecordError
 from frazil.pytree import flatten, unflatten
 from frazil.recorder.graph import Graph, State, Value
 from frazil.recorder.sizes import Symbol
-from frazil.recorder.trace import Program
+from frazil.recorder.trace import Program, modules_of
+from frazil.recorder.world import World
 from frazil.tensor import Tensor
 
 from .bisect import Divergence, first_divergence, write_script
@@ -117,6 +118,7 @@ class EagerRun:
             if isinstance(leaf, Tensor):
                 given[i] = make_tensor(remaining.pop(0), device=leaf.device).requires_grad_(leaf.requires_grad)
         before = [(state.tensor, host(state.tensor), state.tensor.grad) for state in self.states]
+        world = World(program.fn, modules_of(program.fn))
         try:
             call_args, call_kwargs = unflatten(tree, given)
             result = program.fn(*call_args, **call_kwargs)
@@ -130,6 +132,7 @@ class EagerRun:
         finally:
             for slot in program.left_out:
                 slot.restore()
+            world.put_back()
             with no_grad():
                 for state in self.states:
                     if state.owner is not None:

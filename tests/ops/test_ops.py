@@ -18,7 +18,7 @@ from frazil.testing.reference import OF_DTYPE, REFERENCE, compute
 from .cases import Case, cases, packed
 
 #: Ops that only stand on tapes and in graphs, or move tensors between devices: no call by a user, so no sample.
-WITHOUT_SAMPLES = {"view_write", "transfer", "size_to_tensor"}
+WITHOUT_SAMPLES = {"detach", "view_write", "transfer", "size_to_tensor"}
 
 
 def expected(case: Case, arrays: list[Any]) -> tuple[np.ndarray, ...]:

@@ -24,6 +24,7 @@ ELSEWHERE = {
     "random_normal": "another stream than PyTorch's: tests/random/test_stream.py",
     "random_int63": "another stream than PyTorch's: tests/random/test_stream.py",
     "random_permutation": "another stream than PyTorch's: tests/random/test_generator.py",
+    "detach": "the recorded form of Tensor.detach",
     "view_write": "writes through views: test_aliasing.py",
     "transfer": "moves between devices: tests/conformance/test_transfer.py",
     "size_to_tensor": "symbolic sizes, only in recordings: tests/onnx/test_size_programs.py",

@@ -68,6 +68,7 @@ from .linear import bilinear as bilinear
 from .linear import cosine_similarity as cosine_similarity
 from .linear import embedding as embedding
 from .linear import embedding_bag as embedding_bag
+from .linear import linear as linear
 from .linear import pairwise_distance as pairwise_distance
 from .loss import binary_cross_entropy as binary_cross_entropy
 from .loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
@@ -113,4 +114,3 @@ from .vision import upsample as upsample
 
 # isort: split
 # Last, because importing the submodule of the same name sets this attribute too.
-from ...ops.linalg import linear as linear

@@ -8,10 +8,24 @@ from typing import Any
 from ...autograd.modes import no_grad
 from ...creation import arange, full, zeros
 from ...errors import ArgumentError, ShapeError
-from ...ops import elementwise, indexing
+from ...ops import elementwise, indexing, linalg
 from ...ops.common import at_hand, halves_in_float32
 from ...ops.linalg import einsum
 from ...tensor import Tensor
+
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`input @ weight.T + bias`, with weight [out, in]; a weight [in] gives one number per row.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.linear(fz.ones(2, 3), fz.ones(3)), fz.nn.functional.linear(fz.ones(2, 3), fz.ones(1, 3)).shape
+    (tensor([3., 3.]), frazil.Size([2, 1]))
+    """
+    if weight.ndim != 1:
+        result: Tensor = linalg.linear(input, weight, bias)
+        return result
+    y = linalg.matmul(input, weight)
+    return y if bias is None else y + bias
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

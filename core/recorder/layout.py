@@ -1,0 +1,320 @@
+"""How recorded tensors lie in memory: strides in terms of sizes, and what is a view of what.
+
+Only the recorder needs this: whether `x.t().reshape(-1)` looks at the memory of `x` decides who sees a later write. Mostly the
+answer is the same for all sizes. Where it is not (a transposed matrix of one row is contiguous), and where only the data tell (a
+variable is one tensor or another, after an `if`), the question stays open as a *doubt* between two tensors until one of
+them is written to.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, final
+from weakref import ref
+
+from ..alias import apply_path, assign, joined, register_view, scatter_path, steps_of
+from ..ops.elementwise import where
+from ..tensor import Tensor
+from .sizes import SymBool, SymInt, compare, prod, same
+
+#: In the place of strides: they depend on more than is known.
+UNKNOWN: Any = "unknown"
+
+_next_number = itertools.count().__next__
+
+#: Modules of ops, and ops, whose results lie in memory as their operands do.
+_KEEPING_MODULES = ("elementwise", "activation", "special")
+_KEEPING = (
+    *(
+        "flip",
+        "sort_values",
+        "index_put_values",
+        "slice_scatter",
+        "diagonal_scatter",
+        "pieces",
+        "nonzero_positions",
+        "pad_edges",
+        "resize",
+    ),
+    *("batch_norm", "group_norm", "rms_norm", "layer_norm", "nll_loss", "one_hot", "sgd_step", "sgd_momentum_step"),
+    *("adam_step", "amsgrad_step", "scatter_max_values"),
+)
+
+
+class Undecided(Exception):
+    """The answer depends on the sizes that the program will be given."""
+
+
+Decide = Callable[[Any], bool]
+
+
+def row_major(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """The strides of a tensor whose elements lie in order."""
+    return tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def strides_of(array: Any) -> tuple[Any, ...]:
+    """The strides of a recorded array, whose `strides` are None when its elements lie in order."""
+    return row_major(array.shape) if array.strides is None else array.strides
+
+
+def _short(shape: Sequence[Any], strides: Any) -> Any:
+    """None for the strides of elements in order."""
+    if strides is UNKNOWN:
+        return UNKNOWN
+    pairs = zip(shape, strides, row_major(shape), strict=True)
+    return None if all((type(n) is int and n == 1) or same(s, r) for n, s, r in pairs) else tuple(strides)
+
+
+def of_example(shape: Sequence[Any], given: Sequence[int], sizes: Sequence[int]) -> Any:
+    """The strides of an argument of a symbolic shape, from those of the example of these `sizes`."""
+    order = sorted(range(len(shape)), key=lambda i: (-given[i], i))
+    dense = tuple(row_major([sizes[i] for i in order]))
+    if any(n != 1 and given[i] != s for i, s, n in zip(order, dense, (sizes[i] for i in order), strict=True)):
+        return UNKNOWN
+    return _in_order(shape, order)
+
+
+def _in_order(shape: Sequence[Any], order: Sequence[int]) -> Any:
+    """The strides when the dimensions lie in memory in this order, the slowest first."""
+    strides = row_major([shape[i] for i in order])
+    return _short(shape, [strides[order.index(i)] for i in range(len(shape))])
+
+
+def of_result(op: Any, arrays: Sequence[Any], attrs: dict[str, Any], shape: Sequence[Any], decide: Decide) -> Any:
+    """The strides of what an op makes."""
+    if all(a is None or a.strides is None for a in arrays) and (not op.view or op.name == "reshape"):
+        return None
+    if op.view:
+        return _of_view(op.name, arrays[0], attrs, shape, decide)
+    keeps = op.name in _KEEPING or op.fn.__module__.rpartition(".")[2] in _KEEPING_MODULES
+    if op.name == "copy" or not keeps:
+        return None
+    whole = [a for a in arrays if a is not None and same(tuple(a.shape), tuple(shape))]
+    orders = [_order(a) for a in whole]
+    if not orders or None in orders or any(order != orders[0] for order in orders):
+        return UNKNOWN
+    assert orders[0] is not None
+    return _in_order(shape, orders[0])
+
+
+def _order(array: Any) -> list[int] | None:
+    """The dimensions from the slowest to the fastest, for the sizes of the example."""
+    if array.strides is UNKNOWN:
+        return None
+    hints = [s.hint if isinstance(s, SymInt) else s for s in strides_of(array)]
+    return None if None in hints else sorted(range(len(hints)), key=lambda i: (-hints[i], i))
+
+
+def _of_view(name: str, x: Any, attrs: dict[str, Any], shape: Sequence[Any], decide: Decide) -> Any:
+    if x.strides is UNKNOWN:
+        return UNKNOWN
+    strides = strides_of(x)
+    if name == "permute":
+        found: Any = [strides[d] for d in attrs["dims"]]
+    elif name == "slice":
+        found = [s * step for s, step in zip(strides, attrs["steps"], strict=True)]
+    elif name == "select":
+        found = strides[: attrs["dim"]] + strides[attrs["dim"] + 1 :]
+    elif name == "diagonal":
+        a, b = attrs["dim1"], attrs["dim2"]
+        found = [*(s for i, s in enumerate(strides) if i not in (a, b)), strides[a] + strides[b]]
+    elif name == "expand":
+        extra = len(shape) - len(strides)
+        old = [*[1] * extra, *x.shape]
+        found = [0 if i < extra or not same(old[i], shape[i]) else strides[i - extra] for i in range(len(shape))]
+    else:
+        try:
+            found = viewed(x.shape, strides, shape, decide) or row_major(shape)
+        except Undecided:
+            return UNKNOWN
+    return _short(shape, found)
+
+
+def viewed(shape: Sequence[Any], strides: Sequence[Any], new: Sequence[Any], decide: Decide) -> tuple[Any, ...] | None:
+    """The strides of a view in another shape, None where that needs a copy."""
+    if decide(compare("==", prod(shape), 0)):
+        return row_major(new)
+    if not shape:
+        return (1,) * len(new)
+    found: list[Any] = [1] * len(new)
+    left = len(new) - 1
+    chunk, base = 1, strides[-1]  # how many elements the run of dimensions holds that lie evenly, and how far apart they are
+    for d in reversed(range(len(shape))):
+        chunk = chunk * shape[d]
+        if d and (decide(compare("==", shape[d - 1], 1)) or decide(compare("==", strides[d - 1], chunk * base))):
+            continue
+        filled: Any = 1
+        while left >= 0 and (not decide(compare(">=", filled, chunk)) or decide(compare("==", new[left], 1))):
+            found[left] = filled * base
+            filled = filled * new[left]
+            left -= 1
+        if not decide(compare("==", filled, chunk)):
+            return None
+        if d:
+            chunk, base = 1, strides[d - 1]
+    return tuple(found) if left < 0 else None
+
+
+def in_order(array: Any, decide: Decide) -> bool:
+    """Whether the elements of a recorded array lie in order."""
+    shape, strides = array.shape, strides_of(array)
+    if decide(compare("==", prod(shape), 0)):
+        return True
+    expected: Any = 1
+    for n, s in zip(reversed(shape), reversed(strides), strict=True):
+        if not decide(compare("==", n, 1)):
+            if not decide(compare("==", s, expected)):
+                return False
+            expected = expected * n
+    return True
+
+
+# --- doubts -----------------------------------------------------------------------------------------------------------------
+
+
+class Doubt:
+    """Whether `view` looks at the memory of `base`, as what `path` leads to. Neither is kept alive by it."""
+
+    def __init__(self, base: Tensor, path: Any, view: Tensor) -> None:
+        self.base, self.path, self.view = ref(base), path, ref(view)
+        self.number = _next_number()
+        for t in (base, view):
+            t._doubts = [d for d in t._doubts or () if d.alive] + [self]
+
+    @property
+    def alive(self) -> bool:
+        """Whether both are still there: views keep what they look at."""
+        return self.base() is not None and self.view() is not None
+
+    def other(self, t: Tensor) -> Any:
+        """The other one of the two."""
+        return self.view() if self.base() is t else self.base()
+
+
+@final
+class LayoutDoubt(Doubt):
+    """It depends on sizes. The recording decides when one of the two is written to.
+
+    The view is a reshape of `source`, or it is one `when` that says so.
+    """
+
+    def __init__(
+        self, base: Tensor, path: Any, view: Tensor, source: Any, when: Callable[[Any, Decide], bool] | None = None
+    ) -> None:
+        super().__init__(base, path, view)
+        self.source, self.when, self.array = source, when, view._a
+
+    def settle(self, fail: Callable[[str], Any], decide: Decide) -> None:
+        """Decide, counting on the sizes of the example."""
+        base, view = self.base(), self.view()
+        if base is None or view is None:
+            return
+        for t in (base, view):
+            t._doubts.remove(self)
+        if self.source.strides is UNKNOWN:
+            fail(
+                f"whether {'contiguous' if self.when else 'reshape'} made a view or a copy of a tensor of shape "
+                f"{list(self.source.shape)} depends on how it lies in memory, which is not known here, and one of the two is "
+                "written to. Call .clone() on it before"
+            )
+        if self.when is not None:
+            looks: Any = self.when(self.source, decide)
+        else:
+            looks = viewed(self.source.shape, strides_of(self.source), self.array.shape, decide)
+            self.array.strides = _short(self.array.shape, looks or row_major(self.array.shape))
+            view._a.strides = self.array.strides
+        if looks:
+            merge(base, self.path, view)
+
+
+def merge(base: Tensor, path: Any, view: Tensor) -> None:
+    """Let `view` and all its views be views of `base`."""
+    base._aliased = view._aliased = True
+    for t in (view, *(r() for r in view._views or ())):
+        if t is not None:
+            t._base, t._path = base, path if t is view else joined(path, t._path)
+            register_view(base, t)
+    view._views = None
+    for doubt in view._doubts or ():
+        if doubt.base() is view:
+            doubt.base, doubt.path = ref(base), joined(path, doubt.path)
+            base._doubts = [*(base._doubts or ()), doubt]
+            doubt.view()._doubts = [d for d in doubt.view()._doubts if d is not doubt] + [doubt]
+    view._doubts = None
+
+
+@final
+class BranchDoubt(Doubt):
+    """It depends on data: `view` is what an `if` or loop made, and a tensor from before it where `flag()` is `holds`."""
+
+    def __init__(
+        self, frames: Sequence[Any], base: Tensor, path: Any, view: Tensor, flag: Callable[[], Tensor] | None, holds: bool
+    ) -> None:
+        super().__init__(base, path, view)
+        self.frames = tuple(frames)  # the branches and bodies in which the flag is known
+        self.flag, self.holds = flag, holds
+        self.following = False
+
+    def follow(self, written: Tensor, recorder: Any) -> None:
+        """One of the two was written to: so was the other, where the flag holds."""
+        base, view = self.base(), self.view()
+        if base is None or view is None or not recorder.is_within(self.frames):
+            return
+        if self.flag is None:
+            recorder.fail(MAY_BE_ONE)
+        path = steps_of(self.path)
+        target = base if written is view else view
+        new = scatter_path(apply_path(base, ()), apply_path(view, ()), path) if written is view else apply_path(base, path)
+        if new.dtype is not target.dtype or not _equal(new._a.shape, target._a.shape):
+            recorder.fail(MAY_BE_ONE)
+        sides = (new, apply_path(target, ()))
+        assign("a write to one of two tensors", target, where(self.flag(), *(sides if self.holds else sides[::-1])))
+
+
+def _equal(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    """Whether two shapes are one; where they are for the example, the recording counts on it."""
+    return len(a) == len(b) and all(
+        same(m, n) or (not any(isinstance(k, SymInt) and k.hint is None for k in (m, n)) and bool(m == n))
+        for m, n in zip(a, b, strict=True)
+    )
+
+
+MAY_BE_ONE = (
+    "a tensor is written to that, depending on the data, is the same as another one that was there before the `if` or loop: the "
+    "recording cannot tell which of the two changes. Call .clone() before writing to it, or in the branch that gives it on"
+)
+
+
+def connected(t: Tensor) -> list[Any]:
+    """All open questions about layout between a tensor and others, in the order they came up."""
+    seen: set[int] = {id(t)}
+    stack, found = [t], {}
+    while stack:
+        at = stack.pop()
+        for doubt in at._doubts or ():
+            if doubt.alive and isinstance(doubt, LayoutDoubt):
+                found[doubt.number] = doubt
+                other = doubt.other(at)
+                if id(other) not in seen:
+                    seen.add(id(other))
+                    stack.append(other)
+    return [found[number] for number in sorted(found)]
+
+
+def guarded(condition: Any) -> bool:
+    """Decide as the example does, which becomes a guard."""
+    return bool(condition)
+
+
+def decided_by(known: Callable[[SymBool], bool | None]) -> Decide:
+    """Decide only what holds for all sizes."""
+
+    def decide(condition: Any) -> bool:
+        answer = known(condition) if isinstance(condition, SymBool) else bool(condition)
+        if answer is None:
+            raise Undecided
+        return answer
+
+    return decide

@@ -1,0 +1,116 @@
+"""Views and in-place writes against a plain NumPy model, without PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import frazil as fz
+
+#: What makes a view (or, where memory does not allow it, a copy), of a matrix [4, 6]; the same for NumPy.
+VIEWS = {
+    "slice": (lambda x: x[1:3], lambda a: a[1:3]),
+    "steps": (lambda x: x[::2, 1::2], lambda a: a[::2, 1::2]),
+    "select": (lambda x: x[2], lambda a: a[2]),
+    "column": (lambda x: x[:, 1], lambda a: a[:, 1]),
+    "transpose": (lambda x: x.t(), lambda a: a.T),
+    "reshape": (lambda x: x.reshape(3, 8), lambda a: a.reshape(3, 8)),
+    "flatten": (lambda x: x.flatten(), lambda a: a.reshape(-1)),
+    "view": (lambda x: x.view(2, 2, 6), lambda a: a.reshape(2, 2, 6)),
+    "unsqueeze": (lambda x: x.unsqueeze(1), lambda a: a[:, None]),
+    "diagonal": (lambda x: x.diagonal(), lambda a: np.lib.stride_tricks.as_strided(a, (4,), (a.strides[0] + a.strides[1],))),
+    "transposed reshape": (lambda x: x.t().reshape(-1), lambda a: a.T.reshape(-1)),
+    "chunk": (lambda x: x.chunk(2, 1)[1], lambda a: a[:, 3:]),
+    "unfold": (lambda x: x.unfold(1, 2, 3), lambda a: a.reshape(4, 2, 3)[:, :, :2]),
+    "narrow": (lambda x: x.narrow(0, 1, 2), lambda a: a[1:3]),
+    "unflatten": (lambda x: x.unflatten(1, (2, 3)), lambda a: a.reshape(4, 2, 3)),
+}
+
+WRITES = {
+    "fill": (lambda v: v.fill_(7.0), lambda a: a.fill(7.0)),
+    "add": (lambda v: v.add_(2.0), lambda a: np.add(a, 2, out=a)),
+    "mul": (lambda v: v.mul_(v.clone()), lambda a: np.multiply(a, a.copy(), out=a)),
+    "copy": (lambda v: v.copy_(fz.arange(float(v.numel())).reshape(v.shape)), lambda a: np.copyto(a, _counted(a))),
+    "clamp": (lambda v: v.clamp_(max=4.0), lambda a: np.minimum(a, 4, out=a)),
+    "item": (lambda v: v.__setitem__(0, -1.0), lambda a: a.__setitem__(0, -1.0)),
+    "masked": (lambda v: v.masked_fill_(v > 5, 0.0), lambda a: np.copyto(a, 0, where=a > 5)),
+}
+
+
+def _counted(a):
+    return np.arange(float(a.size)).reshape(a.shape)
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_write_through_a_view_is_seen_where_memory_is_shared(view, write):
+    x, a = fz.arange(24.0).reshape(4, 6).clone(), np.arange(24.0).reshape(4, 6)
+    v, b = VIEWS[view][0](x), VIEWS[view][1](a)
+    WRITES[write][0](v)
+    WRITES[write][1](b)
+    assert x.tolist() == a.tolist() and v.tolist() == b.tolist()
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("view", VIEWS)
+def test_gradients_through_a_written_view(view, write):
+    def program(x):
+        y = x * 1.5
+        v = VIEWS[view][0](y)
+        WRITES[write][0](v)
+        return (y * y).sum() + v.sum() + x.sum()
+
+    x = (fz.arange(24.0, dtype=fz.float64).reshape(4, 6) / 3 + 0.11).requires_grad_()
+    if write != "copy":  # whole numbers of one dtype are copied in, whatever the input
+        assert fz.autograd.gradcheck(program, (x,))
+    (g,) = fz.autograd.grad(program(x), x)
+    (recorded,) = fz.autograd.grad(fz.jit.trace(program, (x,))(x), x)
+    assert fz.allclose(g, recorded)
+
+
+def test_random_programs_of_views_and_writes():
+    rng = np.random.default_rng(0)
+    names, writes = list(VIEWS), list(WRITES)
+    for _ in range(150):
+        x, a = fz.arange(24.0).reshape(4, 6).clone(), np.arange(24.0).reshape(4, 6)
+        views = [(VIEWS[n][0](x), VIEWS[n][1](a)) for n in rng.choice(names, 3)]
+        steps = []
+        for _ in range(5):
+            k, name = int(rng.integers(len(views))), str(rng.choice(writes))
+            steps.append((k, name))
+            WRITES[name][0](views[k][0])
+            WRITES[name][1](views[k][1])
+            if rng.random() < 0.5:
+                v, b = views[k]
+                views.append((v[: v.shape[0] - 1], b[: b.shape[0] - 1]))
+        for v, b in [(x, a), *views]:
+            assert np.array_equal(np.array(v.tolist()).reshape(b.shape), b, equal_nan=True), steps
+
+
+def test_results_lie_in_memory_as_in_pytorch():
+    x = fz.rand(5, 4).t()
+    for name, y in {
+        "index": x[fz.tensor([0, 1])],
+        "cat": fz.cat([x, x]),
+        "softmax": x.softmax(1),
+        "cumsum": x.cumsum(0),
+        "sum": fz.rand(3, 4, 5).permute(2, 1, 0).sum(1),
+        "gather": x.gather(1, fz.zeros(4, 2, dtype=fz.int64)),
+    }.items():
+        assert y.is_contiguous(), name
+    assert not (x * 2).is_contiguous()
+
+
+def test_a_long_chain_of_views_costs_as_much_per_link_as_a_short_one():
+    x = fz.zeros(3, requires_grad=True)
+    y = x * 1
+    for _ in range(20_000):
+        y = y[:]
+    y.sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0, 1.0]
+    base = fz.zeros(3)
+    v = base
+    for _ in range(20_000):
+        v = v[:]
+    v[0] = 4.0
+    assert base.tolist() == [4.0, 0.0, 0.0]

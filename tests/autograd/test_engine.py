@@ -1,0 +1,107 @@
+"""The eager tape: hooks, kept gradients, versions, freed graphs, deep graphs."""
+
+from __future__ import annotations
+
+import pytest
+
+import frazil as fz
+from frazil.errors import AutogradError, ShapeError
+
+
+def test_hooks_see_and_replace_gradients_in_order():
+    x = fz.ones(2, requires_grad=True)
+    y = x * 3
+    seen = []
+    y.register_hook(lambda g: seen.append(g.tolist()) or g * 2)
+    handle = y.register_hook(lambda g: g * 5)
+    y.register_hook(lambda g: seen.append(g.tolist()))
+    y.sum().backward(retain_graph=True)
+    assert seen == [[1.0, 1.0], [10.0, 10.0]] and x.grad.tolist() == [30.0, 30.0]
+    handle.remove()
+    x.grad = None
+    y.sum().backward()
+    assert x.grad.tolist() == [6.0, 6.0]
+
+
+def test_retain_grad_keeps_what_the_hooks_made():
+    x = fz.ones(2, requires_grad=True)
+    y = x * 3
+    y.retain_grad()
+    y.register_hook(lambda g: g + 1)
+    y.sum().backward()
+    assert y.grad.tolist() == [2.0, 2.0]
+
+
+def test_a_function_of_the_user():
+    class Cube(fz.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x**3
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * 3 * x**2
+
+    x = fz.tensor([2.0], requires_grad=True)
+    Cube.apply(x).backward()
+    assert x.grad.tolist() == [12.0]
+
+
+def test_a_freed_graph_says_so():
+    x = fz.ones(2, requires_grad=True)
+    y = (x * x).sum()
+    y.backward()
+    with pytest.raises(AutogradError, match="retain_graph=True"):
+        y.backward()
+
+
+@pytest.mark.parametrize("through", [lambda y: y, lambda y: y[0], lambda y: y.view(-1), lambda y: y.detach()])
+def test_what_backward_needs_must_not_have_been_written_to(through):
+    x = fz.ones(2, 2, requires_grad=True)
+    y = x * 2
+    z = (y * y).sum()
+    with fz.no_grad():
+        through(y).add_(1)
+    with pytest.raises(AutogradError, match="modified in place"):
+        z.backward()
+
+
+def test_expanded_views_refuse_writes():
+    x = fz.zeros(3, 1)
+    with pytest.raises(ShapeError, match="expanded view"):
+        x.expand(3, 4).add_(1)
+    x.expand(2, 3, 1)[0].add_(1)  # every element is a place of its own
+    assert x.tolist() == [[1.0], [1.0], [1.0]]
+
+
+def test_sorted_values_may_be_written_to():
+    x = fz.tensor([3.0, 1.0, 2.0], requires_grad=True)
+    for made in ((x * 1).sort()[0], (x * 1).topk(2)[0], (x * 1).max(0)[0]):
+        x.grad = None
+        made.mul_(2)
+        made.sum().backward()
+        assert set(x.grad.tolist()) <= {0.0, 2.0} and x.grad.sum().item() == 2 * made.numel()
+
+
+@pytest.mark.parametrize("write", ["zero_", "fill_"])
+def test_what_is_overwritten_has_a_gradient_of_zeros(write):
+    x = fz.ones(3, requires_grad=True)
+    y = x * 2
+    y.zero_() if write == "zero_" else y.fill_(4.0)
+    y.sum().backward()
+    assert x.grad.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_deep_graphs_are_walked_and_freed_without_recursion():
+    x = fz.ones(1, requires_grad=True)
+    y = x
+    for _ in range(50_000):
+        y = y + 1
+    y.backward()
+    assert x.grad.tolist() == [1.0]
+    z = x * 1
+    for _ in range(20_000):
+        z.add_(1)
+    del y, z
