@@ -392,7 +392,7 @@ def sum_(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None)
         return _total(x.astype(np.float32), dim, keepdim).astype(_HALF)
     if kind.kind in "fc":
         return _total(x, dim, keepdim)
-    return np.add.reduce(x, dim, np.int64 if dtype is None else None, None, keepdim)
+    return np.add.reduce(x, dim, np.int64 if dtype is None else dtype.numpy, None, keepdim)
 
 
 KERNELS["prod"] = _accumulating(np.multiply)
