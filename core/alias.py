@@ -189,7 +189,11 @@ def _overlaps(x: Tensor) -> bool:
     measure = x._dev.kernels.get("strides") if x._dev.aliases else None
     if measure is None:
         return any(step == "expand" for step, _ in steps_of(x._path))
-    return 0 in measure(x._a) and any(n > 1 and s == 0 for n, s in zip(x._a.shape, measure(x._a), strict=True))
+    return (
+        0 not in x._a.shape
+        and 0 in measure(x._a)
+        and any(n > 1 and s == 0 for n, s in zip(x._a.shape, measure(x._a), strict=True))
+    )
 
 
 def bump(x: Tensor) -> None:

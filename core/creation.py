@@ -12,7 +12,7 @@ from . import dtypes
 from .autograd.modes import STATE
 from .device import as_device, get_default_device
 from .device import device as device_of
-from .dispatch import run
+from .dispatch import run, write_out
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DTypeError, ShapeError
 from .ops.common import int_tuple, numel, whole
@@ -91,7 +91,7 @@ def full(
     result = _make(
         "fill", {"shape": _sizes("full", (size,)), "value": fill_value, "dtype": dtypes.as_dtype(dtype)}, device, requires_grad
     )
-    return result if out is None else out.copy_(result)
+    return result if out is None else write_out("full", out, result)
 
 
 def _dtype_of_number(value: Any) -> DType:
@@ -456,6 +456,45 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
 
 
 asarray = as_tensor
+
+
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
+    """A vector of the bytes of a buffer from `offset` on, sharing its memory: `count` elements, or all (-1).
+
+    >>> import frazil as fz
+    >>> fz.frombuffer(bytearray([1, 0, 2, 0]), dtype=fz.int16)
+    tensor([1, 2], dtype=frazil.int16)
+    """
+    try:
+        array = np.frombuffer(buffer, dtypes.as_dtype(dtype).numpy, count, offset)
+    except ValueError as error:
+        raise ArgumentError(f"frombuffer: {error}") from error
+    x = from_numpy(array if array.flags.writeable else array.copy())
+    return x.requires_grad_() if requires_grad else x
+
+
+class _Capsule:
+    """What `to_dlpack` has made, as an object that speaks the protocol."""
+
+    def __init__(self, capsule: Any) -> None:
+        self._capsule = capsule
+
+    def __dlpack__(self, **_: Any) -> Any:
+        return self._capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)  # kDLCPU
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor of the memory of another library's array on the CPU (https://dmlc.github.io/dlpack).
+
+    >>> import frazil as fz, numpy as np
+    >>> fz.from_dlpack(np.arange(3))
+    tensor([0, 1, 2])
+    """
+    array = np.from_dlpack(ext_tensor if hasattr(ext_tensor, "__dlpack__") else _Capsule(ext_tensor))
+    return from_numpy(array if array.flags.writeable else array.copy())
 
 
 def from_numpy(array: np.ndarray) -> Tensor:

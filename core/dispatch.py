@@ -17,7 +17,7 @@ from . import dtypes
 from .autograd.modes import STATE
 from .autograd.node import Node, OutputNode
 from .config import config
-from .errors import ArgumentError, DeviceError, DimError, DTypeError, FrazilError, MissingKernelError, ShapeError
+from .errors import ArgumentError, AutogradError, DeviceError, DimError, DTypeError, FrazilError, MissingKernelError, ShapeError
 from .table import OPS, Op, Spec
 from .tensor import Tensor, wrap
 
@@ -220,6 +220,10 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
 def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Any op with any arguments: attributes by position, numbers, promotion, recording."""
     out = attrs.pop("out", None) if "out" in attrs and "out" not in op.defaults else None
+    if any(isinstance(a, np.ndarray) for a in args):  # only here, where it costs the usual call nothing
+        from .creation import as_tensor
+
+        args = tuple([as_tensor(a) if isinstance(a, np.ndarray) else a for a in args])
     tensors, attrs = _bind(op, args, attrs)
     device = _common_device(op, tensors)
     if device.recording and any(isinstance(value, (Tensor, tuple, list)) for value in attrs.values()):
@@ -236,9 +240,30 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     result = run(op, tensors, attrs, device)
     if out is not None:
         for target, value in zip(out, result, strict=True) if op.outputs > 1 else ((out, result),):
-            target.copy_(value)
+            write_out(op.name, target, value)
         return out
     return result
+
+
+def write_out(name: str, out: Tensor, y: Tensor) -> Tensor:
+    """Put a result where `out=` asks for it: its dtype must hold the result's, and it takes the result's shape."""
+    from .alias import bump
+
+    if STATE.grad and (y._rg or out._rg):
+        raise AutogradError(f"{name}: out= cannot be recorded for backward; leave it out, or compute inside `with fz.no_grad():`")
+    if not dtypes.can_cast(y.dtype, out.dtype):
+        raise DTypeError(f"{name}: a result of {y.dtype.name} cannot be written to out={describe(out)}")
+    if tuple(out._a.shape) != tuple(y._a.shape) and out._base is None:
+        if 0 not in out._a.shape:
+            warnings.warn(
+                f"{name}: out={describe(out)} takes the shape of the result, {list(y._a.shape)}; give an out of that shape, or "
+                "of no elements",
+                stacklevel=4,
+            )
+        out._a = y.to(out.dtype).to(out.device).clone()._a
+        bump(out)
+        return out
+    return out.copy_(y)
 
 
 def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:

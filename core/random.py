@@ -43,6 +43,7 @@ from .autograd.modes import STATE, no_grad
 from .creation import from_host, tensor
 from .device import as_device
 from .device import device as Device
+from .dispatch import write_out
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from .ops.common import int_tuple, prod
@@ -285,7 +286,7 @@ def _shape(name: str, size: Any) -> tuple[Any, ...]:
 
 def _finish(drawn: Tensor, out: Tensor | None, requires_grad: bool) -> Tensor:
     if out is not None:
-        return out.copy_(drawn)
+        return write_out("random numbers", out, drawn)
     return drawn.requires_grad_() if requires_grad else drawn
 
 

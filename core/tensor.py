@@ -73,7 +73,7 @@ class Tensor(TensorMethods):
     _views: Any = None
     _doubts: Any = None  # while recording: tensors of which it is not known yet whether they share its memory
     _hooks: Any = None
-    grad: Tensor | None = None
+    _grad: Tensor | None = None
 
     if TYPE_CHECKING:  # operators, whose methods come from the op table as the others do
 
@@ -217,8 +217,36 @@ class Tensor(TensorMethods):
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise ArgumentError(f"data: expected a Tensor, given a {type(value).__name__}")
+        if self._rg and value.dtype.kind not in "fc":
+            raise DTypeError(f"data: a tensor that requires grad is floating, given {value.dtype.name}")
         self._a, self._dev = value._a, value._dev
         self._aliased = value._aliased = True
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` has added up here; None before."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            self._check_grad(value)
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def _check_grad(self, value: Any) -> None:
+        if not isinstance(value, Tensor):
+            raise ArgumentError(f"grad: expected a tensor or None, given a {type(value).__name__}")
+        if value is self:
+            raise AutogradError("grad: a tensor cannot be its own gradient")
+        if self._dev.recording or value._dev.recording:
+            return
+        mine, given = (f"{t.dtype.name}{list(t._a.shape)} on {t._dev}" for t in (self, value))
+        if value._a.shape != self._a.shape or value._a.dtype != self._a.dtype or value._dev is not self._dev:
+            raise ShapeError(f"grad: the gradient of {mine} has its shape, dtype and device, given {given}")
 
     def detach(self) -> Tensor:
         """The same memory, cut off the graph."""
@@ -316,6 +344,13 @@ class Tensor(TensorMethods):
         if dtype is not None and array.dtype != dtype:
             return array.astype(dtype)
         return array.copy() if copy else array
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """Its memory for another library (https://dmlc.github.io/dlpack)."""
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return self.detach().numpy().__dlpack_device__()
 
     def _host(self, asked: str) -> np.ndarray:
         if self._dev.recording:

@@ -82,7 +82,7 @@ def checked_dim(name: str, dim: Any, ndim: int) -> int:
 
 def checked_dims(name: str, dim: Any, ndim: int) -> tuple[int, ...] | None:
     """A dimension, several, or None (all), as a sorted tuple of non-negative ones, or None."""
-    if dim is None:
+    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
         return None
     dims = [checked_dim(name, d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
     if len(set(dims)) != len(dims):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from .. import dtypes
+from ..dispatch import write_out
 from ..errors import ArgumentError, DTypeError
-from ..table import E, S, Spec, bools, floats, function, ints, op, primitive
+from ..table import METHODS, E, S, Spec, bools, floats, function, ints, op, primitive
 from ..tensor import Tensor
 from .common import like, numeric, pointwise, predicate, same
 
@@ -264,7 +267,7 @@ def add_scaled(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Te
     tensor([7.])
     """
     result = add(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
-    return result if out is None else out.copy_(result)
+    return result if out is None else write_out("add", out, result)
 
 
 @function(name="sub", methods=["sub", "subtract"])
@@ -276,7 +279,7 @@ def sub_scaled(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Te
     tensor([-5.])
     """
     result = sub(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
-    return result if out is None else out.copy_(result)
+    return result if out is None else write_out("add", out, result)
 
 
 @function(name="div", methods=["div", "divide", "true_divide"])
@@ -921,9 +924,24 @@ _COMPARE = [
 ]
 
 
+def _unless_foreign(compare: Any) -> Any:
+    """`==` and `!=` leave what is no number and no tensor to Python, which asks whether it is the same object."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        if other is None or isinstance(other, (str, bytes, tuple, list, dict, set, type)):
+            return NotImplemented
+        return compare(self, other)
+
+    method.__name__ = compare.__name__
+    method.__doc__ = compare.__doc__
+    return method
+
+
 def _comparison(method: str, *long_names: str) -> Any:
     def decorate(rule: Any) -> Any:
-        return primitive(promote="common", samples=_COMPARE, methods=[rule.__name__, method, *long_names], exact=True)(rule)
+        compare = primitive(promote="common", samples=_COMPARE, methods=[rule.__name__, *long_names], exact=True)(rule)
+        METHODS[method] = _unless_foreign(compare) if method in ("__eq__", "__ne__") else compare
+        return compare
 
     return decorate
 
@@ -1221,6 +1239,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         raise ArgumentError("clamp: give min, max or both")
+    if input.dtype.kind == "i" and any(isinstance(limit, (float, np.floating)) for limit in (min, max)):
+        input = cast(input, dtype=dtypes.get_default_dtype())
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if min is not None:
             input = where(logical_or(lt(input, min), ne(min, min)), min, input)

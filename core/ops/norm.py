@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ShapeError
 from ..table import E, S, Spec, floats, function, op
 from ..tensor import Tensor
-from .common import checked_dim, halves_in_float32, like, real, require_float, same, specs
+from .common import checked_dim, halves_in_float32, like, prod, real, require_float, same, specs
 from .elementwise import clone, exp, log, mul, rsqrt, square, sub
 from .reduction import amax, count, mean, sum_
 from .shape import expand, reshape
@@ -339,7 +339,7 @@ def group_norm(x, weight=None, bias=None, /, *, num_groups: int, eps: float = 1e
     if isinstance(channels, int) and channels % num_groups:
         raise ShapeError(f"group_norm: {channels} channels do not divide into {num_groups} groups (x is {list(shape)})")
     _check_affine("group_norm", x, channels, weight=weight, bias=bias)
-    grouped = reshape(x, shape=(shape[0], num_groups, -1))
+    grouped = reshape(x, shape=(shape[0], num_groups, channels // num_groups * prod(shape[2:])))
     centred = sub(grouped, mean(grouped, dim=(2,), keepdim=True))
     normal = reshape(centred * rsqrt(mean(square(centred), dim=(2,), keepdim=True) + eps), shape=shape)
     if weight is not None:

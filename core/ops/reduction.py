@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from .. import dtypes
 from ..errors import ArgumentError, ShapeError
+from ..recorder.sizes import size_max
 from ..table import E, S, Spec, floats, function, op, primitive
 from ..tensor import Tensor
 from .common import checked_dim, checked_dims, halves_in_float32, numel, reduced, require_float, specs
@@ -358,6 +359,8 @@ def logsumexp(x, /, *, dim, keepdim=False):
     """
     from .shape import reshape
 
+    if any(isinstance(n, int) and n == 0 for d, n in enumerate(x._a.shape) if dim is None or d in dim):
+        return log(sum_(exp(x), dim=dim, keepdim=keepdim))  # of nothing: -inf
     top = amax(x, dim=dim, keepdim=True)
     top = where(isfinite(top), top, 0.0)
     y = log(sum_(exp(x - top), dim=dim, keepdim=True)) + top
@@ -379,7 +382,9 @@ def variance(x, /, *, dim=None, correction=1, keepdim=False):
     """Mean squared distance from the mean, with divisor n - correction."""
     n = count(x._a.shape, dim)
     centred = x - mean(x, dim=dim, keepdim=True) if dim is not None else x - mean(x)
-    return sum_(square(centred), dim=dim, keepdim=keepdim) / (n - correction)
+    return sum_(square(centred), dim=dim, keepdim=keepdim) / (
+        size_max(n - correction, 0) if isinstance(n, int) else n - correction
+    )
 
 
 def _spread_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..autograd.modes import STATE
 from ..autograd.node import Node, OutputNode
+from ..dispatch import write_out
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..recorder.sizes import compare, is_open, is_static, size_max, size_min, stretches, surely, unmatched, wrapped
 from ..table import OPS, E, S, Spec, function, ints, op, primitive
@@ -680,7 +681,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
             raise ShapeError(f"stack: tensors must have one shape, given {', '.join(str(list(y._a.shape)) for y in tensors)}")
     dim = checked_dim("stack", dim, len(shape) + 1)
     result = cat([unsqueeze(x, dim) for x in tensors], dim=dim)
-    return result if out is None else out.copy_(result)
+    return result if out is None else write_out("cat", out, result)
 
 
 @function(methods=["split"])

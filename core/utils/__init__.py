@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import data as data
+    from . import dlpack as dlpack
     from . import model_zoo as model_zoo
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("checkpoint", "data", "model_zoo"):  # data imports multiprocessing, so only when asked for
+    if name in ("checkpoint", "data", "dlpack", "model_zoo"):  # data imports multiprocessing, so only when asked for
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")

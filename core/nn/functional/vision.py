@@ -14,7 +14,7 @@ from ...errors import ArgumentError, ShapeError
 from ...ops.conv import conv2d, conv_transpose2d
 from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ...ops.resize import depth_to_space, resize
-from ...recorder.sizes import size_max
+from ...recorder.sizes import prod, size_max
 from ...tensor import Tensor
 
 Sizes = int | Sequence[int]
@@ -63,7 +63,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     batch, channels = input.shape[:2]
     if isinstance(channels, int) and channels % groups:
         raise ShapeError(f"channel_shuffle: {channels} channels are not divisible by groups {groups}")
-    return x.reshape(batch, groups, channels // groups, -1).transpose(1, 2).reshape(*input.shape)
+    return x.reshape(batch, groups, channels // groups, prod(input.shape[2:])).transpose(1, 2).reshape(*input.shape)
 
 
 def _pair(value: Any) -> tuple[int, int]:
@@ -92,7 +92,7 @@ def unfold(input: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Size
     weights, size = _window_weights(input, kernel_size)
     planes = input.reshape(batch * channels, 1, height, width)
     windows = conv2d(planes, weights, None, _pair(stride), _pair(padding), _pair(dilation))
-    return windows.reshape(batch, channels * size, -1)
+    return windows.reshape(batch, channels * size, prod(windows.shape[2:]))
 
 
 def fold(
@@ -260,9 +260,10 @@ def grid_sample(
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ArgumentError(f"grid_sample: padding_mode is 'zeros', 'border' or 'reflection', given {padding_mode!r}")
     batch, channels, *sizes = input.shape
-    flat: Any = input.reshape(batch, channels, -1)
+    flat: Any = input.reshape(batch, channels, prod(sizes))
     places = [
-        _pixel(grid[..., n - 1 - axis].reshape(batch, -1), size, padding_mode, align_corners) for axis, size in enumerate(sizes)
+        _pixel(grid[..., n - 1 - axis].reshape(batch, prod(grid.shape[1:-1])), size, padding_mode, align_corners)
+        for axis, size in enumerate(sizes)
     ]
     result: Any = 0
     for corner in itertools.product((0, 1), repeat=n) if mode == "bilinear" else [(0,) * n]:
