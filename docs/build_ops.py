@@ -71,7 +71,9 @@ def _differentiable(op: Op) -> bool:
     """By its vjp; for a composite without one, by trying."""
     if op.vjp is not None or op.kind == "primitive":
         return op.vjp is not None
-    sample = next(sample for sample in op.samples if sample.args)
+    sample = next((sample for sample in op.samples if sample.args), None)
+    if sample is None:
+        return False
     tensors = [None if array is None else fz.tensor(array) for array in sample.arrays()]
     inputs = [t.requires_grad_() for t in tensors if t is not None and t.dtype.is_floating_point]
     result = op.call(*tensors, **sample.attrs)
