@@ -121,6 +121,8 @@ def loop(
     values, rows, i = tuple(carried), _Rows(), 0
     end = None if limit is None else int(limit)
     while (end is None or i < end) and (cond_fn is None or _truth("while_loop", cond_fn(*values))):
+        if STATE.reads is not None and cond_fn is None:
+            STATE.reads()
         following, y = body_fn(i, *values)
         if not isinstance(following, (tuple, list)) or len(following) != len(values):
             count = len(following) if isinstance(following, (tuple, list)) else type(following).__name__

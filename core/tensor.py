@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
+from .autograd.modes import STATE
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 
 if TYPE_CHECKING:
@@ -355,6 +356,8 @@ class Tensor(TensorMethods):
     def _host(self, asked: str) -> np.ndarray:
         if self._dev.recording:
             return self._dev.refuse(self, asked)
+        if STATE.reads is not None:
+            STATE.reads()
         return self._dev.to_host(self._a)
 
     def item(self) -> Any:

@@ -130,6 +130,8 @@ def _run(
     targets: list[Tensor] | None,
     since: int = -1,
 ) -> list[Tensor | None]:
+    if STATE.recorder is not None:
+        STATE.recorder.differentiates = True
     grads: dict[Any, Any] = {}
     leaves: dict[Any, bool] = {}  # leaf -> whether its gradient is a fresh tensor that only the engine knows
     before = STATE.grad

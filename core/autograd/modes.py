@@ -17,6 +17,7 @@ class _State(threading.local):
     recorder: Any = None  # the active recorder.trace.Recorder
     device: Any = None  # of `with fz.device(...)`
     outer_devices: Any = ()  # and of the blocks around it
+    reads: Callable[[], None] | None = None  # told when Python asks for numbers of a tensor, and of every round of a loop
 
 
 STATE = _State()

@@ -34,7 +34,7 @@ from .control_grad import attach, cond_backward, outer_edges, refuse_backward, r
 from .graph import Graph, Node, Origin, Value
 from .layout import MAY_BE_ONE, BranchDoubt
 from .sizes import Symbol, SymBool, SymFloat, SymInt, same, symbols_of, unbacked
-from .trace import Frame, Recorder, Slot, TracedArray, run_nodes, size_of
+from .trace import Frame, Recorder, Slot, TracedArray, Watcher, run_nodes, size_of
 
 Number = (bool, int, float, SymInt, SymFloat, SymBool)
 
@@ -835,7 +835,9 @@ def _again(c: _Carried, t: Tensor) -> Any:
 # --- running recorded control flow ----------------------------------------------------------------------------------------------
 
 
-def run_control(node: Node, env: dict[Value, Tensor], bindings: dict[Symbol, Any], device: Any) -> list[Tensor]:
+def run_control(
+    node: Node, env: dict[Value, Tensor], bindings: dict[Symbol, Any], device: Any, watcher: Watcher | None = None
+) -> list[Tensor]:
     """The results of a `cond`, `loop` or `scan` node; inside a recording it is recorded anew."""
 
     def graph_run(graph: Graph, given: Sequence[Tensor]) -> list[Tensor]:
@@ -843,7 +845,7 @@ def run_control(node: Node, env: dict[Value, Tensor], bindings: dict[Symbol, Any
         for symbol, (value, axis) in graph.symbols.items():
             if value in inner:
                 sizes_inside[symbol] = size_of(inner[value], axis)
-        run_nodes(graph, inner, sizes_inside, device)
+        run_nodes(graph, inner, sizes_inside, device, watcher)
         return [inner[value] for value in graph.outputs]
 
     given = [None if value is None else env[value] for value in node.inputs]

@@ -392,6 +392,7 @@ class Recorder:
         self._read: set[Any] = set()  # attributes that were read before they were written
         self._forgotten: dict[Any, AttributeSlot] = {}  # attributes that only a branch or body has written
         self.left_out: list[AttributeSlot] = []  # attributes that the program only writes
+        self.differentiates = False  # whether the program asks for gradients
         self._assumptions: list[SymBool] = []  # what is known about sizes inside a branch or body
         self._taken: set[str] = set()
         self._kept_names: set[str] = set()  # of captured tensors, which stay when a trial is undone
@@ -863,6 +864,7 @@ class Program:
         self._plain: int | None = None
         self.used_up = False  # whether it runs backward by itself, so that its results have no gradient any more
         self.left_out: list[AttributeSlot] = []  # attributes that `fn` only writes: no state, and not set by a call
+        self.differentiates = False  # whether `fn` asks for gradients
 
     def __str__(self) -> str:
         return str(self.graph)
@@ -973,10 +975,19 @@ def _same_static(a: Any, b: Any) -> bool:
         return False
 
 
-def execute(
-    graph: Graph, inputs: Sequence[Tensor], *, stop: Callable[[Node, dict[Value, Tensor]], None] | None = None
-) -> dict[Value, Tensor]:
-    """Run a graph op by op on tensors: the value of everything in it. `stop(node, values)` is called after each node.
+class Watcher:
+    """Sees every node of a graph that is run, those of branches and bodies in every round."""
+
+    def before(self, node: Node, tensors: list[Tensor | None]) -> list[Tensor | None]:
+        """What the node is given; not called for nodes with branches and bodies."""
+        return tensors
+
+    def after(self, node: Node, values: dict[Value, Tensor]) -> None:
+        """After the node, with the values of the graph around it; they are kept."""
+
+
+def execute(graph: Graph, inputs: Sequence[Tensor], *, watcher: Watcher | None = None) -> dict[Value, Tensor]:
+    """Run a graph op by op on tensors: the value of everything in it, which is kept where a watcher looks on.
 
     Inside a recording the nodes are recorded anew. Where only the results count, a `Plan` is quicker.
     """
@@ -990,7 +1001,7 @@ def execute(
             bindings[symbol] = size_of(env[value], axis)
     check_guards(graph, bindings)
     device = _device_of(inputs, graph)
-    run_nodes(graph, env, bindings, device, stop)
+    run_nodes(graph, env, bindings, device, watcher)
     return env
 
 
@@ -999,7 +1010,7 @@ def run_nodes(
     env: dict[Value, Tensor],
     bindings: dict[Symbol, Any],
     device: Any,
-    stop: Callable[[Node, dict[Value, Tensor]], None] | None = None,
+    watcher: Watcher | None = None,
 ) -> None:
     """Run the nodes of a graph whose inputs are in `env` and whose sizes are in `bindings`; both are added to."""
     from .control import run_control
@@ -1009,10 +1020,12 @@ def run_nodes(
         unknown.setdefault(origin, []).append((symbol, axis))
     for node in graph.nodes:
         if node.subgraphs:
-            results: Any = run_control(node, env, bindings, device)
+            results: Any = run_control(node, env, bindings, device, watcher)
         else:
             op = OPS[node.op_name]
             tensors = [None if v is None else env[v] for v in node.inputs]
+            if watcher is not None:
+                tensors = watcher.before(node, tensors)
             attrs = {k: evaluate(v, bindings) for k, v in node.attrs.items()}
             target = (
                 STATE.recorder.device if STATE.recorder is not None else next((t._dev for t in tensors if t is not None), device)
@@ -1023,8 +1036,8 @@ def run_nodes(
             env[value] = result
             for symbol, axis in unknown.get(value, ()):
                 bindings[symbol] = size_of(result, axis)
-        if stop is not None:
-            stop(node, env)
+        if watcher is not None:
+            watcher.after(node, env)
 
 
 def size_of(t: Tensor, axis: int | None) -> Any:
@@ -1117,7 +1130,7 @@ def trace(
     graph.outputs = graph.outputs[: len(outputs)]
     static = {i: leaf for i, leaf in enumerate(leaves) if i not in positions}
     program = Program(fn, graph.validate(), static, changed, sizes_out, (args, kwargs))
-    program.left_out = recorder.left_out
+    program.left_out, program.differentiates = recorder.left_out, recorder.differentiates
     program.used_up = bool(outputs) and all(t._node is not None and t._node.released for t in outputs if t.dtype.kind in "fc")
     return program
 

@@ -15,7 +15,7 @@ from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.sizes import Symbol, evaluate, symbols_of
 from frazil.table import OPS
 
-from .oracle import Values, exact_values, run_graph
+from .oracle import Oracle, Values, run_graph
 
 #: Inputs of up to so many elements are written into the script, larger ones beside it.
 _INLINE = 64
@@ -33,6 +33,8 @@ class Divergence:
     #: The values of the graph that the node is in, as the program computes them.
     values: Values = field(default_factory=dict)
     script: str = ""
+    #: Whether nothing can be said of the difference: the program's own numbers are lost here (see `Exact.judge`).
+    beyond: bool = False
 
     def __str__(self) -> str:
         node = self.node
@@ -57,13 +59,16 @@ def first_divergence(
     `names` are those of values that are called otherwise in the file: the results.
     """
     eager = run_graph(graph, arrays)
-    exact = exact_values(graph, arrays, eager)
+    exact = Oracle(graph).exact(arrays, eager)
     found = intermediate_values(proto, graph, feeds, names)
     for node in graph.nodes:
         for value in node.outputs:
             if value not in found:
                 continue
-            error, excess = exact.excess(value, found[value], eager[value].dtype)
+            judged = exact.judge(value, found[value], eager[value].dtype)
+            error, excess = judged.error, judged.excess
+            if judged.beyond and excess <= 1:
+                return Divergence(node, value.name, error, excess, beyond=True)
             if excess > 1:
                 if node.subgraphs:
                     inner = _inside(proto, graph, node, eager, feeds, names)

@@ -49,7 +49,7 @@ class LoweringError(ExportError):
 
 @final
 class TrainModeError(ExportError):
-    """The program behaves as in training, and that was not asked for."""
+    """The program behaves as in training (`training=True` allows it), or changes what it keeps (`state=True`)."""
 
 
 @final

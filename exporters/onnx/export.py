@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
+import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -28,6 +30,7 @@ from .errors import ExportError, GuardError, TrainModeError
 from .lower import IR_VERSIONS, Lowered, lower
 from .lowerings import Lowering
 from .oracle import host
+from .values import Ranges
 from .verify import Verification, open_session, run_file, verify_model
 
 #: Above so many bytes of weights, they go into a file of their own: protobuf ends at 2 GB.
@@ -107,8 +110,10 @@ def export(
     output_names: Sequence[str] | None = None,
     dynamic_shapes: Any = "auto",
     opset_version: int = 21,
-    verify: bool = True,
+    verify: bool | str = True,
     samples: Sequence[Any] = (),
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    state: bool = False,
     training: bool = False,
     guards: str = "embed",
     external_data: bool | None = None,
@@ -124,9 +129,14 @@ def export(
         args: example arguments, a tuple (a single tensor may stand alone). Their values matter only for verification.
         path: where to write; None: nowhere, the report has the model.
         dynamic_shapes: as in `fz.jit.trace`: "auto", None, or {input name: axes}.
-        verify: run the file in onnxruntime against the program, at several sizes, and raise VerificationError on a difference.
+        verify: run the file in onnxruntime against the program and raise VerificationError on a difference: on the example, on
+            `samples`, and on inputs that are made up: of several sizes, with numbers on both sides of comparisons, ends of
+            integers, NaN, infinities, ties (`frazil.exporters.onnx.values`). "samples": nothing is made up. False: not at all.
         samples: further arguments to verify with, each as `args`.
-        training: allow modules in train mode; what the program changes (running statistics) becomes extra inputs and outputs.
+        ranges: {input name: (least, greatest)}, where made-up numbers must stay: a tolerance, an index, a probability.
+        state: allow the program to change buffers and tensors that it keeps (a cache, a counter): their values become extra
+            inputs and outputs of the file.
+        training: allow modules in train mode, new gradients and random numbers too; what changes becomes inputs and outputs.
         guards: decisions on sizes become asserts in the file ("embed"), are only noted in it ("metadata"), or raise ("error").
         external_data: write weights to `<path>.data` (default: only above 1.5 GB).
         optimise: simplify the graph first (`frazil.recorder.passes`).
@@ -142,8 +152,18 @@ def export(
     >>> report = fz.onnx.export(lambda x: fz.relu(x) + 1, (fz.ones(2, 3),), input_names=["x"])
     >>> report.inputs, dict(report.operators)
     (['x: float32[x0, x1]'], {'Relu': 1, 'Add': 1})
+
+    A solver that runs until its error is below a tolerance has no end for most numbers that could be made up:
+
+    >>> def halved(x, tol):
+    ...     return fz.while_loop(lambda x: x.abs().max() > tol, lambda x: (x / 2,), (x,))
+    >>> args = (fz.tensor([1.0, -3.0]), fz.tensor(0.01))
+    >>> report = fz.onnx.export(halved, args, input_names=["x", "tol"], ranges={"tol": (1e-6, 0.1)}, verify=True)
+    >>> only = fz.onnx.export(halved, args, input_names=["x", "tol"], samples=[(fz.ones(3), fz.tensor(0.5))], verify="samples")
+    >>> [check.case.label for check in only.checks.checks]
+    ['the example itself', 'sample 0']
     """
-    _check_options(opset_version, guards)
+    _check_options(opset_version, guards, verify)
     unknown = sorted(of_pytorch.keys() - _OF_PYTORCH)
     if unknown:
         raise TypeError(f"export() got an unexpected keyword argument {unknown[0]!r}")
@@ -154,7 +174,8 @@ def export(
     if isinstance(model, Program) and input_names is not None:
         _rename(program.graph.inputs, input_names)
     if not training:
-        refuse_train_mode(program)
+        refuse_train_mode(program, state=state)
+    ranges = check_ranges(ranges, program.graph)
     graph, changed = _with_changed_inputs(program)
     if optimise:
         graph = passes.optimize(graph)
@@ -177,7 +198,7 @@ def export(
         contents = report.model_bytes
         report.file_bytes = len(contents)
         if verify:
-            report.checks = _verify(contents, program, lowered, samples, guards, None)
+            report.checks = _verify(contents, program, lowered, samples, ranges, verify is True, guards, None)
         if path is not None:
             report.path = Path(path)
             with files.replacing(path, "export") as stream:
@@ -191,7 +212,7 @@ def export(
             folder = stack.enter_context(files.beside(target))  # its files take their places once they are verified
             written = _write(lowered.model, Path(folder, target.name), external_data)
         if verify:
-            report.checks = _verify(written[0], program, lowered, samples, guards, script)
+            report.checks = _verify(written[0], program, lowered, samples, ranges, verify is True, guards, script)
         with files.explained(path, "export"):
             for file in reversed(written):
                 files.put(file, target.with_name(file.name))
@@ -208,11 +229,17 @@ def verify(
     kwargs: Mapping[str, Any] | None = None,
     dynamic_shapes: Any = "auto",
     samples: Sequence[Any] = (),
+    ranges: Mapping[str, tuple[float, float]] | None = None,
     seed: int = 0,
 ) -> Verification:
-    """Compare an ONNX file with the program it was made of, at several sizes, in onnxruntime. Raises VerificationError.
+    """Compare an ONNX file with the program it was made of, in onnxruntime. Raises VerificationError.
 
-    Inputs and outputs are matched by position. See `export`, which does this by itself.
+    Inputs and outputs are matched by position. See `export`, which does this by itself, for `samples` and `ranges`.
+
+    >>> import frazil as fz
+    >>> report = fz.onnx.export(lambda x: x + 1, fz.ones(2), "plus.onnx", verify=False)
+    >>> print(fz.onnx.verify("plus.onnx", lambda x: x + 1, fz.ones(2)).covered)
+    covered: 4 sizes, values: ordinary, NaN, infinities, tiny, large, huge, ties, empty
     """
     program = model if isinstance(model, Program) else record(model, args, kwargs, None, dynamic_shapes)
     graph, _ = _with_changed_inputs(program)
@@ -223,7 +250,7 @@ def verify(
         "outputs": [value.name for value in session.get_outputs()],
         "values": graph.results,
     }
-    return verify_model(Path(path), program, graph, names=names, samples=samples, seed=seed)
+    return verify_model(Path(path), program, graph, names=names, samples=samples, ranges=check_ranges(ranges, graph), seed=seed)
 
 
 def record(
@@ -238,7 +265,29 @@ def record(
         return trace(model, args, dict(kwargs or {}), **options)
 
 
-def _check_options(opset_version: int, guards: str) -> None:
+def check_ranges(ranges: Mapping[str, tuple[float, float]] | None, graph: Graph) -> Ranges:
+    """The ranges, or the error that says what is wrong with them."""
+    names = [value.name for value in graph.inputs]
+    for name, given in (ranges or {}).items():
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise ArgumentError(f"export: ranges: there is no input {name!r}{meant} The inputs are {', '.join(map(repr, names))}")
+        pair = tuple(given) if isinstance(given, (tuple, list)) else ()
+        numbers = len(pair) == 2 and all(isinstance(n, (int, float)) and np.isfinite(n) for n in pair)
+        if not numbers or pair[0] > pair[1]:
+            raise ArgumentError(f"export: ranges[{name!r}] is (least, greatest), two numbers in this order, given {given!r}")
+        dtype = graph.inputs[names.index(name)].spec.dtype
+        if dtype.kind in "iu":
+            info = np.iinfo(dtype.numpy)
+            if not max(int(info.min), math.ceil(pair[0])) <= min(int(info.max), math.floor(pair[1])):
+                raise ArgumentError(f"export: ranges[{name!r}] = {given!r} has no {dtype.name}")
+    return dict(ranges or {})
+
+
+def _check_options(opset_version: int, guards: str, verify: bool | str) -> None:
+    if verify not in (True, False, "samples"):
+        raise ArgumentError(f"export: verify is True, False or 'samples', given {verify!r}")
     if opset_version not in IR_VERSIONS:
         reason = _REFUSED_OPSETS.get(opset_version) or (
             "LayerNormalization and other operators that frazil writes came with later opsets: use 21"
@@ -253,22 +302,26 @@ def _check_options(opset_version: int, guards: str) -> None:
 # --- train mode -----------------------------------------------------------------------------------------------------------------
 
 
-def refuse_train_mode(program: Program) -> None:
-    """Raise TrainModeError when the program behaves as in training: a module in train mode that cares, or anything that is
-    changed."""
-    found = [
-        f"{path or 'the module itself'} ({type(module).__name__}) is in train mode{_line_of(program.graph, path)}"
-        for path, module in _modules(program.fn)
-        if module.training and _cares_about_training(module)
-    ]
-    modules = {path for path, module in _modules(program.fn) if module.training and _cares_about_training(module)}
-    for state in program.graph.states:
-        if state.input.name.rpartition(".")[0] not in modules:
-            what = "the gradient of " if state.attribute == "grad" else ""
-            draws = "draws random numbers, which " if state.input.name == "random_state" else ""
-            found.append(f"the program {draws}changes {what}{state.input.name}{_place(_writer(state))}")
-    if found:
-        lines = "\n".join(f"  - {line}" for line in found)
+def refuse_train_mode(program: Program, *, state: bool = False) -> None:
+    """Raise TrainModeError when the program behaves as in training: a module in train mode that cares, new gradients or weights,
+    random numbers; or, unless `state`, when it changes anything else that it keeps."""
+    training: list[str] = []
+    kept: list[str] = []
+    modules = set()
+    for path, module in _modules(program.fn):
+        if module.training and _cares_about_training(module):
+            modules.add(path)
+            line = _line_of(program.graph, path)
+            training.append(f"{path or 'the module itself'} ({type(module).__name__}) is in train mode{line}")
+    for changed in program.graph.states:
+        name = changed.input.name
+        if name.rpartition(".")[0] in modules:
+            continue
+        what = "the gradient of " if changed.attribute == "grad" else ""
+        draws = "draws random numbers, which " if name == "random_state" else ""
+        trained = bool(what or draws) or changed.input.kind == "param"
+        (training if trained else kept).append(f"the program {draws}changes {what}{name}{_place(_writer(changed))}")
+    if training:
         all_modules = _modules(program.fn)
         if all_modules and not any(module.training for _, module in all_modules):
             advice = "All modules are in eval mode already: where the file should not do this, do it only `if self.training`."
@@ -277,9 +330,19 @@ def refuse_train_mode(program: Program) -> None:
         else:
             advice = "Functions have no eval mode: pass training=False to what draws or changes (F.dropout's default is True)."
         raise TrainModeError(
-            f"this program behaves as in training:\n{lines}\n{advice} To export it as it is, pass training=True: "
-            "what it changes becomes inputs and outputs of the file"
+            f"this program behaves as in training:\n{_listed(training + kept)}\n{advice} To export it as it is, pass "
+            "training=True: what it changes becomes inputs and outputs of the file"
         )
+    if kept and not state:
+        raise TrainModeError(
+            f"this program changes what it keeps from call to call:\n{_listed(kept)}\nIf it is meant to (a cache, a counter), "
+            "pass state=True: the values become inputs and outputs of the file, and whoever runs it hands them on. If only "
+            "training should, do it only `if self.training`, and call model.eval() first"
+        )
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return "\n".join(f"  - {line}" for line in lines)
 
 
 def _modules(fn: Any) -> list[tuple[str, Any]]:
@@ -415,11 +478,28 @@ def _write(model: ir.Model, path: Path, external_data: bool | None) -> list[Path
 
 
 def _verify(
-    contents: Any, program: Program, lowered: Lowered, samples: Sequence[Any], guards: str, script: Path | None
+    contents: Any,
+    program: Program,
+    lowered: Lowered,
+    samples: Sequence[Any],
+    ranges: Ranges,
+    made_up: bool,
+    guards: str,
+    script: Path | None,
 ) -> Verification:
     names = {
         "inputs": [str(value.name) for value in lowered.model.graph.inputs],
         "outputs": [str(value.name) for value in lowered.model.graph.outputs],
         "values": lowered.graph.results,
     }
-    return verify_model(contents, program, lowered.graph, names=names, samples=samples, embedded=guards == "embed", script=script)
+    return verify_model(
+        contents,
+        program,
+        lowered.graph,
+        names=names,
+        samples=samples,
+        ranges=ranges,
+        made_up=made_up,
+        embedded=guards == "embed",
+        script=script,
+    )

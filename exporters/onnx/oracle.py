@@ -1,13 +1,13 @@
 """What a program computes, node by node, and how far another computation may be from it.
 
 The measure is a run of the same graph in float64. How far float32 gets from that (the eager run), and how far the result moves
-when all inputs and weights move by a rounding error, say what rounding does to this program; another runtime may be off by a few
-times that.
+when what every node that rounds is given moves by a rounding error, say what rounding does to this program; another runtime may
+be off by a few times that. What only chooses, moves or compares does not round: a tie in an input is a tie for everybody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,37 @@ from frazil import dtypes
 from frazil.autograd.modes import no_grad
 from frazil.creation import tensor as make_tensor
 from frazil.recorder.graph import Graph, Node, Value
-from frazil.recorder.trace import execute
-from frazil.table import Spec
+from frazil.recorder.trace import Watcher, execute
+from frazil.table import OPS, Spec
 from frazil.tensor import Tensor
+
+#: Ops that choose, move or compare numbers, and round none.
+EXACT = frozenset(
+    "neg abs sign floor ceil trunc round_half_even eq ne lt le gt ge logical_and logical_or logical_xor logical_not bitwise_and "
+    "bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift isnan isinf isfinite where clamp_numbers "
+    "nan_to_num cast copy maximum minimum relu relu_grad hardtanh threshold hardshrink amax amin argmax argmin all any "
+    "sort_values topk_values max_pool max_pool_indices fill sequence transfer depth_to_space gather_values scatter_values index "
+    "index_put_values nonzero_positions embedding one_hot".split()
+) | {name for name, op in OPS.items() if op.fn.__module__.endswith(".shape")}
+
+#: Ops of which the sign of a zero that comes out is agreed; of sums and of most functions it is not.
+SIGNED = frozenset("neg abs sqrt reciprocal floor ceil round_half_even mul div where copy".split()) | {
+    name for name, op in OPS.items() if op.fn.__module__.endswith(".shape")
+}
+
+#: Ops that are made of others.
+COMPOSITE = frozenset(name for name, op in OPS.items() if op.body is not None)
+
+#: Ops that add up products or squares of what they are given.
+SUMS = (
+    frozenset(
+        name
+        for name, op in OPS.items()
+        if op.fn.__module__.rpartition(".")[2]
+        in ("linalg", "norm", "attention", "conv", "reduction", "recurrent", "loss", "statistics")
+    )
+    - EXACT
+)
 
 #: A runtime may be so many times as far from the exact result as rounding alone explains.
 FACTOR = 16
@@ -27,17 +55,10 @@ FACTOR = 16
 Values = dict[Value, np.ndarray]
 
 
-def run_graph(
-    graph: Graph, arrays: Sequence[np.ndarray], on_node: Callable[[Node, dict[Value, Tensor]], None] | None = None
-) -> Values:
-    """Every value of the graph, computed op by op. `on_node` is called after each node."""
-
-    def keep(node: Node, env: dict[Value, Tensor]) -> None:
-        if on_node is not None:
-            on_node(node, env)
-
-    with no_grad():
-        env = execute(graph, [make_tensor(array) for array in arrays], stop=keep)
+def run_graph(graph: Graph, arrays: Sequence[np.ndarray], watcher: Watcher | None = None) -> Values:
+    """Every value of the graph, computed op by op."""
+    with no_grad(), np.errstate(all="ignore"):
+        env = execute(graph, [make_tensor(array) for array in arrays], watcher=watcher or Watcher())
         return {value: host(tensor) for value, tensor in env.items()}
 
 
@@ -51,18 +72,16 @@ def eps_of(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
 
 
-def in_float64(graph: Graph, jitter: np.random.Generator | None = None) -> tuple[Graph, dict[Value, Value]]:
-    """The graph with all floats in float64, and which value became which. With `jitter`, weights move by a rounding error."""
+def in_float64(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
+    """The graph with all floats in float64, and which value became which."""
     copy = graph.copy()
     pairs = dict(zip(_all_values(graph), _all_values(copy), strict=True))
     for value in pairs.values():
         if not value.spec.dtype.is_floating_point:
             continue
-        eps = dtypes.finfo(value.spec.dtype).eps
         value.spec = Spec(value.spec.shape, dtypes.float64)
         if value.tensor is not None:
-            array = host(value.tensor).astype(np.float64)
-            value.tensor = make_tensor(array if jitter is None else moved(array, eps, jitter))
+            value.tensor = make_tensor(host(value.tensor).astype(np.float64))
     _widen(copy)
     return copy, pairs
 
@@ -106,26 +125,106 @@ def _all_values(graph: Graph) -> list[Value]:
     return [*graph.inputs, *graph.captured, *inner, *(value for node in graph.walk() for value in node.outputs)]
 
 
+class Shaken(Watcher):
+    """Moves what every node that rounds is given by up to a rounding error."""
+
+    def __init__(self, pairs: Mapping[Value, Value], rng: np.random.Generator) -> None:
+        self.eps = {twin: eps_of(value.spec.dtype.numpy) for value, twin in pairs.items() if value.spec.dtype.is_floating_point}
+        self.rng = rng
+
+    def before(self, node: Node, tensors: list[Tensor | None]) -> list[Tensor | None]:
+        if node.op_name in EXACT:
+            return tensors
+        return [
+            make_tensor(moved(host(t), self.eps[v], self.rng)) if t is not None and v in self.eps and t.dtype.kind == "f" else t
+            for v, t in zip(node.inputs, tensors, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How a value that was found compares: its largest error, that in units of what rounding explains (above 1: wrong), and
+    whether elements differ that nothing can be said of."""
+
+    error: float
+    excess: float
+    beyond: bool = False
+
+
 @dataclass
 class Exact:
-    """The float64 values of a graph on some inputs, and how much rounding moves each of them."""
+    """The values of a graph on some inputs: in its own dtypes, in float64, and in float64 with every rounding moved."""
 
+    own: Values
     values: Values
-    noise: dict[Value, float]
+    shaken: Values
 
     def excess(self, value: Value, found: np.ndarray, dtype: np.dtype[Any]) -> tuple[float, float]:
         """The largest error of `found`, and that error in units of what is allowed (above 1: too much)."""
-        exact = self.values[value]
+        judged = self.judge(value, found, dtype)
+        return judged.error, judged.excess
+
+    def judge(self, value: Value, found: np.ndarray, dtype: np.dtype[Any]) -> Judgement:
+        """Compare `found`, of a value that is of `dtype` in the program.
+
+        Two differences are no errors: of a decision that rounding before it takes one way or the other, and where the program
+        itself is of another kind (NaN, infinity, number) than in float64, so that it left the range of its dtype on the way.
+        """
+        exact, shaken = self.values[value], self.shaken.get(value)
+        own = self.own.get(value, exact)
         if found.shape != exact.shape:
-            return np.inf, np.inf
+            undecided = own.shape != exact.shape or (shaken is not None and shaken.shape != exact.shape)
+            return Judgement(np.inf, 0.0 if undecided else np.inf, undecided)
+        others = [other for other in (own, shaken) if other is not None and other.shape == exact.shape]
         if exact.dtype.kind != "f":
-            wrong = float(np.count_nonzero(exact != found))
-            return wrong, np.inf if wrong else 0.0
+            differs = found != exact
+            unsure = np.zeros(exact.shape, bool)
+            for other in others:
+                unsure |= other != exact
+            wrong = float(np.count_nonzero(differs & ~unsure))
+            return Judgement(wrong, np.inf if wrong else 0.0, bool((differs & unsure).any()))
+        errors = [distance(other, exact) for other in others]
+        finite = [e[np.isfinite(e)] for e in errors]
+        noise = max((float(e.max()) for e in finite if e.size), default=0.0)
         error = distance(found, exact)
-        allowed = FACTOR * (self.noise.get(value, 0.0) + eps_of(dtype) * np.abs(np.where(np.isfinite(exact), exact, 0)))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.where(error == 0, 0.0, error / allowed)
-        return (float(error.max()), float(ratio.max())) if error.size else (0.0, 0.0)
+        if own.shape == exact.shape:
+            error = np.minimum(error, distance(found, own))
+        size = np.abs(np.where(np.isfinite(exact), exact, 0))
+        info = np.finfo(dtype)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            allowed = FACTOR * (noise + float(info.eps) * np.maximum(size, self.inner_size(value, exact.shape))) + float(
+                info.tiny
+            )
+            differs = ~np.isfinite(error)
+            near = (size + allowed >= float(info.max) / 2) & ~np.isnan(found)
+            lost, vague = np.zeros(exact.shape, bool), differs & near
+            if self.overflows(value, float(info.max)):
+                vague |= differs
+            for e in errors:
+                lost |= ~np.isfinite(e)
+                vague |= differs & (e > size / 64 + float(info.tiny))
+            ratio = np.where((error == 0) | lost | vague, 0.0, error / allowed)
+        beyond = bool((vague | (lost & (error > allowed))).any())
+        return Judgement(float(error.max(initial=0.0)), float(ratio.max(initial=0.0)), beyond)
+
+    def floats_into(self, value: Value) -> list[np.ndarray]:
+        """What the node that makes the value is given, as far as it is known."""
+        inputs = value.producer.inputs if value.producer is not None else ()
+        return [self.own[v] for v in inputs if v is not None and v in self.own and self.own[v].dtype.kind == "f"]
+
+    def inner_size(self, value: Value, shape: tuple[int, ...]) -> Any:
+        """The size of numbers inside of an op that is written as several: they may cancel."""
+        if value.producer is None or value.producer.op_name not in COMPOSITE:
+            return 0.0
+        sizes = [np.abs(a.astype(np.float64)) for a in self.floats_into(value) if a.shape == shape]
+        return np.max([np.where(np.isfinite(a), a, 0) for a in sizes], axis=0) if sizes else 0.0
+
+    def overflows(self, value: Value, most: float) -> bool:
+        """Whether the op adds up products or squares, which may be too large in one order of the steps and not in another."""
+        if value.producer is None or value.producer.op_name not in SUMS:
+            return False
+        sizes = [np.abs(a[np.isfinite(a)].astype(np.float64)).max(initial=0.0) for a in self.floats_into(value)]
+        return max(sizes, default=0.0) ** 2 * FACTOR >= most
 
 
 def distance(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
@@ -137,25 +236,18 @@ def distance(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
     return np.where(same, 0.0, np.where(np.isnan(error), np.inf, error))
 
 
-def exact_values(graph: Graph, arrays: Sequence[np.ndarray], eager: Values, seed: int = 0) -> Exact:
-    """Run the graph in float64, twice: as it is, and with everything moved by a rounding error."""
-    rng = np.random.default_rng(seed)
-    runs = []
-    for jitter in (None, rng):
-        wide, pairs = in_float64(graph, jitter)
+class Oracle:
+    """Runs one graph in float64 as often as needed."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.wide, self.pairs = in_float64(graph)
+
+    def exact(self, arrays: Sequence[np.ndarray], own: Values, seed: int = 0) -> Exact:
+        """Run the graph in float64, twice: as it is, and with all that rounds moved; `own` are its values in its dtypes."""
         inputs = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
-        if jitter is not None:
-            inputs = [moved(w, eps_of(a.dtype), rng) if a.dtype.kind == "f" else w for w, a in zip(inputs, arrays, strict=True)]
-        found = run_graph(wide, inputs)
-        runs.append({value: found[twin] for value, twin in pairs.items() if twin in found})
-    values, shaken = runs
-    noise = {}
-    for value, exact in values.items():
-        if exact.dtype.kind != "f":
-            continue
-        errors = [
-            distance(other[value], exact) for other in (eager, shaken) if value in other and other[value].shape == exact.shape
-        ]
-        finite = [e[np.isfinite(e)] for e in errors]
-        noise[value] = max((float(e.max()) for e in finite if e.size), default=0.0)
-    return Exact(values, noise)
+        runs = []
+        for watcher in (Watcher(), Shaken(self.pairs, np.random.default_rng(seed))):
+            found = run_graph(self.wide, inputs, watcher)
+            runs.append({value: found[twin] for value, twin in self.pairs.items() if twin in found})
+        return Exact(own, *runs)

@@ -59,3 +59,22 @@ EXPANDED: dict[str, tuple[ir.DataType, ...]] = {
 
 #: Ops of frazil whose operators end the whole process (std::terminate) when the batch is empty, or for GRU the sequence.
 FATAL_WHEN_EMPTY = frozenset({"lstm", "gru"})
+
+#: (op of frazil, what is among the numbers it is given) -> how the file differs there. Verification notes it and goes no further.
+VALUE_GAPS: dict[tuple[str, str], str] = {
+    **{
+        ("cast", kind): "what becomes of a NaN or of a number beyond the integers in a cast to integers is not defined"
+        for kind in ("NaN", "infinity", "beyond the integers")
+    },
+    **{
+        (name, kind): f"onnxruntime's {name.upper()} takes bounds for NaN and infinities"
+        for name in ("lstm", "gru", "rnn")
+        for kind in ("NaN", "infinity")
+    },
+    ("selu", "tiny"): "onnxruntime's Selu subtracts 1 from an exponential, which leaves tiny numbers few digits",
+    **{
+        (name, kind): "zeros between or around the elements meet NaN and infinities, or do not"
+        for name in ("conv_input_grad", "biased_conv_input_grad")
+        for kind in ("NaN", "infinity")
+    },
+}

@@ -15,12 +15,16 @@ from frazil.recorder.sizes import Symbol, SymBool, evaluate, substitute, symbols
 
 @dataclass(frozen=True)
 class Case:
-    """One choice of sizes. `allowed` says whether all guards hold, so that the file must give the program's result; else it must
-    refuse."""
+    """One choice of sizes and of a class of numbers. `allowed` says whether all guards hold, so that the file must give the
+    program's result; else it must refuse."""
 
     label: str
     sizes: Mapping[Symbol, int]
     allowed: bool = True
+    #: The class of the numbers where they are not like the example's.
+    values: str = ""
+    #: Whether the inputs were given, not made up.
+    given: bool = False
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{symbol.text} = {n}" for symbol, n in self.sizes.items())
@@ -76,6 +80,10 @@ def _complete(symbols: Sequence[Symbol], solved: Mapping[Symbol, Any], choice: M
     return sizes
 
 
+#: A condition that changes its answer again and again (`n % 4 == 0`) is tried at so many changes, those next to the example.
+_CHANGES = 4
+
+
 def _boundaries(graph: Graph, solved: Mapping[Symbol, Any], hints: Mapping[Symbol, int]) -> Iterator[tuple[str, Symbol, int]]:
     """Both neighbours wherever a guard on a single dimension changes its answer."""
     for guard in graph.guards:
@@ -84,10 +92,10 @@ def _boundaries(graph: Graph, solved: Mapping[Symbol, Any], hints: Mapping[Symbo
         if len(symbols) == 1 and symbols[0] in hints:
             (symbol,) = symbols
             answers = [evaluate(condition, {symbol: n}) for n in range(2 * hints[symbol] + 66)]
-            for n in range(1, len(answers)):
-                if answers[n] != answers[n - 1]:
-                    for m in (n - 1, n):
-                        yield f"at the boundary of {guard}", symbol, m
+            changes = [n for n in range(1, len(answers)) if answers[n] != answers[n - 1]]
+            for n in sorted(sorted(changes, key=lambda n: abs(n - hints[symbol]))[:_CHANGES]):
+                for m in (n - 1, n):
+                    yield f"at the boundary of {guard}", symbol, m
 
 
 def _primes_above(numbers: Sequence[int]) -> list[int]:
@@ -101,16 +109,22 @@ def _primes_above(numbers: Sequence[int]) -> list[int]:
     return found
 
 
-def sample(example: np.ndarray, shape: Sequence[int], rng: np.random.Generator) -> np.ndarray:
+def sample(
+    example: np.ndarray, shape: Sequence[int], rng: np.random.Generator, within: tuple[float, float] | None = None
+) -> np.ndarray:
     """A random array like the example: of its dtype, and within its range (integers both ends included, floats where it has a
-    spread)."""
+    spread; of a single number, of its sign and size). `within` is another range."""
     dtype = example.dtype
     if dtype.kind == "b":
         return rng.random(shape) < 0.5
     values = example[np.isfinite(example)] if dtype.kind == "f" else example
-    low, high = (values.min(), values.max()) if values.size else (0, 1)
+    low, high = within if within is not None else (values.min(), values.max()) if values.size else (0, 1)
     if dtype.kind in "iu":
-        return rng.integers(int(low), int(high), shape, dtype=dtype, endpoint=True)
-    if low == high:
-        return np.asarray(low + rng.standard_normal(shape)).astype(dtype)
-    return np.asarray(rng.uniform(low, high, shape)).astype(dtype)
+        return rng.integers(int(np.ceil(low)), int(np.floor(high)), shape, dtype=dtype, endpoint=True)
+    if within is not None and low > 0 and high > 100 * low:  # a range of orders of magnitude
+        return np.asarray(np.exp(rng.uniform(np.log(low), np.log(high), shape))).astype(dtype)
+    if low < high or within is not None:
+        return np.asarray(rng.uniform(low, high, shape)).astype(dtype)
+    if example.size == 1 and low != 0:
+        return np.asarray(low * rng.uniform(0.5, 2, shape)).astype(dtype)
+    return np.asarray(low + rng.standard_normal(shape)).astype(dtype)

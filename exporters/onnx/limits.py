@@ -1,0 +1,128 @@
+"""How long a program may run on numbers that were made up for it: rounds, seconds, and bytes, also inside a loop of Python."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import final
+
+from frazil.autograd.modes import STATE
+
+#: Seconds between two looks at the clock and at the memory.
+_LOOK = 0.02
+
+#: Seconds after which a program that caught the end it was told is told again.
+_AGAIN = 1.0
+
+
+@final
+class GaveUp(BaseException):
+    """A limit was met. No Exception, so that a program which catches those does not go on."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`rounds`: how often the program may ask for the numbers of a tensor, as every loop over data does in each round."""
+
+    rounds: int
+    seconds: float
+    bytes: int
+
+
+@dataclass
+class Effort:
+    """What a run took so far, and which limit ended it."""
+
+    rounds: int = 0
+    seconds: float = 0.0
+    bytes: int = 0
+    met: str = ""
+
+
+@contextmanager
+def limited(limits: Limits) -> Iterator[Effort]:
+    """Raise GaveUp in this thread when what runs inside meets a limit; `met` of the effort says which.
+
+    Rounds are counted where Python asks for numbers. For the clock and the memory another thread looks, so that a loop that never
+    asks ends as well; one long call of a kernel is waited for.
+    """
+    effort = Effort()
+    started, outer = time.monotonic(), STATE.reads
+
+    def reads() -> None:
+        effort.rounds += 1
+        if effort.rounds > limits.rounds:
+            effort.met = f"{limits.rounds:,} rounds".replace(",", " ")
+            raise GaveUp(effort.met)
+
+    watch = _Watch(limits, effort, started)
+    STATE.reads = reads
+    try:
+        watch.start()
+        yield effort
+    finally:
+        STATE.reads = outer
+        watch.end()
+        effort.seconds = time.monotonic() - started
+
+
+@final
+class _Watch:
+    """Looks at the clock and the memory from a thread of its own."""
+
+    def __init__(self, limits: Limits, effort: Effort, started: float) -> None:
+        self.limits, self.effort, self.started = limits, effort, started
+        self.thread, self.before = threading.get_ident(), resident()
+        self.over, self.lock = threading.Event(), threading.Lock()
+
+    def start(self) -> None:
+        """Look from now on."""
+        threading.Thread(target=self.look, name="frazil: limits of verification", daemon=True).start()
+
+    def look(self) -> None:
+        wait = _LOOK
+        while not self.over.wait(wait):
+            seconds, grown = time.monotonic() - self.started, resident() - self.before
+            self.effort.bytes = max(self.effort.bytes, grown)
+            if seconds > self.limits.seconds or grown > self.limits.bytes:
+                with self.lock:
+                    if self.over.is_set():
+                        return
+                    if not self.effort.met:
+                        late = seconds > self.limits.seconds
+                        self.effort.met = f"{seconds:.0f} s" if late else f"{grown / 2**30:.1f} GB more memory"
+                    _raise_in(self.thread, GaveUp)
+                wait = _AGAIN
+
+    def end(self) -> None:
+        """No exception comes after this."""
+        while not self.over.is_set():
+            with contextlib.suppress(GaveUp), self.lock:
+                self.over.set()
+        _raise_in(self.thread, None)
+
+
+def _raise_in(thread: int, kind: type[BaseException] | None) -> None:
+    """Raise in another thread, before its next line of Python; None takes back what has not been raised yet."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(kind) if kind else None)
+
+
+def resident() -> int:
+    """The bytes of memory of this process; where the system does not say, the most it ever had; 0 where nothing is known."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        import resource
+    except ImportError:
+        return 0
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,403 @@
+"""Verification beyond the example's numbers: wrong lowerings of every kind are caught, programs without an end end, and what was
+covered is told."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil.errors import ArgumentError
+from frazil.exporters.onnx import TrainModeError, VerificationError, limits
+from frazil.exporters.onnx.emit import BOOL
+from frazil.nn import functional as F
+
+# --- wrong lowerings ------------------------------------------------------------------------------------------------------------
+
+
+def patched(op: str, wrong_at: Callable[[Any, Any], Any], instead: Any) -> Callable[..., Any]:
+    """A lowering that is right but for the elements where `wrong_at` holds."""
+
+    def lowering(e: Any, call: Any, x: Any) -> Any:
+        return e.op("Where", wrong_at(e, x), e.like(instead, x), e.op(op, x))
+
+    return lowering
+
+
+def is_nan(e: Any, x: Any) -> Any:
+    return e.op("IsNaN", x)
+
+
+def is_infinite(e: Any, x: Any) -> Any:
+    return e.op("IsInf", x)
+
+
+def equals(number: Any) -> Callable[[Any, Any], Any]:
+    return lambda e, x: e.op("Equal", x, e.like(number, x))
+
+
+def last_of_ties(e: Any, call: Any, x: Any) -> Any:
+    return e.op("ArgMax", x, axis=call["dim"], keepdims=int(call["keepdim"]), select_last_index=1)
+
+
+def overflowing_softplus(e: Any, call: Any, x: Any) -> Any:
+    call["beta"], call["threshold"]
+    return e.op("Log", e.op("Add", e.op("Exp", x), e.like(1, x)))
+
+
+def cancelling_log1p(e: Any, call: Any, x: Any) -> Any:
+    return e.op("Log", e.op("Add", x, e.like(1, x)))
+
+
+def is_huge(e: Any, x: Any) -> Any:
+    return e.op("Greater", x, e.like(1e30, x))
+
+
+def truncating_division(e: Any, call: Any, x: Any, y: Any) -> Any:
+    return e.op("Div", x, y)
+
+
+def never_all(e: Any, call: Any, x: Any) -> Any:
+    call["dim"], call["keepdim"]
+    return e.constant(False, BOOL)
+
+
+def other(op: str) -> Callable[..., Any]:
+    return lambda e, call, x, y: e.op(op, x, y)
+
+
+@fz.jit.script
+def two_ways(x):
+    if x.sum() > -1000:
+        return fz.exp(x * 0)
+    return fz.sin(x)
+
+
+@fz.jit.script
+def nested_ways(t, x):
+    k = int(t)
+    if k % 7 == 3:
+        if k > 100:
+            return fz.sin(x)
+        return x + 1
+    return x
+
+
+ONES = fz.ones(3)
+MUTANTS: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any], str]] = {
+    # name: (program, example, wrong lowerings, what the message names)
+    "loses NaN": (lambda x: F.relu(x), (fz.randn(3, 4),), {"relu": patched("Relu", is_nan, 0)}, "NaN"),
+    "loses infinities": (lambda x: x.abs(), (fz.randn(3, 4),), {"abs": patched("Abs", is_infinite, 3)}, "infinities"),
+    "least int8": (
+        lambda x: x.abs(),
+        (fz.tensor([1, 2, 3], dtype=fz.int8),),
+        {"abs": patched("Abs", equals(-128), 1)},
+        "integers at the ends",
+    ),
+    "greatest int64": (
+        lambda x: x.sign(),
+        (fz.tensor([1, 2, 3]),),
+        {"sign": patched("Sign", equals(2**63 - 1), 0)},
+        "integers at the ends",
+    ),
+    "negative zero": (lambda x: x.reciprocal(), (ONES,), {"reciprocal": patched("Reciprocal", equals(0), np.inf)}, "tiny"),
+    "the sign of a zero": (
+        lambda x: -x,
+        (fz.randn(3, 4),),
+        {"neg": lambda e, call, x: e.op("Sub", e.like(0, x), x)},
+        "another sign",
+    ),
+    "zero": (lambda x: x.sign(), (ONES,), {"sign": patched("Sign", equals(0), 1)}, "tiny"),
+    "ties": (lambda x: x.argmax(1), (fz.randn(3, 4),), {"argmax": last_of_ties}, "ties|elements differ"),
+    "overflow": (lambda x: F.softplus(x), (fz.randn(3, 4),), {"softplus": overflowing_softplus}, "large|infinities"),
+    "cancellation": (lambda x: fz.log1p(x), (fz.rand(3, 4),), {"log1p": cancelling_log1p}, "tiny"),
+    "huge": (lambda x: x.abs(), (fz.randn(3, 4),), {"abs": patched("Abs", is_huge, 1)}, "huge|infinities"),
+    "negative integers": (
+        lambda x: x // 3,
+        (fz.tensor([4, 5, 60]),),
+        {"floor_divide": truncating_division},
+        "integers at comparisons",
+    ),
+    "a comparison of integers": (
+        lambda x: x < 7,
+        (fz.tensor([70, 80, 90]),),
+        {"lt": other("LessOrEqual")},
+        "integers at comparisons",
+    ),
+    "a comparison of floats": (
+        lambda x: fz.where(x >= 0.75, x, x * 2),
+        (fz.randn(3, 4),),
+        {"ge": other("Greater")},
+        "floats at comparisons",
+    ),
+    "all of them": (lambda x: x.all(), (fz.tensor([True, False] * 20),), {"all": never_all}, "all true"),
+    "one branch": (
+        two_ways,
+        (ONES,),
+        {"sin": patched("Sin", lambda e, x: e.op("Less", x, e.like(0, x)), 5)},
+        "other signs|huge|large",
+    ),
+    "an inner branch": (
+        nested_ways,
+        (fz.tensor(1), ONES),
+        {"sin": lambda e, call, x: e.op("Cos", x)},
+        "another branch|integers at comparisons",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_wrong_lowering_is_caught(name: str) -> None:
+    program, example, wrong, named = MUTANTS[name]
+    fz.manual_seed(0)
+    with pytest.raises(VerificationError, match=named):
+        fz.onnx.export(program, example, lowerings=wrong)
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_the_right_lowering_passes(name: str) -> None:
+    program, example, _, _ = MUTANTS[name]
+    assert fz.onnx.export(program, example).checks is not None
+
+
+# --- programs without an end ----------------------------------------------------------------------------------------------------
+
+
+@fz.jit.script
+def adaptive(x, tol):
+    """Newton's square root, as exact as `tol` asks for; no tolerance below zero is ever met."""
+    guess = x / 2 + 0.5
+    error = (guess * guess - x).abs().max()
+    while error > tol:
+        guess = 0.5 * (guess + x / guess)
+        error = (guess * guess - x).abs().max()
+    return guess
+
+
+@fz.jit.script
+def doubled(x):
+    while x.sum() < 50:
+        x = x * 2
+    return x
+
+
+def gave_up(report: Any) -> list[str]:
+    return [str(check) for check in report.checks.checks if check.outcome == "gave up"]
+
+
+def test_an_adaptive_solver_is_exported_and_told_where_it_has_no_end() -> None:
+    report = fz.onnx.export(adaptive, (fz.tensor([2.0, 9.0]), fz.tensor(1e-3)))
+    lines = gave_up(report)
+    assert lines and "gave up after 10 000 rounds with x = " in lines[0] and "'tol': (0.0001, 0.01)}" in lines[0]
+    ends = [check.case.label for check in report.checks.checks if check.outcome == "equal"]
+    assert "primes" in ends and "branches 2 of 2" in report.checks.covered
+
+
+def test_a_range_leaves_only_what_makes_sense() -> None:
+    ranges = {"x": (0.5, 100.0), "tol": (1e-3, 1e-1)}
+    report = fz.onnx.export(adaptive, (fz.tensor([2.0, 9.0]), fz.tensor(1e-2)), ranges=ranges)
+    assert gave_up(report) == []
+    assert "ordinary, ends of the ranges" in report.checks.covered and "NaN" not in report.checks.covered
+
+
+def test_an_endless_loop_is_told_with_the_numbers_it_started_from() -> None:
+    report = fz.onnx.export(doubled, fz.ones(3))
+    lines = gave_up(report)
+    assert any("x.shape[0] = 0" in line for line in lines)
+    assert any("other signs" in line and "rounds with x = [-" in line for line in lines)
+
+
+def test_a_program_without_an_end_for_its_example_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["frazil.exporters.onnx.verify"], "GIVEN", limits.Limits(500, 60.0, 2**40))
+    with pytest.raises(VerificationError, match=r"itself has not ended after 500 rounds with x = \[-1\.\]"):
+        fz.onnx.export(doubled, -fz.ones(1))
+
+
+@pytest.mark.parametrize("loop", ["reads", "does not read", "catches"])
+def test_every_loop_of_python_ends(loop: str) -> None:
+    def run() -> None:
+        x = fz.tensor(-1.0)
+        while True:
+            try:
+                while loop != "reads" or x < 0:
+                    x = x * 2
+            except Exception:
+                continue
+
+    with pytest.raises(limits.GaveUp), limits.limited(limits.Limits(1000, 0.2, 2**40)) as effort:
+        run()
+    assert effort.met == ("1 000 rounds" if loop == "reads" else "0 s")
+
+
+def test_memory_is_limited_too() -> None:
+    kept = []
+    with pytest.raises(limits.GaveUp), limits.limited(limits.Limits(10**9, 60.0, 2**28)) as effort:
+        while True:
+            kept.append(np.ones(2**18))
+    assert "GB more memory" in effort.met
+
+
+def test_nothing_comes_after_a_limit() -> None:
+    """The end of a try and its time may fall together: what follows is not hit by the exception."""
+    for k in range(40):
+        started, wait = time.monotonic(), 0.019 + k * 1e-4
+        try:
+            with limits.limited(limits.Limits(10, wait, 2**40)):
+                while time.monotonic() - started < 0.0205:
+                    pass
+        except limits.GaveUp:
+            continue
+        assert sum(range(100)) == 4950
+
+
+def test_tries_run_without_gradients_unless_the_program_asks() -> None:
+    seen = []
+
+    def program(x: Any) -> Any:
+        seen.append(fz.is_grad_enabled())
+        return x * 2
+
+    fz.onnx.export(program, fz.ones(2, requires_grad=True))
+    assert len(seen) > 3 and not any(seen)
+
+    def slope(x: Any) -> Any:
+        x = x.detach().requires_grad_()
+        (g,) = fz.autograd.grad((x**3).sum(), x)
+        return g
+
+    assert fz.onnx.export(slope, fz.ones(2)).checks.difference < 1e-5
+
+
+def test_gradients_that_need_no_help_are_compared_as_well() -> None:
+    def slope(x: Any) -> Any:
+        with fz.enable_grad():
+            x = x.detach().requires_grad_()
+            (g,) = fz.autograd.grad((x**3).sum(), x)
+        return g
+
+    assert fz.onnx.export(slope, fz.ones(2)).checks.difference < 1e-5
+
+
+# --- what is asked for ----------------------------------------------------------------------------------------------------------
+
+
+def test_only_samples() -> None:
+    report = fz.onnx.export(doubled, fz.ones(3), samples=[fz.full((5,), 4.0)], verify="samples")
+    assert [check.case.label for check in report.checks.checks] == ["the example itself", "sample 0"]
+    assert "nothing but the example itself and 1 of samples was verified" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "message"),
+    [
+        ({"tool": (0, 1)}, "no input 'tool'; did you mean 'tol'.*'x', 'tol'"),
+        ({"tol": (2, 1)}, r"ranges\['tol'\] is \(least, greatest\), two numbers in this order, given \(2, 1\)"),
+        ({"tol": 3}, "given 3"),
+        ({"tol": (0, float("inf"))}, "two numbers"),
+    ],
+)
+def test_wrong_ranges(ranges: Any, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        fz.onnx.export(adaptive, (fz.ones(2), fz.tensor(0.1)), ranges=ranges)
+
+
+def test_ranges_hold_for_every_class() -> None:
+    seen: list[Any] = []
+
+    def program(x: Any, k: Any) -> Any:
+        if not x._dev.recording:
+            seen.append((x.numpy().copy(), k.numpy().copy()))
+        return fz.where(x > 0.5, x, -x) + k
+
+    ranges = {"x": (0.25, 1.0), "k": (2, 5)}
+    fz.onnx.export(program, (fz.full((4,), 0.3), fz.tensor([3])), input_names=["x", "k"], ranges=ranges)
+    made_up = seen[1:]
+    assert len(made_up) > 5
+    assert all(((x >= 0.25) & (x <= 1)).all() and ((k >= 2) & (k <= 5)).all() for x, k in made_up)
+
+
+def test_a_wrong_verify_is_told() -> None:
+    with pytest.raises(ArgumentError, match="verify is True, False or 'samples', given 'sample'"):
+        fz.onnx.export(lambda x: x, fz.ones(2), verify="sample")
+
+
+class Cache(fz.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("keys", fz.zeros(4))
+
+    def forward(self, x: Any) -> Any:
+        self.keys.mul_(0.5).add_(x)
+        return self.keys.sum()
+
+
+def test_state_in_eval_mode_has_its_own_word() -> None:
+    with pytest.raises(TrainModeError, match="(?s)changes what it keeps.*changes keys.*pass state=True") as caught:
+        fz.onnx.export(Cache().eval(), fz.ones(4))
+    assert "training=True" not in str(caught.value) and "as in training" not in str(caught.value)
+    for option in ("state", "training"):
+        report = fz.onnx.export(Cache().eval(), fz.ones(4), **{option: True})
+        assert report.states == ["keys"] and "keys.out" in report.outputs[1]
+
+
+def test_state_allows_no_training() -> None:
+    with pytest.raises(TrainModeError, match="BatchNorm1d.* is in train mode"):
+        fz.onnx.export(fz.nn.BatchNorm1d(3), fz.randn(4, 3), state=True)
+    with pytest.raises(TrainModeError, match="draws random numbers"):
+        fz.onnx.export(lambda x: x + fz.randn_like(x), fz.ones(2), state=True)
+
+
+# --- what is told ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_size_that_the_program_refuses_is_told_as_such() -> None:
+    report = fz.onnx.export(lambda x: x.max(), fz.randn(3))
+    assert "x.shape[0] = 0 (x.shape[0] = 0): the program refuses this size: ShapeError:" in str(report).replace("input.", "x.")
+
+
+def test_an_index_out_of_its_table_is_told_and_no_error() -> None:
+    report = fz.onnx.export(fz.nn.Embedding(7, 3), fz.tensor([[0, 6], [3, 2]]))
+    assert "the program refuses integers at the ends: " in str(report)
+    assert {check.outcome for check in report.checks.checks} == {"equal"}
+
+
+def test_a_difference_has_its_size_beside_it() -> None:
+    fz.manual_seed(0)
+    report = fz.onnx.export(lambda x: (x * 1000) @ fz.ones(300, 1), fz.rand(30, 300))
+    assert any(" of values up to 1" in str(check) for check in report.checks.checks if check.difference)
+
+
+@fz.jit.script
+def four_ways(x, k):
+    if x.sum() > 3:
+        x = x + 1
+    while x.max() > 100:
+        x = x / 2
+    if k == 1234:
+        x = -x
+    return x
+
+
+def test_branches_are_searched_and_counted() -> None:
+    report = fz.onnx.export(four_ways, (fz.ones(2), fz.tensor(5)))
+    assert report.checks.branches == (6, 6) and "branches 6 of 6" in report.checks.covered
+    assert "integers at 1 comparison" in report.checks.covered
+
+
+def test_decisions_that_rounding_takes_are_no_errors() -> None:
+    """A sum that lies on the boundary falls to either side, here and there."""
+    fz.manual_seed(0)
+    weights = fz.randn(64)
+    total = float((weights * 1.0).sum())
+    assert fz.onnx.export(lambda x: (x * weights).sum(1) > total, fz.ones(3, 64)).checks is not None
+
+
+def test_numbers_beyond_the_dtype_are_not_compared() -> None:
+    """Mean of squares: squares of huge numbers are infinite in float32 and not in float64."""
+    report = fz.onnx.export(lambda x: x / (x * x).mean(1, keepdim=True).sqrt(), fz.randn(3, 8))
+    assert report.checks is not None
