@@ -102,6 +102,8 @@ class Verification:
     branches: tuple[int, int] = (0, 0)
     #: Classes of numbers with inputs that the program itself refuses, and its first error.
     refused: dict[str, str] = field(default_factory=dict)
+    #: Classes of numbers with inputs on which the two differ where neither is right, and why.
+    uncompared: dict[str, str] = field(default_factory=dict)
     #: Classes of numbers that were not tried since time was over.
     left_out: list[str] = field(default_factory=list)
     #: "integers at comparisons" -> at how many places the program compares such numbers.
@@ -147,6 +149,7 @@ class Verification:
     def __str__(self) -> str:
         shown = [c for c in self.checks if not (c.case.values and c.outcome == "equal")]
         lines = list(dict.fromkeys(f"  {check}" for check in shown))
+        lines += [f"  not compared, {name}: {note}" for name, note in self.uncompared.items()]
         lines += [f"  the program refuses {name}: {note}" for name, note in self.refused.items()]
         return "\n".join([*lines, f"  {self.covered}"])
 
@@ -457,6 +460,9 @@ class _Comparison:
                     doubt = self.look_closer(case, arrays, feeds, found, expected)
             except GaveUp:
                 doubt = "the program has no end in float64, so nothing tells what rounding explains"
+            if doubt and case.values:
+                self.report.uncompared.setdefault(case.values, doubt)
+                return Check(case, "not compared", note=doubt)
             if doubt:
                 return self.add(Check(case, "not compared", note=doubt))
         if self.signed and any(_signs_differ(a, b) for a, b in zip(found, expected, strict=True)):

@@ -185,9 +185,9 @@ def isinf(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 @lowering("log1p")
 @rounded_once
 def log1p(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    """log(u) * x / (u - 1) for u = 1 + x as it was rounded (Goldberg 1991, theorem 4): the rounding error of u cancels."""
+    """log(u) * (x / (u - 1)) for u = 1 + x as it was rounded (Goldberg 1991, theorem 4): the rounding error of u cancels."""
     u = e.op("Add", x, e.like(1, x))
-    exact = e.op("Div", e.op("Mul", e.op("Log", u), x), e.op("Sub", u, e.like(1, x)))
+    exact = e.op("Mul", e.op("Log", u), e.op("Div", x, e.op("Sub", u, e.like(1, x))))
     exact = e.op("Where", e.op("IsInf", u, detect_negative=0), u, exact)
     return e.op("Where", e.op("Equal", u, e.like(1, x)), x, exact)
 
