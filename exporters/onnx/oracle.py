@@ -128,15 +128,17 @@ def _all_values(graph: Graph) -> list[Value]:
 class Shaken(Watcher):
     """Moves what every node that rounds is given by up to a rounding error."""
 
-    def __init__(self, pairs: Mapping[Value, Value], rng: np.random.Generator) -> None:
+    def __init__(self, pairs: Mapping[Value, Value], rng: np.random.Generator, sign: float) -> None:
         self.eps = {twin: eps_of(value.spec.dtype.numpy) for value, twin in pairs.items() if value.spec.dtype.is_floating_point}
-        self.rng = rng
+        self.rng, self.sign = rng, sign
 
     def before(self, node: Node, tensors: list[Tensor | None]) -> list[Tensor | None]:
         if node.op_name in EXACT:
             return tensors
         return [
-            make_tensor(moved(host(t), self.eps[v], self.rng)) if t is not None and v in self.eps and t.dtype.kind == "f" else t
+            make_tensor(moved(host(t), self.sign * self.eps[v], self.rng))
+            if t is not None and v in self.eps and t.dtype.kind == "f"
+            else t
             for v, t in zip(node.inputs, tensors, strict=True)
         ]
 
@@ -153,11 +155,13 @@ class Judgement:
 
 @dataclass
 class Exact:
-    """The values of a graph on some inputs: in its own dtypes, in float64, and in float64 with every rounding moved."""
+    """The values of a graph on some inputs: in its own dtypes, in float64, and in float64 with every rounding moved, one way and
+    the other, so that a decision on the edge goes both ways."""
 
     own: Values
     values: Values
-    shaken: Values
+    up: Values
+    down: Values
 
     def excess(self, value: Value, found: np.ndarray, dtype: np.dtype[Any]) -> tuple[float, float]:
         """The largest error of `found`, and that error in units of what is allowed (above 1: too much)."""
@@ -170,12 +174,13 @@ class Exact:
         Two differences are no errors: of a decision that rounding before it takes one way or the other, and where the program
         itself is of another kind (NaN, infinity, number) than in float64, so that it left the range of its dtype on the way.
         """
-        exact, shaken = self.values[value], self.shaken.get(value)
+        exact = self.values[value]
         own = self.own.get(value, exact)
+        runs = [run[value] for run in (self.own, self.up, self.down) if value in run]
         if found.shape != exact.shape:
-            undecided = own.shape != exact.shape or (shaken is not None and shaken.shape != exact.shape)
+            undecided = any(run.shape != exact.shape for run in runs)
             return Judgement(np.inf, 0.0 if undecided else np.inf, undecided)
-        others = [other for other in (own, shaken) if other is not None and other.shape == exact.shape]
+        others = [run for run in runs if run.shape == exact.shape]
         if exact.dtype.kind != "f":
             differs = found != exact
             unsure = np.zeros(exact.shape, bool)
@@ -244,10 +249,11 @@ class Oracle:
         self.wide, self.pairs = in_float64(graph)
 
     def exact(self, arrays: Sequence[np.ndarray], own: Values, seed: int = 0) -> Exact:
-        """Run the graph in float64, twice: as it is, and with all that rounds moved; `own` are its values in its dtypes."""
+        """Run the graph in float64: as it is, and with all that rounds moved; `own` are its values in its dtypes."""
         inputs = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
         runs = []
-        for watcher in (Watcher(), Shaken(self.pairs, np.random.default_rng(seed))):
+        shaken = [Shaken(self.pairs, np.random.default_rng(seed), sign) for sign in (1.0, -1.0)]
+        for watcher in (Watcher(), *shaken):
             found = run_graph(self.wide, inputs, watcher)
             runs.append({value: found[twin] for value, twin in self.pairs.items() if twin in found})
         return Exact(own, *runs)

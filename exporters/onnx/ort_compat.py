@@ -66,15 +66,12 @@ VALUE_GAPS: dict[tuple[str, str], str] = {
         ("cast", kind): "what becomes of a NaN or of a number beyond the integers in a cast to integers is not defined"
         for kind in ("NaN", "infinity", "beyond the integers")
     },
-    **{
-        (name, kind): f"onnxruntime's {name.upper()} takes bounds for NaN and infinities"
-        for name in ("lstm", "gru", "rnn")
-        for kind in ("NaN", "infinity")
-    },
     ("selu", "tiny"): "onnxruntime's Selu subtracts 1 from an exponential, which leaves tiny numbers few digits",
-    **{
-        (name, kind): "zeros between or around the elements meet NaN and infinities, or do not"
-        for name in ("conv_input_grad", "biased_conv_input_grad")
-        for kind in ("NaN", "infinity")
-    },
 }
+
+#: Ops of many steps, which the file takes in another order or leaves out (masked positions, zeros between elements), or whose
+#: kernels take bounds: compared on numbers like the example's and on ties, not where NaN, infinities, tiny or huge numbers are.
+OTHER_STEPS = frozenset(
+    "lstm gru rnn lstm_train gru_train rnn_train lstm_train_grad gru_train_grad rnn_train_grad scaled_dot_product_attention "
+    "scaled_dot_product_attention_grad conv_input_grad biased_conv_input_grad conv_weight_grad".split()
+)

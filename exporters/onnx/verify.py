@@ -31,7 +31,7 @@ from .branches import DIVISIONS, Taken, ways
 from .errors import VerificationError
 from .limits import Effort, GaveUp, Limits, limited
 from .oracle import SIGNED, Oracle, distance, eps_of, host, run_graph
-from .ort_compat import FATAL_WHEN_EMPTY, VALUE_GAPS
+from .ort_compat import FATAL_WHEN_EMPTY, OTHER_STEPS, VALUE_GAPS
 from .samples import Case, input_symbols, size_cases
 from .values import Ranges, Values, feeding
 
@@ -153,6 +153,9 @@ class Verification:
         lines += [f"  the program refuses {name}: {note}" for name, note in self.refused.items()]
         return "\n".join([*lines, f"  {self.covered}"])
 
+
+#: Classes of floats unlike any that the example has.
+_WILD = ("NaN", "infinities", "tiny", "large", "huge")
 
 #: Classes with numbers of very different sizes.
 _WIDE = ("large", "huge")
@@ -541,6 +544,8 @@ class _Comparison:
             beyond |= judged.beyond
             if judged.excess <= 1 and own.excess <= 1:
                 continue
+            if own.excess > 1 and case.values in _WILD and self.eager.program.differentiates:
+                return "the program's gradients leave out zeros that the recording multiplies by NaN, or the other way round"
             if b.dtype.kind != "f":
                 message = f"output {name!r}: {np.count_nonzero(a != b)} of {b.size} elements differ"
             elif own.excess > 1:
@@ -551,6 +556,8 @@ class _Comparison:
             if divergence is not None and own.excess <= 1:
                 if divergence.beyond:
                     return f"the program's own numbers leave the range of their dtype at {divergence.node.op_name}"
+                if divergence.node.op_name in OTHER_STEPS and case.values in _WILD:
+                    return f"the steps of {divergence.node.op_name} in the file are others than the program's"
                 gap = _gap(divergence)
                 if gap:
                     return gap
