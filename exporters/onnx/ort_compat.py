@@ -67,6 +67,7 @@ VALUE_GAPS: dict[tuple[str, str], str] = {
         for kind in ("NaN", "infinity", "beyond the integers")
     },
     ("selu", "tiny"): "onnxruntime's Selu subtracts 1 from an exponential, which leaves tiny numbers few digits",
+    ("gelu", "infinity"): "onnxruntime's Gelu multiplies the least infinity by 0, which is NaN",
 }
 
 #: Ops of many steps, which the file takes in another order or leaves out (masked positions, zeros between elements), or whose
