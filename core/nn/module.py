@@ -381,7 +381,7 @@ class Module:
                 grad = param.grad
                 param.data = fn(param.data)
                 if grad is not None:
-                    param.grad = fn(grad.data).requires_grad_(grad.requires_grad)
+                    param._grad = fn(grad.data).requires_grad_(grad.requires_grad)
         for name, buffer in self._buffers.items():
             if buffer is not None:
                 self._buffers[name] = fn(buffer)
