@@ -131,7 +131,9 @@ globals().update({name: entry.call for name, entry in _OPS.items() if entry.publ
 abs = _OPS["abs"].call
 _tensor.attach_methods(_METHODS)
 
-from . import autograd, random
+from . import autograd, einops_support, random
+
+einops_support.connect()
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
 _LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn")}

@@ -23,7 +23,7 @@ from ..ops.shape import cat, unsqueeze
 from ..table import OPS, Op
 from ..tensor import Tensor, wrap
 from .graph import Graph, Node, Value
-from .sizes import Symbol, evaluate, substitute, symbols_of
+from .sizes import Symbol, evaluate, holds, symbols_of
 
 #: So many different sizes of the inputs are kept prepared.
 KEPT = 32
@@ -341,10 +341,7 @@ def _stacked(rows: list[list[Any]], values: Sequence[Value], on_arrays: bool, de
 def check_guards(graph: Graph, sizes: dict[Symbol, Any]) -> None:
     """Refuse sizes that the graph was not recorded for."""
     for guard in graph.guards:
-        if (
-            all(s in sizes for s in guard.condition.symbols)
-            and builtins.bool(substitute(guard.condition, sizes)) != guard.expected
-        ):
+        if all(s in sizes for s in guard.condition.symbols) and not holds(guard.holds, sizes):
             raise RecordError(
                 f"{graph.name}: was recorded under the condition that {guard}, which does not hold for these arguments: "
                 f"record it again for them"

@@ -1,9 +1,9 @@
 """Sizes that remember where they came from.
 
 While recording, `x.shape[0]` is a `SymInt`: a polynomial with integer coefficients over *atoms*. An atom is a `Symbol` (a size
-that is only known when the program runs) or one of three functions of other sizes: floor division, remainder and `max(0, x)`
-(from which minimum and maximum of any two sizes are made). Equal sizes have one normal form and are one object, so "are these two
-dimensions the same?" is `a is b`, and asking costs no guard.
+that is only known when the program runs) or a function of other sizes: floor division, remainder, `max(0, x)` (from which minimum
+and maximum of any two sizes are made), and the rounding of a float made of sizes. Equal sizes have one normal form and are one
+object, so "are these two dimensions the same?" is `a is b`, and asking costs no guard.
 
 A `SymInt` is not an `int`. Whatever needs a number from it (`range(n)`, `int(n)`) or a decision (`if n > 3`) first tries to
 decide for all values of the symbols; when the answer depends on them, the active recording is told (`guard`), so nothing is ever
@@ -12,11 +12,12 @@ baked in silently.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 import operator
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol, TypeAlias, Union, final
 from weakref import WeakValueDictionary
@@ -134,11 +135,11 @@ def unbacked(what: str) -> SymInt:
 
 @final
 class _Call:
-    """`floordiv(a, b)`, `mod(a, b)` or `relu(a)` = max(0, a) of sizes that do not simplify."""
+    """`floordiv(a, b)`, `mod(a, b)`, `relu(a)` = max(0, a) of sizes that do not simplify; `floor(a)`, `round(a)` of a float."""
 
     __slots__ = ("__weakref__", "args", "function", "key", "weight")
 
-    def __init__(self, function: str, args: tuple[Size, ...]) -> None:
+    def __init__(self, function: str, args: tuple[Any, ...]) -> None:
         self.function = function
         self.args = args
         self.weight = 1 + sum(_weight(a) for a in args)
@@ -152,8 +153,8 @@ _calls: WeakValueDictionary[str, _Call] = WeakValueDictionary()
 _sizes: WeakValueDictionary[frozenset[tuple[Monomial, int]], SymInt] = WeakValueDictionary()
 
 
-def _key(size: Size) -> str:
-    return size.key if isinstance(size, SymInt) else str(size)
+def _key(number: Number) -> str:
+    return number.key if isinstance(number, (SymInt, SymFloat)) else repr(number)
 
 
 def _intern(terms: dict[Monomial, int]) -> Size:
@@ -168,7 +169,7 @@ def _intern(terms: dict[Monomial, int]) -> Size:
     return found if found is not None else _sizes.setdefault(identity, SymInt(terms))
 
 
-def _call(function: str, *args: Size) -> Size:
+def _call(function: str, *args: Any) -> Size:
     made = _Call(function, args)
     return _intern({((_calls.setdefault(made.key, made), 1),): 1})
 
@@ -201,9 +202,9 @@ class SymInt:
 
     @property
     def hint(self) -> int | None:
-        """The value in this recording; None when a data-dependent size takes part."""
+        """The value in this recording; None when a data-dependent size takes part, or a division by zero."""
         if self._hint is ...:
-            self._hint = _evaluate_terms(self, lambda symbol: symbol.hint)
+            self._hint = _attempt(lambda: _evaluate_terms(self, _hint_of))
         return self._hint
 
     @property
@@ -541,9 +542,11 @@ def _only_call(size: Size, function: str) -> tuple[Size, ...] | None:
     return None
 
 
-def _weight(size: Size) -> int:
+def _weight(size: Number) -> int:
     """How many functions are written in it, those inside of others included."""
-    atoms = () if isinstance(size, int) else (atom for monomial, _ in size.terms for atom, _ in monomial)
+    if isinstance(size, SymFloat):
+        return 1 + sum(map(_weight, size.args))
+    atoms = (atom for monomial, _ in size.terms for atom, _ in monomial) if isinstance(size, SymInt) else ()
     return sum(atom.weight for atom in atoms if isinstance(atom, _Call))
 
 
@@ -560,13 +563,19 @@ def _relu(a: Size) -> Size:
     if isinstance(a, int):
         return max(0, a)
     low, high = bounds(a)
-    if low is not None and low >= 0:
+    if (low is not None and low >= 0) or _known(">=", a):
         return a
-    if high is not None and high <= 0:
+    if (high is not None and high <= 0) or _known("<=", a):
         return 0
     if _weight(a) > _HEAVIEST and a.hint is not None and current() is not None:
         return a if a >= 0 else 0
     return a + _call("relu", -a) if a.terms[0][1] < 0 else _call("relu", a)
+
+
+def _known(op: str, size: SymInt) -> bool:
+    """Whether `size op 0` is known where the program is: in a loop `for i in range(n)`, i is less than n."""
+    known_inside = getattr(current(), "known_inside", None)
+    return known_inside is not None and known_inside(SymBool(op, size, 0)) is True
 
 
 def size_max(*sizes: Size) -> Size:
@@ -612,6 +621,8 @@ def wrapped(position: Size, n: Size) -> Size:
     """
     low, high = bounds(position)
     if (low is not None and low >= 0) or same(position, n - 1):  # of n == 0 there is no position at all
+        return position
+    if isinstance(position, SymInt) and _known(">=", position):
         return position
     is_negative = 1 if high is not None and high < 0 else size_min(_relu(-position), 1)
     return position + n * is_negative
@@ -679,6 +690,12 @@ def _first_match(left: Sequence[Size], right: Sequence[Size]) -> tuple[int, int]
     return None
 
 
+def rounds_floats(size: Size) -> bool:
+    """Whether a rounded float takes part, which is one number and never a vector of them."""
+    calls = [atom for monomial, _ in _terms(size) for atom, _ in monomial if isinstance(atom, _Call)]
+    return any(call.function in _ROUNDINGS or any(map(rounds_floats, call.args)) for call in calls)
+
+
 def is_static(value: Any) -> bool:
     """Whether no symbol takes part in a size, a shape, or any nesting of tuples and lists."""
     if isinstance(value, (tuple, list)):
@@ -693,12 +710,12 @@ def is_static(value: Any) -> bool:
 class SymFloat:
     """A float computed from sizes: `1 / x.shape[0]`. Only `+ - * / **`, and what an op does with it (it becomes a 0-d tensor).
 
-    `math.floor` and `math.ceil` of a quotient of sizes are sizes again. `float()` pins the sizes to this recording's.
+    `math.floor`, `math.ceil`, `math.trunc` and `round` of it are sizes again. `float()` pins the sizes to this recording's.
 
     >>> n = Symbol("n", hint=4).size
     >>> import math
-    >>> 1 / n, math.ceil(n / 2) , math.floor(n / 2)
-    (1/n, n - n//2, n//2)
+    >>> 1 / n, math.ceil(n / 2), math.floor(n / 2), math.floor(n * 0.6)
+    (1/n, n - n//2, n//2, floor(n*0.6))
     """
 
     __slots__ = ("args", "op")
@@ -711,7 +728,12 @@ class SymFloat:
     def hint(self) -> float | None:
         """The value in this recording, or None."""
         hints = [a.hint if isinstance(a, (SymInt, SymFloat)) else a for a in self.args]
-        return None if None in hints else _FLOAT_OPERATORS[self.op](*hints)
+        return None if None in hints else _attempt(lambda: _FLOAT_OPERATORS[self.op](*hints))
+
+    @property
+    def key(self) -> str:
+        """Equal for equal expressions."""
+        return f"({_key(self.args[0])}{self.op}{_key(self.args[1])})"
 
     @property
     def symbols(self) -> frozenset[Symbol]:
@@ -796,11 +818,11 @@ class SymFloat:
 
     def __floor__(self) -> Size:
         quotient = _quotient(self)
-        return quotient[0] // quotient[1] if quotient else math.floor(float(self))
+        return quotient[0] // quotient[1] if quotient else _rounded("floor", self)
 
     def __ceil__(self) -> Size:
         quotient = _quotient(self)
-        return -(-quotient[0] // quotient[1]) if quotient else math.ceil(float(self))
+        return -(-quotient[0] // quotient[1]) if quotient else -_rounded("floor", -self)
 
     def __trunc__(self) -> Size:
         return _relu(math.floor(self)) - _relu(-math.ceil(self))
@@ -808,11 +830,22 @@ class SymFloat:
     def __round__(self, digits: int | None = None) -> Any:
         """To the nearest whole number; of two that are as near, to the even one, as Python does."""
         quotient = _quotient(self)
-        if digits is not None or quotient is None:
+        if digits is not None:
             return round(float(self), digits)
+        if quotient is None:
+            return _rounded("round", self)
         a, b = quotient
         up, rest = (2 * a + b) // (2 * b), (2 * a + b) % (2 * b)
         return up - (1 - size_min(rest, 1)) * (up % 2)
+
+
+def _rounded(function: str, number: SymFloat) -> Size:
+    """The rounded number, for what no division of sizes computes exactly: the file rounds the same float."""
+    low, high = (_ROUNDINGS[function](end) if math.isfinite(end) else None for end in _float_bounds(number))
+    return low if low is not None and low == high else _call(function, number)
+
+
+_ROUNDINGS: dict[str, Any] = {"floor": math.floor, "round": round}
 
 
 def _quotient(number: SymFloat) -> tuple[Size, Size] | None:
@@ -936,6 +969,10 @@ class SymBool:
         """The condition in the program's own words: `x.shape[0] > 3`."""
         return f"{_format(self.lhs, lambda s: s.text)} {self.op} {_format(self.rhs, lambda s: s.text)}"
 
+    def in_words(self) -> str:
+        """The condition for a message: no formula of maxima and minima that the program did not write."""
+        return f"{_in_words(self.lhs)} {self.op} {_in_words(self.rhs)}"
+
     def __bool__(self) -> bool:
         active = _judge()
         if active is None:
@@ -943,7 +980,7 @@ class SymBool:
         answer = active.guard(self)
         if answer is None:
             _fail(
-                f"the program decides on {self.describe()}, which depends on the data and is not known while recording. "
+                f"the program decides on {self.in_words()}, which depends on the data and is not known while recording. "
                 f"{_elsewhere('both ways to be recorded')}"
             )
         return answer
@@ -1007,26 +1044,29 @@ def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:
     facts = list(facts)
     solved = solve(facts)
     if solved:
-        reduced = substitute(condition, solved)
-        if isinstance(reduced, bool):
+        reduced = _substituted_if_possible(condition, solved)
+        if not isinstance(reduced, SymBool):
             return reduced
         condition = reduced
-        facts = [fact for fact in substitute(facts, solved) if isinstance(fact, SymBool)]
+        limits = [limit for symbol, size in solved.items() if isinstance(size, SymInt) for limit in _limits(symbol, size)]
+        known = [_substituted_if_possible(fact, solved) for fact in facts]
+        facts = [fact for fact in (*known, *limits) if isinstance(fact, SymBool)]
     form = condition.zero
     if form is None:
         return next((fact.op == condition.op for fact in facts if _same_sides(fact, condition)), None)
     op, size = form
-    known = [f for fact in facts for f in _as_inequalities(fact)]
-    if op == ">=":
-        return True if _nonnegative(size, known) else False if _nonnegative(-size - 1, known) else None
-    unequal = _nonnegative(size - 1, known) or _nonnegative(-size - 1, known) or any(_denies(f, size) for f in facts)
-    if unequal:
-        return op == "!="
-    if _nonnegative(size, known) and _nonnegative(-size, known):
-        return op == "=="
-    multiples = {symbol: factor * Symbol(symbol.name).size for symbol, factor in _multiples(facts) if symbol in symbols_of(size)}
-    answer = compare(op, substitute(size, multiples), 0) if multiples else None
-    return answer if isinstance(answer, bool) else None
+    if isinstance(size, int):
+        return bool(_COMPARISONS[op](size, 0))
+    facts = _about(size, facts)
+    holds = [size] if op == ">=" else [size, -size]
+    fails = [[-size - 1]] if op == ">=" else [[size - 1], [-size - 1]]
+    seen = _answers(op if op == ">=" else "==", size, facts)
+    answer: bool | None = None
+    if False not in seen and all(_impossible(rows, facts) for rows in fails):
+        answer = True
+    elif True not in seen and _impossible(holds, facts):
+        answer = False
+    return answer if answer is None or op != "!=" else not answer
 
 
 def _same_sides(fact: SymBool, condition: SymBool) -> bool:
@@ -1041,13 +1081,10 @@ def _same_number(a: Any, b: Any) -> bool:
     return not isinstance(a, SymFloat) and not isinstance(b, SymFloat) and type(a) is type(b) and same(a, b)
 
 
-def _multiples(facts: Iterable[SymBool]) -> Iterator[tuple[Symbol, int]]:
-    """(symbol, k) for the facts that say that a symbol is a multiple of k."""
-    for fact in facts:
-        form = fact.zero if fact.op == "==" else None
-        found = _only_call(form[1], "mod") if form is not None else None
-        if found is not None and isinstance(found[0], SymInt) and found[0].symbol and isinstance(found[1], int):
-            yield found[0].symbol, found[1]
+def _limits(symbol: Symbol, size: SymInt) -> list[bool | SymBool]:
+    """What the limits of a symbol say about the size that it is equal to."""
+    upper = [] if symbol.maximum is None else [compare("<=", size, symbol.maximum)]
+    return [compare(">=", size, symbol.minimum), *upper]
 
 
 def solve(facts: Iterable[SymBool]) -> dict[Symbol, Size]:
@@ -1061,17 +1098,19 @@ def solve(facts: Iterable[SymBool]) -> dict[Symbol, Size]:
     """
     solved: dict[Symbol, Size] = {}
     for fact in facts:
-        if fact.op != "==":
+        if not isinstance(fact, SymBool) or fact.op != "==":
             continue
-        condition = substitute(fact, solved)
+        condition = _substituted_if_possible(fact, solved)
         form = condition.zero if isinstance(condition, SymBool) else None
         if form is None or form[0] != "==" or isinstance(form[1], int):
             continue
         for symbol in sorted(symbols_of(form[1]), key=lambda s: -s.serial):  # express later inputs by earlier ones
             value = _isolated(form[1], symbol)
-            if value is not None:
-                solved = {s: substitute(v, {symbol: value}) for s, v in solved.items()}
-                solved[symbol] = value
+            if value is None:
+                continue
+            others = _substituted_if_possible(list(solved.values()), {symbol: value})
+            if others is not None:
+                solved = {**dict(zip(solved, others, strict=True)), symbol: value}
                 break
     return solved
 
@@ -1086,21 +1125,209 @@ def _isolated(size: SymInt, symbol: Symbol) -> Size | None:
     return value if same(value * slope, -rest) else None
 
 
-def _as_inequalities(fact: SymBool) -> list[Size]:
-    """Sizes that are >= 0 when the fact holds."""
-    form = fact.zero
-    if form is None or form[0] == "!=":
+def _about(size: SymInt, facts: Iterable[SymBool]) -> list[SymBool]:
+    """The facts that can say something about the size: those that share a symbol with it, or with another such fact."""
+    rest = [(fact, set(fact.symbols)) for fact in facts if (form := fact.zero) is not None and _weight(form[1]) <= _LIGHT]
+    if not rest or _weight(size) > _LIGHT:
         return []
-    return [form[1], -form[1]] if form[0] == "==" else [form[1]]
+    reached, found = set(size.symbols), []
+    while near := [pair for pair in rest if reached & pair[1]]:
+        rest = [pair for pair in rest if pair not in near]
+        found += [fact for fact, _ in near]
+        reached.update(*(symbols for _, symbols in near))
+    return found[:_MOST_FACTS]
 
 
-def _denies(fact: SymBool, size: Size) -> bool:
-    form = fact.zero
-    return form is not None and form[0] == "!=" and (same(form[1], size) or same(form[1], -size))
+def _answers(op: str, size: SymInt, facts: Sequence[SymBool]) -> set[bool]:
+    """What `size op 0` is at a few values of the symbols that satisfy the facts: quicker than a proof that does not succeed."""
+    if _weight(size) > _LIGHT:
+        return set()
+    symbols = symbols_of([size, *((fact.lhs, fact.rhs) for fact in facts)])
+    forms = [fact.zero for fact in facts]
+    found = set()
+    for choose in _TRIES:
+        values = {s: _within(choose(s, i), s) for i, s in enumerate(symbols)}
+
+        def holds(op: str, size: Size, values: Mapping[Symbol, int] = values) -> bool | None:
+            number = _attempt(lambda: _evaluate(size, values.__getitem__))
+            return None if number is None else _COMPARISONS[op](number, 0)
+
+        if all(form is None or holds(*form) for form in forms):
+            found.add(holds(op, size))
+    return {answer for answer in found if answer is not None}
 
 
-def _nonnegative(size: Size, known: Sequence[Size]) -> bool:
-    return any((low := bounds(size - fact)[0]) is not None and low >= 0 for fact in (0, *known))
+#: Values to try for the i-th symbol.
+_TRIES: tuple[Callable[[Symbol, int], int], ...] = (
+    lambda s, i: s.hint if s.hint is not None else 4 - i,
+    lambda s, i: (s.hint or 0) + 1 + i,
+    lambda s, i: 0,
+    lambda s, i: 1,
+    lambda s, i: 60 + 12 * i,
+    lambda s, i: 97 - 8 * i,
+    lambda s, i: 2 - 5 * i,
+    lambda s, i: -7,
+)
+
+
+def _within(value: int, symbol: Symbol) -> int:
+    value = value if value > symbol.minimum else symbol.minimum
+    return value if symbol.maximum is None or value < symbol.maximum else symbol.maximum
+
+
+# --- proofs ---------------------------------------------------------------------------------------------------------------------
+
+#: What a proof may cost: facts looked at, monomials, inequalities at a time, and functions of which both ways are tried.
+_MOST_FACTS, _MOST_MONOMIALS, _MOST_ROWS, _MOST_SPLITS = 24, 40, 120, 4
+
+#: Formulas of more functions than this are only bounded, and not taken apart.
+_LIGHT = 20
+
+#: A polynomial that is >= 0.
+_Row: TypeAlias = dict[Monomial, int]
+
+
+def _impossible(sizes: Sequence[SymInt], facts: Sequence[SymBool]) -> bool:
+    """Whether no values of the symbols that satisfy the facts make all of the sizes >= 0."""
+    forms = [form for fact in facts if (form := fact.zero) is not None]
+    known = [size for op, size in forms if op != "!="] + [-size for op, size in forms if op == "=="]
+    for size in sizes:
+        if any((high := bounds(size + fact)[1]) is not None and high < 0 for fact in (0, *known)):
+            return True
+    if any(_weight(size) > _LIGHT for size in sizes):
+        return False
+    rows = [dict(_terms(size)) for size in (*sizes, *known)]
+    splits = [([dict(_terms(size - 1))], [dict(_terms(-size - 1))]) for op, size in forms if op == "!="]
+    meaning = _meaning(rows)
+    return meaning is not None and _refuted(rows + meaning[0], (splits + meaning[1])[:_MOST_SPLITS])
+
+
+_Split: TypeAlias = tuple[list[_Row], list[_Row]]
+
+
+def _meaning(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Split]] | None:
+    """What is true of the monomials in the rows: inequalities, and pairs of which one or the other holds. None if too many."""
+    found: list[_Row] = []
+    splits: list[_Split] = []
+    seen: set[Monomial] = {()}
+    pending = list(rows)
+    while pending:
+        for monomial in pending.pop().keys() - seen:
+            seen.add(monomial)
+            if len(seen) > _MOST_MONOMIALS:
+                return None
+            size = _intern({monomial: 1})
+            assert isinstance(size, SymInt)
+            low, high = bounds(size)
+            truths = [] if low is None else [size - low]
+            truths += [] if high is None else [high - size]
+            atom = monomial[0][0]
+            if len(monomial) > 1 or monomial[0][1] > 1:
+                truths += _of_product(atom, monomial)
+            elif isinstance(atom, _Call):
+                truths += _of_call(size, atom)
+                if atom.function == "relu":
+                    ways = [-size, -atom.args[0]], [atom.args[0] - size, atom.args[0]]
+                    splits.append(tuple([dict(_terms(t)) for t in way] for way in ways))  # type: ignore[arg-type]
+            new = [dict(_terms(truth)) for truth in truths]
+            found += new
+            pending += new
+    return found, splits
+
+
+def _of_call(size: SymInt, call: _Call) -> list[Size]:
+    """Sizes that are >= 0 because of what the function is; `size` is the call."""
+    if call.function == "relu":
+        return [size - call.args[0]]
+    if call.function in _ROUNDINGS:
+        return []
+    dividend, divisor = call.args
+    if isinstance(divisor, int):
+        rest = size if call.function == "mod" else dividend - divisor * size
+        quotient = size if call.function == "floordiv" else _call("floordiv", dividend, divisor)
+        exact = dividend - divisor * quotient - rest
+        return [rest, divisor - 1 - rest, exact, -exact]
+    if not _positive(divisor):
+        return []
+    return [divisor - 1 - size] if call.function == "mod" else []
+
+
+def _of_product(atom: Atom, monomial: Monomial) -> list[Size]:
+    """Products of two differences that are both >= 0: from their limits to the factors."""
+    a, b = _intern({((atom, 1),): 1}), _intern({_divide_monomial(monomial, ((atom, 1),)): 1})  # type: ignore[dict-item]
+    sides = [
+        [s for s in (x - low if low is not None else None, high - x if high is not None else None) if s is not None]
+        for x, (low, high) in ((a, bounds(a)), (b, bounds(b)))
+    ]
+    return [left * right for left in sides[0] for right in sides[1]]
+
+
+def _refuted(rows: list[_Row], splits: Sequence[_Split]) -> bool:
+    if _contradictory(rows):
+        return True
+    return bool(splits) and all(_refuted(rows + way, splits[1:]) for way in splits[0])
+
+
+def _contradictory(rows: Iterable[_Row]) -> bool:
+    """Whether the rows, each >= 0, contradict each other: monomials are eliminated one by one (Fourier and Motzkin), and as all
+    numbers are whole, 2x >= 1 becomes x >= 1."""
+    tight: dict[_Slopes, int] = {}
+    pending = list(rows)
+    while True:
+        for row in pending:
+            slopes = {m: c for m, c in row.items() if m and c}
+            constant = row.get((), 0)
+            if not slopes:
+                if constant < 0:
+                    return True
+                continue
+            common = math.gcd(*slopes.values())
+            key = frozenset((m, c // common) for m, c in slopes.items())
+            tight[key] = sorted((tight.get(key, constant // common), constant // common))[0]
+        if not tight or len(tight) > _MOST_ROWS:
+            return False
+        chosen, equation = _next_to_go(tight)
+        above: list[tuple[_Row, int, _Slopes]] = []
+        below: list[tuple[_Row, int, _Slopes]] = []
+        for key in list(tight):
+            slope = dict(key).get(chosen, 0)
+            if slope:
+                (above if slope > 0 else below).append((dict(key) | {(): tight.pop(key)}, abs(slope), key))
+        if equation is not None:  # exact in whole numbers, and no row has to meet any other
+            opposite = _opposite(equation)
+            pairs = [
+                (up, down) for up in above for down in below if up[2] in (equation, opposite) or down[2] in (equation, opposite)
+            ]
+        else:
+            pairs = [(up, down) for up in above for down in below]
+        pending = [_cancelled(up[:2], down[:2]) for up, down in pairs]
+
+
+_Slopes: TypeAlias = frozenset[tuple[Monomial, int]]
+
+
+def _opposite(key: _Slopes) -> _Slopes:
+    return frozenset((monomial, -slope) for monomial, slope in key)
+
+
+def _next_to_go(tight: Mapping[_Slopes, int]) -> tuple[Monomial, _Slopes | None]:
+    """The monomial to eliminate: one that an equation gives (and that equation), else the one that makes the fewest rows."""
+    counts: dict[Monomial, list[int]] = {}
+    for key, constant in tight.items():
+        for monomial, slope in key:
+            counts.setdefault(monomial, [0, 0])[slope > 0] += 1
+            if abs(slope) == 1 and tight.get(_opposite(key)) == -constant:
+                return monomial, key
+    return sorted(counts, key=lambda m: counts[m][0] * counts[m][1])[0], None
+
+
+def _cancelled(a: tuple[_Row, int], b: tuple[_Row, int]) -> _Row:
+    """The sum of multiples of two rows in which a monomial cancels that has these slopes, once positive and once negative."""
+    (up, rise), (down, fall) = a, b
+    row = {monomial: fall * slope for monomial, slope in up.items()}
+    for monomial, slope in down.items():
+        row[monomial] = row.get(monomial, 0) + rise * slope
+    return row
 
 
 def bounds(size: Size) -> tuple[int | None, int | None]:
@@ -1164,50 +1391,116 @@ def _substituted(polynomial: _Polynomial, monomial: Monomial, by: Size, scale: i
 
 
 def _interval_lower(polynomial: _Polynomial) -> int | None:
-    total = 0
+    low = _sum_of_ends(polynomial)
+    return None if low == -math.inf else int(low)
+
+
+def _sum_of_ends(polynomial: _Polynomial) -> float:
+    total: float = 0
     for monomial, coefficient in polynomial.items():
-        low, high = 1, 1
-        for atom, power in monomial:
-            low, high = _interval_product((low, high), _power_interval(_atom_bounds(atom), power))
-        bound = low if coefficient > 0 else high
-        if bound is None:
-            return None
-        total += coefficient * bound
+        low, high = _monomial_ends(monomial)
+        end = _times(coefficient, low if coefficient > 0 else high)
+        if end == -math.inf:
+            return end
+        total += end
     return total
 
 
-_Interval: TypeAlias = tuple[int | None, int | None]
+#: The least and the greatest value: whole numbers, or infinite.
+_Ends: TypeAlias = tuple[float, float]
 
 
-def _interval_product(a: Any, b: _Interval) -> Any:
-    if a == (1, 1):
-        return b
-    if a[0] is None or b[0] is None or a[0] < 0 or b[0] < 0:
-        return None, None
-    return a[0] * b[0], None if a[1] is None or b[1] is None else a[1] * b[1]
+def _monomial_ends(monomial: Monomial) -> _Ends:
+    ends: _Ends = (1, 1)
+    for atom, power in monomial:
+        ends = _product_ends(ends, _power_ends(_atom_ends(atom), power))
+    return ends
 
 
-def _power_interval(interval: _Interval, power: int) -> _Interval:
-    result: Any = (1, 1)
-    for _ in range(power):
-        result = _interval_product(result, interval)
-    return result
+def _times(a: float, b: float) -> float:
+    """The product of two ends; nothing times without end is nothing. (Python cannot multiply a very great int by infinity.)"""
+    if a == 0 or b == 0:
+        return 0
+    if math.inf in (a, b) or -math.inf in (a, b):
+        return math.inf if (a > 0) == (b > 0) else -math.inf
+    return a * b
 
 
-def _atom_bounds(atom: Atom) -> _Interval:
+def _product_ends(a: _Ends, b: _Ends) -> _Ends:
+    products = [_times(x, y) for x in a for y in b]
+    return min(products), max(products)
+
+
+def _power_ends(ends: _Ends, power: int) -> _Ends:
+    low, high = (functools.reduce(_times, [end] * power, 1.0 if isinstance(end, float) else 1) for end in ends)
+    if power % 2:
+        return low, high
+    return 0 if ends[0] < 0 < ends[1] else min(low, high), max(low, high)
+
+
+def _ends(size: Size) -> _Ends:
+    low, high = bounds(size)
+    return -math.inf if low is None else low, math.inf if high is None else high
+
+
+def _atom_ends(atom: Atom) -> _Ends:
     if isinstance(atom, Symbol):
-        return atom.minimum, atom.maximum
-    low, high = bounds(atom.args[0])
+        return atom.minimum, math.inf if atom.maximum is None else atom.maximum
+    if atom.function in _ROUNDINGS:
+        low, high = _float_bounds(atom.args[0])
+        return tuple(_ROUNDINGS[atom.function](end) if math.isfinite(end) else end for end in (low, high))  # type: ignore[return-value]
+    low, high = _ends(atom.args[0])
     if atom.function == "relu":
-        return 0 if low is None else max(0, low), None if high is None else max(0, high)
-    divisor = atom.args[1]
-    if atom.function == "mod":
-        limit = bounds(divisor)[1]
-        return (0, None if limit is None else limit - 1) if _positive(divisor) else (None, None)
-    if isinstance(divisor, int):
-        return None if low is None else low // divisor, None if high is None else high // divisor
-    # a >= 0 divided by something that is at least 1 whenever the program gets here
-    return (0, high) if low is not None and low >= 0 and _positive(divisor) else (None, None)
+        return max(0, low), max(0, high)
+    least, most = _ends(atom.args[1])
+    if least < 0 < most:
+        return -math.inf, math.inf
+    negative = least < 0
+    if negative:  # of both with the other sign the quotient is the same, and the remainder has the other sign
+        low, high, least, most = -high, -low, -most, -least
+    least = max(1, least)  # zero would have raised
+    if atom.function == "floordiv":
+        quotients = [_quotient_end(a, b) for a in (low, high) for b in (least, most)]
+        return min(quotients), max(quotients)
+    low, high = 0 if low < 0 or high >= least else low, most - 1 if low < 0 else min(most - 1, high)
+    return (-high, -low) if negative else (low, high)
+
+
+def _quotient_end(a: float, b: float) -> float:
+    """a // b for b >= 1."""
+    if math.isinf(b):
+        return -1 if a < 0 else 0
+    return a if math.isinf(a) else a // b
+
+
+def _float_bounds(number: Number) -> tuple[float, float]:
+    """Between which floats it is. Rounding keeps the order, so computing with the ends gives the ends."""
+    if isinstance(number, SymInt):
+        low, high = _ends(number)
+        return _as_float(low), _as_float(high)
+    if not isinstance(number, SymFloat):
+        return (_as_float(number), _as_float(number)) if number == number else (-math.inf, math.inf)
+    a, b = map(_float_bounds, number.args)
+    if number.op == "-":
+        b = -b[1], -b[0]
+    if number.op in "+-":
+        return a[0] + b[0], a[1] + b[1]
+    if number.op == "*":
+        return _product_ends(a, b)
+    if number.op == "/" and b[0] >= 0:  # zero would have raised
+        least = b[0] if b[0] > 0 else 1 if isinstance(number.args[1], SymInt) else 0.0
+        if least:
+            quotients = [_float_quotient(x, y) for x in a for y in (least, b[1])]
+            return min(quotients), max(quotients)
+    return -math.inf, math.inf
+
+
+def _as_float(end: float) -> float:
+    return float(end) if abs(end) < 2**1000 else math.copysign(math.inf, end)
+
+
+def _float_quotient(a: float, b: float) -> float:
+    return 0.0 if math.isinf(b) else a / b
 
 
 def _positive(divisor: Size) -> bool:
@@ -1225,8 +1518,7 @@ def _walk_symbols(value: Any) -> Iterator[Symbol]:
                 if isinstance(atom, Symbol):
                     yield atom
                 else:
-                    for arg in atom.args:
-                        yield from _walk_symbols(arg)
+                    yield from _walk_symbols(atom.args)
     elif isinstance(value, SymFloat):
         for number in value.args:
             yield from _walk_symbols(number)
@@ -1255,13 +1547,35 @@ def _evaluate_terms(size: SymInt, value_of: Any) -> Any:
     return total
 
 
+def _hint_of(symbol: Symbol) -> int | None:
+    return symbol.hint
+
+
+def _evaluate(number: Any, value_of: Any) -> Any:
+    if isinstance(number, SymInt):  # the hints of the parts are kept
+        return number.hint if value_of is _hint_of else _evaluate_terms(number, value_of)
+    if not isinstance(number, SymFloat):
+        return number
+    args = [_evaluate(arg, value_of) for arg in number.args]
+    return None if any(arg is None for arg in args) else _FLOAT_OPERATORS[number.op](*args)
+
+
 def _evaluate_call(call: _Call, value_of: Any) -> Any:
-    args = [_evaluate_terms(a, value_of) if isinstance(a, SymInt) else a for a in call.args]
-    if None in args:
+    args = [_evaluate(arg, value_of) for arg in call.args]
+    if any(arg is None for arg in args):
         return None
-    if call.function == "relu":
-        return _relu(args[0])
-    return args[0] // args[1] if call.function == "floordiv" else args[0] % args[1]
+    return _FUNCTIONS[call.function](*args)
+
+
+_FUNCTIONS: dict[str, Any] = {"floordiv": operator.floordiv, "mod": operator.mod, "relu": _relu, **_ROUNDINGS}
+
+
+def _attempt(compute: Callable[[], Any]) -> Any:
+    """What it gives, None where no program gets: divided by zero, or rounded what is infinite or not a number."""
+    try:
+        return compute()
+    except (ArithmeticError, ValueError):
+        return None
 
 
 def substitute(value: Any, mapping: Mapping[Symbol, Size]) -> Any:
@@ -1287,19 +1601,35 @@ def substitute(value: Any, mapping: Mapping[Symbol, Size]) -> Any:
     return value
 
 
+def _substituted_if_possible(value: Any, mapping: Mapping[Symbol, Size]) -> Any:
+    """None where it would divide by zero."""
+    return _attempt(lambda: substitute(value, mapping))
+
+
 def evaluate(value: Any, bindings: Mapping[Symbol, int]) -> Any:
     """The numbers that sizes, conditions, and tuples and lists of them have for the given values of the symbols.
 
-    Raises KeyError with the symbol when one is missing.
+    Raises KeyError with the symbol when one is missing, and ZeroDivisionError as Python does (`holds` does not).
 
     >>> n = Symbol("n")
     >>> evaluate((n.size // 2, 7, 1 / n.size), {n: 4})
     (2, 7, 0.25)
     """
-    for symbol in _walk_symbols(value):
-        if symbol not in bindings:
-            raise KeyError(symbol)
-    return substitute(value, bindings)
+    if isinstance(value, SymBool):
+        return compare(value.op, evaluate(value.lhs, bindings), evaluate(value.rhs, bindings))
+    if isinstance(value, (tuple, list)):
+        return type(value)(evaluate(item, bindings) for item in value)
+    return _evaluate(value, bindings.__getitem__)
+
+
+def holds(condition: SymBool, bindings: Mapping[Symbol, int]) -> bool:
+    """Whether the condition holds for these values of the symbols; one that divides by zero does not.
+
+    >>> n, m = Symbol("n"), Symbol("m")
+    >>> holds(n.size // m.size >= 2, {n: 4, m: 2}), holds(n.size // m.size >= 2, {n: 4, m: 0})
+    (True, False)
+    """
+    return bool(_attempt(lambda: evaluate(condition, bindings)))
 
 
 def _format(value: Any, name: Any) -> str:
@@ -1326,12 +1656,20 @@ def _format(value: Any, name: Any) -> str:
     return text
 
 
+def _in_words(value: Number) -> str:
+    if isinstance(value, SymInt) and "~relu" in value.key:
+        return f"(a size made of {' and '.join(sorted({symbol.text for symbol in value.symbols}))})"
+    return _format(value, lambda symbol: symbol.text)
+
+
 def _format_atom(atom: Atom, name: Any) -> str:
     if isinstance(atom, Symbol):
         return name(atom)
     args = [_format(a, name) for a in atom.args]
     if atom.function == "relu":
         return f"max(0, {args[0]})"
+    if atom.function in _ROUNDINGS:
+        return f"{atom.function}({args[0]})"
     return f"{_parenthesised(args[0])}{'//' if atom.function == 'floordiv' else ' % '}{_parenthesised(args[1])}"
 
 

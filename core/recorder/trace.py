@@ -394,6 +394,8 @@ class Recorder:
         self.left_out: list[AttributeSlot] = []  # attributes that the program only writes
         self.differentiates = False  # whether the program asks for gradients
         self._assumptions: list[SymBool] = []  # what is known about sizes inside a branch or body
+        self._answers: dict[str, bool | None] = {}  # what `known_inside` found out
+        self._answered_with: Any = None  # the facts that it knew then
         self._taken: set[str] = set()
         self._kept_names: set[str] = set()  # of captured tensors, which stay when a trial is undone
         self.value_symbols: dict[Value, Symbol] = {}  # integer tensors whose numbers the program uses as sizes
@@ -753,6 +755,18 @@ class Recorder:
         """The answer, if it is the same for all sizes that the program can have here."""
         return sizes.decide(condition, [guard.holds for guard in self._root.guards] + self._assumptions)
 
+    def known_inside(self, condition: SymBool) -> bool | None:
+        """The answer inside of a branch or body, where more is known than outside of it; None elsewhere."""
+        if not self._assumptions:
+            return None
+        facts = (len(self._root.guards), *map(repr, self._assumptions))
+        if facts != self._answered_with:
+            self._answered_with, self._answers = facts, {}
+        key = repr(condition)
+        if key not in self._answers:
+            self._answers[key] = self.known(condition)
+        return self._answers[key]
+
     def assume(self, facts: Sequence[SymBool]) -> None:
         """Count on these conditions until the end of the branch or body being recorded, whose assumptions they are too."""
         self._assumptions += facts
@@ -767,7 +781,7 @@ class Recorder:
             return None
         if any(assumption.hint is False for assumption in self._assumptions):
             self.fail(
-                f"the program decides on {condition.describe()} in a branch that the example inputs do not take, so the "
+                f"the program decides on {condition.in_words()} in a branch that the example inputs do not take, so the "
                 "recording does not know which way to go. Decide on it with fz.cond or in a scripted function, or record with "
                 "inputs of other sizes"
             )
@@ -819,11 +833,11 @@ class Recorder:
 
 
 #: Packages whose frames stand between the user's line and the recorder.
-_BETWEEN = frozenset({"frazil", "numpy", "contextlib", "functools"})
+_BETWEEN = frozenset({"frazil", "einops", "numpy", "contextlib", "functools"})
 
 
 def _user_source() -> Source | None:
-    """The nearest line outside of frazil (the commands of frazil count as outside: they are programs)."""
+    """The nearest line outside of frazil and einops (the commands of frazil count as outside: they are programs)."""
     frame: Any = sys._getframe(2)
     while frame is not None:
         name = frame.f_globals.get("__name__", "")

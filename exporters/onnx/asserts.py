@@ -10,23 +10,26 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.recorder.graph import Graph, Guard, Origin
-from frazil.recorder.sizes import Symbol, SymBool, SymInt, bounds, substitute, symbols_of
+from frazil.recorder.graph import Graph, Guard, Origin, Value
+from frazil.recorder.sizes import Symbol, SymBool, SymInt, bounds, rounds_floats, substitute, symbols_of
 
 from . import sizes
+from .control import all_inputs, without_dead
 from .emit import INT64, Emitter
 
 #: What the symbols of a condition are called when conditions on different axes are compared.
 _PLACES = [Symbol(f"place{i}") for i in range(4)]
 
 
-def emit_asserts(e: Emitter, guards: Sequence[Guard], graph: Graph) -> None:
+def emit_asserts(e: Emitter, guards: Sequence[Guard], graph: Graph) -> list[ir.Value]:
     """Let the inputs that the guards speak of pass only when all guards hold.
 
     The guards of a line are a `Gather` from one zero, at positions that are 0 where they hold and out of range where they do not;
     the node is named after them. An input is made to depend on the zeros that come through: it is reshaped to (0, 0, ...), which
-    in ONNX means "as it is". So the asserts run before anything else can fail, and no tool removes them as unused.
+    in ONNX means "as it is". So the asserts run before anything else can fail, and no tool removes them as unused. Gives the
+    zeros, for `keep_asserts`.
     """
+    passed: list[ir.Value] = []
     vectors: dict[Any, ChainMap[Any, ir.Value]] = {}
     for line in _lines(guards, graph):
         value = _origins(line[0][0], graph)[0].value
@@ -37,9 +40,26 @@ def emit_asserts(e: Emitter, guards: Sequence[Guard], graph: Graph) -> None:
                 amounts.append(_violation(e, group[0].holds))
         position = _positions(e, amounts, rank if count == 1 else count)
         zeros = e.op("Gather", e.ints(0), position, name=assert_message([guard for group in line for guard in group]))
+        passed.append(zeros)
         if 1 < count < rank:
             zeros = e.op("Concat", zeros, e.ints(*[0] * (rank - count)), axis=0)
         e.values[value] = e.op("Reshape", e.values[value], zeros)
+    return passed
+
+
+def keep_asserts(e: Emitter, passed: Sequence[ir.Value], results: Sequence[Value]) -> None:
+    """Let a result depend on the asserts that no result depends on, because nothing reads the input that they are about."""
+    live = {
+        id(value)
+        for node in without_dead(e.nodes, [e.values[result] for result in results])
+        for value in (*all_inputs(node), *node.outputs)
+    }
+    unread = [zeros for zeros in passed if id(zeros) not in live]
+    if not unread or not results:
+        return
+    zero = e.op("ReduceMax", e.op("Concat", *unread, axis=0), e.ints(0), keepdims=0)
+    # the first and only element along a new axis (onnxruntime removes reshapes there and back again)
+    e.values[results[0]] = e.op("Gather", e.op("Unsqueeze", e.values[results[0]], e.ints(0)), zero, axis=0)
 
 
 def assert_message(guards: Sequence[Guard]) -> str:
@@ -100,7 +120,9 @@ def _general(guard: Guard) -> Any:
         return None
     condition = substitute(guard.holds, {symbol: place.size for symbol, place in zip(symbols, _PLACES, strict=False)})
     form = condition.zero if isinstance(condition, SymBool) else None
-    return None if form is None or not isinstance(form[1], SymInt) else (form[0], form[1].key)
+    if form is None or not isinstance(form[1], SymInt) or rounds_floats(form[1]):
+        return None
+    return form[0], form[1].key
 
 
 @contextmanager

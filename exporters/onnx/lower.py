@@ -13,10 +13,10 @@ from frazil.dtypes import float16, float32
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Guard, Node, Value
 from frazil.recorder.passes import solve_guards
-from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, decide, deciding, substitute, symbols_of
+from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, decide, deciding, is_static, substitute, symbols_of
 from frazil.table import Spec
 
-from .asserts import emit_asserts
+from .asserts import emit_asserts, keep_asserts
 from .control import all_inputs, lower_control, without_dead
 from .emit import ELEMENT_TYPES, Emitter, element_type
 from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
@@ -78,10 +78,11 @@ class _Lowering:
         inputs = [self._input(value, e) for value in [*graph.inputs, *state_inputs(graph)]]
         self._capture(graph, e)
         embedded = [guard for guard in graph.guards if not is_decided(guard, e.fixed)] if embed else []
-        emit_asserts(e, embedded, graph)
+        passed = emit_asserts(e, embedded, graph)
         self.nodes(e, graph)
         if self.problems:
             raise UnsupportedOps(self.problems)
+        keep_asserts(e, passed, [*graph.outputs, *(state.output for state in graph.states)])
         outputs = self._outputs(output_names)
         model = self._model(inputs, outputs, producer_version)
         return Lowered(model, graph, embedded)
@@ -117,6 +118,12 @@ class _Lowering:
         with e.at(node, place):
             if node.subgraphs:
                 return self._control(e, node)
+            shapes = [substitute(tuple(value.spec.shape), e.fixed) for value in node.outputs]
+            if shapes and all(is_static(shape) and 0 in shape for shape in shapes):
+                for value, shape in zip(node.outputs, shapes, strict=True):  # some kernels cannot work on nothing
+                    dtype = element_type(value.spec.dtype)
+                    self._define(e, value, e.constant(np.zeros(shape), dtype))
+                return None
             lowering = self.lowerings.get(node.op_name)
             if lowering is not None:
                 try:

@@ -10,7 +10,7 @@ import numpy as np
 
 from frazil.recorder.graph import Graph
 from frazil.recorder.passes import solve_guards
-from frazil.recorder.sizes import Symbol, SymBool, evaluate, substitute, symbols_of
+from frazil.recorder.sizes import Symbol, SymBool, evaluate, holds, substitute, symbols_of
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def size_cases(graph: Graph) -> list[Case]:
         sizes = _complete(symbols, solved, choice)
         if sizes is None or any(n < s.minimum or (s.maximum is not None and n > s.maximum) for s, n in sizes.items()):
             continue
-        case = Case(label, sizes, all(evaluate(guard.holds, sizes) for guard in graph.guards if _known(guard.condition, sizes)))
+        case = Case(label, sizes, all(holds(guard.holds, sizes) for guard in graph.guards if _known(guard.condition, sizes)))
         cases.setdefault(tuple(sizes.values()), case)
     for symbol in tied:  # another size than the guard demands must be refused
         sizes = _complete(symbols, solved, hints)
@@ -73,8 +73,11 @@ def _complete(symbols: Sequence[Symbol], solved: Mapping[Symbol, Any], choice: M
     """Sizes for all symbols, those that guards tie to others included."""
     sizes: dict[Symbol, int] = {}
     for symbol in symbols:
-        size = choice[symbol] if symbol in choice else substitute(solved[symbol], choice)
-        if not isinstance(size, int) or size < 0:
+        try:
+            size = choice[symbol] if symbol in choice else evaluate(solved[symbol], choice)
+        except (ZeroDivisionError, KeyError):
+            return None
+        if size < 0:
             return None
         sizes[symbol] = size
     return sizes
@@ -91,7 +94,7 @@ def _boundaries(graph: Graph, solved: Mapping[Symbol, Any], hints: Mapping[Symbo
         symbols = symbols_of(condition) if isinstance(condition, SymBool) else []
         if len(symbols) == 1 and symbols[0] in hints:
             (symbol,) = symbols
-            answers = [evaluate(condition, {symbol: n}) for n in range(2 * hints[symbol] + 66)]
+            answers = [holds(condition, {symbol: n}) for n in range(2 * hints[symbol] + 66)]
             changes = [n for n in range(1, len(answers)) if answers[n] != answers[n - 1]]
             for n in sorted(sorted(changes, key=lambda n: abs(n - hints[symbol]))[:_CHANGES]):
                 for m in (n - 1, n):

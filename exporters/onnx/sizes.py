@@ -93,16 +93,29 @@ def _expression(e: Emitter, value: SymInt, form: Callable[[Emitter, Size], ir.Va
 def _atom(e: Emitter, atom: Any, form: Callable[[Emitter, Size], ir.Value]) -> ir.Value:
     if isinstance(atom, Symbol):
         return form(e, atom.size)
+    if atom.function in _ROUNDINGS:
+        rounded = e.cast(e.op(_ROUNDINGS[atom.function], _float(e, atom.args[0])), INT64)
+        return rounded if form is number else e.op("Reshape", rounded, e.ints(1))
     args = [form(e, arg) for arg in atom.args]
     if atom.function == "relu":
         return e.op("Max", args[0], form(e, 0))
-    if atom.function == "mod":
-        return e.op("Mod", *args)  # the sign of the divisor, as in Python
     dividend, divisor = atom.args
+    # onnxruntime stops where a divisor is zero, as the program does, and tells the name
+    name = None if sizes.decide(SymBool("!=", divisor, 0)) else e.unique(f"frazil.assert: {_described(divisor)} != 0")
+    if atom.function == "mod":
+        return e.op("Mod", *args, name=name)  # the sign of the divisor, as in Python
     low, least = sizes.bounds(dividend)[0], sizes.bounds(divisor)[0]
     if low is not None and low >= 0 and least is not None and least >= 0:
-        return e.op("Div", *args)
-    return e.op("Div", e.op("Sub", args[0], e.op("Mod", *args)), args[1])  # Div alone rounds towards zero
+        return e.op("Div", *args, name=name)
+    return e.op("Div", e.op("Sub", args[0], e.op("Mod", *args, name=name)), args[1])  # Div alone rounds towards zero
+
+
+#: How a float that sizes make is rounded.
+_ROUNDINGS = {"floor": "Floor", "round": "Round"}
+
+
+def _described(value: Size) -> str:
+    return value.describe() if isinstance(value, SymInt) else str(value)
 
 
 def scalar(e: Emitter, value: Any, dtype: ir.DataType) -> ir.Value:

@@ -15,7 +15,7 @@ import pytest
 import frazil as fz
 from frazil.exporters.onnx.verify import open_session, run_session
 from frazil.pytree import flatten
-from frazil.recorder.sizes import evaluate
+from frazil.recorder.sizes import holds as condition_holds
 from frazil.tensor import Tensor
 
 from .size_programs import EXAMPLE, OTHERS, PROGRAMS, SizeProgram
@@ -47,7 +47,7 @@ def holds(report: Any, arrays: list[np.ndarray]) -> bool:
     """Whether all decisions on sizes go the way they went in the recording."""
     shapes = {value: array.shape for value, array in zip(report.graph.inputs, arrays, strict=True)}
     numbers = {s: shapes[o.value][o.axis] for s, o in report.graph.symbols.items() if o.value in shapes and o.axis is not None}
-    return all(evaluate(guard.holds, numbers) for guard in report.graph.guards)
+    return all(condition_holds(guard.holds, numbers) for guard in report.graph.guards)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
