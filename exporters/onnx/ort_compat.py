@@ -57,9 +57,6 @@ EXPANDED: dict[str, tuple[ir.DataType, ...]] = {
     "HardSwish": (_D.FLOAT,),
 }
 
-#: Ops of frazil whose operators end the whole process (std::terminate) when the batch is empty, or for GRU the sequence.
-FATAL_WHEN_EMPTY = frozenset({"lstm", "gru"})
-
 #: (op of frazil, what is among the numbers it is given) -> how the file differs there. Verification notes it and goes no further.
 VALUE_GAPS: dict[tuple[str, str], str] = {
     **{

@@ -57,11 +57,14 @@ def test_verification_says_the_same(name: str) -> None:
 
 
 def test_no_file_has_grown() -> None:
-    """Nodes, next to those that `benchmarks/onnx_export.py` counted for PyTorch's files of the same models."""
+    """Nodes, next to those that `benchmarks/onnx_export.py` counted for PyTorch's files of the same models.
+
+    Branches for NaN and for empty batches, which PyTorch's files lose or end the process on, are a twentieth.
+    """
     recorded = {row["model"]: row for row in json.loads(RESULTS.read_text())["nodes"]}
     counts = {name: count_nodes(exported(model, verify=False)[1].model_bytes) for name, model in MODELS.items()}
     assert {name: n for name, n in counts.items() if n > recorded[name]["frazil"]} == {}
-    assert sum(counts.values()) <= sum(row["torch"] for row in recorded.values())
+    assert sum(counts.values()) <= 1.05 * sum(row["torch"] for row in recorded.values())
 
 
 def test_padding_and_then_a_pool_of_one_element() -> None:

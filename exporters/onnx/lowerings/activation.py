@@ -31,7 +31,7 @@ def softplus(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     if beta != 1:
         y = e.op("Div", y, e.like(beta, x))
     # above 20 softplus is its argument to the last bit of a float32, so the usual threshold needs no operator
-    if x.dtype == ir.DataType.DOUBLE or threshold < 20:
+    if x.dtype == ir.DataType.DOUBLE or threshold < 20 or beta > 1:  # beta * x may overflow
         y = e.op("Where", e.op("Greater", z, e.like(threshold, z)), x, y)
     return y
 

@@ -13,6 +13,7 @@ from frazil.recorder.sizes import is_static, same
 from ..emit import Emitter
 from ..errors import Unsupported
 from . import Call, lowering, rounded_once
+from .reduction import unless_empty
 
 
 def _constant(e: Emitter, given: ir.Value | None, number: float, shape: Any, x: ir.Value) -> ir.Value:
@@ -77,8 +78,10 @@ def group_norm(e: Emitter, call: Call, x: ir.Value, weight: ir.Value | None = No
     channels = call.shape()[1:2]
     weight, bias = _constant(e, weight, 1.0, channels, x), _constant(e, bias, 0.0, channels, x)
     if same(channels, (call["num_groups"],)) and call.rank() > 2:
-        return e.op("InstanceNormalization", x, weight, bias, epsilon=_epsilon(call, x))
-    precision = int(x.dtype) if x.dtype == ir.DataType.DOUBLE else None  # it computes in float32 unless told otherwise
-    return e.op(
-        "GroupNormalization", x, weight, bias, num_groups=call["num_groups"], epsilon=_epsilon(call, x), stash_type=precision
-    )
+        op_type, options = "InstanceNormalization", {"epsilon": _epsilon(call, x)}
+    else:
+        precision = int(x.dtype) if x.dtype == ir.DataType.DOUBLE else None  # it computes in float32 unless told otherwise
+        op_type = "GroupNormalization"
+        options = {"num_groups": call["num_groups"], "epsilon": _epsilon(call, x), "stash_type": precision}
+    given = (x, weight, bias)
+    return unless_empty(e, x, call.shape(), lambda e: e.op("Identity", x), lambda e: e.op(op_type, *given, **options))

@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from frazil.recorder.sizes import bounds
+
+from .. import sizes
 from ..emit import Emitter
 from ..errors import Unsupported
 from . import Call, lowering
+from .reduction import unless_empty
 
 #: Where the operator's gates stand among those of PyTorch: input, output, forget, cell; update, reset, new.
 _ORDER = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -56,23 +60,34 @@ def _layer(
         raise Unsupported(f"{op_type} needs a fixed number of hidden features, not {hidden}")
     directions = _directions(others, states)
     w_ih, w_hh, b_ih, b_hh = zip(others[:4], others[5 + states :], strict=True)
+    if not (bounds(call.shape()[2])[0] or 0) > 0:
+        raise Unsupported(f"{op_type} needs features")
     lengths = others[4 + states]
-    y, *last = e.op(
-        op_type,
+    given = [
         x,
         _weight(e, op_type, [w_ih[:directions]]),
         _weight(e, op_type, [w_hh[:directions]]),
         None if b_ih[0] is None else _weight(e, op_type, [b_ih[:directions], b_hh[:directions]]),
         None if lengths is None else e.cast(lengths, _INT32),
         *others[4 : 4 + states],
-        outputs=1 + states,
-        hidden_size=hidden,
-        direction="forward" if directions == 1 else "bidirectional",
-        **attributes,
-    )
-    if directions == 1:
-        return [e.op("Squeeze", y, e.ints(1)), *last]
-    return [e.op("Reshape", e.op("Transpose", y, perm=[0, 2, 1, 3]), e.ints(0, 0, 2 * hidden)), *last]
+    ]
+    options = {"hidden_size": hidden, "direction": "forward" if directions == 1 else "bidirectional", **attributes}
+
+    def write(e: Emitter) -> tuple[ir.Value, ...]:
+        y, *last = e.op(op_type, *given, outputs=1 + states, **options)
+        if directions == 1:
+            return e.op("Squeeze", y, e.ints(1)), *last
+        return e.op("Reshape", e.op("Transpose", y, perm=[0, 2, 1, 3]), e.ints(0, 0, 2 * hidden)), *last
+
+    def untouched(e: Emitter) -> tuple[ir.Value, ...]:
+        """No step, or nothing to step with: the states stay as they are."""
+        zeros = [
+            e.op("Expand", e.like(0, x), sizes.shape(e, call.outputs[i].shape)) if i == 0 or given[4 + i] is None else None
+            for i in range(1 + states)
+        ]
+        return tuple(e.op("Identity", given[4 + i]) if zero is None else zero for i, zero in enumerate(zeros))
+
+    return list(unless_empty(e, x, call.shape(), untouched, write))
 
 
 def _weight(e: Emitter, op_type: str, parts: Sequence[Values]) -> ir.Value:

@@ -136,16 +136,28 @@ def whole_sum(e: Emitter, x: ir.Value) -> ir.Value:
     return e.op("ReduceSum", x, keepdims=0)
 
 
-def choose(
-    e: Emitter, condition: ir.Value, then: Callable[[Emitter], ir.Value], otherwise: Callable[[Emitter], ir.Value]
-) -> ir.Value:
-    """An If of two single values."""
-    branches = {}
+def choose(e: Emitter, condition: ir.Value, then: Callable[[Emitter], Any], otherwise: Callable[[Emitter], Any]) -> Any:
+    """An If: one value, or a tuple of them."""
+    branches, types = {}, []
     for name, write in (("then_branch", then), ("else_branch", otherwise)):
         inner = e.child()
-        result = write(inner)
-        branches[name] = ir.Graph([], [result], nodes=without_dead(inner.nodes, [result]), name=e.unique(name))
-    return e.op("If", condition, dtype=branches["then_branch"].outputs[0].dtype, **branches)
+        found = write(inner)
+        results: list[ir.Value] = []
+        for value in found if isinstance(found, tuple) else (found,):
+            results.append(inner.op("Identity", value) if any(value is other for other in results) else value)
+        types = [r.dtype for r in results]
+        branches[name] = ir.Graph([], results, nodes=without_dead(inner.nodes, results), name=e.unique(name))
+    return e.op("If", condition, dtype=types, outputs=len(types), **branches)
+
+
+def unless_empty(
+    e: Emitter, x: ir.Value, shape: Sequence[Size], empty: Callable[[Emitter], Any], write: Callable[[Emitter], Any]
+) -> Any:
+    """What `write` gives; where x may have no elements, `empty` for it, since onnxruntime's kernel ends the process or fails."""
+    if all((low := bounds(n)[0]) is not None and low > 0 for n in shape):
+        return write(e)
+    nothing = e.op("Equal", e.op("Size", x), e.constant(0, INT64))
+    return choose(e, nothing, empty, write)
 
 
 @lowering("any")

@@ -1,0 +1,77 @@
+"""Exported layers on nothing: in processes of their own, since what onnxruntime's kernels do on nothing may end it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+#: Layer -> an example, and inputs with a size of 0.
+LAYERS = {
+    "LSTM(3, 4)": ((5, 2, 3), [(5, 0, 3)]),
+    "LSTM(3, 4, 2, bidirectional=True, batch_first=True)": ((2, 5, 3), [(0, 5, 3)]),
+    "GRU(3, 4)": ((5, 2, 3), [(5, 0, 3)]),
+    "RNN(3, 4, bidirectional=True)": ((5, 2, 3), [(5, 0, 3)]),
+    "GroupNorm(3, 3)": ((2, 3, 4, 4), [(2, 3, 0, 4), (2, 3, 4, 0)]),
+    "GroupNorm(2, 4)": ((2, 4, 4, 4), [(2, 4, 0, 4)]),
+    "BatchNorm2d(3)": ((2, 3, 4, 4), [(0, 3, 4, 4), (2, 3, 0, 4)]),
+    "LayerNorm(4)": ((2, 3, 4), [(0, 3, 4), (2, 0, 4)]),
+    "RMSNorm(4)": ((2, 3, 4), [(0, 3, 4), (2, 0, 4)]),
+    "Linear(3, 4)": ((2, 5, 3), [(0, 5, 3), (2, 0, 3)]),
+    "Conv1d(3, 4, 3, padding=1)": ((2, 3, 5), [(0, 3, 5)]),
+    "Conv2d(3, 4, 3)": ((2, 3, 5, 5), [(0, 3, 5, 5)]),
+    "ConvTranspose2d(3, 4, 3)": ((2, 3, 5, 5), [(0, 3, 5, 5)]),
+    "MaxPool2d(2)": ((2, 3, 6, 6), [(0, 3, 6, 6)]),
+    "AvgPool2d(2)": ((2, 3, 6, 6), [(0, 3, 6, 6)]),
+    "AdaptiveAvgPool2d(1)": ((2, 3, 6, 6), [(0, 3, 6, 6)]),
+    "Upsample(scale_factor=2, mode='bilinear')": ((2, 3, 4, 4), [(0, 3, 4, 4)]),
+    "Softmax(-1)": ((2, 3), [(0, 3), (2, 0)]),
+}
+
+#: Functions of x, an example, and inputs with a size of 0.
+FUNCTIONS = {
+    "fz.arange(4) % x.shape[0]": ((2, 3), [(0, 3)]),
+    "fz.arange(4) // x.shape[0]": ((2, 3), [(0, 3)]),
+    "fz.topk(x, 2, dim=1)[0]": ((2, 3), [(0, 3)]),
+    "fz.sort(x, dim=1)[0]": ((2, 3), [(0, 3), (2, 0)]),
+    "x.argmax(1)": ((2, 3), [(0, 3)]),
+    "x.amax(1)": ((2, 3), [(0, 3)]),
+    "x.cumsum(1)": ((2, 3), [(0, 3), (2, 0)]),
+    "x.cumprod(0)": ((2, 3), [(0, 3), (2, 0)]),
+    "x.long().prod(1)": ((2, 3), [(0, 3), (2, 0)]),
+    "x.long().sum(1)": ((2, 3), [(0, 3), (2, 0)]),
+    "fz.bmm(x.transpose(0, 1), x.transpose(0, 1).transpose(1, 2))": ((2, 3, 4), [(0, 3, 4), (2, 0, 4), (2, 3, 0)]),
+}
+
+SCRIPT = """
+import warnings
+import numpy as np
+import frazil as fz
+from frazil.pytree import flatten
+
+warnings.simplefilter("ignore")
+for text, example, shapes in {programs}:
+    print(text, flush=True)
+    program = eval(text)
+    report = fz.onnx.export(program, fz.ones(example), verify=False)
+    for shape in shapes:
+        x = fz.zeros(shape)
+        expected = [leaf.detach().numpy() for leaf in flatten(program(x))[0] if leaf is not None]
+        for found, wanted in zip(report.run(x), expected, strict=True):
+            assert found.shape == wanted.shape, (shape, found.shape, wanted.shape)
+            np.testing.assert_array_equal(found, wanted)
+"""
+
+
+def _programs() -> list[tuple[str, tuple[int, ...], list[tuple[int, ...]]]]:
+    layers = {f"fz.nn.{text}.eval()": given for text, given in LAYERS.items()}
+    functions = {f"lambda x: {text}": given for text, given in FUNCTIONS.items()}
+    return [(text, *given) for text, given in (layers | functions).items()]
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_nothing_in_nothing_out(part: int) -> None:
+    script = SCRIPT.format(programs=_programs()[part::3])
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, f"{done.stdout.splitlines()[-1:]} ended with {done.returncode}: {done.stderr[-2000:]}"
