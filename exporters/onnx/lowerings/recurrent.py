@@ -87,7 +87,9 @@ def _layer(
         ]
         return tuple(e.op("Identity", given[4 + i]) if zero is None else zero for i, zero in enumerate(zeros))
 
-    return list(unless_empty(e, x, call.shape(), untouched, write))
+    if op_type == "RNN":
+        return list(write(e))
+    return list(unless_empty(e, x, call.shape(), untouched, write))  # LSTM and GRU end the process (1.32.0, 2026-11-28)
 
 
 def _weight(e: Emitter, op_type: str, parts: Sequence[Values]) -> ir.Value:
