@@ -1,4 +1,4 @@
-"""Elementwise ops are within their budget of ulps over all magnitudes: the table of `frazil.testing.accuracy`, on the CPU."""
+"""Elementwise ops are within their budget of ulps over all magnitudes: the table of accuracy.py, on the CPU."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from frazil.table import OPS
 
 pytest.importorskip("mpmath")
 
-from frazil.testing import accuracy
+from . import accuracy
 
 #: Composites of rounded steps, as PyTorch computes them: where they cancel or leave the dtype, no budget holds.
 STEPS = {

@@ -10,12 +10,11 @@ import pytest
 
 import frazil as fz
 
-from ..numerics import test_accumulation as accumulation
-from ..numerics.test_accuracy import STEPS
-
 pytest.importorskip("mpmath")
 
-from frazil.testing import accuracy
+from ..numerics import accuracy
+from ..numerics import test_accumulation as accumulation
+from ..numerics.test_accuracy import STEPS
 
 #: Known to be further off: erf of vectors is one short rational function, of which gelu takes 1 + erf in its tail.
 ALLOWED = {"erf": 40.0, "gelu": float("inf")}

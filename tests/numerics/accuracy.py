@@ -1,8 +1,7 @@
 """How far elementwise ops and their gradients are from the truth, in ulps, over all magnitudes.
 
 An absolute tolerance sees nothing of a tail: sigmoid(-20) = 0 is only 2e-9 off, and its logarithm is -inf. Here an error counts
-in *ulps*, the distance of neighbouring numbers of the dtype where the true result lies. Truth comes from mpmath, which is
-imported here and needed nowhere else.
+in *ulps*, the distance of neighbouring numbers of the dtype where the true result lies. Truth comes from mpmath.
 """
 
 from __future__ import annotations
@@ -16,12 +15,10 @@ import mpmath
 import numpy as np
 from mpmath import mp, mpf
 
-from ..autograd.modes import enable_grad
-from ..creation import ones_like, tensor
-from ..nn import functional as F
-from ..ops import elementwise, special
-from ..table import OPS
-from ..tensor import Tensor
+import frazil as fz
+from frazil.table import OPS
+
+F = fz.nn.functional
 
 Array = np.ndarray
 #: Function of mpmath numbers.
@@ -37,7 +34,7 @@ class Case(NamedTuple):
     """An elementwise function: as frazil calls it, its true value, and its true slope by each operand (none: not measured)."""
 
     name: str
-    function: Callable[..., Tensor]
+    function: Callable[..., fz.Tensor]
     value: Truth
     slopes: tuple[Truth, ...] = ()
     operands: int = 1
@@ -200,10 +197,10 @@ def _unary() -> Iterator[Case]:
     ):
         yield Case(name, OPS[name].call, value, (slope,), budget=SPECIAL)
     yield Case("gelu (tanh)", lambda x: F.gelu(x, approximate="tanh"), lambda x: x * _ramp(x), (_ramp_slope,), budget=SPECIAL)
-    yield Case("logit", special.logit, lambda x: mp.log(x / (1 - x)), (lambda x: 1 / (x * (1 - x)) if 0 < x < 1 else mpf("nan"),))
-    yield Case("sinc", special.sinc, mp.sincpi, budget=SPECIAL)
-    yield Case("deg2rad", special.deg2rad, lambda x: x * mp.pi / 180, (lambda x: mp.pi / 180,))
-    yield Case("rad2deg", special.rad2deg, lambda x: x * 180 / mp.pi, (lambda x: 180 / mp.pi,))
+    yield Case("logit", fz.logit, lambda x: mp.log(x / (1 - x)), (lambda x: 1 / (x * (1 - x)) if 0 < x < 1 else mpf("nan"),))
+    yield Case("sinc", fz.sinc, mp.sincpi, budget=SPECIAL)
+    yield Case("deg2rad", fz.deg2rad, lambda x: x * mp.pi / 180, (lambda x: mp.pi / 180,))
+    yield Case("rad2deg", fz.rad2deg, lambda x: x * 180 / mp.pi, (lambda x: 180 / mp.pi,))
 
 
 def _binary() -> Iterator[Case]:
@@ -236,11 +233,11 @@ def _binary() -> Iterator[Case]:
     ):
         yield Case(name, OPS[name].call, value, slopes, 2)
     two = mp.log(2)
-    yield Case("logaddexp2", special.logaddexp2, lambda a, b: _logaddexp(a * two, b * two) / two, (), 2)
+    yield Case("logaddexp2", fz.logaddexp2, lambda a, b: _logaddexp(a * two, b * two) / two, (), 2)
     for mode, rounded in (("trunc", lambda q: mp.sign(q) * mp.floor(abs(q))), ("floor", mp.floor)):
         yield Case(
             f"div ({mode})",
-            lambda a, b, mode=mode: elementwise.div_rounded(a, b, rounding_mode=mode),
+            lambda a, b, mode=mode: fz.div(a, b, rounding_mode=mode),
             lambda a, b, rounded=rounded: rounded(a / b),
             (),
             2,
@@ -363,7 +360,7 @@ def measure(
     case = CASES[name]
     given = operands(case, dtype, density)
     if compute is None:
-        found = case.function(*(tensor(a, device=device) for a in given)).cpu().numpy()
+        found = case.function(*(fz.tensor(a, device=device) for a in given)).cpu().numpy()
     else:
         found = compute(case.function, *given)
     return worst(found, truth_of(name, -1, dtype, density), given)
@@ -373,9 +370,9 @@ def measure_slopes(name: str, dtype: str = "float32", device: Any = "cpu", densi
     """The worst error of the gradient by every operand of a case."""
     case = CASES[name]
     given = operands(case, dtype, density)
-    with enable_grad():
-        tensors = [tensor(a, device=device, requires_grad=True) for a in given]
+    with fz.enable_grad():
+        tensors = [fz.tensor(a, device=device, requires_grad=True) for a in given]
         y = case.function(*tensors)
-        y.backward(ones_like(y))
+        y.backward(fz.ones_like(y))
     gradients = [t.grad.cpu().numpy() for t in tensors if t.grad is not None]
     return [worst(gradients[i], truth_of(name, i, dtype, density), given) for i in range(len(case.slopes))]
