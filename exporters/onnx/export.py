@@ -239,7 +239,7 @@ def verify(
     >>> import frazil as fz
     >>> report = fz.onnx.export(lambda x: x + 1, fz.ones(2), "plus.onnx", verify=False)
     >>> print(fz.onnx.verify("plus.onnx", lambda x: x + 1, fz.ones(2)).covered)
-    covered: 4 sizes, values: ordinary, NaN, infinities, tiny, large, huge, ties, empty
+    covered: 4 sizes, values: ordinary, other signs, NaN, infinities, tiny, large, huge, ties, empty
     """
     program = model if isinstance(model, Program) else record(model, args, kwargs, None, dynamic_shapes)
     graph, _ = _with_changed_inputs(program)
