@@ -1,4 +1,4 @@
-"""GELU and its gradient: many passes, over blocks that stay in the cache."""
+"""GELU, its gradient, and SiLU: many passes, over blocks that stay in the cache."""
 
 from __future__ import annotations
 
@@ -81,16 +81,26 @@ def _below(x: Array, out: Array) -> Array:
     return density
 
 
-def _ramp(x: Array, out: Array) -> None:
-    """1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)), half of it."""
+def _argument(x: Array, out: Array) -> None:
+    """-2 sqrt(2 / pi) (x + 0.044715 x^3): (1 + tanh(u)) / 2 is 1 / (1 + exp(-2 u))."""
     kind = x.dtype.type
     np.multiply(x, x, out=out)
-    out *= kind(0.044715 * _TANH_SCALE)
-    out += kind(_TANH_SCALE)
+    out *= kind(-2 * 0.044715 * _TANH_SCALE)
+    out += kind(-2 * _TANH_SCALE)
     out *= x
-    np.tanh(out, out=out)
+
+
+def _share(x: Array | np.floating, out: Array) -> None:
+    """x / (1 + exp(out)), in `out`; where the exponential is too large for that, x exp(-out)."""
+    limit = 87 if out.dtype == np.float32 else 700
+    far = np.flatnonzero(out > limit) if np.fmax.reduce(out, initial=0) > limit else ()
+    if len(far):
+        half = np.exp(out[far] * out.dtype.type(-0.5))  # its square may be a denormal number
+    np.exp(out, out=out)
     out += 1
-    out *= kind(0.5)
+    np.divide(x, out, out=out)
+    if len(far):
+        out[far] = (x[far] if np.ndim(x) else x) * half * half
 
 
 def gelu(x: Array, *, approximate: str = "none") -> Array:
@@ -108,8 +118,19 @@ def _exact(y: Array, x: Array) -> None:
 
 
 def _tanh(y: Array, x: Array) -> None:
-    _ramp(x, y)
-    y *= x
+    _argument(x, y)
+    _share(x, y)
+
+
+def silu(x: Array) -> Array:
+    if x.dtype.kind != "f":
+        raise TypeError("silu")
+    return _by_blocks(_silu, np.empty(x.shape, x.dtype), x)
+
+
+def _silu(y: Array, x: Array) -> None:
+    np.negative(x, out=y)
+    _share(x, y)
 
 
 def gelu_grad(g: Array, x: Array, *, approximate: str) -> Array:
@@ -124,16 +145,18 @@ def _slope(y: Array, g: Array, x: Array) -> None:
     density *= limited
     density *= x.dtype.type(_PEAK)
     np.copysign(y, -limited, out=y)
-    np.add(y, limited > 0, out=y)
+    np.add(y, ~np.signbit(limited), out=y)
     y += density
     y *= g
 
 
 def _tanh_slope(y: Array, g: Array, x: Array) -> None:
-    """g * (r + 2 x r (1 - r) * slope of the argument), where r is the ramp."""
+    """g * (r + 2 x r (1 - r) * slope of the argument), where r is (1 + tanh(u)) / 2."""
     kind = x.dtype.type
+    x = np.clip(x, kind(-40), kind(40), out=scratch("gelu_size", x.shape, x.dtype))  # beyond, squares would overflow
     rest, inner = scratch("gelu_rest", x.shape, x.dtype), scratch("gelu_inner", x.shape, x.dtype)
-    _ramp(x, y)
+    _argument(x, y)
+    _share(kind(1), y)
     np.subtract(kind(1), y, out=rest)
     rest *= y
     np.multiply(x, x, out=inner)
@@ -145,4 +168,4 @@ def _tanh_slope(y: Array, g: Array, x: Array) -> None:
     y *= g
 
 
-KERNELS: dict[str, Callable[..., Any]] = {"gelu": gelu, "gelu_grad": gelu_grad}
+KERNELS: dict[str, Callable[..., Any]] = {"gelu": gelu, "gelu_grad": gelu_grad, "silu": silu}

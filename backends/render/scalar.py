@@ -96,7 +96,7 @@ VECTOR_FUNCTIONS = {
     C(-1.60960333262415e-02f));
   float{n} bottom = fma(s, fma(s, fma(s, fma(s, C(-1.45660718464996e-05f), C(-2.13374055278905e-04f)), C(-1.68282697438203e-03f)),
     C(-7.37332916720468e-03f)), C(-1.42647390514189e-02f));
-  return z * top / bottom;
+  return z * (top / bottom); // a product with `top` would lose the digits of denormal numbers
 }}""",
 }
 

@@ -11,7 +11,7 @@ from .common import checked_dim, float_like, like, require_float, same, specs
 from .elementwise import (
     abs_,
     clamp_numbers,
-    erf,
+    erfc,
     exp,
     expm1,
     ge,
@@ -107,8 +107,20 @@ def gelu(x, /, *, approximate: str = "none"):
     """
     _gelu_rule(*specs(x), approximate=approximate)
     if approximate == "tanh":
-        return x * (tanh((x + x * x * x * 0.044715) * _TANH_SCALE) + 1) * 0.5
-    return x * (erf(x * _ERF_SCALE) + 1) * 0.5
+        half = exp(-abs_(_tanh_argument(x)))
+        return _times_sigmoid(x, half)
+    return x * erfc(x * -_ERF_SCALE) * 0.5  # 1 + erf(x) would cancel in the tail
+
+
+def _tanh_argument(x: Any) -> Any:
+    """What gelu takes the tanh of: x * sigmoid(2 u) is x * (1 + tanh(u)) / 2."""
+    return x * (x * x * (0.044715 * _TANH_SCALE) + _TANH_SCALE)
+
+
+def _times_sigmoid(x: Any, half: Any) -> Any:
+    """x * sigmoid(u), where u has the sign of x and `half` is exp(-|u| / 2), whose square may be a denormal number."""
+    y = x / (half * half + 1)
+    return where(lt(x, 0), y * half * half, y)
 
 
 @op(
@@ -119,13 +131,12 @@ def gelu(x, /, *, approximate: str = "none"):
 )
 def gelu_grad(g, x, /, *, approximate):
     """The gradient of `gelu`."""
+    x = clamp_numbers(x, min=-40.0, max=40.0)  # beyond, the slope is 0 or 1, and squares would overflow
     if approximate == "tanh":
-        cube = x * x * x
-        t = tanh((x + cube * 0.044715) * _TANH_SCALE)
-        slope = (x * x * (3 * 0.044715) + 1) * _TANH_SCALE
-        return g * ((t + 1) * 0.5 + x * (1 - t * t) * slope * 0.5)
-    cdf = (erf(x * _ERF_SCALE) + 1) * 0.5
-    return g * (cdf + x * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
+        r = sigmoid(_tanh_argument(x) * 2)
+        slope = (x * x * (3 * 0.044715) + 1) * (2 * _TANH_SCALE)
+        return g * (r + x * slope * (1 - r) * r)
+    return g * (erfc(x * -_ERF_SCALE) * 0.5 + x * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
 
 
 def _silu_vjp(g: Any, x: Any) -> Any:
@@ -144,13 +155,25 @@ def _silu_vjp(g: Any, x: Any) -> Any:
 def silu(x, /):
     """x * sigmoid(x), also called swish."""
     require_float("silu", *specs(x))
-    return x * sigmoid(x)
+    return _times_sigmoid(x, exp(abs_(x) * -0.5))
 
 
-@op(samples=_SAMPLES, methods=[], public=False)
+def _mish_vjp(g: Any, x: Any) -> Any:
+    t = tanh(softplus(x))
+    return g * (t + x * sigmoid(x) * (1 - t * t))
+
+
+@op(vjp=_mish_vjp, samples=_SAMPLES, methods=[], public=False)
 def mish(x, /):
-    """x * tanh(softplus(x))."""
-    return x * tanh(softplus(x))
+    """x * tanh(softplus(x)).
+
+    tanh(log(1 + e^x)) is n / (n + 2) for n = e^x (e^x + 2): no rounding of a logarithm, and one of a denormal number at most.
+    """
+    half = exp(abs_(x) * -0.5)
+    e = half * half
+    left = x * half * (e + 2) / (e * (e + 2) + 2) * half
+    right = x * (e * 2 + 1) / (e * (e + 1) * 2 + 1)
+    return where(lt(x, 0), left, right)
 
 
 @op(
@@ -226,14 +249,19 @@ def hardtanh(x, /, *, min_val: float = -1.0, max_val: float = 1.0):
     return clamp_numbers(x, min=min_val, max=max_val)
 
 
-@op(samples=_SAMPLES, methods=[], public=False)
+@op(
+    vjp=lambda g, x: where(logical_and(gt(x, -3), lt(x, 3)), g / 6, 0),
+    samples=_SAMPLES,
+    methods=[],
+    public=False,
+)
 def hardsigmoid(x, /):
     """x / 6 + 1 / 2 limited to [0, 1]."""
     return hardtanh(x + 3, min_val=0.0, max_val=6.0) / 6
 
 
 @op(
-    vjp=lambda g, x: where(le(x, -3), 0, where(lt(x, 3), g * (x / 3 + 0.5), g)),
+    vjp=lambda g, x: where(le(x, -3), 0, where(lt(x, 3), g * ((x + 1.5) / 3), g)),
     samples=_SAMPLES,
     methods=[],
     public=False,
@@ -243,7 +271,7 @@ def hardswish(x, /):
     return x * (hardtanh(x + 3, min_val=0.0, max_val=6.0) / 6)
 
 
-@op(vjp=lambda g, x: g / square(abs_(x) + 1), samples=_SAMPLES, methods=[], public=False)
+@op(vjp=lambda g, x: g / (abs_(x) + 1) / (abs_(x) + 1), samples=_SAMPLES, methods=[], public=False)
 def softsign(x, /):
     """x / (1 + |x|)."""
     return x / (abs_(x) + 1)
@@ -279,8 +307,17 @@ def softshrink(x, /, *, lambd: float = 0.5):
 
 @op(vjp=lambda g, x: g * square(tanh(x)), samples=_SAMPLES, methods=[], public=False)
 def tanhshrink(x, /):
-    """x - tanh(x)."""
-    return x - tanh(x)
+    """x - tanh(x); near 0, where that cancels, by a fraction of polynomials without differences.
+
+    The fraction is tanh's continued fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))) (Lambert, 1761), up to 17.
+    """
+    z = minimum(x * x, 1)
+    top = ((z * (44 / _PADE) + 12870 / _PADE) * z + 810810 / _PADE) * z + 11486475 / _PADE
+    bottom = (((z * (45 / _PADE) + 13860 / _PADE) * z + 945945 / _PADE) * z + 16216200 / _PADE) * z + 1
+    return where(lt(abs_(x), 1), x * (z * (top / bottom)), x - tanh(x))
+
+
+_PADE = 34459425
 
 
 @op(samples=[S(3, 4, threshold=0.1, value=20.0)], methods=[], public=False)

@@ -575,7 +575,7 @@ def log1p(x, /):
     return like(x)
 
 
-@op(vjp=lambda g, x: g / (x * math.log(2)), promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)])
+@op(vjp=lambda g, x: g * (1 / math.log(2)) / x, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)])
 def log2(x, /):
     """Logarithm to base 2.
 
@@ -586,7 +586,7 @@ def log2(x, /):
     return log(x) * (1 / math.log(2))
 
 
-@op(vjp=lambda g, x: g / (x * math.log(10)), promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)])
+@op(vjp=lambda g, x: g * (1 / math.log(10)) / x, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)])
 def log10(x, /):
     """Logarithm to base 10.
 
@@ -620,7 +620,7 @@ def spread_root(x, /):
     return sqrt(x)
 
 
-@op(vjp=lambda g, y: g * y * y * y * -0.5, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
+@op(vjp=lambda g, y: g * -0.5 * y * y * y, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
 def rsqrt(x, /):
     """1 / sqrt(x).
 
@@ -767,7 +767,7 @@ def asinh(x, /):
 
 
 @primitive(
-    vjp=lambda g, x: g * rsqrt((x - 1) * (x + 1)),
+    vjp=lambda g, x: g * rsqrt(x - 1) * rsqrt(x + 1),
     promote="float",
     samples=[S(floats(3, 4, low=1.2, high=4)), S(0)],
     methods=["acosh", "arccosh"],

@@ -18,6 +18,7 @@ from .elementwise import (
     clamp,
     eq,
     exp2,
+    floor,
     ge,
     gt,
     isnan,
@@ -29,6 +30,7 @@ from .elementwise import (
     lt,
     maximum,
     pow_,
+    round_half_even,
     sin,
     sub,
     where,
@@ -134,8 +136,11 @@ def sinc(input: Tensor) -> Tensor:
     tensor([1.0000, 0.6366])
     """
     zero = eq(input * input, 0)  # the slope divides by the square
-    angle = where(zero, 1, input) * math.pi
-    return where(zero, 1, sin(angle) / angle)
+    x = where(zero, 1, input)
+    whole = round_half_even(x)
+    odd = whole - floor(whole * 0.5) * 2
+    wave = sin((x - whole) * math.pi) * (1 - odd * 2)  # the remainder is exact, where pi x would be rounded
+    return where(zero, 1, wave / (x * math.pi))
 
 
 @function()

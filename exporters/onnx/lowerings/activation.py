@@ -44,6 +44,12 @@ def gelu(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     return e.op("Gelu", x, approximate=approximate)
 
 
+@lowering("silu")
+def silu(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    """The form that runtimes know and fuse."""
+    return e.op("Mul", x, e.op("Sigmoid", x))
+
+
 @lowering("leaky_relu")
 def leaky_relu(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     return e.op("LeakyRelu", x, alpha=float(call["negative_slope"]))
