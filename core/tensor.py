@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
-from .autograd.modes import STATE
+from .autograd.modes import STATE, asked
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 
 if TYPE_CHECKING:
@@ -174,12 +174,19 @@ class Tensor(TensorMethods):
     @property
     def is_leaf(self) -> bool:
         """Whether it was made by the user rather than by a recorded operation."""
+        self._asked()
         return self._node is None
 
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are recorded for it."""
+        self._asked()
         return self._rg
+
+    def _asked(self) -> None:
+        """Note while recording that the answer depends on whether gradients are recorded; not of leaves that require them."""
+        if self._dev.recording and (not self._rg or self._node is not None):
+            asked()
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -201,6 +208,7 @@ class Tensor(TensorMethods):
     @property
     def grad_fn(self) -> Any:
         """The tape node that made it; None for leaves."""
+        self._asked()
         return self._node
 
     @property

@@ -17,7 +17,7 @@ from ..errors import AutogradError, ShapeError
 from ..recorder.sizes import stretches
 from ..table import OPS
 from ..tensor import Tensor
-from .modes import STATE
+from .modes import STATE, asked
 from .node import Node, OutputNode
 
 _by_order = attrgetter("order")
@@ -132,6 +132,7 @@ def _run(
 ) -> list[Tensor | None]:
     if STATE.recorder is not None:
         STATE.recorder.differentiates = True
+        asked()
     grads: dict[Any, Any] = {}
     leaves: dict[Any, bool] = {}  # leaf -> whether its gradient is a fresh tensor that only the engine knows
     before = STATE.grad

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import ArgumentError, AutogradError
 from ..tensor import Tensor
-from .modes import STATE
+from .modes import STATE, asked
 from .node import Node, OutputNode, version_of
 
 
@@ -21,7 +21,13 @@ class FunctionCtx:
         self._non_differentiable: tuple[Any, ...] = ()
         self._dirty: tuple[Any, ...] = ()
         self._materialize = True
-        self.needs_input_grad: tuple[bool, ...] = ()
+        self._needs: tuple[bool, ...] = ()
+
+    @property
+    def needs_input_grad(self) -> tuple[bool, ...]:
+        """For each argument of forward, whether it is a tensor that requires grad."""
+        asked()
+        return self._needs
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keep tensors for backward, where `ctx.saved_tensors` gives them back. They must not be modified in place until then."""
@@ -87,7 +93,7 @@ class FunctionNode(Node):
             )
         results = self.function.backward(self.ctx, *grads)
         results = results if isinstance(results, tuple) else (results,)
-        expected = len(self.ctx.needs_input_grad)
+        expected = len(self.ctx._needs)
         while len(results) > expected and results[-1] is None:
             results = results[:-1]
         if len(results) != expected:
@@ -141,7 +147,7 @@ class Function:
     def apply(cls, *args: Any) -> Any:
         """Run forward and record the call."""
         ctx = FunctionCtx()
-        ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a._rg for a in args)
+        ctx._needs = tuple(isinstance(a, Tensor) and a._rg for a in args)
         edges = [(a._node or a) if isinstance(a, Tensor) and a._rg else None for a in args]
         before = STATE.grad
         STATE.grad = False
@@ -154,7 +160,7 @@ class Function:
         finally:
             STATE.grad = before
         outputs: Any = output if isinstance(output, tuple) else (output,)
-        if before and any(ctx.needs_input_grad):
+        if before and any(ctx._needs):
             outputs = cls._record(ctx, args, edges, outputs)
         return tuple(outputs) if isinstance(output, tuple) else outputs[0]
 

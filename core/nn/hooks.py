@@ -81,7 +81,7 @@ class _BackwardHooks:
         self.input_count = 0
 
     def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        places = [i for i, value in enumerate(args) if isinstance(value, Tensor) and value.requires_grad]
+        places = [i for i, value in enumerate(args) if isinstance(value, Tensor) and value._rg]
         self.inputs_watched, self.input_count = bool(places), len(args)
         if not self.after or not places:
             return args
@@ -94,7 +94,7 @@ class _BackwardHooks:
 
     def watch_output(self, output: Any) -> Any:
         outputs = output if isinstance(output, (tuple, list)) else (output,)
-        places = [i for i, value in enumerate(outputs) if isinstance(value, Tensor) and value.requires_grad]
+        places = [i for i, value in enumerate(outputs) if isinstance(value, Tensor) and value._rg]
         if not places:
             return output
 

@@ -393,6 +393,8 @@ class Recorder:
         self._forgotten: dict[Any, AttributeSlot] = {}  # attributes that only a branch or body has written
         self.left_out: list[AttributeSlot] = []  # attributes that the program only writes
         self.differentiates = False  # whether the program asks for gradients
+        self.asks = False  # or whether they are recorded, on which it may decide
+        self.gradients = STATE.grad  # whether they are
         self._assumptions: list[SymBool] = []  # what is known about sizes inside a branch or body
         self._answers: dict[str, bool | None] = {}  # what `known_inside` found out
         self._answered_with: Any = None  # the facts that it knew then
@@ -879,6 +881,8 @@ class Program:
         self.used_up = False  # whether it runs backward by itself, so that its results have no gradient any more
         self.left_out: list[AttributeSlot] = []  # attributes that `fn` only writes: no state, and not set by a call
         self.differentiates = False  # whether `fn` asks for gradients
+        self.asks = False  # or whether they are recorded
+        self.gradients = False  # whether `fn` must run with them to do what was recorded
 
     def __str__(self) -> str:
         return str(self.graph)
@@ -1145,6 +1149,7 @@ def trace(
     static = {i: leaf for i, leaf in enumerate(leaves) if i not in positions}
     program = Program(fn, graph.validate(), static, changed, sizes_out, (args, kwargs))
     program.left_out, program.differentiates = recorder.left_out, recorder.differentiates
+    program.asks, program.gradients = recorder.asks, recorder.asks and recorder.gradients
     program.used_up = bool(outputs) and all(t._node is not None and t._node.released for t in outputs if t.dtype.kind in "fc")
     return program
 

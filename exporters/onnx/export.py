@@ -18,7 +18,7 @@ import onnxruntime
 
 import frazil as fz
 from frazil import files
-from frazil.autograd.modes import no_grad
+from frazil.autograd.modes import STATE, AsksForGradients, no_grad
 from frazil.errors import ArgumentError, AutogradError
 from frazil.pytree import leaf_names
 from frazil.recorder import passes
@@ -256,13 +256,20 @@ def verify(
 def record(
     model: Any, args: Any, kwargs: Mapping[str, Any] | None, input_names: Sequence[str] | None, dynamic_shapes: Any
 ) -> Program:
-    """Record without gradients, so that every op stays one node; with them if the program itself asks for gradients."""
+    """Record without gradients, so that every op stays one node; with them if the program asks for gradients, or whether they are
+    recorded: it might do something else then."""
     options: dict[str, Any] = {"input_names": input_names, "dynamic_shapes": dynamic_shapes}
+    STATE.trial = True
     try:
         with no_grad():
-            return trace(model, args, dict(kwargs or {}), **options)
-    except AutogradError:
-        return trace(model, args, dict(kwargs or {}), **options)
+            program = trace(model, args, dict(kwargs or {}), **options)
+        if not program.asks:
+            return program
+    except (AsksForGradients, AutogradError):
+        pass
+    finally:
+        STATE.trial = False
+    return trace(model, args, dict(kwargs or {}), **options)
 
 
 def check_ranges(ranges: Mapping[str, tuple[float, float]] | None, graph: Graph) -> Ranges:

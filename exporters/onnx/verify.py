@@ -222,7 +222,7 @@ class EagerRun:
 
     def __call__(self, arrays: Sequence[np.ndarray], limits: Limits) -> Arrays:
         """Results, new states, and changed arguments, in the order of the file's outputs. Without gradients, unless the program
-        asks for some itself. GaveUp where a limit is met; `effort` has what it took."""
+        asks for some or about them. GaveUp where a limit is met; `effort` has what it took."""
         program = self.program
         args, kwargs = program.example_args
         leaves, tree = flatten((args, kwargs))
@@ -234,7 +234,7 @@ class EagerRun:
         world = World(program.fn, modules_of(program.fn))
         try:
             call_args, call_kwargs = unflatten(tree, given)
-            with np.errstate(all="ignore"), set_grad_enabled(program.differentiates), limited(limits) as self.effort:
+            with np.errstate(all="ignore"), set_grad_enabled(program.gradients), limited(limits) as self.effort:
                 result = program.fn(*call_args, **call_kwargs)
             found, nesting = flatten(result, none_is_leaf=False)
             if str(nesting) != str(program.graph.out_tree):

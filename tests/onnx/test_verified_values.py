@@ -283,6 +283,71 @@ def test_gradients_that_need_no_help_are_compared_as_well() -> None:
     assert fz.onnx.export(slope, fz.ones(2)).checks.difference < 1e-5
 
 
+class Halved(fz.autograd.Function):
+    """Halves, but doubles where no gradient is needed."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x * 0.5 if ctx.needs_input_grad[0] else x * 2
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return g * 0.5
+
+
+def swallows(x: Any) -> Any:
+    try:
+        (x * 1).sum().backward()
+    except RuntimeError:
+        return x * 2
+    return x * 0.5
+
+
+@fz.jit.script
+def scripted_question(x):
+    y = x * 1
+    if x.sum() > 0:
+        y = y * 0.5 if y.requires_grad else y * 2
+    return y
+
+
+def insists(x: Any) -> Any:
+    assert (x * 1).requires_grad
+    return x * 0.5
+
+
+QUESTIONS: dict[str, Any] = {
+    "requires_grad": lambda x: x * 0.5 if (x * 1).requires_grad else x * 2,
+    "is_grad_enabled": lambda x: x * 0.5 if fz.is_grad_enabled() else x * 2,
+    "grad_fn": lambda x: x * 0.5 if (x * 1).grad_fn is not None else x * 2,
+    "is_leaf": lambda x: x * 2 if (x * 1).is_leaf else x * 0.5,
+    "needs_input_grad": lambda x: Halved.apply(x * 1),
+    "an error that is caught": swallows,
+    "an assertion": insists,
+    "in a branch": scripted_question,
+}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_program_that_asks_about_gradients_takes_the_way_it_takes_eagerly(name: str) -> None:
+    program, x = QUESTIONS[name], fz.ones(3, requires_grad=True)
+    assert program(x).tolist() == [0.5] * 3
+    report = fz.onnx.export(program, x, training=True)
+    assert report.run(x)[0].tolist() == [0.5] * 3 and "ordinary" in report.checks.covered
+    traced = fz.jit.trace(program, x)
+    assert fz.onnx.export(traced, x, training=True).run(x)[0].tolist() == [0.5] * 3
+
+
+@pytest.mark.parametrize("name", ["requires_grad", "is_grad_enabled", "grad_fn", "is_leaf", "needs_input_grad", "in a branch"])
+def test_where_gradients_are_switched_off_the_file_takes_the_other_way(name: str) -> None:
+    program, x = QUESTIONS[name], fz.ones(3, requires_grad=True)
+    with fz.no_grad():
+        assert program(x).tolist() == [2.0] * 3
+        assert fz.onnx.export(program, x).run(x)[0].tolist() == [2.0] * 3
+        traced = fz.jit.trace(program, x)
+    assert fz.onnx.export(traced, x).run(x)[0].tolist() == [2.0] * 3
+
+
 # --- what is asked for ----------------------------------------------------------------------------------------------------------
 
 

@@ -76,9 +76,9 @@ def embedding(
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
     rows: Any = indexing.embedding(input, weight)
-    if padding_idx is not None and rows.requires_grad:
+    if padding_idx is not None and rows._rg:
         rows = elementwise.where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
-    if scale_grad_by_freq and rows.requires_grad:
+    if scale_grad_by_freq and rows._rg:
         ids: Any = input.reshape(-1)
         ones = elementwise.cast(elementwise.eq(ids, ids), dtype=weight.dtype)
         uses = indexing.scatter_add_values(zeros(weight.shape[0], dtype=weight.dtype, device=weight.device), ids, ones, dim=0)
