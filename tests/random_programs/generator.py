@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import linecache
 import random
+import re
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -39,7 +40,7 @@ class Model(xp.nn.Module):
 
 def templates(text: str) -> tuple[str, ...]:
     """Templates of statements, separated by bars."""
-    return tuple(part.strip() for part in text.split(" | "))
+    return tuple(part.strip() for part in re.split(r"\s\|\s+", text))
 
 
 UNARY = templates(
@@ -61,10 +62,11 @@ BINARY = templates(
 )
 SIZES = templates(
     """
-    {v} * {n} | {v} / ({n} + 1) | {v} + xp.arange({k}, dtype={v}.dtype).sum() | {v} * {n} ** -0.5 if {n} > 0 else {v} |
-    {v}.sum() / {v}.numel() | xp.zeros({n}, 2) + {v}.mean() | xp.full(({n},), 0.5, dtype={v}.dtype) * {v}.sum() |
-    xp.arange({n}).to({v}.dtype) | xp.ones({n}, {n}).tril(-1).to({v}.dtype) | xp.eye({n}).to({v}.dtype) * {v}.sum() |
-    xp.linspace(0, 1, {n}).to({v}.dtype) | {v} + len({w}) | {v} * float({n})
+    {v} * {n} | {v} / ({n} + 1) | {v} + xp.arange({k}, dtype={v}.dtype, device={v}.device).sum() |
+    {v} * {n} ** -0.5 if {n} > 0 else {v} | {v}.sum() / {v}.numel() | xp.zeros({n}, 2, device={v}.device) + {v}.mean() |
+    {v}.new_full(({n},), 0.5) * {v}.sum() | xp.arange({n}, device={v}.device).to({v}.dtype) |
+    xp.ones({n}, {n}, device={v}.device).tril(-1).to({v}.dtype) | xp.eye({n}, device={v}.device).to({v}.dtype) * {v}.sum() |
+    xp.linspace(0, 1, {n}, device={v}.device).to({v}.dtype) | {v} + len({w}) | {v} * float({n})
     """
 )
 REDUCTION = templates(
@@ -287,7 +289,7 @@ class Grammar:
 
     def size(self, v: Variable) -> str:
         d = self.random.randrange(v.ndim)
-        return self.one("{v}.shape[{d}]", "{v}.size({d})", "({v}.shape[{d}] + 1)", "{v}.shape[{d}] // 2").format(v=v.name, d=d)
+        return self.one("{v}.shape[{d}]", "{v}.size({d})", "({v}.shape[{d}] + 1)", "({v}.shape[{d}] // 2)").format(v=v.name, d=d)
 
     def sizes(self) -> str | None:
         """Sizes as numbers."""

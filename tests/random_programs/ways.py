@@ -62,13 +62,15 @@ def time_limit(seconds: int) -> Iterator[None]:
 
 def gradients(model: Any, xp: Any, x: Any, y: Any, ids: Any) -> tuple[Any, ...]:
     """Gradients of a weighted sum of the results with respect to inputs and parameters."""
-    x, y = x.detach().requires_grad_(), y.detach().requires_grad_()
-    results = [r for r in model(x * 1, y * 1, ids) if r.is_floating_point() and r.requires_grad]
-    if not results:
-        return (x * 0,)
-    loss = sum((r * xp.cos(r.detach())).sum() for r in results)
-    found = xp.autograd.grad(loss, [x, y, *model.parameters()], allow_unused=True)
-    return tuple(g for g in found if g is not None)
+    with xp.enable_grad():
+        x, y = x.detach().requires_grad_(), y.detach().requires_grad_()
+        results = [r for r in model(x * 1, y * 1, ids) if r.is_floating_point() and r.requires_grad]
+        if not results:
+            return (x.detach() * 0,)
+        loss = sum((r * xp.cos(r.detach())).sum() for r in results)
+        leaves = [x, y, *model.parameters()]
+        found = xp.autograd.grad(loss, leaves, allow_unused=True)
+    return tuple(xp.zeros_like(leaf) if g is None else g for g, leaf in zip(found, leaves, strict=True))
 
 
 def function_of(program: Program, model: Any, xp: Any) -> Callable[..., Any]:

@@ -1,0 +1,66 @@
+"""A few hundred programs that nobody wrote. `python -m tests.random_programs` runs as many as wanted and reduces what fails."""
+
+from __future__ import annotations
+
+import concurrent.futures
+
+import pytest
+
+from .generator import EXAMPLE, generate
+from .ways import Check, differs, eager
+
+#: Programs of one test: enough to make the overhead of a test small, few enough to find the failing one quickly.
+EACH = 10
+
+
+def check(seeds: range, ways: list[str], *, gradient: bool = False) -> None:
+    agreed = 0
+    for seed in seeds:
+        program = generate(seed, gradient=gradient)
+        found = Check(program, ways)
+        assert not found.faults, f"seed {seed}: {found.faults[0]}\n{program.text.partition('def forward')[2]}"
+        agreed += any(outcome.kind == "agree" for outcome in found.outcomes)
+    assert agreed >= len(seeds) // 2, "most programs must be compared, not refused"
+
+
+@pytest.mark.parametrize("first", range(0, 200, EACH))
+def test_a_recording_and_its_file_compute_what_the_program_computes(first: int) -> None:
+    check(range(first, first + EACH), ["replay", "file"])
+
+
+@pytest.mark.parametrize("first", range(0, 100, EACH))
+def test_gradients_are_recorded_and_exported(first: int) -> None:
+    check(range(first, first + EACH), ["replay", "file"], gradient=True)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("first", range(0, 200, EACH))
+def test_programs_compute_what_they_compute_in_pytorch(first: int, gradient: bool) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+    check(range(first, first + EACH), ["torch"], gradient=gradient)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("first", range(1000, 1400, EACH))
+def test_more_of_them(first: int, gradient: bool) -> None:
+    check(range(first, first + EACH), ["replay", "file"], gradient=gradient)
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+def test_programs_in_four_threads_compute_what_they_compute_alone(gradient: bool) -> None:
+    programs = [generate(seed, gradient=gradient) for seed in range(2000, 2060)]
+
+    def results(index: int) -> object:
+        try:
+            return eager(programs[index], EXAMPLE)
+        except Exception as error:  # the same in both runs
+            return type(error)
+
+    alone = [results(i) for i in range(len(programs))]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(results, range(len(programs))))
+    for index, (a, b) in enumerate(zip(together, alone, strict=True)):
+        same = a is b if isinstance(a, type) else differs(a, b, 0.0) is None
+        assert same, f"seed {programs[index].seed}: {programs[index].text.partition('def forward')[2]}"
