@@ -344,8 +344,8 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 @function(methods=["ravel"])
 def ravel(input: Tensor) -> Tensor:
-    """All elements in one dimension."""
-    return reshape(input, shape=(-1,))
+    """All elements in one dimension; a copy unless they lie in order."""
+    return reshape(input.contiguous(), shape=(-1,))
 
 
 @function(methods=["unflatten"])
@@ -1217,7 +1217,8 @@ def trace(input: Tensor) -> Tensor:
 
 @function(methods=["unfold"], name="unfold")
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
-    """Windows of `size` along `dimension`, `step` apart, as a new last dimension.
+    """Windows of `size` along `dimension`, `step` apart, as a new last dimension. Windows that overlap are a copy (in PyTorch,
+    a view).
 
     >>> import frazil as fz
     >>> fz.arange(5).unfold(0, 3, 2)

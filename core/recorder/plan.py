@@ -126,7 +126,8 @@ class Plan:
     def _steps(self, graph: Graph, sizes: dict[Symbol, Any], on_arrays: bool, device: Any) -> list[Any]:
         unknown: dict[Value, list[tuple[Symbol, int, int | None]]] = {}
         for symbol, (value, axis) in graph.symbols.items():
-            unknown.setdefault(value, []).append((symbol, self.places[value], axis))
+            if value in self.places:  # what nothing reads was left out, with its sizes
+                unknown.setdefault(value, []).append((symbol, self.places[value], axis))
         return [self._step(node, sizes, unknown, on_arrays, device) for node in graph.nodes]
 
     def _step(self, node: Node, sizes: dict[Symbol, Any], unknown: Any, on_arrays: bool, device: Any) -> Any:
@@ -137,7 +138,12 @@ class Plan:
             return Branching(make(node, sizes, on_arrays, device), found, dead)
         op = OPS[node.op_name]
         late = any(symbol not in sizes for symbol in symbols_of(list(node.attrs.values())))
-        attrs = dict(node.attrs) if late else {name: evaluate(attr, sizes) for name, attr in node.attrs.items()}
+        attrs = dict(node.attrs)
+        if not late:
+            try:
+                attrs = {name: evaluate(attr, sizes) for name, attr in node.attrs.items()}
+            except ZeroDivisionError:  # the program's own, if the step is run at all: it may be in a branch that is not taken
+                late = True
         places = tuple(self.places[value] for value in node.outputs)
         return Step(
             _call_of(op, node, on_arrays, device),
@@ -223,7 +229,11 @@ class Plan:
         steps = self._steps(graph, sizes, on_arrays, device)
         outputs = [self.places[value] for value in graph.outputs]
         own = {*graph.inputs, *(v for node in graph.nodes for v in node.outputs)}
-        found = tuple((s, self.places[v], axis) for s, (v, axis) in graph.symbols.items() if v in graph.inputs or v not in own)
+        found = tuple(
+            (s, self.places[v], axis)
+            for s, (v, axis) in graph.symbols.items()
+            if v in self.places and (v in graph.inputs or v not in own)
+        )
 
         def call(env: Env, now: dict[Symbol, Any], given: Sequence[Any]) -> list[Any]:
             for place, value in zip(inputs, given, strict=True):

@@ -66,7 +66,7 @@ SIZES = templates(
     {v} * {n} ** -0.5 if {n} > 0 else {v} | {v}.sum() / {v}.numel() | xp.zeros({n}, 2, device={v}.device) + {v}.mean() |
     {v}.new_full(({n},), 0.5) * {v}.sum() | xp.arange({n}, device={v}.device).to({v}.dtype) |
     xp.ones({n}, {n}, device={v}.device).tril(-1).to({v}.dtype) | xp.eye({n}, device={v}.device).to({v}.dtype) * {v}.sum() |
-    xp.linspace(0, 1, {n}, device={v}.device).to({v}.dtype) | {v} + len({w}) | {v} * float({n})
+    xp.linspace(0, 1, {n}, dtype={v}.dtype, device={v}.device) | {v} + len({w}) | {v} * float({n})
     """
 )
 REDUCTION = templates(
@@ -124,7 +124,7 @@ VIEW = templates(
     {v}.squeeze({d}) | {v}.expand_as({v}) | {v}.flip({d}) | {v}[..., :2] | {v}.chunk(2, {d})[0] | {v}.contiguous() |
     {v}.reshape(-1, {v}.shape[-1]) | {v}.unflatten(-1, (2, -1)) | {v}[{v}.shape[0] // 2:] | {v}.roll(1, {d}) |
     {v}.detach() | {v}.split(2, {d})[0] | {v}.swapaxes({d}, {e}) | {v}[..., 1::2] | {v}[:, None] | {v}.unbind({d})[0] |
-    {v}.unfold({d}, 2, 1) | {v}.tile(2) | {v}.ravel() | {v}.mT | {v}.flatten(0, 1) | {v}.expand(2, *{v}.shape)
+    {v}.unfold({d}, 2, 1).clone() | {v}.tile(2) | {v}.ravel() | {v}.mT | {v}.flatten(0, 1) | {v}.expand(2, *{v}.shape)
     """
 )
 VIEW_2D = templates(
