@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...autograd.modes import no_grad
-from ...errors import ArgumentError
+from ...errors import ArgumentError, ShapeError
 from ...ops.norm import batch_norm as _batch_norm
 from ...ops.norm import batch_norm_train as _batch_norm_train
 from ...ops.norm import group_norm as _group_norm
@@ -51,7 +51,7 @@ def _count(name: str, input: Tensor) -> Any:
     """How many values a channel has; one alone cannot be normalised."""
     count = math.prod(n for i, n in enumerate(input.shape) if i != 1)
     if isinstance(count, int) and count == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+        raise ShapeError(f"Expected more than 1 value per channel when training, given {list(input.shape)}")
     return count
 
 
@@ -80,7 +80,7 @@ def instance_norm(
     dims = tuple(range(2, input.ndim))
     count = math.prod(input.shape[2:])
     if isinstance(count, int) and count == 1:
-        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+        raise ShapeError(f"Expected more than 1 spatial element when training, given {list(input.shape)}")
     if running_mean is None and running_var is None and isinstance(input.shape[1], int):
         return group_norm(input, input.shape[1], weight, bias, eps)  # a group is a channel
     x: Any = input
@@ -127,7 +127,7 @@ def group_norm(
 def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Divide by the power `beta` of k + alpha * the mean square over `size` neighbouring channels."""
     if input.ndim < 3:
-        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
+        raise ShapeError(f"Expected 3D or higher dimensionality input, given {list(input.shape)}")
     if input.numel() == 0:
         return input
     squared: Any = (input * input).unsqueeze(1)
