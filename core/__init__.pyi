@@ -37,28 +37,28 @@ LongTensor: Any
 
 ShortTensor: Any
 
-def abs(x: _Operand, /, *, out: Any = None) -> Tensor:
+def abs(input: _Operand, *, out: Any = None) -> Tensor:
     """Absolute value.
 
     >>> import frazil as fz
     >>> fz.abs(fz.tensor([-1.5, 2.0]))
     tensor([1.5000, 2.0000])"""
 
-def absolute(x: _Operand, /, *, out: Any = None) -> Tensor:
+def absolute(input: _Operand, *, out: Any = None) -> Tensor:
     """Absolute value.
 
     >>> import frazil as fz
     >>> fz.abs(fz.tensor([-1.5, 2.0]))
     tensor([1.5000, 2.0000])"""
 
-def acos(x: _Operand, /, *, out: Any = None) -> Tensor:
+def acos(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse cosine, in radians.
 
     >>> import frazil as fz
     >>> fz.acos(fz.tensor([1.0]))
     tensor([0.])"""
 
-def acosh(x: _Operand, /, *, out: Any = None) -> Tensor:
+def acosh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic cosine.
 
     >>> import frazil as fz
@@ -93,28 +93,28 @@ def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
     >>> fz.add(fz.tensor([1.0]), 2, alpha=3)
     tensor([7.])"""
 
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """beta * input + alpha * (the sum of batch1 @ batch2 over the batch).
 
     >>> import frazil as fz
     >>> fz.addbmm(fz.zeros(1, 1), fz.ones(2, 1, 3), fz.ones(2, 3, 1))
     tensor([[6.]])"""
 
-def addcdiv(x: _Operand, a: _Operand, b: _Operand, /, value: _float = 1.0, *, out: Any = None) -> Tensor:
-    """x + value * a / b.
+def addcdiv(input: _Operand, tensor1: _Operand, tensor2: _Operand, value: _float = 1.0, *, out: Any = None) -> Tensor:
+    """x + value * tensor1 / tensor2.
 
     >>> import frazil as fz
     >>> fz.addcdiv(fz.tensor([1.0]), fz.tensor([3.0]), fz.tensor([2.0]))
     tensor([2.5000])"""
 
-def addcmul(x: _Operand, a: _Operand, b: _Operand, /, value: _float = 1.0, *, out: Any = None) -> Tensor:
-    """x + value * a * b.
+def addcmul(input: _Operand, tensor1: _Operand, tensor2: _Operand, value: _float = 1.0, *, out: Any = None) -> Tensor:
+    """x + value * tensor1 * tensor2.
 
     >>> import frazil as fz
     >>> fz.addcmul(fz.tensor([1.0]), fz.tensor([2.0]), fz.tensor([3.0]), value=0.5)
     tensor([4.])"""
 
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2).
 
     >>> import frazil as fz
@@ -122,10 +122,10 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     tensor([[4.],
             [4.]])"""
 
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """beta * input + alpha * (mat @ vec)."""
 
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """beta * input + alpha * (the outer product of two vectors).
 
     >>> import frazil as fz
@@ -139,7 +139,7 @@ def adjoint(input: Tensor) -> Tensor:
     >>> fz.zeros(2, 3, 4).adjoint().shape
     frazil.Size([2, 4, 3])"""
 
-def all(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+def all(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Whether all elements over `dim` are true (not zero).
 
     >>> import frazil as fz
@@ -153,21 +153,21 @@ def allclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 
     >>> fz.allclose(fz.tensor([1.0]), fz.tensor([1.0 + 1e-7]))
     True"""
 
-def amax(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+def amax(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """The largest element over `dim`; NaN wins. The gradient is shared evenly among equals.
 
     >>> import frazil as fz
     >>> fz.amax(fz.tensor([[1.0, 5.0], [3.0, 2.0]]), 1)
     tensor([5., 3.])"""
 
-def amin(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+def amin(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """The smallest element over `dim`; NaN wins. The gradient is shared evenly among equals.
 
     >>> import frazil as fz
     >>> fz.amin(fz.tensor([[1.0, 5.0], [3.0, 2.0]]), 1)
     tensor([1., 2.])"""
 
-def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False) -> tuple[Tensor, Tensor]:
+def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False, out: Any = None) -> tuple[Tensor, Tensor]:
     """The smallest and the largest element, of all or along `dim`.
 
     >>> import frazil as fz
@@ -176,7 +176,7 @@ def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False) -
 
 from . import amp as amp
 
-def any(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+def any(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Whether any element over `dim` is true (not zero).
 
     >>> import frazil as fz
@@ -190,49 +190,49 @@ def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dty
     >>> fz.arange(5), fz.arange(1, 2, 0.5)
     (tensor([0, 1, 2, 3, 4]), tensor([1.0000, 1.5000]))"""
 
-def arccos(x: _Operand, /, *, out: Any = None) -> Tensor:
+def arccos(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse cosine, in radians.
 
     >>> import frazil as fz
     >>> fz.acos(fz.tensor([1.0]))
     tensor([0.])"""
 
-def arccosh(x: _Operand, /, *, out: Any = None) -> Tensor:
+def arccosh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic cosine.
 
     >>> import frazil as fz
     >>> fz.acosh(fz.tensor([1.0]))
     tensor([0.])"""
 
-def arcsin(x: _Operand, /, *, out: Any = None) -> Tensor:
+def arcsin(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse sine, in radians.
 
     >>> import frazil as fz
     >>> fz.asin(fz.tensor([1.0]))
     tensor([1.5708])"""
 
-def arcsinh(x: _Operand, /, *, out: Any = None) -> Tensor:
+def arcsinh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic sine.
 
     >>> import frazil as fz
     >>> fz.asinh(fz.tensor([0.0]))
     tensor([0.])"""
 
-def arctan(x: _Operand, /, *, out: Any = None) -> Tensor:
+def arctan(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse tangent, in radians.
 
     >>> import frazil as fz
     >>> fz.atan(fz.tensor([1.0]))
     tensor([0.7854])"""
 
-def arctan2(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def arctan2(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """The angle in radians of the point (b, a), from -pi to pi.
 
     >>> import frazil as fz
     >>> fz.atan2(fz.tensor([1.0]), fz.tensor([1.0]))
     tensor([0.7854])"""
 
-def arctanh(x: _Operand, /, *, out: Any = None) -> Tensor:
+def arctanh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic tangent.
 
     >>> import frazil as fz
@@ -246,14 +246,14 @@ def are_deterministic_algorithms_enabled() -> _bool:
     >>> fz.use_deterministic_algorithms(False); fz.are_deterministic_algorithms_enabled()
     False"""
 
-def argmax(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+def argmax(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Index (int64) of the first largest element along `dim`, or in the flattened tensor. NaN counts as the largest.
 
     >>> import frazil as fz
     >>> fz.tensor([[1.0, 5.0], [3.0, 2.0]]).argmax(1)
     tensor([1, 0])"""
 
-def argmin(x: _Operand, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+def argmin(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Index (int64) of the first smallest element along `dim`, or in the flattened tensor. NaN counts as the smallest.
 
     >>> import frazil as fz
@@ -295,35 +295,35 @@ def asarray(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor
     >>> fz.as_tensor([1, 2])
     tensor([1, 2])"""
 
-def asin(x: _Operand, /, *, out: Any = None) -> Tensor:
+def asin(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse sine, in radians.
 
     >>> import frazil as fz
     >>> fz.asin(fz.tensor([1.0]))
     tensor([1.5708])"""
 
-def asinh(x: _Operand, /, *, out: Any = None) -> Tensor:
+def asinh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic sine.
 
     >>> import frazil as fz
     >>> fz.asinh(fz.tensor([0.0]))
     tensor([0.])"""
 
-def atan(x: _Operand, /, *, out: Any = None) -> Tensor:
+def atan(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse tangent, in radians.
 
     >>> import frazil as fz
     >>> fz.atan(fz.tensor([1.0]))
     tensor([0.7854])"""
 
-def atan2(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def atan2(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """The angle in radians of the point (b, a), from -pi to pi.
 
     >>> import frazil as fz
     >>> fz.atan2(fz.tensor([1.0]), fz.tensor([1.0]))
     tensor([0.7854])"""
 
-def atanh(x: _Operand, /, *, out: Any = None) -> Tensor:
+def atanh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic tangent.
 
     >>> import frazil as fz
@@ -369,7 +369,7 @@ def avg_pool3d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int |
 
 from . import backends as backends
 
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2)."""
 
 def bernoulli(input: Tensor, p: _float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
@@ -391,42 +391,42 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: _int = 0) 
     >>> fz.bincount(fz.tensor([0, 2, 2]))
     tensor([1, 0, 2])"""
 
-def bitwise_and(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def bitwise_and(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Bits set in both.
 
     >>> import frazil as fz
     >>> fz.tensor([6, 5]) & 4
     tensor([4, 4])"""
 
-def bitwise_left_shift(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def bitwise_left_shift(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Bits moved up by b places.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 3]) << 2
     tensor([ 4, 12])"""
 
-def bitwise_not(x: _Operand, /, *, out: Any = None) -> Tensor:
+def bitwise_not(input: _Operand, *, out: Any = None) -> Tensor:
     """All bits turned; `not` for bools.
 
     >>> import frazil as fz
     >>> ~fz.tensor([True, False])
     tensor([False,  True])"""
 
-def bitwise_or(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def bitwise_or(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Bits set in either.
 
     >>> import frazil as fz
     >>> fz.tensor([6, 5]) | 1
     tensor([7, 5])"""
 
-def bitwise_right_shift(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def bitwise_right_shift(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Bits moved down by b places; negative numbers keep their sign.
 
     >>> import frazil as fz
     >>> fz.tensor([8, 3]) >> 1
     tensor([4, 1])"""
 
-def bitwise_xor(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def bitwise_xor(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Bits set in exactly one.
 
     >>> import frazil as fz
@@ -441,7 +441,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     tensor([[1, 2, 0],
             [0, 0, 3]])"""
 
-def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+def bmm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
     """Products of two batches of matrices.
 
     >>> import frazil as fz
@@ -472,15 +472,15 @@ def broadcast_to(input: Tensor, shape: Any) -> Tensor:
     tensor([[1, 2],
             [1, 2]])"""
 
-def bucketize(input: Any, boundaries: Tensor, *, right: _bool = False) -> Tensor:
+def bucketize(input: Any, boundaries: Tensor, *, right: _bool = False, out: Any = None) -> Tensor:
     """The index of the bucket, between sorted boundaries, that every value falls into.
 
     >>> import frazil as fz
     >>> fz.bucketize(fz.tensor([1, 4]), fz.tensor([2, 3]))
     tensor([0, 2])"""
 
-def can_cast(source: Any, target: Any) -> _bool:
-    """Whether an in-place result of dtype `source` may be stored in `target`: never to a lower kind.
+def can_cast(from_: Any, to: Any) -> _bool:
+    """Whether an in-place result of dtype `from_` may be stored in `to`: never to a lower kind.
 
     >>> import frazil as fz
     >>> fz.can_cast(fz.float64, fz.float32), fz.can_cast(fz.float32, fz.int64)
@@ -512,14 +512,14 @@ def cdist(x1: Tensor, x2: Tensor, p: _float = 2.0) -> Tensor:
 
 cdouble: Any
 
-def ceil(x: _Operand, /, *, out: Any = None) -> Tensor:
+def ceil(input: _Operand, *, out: Any = None) -> Tensor:
     """The smallest whole number not below x.
 
     >>> import frazil as fz
     >>> fz.ceil(fz.tensor([-1.5, 1.5]))
     tensor([-1.,  2.])"""
 
-def celu(x: _Operand, /, alpha: _float = 1.0, *, out: Any = None) -> Tensor:
+def celu(input: _Operand, alpha: _float = 1.0, *, out: Any = None) -> Tensor:
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).
 
     >>> import frazil as fz
@@ -528,7 +528,7 @@ def celu(x: _Operand, /, alpha: _float = 1.0, *, out: Any = None) -> Tensor:
 
 cfloat: Any
 
-def chain_matmul(*matrices: Tensor) -> Tensor:
+def chain_matmul(*matrices: Tensor, out: Any = None) -> Tensor:
     """The product of several matrices, from left to right.
 
     >>> import frazil as fz
@@ -546,28 +546,28 @@ def chunk(input: Tensor, chunks: _int, dim: _int = 0) -> Any:
     >>> [p.tolist() for p in fz.arange(5).chunk(2)]
     [[0, 1, 2], [3, 4]]"""
 
-def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor:
     """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN.
 
     >>> import frazil as fz
     >>> fz.clamp(fz.tensor([-2.0, 0.5, 9.0]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])"""
 
-def clamp_max(input: Tensor, max: Any) -> Tensor:
+def clamp_max(input: Tensor, max: Any, *, out: Any = None) -> Tensor:
     """`input` where it is below `max`, else `max`.
 
     >>> import frazil as fz
     >>> fz.clamp_max(fz.tensor([-1.0, 2.0]), 0)
     tensor([-1.,  0.])"""
 
-def clamp_min(input: Tensor, min: Any) -> Tensor:
+def clamp_min(input: Tensor, min: Any, *, out: Any = None) -> Tensor:
     """`input` where it is above `min`, else `min`.
 
     >>> import frazil as fz
     >>> fz.clamp_min(fz.tensor([-1.0, 2.0]), 0)
     tensor([0., 2.])"""
 
-def clip(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+def clip(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor:
     """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN.
 
     >>> import frazil as fz
@@ -581,7 +581,7 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     >>> a = fz.ones(2); b = fz.clone(a); b[0] = 5.0; a
     tensor([1., 1.])"""
 
-def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+def column_stack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Vectors as columns beside each other, with matrices as they are.
 
     >>> import frazil as fz
@@ -611,10 +611,10 @@ complex128: Any
 
 complex64: Any
 
-def concat(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
+def concat(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor:
     """As `cat`."""
 
-def concatenate(tensors: Sequence[Tensor], dim: _int = 0) -> Tensor:
+def concatenate(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor:
     """As `cat`."""
 
 def cond(pred: Any, true_fn: Any, false_fn: Any, operands: Sequence[Any] = ..., *, names: Sequence[_str] | None = None) -> Any:
@@ -697,7 +697,7 @@ def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
     >>> fz.conv_transpose3d(fz.ones(1, 2, 2, 2, 2), fz.ones(2, 1, 3, 3, 3), stride=2, padding=1, output_padding=1).shape
     frazil.Size([1, 1, 4, 4, 4])"""
 
-def copysign(input: Tensor, other: Any) -> Tensor:
+def copysign(input: Tensor, other: Any, *, out: Any = None) -> Tensor:
     """The size of `input` with the sign of `other`.
 
     >>> import frazil as fz
@@ -712,14 +712,14 @@ def corrcoef(input: Tensor) -> Tensor:
     tensor([[ 1., -1.],
             [-1.,  1.]])"""
 
-def cos(x: _Operand, /, *, out: Any = None) -> Tensor:
+def cos(input: _Operand, *, out: Any = None) -> Tensor:
     """Cosine of x in radians.
 
     >>> import frazil as fz
     >>> fz.cos(fz.tensor([0.0]))
     tensor([1.])"""
 
-def cosh(x: _Operand, /, *, out: Any = None) -> Tensor:
+def cosh(input: _Operand, *, out: Any = None) -> Tensor:
     """Hyperbolic cosine.
 
     >>> import frazil as fz
@@ -748,7 +748,7 @@ def cov(input: Tensor, *, correction: _int = 1) -> Tensor:
     tensor([[1., 2.],
             [2., 4.]])"""
 
-def cross(input: Tensor, other: Tensor, dim: _int | None = None) -> Tensor:
+def cross(input: Tensor, other: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor:
     """The vector product along `dim`, of size 3 (default: the first dimension of that size).
 
     >>> import frazil as fz
@@ -757,14 +757,14 @@ def cross(input: Tensor, other: Tensor, dim: _int | None = None) -> Tensor:
 
 from . import cuda as cuda
 
-def cumprod(x: _Operand, /, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
+def cumprod(input: _Operand, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Running product along `dim`; integers and bools give int64.
 
     >>> import frazil as fz
     >>> fz.cumprod(fz.tensor([1.0, 2.0, 3.0]), 0)
     tensor([1., 2., 6.])"""
 
-def cumsum(x: _Operand, /, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
+def cumsum(input: _Operand, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Running sum along `dim`; integers and bools give int64.
 
     >>> import frazil as fz
@@ -775,7 +775,7 @@ from . import debug as debug
 
 default_generator: Generator
 
-def deg2rad(input: Tensor) -> Tensor:
+def deg2rad(input: Tensor, *, out: Any = None) -> Tensor:
     """Degrees as radians.
 
     >>> import frazil as fz
@@ -784,7 +784,7 @@ def deg2rad(input: Tensor) -> Tensor:
 
 from .device import device as device
 
-def diag(input: Tensor, diagonal: _int = 0) -> Tensor:
+def diag(input: Tensor, diagonal: _int = 0, *, out: Any = None) -> Tensor:
     """The diagonal of a matrix, or a matrix with a vector on its diagonal.
 
     >>> import frazil as fz
@@ -807,7 +807,7 @@ def diagflat(input: Tensor, offset: _int = 0) -> Tensor:
     tensor([[1, 0],
             [0, 2]])"""
 
-def diagonal(x: _Operand, /, offset: _int = 0, dim1: _int = 0, dim2: _int = 1, *, out: Any = None) -> Tensor:
+def diagonal(input: _Operand, offset: _int = 0, dim1: _int = 0, dim2: _int = 1, *, out: Any = None) -> Tensor:
     """A view of the diagonal of two dimensions, as a new last dimension.
 
     >>> import frazil as fz
@@ -822,7 +822,7 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: _int = 0, dim1: _int = 
     tensor([[1., 0.],
             [0., 1.]])"""
 
-def diff(input: Tensor, n: _int = 1, dim: _int = -1) -> Tensor:
+def diff(input: Tensor, n: _int = 1, dim: _int = -1, *, out: Any = None) -> Tensor:
     """Differences of neighbours along `dim`, n times over.
 
     >>> import frazil as fz
@@ -840,21 +840,21 @@ from . import distributed as distributed
 
 from . import distributions as distributions
 
-def div(input: Any, other: Any, *, rounding_mode: _str | None = None) -> Tensor:
+def div(input: Any, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
     """Division; `rounding_mode` None (true division), "floor" or "trunc".
 
     >>> import frazil as fz
     >>> fz.div(fz.tensor([7.0, -7.0]), 2, rounding_mode="trunc")
     tensor([ 3., -3.])"""
 
-def divide(input: Any, other: Any, *, rounding_mode: _str | None = None) -> Tensor:
+def divide(input: Any, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
     """Division; `rounding_mode` None (true division), "floor" or "trunc".
 
     >>> import frazil as fz
     >>> fz.div(fz.tensor([7.0, -7.0]), 2, rounding_mode="trunc")
     tensor([ 3., -3.])"""
 
-def dot(input: Tensor, other: Tensor) -> Tensor:
+def dot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Product of two vectors.
 
     >>> import frazil as fz
@@ -915,7 +915,7 @@ def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None,
 
 from .autograd.modes import enable_grad as enable_grad
 
-def eq(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def eq(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a == b, elementwise.
 
     >>> import frazil as fz
@@ -929,14 +929,14 @@ def equal(input: Tensor, other: Tensor) -> _bool:
     >>> fz.equal(fz.tensor([1, 2]), fz.tensor([1, 2]))
     True"""
 
-def erf(x: _Operand, /, *, out: Any = None) -> Tensor:
+def erf(input: _Operand, *, out: Any = None) -> Tensor:
     """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.
 
     >>> import frazil as fz
     >>> fz.erf(fz.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8427])"""
 
-def erfc(x: _Operand, /, *, out: Any = None) -> Tensor:
+def erfc(input: _Operand, *, out: Any = None) -> Tensor:
     """1 - erf(x).
 
     >>> import frazil as fz
@@ -945,14 +945,14 @@ def erfc(x: _Operand, /, *, out: Any = None) -> Tensor:
 
 from . import errors as errors
 
-def exp(x: _Operand, /, *, out: Any = None) -> Tensor:
+def exp(input: _Operand, *, out: Any = None) -> Tensor:
     """e to the power x.
 
     >>> import frazil as fz
     >>> fz.exp(fz.tensor([0.0, 1.0]))
     tensor([1.0000, 2.7183])"""
 
-def exp2(x: _Operand, /, *, out: Any = None) -> Tensor:
+def exp2(input: _Operand, *, out: Any = None) -> Tensor:
     """2 to the power x.
 
     >>> import frazil as fz
@@ -970,7 +970,7 @@ def expand(input: Tensor, *size: Any) -> Tensor:
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """`input` expanded to the shape of `other`."""
 
-def expm1(x: _Operand, /, *, out: Any = None) -> Tensor:
+def expm1(input: _Operand, *, out: Any = None) -> Tensor:
     """exp(x) - 1, exact for small x.
 
     >>> import frazil as fz
@@ -987,7 +987,7 @@ def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: Any = None
 
 from .dtypes import finfo as finfo
 
-def fix(x: _Operand, /, *, out: Any = None) -> Tensor:
+def fix(input: _Operand, *, out: Any = None) -> Tensor:
     """x without its fraction.
 
     >>> import frazil as fz
@@ -1022,54 +1022,61 @@ float32: Any
 
 float64: Any
 
-def float_power(input: Any, exponent: Any) -> Tensor:
+def float_power(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
     """`input` to the power `exponent`, in float64.
 
     >>> import frazil as fz
     >>> fz.float_power(fz.tensor([2, 3]), 2)
     tensor([4., 9.], dtype=frazil.float64)"""
 
-def floor(x: _Operand, /, *, out: Any = None) -> Tensor:
+def floor(input: _Operand, *, out: Any = None) -> Tensor:
     """The largest whole number not above x.
 
     >>> import frazil as fz
     >>> fz.floor(fz.tensor([-1.5, 1.5]))
     tensor([-2.,  1.])"""
 
-def floor_divide(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def floor_divide(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Division rounded towards minus infinity.
 
     >>> import frazil as fz
     >>> fz.tensor([7, -7]) // 2
     tensor([ 3, -4])"""
 
-def fmax(input: Tensor, other: Tensor) -> Tensor:
+def fmax(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """The larger of two, elementwise; where one is NaN, the other.
 
     >>> import frazil as fz
     >>> fz.fmax(fz.tensor([1.0, float("nan")]), fz.tensor([3.0, 2.0]))
     tensor([3., 2.])"""
 
-def fmin(input: Tensor, other: Tensor) -> Tensor:
+def fmin(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """The smaller of two, elementwise; where one is NaN, the other.
 
     >>> import frazil as fz
     >>> fz.fmin(fz.tensor([1.0, float("nan")]), fz.tensor([3.0, 2.0]))
     tensor([1., 2.])"""
 
-def fmod(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def fmod(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Remainder of the division rounded towards zero; has the sign of the dividend, as C's fmod.
 
     >>> import frazil as fz
     >>> fz.fmod(fz.tensor([7, -7]), 3)
     tensor([ 1, -1])"""
 
-def frac(x: _Operand, /, *, out: Any = None) -> Tensor:
+def frac(input: _Operand, *, out: Any = None) -> Tensor:
     """The fraction of x, with its sign.
 
     >>> import frazil as fz
     >>> fz.frac(fz.tensor([-1.5]))
     tensor([-0.5000])"""
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor of the memory of another library's array on the CPU (https://dmlc.github.io/dlpack).
+
+    >>> import frazil as fz, numpy as np
+    >>> fz.from_dlpack(np.arange(3))
+    tensor([0, 1, 2])"""
 
 def from_numpy(array: Any) -> Tensor:
     """A CPU tensor that shares the memory of a NumPy array.
@@ -1077,6 +1084,13 @@ def from_numpy(array: Any) -> Tensor:
     >>> import frazil as fz, numpy as np
     >>> a = np.zeros(2, np.float32); t = fz.from_numpy(a); a[0] = 3; t
     tensor([3., 0.])"""
+
+def frombuffer(buffer: Any, *, dtype: Any, count: _int = -1, offset: _int = 0, requires_grad: _bool = False) -> Tensor:
+    """A vector of the bytes of a buffer from `offset` on, sharing its memory: `count` elements, or all (-1).
+
+    >>> import frazil as fz
+    >>> fz.frombuffer(bytearray([1, 0, 2, 0]), dtype=fz.int16)
+    tensor([1, 2], dtype=frazil.int16)"""
 
 def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None, layout: Any = None) -> Tensor:
     """A tensor of `size` filled with a number.
@@ -1093,7 +1107,7 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None, dev
     >>> fz.full_like(fz.zeros(2), 3)
     tensor([3., 3.])"""
 
-def gather(input: Tensor, dim: _int, index: Tensor, *, sparse_grad: _bool = False) -> Tensor:
+def gather(input: Tensor, dim: _int, index: Tensor, *, sparse_grad: _bool = False, out: Any = None) -> Tensor:
     """Elements of `input` picked along `dim` by `index` (int64, same number of dimensions).
 
     >>> import frazil as fz
@@ -1101,14 +1115,14 @@ def gather(input: Tensor, dim: _int, index: Tensor, *, sparse_grad: _bool = Fals
     tensor([[1, 1],
             [4, 3]])"""
 
-def ge(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def ge(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a >= b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) >= 2
     tensor([False,  True,  True])"""
 
-def ger(input: Tensor, vec2: Tensor) -> Tensor:
+def ger(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
     """All products of the elements of two vectors.
 
     >>> import frazil as fz
@@ -1149,14 +1163,14 @@ def get_num_threads() -> _int:
 def get_rng_state() -> Tensor:
     """A copy of the state of the CPU's default generator: int64[2]."""
 
-def greater(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def greater(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a > b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) > 2
     tensor([False, False,  True])"""
 
-def greater_equal(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def greater_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a >= b, elementwise.
 
     >>> import frazil as fz
@@ -1166,7 +1180,7 @@ def greater_equal(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
 def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
     """Normalise over groups of channels. Source: https://arxiv.org/abs/1803.08494."""
 
-def gt(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def gt(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a > b, elementwise.
 
     >>> import frazil as fz
@@ -1175,14 +1189,14 @@ def gt(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
 
 half: Any
 
-def heaviside(input: Tensor, values: Tensor) -> Tensor:
+def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor:
     """0 for negative elements, 1 for positive ones, `values` at 0.
 
     >>> import frazil as fz
     >>> fz.heaviside(fz.tensor([-1.0, 0.0, 2.0]), fz.tensor(0.5))
     tensor([0.0000, 0.5000, 1.0000])"""
 
-def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0) -> Tensor:
+def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0, *, out: Any = None) -> Tensor:
     """How many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements).
 
     >>> import frazil as fz
@@ -1201,8 +1215,8 @@ def hstack(tensors: Sequence[Tensor]) -> Tensor:
 
 from . import hub as hub
 
-def hypot(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
-    """sqrt(a^2 + b^2).
+def hypot(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
+    """sqrt(a^2 + b^2), without squares that overflow.
 
     >>> import frazil as fz
     >>> fz.hypot(fz.tensor([3.0]), fz.tensor([4.0]))
@@ -1210,14 +1224,14 @@ def hypot(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
 
 from .dtypes import iinfo as iinfo
 
-def index_add(input: Tensor, dim: _int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+def index_add(input: Tensor, dim: _int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Any = None) -> Tensor:
     """A copy of `input` with the slices of `source` added to those that `index` names along `dim`.
 
     >>> import frazil as fz
     >>> fz.index_add(fz.zeros(2), 0, fz.tensor([1, 1]), fz.tensor([1.0, 2.0]))
     tensor([0., 3.])"""
 
-def index_copy(input: Tensor, dim: _int, index: Tensor, source: Tensor) -> Tensor:
+def index_copy(input: Tensor, dim: _int, index: Tensor, source: Tensor, *, out: Any = None) -> Tensor:
     """A copy of `input` with the slices that `index` names along `dim` replaced by those of `source`.
 
     >>> import frazil as fz
@@ -1238,7 +1252,7 @@ def index_put(input: Tensor, indices: Sequence[Any], values: Tensor, accumulate:
     >>> fz.index_put(fz.zeros(3), (fz.tensor([0, 0]),), fz.tensor([1.0, 2.0]), accumulate=True)
     tensor([3., 0., 0.])"""
 
-def index_select(input: Tensor, dim: _int, index: Tensor) -> Tensor:
+def index_select(input: Tensor, dim: _int, index: Tensor, *, out: Any = None) -> Tensor:
     """The slices of `input` along `dim` named by a 1-d `index`.
 
     >>> import frazil as fz
@@ -1253,7 +1267,7 @@ from .autograd.modes import inference_mode as inference_mode
 def initial_seed() -> _int:
     """The seed of the default generator."""
 
-def inner(input: Tensor, other: Tensor) -> Tensor:
+def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Sums of products over the last dimension of both.
 
     >>> import frazil as fz
@@ -1319,42 +1333,42 @@ def isclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1
     >>> fz.isclose(fz.tensor([1.0, 2.0]), fz.tensor([1.0, 2.1]))
     tensor([ True, False])"""
 
-def isfinite(x: _Operand, /, *, out: Any = None) -> Tensor:
+def isfinite(input: _Operand, *, out: Any = None) -> Tensor:
     """Whether x is neither infinite nor NaN.
 
     >>> import frazil as fz
     >>> fz.isfinite(fz.tensor([1.0, float("inf")]))
     tensor([ True, False])"""
 
-def isin(elements: Any, test_elements: Any, *, assume_unique: _bool = False, invert: _bool = False) -> Tensor:
+def isin(elements: Any, test_elements: Any, *, assume_unique: _bool = False, invert: _bool = False, out: Any = None) -> Tensor:
     """Whether each of `elements` is one of `test_elements`.
 
     >>> import frazil as fz
     >>> fz.isin(fz.tensor([1, 2, 3]), fz.tensor([1, 3]))
     tensor([ True, False,  True])"""
 
-def isinf(x: _Operand, /, *, out: Any = None) -> Tensor:
+def isinf(input: _Operand, *, out: Any = None) -> Tensor:
     """Whether x is infinite.
 
     >>> import frazil as fz
     >>> fz.isinf(fz.tensor([1.0, float("inf")]))
     tensor([False,  True])"""
 
-def isnan(x: _Operand, /, *, out: Any = None) -> Tensor:
+def isnan(input: _Operand, *, out: Any = None) -> Tensor:
     """Whether x is not a number.
 
     >>> import frazil as fz
     >>> fz.isnan(fz.tensor([1.0, float("nan")]))
     tensor([False,  True])"""
 
-def isneginf(input: Tensor) -> Tensor:
+def isneginf(input: Tensor, *, out: Any = None) -> Tensor:
     """Whether x is infinite and negative.
 
     >>> import frazil as fz
     >>> fz.isneginf(fz.tensor([float("inf"), float("-inf")]))
     tensor([False,  True])"""
 
-def isposinf(input: Tensor) -> Tensor:
+def isposinf(input: Tensor, *, out: Any = None) -> Tensor:
     """Whether x is infinite and positive.
 
     >>> import frazil as fz
@@ -1370,7 +1384,7 @@ def isreal(input: Tensor) -> Tensor:
 
 from . import jit as jit
 
-def kron(input: Tensor, other: Tensor) -> Tensor:
+def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Kronecker product of two matrices.
 
     >>> import frazil as fz
@@ -1378,7 +1392,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     tensor([[1., 2., 0., 0.],
             [0., 0., 1., 2.]])"""
 
-def kthvalue(input: Tensor, k: _int, dim: _int = -1, keepdim: _bool = False) -> tuple[Tensor, Tensor]:
+def kthvalue(input: Tensor, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> tuple[Tensor, Tensor]:
     """The k-th smallest element along `dim` (the first is 1), and where it was.
 
     >>> import frazil as fz
@@ -1392,28 +1406,28 @@ def layer_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor |
     >>> fz.nn.functional.layer_norm(fz.tensor([1.0, 3.0]), (2,), eps=0.0)
     tensor([-1.,  1.])"""
 
-def le(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def le(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a <= b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) <= 2
     tensor([ True,  True, False])"""
 
-def lerp(start: _Operand, end: _Operand, weight: _Operand, /, *, out: Any = None) -> Tensor:
-    """start + weight * (end - start).
+def lerp(input: _Operand, end: _Operand, weight: _Operand, *, out: Any = None) -> Tensor:
+    """x + weight * (end - x), from the nearer end: exact at both.
 
     >>> import frazil as fz
     >>> fz.lerp(fz.tensor([0.0]), fz.tensor([10.0]), 0.3)
     tensor([3.])"""
 
-def less(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def less(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a < b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) < 2
     tensor([ True, False, False])"""
 
-def less_equal(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def less_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a <= b, elementwise.
 
     >>> import frazil as fz
@@ -1437,86 +1451,87 @@ def load(f: Any, map_location: Any = None, *, weights_only: _bool = True) -> Any
             `(tensor on the CPU, saved device) -> tensor`; default: the device they were saved from.
         weights_only: accepted for PyTorch's sake; no file can run code here.
 
-    Raises `SerializationError` when the file is truncated, was changed, or holds anything else."""
+    Raises `SerializationError` when the file is truncated, was changed, or holds anything else; also when it asks for more than
+    the settings `limits.values`, `limits.tensors` and `limits.expansion` allow, which a file made to do harm does."""
 
-def log(x: _Operand, /, *, out: Any = None) -> Tensor:
+def log(input: _Operand, *, out: Any = None) -> Tensor:
     """Natural logarithm.
 
     >>> import frazil as fz
     >>> fz.log(fz.tensor([1.0, 10.0]))
     tensor([0.0000, 2.3026])"""
 
-def log10(x: _Operand, /, *, out: Any = None) -> Tensor:
+def log10(input: _Operand, *, out: Any = None) -> Tensor:
     """Logarithm to base 10.
 
     >>> import frazil as fz
     >>> fz.log10(fz.tensor([0.1, 10.0]))
     tensor([-1.,  1.])"""
 
-def log1p(x: _Operand, /, *, out: Any = None) -> Tensor:
+def log1p(input: _Operand, *, out: Any = None) -> Tensor:
     """log(1 + x), exact for small x.
 
     >>> import frazil as fz
     >>> fz.log1p(fz.tensor([0.0]))
     tensor([0.])"""
 
-def log2(x: _Operand, /, *, out: Any = None) -> Tensor:
+def log2(input: _Operand, *, out: Any = None) -> Tensor:
     """Logarithm to base 2.
 
     >>> import frazil as fz
     >>> fz.log2(fz.tensor([8.0]))
     tensor([3.])"""
 
-def log_softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """log(softmax(x)) along `dim`, without overflow; with `dtype`, computed in that.
 
     >>> import frazil as fz
     >>> fz.log_softmax(fz.tensor([0.0, 0.0]), 0)
     tensor([-0.6931, -0.6931])"""
 
-def logaddexp(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def logaddexp(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """log(exp(a) + exp(b)) without overflow.
 
     >>> import frazil as fz
     >>> fz.logaddexp(fz.tensor([0.0]), fz.tensor([0.0]))
     tensor([0.6931])"""
 
-def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
+def logaddexp2(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """log2(2^input + 2^other), without overflow.
 
     >>> import frazil as fz
     >>> fz.logaddexp2(fz.tensor([3.0]), fz.tensor([3.0]))
     tensor([4.])"""
 
-def logical_and(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def logical_and(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether both are true (not zero).
 
     >>> import frazil as fz
     >>> fz.logical_and(fz.tensor([True, True]), fz.tensor([True, False]))
     tensor([ True, False])"""
 
-def logical_not(x: _Operand, /, *, out: Any = None) -> Tensor:
+def logical_not(input: _Operand, *, out: Any = None) -> Tensor:
     """Whether x is false (zero).
 
     >>> import frazil as fz
     >>> fz.logical_not(fz.tensor([True, False]))
     tensor([False,  True])"""
 
-def logical_or(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def logical_or(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether at least one is true (not zero).
 
     >>> import frazil as fz
     >>> fz.logical_or(fz.tensor([True, False]), fz.tensor([False, False]))
     tensor([ True, False])"""
 
-def logical_xor(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def logical_xor(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether exactly one is true (not zero).
 
     >>> import frazil as fz
     >>> fz.logical_xor(fz.tensor([True, True]), fz.tensor([True, False]))
     tensor([False,  True])"""
 
-def logit(input: Tensor, eps: _float | None = None) -> Tensor:
+def logit(input: Tensor, eps: _float | None = None, *, out: Any = None) -> Tensor:
     """log(x / (1 - x)), the inverse of sigmoid; with `eps`, x is first limited to [eps, 1 - eps].
 
     >>> import frazil as fz
@@ -1530,7 +1545,7 @@ def logspace(start: _float, end: _float, steps: _int, base: _float = 10.0, *, dt
     >>> fz.logspace(0, 2, 3)
     tensor([  1.,  10., 100.])"""
 
-def logsumexp(x: _Operand, /, dim: Any, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+def logsumexp(input: _Operand, dim: Any, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """log(sum(exp(x))) over `dim`, without overflow.
 
     >>> import frazil as fz
@@ -1539,7 +1554,7 @@ def logsumexp(x: _Operand, /, dim: Any, keepdim: _bool = False, *, out: Any = No
 
 long: Any
 
-def lt(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def lt(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a < b, elementwise.
 
     >>> import frazil as fz
@@ -1568,21 +1583,21 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     >>> fz.masked_scatter(fz.zeros(3), fz.tensor([True, False, True]), fz.tensor([5.0, 6.0]))
     tensor([5., 0., 6.])"""
 
-def masked_select(input: Tensor, mask: Tensor) -> Tensor:
+def masked_select(input: Tensor, mask: Tensor, *, out: Any = None) -> Tensor:
     """The elements where `mask` is true, as a vector.
 
     >>> import frazil as fz
     >>> fz.masked_select(fz.tensor([1, 2, 3]), fz.tensor([True, False, True]))
     tensor([1, 3])"""
 
-def matmul(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def matmul(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Matrix product. Vectors are rows (left) or columns (right); leading dimensions are batches and broadcast.
 
     >>> import frazil as fz
     >>> fz.tensor([[1.0, 2.0]]) @ fz.tensor([[3.0], [4.0]])
     tensor([[11.]])"""
 
-def matrix_power(input: Tensor, n: _int) -> Tensor:
+def matrix_power(input: Tensor, n: _int, *, out: Any = None) -> Tensor:
     """The n-th power of a square matrix (or a batch of them), n not negative.
 
     >>> import frazil as fz
@@ -1590,7 +1605,7 @@ def matrix_power(input: Tensor, n: _int) -> Tensor:
     tensor([[1., 3.],
             [0., 1.]])"""
 
-def max(input: Tensor, dim: Any = None, keepdim: _bool = False, *, other: Any = None) -> Any:
+def max(input: Tensor, dim: Any = None, keepdim: _bool = False, *, other: Any = None, out: Any = None) -> Any:
     """The largest element; with `dim`, the largest along it and their indices; with a tensor, the elementwise maximum.
 
     >>> import frazil as fz
@@ -1621,21 +1636,21 @@ def max_pool3d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int |
     >>> fz.nn.functional.max_pool3d(fz.ones(1, 1, 4, 4, 4), 2).shape
     frazil.Size([1, 1, 2, 2, 2])"""
 
-def maximum(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def maximum(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """The larger of two, elementwise; NaN if either is NaN. At ties the gradient is shared.
 
     >>> import frazil as fz
     >>> fz.maximum(fz.tensor([1.0, 5.0]), 3)
     tensor([3., 5.])"""
 
-def mean(x: _Operand, /, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
+def mean(input: _Operand, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Arithmetic mean over `dim` (one, several, or all).
 
     >>> import frazil as fz
     >>> fz.tensor([[1.0, 2.0], [3.0, 6.0]]).mean(1)
     tensor([1.5000, 4.5000])"""
 
-def median(input: Tensor, dim: _int | None = None, keepdim: _bool = False) -> Any:
+def median(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, out: Any = None) -> Any:
     """The middle value (the lower one of two); with `dim`, along it with indices.
 
     >>> import frazil as fz
@@ -1652,21 +1667,21 @@ def meshgrid(*tensors: Any, indexing: _str = 'ij') -> Any:
     tensor([[0, 1, 2],
             [0, 1, 2]])"""
 
-def min(input: Tensor, dim: Any = None, keepdim: _bool = False, *, other: Any = None) -> Any:
+def min(input: Tensor, dim: Any = None, keepdim: _bool = False, *, other: Any = None, out: Any = None) -> Any:
     """The smallest element; with `dim`, the smallest along it and their indices; with a tensor, the elementwise minimum.
 
     >>> import frazil as fz
     >>> fz.tensor([[1.0, 5.0], [3.0, 2.0]]).min(1).values
     tensor([1., 2.])"""
 
-def minimum(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def minimum(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """The smaller of two, elementwise; NaN if either is NaN. At ties the gradient is shared.
 
     >>> import frazil as fz
     >>> fz.minimum(fz.tensor([1.0, 5.0]), 3)
     tensor([1., 3.])"""
 
-def mm(input: Tensor, mat2: Tensor) -> Tensor:
+def mm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
     """Product of two matrices.
 
     >>> import frazil as fz
@@ -1688,14 +1703,14 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     >>> fz.zeros(2, 3, 4).movedim(0, -1).shape
     frazil.Size([3, 4, 2])"""
 
-def msort(input: Tensor) -> Tensor:
+def msort(input: Tensor, *, out: Any = None) -> Tensor:
     """Sorted along the first dimension.
 
     >>> import frazil as fz
     >>> fz.msort(fz.tensor([3.0, 1.0, 2.0]))
     tensor([1., 2., 3.])"""
 
-def mul(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def mul(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Product of two tensors or numbers, elementwise.
 
     >>> import frazil as fz
@@ -1712,7 +1727,7 @@ def multinomial(input: Tensor, num_samples: _int, replacement: _bool = False, *,
     >>> fz.multinomial(fz.tensor([0.0, 1.0, 0.0]), 3, replacement=True)
     tensor([1, 1, 1])"""
 
-def multiply(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def multiply(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Product of two tensors or numbers, elementwise.
 
     >>> import frazil as fz
@@ -1721,7 +1736,7 @@ def multiply(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
 
 from . import multiprocessing as multiprocessing
 
-def mv(input: Tensor, vec: Tensor) -> Tensor:
+def mv(input: Tensor, vec: Tensor, *, out: Any = None) -> Tensor:
     """Product of a matrix and a vector.
 
     >>> import frazil as fz
@@ -1730,21 +1745,21 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 
 nan: _float
 
-def nan_to_num(x: _Operand, /, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor:
+def nan_to_num(input: _Operand, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor:
     """NaN and infinities replaced by numbers (default: 0 and the largest of the dtype).
 
     >>> import frazil as fz
     >>> fz.nan_to_num(fz.tensor([float("nan"), float("inf")]), posinf=9.0)
     tensor([0., 9.])"""
 
-def nanmean(input: Tensor, dim: Any = None, keepdim: _bool = False) -> Tensor:
+def nanmean(input: Tensor, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Mean of the elements that are not NaN.
 
     >>> import frazil as fz
     >>> fz.nanmean(fz.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)"""
 
-def nansum(input: Tensor, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
+def nansum(input: Tensor, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None, out: Any = None) -> Tensor:
     """Sum of the elements that are not NaN.
 
     >>> import frazil as fz
@@ -1758,21 +1773,21 @@ def narrow(input: Tensor, dim: _int, start: Any, length: Any) -> Tensor:
     >>> fz.arange(5).narrow(0, 1, 3)
     tensor([1, 2, 3])"""
 
-def ne(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def ne(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a != b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) != 2
     tensor([ True, False,  True])"""
 
-def neg(x: _Operand, /, *, out: Any = None) -> Tensor:
+def neg(input: _Operand, *, out: Any = None) -> Tensor:
     """-x.
 
     >>> import frazil as fz
     >>> -fz.tensor([1.0, -2.0])
     tensor([-1.,  2.])"""
 
-def negative(x: _Operand, /, *, out: Any = None) -> Tensor:
+def negative(input: _Operand, *, out: Any = None) -> Tensor:
     """-x.
 
     >>> import frazil as fz
@@ -1783,7 +1798,7 @@ from . import nn as nn
 
 from .autograd.modes import no_grad as no_grad
 
-def nonzero(input: Tensor, *, as_tuple: _bool = False) -> Any:
+def nonzero(input: Tensor, *, as_tuple: _bool = False, out: Any = None) -> Any:
     """The positions of the elements that are not zero: int64[n, ndim], or one vector per dimension.
 
     >>> import frazil as fz
@@ -1791,7 +1806,7 @@ def nonzero(input: Tensor, *, as_tuple: _bool = False) -> Any:
     tensor([[1],
             [3]])"""
 
-def norm(input: Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
+def norm(input: Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
     """The p-norm of the elements over `dim` (all, if None); "fro" is 2.
 
     >>> import frazil as fz
@@ -1807,21 +1822,21 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
     >>> fz.normal(2.0, 3.0, (2, 2)).shape
     frazil.Size([2, 2])"""
 
-def not_equal(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def not_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a != b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) != 2
     tensor([ True, False,  True])"""
 
-def numel(x: Tensor) -> Any:
+def numel(input: Tensor) -> Any:
     """Number of elements.
 
     >>> import frazil as fz
     >>> fz.numel(fz.zeros(2, 3))
     6"""
 
-def one_hot(x: _Operand, /, num_classes: _int = -1, *, out: Any = None) -> Tensor:
+def one_hot(input: _Operand, num_classes: _int = -1, *, out: Any = None) -> Tensor:
     """int64: 1 at the class of every element, along a new last dimension. -1: as many classes as the largest element needs.
 
     >>> import frazil as fz
@@ -1847,7 +1862,7 @@ from .exporters import onnx as onnx
 
 from . import optim as optim
 
-def outer(input: Tensor, vec2: Tensor) -> Tensor:
+def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
     """All products of the elements of two vectors.
 
     >>> import frazil as fz
@@ -1882,17 +1897,17 @@ pi: _float
 
 from . import plugins as plugins
 
-def positive(x: Tensor) -> Tensor:
-    """x itself."""
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself."""
 
-def pow(input: Any, exponent: Any) -> Tensor:
+def pow(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
     """`input` to the power `exponent`, tensors or numbers.
 
     >>> import frazil as fz
     >>> fz.tensor([1.0, 2.0, 3.0]) ** 2
     tensor([1., 4., 9.])"""
 
-def prelu(x: _Operand, weight: _Operand, /, *, out: Any = None) -> Tensor:
+def prelu(input: _Operand, weight: _Operand, *, out: Any = None) -> Tensor:
     """x where positive, else x * weight, with one weight or one per channel (dimension 1).
 
     >>> import frazil as fz
@@ -1901,28 +1916,28 @@ def prelu(x: _Operand, weight: _Operand, /, *, out: Any = None) -> Tensor:
 
 preserve_format: Any
 
-def prod(x: _Operand, /, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
+def prod(input: _Operand, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Product over `dim` (one, several, or all); integers and bools give int64.
 
     >>> import frazil as fz
     >>> fz.tensor([1.0, 2.0, 4.0]).prod()
     tensor(8.)"""
 
-def promote_types(a: Any, b: Any) -> Any:
+def promote_types(type1: Any, type2: Any) -> Any:
     """The smallest dtype that both convert to, by PyTorch's rules.
 
     >>> import frazil as fz
     >>> fz.promote_types(fz.int64, fz.float16), fz.promote_types(fz.uint8, fz.int8)
     (frazil.float16, frazil.int16)"""
 
-def quantile(input: Tensor, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear') -> Tensor:
+def quantile(input: Tensor, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear', out: Any = None) -> Tensor:
     """The q-quantiles (numbers from 0 to 1) of all elements or along `dim`; several make a first dimension of their own.
 
     >>> import frazil as fz
     >>> fz.quantile(fz.tensor([0.0, 1.0, 2.0, 3.0]), 0.5)
     tensor(1.5000)"""
 
-def rad2deg(input: Tensor) -> Tensor:
+def rad2deg(input: Tensor, *, out: Any = None) -> Tensor:
     """Radians as degrees.
 
     >>> import frazil as fz
@@ -1992,28 +2007,28 @@ def range(start: Any, end: Any, step: Any = 1, **options: Any) -> Tensor:
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension."""
 
-def reciprocal(x: _Operand, /, *, out: Any = None) -> Tensor:
+def reciprocal(input: _Operand, *, out: Any = None) -> Tensor:
     """1 / x.
 
     >>> import frazil as fz
     >>> fz.reciprocal(fz.tensor([4.0]))
     tensor([0.2500])"""
 
-def relu(x: _Operand, /, *, out: Any = None) -> Tensor:
+def relu(input: _Operand, *, out: Any = None) -> Tensor:
     """max(x, 0); the gradient at 0 is 0.
 
     >>> import frazil as fz
     >>> fz.relu(fz.tensor([-1.0, 2.0]))
     tensor([0., 2.])"""
 
-def remainder(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
+def remainder(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """What `floor_divide` leaves; has the sign of the divisor, as Python's %.
 
     >>> import frazil as fz
     >>> fz.tensor([7, -7]) % 3
     tensor([1, 2])"""
 
-def renorm(input: Tensor, p: _float, dim: _int, maxnorm: _float) -> Tensor:
+def renorm(input: Tensor, p: _float, dim: _int, maxnorm: _float, *, out: Any = None) -> Tensor:
     """The slices along `dim`, those with a p-norm above `maxnorm` scaled down to it.
 
     >>> import frazil as fz
@@ -2021,16 +2036,17 @@ def renorm(input: Tensor, p: _float, dim: _int, maxnorm: _float) -> Tensor:
     tensor([[0.6000, 0.8000],
             [0.3000, 0.4000]])"""
 
-def repeat(input: Tensor, *sizes: Any) -> Tensor:
-    """The tensor laid out `sizes` times in every dimension.
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
+    """The tensor laid out `repeats` times in every dimension.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2]).repeat(2, 2)
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])"""
 
-def repeat_interleave(input: Tensor, repeats: Any, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
-    """Every element along `dim` repeated `repeats` times (a number, or one per element).
+def repeat_interleave(input: Tensor, repeats: Any = None, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
+    """Every element along `dim` repeated `repeats` times (a number, or one per element). `repeat_interleave(repeats)` repeats
+    the positions.
 
     >>> import frazil as fz
     >>> fz.repeat_interleave(fz.tensor([1, 2]), 2)
@@ -2069,14 +2085,14 @@ def rot90(input: Tensor, k: _int = 1, dims: Any = ...) -> Tensor:
     tensor([[2, 4],
             [1, 3]])"""
 
-def round(input: Tensor, *, decimals: _int = 0) -> Tensor:
+def round(input: Tensor, *, decimals: _int = 0, out: Any = None) -> Tensor:
     """The nearest multiple of 10**-decimals; halves go to the even one.
 
     >>> import frazil as fz
     >>> fz.round(fz.tensor([0.5, 1.5, 2.3]))
     tensor([0., 2., 2.])"""
 
-def row_stack(tensors: Sequence[Tensor]) -> Tensor:
+def row_stack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """As `vstack`.
 
     >>> import frazil as fz
@@ -2084,7 +2100,7 @@ def row_stack(tensors: Sequence[Tensor]) -> Tensor:
     tensor([[1, 2],
             [3, 4]])"""
 
-def rsqrt(x: _Operand, /, *, out: Any = None) -> Tensor:
+def rsqrt(input: _Operand, *, out: Any = None) -> Tensor:
     """1 / sqrt(x).
 
     >>> import frazil as fz
@@ -2103,7 +2119,12 @@ def save(obj: Any, f: Any) -> None:
 
     `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
     bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
-    after loading. A path is written atomically: a crash leaves the old file or the new one.
+    after loading. A path is written atomically: a crash leaves the old file or the new one. What a link points to is written;
+    a device or a pipe is written to.
+
+    A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads; it holds no NumPy arrays and
+    no frozensets. Every other one, and a file object without a name, gets a safetensors file, which holds everything. `load`
+    tells them apart by their content.
 
     >>> import frazil as fz, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
@@ -2111,7 +2132,7 @@ def save(obj: Any, f: Any) -> None:
     >>> fz.load(path)
     {'weights': tensor([1., 1.]), 'epoch': 3, 'betas': (0.9, 0.999)}"""
 
-def scalar_tensor(value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+def scalar_tensor(s: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False) -> Tensor:
     """A 0-d tensor.
 
     >>> import frazil as fz
@@ -2130,21 +2151,21 @@ def scan(combine_fn: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, 
     >>> fz.scan(lambda total, x: (total + x, total), fz.tensor(0), fz.tensor([1, 2, 3]))
     (tensor(6), tensor([0, 1, 3]))"""
 
-def scatter(input: Tensor, dim: _int, index: Tensor, src: Any = None, *, value: Any = None, reduce: _str | None = None) -> Tensor:
+def scatter(input: Tensor, dim: _int, index: Tensor, src: Any = None, *, value: Any = None, reduce: _str | None = None, out: Any = None) -> Tensor:
     """A copy of `input` with `src` (a tensor or a number) written at `index` along `dim`; `reduce` "add" or "multiply".
 
     >>> import frazil as fz
     >>> fz.zeros(3).scatter(0, fz.tensor([0, 2]), fz.tensor([5.0, 6.0]))
     tensor([5., 0., 6.])"""
 
-def scatter_add(input: Tensor, dim: _int, index: Tensor, src: Tensor) -> Tensor:
+def scatter_add(input: Tensor, dim: _int, index: Tensor, src: Tensor, *, out: Any = None) -> Tensor:
     """A copy of `input` with `src` added at `index` along `dim`; repeated indices add up.
 
     >>> import frazil as fz
     >>> fz.zeros(2).scatter_add(0, fz.tensor([0, 0, 1]), fz.tensor([1.0, 2.0, 3.0]))
     tensor([3., 3.])"""
 
-def scatter_reduce(input: Tensor, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True) -> Tensor:
+def scatter_reduce(input: Tensor, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
     """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "mean", "amax" or "amin" of
     itself (unless `include_self` is off) and the elements of `src` sent there.
 
@@ -2154,7 +2175,7 @@ def scatter_reduce(input: Tensor, dim: _int, index: Tensor, src: Tensor, reduce:
     >>> fz.scatter_reduce(fz.tensor([2.0, 7.0]), 0, fz.tensor([0, 0]), fz.tensor([1.0, 3.0]), "amax")
     tensor([3., 7.])"""
 
-def searchsorted(sorted_sequence: Tensor, input: Any, *, right: _bool = False, side: _str | None = None, out_int32: _bool = False) -> Tensor:
+def searchsorted(sorted_sequence: Tensor, input: Any, *, right: _bool = False, side: _str | None = None, out_int32: _bool = False, out: Any = None) -> Tensor:
     """For every value, where it would go in a sorted sequence (last dimension) to keep it sorted.
 
     >>> import frazil as fz
@@ -2164,7 +2185,7 @@ def searchsorted(sorted_sequence: Tensor, input: Any, *, right: _bool = False, s
 def seed() -> _int:
     """Give the default generators a seed nobody can foretell; that seed."""
 
-def select(x: _Operand, /, dim: Any, index: Any, *, out: Any = None) -> Tensor:
+def select(input: _Operand, dim: Any, index: Any, *, out: Any = None) -> Tensor:
     """A view of the element `index` along `dim`, without that dimension.
 
     >>> import frazil as fz
@@ -2179,7 +2200,7 @@ def select_scatter(input: Tensor, src: Tensor, dim: _int, index: _int) -> Tensor
     tensor([[0., 0.],
             [1., 1.]])"""
 
-def selu(x: _Operand, /, *, out: Any = None) -> Tensor:
+def selu(input: _Operand, *, out: Any = None) -> Tensor:
     """The self-normalising elu.
 
     Source: Klambauer et al., Self-Normalizing Neural Networks, 2017.
@@ -2237,7 +2258,7 @@ def set_printoptions(precision: _int | None = None, threshold: _int | None = Non
 def set_rng_state(new_state: Tensor) -> None:
     """Bring the CPU's default generator into a state that `get_rng_state` returned."""
 
-def sgn(x: _Operand, /, *, out: Any = None) -> Tensor:
+def sgn(input: _Operand, *, out: Any = None) -> Tensor:
     """-1, 0 or 1 by the sign; NaN stays NaN.
 
     >>> import frazil as fz
@@ -2246,42 +2267,42 @@ def sgn(x: _Operand, /, *, out: Any = None) -> Tensor:
 
 short: Any
 
-def sigmoid(x: _Operand, /, *, out: Any = None) -> Tensor:
+def sigmoid(input: _Operand, *, out: Any = None) -> Tensor:
     """1 / (1 + exp(-x)), without overflow.
 
     >>> import frazil as fz
     >>> fz.sigmoid(fz.tensor([0.0]))
     tensor([0.5000])"""
 
-def sign(x: _Operand, /, *, out: Any = None) -> Tensor:
+def sign(input: _Operand, *, out: Any = None) -> Tensor:
     """-1, 0 or 1 by the sign; NaN stays NaN.
 
     >>> import frazil as fz
     >>> fz.sign(fz.tensor([-3.0, 0.0, 2.0]))
     tensor([-1.,  0.,  1.])"""
 
-def signbit(input: Tensor) -> Tensor:
+def signbit(input: Tensor, *, out: Any = None) -> Tensor:
     """Whether the sign bit is set: for negative numbers and -0.0.
 
     >>> import frazil as fz
     >>> fz.signbit(fz.tensor([-1.0, -0.0, 0.0]))
     tensor([ True,  True, False])"""
 
-def sin(x: _Operand, /, *, out: Any = None) -> Tensor:
+def sin(input: _Operand, *, out: Any = None) -> Tensor:
     """Sine of x in radians.
 
     >>> import frazil as fz
     >>> fz.sin(fz.tensor([0.0]))
     tensor([0.])"""
 
-def sinc(input: Tensor) -> Tensor:
+def sinc(input: Tensor, *, out: Any = None) -> Tensor:
     """sin(pi x) / (pi x), and 1 at 0.
 
     >>> import frazil as fz
     >>> fz.sinc(fz.tensor([0.0, 0.5]))
     tensor([1.0000, 0.6366])"""
 
-def sinh(x: _Operand, /, *, out: Any = None) -> Tensor:
+def sinh(input: _Operand, *, out: Any = None) -> Tensor:
     """Hyperbolic sine.
 
     >>> import frazil as fz
@@ -2295,21 +2316,21 @@ def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None 
     >>> fz.slice_scatter(fz.zeros(3), fz.ones(2), 0, 1)
     tensor([0., 1., 1.])"""
 
-def softmax(input: Tensor, dim: _int, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`, without overflow; with `dtype`, computed in that.
 
     >>> import frazil as fz
     >>> fz.softmax(fz.tensor([0.0, 0.0]), 0)
     tensor([0.5000, 0.5000])"""
 
-def softplus(x: _Operand, /, beta: _float = 1.0, threshold: _float = 20.0, *, out: Any = None) -> Tensor:
+def softplus(input: _Operand, beta: _float = 1.0, threshold: _float = 20.0, *, out: Any = None) -> Tensor:
     """A smooth ramp, log(1 + exp(beta x)) / beta; the identity where beta x > threshold.
 
     >>> import frazil as fz
     >>> fz.softplus(fz.tensor([0.0, 30.0]))
     tensor([ 0.6931, 30.0000])"""
 
-def sort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> tuple[Tensor, Tensor]:
+def sort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool = False, *, out: Any = None) -> tuple[Tensor, Tensor]:
     """Values in order along `dim`, and where they were. Always stable; NaN counts as the largest.
 
     >>> import frazil as fz
@@ -2323,14 +2344,14 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: _int = 0) -> Any:
     >>> [p.tolist() for p in fz.arange(5).split(2)]
     [[0, 1], [2, 3], [4]]"""
 
-def sqrt(x: _Operand, /, *, out: Any = None) -> Tensor:
+def sqrt(input: _Operand, *, out: Any = None) -> Tensor:
     """Square root.
 
     >>> import frazil as fz
     >>> fz.sqrt(fz.tensor([4.0]))
     tensor([2.])"""
 
-def square(x: _Operand, /, *, out: Any = None) -> Tensor:
+def square(input: _Operand, *, out: Any = None) -> Tensor:
     """x * x.
 
     >>> import frazil as fz
@@ -2344,7 +2365,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     >>> fz.zeros(1, 3, 1).squeeze().shape, fz.zeros(1, 3, 1).squeeze(0).shape
     (frazil.Size([3]), frazil.Size([3, 1]))"""
 
-def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None) -> Tensor:
+def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
     >>> import frazil as fz
@@ -2352,14 +2373,14 @@ def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Tensor | None = None
     tensor([[1, 3],
             [2, 4]])"""
 
-def std(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
+def std(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None, out: Any = None) -> Tensor:
     """Standard deviation over `dim`, with divisor n - correction (default 1).
 
     >>> import frazil as fz
     >>> fz.std(fz.tensor([1.0, 2.0, 3.0]))
     tensor(1.)"""
 
-def std_mean(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Any:
+def std_mean(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None, out: Any = None) -> Any:
     """Standard deviation and mean over `dim`.
 
     >>> import frazil as fz
@@ -2380,7 +2401,7 @@ def subtract(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tens
     >>> fz.sub(fz.tensor([1.0]), fz.tensor([2.0]), alpha=3)
     tensor([-5.])"""
 
-def sum(x: _Operand, /, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
+def sum(input: _Operand, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Sum over `dim` (one, several, or all); integers and bools give int64.
 
     >>> import frazil as fz
@@ -2408,15 +2429,16 @@ def t(input: Tensor) -> Tensor:
     >>> fz.zeros(2, 3).t().shape
     frazil.Size([3, 2])"""
 
-def take(input: Tensor, index: Tensor) -> Tensor:
+def take(input: Tensor, index: Tensor, *, out: Any = None) -> Tensor:
     """Elements of the flattened tensor.
 
     >>> import frazil as fz
     >>> fz.take(fz.tensor([[1, 2], [3, 4]]), fz.tensor([0, 3]))
     tensor([1, 4])"""
 
-def take_along_dim(input: Tensor, indices: Tensor, dim: _int | None = None) -> Tensor:
-    """As `gather`, with broadcasting of the other dimensions; without `dim`, elements of the flattened tensor.
+def take_along_dim(input: Tensor, indices: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor:
+    """As `gather`, with broadcasting of the other dimensions; without `dim`, elements of the flattened tensor. Negative
+    indices count from the end.
 
     >>> import frazil as fz
     >>> x = fz.tensor([[3, 1], [0, 2]])
@@ -2424,14 +2446,14 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: _int | None = None) -> T
     tensor([[1, 3],
             [0, 2]])"""
 
-def tan(x: _Operand, /, *, out: Any = None) -> Tensor:
+def tan(input: _Operand, *, out: Any = None) -> Tensor:
     """Tangent of x in radians.
 
     >>> import frazil as fz
     >>> fz.tan(fz.tensor([0.0]))
     tensor([0.])"""
 
-def tanh(x: _Operand, /, *, out: Any = None) -> Tensor:
+def tanh(input: _Operand, *, out: Any = None) -> Tensor:
     """Hyperbolic tangent.
 
     >>> import frazil as fz
@@ -2454,7 +2476,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: _int = 0) -> Any:
     >>> [p.tolist() for p in fz.arange(5).tensor_split(2)]
     [[0, 1, 2], [3, 4]]"""
 
-def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2, *, out: Any = None) -> Tensor:
     """Sum of products over several dimensions: the last `dims` of a with the first of b, or lists of both.
 
     >>> import frazil as fz
@@ -2470,7 +2492,7 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     >>> fz.tile(fz.tensor([1, 2]), (2,))
     tensor([1, 2, 1, 2])"""
 
-def topk(input: Tensor, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> tuple[Tensor, Tensor]:
+def topk(input: Tensor, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True, *, out: Any = None) -> tuple[Tensor, Tensor]:
     """The k largest (or smallest) elements along `dim`, in order, and where they were. Of equals, the first.
 
     >>> import frazil as fz
@@ -2505,7 +2527,7 @@ def trapz(y: Tensor, x: Tensor | None = None, *, dx: _float = 1.0, dim: _int = -
     >>> fz.trapezoid(fz.tensor([0.0, 1.0, 2.0]))
     tensor(2.)"""
 
-def tril(x: _Operand, /, diagonal: _int = 0, *, out: Any = None) -> Tensor:
+def tril(input: _Operand, diagonal: _int = 0, *, out: Any = None) -> Tensor:
     """The elements on and below a diagonal of the last two dimensions; 0 elsewhere.
 
     >>> import frazil as fz
@@ -2521,7 +2543,7 @@ def tril_indices(row: _int, col: _int, offset: _int = 0, *, dtype: DType | None 
     tensor([[0, 1, 1],
             [0, 0, 1]])"""
 
-def triu(x: _Operand, /, diagonal: _int = 0, *, out: Any = None) -> Tensor:
+def triu(input: _Operand, diagonal: _int = 0, *, out: Any = None) -> Tensor:
     """The elements on and above a diagonal of the last two dimensions; 0 elsewhere.
 
     >>> import frazil as fz
@@ -2537,14 +2559,14 @@ def triu_indices(row: _int, col: _int, offset: _int = 0, *, dtype: DType | None 
     tensor([[0, 0, 1],
             [0, 1, 1]])"""
 
-def true_divide(input: Any, other: Any, *, rounding_mode: _str | None = None) -> Tensor:
+def true_divide(input: Any, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
     """Division; `rounding_mode` None (true division), "floor" or "trunc".
 
     >>> import frazil as fz
     >>> fz.div(fz.tensor([7.0, -7.0]), 2, rounding_mode="trunc")
     tensor([ 3., -3.])"""
 
-def trunc(x: _Operand, /, *, out: Any = None) -> Tensor:
+def trunc(input: _Operand, *, out: Any = None) -> Tensor:
     """x without its fraction.
 
     >>> import frazil as fz
@@ -2619,28 +2641,28 @@ def vander(x: Tensor, N: _int | None = None, increasing: _bool = False) -> Tenso
     tensor([[4, 2, 1],
             [9, 3, 1]])"""
 
-def var(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
+def var(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None, out: Any = None) -> Tensor:
     """Variance over `dim`, with divisor n - correction (default 1).
 
     >>> import frazil as fz
     >>> fz.var(fz.tensor([1.0, 2.0, 3.0]))
     tensor(1.)"""
 
-def var_mean(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Any:
+def var_mean(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None, out: Any = None) -> Any:
     """Variance and mean over `dim`.
 
     >>> import frazil as fz
     >>> fz.var_mean(fz.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))"""
 
-def vdot(input: Tensor, other: Tensor) -> Tensor:
+def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Product of two vectors (the first conjugated, if complex).
 
     >>> import frazil as fz
     >>> fz.vdot(fz.tensor([1.0, 2.0]), fz.tensor([3.0, 4.0]))
     tensor(11.)"""
 
-def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
+def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     """The same memory in another shape; an error where that needs a copy.
 
     >>> import frazil as fz
@@ -2660,7 +2682,7 @@ def vsplit(input: Tensor, indices_or_sections: Any) -> Any:
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """Tensors of at least 2 dimensions joined along dimension 0."""
 
-def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
     """`input` where the condition is true, else `other`; with the condition alone, the positions where it is true.
 
     >>> import frazil as fz
@@ -2678,8 +2700,8 @@ def while_loop(cond_fn: Any, body_fn: Any, carried_inputs: Sequence[Any]) -> Any
     >>> fz.while_loop(lambda n, steps: n > 1, lambda n, steps: (n // 2, steps + 1), (fz.tensor(100), fz.tensor(0)))
     (tensor(1), tensor(6))"""
 
-def xlogy(a: _Operand, b: _Operand, /, *, out: Any = None) -> Tensor:
-    """a * log(b), and 0 where a is 0.
+def xlogy(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
+    """a * log(b), and 0 where a is 0 and b a number.
 
     >>> import frazil as fz
     >>> fz.xlogy(fz.tensor([0.0, 1.0]), fz.tensor([0.0, 1.0]))

@@ -17,28 +17,28 @@ _str: TypeAlias = builtins.str
 _Operand: TypeAlias = Tensor | builtins.complex  # complex takes float, int and bool too
 
 class TensorMethods:
-    def abs(self, /, *, out: Any = None) -> Tensor:
+    def abs(self, *, out: Any = None) -> Tensor:
         """Absolute value."""
 
     def abs_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `abs`: writes the result into this tensor and returns it."""
 
-    def absolute(self, /, *, out: Any = None) -> Tensor:
+    def absolute(self, *, out: Any = None) -> Tensor:
         """Absolute value."""
 
     def absolute_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `abs`: writes the result into this tensor and returns it."""
 
-    def acos(self, /, *, out: Any = None) -> Tensor:
+    def acos(self, *, out: Any = None) -> Tensor:
         """Inverse cosine, in radians."""
 
-    def acos_(self, /, *, out: Any = None) -> Tensor:
+    def acos_(self, *, out: Any = None) -> Tensor:
         """In-place form of `acos`: writes the result into this tensor and returns it."""
 
-    def acosh(self, /, *, out: Any = None) -> Tensor:
+    def acosh(self, *, out: Any = None) -> Tensor:
         """Inverse hyperbolic cosine."""
 
-    def acosh_(self, /, *, out: Any = None) -> Tensor:
+    def acosh_(self, *, out: Any = None) -> Tensor:
         """In-place form of `acosh`: writes the result into this tensor and returns it."""
 
     def add(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
@@ -47,103 +47,103 @@ class TensorMethods:
     def add_(self, other: Any, **options: Any) -> Tensor:
         """In-place form of `add`: writes the result into this tensor and returns it."""
 
-    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """beta * input + alpha * (the sum of batch1 @ batch2 over the batch)."""
 
-    def addcdiv(self, a: _Operand, b: _Operand, /, value: _float = 1.0, *, out: Any = None) -> Tensor:
-        """x + value * a / b."""
+    def addcdiv(self, tensor1: _Operand, tensor2: _Operand, value: _float = 1.0, *, out: Any = None) -> Tensor:
+        """x + value * tensor1 / tensor2."""
 
     def addcdiv_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `addcdiv`: writes the result into this tensor and returns it."""
 
-    def addcmul(self, a: _Operand, b: _Operand, /, value: _float = 1.0, *, out: Any = None) -> Tensor:
-        """x + value * a * b."""
+    def addcmul(self, tensor1: _Operand, tensor2: _Operand, value: _float = 1.0, *, out: Any = None) -> Tensor:
+        """x + value * tensor1 * tensor2."""
 
     def addcmul_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `addcmul`: writes the result into this tensor and returns it."""
 
-    def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """beta * input + alpha * (mat1 @ mat2)."""
 
-    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """In-place form of `addmm`: writes the result into this tensor and returns it."""
 
-    def addmv(self, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    def addmv(self, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """beta * input + alpha * (mat @ vec)."""
 
-    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """In-place form of `addmv`: writes the result into this tensor and returns it."""
 
-    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """beta * input + alpha * (the outer product of two vectors)."""
 
     def adjoint(self) -> Tensor:
         """The last two dimensions exchanged (for complex tensors, also conjugated)."""
 
-    def all(self, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    def all(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """Whether all elements over `dim` are true (not zero)."""
 
     def allclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
         """Whether all elements are within atol + rtol * |other| of each other."""
 
-    def amax(self, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    def amax(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """The largest element over `dim`; NaN wins. The gradient is shared evenly among equals."""
 
-    def amin(self, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    def amin(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """The smallest element over `dim`; NaN wins. The gradient is shared evenly among equals."""
 
-    def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False) -> tuple[Tensor, Tensor]:
+    def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False, out: Any = None) -> tuple[Tensor, Tensor]:
         """The smallest and the largest element, of all or along `dim`."""
 
-    def any(self, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    def any(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """Whether any element over `dim` is true (not zero)."""
 
-    def arccos(self, /, *, out: Any = None) -> Tensor:
+    def arccos(self, *, out: Any = None) -> Tensor:
         """Inverse cosine, in radians."""
 
-    def arccos_(self, /, *, out: Any = None) -> Tensor:
+    def arccos_(self, *, out: Any = None) -> Tensor:
         """In-place form of `acos`: writes the result into this tensor and returns it."""
 
-    def arccosh(self, /, *, out: Any = None) -> Tensor:
+    def arccosh(self, *, out: Any = None) -> Tensor:
         """Inverse hyperbolic cosine."""
 
-    def arccosh_(self, /, *, out: Any = None) -> Tensor:
+    def arccosh_(self, *, out: Any = None) -> Tensor:
         """In-place form of `acosh`: writes the result into this tensor and returns it."""
 
-    def arcsin(self, /, *, out: Any = None) -> Tensor:
+    def arcsin(self, *, out: Any = None) -> Tensor:
         """Inverse sine, in radians."""
 
-    def arcsin_(self, /, *, out: Any = None) -> Tensor:
+    def arcsin_(self, *, out: Any = None) -> Tensor:
         """In-place form of `asin`: writes the result into this tensor and returns it."""
 
-    def arcsinh(self, /, *, out: Any = None) -> Tensor:
+    def arcsinh(self, *, out: Any = None) -> Tensor:
         """Inverse hyperbolic sine."""
 
-    def arcsinh_(self, /, *, out: Any = None) -> Tensor:
+    def arcsinh_(self, *, out: Any = None) -> Tensor:
         """In-place form of `asinh`: writes the result into this tensor and returns it."""
 
-    def arctan(self, /, *, out: Any = None) -> Tensor:
+    def arctan(self, *, out: Any = None) -> Tensor:
         """Inverse tangent, in radians."""
 
-    def arctan2(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def arctan2(self, other: _Operand, *, out: Any = None) -> Tensor:
         """The angle in radians of the point (b, a), from -pi to pi."""
 
-    def arctan2_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def arctan2_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `atan2`: writes the result into this tensor and returns it."""
 
-    def arctan_(self, /, *, out: Any = None) -> Tensor:
+    def arctan_(self, *, out: Any = None) -> Tensor:
         """In-place form of `atan`: writes the result into this tensor and returns it."""
 
-    def arctanh(self, /, *, out: Any = None) -> Tensor:
+    def arctanh(self, *, out: Any = None) -> Tensor:
         """Inverse hyperbolic tangent."""
 
-    def arctanh_(self, /, *, out: Any = None) -> Tensor:
+    def arctanh_(self, *, out: Any = None) -> Tensor:
         """In-place form of `atanh`: writes the result into this tensor and returns it."""
 
-    def argmax(self, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    def argmax(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """Index (int64) of the first largest element along `dim`, or in the flattened tensor. NaN counts as the largest."""
 
-    def argmin(self, /, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    def argmin(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """Index (int64) of the first smallest element along `dim`, or in the flattened tensor. NaN counts as the smallest."""
 
     def argsort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> Tensor:
@@ -152,40 +152,40 @@ class TensorMethods:
     def argwhere(self) -> Tensor:
         """int64[n, ndim]: the positions of the elements that are not zero."""
 
-    def asin(self, /, *, out: Any = None) -> Tensor:
+    def asin(self, *, out: Any = None) -> Tensor:
         """Inverse sine, in radians."""
 
-    def asin_(self, /, *, out: Any = None) -> Tensor:
+    def asin_(self, *, out: Any = None) -> Tensor:
         """In-place form of `asin`: writes the result into this tensor and returns it."""
 
-    def asinh(self, /, *, out: Any = None) -> Tensor:
+    def asinh(self, *, out: Any = None) -> Tensor:
         """Inverse hyperbolic sine."""
 
-    def asinh_(self, /, *, out: Any = None) -> Tensor:
+    def asinh_(self, *, out: Any = None) -> Tensor:
         """In-place form of `asinh`: writes the result into this tensor and returns it."""
 
-    def atan(self, /, *, out: Any = None) -> Tensor:
+    def atan(self, *, out: Any = None) -> Tensor:
         """Inverse tangent, in radians."""
 
-    def atan2(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def atan2(self, other: _Operand, *, out: Any = None) -> Tensor:
         """The angle in radians of the point (b, a), from -pi to pi."""
 
-    def atan2_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def atan2_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `atan2`: writes the result into this tensor and returns it."""
 
-    def atan_(self, /, *, out: Any = None) -> Tensor:
+    def atan_(self, *, out: Any = None) -> Tensor:
         """In-place form of `atan`: writes the result into this tensor and returns it."""
 
-    def atanh(self, /, *, out: Any = None) -> Tensor:
+    def atanh(self, *, out: Any = None) -> Tensor:
         """Inverse hyperbolic tangent."""
 
-    def atanh_(self, /, *, out: Any = None) -> Tensor:
+    def atanh_(self, *, out: Any = None) -> Tensor:
         """In-place form of `atanh`: writes the result into this tensor and returns it."""
 
-    def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    def baddbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """beta * input + alpha * (batch1 @ batch2)."""
 
-    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """In-place form of `baddbmm`: writes the result into this tensor and returns it."""
 
     def bernoulli(self, p: _float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
@@ -197,43 +197,43 @@ class TensorMethods:
     def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
         """How often every non-negative integer occurs (or the sum of its weights)."""
 
-    def bitwise_and(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def bitwise_and(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Bits set in both."""
 
     def bitwise_and_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `bitwise_and`: writes the result into this tensor and returns it."""
 
-    def bitwise_left_shift(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def bitwise_left_shift(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Bits moved up by b places."""
 
-    def bitwise_left_shift_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def bitwise_left_shift_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `bitwise_left_shift`: writes the result into this tensor and returns it."""
 
-    def bitwise_not(self, /, *, out: Any = None) -> Tensor:
+    def bitwise_not(self, *, out: Any = None) -> Tensor:
         """All bits turned; `not` for bools."""
 
-    def bitwise_not_(self, /, *, out: Any = None) -> Tensor:
+    def bitwise_not_(self, *, out: Any = None) -> Tensor:
         """In-place form of `bitwise_not`: writes the result into this tensor and returns it."""
 
-    def bitwise_or(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def bitwise_or(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Bits set in either."""
 
     def bitwise_or_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `bitwise_or`: writes the result into this tensor and returns it."""
 
-    def bitwise_right_shift(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def bitwise_right_shift(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Bits moved down by b places; negative numbers keep their sign."""
 
-    def bitwise_right_shift_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def bitwise_right_shift_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `bitwise_right_shift`: writes the result into this tensor and returns it."""
 
-    def bitwise_xor(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def bitwise_xor(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Bits set in exactly one."""
 
     def bitwise_xor_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `bitwise_xor`: writes the result into this tensor and returns it."""
 
-    def bmm(self, mat2: Tensor) -> Tensor:
+    def bmm(self, mat2: Tensor, *, out: Any = None) -> Tensor:
         """Products of two batches of matrices."""
 
     def bool(self) -> Tensor:
@@ -245,19 +245,19 @@ class TensorMethods:
     def byte(self) -> Tensor:
         """With dtype uint8; the tensor itself if it has that already."""
 
-    def cast(self, /, dtype: Any, *, out: Any = None) -> Tensor:
+    def cast(self, dtype: Any, *, out: Any = None) -> Tensor:
         """x with another dtype; floats lose their fraction when they become integers."""
 
     def cauchy_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with Cauchy numbers."""
 
-    def ceil(self, /, *, out: Any = None) -> Tensor:
+    def ceil(self, *, out: Any = None) -> Tensor:
         """The smallest whole number not below x."""
 
     def ceil_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `ceil`: writes the result into this tensor and returns it."""
 
-    def celu(self, /, alpha: _float = 1.0, *, out: Any = None) -> Tensor:
+    def celu(self, alpha: _float = 1.0, *, out: Any = None) -> Tensor:
         """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)."""
 
     def char(self) -> Tensor:
@@ -266,28 +266,28 @@ class TensorMethods:
     def chunk(self, chunks: _int, dim: _int = 0) -> Any:
         """At most `chunks` views of equal size along `dim` (the last may be smaller)."""
 
-    def clamp(self, min: Any = None, max: Any = None) -> Tensor:
+    def clamp(self, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor:
         """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN."""
 
-    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+    def clamp_(self, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor:
         """In-place form of `clamp`: writes the result into this tensor and returns it."""
 
-    def clamp_max(self, max: Any) -> Tensor:
+    def clamp_max(self, max: Any, *, out: Any = None) -> Tensor:
         """`input` where it is below `max`, else `max`."""
 
-    def clamp_max_(self, max: Any) -> Tensor:
+    def clamp_max_(self, max: Any, *, out: Any = None) -> Tensor:
         """In-place form of `clamp_max`: writes the result into this tensor and returns it."""
 
-    def clamp_min(self, min: Any) -> Tensor:
+    def clamp_min(self, min: Any, *, out: Any = None) -> Tensor:
         """`input` where it is above `min`, else `min`."""
 
-    def clamp_min_(self, min: Any) -> Tensor:
+    def clamp_min_(self, min: Any, *, out: Any = None) -> Tensor:
         """In-place form of `clamp_min`: writes the result into this tensor and returns it."""
 
-    def clip(self, min: Any = None, max: Any = None) -> Tensor:
+    def clip(self, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor:
         """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN."""
 
-    def clip_(self, min: Any = None, max: Any = None) -> Tensor:
+    def clip_(self, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor:
         """In-place form of `clamp`: writes the result into this tensor and returns it."""
 
     def clone(self, *, memory_format: Any = None) -> Tensor:
@@ -296,25 +296,25 @@ class TensorMethods:
     def copy_(self, src: Any, non_blocking: _bool = False) -> Tensor:
         """Write the values of `src` (broadcast, converted) into this tensor."""
 
-    def copysign(self, other: Any) -> Tensor:
+    def copysign(self, other: Any, *, out: Any = None) -> Tensor:
         """The size of `input` with the sign of `other`."""
 
-    def copysign_(self, other: Any) -> Tensor:
+    def copysign_(self, other: Any, *, out: Any = None) -> Tensor:
         """In-place form of `copysign`: writes the result into this tensor and returns it."""
 
     def corrcoef(self) -> Tensor:
         """Correlation coefficients of variables (rows) over observations (columns)."""
 
-    def cos(self, /, *, out: Any = None) -> Tensor:
+    def cos(self, *, out: Any = None) -> Tensor:
         """Cosine of x in radians."""
 
-    def cos_(self, /, *, out: Any = None) -> Tensor:
+    def cos_(self, *, out: Any = None) -> Tensor:
         """In-place form of `cos`: writes the result into this tensor and returns it."""
 
-    def cosh(self, /, *, out: Any = None) -> Tensor:
+    def cosh(self, *, out: Any = None) -> Tensor:
         """Hyperbolic cosine."""
 
-    def cosh_(self, /, *, out: Any = None) -> Tensor:
+    def cosh_(self, *, out: Any = None) -> Tensor:
         """In-place form of `cosh`: writes the result into this tensor and returns it."""
 
     def count_nonzero(self, dim: Any = None) -> Tensor:
@@ -323,25 +323,25 @@ class TensorMethods:
     def cov(self, *, correction: _int = 1) -> Tensor:
         """Covariance of variables (rows) over observations (columns), with divisor n - correction."""
 
-    def cross(self, other: Tensor, dim: _int | None = None) -> Tensor:
+    def cross(self, other: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor:
         """The vector product along `dim`, of size 3 (default: the first dimension of that size)."""
 
-    def cumprod(self, /, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
+    def cumprod(self, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
         """Running product along `dim`; integers and bools give int64."""
 
-    def cumprod_(self, /, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
+    def cumprod_(self, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
         """In-place form of `cumprod`: writes the result into this tensor and returns it."""
 
-    def cumsum(self, /, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
+    def cumsum(self, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
         """Running sum along `dim`; integers and bools give int64."""
 
-    def cumsum_(self, /, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
+    def cumsum_(self, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
         """In-place form of `cumsum`: writes the result into this tensor and returns it."""
 
-    def deg2rad(self) -> Tensor:
+    def deg2rad(self, *, out: Any = None) -> Tensor:
         """Degrees as radians."""
 
-    def diag(self, diagonal: _int = 0) -> Tensor:
+    def diag(self, diagonal: _int = 0, *, out: Any = None) -> Tensor:
         """The diagonal of a matrix, or a matrix with a vector on its diagonal."""
 
     def diag_embed(self, offset: _int = 0, dim1: _int = -2, dim2: _int = -1) -> Tensor:
@@ -350,31 +350,31 @@ class TensorMethods:
     def diagflat(self, offset: _int = 0) -> Tensor:
         """A matrix with all elements of `input` on a diagonal."""
 
-    def diagonal(self, /, offset: _int = 0, dim1: _int = 0, dim2: _int = 1, *, out: Any = None) -> Tensor:
+    def diagonal(self, offset: _int = 0, dim1: _int = 0, dim2: _int = 1, *, out: Any = None) -> Tensor:
         """A view of the diagonal of two dimensions, as a new last dimension."""
 
     def diagonal_scatter(self, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
         """A copy of `input` with a diagonal replaced by `src`."""
 
-    def diff(self, n: _int = 1, dim: _int = -1) -> Tensor:
+    def diff(self, n: _int = 1, dim: _int = -1, *, out: Any = None) -> Tensor:
         """Differences of neighbours along `dim`, n times over."""
 
     def dist(self, other: Tensor, p: _float = 2) -> Tensor:
         """The p-norm of `input - other`."""
 
-    def div(self, other: Any, *, rounding_mode: _str | None = None) -> Tensor:
+    def div(self, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
         """Division; `rounding_mode` None (true division), "floor" or "trunc"."""
 
     def div_(self, other: Any, **options: Any) -> Tensor:
         """In-place form of `div`: writes the result into this tensor and returns it."""
 
-    def divide(self, other: Any, *, rounding_mode: _str | None = None) -> Tensor:
+    def divide(self, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
         """Division; `rounding_mode` None (true division), "floor" or "trunc"."""
 
     def divide_(self, other: Any, **options: Any) -> Tensor:
         """In-place form of `div`: writes the result into this tensor and returns it."""
 
-    def dot(self, other: Tensor) -> Tensor:
+    def dot(self, other: Tensor, *, out: Any = None) -> Tensor:
         """Product of two vectors."""
 
     def double(self) -> Tensor:
@@ -383,34 +383,34 @@ class TensorMethods:
     def dsplit(self, indices_or_sections: Any) -> Any:
         """Views along dimension 2: as many equal groups, or cut at the given places."""
 
-    def eq(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def eq(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a == b, elementwise."""
 
-    def eq_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def eq_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `eq`: writes the result into this tensor and returns it."""
 
     def equal(self, other: Tensor) -> _bool:
         """Whether two tensors have the same shape and the same elements."""
 
-    def erf(self, /, *, out: Any = None) -> Tensor:
+    def erf(self, *, out: Any = None) -> Tensor:
         """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
 
-    def erf_(self, /, *, out: Any = None) -> Tensor:
+    def erf_(self, *, out: Any = None) -> Tensor:
         """In-place form of `erf`: writes the result into this tensor and returns it."""
 
-    def erfc(self, /, *, out: Any = None) -> Tensor:
+    def erfc(self, *, out: Any = None) -> Tensor:
         """1 - erf(x)."""
 
-    def erfc_(self, /, *, out: Any = None) -> Tensor:
+    def erfc_(self, *, out: Any = None) -> Tensor:
         """In-place form of `erfc`: writes the result into this tensor and returns it."""
 
-    def exp(self, /, *, out: Any = None) -> Tensor:
+    def exp(self, *, out: Any = None) -> Tensor:
         """e to the power x."""
 
-    def exp2(self, /, *, out: Any = None) -> Tensor:
+    def exp2(self, *, out: Any = None) -> Tensor:
         """2 to the power x."""
 
-    def exp2_(self, /, *, out: Any = None) -> Tensor:
+    def exp2_(self, *, out: Any = None) -> Tensor:
         """In-place form of `exp2`: writes the result into this tensor and returns it."""
 
     def exp_(self, *args: Any, **attrs: Any) -> Tensor:
@@ -422,10 +422,10 @@ class TensorMethods:
     def expand_as(self, other: Tensor) -> Tensor:
         """`input` expanded to the shape of `other`."""
 
-    def expm1(self, /, *, out: Any = None) -> Tensor:
+    def expm1(self, *, out: Any = None) -> Tensor:
         """exp(x) - 1, exact for small x."""
 
-    def expm1_(self, /, *, out: Any = None) -> Tensor:
+    def expm1_(self, *, out: Any = None) -> Tensor:
         """In-place form of `expm1`: writes the result into this tensor and returns it."""
 
     def exponential_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
@@ -437,7 +437,7 @@ class TensorMethods:
     def fill_diagonal_(self, fill_value: Any) -> Tensor:
         """Set the elements of the main diagonal of a matrix to a number."""
 
-    def fix(self, /, *, out: Any = None) -> Tensor:
+    def fix(self, *, out: Any = None) -> Tensor:
         """x without its fraction."""
 
     def fix_(self, *args: Any, **attrs: Any) -> Tensor:
@@ -458,103 +458,103 @@ class TensorMethods:
     def float(self) -> Tensor:
         """With dtype float32; the tensor itself if it has that already."""
 
-    def float_power(self, exponent: Any) -> Tensor:
+    def float_power(self, exponent: Any, *, out: Any = None) -> Tensor:
         """`input` to the power `exponent`, in float64."""
 
-    def float_power_(self, exponent: Any) -> Tensor:
+    def float_power_(self, exponent: Any, *, out: Any = None) -> Tensor:
         """In-place form of `float_power`: writes the result into this tensor and returns it."""
 
-    def floor(self, /, *, out: Any = None) -> Tensor:
+    def floor(self, *, out: Any = None) -> Tensor:
         """The largest whole number not above x."""
 
     def floor_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `floor`: writes the result into this tensor and returns it."""
 
-    def floor_divide(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def floor_divide(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Division rounded towards minus infinity."""
 
     def floor_divide_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `floor_divide`: writes the result into this tensor and returns it."""
 
-    def fmax(self, other: Tensor) -> Tensor:
+    def fmax(self, other: Tensor, *, out: Any = None) -> Tensor:
         """The larger of two, elementwise; where one is NaN, the other."""
 
-    def fmin(self, other: Tensor) -> Tensor:
+    def fmin(self, other: Tensor, *, out: Any = None) -> Tensor:
         """The smaller of two, elementwise; where one is NaN, the other."""
 
-    def fmod(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def fmod(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Remainder of the division rounded towards zero; has the sign of the dividend, as C's fmod."""
 
     def fmod_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `fmod`: writes the result into this tensor and returns it."""
 
-    def frac(self, /, *, out: Any = None) -> Tensor:
+    def frac(self, *, out: Any = None) -> Tensor:
         """The fraction of x, with its sign."""
 
-    def frac_(self, /, *, out: Any = None) -> Tensor:
+    def frac_(self, *, out: Any = None) -> Tensor:
         """In-place form of `frac`: writes the result into this tensor and returns it."""
 
-    def gather(self, dim: _int, index: Tensor, *, sparse_grad: _bool = False) -> Tensor:
+    def gather(self, dim: _int, index: Tensor, *, sparse_grad: _bool = False, out: Any = None) -> Tensor:
         """Elements of `input` picked along `dim` by `index` (int64, same number of dimensions)."""
 
-    def ge(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def ge(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a >= b, elementwise."""
 
-    def ge_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def ge_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `ge`: writes the result into this tensor and returns it."""
 
     def geometric_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with the number of trials up to the first success of probability `p`: 1, 2, ..."""
 
-    def ger(self, vec2: Tensor) -> Tensor:
+    def ger(self, vec2: Tensor, *, out: Any = None) -> Tensor:
         """All products of the elements of two vectors."""
 
-    def greater(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def greater(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a > b, elementwise."""
 
-    def greater_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def greater_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `gt`: writes the result into this tensor and returns it."""
 
-    def greater_equal(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def greater_equal(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a >= b, elementwise."""
 
-    def greater_equal_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def greater_equal_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `ge`: writes the result into this tensor and returns it."""
 
-    def gt(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def gt(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a > b, elementwise."""
 
-    def gt_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def gt_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `gt`: writes the result into this tensor and returns it."""
 
     def half(self) -> Tensor:
         """With dtype float16; the tensor itself if it has that already."""
 
-    def heaviside(self, values: Tensor) -> Tensor:
+    def heaviside(self, values: Tensor, *, out: Any = None) -> Tensor:
         """0 for negative elements, 1 for positive ones, `values` at 0."""
 
-    def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0) -> Tensor:
+    def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0, *, out: Any = None) -> Tensor:
         """How many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements)."""
 
     def hsplit(self, indices_or_sections: Any) -> Any:
         """Views of the columns: as many equal groups, or cut at the given places."""
 
-    def hypot(self, b: _Operand, /, *, out: Any = None) -> Tensor:
-        """sqrt(a^2 + b^2)."""
+    def hypot(self, other: _Operand, *, out: Any = None) -> Tensor:
+        """sqrt(a^2 + b^2), without squares that overflow."""
 
-    def hypot_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def hypot_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `hypot`: writes the result into this tensor and returns it."""
 
-    def index_add(self, dim: _int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+    def index_add(self, dim: _int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Any = None) -> Tensor:
         """A copy of `input` with the slices of `source` added to those that `index` names along `dim`."""
 
-    def index_add_(self, dim: _int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+    def index_add_(self, dim: _int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Any = None) -> Tensor:
         """In-place form of `index_add`: writes the result into this tensor and returns it."""
 
-    def index_copy(self, dim: _int, index: Tensor, source: Tensor) -> Tensor:
+    def index_copy(self, dim: _int, index: Tensor, source: Tensor, *, out: Any = None) -> Tensor:
         """A copy of `input` with the slices that `index` names along `dim` replaced by those of `source`."""
 
-    def index_copy_(self, dim: _int, index: Tensor, source: Tensor) -> Tensor:
+    def index_copy_(self, dim: _int, index: Tensor, source: Tensor, *, out: Any = None) -> Tensor:
         """In-place form of `index_copy`: writes the result into this tensor and returns it."""
 
     def index_fill(self, dim: _int, index: Tensor, value: Any) -> Tensor:
@@ -569,10 +569,10 @@ class TensorMethods:
     def index_put_(self, indices: Sequence[Any], values: Tensor, accumulate: _bool = False) -> Tensor:
         """In-place form of `index_put`: writes the result into this tensor and returns it."""
 
-    def index_select(self, dim: _int, index: Tensor) -> Tensor:
+    def index_select(self, dim: _int, index: Tensor, *, out: Any = None) -> Tensor:
         """The slices of `input` along `dim` named by a 1-d `index`."""
 
-    def inner(self, other: Tensor) -> Tensor:
+    def inner(self, other: Tensor, *, out: Any = None) -> Tensor:
         """Sums of products over the last dimension of both."""
 
     def int(self) -> Tensor:
@@ -584,73 +584,73 @@ class TensorMethods:
     def isclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
         """Elementwise: within atol + rtol * |other|, or equal."""
 
-    def isfinite(self, /, *, out: Any = None) -> Tensor:
+    def isfinite(self, *, out: Any = None) -> Tensor:
         """Whether x is neither infinite nor NaN."""
 
-    def isinf(self, /, *, out: Any = None) -> Tensor:
+    def isinf(self, *, out: Any = None) -> Tensor:
         """Whether x is infinite."""
 
-    def isnan(self, /, *, out: Any = None) -> Tensor:
+    def isnan(self, *, out: Any = None) -> Tensor:
         """Whether x is not a number."""
 
-    def isneginf(self) -> Tensor:
+    def isneginf(self, *, out: Any = None) -> Tensor:
         """Whether x is infinite and negative."""
 
-    def isposinf(self) -> Tensor:
+    def isposinf(self, *, out: Any = None) -> Tensor:
         """Whether x is infinite and positive."""
 
     def isreal(self) -> Tensor:
         """Whether x has no imaginary part."""
 
-    def kron(self, other: Tensor) -> Tensor:
+    def kron(self, other: Tensor, *, out: Any = None) -> Tensor:
         """Kronecker product of two matrices."""
 
-    def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False) -> tuple[Tensor, Tensor]:
+    def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> tuple[Tensor, Tensor]:
         """The k-th smallest element along `dim` (the first is 1), and where it was."""
 
-    def le(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def le(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a <= b, elementwise."""
 
-    def le_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def le_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `le`: writes the result into this tensor and returns it."""
 
-    def lerp(self, end: _Operand, weight: _Operand, /, *, out: Any = None) -> Tensor:
-        """start + weight * (end - start)."""
+    def lerp(self, end: _Operand, weight: _Operand, *, out: Any = None) -> Tensor:
+        """x + weight * (end - x), from the nearer end: exact at both."""
 
-    def lerp_(self, end: _Operand, weight: _Operand, /, *, out: Any = None) -> Tensor:
+    def lerp_(self, end: _Operand, weight: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `lerp`: writes the result into this tensor and returns it."""
 
-    def less(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def less(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a < b, elementwise."""
 
-    def less_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def less_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `lt`: writes the result into this tensor and returns it."""
 
-    def less_equal(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def less_equal(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a <= b, elementwise."""
 
-    def less_equal_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def less_equal_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `le`: writes the result into this tensor and returns it."""
 
-    def log(self, /, *, out: Any = None) -> Tensor:
+    def log(self, *, out: Any = None) -> Tensor:
         """Natural logarithm."""
 
-    def log10(self, /, *, out: Any = None) -> Tensor:
+    def log10(self, *, out: Any = None) -> Tensor:
         """Logarithm to base 10."""
 
-    def log10_(self, /, *, out: Any = None) -> Tensor:
+    def log10_(self, *, out: Any = None) -> Tensor:
         """In-place form of `log10`: writes the result into this tensor and returns it."""
 
-    def log1p(self, /, *, out: Any = None) -> Tensor:
+    def log1p(self, *, out: Any = None) -> Tensor:
         """log(1 + x), exact for small x."""
 
-    def log1p_(self, /, *, out: Any = None) -> Tensor:
+    def log1p_(self, *, out: Any = None) -> Tensor:
         """In-place form of `log1p`: writes the result into this tensor and returns it."""
 
-    def log2(self, /, *, out: Any = None) -> Tensor:
+    def log2(self, *, out: Any = None) -> Tensor:
         """Logarithm to base 2."""
 
-    def log2_(self, /, *, out: Any = None) -> Tensor:
+    def log2_(self, *, out: Any = None) -> Tensor:
         """In-place form of `log2`: writes the result into this tensor and returns it."""
 
     def log_(self, *args: Any, **attrs: Any) -> Tensor:
@@ -659,55 +659,55 @@ class TensorMethods:
     def log_normal_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with numbers whose logarithm is normal."""
 
-    def log_softmax(self, dim: _int, dtype: Any = None) -> Tensor:
+    def log_softmax(self, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
         """log(softmax(x)) along `dim`, without overflow; with `dtype`, computed in that."""
 
-    def logaddexp(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def logaddexp(self, other: _Operand, *, out: Any = None) -> Tensor:
         """log(exp(a) + exp(b)) without overflow."""
 
-    def logaddexp2(self, other: Tensor) -> Tensor:
+    def logaddexp2(self, other: Tensor, *, out: Any = None) -> Tensor:
         """log2(2^input + 2^other), without overflow."""
 
-    def logical_and(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def logical_and(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether both are true (not zero)."""
 
-    def logical_and_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def logical_and_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `logical_and`: writes the result into this tensor and returns it."""
 
-    def logical_not(self, /, *, out: Any = None) -> Tensor:
+    def logical_not(self, *, out: Any = None) -> Tensor:
         """Whether x is false (zero)."""
 
-    def logical_not_(self, /, *, out: Any = None) -> Tensor:
+    def logical_not_(self, *, out: Any = None) -> Tensor:
         """In-place form of `logical_not`: writes the result into this tensor and returns it."""
 
-    def logical_or(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def logical_or(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether at least one is true (not zero)."""
 
-    def logical_or_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def logical_or_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `logical_or`: writes the result into this tensor and returns it."""
 
-    def logical_xor(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def logical_xor(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether exactly one is true (not zero)."""
 
-    def logical_xor_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def logical_xor_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `logical_xor`: writes the result into this tensor and returns it."""
 
-    def logit(self, eps: _float | None = None) -> Tensor:
+    def logit(self, eps: _float | None = None, *, out: Any = None) -> Tensor:
         """log(x / (1 - x)), the inverse of sigmoid; with `eps`, x is first limited to [eps, 1 - eps]."""
 
-    def logit_(self, eps: _float | None = None) -> Tensor:
+    def logit_(self, eps: _float | None = None, *, out: Any = None) -> Tensor:
         """In-place form of `logit`: writes the result into this tensor and returns it."""
 
-    def logsumexp(self, /, dim: Any, keepdim: _bool = False, *, out: Any = None) -> Tensor:
+    def logsumexp(self, dim: Any, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """log(sum(exp(x))) over `dim`, without overflow."""
 
     def long(self) -> Tensor:
         """With dtype int64; the tensor itself if it has that already."""
 
-    def lt(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def lt(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a < b, elementwise."""
 
-    def lt_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def lt_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `lt`: writes the result into this tensor and returns it."""
 
     def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
@@ -722,40 +722,40 @@ class TensorMethods:
     def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor:
         """In-place form of `masked_scatter`: writes the result into this tensor and returns it."""
 
-    def masked_select(self, mask: Tensor) -> Tensor:
+    def masked_select(self, mask: Tensor, *, out: Any = None) -> Tensor:
         """The elements where `mask` is true, as a vector."""
 
-    def matmul(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def matmul(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Matrix product. Vectors are rows (left) or columns (right); leading dimensions are batches and broadcast."""
 
-    def matrix_power(self, n: _int) -> Tensor:
+    def matrix_power(self, n: _int, *, out: Any = None) -> Tensor:
         """The n-th power of a square matrix (or a batch of them), n not negative."""
 
-    def max(self, dim: Any = None, keepdim: _bool = False, *, other: Any = None) -> Any:
+    def max(self, dim: Any = None, keepdim: _bool = False, *, other: Any = None, out: Any = None) -> Any:
         """The largest element; with `dim`, the largest along it and their indices; with a tensor, the elementwise maximum."""
 
-    def maximum(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def maximum(self, other: _Operand, *, out: Any = None) -> Tensor:
         """The larger of two, elementwise; NaN if either is NaN. At ties the gradient is shared."""
 
-    def maximum_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def maximum_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `maximum`: writes the result into this tensor and returns it."""
 
-    def mean(self, /, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
+    def mean(self, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
         """Arithmetic mean over `dim` (one, several, or all)."""
 
-    def median(self, dim: _int | None = None, keepdim: _bool = False) -> Any:
+    def median(self, dim: _int | None = None, keepdim: _bool = False, *, out: Any = None) -> Any:
         """The middle value (the lower one of two); with `dim`, along it with indices."""
 
-    def min(self, dim: Any = None, keepdim: _bool = False, *, other: Any = None) -> Any:
+    def min(self, dim: Any = None, keepdim: _bool = False, *, other: Any = None, out: Any = None) -> Any:
         """The smallest element; with `dim`, the smallest along it and their indices; with a tensor, the elementwise minimum."""
 
-    def minimum(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def minimum(self, other: _Operand, *, out: Any = None) -> Tensor:
         """The smaller of two, elementwise; NaN if either is NaN. At ties the gradient is shared."""
 
-    def minimum_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def minimum_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `minimum`: writes the result into this tensor and returns it."""
 
-    def mm(self, mat2: Tensor) -> Tensor:
+    def mm(self, mat2: Tensor, *, out: Any = None) -> Tensor:
         """Product of two matrices."""
 
     def moveaxis(self, source: Any, destination: Any) -> Tensor:
@@ -764,10 +764,10 @@ class TensorMethods:
     def movedim(self, source: Any, destination: Any) -> Tensor:
         """A view with dimensions moved to other places, the others keeping their order."""
 
-    def msort(self) -> Tensor:
+    def msort(self, *, out: Any = None) -> Tensor:
         """Sorted along the first dimension."""
 
-    def mul(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def mul(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Product of two tensors or numbers, elementwise."""
 
     def mul_(self, *args: Any, **attrs: Any) -> Tensor:
@@ -776,43 +776,43 @@ class TensorMethods:
     def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
         """int64: indices drawn from every row of `input` [C] or [N, C], with the elements as weights (not negative, not all 0)."""
 
-    def multiply(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def multiply(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Product of two tensors or numbers, elementwise."""
 
     def multiply_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `mul`: writes the result into this tensor and returns it."""
 
-    def mv(self, vec: Tensor) -> Tensor:
+    def mv(self, vec: Tensor, *, out: Any = None) -> Tensor:
         """Product of a matrix and a vector."""
 
-    def nan_to_num(self, /, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor:
+    def nan_to_num(self, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor:
         """NaN and infinities replaced by numbers (default: 0 and the largest of the dtype)."""
 
-    def nan_to_num_(self, /, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor:
+    def nan_to_num_(self, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor:
         """In-place form of `nan_to_num`: writes the result into this tensor and returns it."""
 
-    def nanmean(self, dim: Any = None, keepdim: _bool = False) -> Tensor:
+    def nanmean(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """Mean of the elements that are not NaN."""
 
-    def nansum(self, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None) -> Tensor:
+    def nansum(self, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None, out: Any = None) -> Tensor:
         """Sum of the elements that are not NaN."""
 
     def narrow(self, dim: _int, start: Any, length: Any) -> Tensor:
         """A view of `length` elements along `dim`, from `start`."""
 
-    def ne(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def ne(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a != b, elementwise."""
 
-    def ne_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def ne_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `ne`: writes the result into this tensor and returns it."""
 
-    def neg(self, /, *, out: Any = None) -> Tensor:
+    def neg(self, *, out: Any = None) -> Tensor:
         """-x."""
 
     def neg_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `neg`: writes the result into this tensor and returns it."""
 
-    def negative(self, /, *, out: Any = None) -> Tensor:
+    def negative(self, *, out: Any = None) -> Tensor:
         """-x."""
 
     def negative_(self, *args: Any, **attrs: Any) -> Tensor:
@@ -836,49 +836,49 @@ class TensorMethods:
     def new_zeros(self, *sizes: Any, size: Any = None, **options: Any) -> Tensor:
         """A tensor of zeros; options as in `new_full`."""
 
-    def nonzero(self, *, as_tuple: _bool = False) -> Any:
+    def nonzero(self, *, as_tuple: _bool = False, out: Any = None) -> Any:
         """The positions of the elements that are not zero: int64[n, ndim], or one vector per dimension."""
 
-    def norm(self, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None) -> Tensor:
+    def norm(self, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
         """The p-norm of the elements over `dim` (all, if None); "fro" is 2."""
 
     def normal_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with normal numbers."""
 
-    def not_equal(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def not_equal(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a != b, elementwise."""
 
-    def not_equal_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def not_equal_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `ne`: writes the result into this tensor and returns it."""
 
-    def outer(self, vec2: Tensor) -> Tensor:
+    def outer(self, vec2: Tensor, *, out: Any = None) -> Tensor:
         """All products of the elements of two vectors."""
 
     def permute(self, *dims: Any) -> Tensor:
         """A view with the dimensions in the order `dims`."""
 
     def positive(self) -> Tensor:
-        """x itself."""
+        """The tensor itself."""
 
-    def pow(self, exponent: Any) -> Tensor:
+    def pow(self, exponent: Any, *, out: Any = None) -> Tensor:
         """`input` to the power `exponent`, tensors or numbers."""
 
-    def pow_(self, exponent: Any) -> Tensor:
+    def pow_(self, exponent: Any, *, out: Any = None) -> Tensor:
         """In-place form of `pow`: writes the result into this tensor and returns it."""
 
-    def prelu(self, weight: _Operand, /, *, out: Any = None) -> Tensor:
+    def prelu(self, weight: _Operand, *, out: Any = None) -> Tensor:
         """x where positive, else x * weight, with one weight or one per channel (dimension 1)."""
 
-    def prod(self, /, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
+    def prod(self, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
         """Product over `dim` (one, several, or all); integers and bools give int64."""
 
     def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
         """Write `source` at the places `index` of the flattened tensor."""
 
-    def quantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear') -> Tensor:
+    def quantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear', out: Any = None) -> Tensor:
         """The q-quantiles (numbers from 0 to 1) of all elements or along `dim`; several make a first dimension of their own."""
 
-    def rad2deg(self) -> Tensor:
+    def rad2deg(self, *, out: Any = None) -> Tensor:
         """Radians as degrees."""
 
     def random_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
@@ -887,35 +887,36 @@ class TensorMethods:
     def ravel(self) -> Tensor:
         """All elements in one dimension."""
 
-    def reciprocal(self, /, *, out: Any = None) -> Tensor:
+    def reciprocal(self, *, out: Any = None) -> Tensor:
         """1 / x."""
 
     def reciprocal_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `reciprocal`: writes the result into this tensor and returns it."""
 
-    def relu(self, /, *, out: Any = None) -> Tensor:
+    def relu(self, *, out: Any = None) -> Tensor:
         """max(x, 0); the gradient at 0 is 0."""
 
     def relu_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `relu`: writes the result into this tensor and returns it."""
 
-    def remainder(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def remainder(self, other: _Operand, *, out: Any = None) -> Tensor:
         """What `floor_divide` leaves; has the sign of the divisor, as Python's %."""
 
     def remainder_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `remainder`: writes the result into this tensor and returns it."""
 
-    def renorm(self, p: _float, dim: _int, maxnorm: _float) -> Tensor:
+    def renorm(self, p: _float, dim: _int, maxnorm: _float, *, out: Any = None) -> Tensor:
         """The slices along `dim`, those with a p-norm above `maxnorm` scaled down to it."""
 
-    def renorm_(self, p: _float, dim: _int, maxnorm: _float) -> Tensor:
+    def renorm_(self, p: _float, dim: _int, maxnorm: _float, *, out: Any = None) -> Tensor:
         """In-place form of `renorm`: writes the result into this tensor and returns it."""
 
-    def repeat(self, *sizes: Any) -> Tensor:
-        """The tensor laid out `sizes` times in every dimension."""
+    def repeat(self, *repeats: Any) -> Tensor:
+        """The tensor laid out `repeats` times in every dimension."""
 
-    def repeat_interleave(self, repeats: Any, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
-        """Every element along `dim` repeated `repeats` times (a number, or one per element)."""
+    def repeat_interleave(self, repeats: Any = None, dim: _int | None = None, *, output_size: _int | None = None) -> Tensor:
+        """Every element along `dim` repeated `repeats` times (a number, or one per element). `repeat_interleave(repeats)` repeats
+        the positions."""
 
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape; one size may be -1. A view where possible."""
@@ -929,104 +930,104 @@ class TensorMethods:
     def rot90(self, k: _int = 1, dims: Any = ...) -> Tensor:
         """Turned by k times 90 degrees in the plane of two dimensions."""
 
-    def round(self, *, decimals: _int = 0) -> Tensor:
+    def round(self, *, decimals: _int = 0, out: Any = None) -> Tensor:
         """The nearest multiple of 10**-decimals; halves go to the even one."""
 
-    def round_(self, *, decimals: _int = 0) -> Tensor:
+    def round_(self, *, decimals: _int = 0, out: Any = None) -> Tensor:
         """In-place form of `round`: writes the result into this tensor and returns it."""
 
-    def rsqrt(self, /, *, out: Any = None) -> Tensor:
+    def rsqrt(self, *, out: Any = None) -> Tensor:
         """1 / sqrt(x)."""
 
     def rsqrt_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `rsqrt`: writes the result into this tensor and returns it."""
 
-    def scatter(self, dim: _int, index: Tensor, src: Any = None, *, value: Any = None, reduce: _str | None = None) -> Tensor:
+    def scatter(self, dim: _int, index: Tensor, src: Any = None, *, value: Any = None, reduce: _str | None = None, out: Any = None) -> Tensor:
         """A copy of `input` with `src` (a tensor or a number) written at `index` along `dim`; `reduce` "add" or "multiply"."""
 
-    def scatter_(self, dim: _int, index: Tensor, src: Any = None, *, value: Any = None, reduce: _str | None = None) -> Tensor:
+    def scatter_(self, dim: _int, index: Tensor, src: Any = None, *, value: Any = None, reduce: _str | None = None, out: Any = None) -> Tensor:
         """In-place form of `scatter`: writes the result into this tensor and returns it."""
 
-    def scatter_add(self, dim: _int, index: Tensor, src: Tensor) -> Tensor:
+    def scatter_add(self, dim: _int, index: Tensor, src: Tensor, *, out: Any = None) -> Tensor:
         """A copy of `input` with `src` added at `index` along `dim`; repeated indices add up."""
 
-    def scatter_add_(self, dim: _int, index: Tensor, src: Tensor) -> Tensor:
+    def scatter_add_(self, dim: _int, index: Tensor, src: Tensor, *, out: Any = None) -> Tensor:
         """In-place form of `scatter_add`: writes the result into this tensor and returns it."""
 
-    def scatter_reduce(self, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True) -> Tensor:
+    def scatter_reduce(self, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
         """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "mean", "amax" or "amin" of
         itself (unless `include_self` is off) and the elements of `src` sent there."""
 
-    def scatter_reduce_(self, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True) -> Tensor:
+    def scatter_reduce_(self, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
         """In-place form of `scatter_reduce`: writes the result into this tensor and returns it."""
 
-    def select(self, /, dim: Any, index: Any, *, out: Any = None) -> Tensor:
+    def select(self, dim: Any, index: Any, *, out: Any = None) -> Tensor:
         """A view of the element `index` along `dim`, without that dimension."""
 
     def select_scatter(self, src: Tensor, dim: _int, index: _int) -> Tensor:
         """A copy of `input` with the element `index` along `dim` replaced by `src`."""
 
-    def selu(self, /, *, out: Any = None) -> Tensor:
+    def selu(self, *, out: Any = None) -> Tensor:
         """The self-normalising elu."""
 
-    def sgn(self, /, *, out: Any = None) -> Tensor:
+    def sgn(self, *, out: Any = None) -> Tensor:
         """-1, 0 or 1 by the sign; NaN stays NaN."""
 
-    def sgn_(self, /, *, out: Any = None) -> Tensor:
+    def sgn_(self, *, out: Any = None) -> Tensor:
         """In-place form of `sign`: writes the result into this tensor and returns it."""
 
     def short(self) -> Tensor:
         """With dtype int16; the tensor itself if it has that already."""
 
-    def sigmoid(self, /, *, out: Any = None) -> Tensor:
+    def sigmoid(self, *, out: Any = None) -> Tensor:
         """1 / (1 + exp(-x)), without overflow."""
 
     def sigmoid_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `sigmoid`: writes the result into this tensor and returns it."""
 
-    def sign(self, /, *, out: Any = None) -> Tensor:
+    def sign(self, *, out: Any = None) -> Tensor:
         """-1, 0 or 1 by the sign; NaN stays NaN."""
 
-    def sign_(self, /, *, out: Any = None) -> Tensor:
+    def sign_(self, *, out: Any = None) -> Tensor:
         """In-place form of `sign`: writes the result into this tensor and returns it."""
 
-    def signbit(self) -> Tensor:
+    def signbit(self, *, out: Any = None) -> Tensor:
         """Whether the sign bit is set: for negative numbers and -0.0."""
 
-    def sin(self, /, *, out: Any = None) -> Tensor:
+    def sin(self, *, out: Any = None) -> Tensor:
         """Sine of x in radians."""
 
-    def sin_(self, /, *, out: Any = None) -> Tensor:
+    def sin_(self, *, out: Any = None) -> Tensor:
         """In-place form of `sin`: writes the result into this tensor and returns it."""
 
-    def sinc(self) -> Tensor:
+    def sinc(self, *, out: Any = None) -> Tensor:
         """sin(pi x) / (pi x), and 1 at 0."""
 
-    def sinh(self, /, *, out: Any = None) -> Tensor:
+    def sinh(self, *, out: Any = None) -> Tensor:
         """Hyperbolic sine."""
 
-    def sinh_(self, /, *, out: Any = None) -> Tensor:
+    def sinh_(self, *, out: Any = None) -> Tensor:
         """In-place form of `sinh`: writes the result into this tensor and returns it."""
 
     def slice_scatter(self, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> Tensor:
         """A copy of `input` with [start:end:step] along `dim` replaced by `src`."""
 
-    def softmax(self, dim: _int, dtype: Any = None) -> Tensor:
+    def softmax(self, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
         """exp(x) / sum(exp(x)) along `dim`, without overflow; with `dtype`, computed in that."""
 
-    def sort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False) -> tuple[Tensor, Tensor]:
+    def sort(self, dim: _int = -1, descending: _bool = False, stable: _bool = False, *, out: Any = None) -> tuple[Tensor, Tensor]:
         """Values in order along `dim`, and where they were. Always stable; NaN counts as the largest."""
 
     def split(self, split_size_or_sections: Any, dim: _int = 0) -> Any:
         """Views of `tensor` along `dim`: pieces of one size (the last may be smaller), or of the given sizes."""
 
-    def sqrt(self, /, *, out: Any = None) -> Tensor:
+    def sqrt(self, *, out: Any = None) -> Tensor:
         """Square root."""
 
     def sqrt_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `sqrt`: writes the result into this tensor and returns it."""
 
-    def square(self, /, *, out: Any = None) -> Tensor:
+    def square(self, *, out: Any = None) -> Tensor:
         """x * x."""
 
     def square_(self, *args: Any, **attrs: Any) -> Tensor:
@@ -1038,7 +1039,7 @@ class TensorMethods:
     def squeeze_(self, dim: Any = None) -> Tensor:
         """This tensor without dimensions of size 1."""
 
-    def std(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
+    def std(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None, out: Any = None) -> Tensor:
         """Standard deviation over `dim`, with divisor n - correction (default 1)."""
 
     def sub(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
@@ -1053,7 +1054,7 @@ class TensorMethods:
     def subtract_(self, other: Any, **options: Any) -> Tensor:
         """In-place form of `sub`: writes the result into this tensor and returns it."""
 
-    def sum(self, /, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
+    def sum(self, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
         """Sum over `dim` (one, several, or all); integers and bools give int64."""
 
     def swapaxes(self, dim0: _int, dim1: _int) -> Tensor:
@@ -1074,19 +1075,20 @@ class TensorMethods:
     def t_(self) -> Tensor:
         """This matrix transposed."""
 
-    def take(self, index: Tensor) -> Tensor:
+    def take(self, index: Tensor, *, out: Any = None) -> Tensor:
         """Elements of the flattened tensor."""
 
-    def take_along_dim(self, indices: Tensor, dim: _int | None = None) -> Tensor:
-        """As `gather`, with broadcasting of the other dimensions; without `dim`, elements of the flattened tensor."""
+    def take_along_dim(self, indices: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor:
+        """As `gather`, with broadcasting of the other dimensions; without `dim`, elements of the flattened tensor. Negative
+        indices count from the end."""
 
-    def tan(self, /, *, out: Any = None) -> Tensor:
+    def tan(self, *, out: Any = None) -> Tensor:
         """Tangent of x in radians."""
 
-    def tan_(self, /, *, out: Any = None) -> Tensor:
+    def tan_(self, *, out: Any = None) -> Tensor:
         """In-place form of `tan`: writes the result into this tensor and returns it."""
 
-    def tanh(self, /, *, out: Any = None) -> Tensor:
+    def tanh(self, *, out: Any = None) -> Tensor:
         """Hyperbolic tangent."""
 
     def tanh_(self, *args: Any, **attrs: Any) -> Tensor:
@@ -1098,7 +1100,7 @@ class TensorMethods:
     def tile(self, *dims: Any) -> Tensor:
         """As `repeat`; missing leading counts are 1."""
 
-    def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True) -> tuple[Tensor, Tensor]:
+    def topk(self, k: _int, dim: _int = -1, largest: _bool = True, sorted: _bool = True, *, out: Any = None) -> tuple[Tensor, Tensor]:
         """The k largest (or smallest) elements along `dim`, in order, and where they were. Of equals, the first."""
 
     def trace(self) -> Tensor:
@@ -1110,25 +1112,25 @@ class TensorMethods:
     def transpose_(self, dim0: _int, dim1: _int) -> Tensor:
         """This tensor with two dimensions exchanged."""
 
-    def tril(self, /, diagonal: _int = 0, *, out: Any = None) -> Tensor:
+    def tril(self, diagonal: _int = 0, *, out: Any = None) -> Tensor:
         """The elements on and below a diagonal of the last two dimensions; 0 elsewhere."""
 
-    def tril_(self, /, diagonal: _int = 0, *, out: Any = None) -> Tensor:
+    def tril_(self, diagonal: _int = 0, *, out: Any = None) -> Tensor:
         """In-place form of `tril`: writes the result into this tensor and returns it."""
 
-    def triu(self, /, diagonal: _int = 0, *, out: Any = None) -> Tensor:
+    def triu(self, diagonal: _int = 0, *, out: Any = None) -> Tensor:
         """The elements on and above a diagonal of the last two dimensions; 0 elsewhere."""
 
-    def triu_(self, /, diagonal: _int = 0, *, out: Any = None) -> Tensor:
+    def triu_(self, diagonal: _int = 0, *, out: Any = None) -> Tensor:
         """In-place form of `triu`: writes the result into this tensor and returns it."""
 
-    def true_divide(self, other: Any, *, rounding_mode: _str | None = None) -> Tensor:
+    def true_divide(self, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
         """Division; `rounding_mode` None (true division), "floor" or "trunc"."""
 
     def true_divide_(self, other: Any, **options: Any) -> Tensor:
         """In-place form of `div`: writes the result into this tensor and returns it."""
 
-    def trunc(self, /, *, out: Any = None) -> Tensor:
+    def trunc(self, *, out: Any = None) -> Tensor:
         """x without its fraction."""
 
     def trunc_(self, *args: Any, **attrs: Any) -> Tensor:
@@ -1159,13 +1161,13 @@ class TensorMethods:
     def unsqueeze_(self, dim: _int) -> Tensor:
         """This tensor with a dimension of size 1 put in."""
 
-    def var(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None) -> Tensor:
+    def var(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None, out: Any = None) -> Tensor:
         """Variance over `dim`, with divisor n - correction (default 1)."""
 
-    def vdot(self, other: Tensor) -> Tensor:
+    def vdot(self, other: Tensor, *, out: Any = None) -> Tensor:
         """Product of two vectors (the first conjugated, if complex)."""
 
-    def view(self, *shape: Any, dtype: Any = None) -> Tensor:
+    def view(self, *size: Any, dtype: Any = None) -> Tensor:
         """The same memory in another shape; an error where that needs a copy."""
 
     def view_as(self, other: Tensor) -> Tensor:
@@ -1177,10 +1179,10 @@ class TensorMethods:
     def where(self, condition: Tensor, other: Any) -> Tensor:
         """`input` where the condition is true, else `other`."""
 
-    def xlogy(self, b: _Operand, /, *, out: Any = None) -> Tensor:
-        """a * log(b), and 0 where a is 0."""
+    def xlogy(self, other: _Operand, *, out: Any = None) -> Tensor:
+        """a * log(b), and 0 where a is 0 and b a number."""
 
-    def xlogy_(self, b: _Operand, /, *, out: Any = None) -> Tensor:
+    def xlogy_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `xlogy`: writes the result into this tensor and returns it."""
 
     def zero_(self) -> Tensor:

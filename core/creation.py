@@ -532,24 +532,24 @@ def rebuild(cls: type[Tensor], array: np.ndarray, device: str, requires_grad: bo
     return t
 
 
-def scalar_tensor(value: Any, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+def scalar_tensor(s: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A 0-d tensor.
 
     >>> import frazil as fz
     >>> fz.scalar_tensor(2)
     tensor(2.)
     """
-    return full((), value, dtype=dtype or dtypes.get_default_dtype(), device=device)
+    return full((), s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
-def numel_of(x: Tensor) -> Any:
+def numel_of(input: Tensor) -> Any:
     """Number of elements.
 
     >>> import frazil as fz
     >>> fz.numel(fz.zeros(2, 3))
     6
     """
-    return numel(x._a.shape)
+    return numel(input._a.shape)
 
 
 def result_type(tensor1: Any, tensor2: Any) -> DType:

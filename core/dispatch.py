@@ -18,7 +18,7 @@ from .autograd.modes import STATE
 from .autograd.node import Node, OutputNode
 from .config import config
 from .errors import ArgumentError, AutogradError, DeviceError, DimError, DTypeError, FrazilError, MissingKernelError, ShapeError
-from .table import OPS, Op, Spec
+from .table import OPS, OTHER_NAMES, Op, Spec, unknown
 from .tensor import Tensor, wrap
 
 _new = object.__new__
@@ -26,8 +26,8 @@ _new = object.__new__
 #: Number of recordings going on in this process: while it is 0, no call looks whether its thread is recording.
 RECORDINGS = [0]
 
-#: Other names that PyTorch or NumPy programs use for attributes and tensors.
-_OTHER_NAMES = {"axis": "dim", "axes": "dims", "keepdims": "keepdim"}
+#: In the place of a tensor that was not given by position.
+_ABSENT: Any = object()
 
 
 def make_call(op: Op) -> Callable[..., Any]:
@@ -66,8 +66,10 @@ def _unary(op: Op) -> Callable[..., Any]:
     recordings = RECORDINGS
     with_attributes = _with_attributes(op)
 
-    def call(x: Any, *rest: Any, **given: Any) -> Any:
+    def call(x: Any = _ABSENT, /, *rest: Any, **given: Any) -> Any:
         if rest or given or recordings[0] or not isinstance(x, Tensor):
+            if x is _ABSENT:
+                return general_call(op, (), given)
             return with_attributes(x, *rest, **given)
         xa = x._a
         device = x._dev
@@ -114,7 +116,7 @@ def _binary(op: Op) -> Callable[..., Any]:
     numbers = op.promote in ("common", "float")
     unpromoted = op.promote is None
 
-    def call(a: Any, b: Any, *rest: Any, **attrs: Any) -> Any:
+    def call(a: Any = _ABSENT, b: Any = _ABSENT, /, *rest: Any, **attrs: Any) -> Any:
         try:
             device = a._dev
             aa = a._a
@@ -128,7 +130,7 @@ def _binary(op: Op) -> Callable[..., Any]:
                 b = device.scalar(b, device.native[aa.dtype])
                 ba = b._a
         if not fast or rest or attrs or recordings[0]:
-            return general_call(op, (a, b, *rest), attrs)
+            return general_call(op, (a, b, *rest) if b is not _ABSENT else () if a is _ABSENT else (a,), attrs)
         kernel = device.kernels[name]
         tracked = (a._rg or b._rg) and differentiable and STATE.grad
         if (
@@ -196,7 +198,11 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
             attrs = defaults.copy()
             attrs.update(zip(names, args[count:]))  # noqa: B905  (too many are found below)
             attrs.update(given)
-            if len(attrs) != len(defaults) or len(args) - count > len(names):
+            if (
+                len(attrs) != len(defaults)
+                or len(args) - count > len(names)
+                or (given and names[0] in given and len(args) > count)
+            ):
                 return general_call(op, args, given)
             for position, name in required:
                 if position >= len(args) - count and name not in given:
@@ -220,11 +226,11 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
 def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Any op with any arguments: attributes by position, numbers, promotion, recording."""
     out = attrs.pop("out", None) if "out" in attrs and "out" not in op.defaults else None
-    if any(isinstance(a, np.ndarray) for a in args):  # only here, where it costs the usual call nothing
+    tensors, attrs = _bind(op, args, attrs)
+    if any(isinstance(t, np.ndarray) for t in tensors):  # only here, where it costs the usual call nothing
         from .creation import as_tensor
 
-        args = tuple([as_tensor(a) if isinstance(a, np.ndarray) else a for a in args])
-    tensors, attrs = _bind(op, args, attrs)
+        tensors = [as_tensor(t) if isinstance(t, np.ndarray) else t for t in tensors]
     device = _common_device(op, tensors)
     if device.recording and any(isinstance(value, (Tensor, tuple, list)) for value in attrs.values()):
         attrs = {name: _numbers(value) for name, value in attrs.items()}
@@ -373,39 +379,38 @@ def _bind(op: Op, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[list[An
         rest = args[len(names) :]
     if not given and not rest:
         if op.required:
-            raise ArgumentError(f"{op.name}: missing argument {op.required[0]!r}; its signature is {op.name}{op.signature}")
+            raise ArgumentError(f"{op.name}: missing argument {op.required[0]!r}; its signature is {op.usage()}")
         attrs = op.defaults
     else:
         attrs = dict(op.defaults)
         if len(rest) > len(op.attributes):
-            raise ArgumentError(f"{op.name}: too many arguments ({len(args)}); its signature is {op.name}{op.signature}")
+            raise ArgumentError(f"{op.name}: too many arguments ({len(args)}); its signature is {op.usage()}")
         for name, value in zip(op.attributes, rest, strict=False):
             attrs[name] = value
         seen = set(op.attributes[: len(rest)])
         for name, value in given.items():
-            name = _OTHER_NAMES.get(name, name) if name not in attrs else name
-            if name in attrs:
-                attrs[name] = value
-                seen.add(name)
-            elif not op.packed and (position := _position(op, name)) is not None:
+            if name not in attrs and not op.packed and (position := op.position(name)) is not None:
+                if position < len(args):
+                    raise ArgumentError(f"{op.name}: {name!r} is given twice; its signature is {op.usage()}")
                 tensors += [None] * (position + 1 - len(tensors))
                 tensors[position] = value
+            elif (known := next((n for n in (name, *OTHER_NAMES.get(name, ())) if n in attrs), None)) is not None:
+                if known in seen:
+                    raise ArgumentError(f"{op.name}: {known!r} is given twice; its signature is {op.usage()}")
+                attrs[known] = value
+                seen.add(known)
             else:
-                import difflib
-
-                near = difflib.get_close_matches(name, [*names, *op.attributes], 1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise ArgumentError(f"{op.name}: unknown argument {name!r}{hint} Its signature is {op.name}{op.signature}")
+                raise ArgumentError(f"{op.name}: {unknown(name, [*op.names, *op.attributes])} Its signature is {op.usage()}")
         for name in op.required:
             if name not in seen:
-                raise ArgumentError(f"{op.name}: missing argument {name!r}; its signature is {op.name}{op.signature}")
+                raise ArgumentError(f"{op.name}: missing argument {name!r}; its signature is {op.usage()}")
     if not op.packed:
         missing = len(names) - len(tensors)
         if missing:
             tensors += [None] * missing
         for i in range(len(names) - op.optional):
             if tensors[i] is None:
-                raise ArgumentError(f"{op.name}: missing tensor {names[i]!r}; its signature is {op.name}{op.signature}")
+                raise ArgumentError(f"{op.name}: missing tensor {op.names[i]!r}; its signature is {op.usage()}")
     return tensors, attrs
 
 
@@ -416,16 +421,6 @@ def _numbers(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return type(value)(map(_numbers, value)) if any(isinstance(v, (Tensor, tuple, list)) for v in value) else value
     return whole(value) if isinstance(value, Tensor) and value.dtype.kind in "iu" else value
-
-
-def _position(op: Op, name: str) -> int | None:
-    if name in op.tensors:
-        return op.tensors.index(name)
-    if name == "input" and op.tensors:
-        return 0
-    if name in ("other", "exponent") and len(op.tensors) > 1:
-        return 1
-    return None
 
 
 def _kinds(args: Any) -> str:

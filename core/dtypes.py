@@ -186,13 +186,14 @@ def set_default_dtype(d: dtype) -> None:
     _default[0] = d
 
 
-def promote_types(a: dtype, b: dtype) -> dtype:
+def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The smallest dtype that both convert to, by PyTorch's rules.
 
     >>> import frazil as fz
     >>> fz.promote_types(fz.int64, fz.float16), fz.promote_types(fz.uint8, fz.int8)
     (frazil.float16, frazil.int16)
     """
+    a, b = type1, type2
     if a is b:
         return a
     ra, rb = _RANK[a.kind], _RANK[b.kind]
@@ -247,14 +248,14 @@ def not_there(name: str, device: Any, has: Collection[str]) -> DTypeError:
     return DTypeError(f"device {str(device)!r} has no {name}; it has {', '.join(present)}. {cure}")
 
 
-def can_cast(source: dtype, target: dtype) -> bool:
-    """Whether an in-place result of dtype `source` may be stored in `target`: never to a lower kind.
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """Whether an in-place result of dtype `from_` may be stored in `to`: never to a lower kind.
 
     >>> import frazil as fz
     >>> fz.can_cast(fz.float64, fz.float32), fz.can_cast(fz.float32, fz.int64)
     (True, False)
     """
-    return _RANK[source.kind] <= _RANK[target.kind]
+    return _RANK[from_.kind] <= _RANK[to.kind]
 
 
 @final

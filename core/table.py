@@ -7,6 +7,7 @@ from those of its inputs, and a kernel in every backend. See core/README.md for 
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, final
@@ -24,6 +25,16 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 #: Method name -> function, for Tensor.
 METHODS: dict[str, Callable[..., Any]] = {}
+
+
+#: What PyTorch calls the tensors that entries call by a letter.
+_FULL_NAMES = {"x": "input", "a": "input", "b": "other"}
+
+#: What arguments are called too, in NumPy's programs or in other forms of PyTorch's: other name -> names of the signature.
+OTHER_NAMES = {"axis": ("dim", "dims"), "axes": ("dims", "dim"), "keepdims": ("keepdim",), "x": ("input",), "a": ("input",)}
+OTHER_NAMES |= {"x1": ("input",), "x2": ("other",), "axis0": ("dim0",), "axis1": ("dim1",), "tensor": ("other",)}
+OTHER_NAMES |= {"split_size": ("split_size_or_sections",), "split_sizes": ("split_size_or_sections",), "size": ("shape",)}
+OTHER_NAMES |= dict.fromkeys(("sections", "indices"), ("indices_or_sections",))
 
 
 class Spec(NamedTuple):
@@ -102,6 +113,15 @@ class Op:
                     f"(an attribute, after '*')"
                 )
         self.attributes = tuple(self.defaults)
+        #: PyTorch's names of the tensors, by which a call may give them too.
+        self.names = tuple(_FULL_NAMES.get(name, name) for name in self.tensors)
+
+    def position(self, name: str) -> int | None:
+        """Which tensor a call means by `name`: an entry's own name, PyTorch's, or NumPy's."""
+        for names in (self.tensors, self.names):
+            if name in names:
+                return names.index(name)
+        return next((self.names.index(n) for n in OTHER_NAMES.get(name, ()) if n in self.names), None)
 
     def _read_vjp(self, vjp: Any) -> None:
         """Find out, from the parameter names of the vjp, what backward needs."""
@@ -159,6 +179,14 @@ class Op:
             f"nor an attribute ({', '.join(self.attributes) or 'none'})"
         )
 
+    def usage(self) -> str:
+        """How a call of it is written, with PyTorch's names: `softplus(input, beta=1.0, threshold=20.0)`."""
+        tensors = [f"*{n}" if p.kind is p.VAR_POSITIONAL else n for n, p in zip(self.names, self.signature.parameters.values())]  # noqa: B905
+        for i in range(len(tensors) - self.optional, len(tensors)):
+            tensors[i] += "=None"
+        attributes = [name if name in self.required else f"{name}={default!r}" for name, default in self.defaults.items()]
+        return f"{self.name}({', '.join([*tensors, *attributes])})"
+
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}{self.signature}>"
 
@@ -212,23 +240,77 @@ def primitive(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., An
 
 
 def function(
-    *, methods: Sequence[str] | None = None, name: str | None = None, public: bool = True
+    *, methods: Sequence[str] | None = None, name: str | None = None, public: bool = True, out: bool = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a composition that is not an op: it leaves no trace of its own on tape or graph.
 
     Options: `methods` (Tensor method names; default: the function's name), `name` (where the function's own name is taken),
-    `public` (whether it is a function of `fz` too, not only a method).
+    `public` (whether it is a function of `fz` too, not only a method), `out` (whether it takes `out=`).
     """
 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
         key = name or fn.__name__.rstrip("_")
+        call = by_name(fn, key, out=out)
         if public:
-            FUNCTIONS[key] = fn
+            FUNCTIONS[key] = call
         for method in (key,) if methods is None else methods:
-            METHODS[method] = fn
+            METHODS[method] = fn if method.startswith("__") else call
         return fn
 
     return decorate
+
+
+def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[..., Any]:
+    """The public form of a Python function: it takes every argument by any of its names (`flip(input=x, dims=0)`), and `out`."""
+    signature = inspect.signature(fn)
+    parameters = list(signature.parameters.values())
+    known = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    ordered = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    packed = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+
+    @functools.wraps(fn)
+    def call(*args: Any, **given: Any) -> Any:
+        if not given:
+            return fn(*args)
+        target = given.pop("out", None) if out else None
+        for name in given.keys() - known:
+            if name == packed:
+                args = (*args, *[given.pop(n) for n in ordered[len(args) :] if n in given], given.pop(name))
+            elif (meant := next((n for n in OTHER_NAMES.get(name, ()) if n in known or n == packed), None)) is not None:
+                if meant in given:
+                    raise ArgumentError(f"{key}: {meant!r} is given twice, also as {name!r}")
+                given[meant] = given.pop(name)
+                return call(*args, **given, **({} if target is None else {"out": target}))
+            else:
+                plain = [p.replace(annotation=p.empty) for p in inspect.signature(call).parameters.values()]
+                raise ArgumentError(
+                    f"{key}: {unknown(name, [p.name for p in plain])} Its signature is {key}{inspect.Signature(plain)}"
+                )
+        result = fn(*args, **given)
+        return result if target is None else _written(key, target, result)
+
+    call.__name__ = call.__qualname__ = fn.__qualname__ = key
+    if out:
+        shown = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any")
+        call.__signature__ = signature.replace(parameters=[*parameters, shown])  # type: ignore[attr-defined]
+    return call
+
+
+def unknown(name: str, known: Sequence[str]) -> str:
+    """What to say of an argument that is not one of `known`."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, 1)
+    return f"unknown argument {name!r}" + (f"; did you mean {near[0]!r}?" if near else ".")
+
+
+def _written(key: str, out: Any, result: Any) -> Any:
+    from .dispatch import write_out
+
+    if not isinstance(result, tuple):
+        return write_out(key, out, result)
+    written = [write_out(key, target, value) for target, value in zip(out, result, strict=True)]
+    return result._make(written) if hasattr(result, "_make") else tuple(written)
 
 
 # ------------------------------------------------------------------------------------------------------------------- samples

@@ -78,17 +78,15 @@ def shown(value: Any) -> str:
 
 
 def parameters_of(op: Op) -> list[str]:
-    """What a call of an op takes: tensors (numbers stand for tensors), then attributes, by position or keyword, then `out`."""
+    """What a call of an op takes: tensors (numbers stand for tensors), then attributes, then `out`; by position or keyword."""
     found, optional = [], len(op.tensors) - op.optional
-    for i, name in enumerate(op.tensors):
+    for i, name in enumerate(op.names):
         if op.packed and i == len(op.tensors) - 1:
             found.append(f"*{name}: _Operand | Sequence[Tensor]")
         elif i >= optional:
             found.append(f"{name}: _Operand | None = None")
         else:
             found.append(f"{name}: _Operand")
-    if not op.packed and found:
-        found.append("/")
     starred = op.packed
     ordered = sorted(op.defaults, key=lambda name: name not in op.required)
     for name in ordered:

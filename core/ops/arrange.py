@@ -86,7 +86,7 @@ def _equal_split(name: str, x: Tensor, parts: Any, dim: int) -> tuple[Tensor, ..
     return tensor_split(x, parts, dim)
 
 
-@function(methods=[])
+@function(methods=[], out=True)
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Vectors as columns beside each other, with matrices as they are.
 
@@ -98,7 +98,7 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     return cat([reshape(x, shape=(-1, 1)) if len(x._a.shape) < 2 else x for x in tensors], dim=1)
 
 
-@function(methods=[])
+@function(methods=[], out=True)
 def row_stack(tensors: Sequence[Tensor]) -> Tensor:
     """As `vstack`.
 

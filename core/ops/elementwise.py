@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..dispatch import write_out
 from ..errors import ArgumentError, DTypeError
 from ..table import METHODS, E, S, Spec, bools, floats, function, ints, op, primitive
 from ..tensor import Tensor
@@ -202,7 +201,7 @@ def trunc_divide(a, b, /):
     return floor_divide(sub(a, fmod(a, b)), b)  # exact, where a true division of integers is not
 
 
-@function(methods=["pow", "__pow__"])
+@function(methods=["pow", "__pow__"], out=True)
 def pow_(input: Any, exponent: Any) -> Tensor:
     """`input` to the power `exponent`, tensors or numbers.
 
@@ -258,31 +257,29 @@ def rmod(a: Tensor, b: Any) -> Tensor:
     return remainder(b, a)
 
 
-@function(name="add", methods=["add"])
-def add_scaled(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
+@function(name="add", methods=["add"], out=True)
+def add_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """`input + alpha * other`.
 
     >>> import frazil as fz
     >>> fz.add(fz.tensor([1.0]), 2, alpha=3)
     tensor([7.])
     """
-    result = add(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
-    return result if out is None else write_out("add", out, result)
+    return add(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
 
 
-@function(name="sub", methods=["sub", "subtract"])
-def sub_scaled(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
+@function(name="sub", methods=["sub", "subtract"], out=True)
+def sub_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """`input - alpha * other`.
 
     >>> import frazil as fz
     >>> fz.sub(fz.tensor([1.0]), fz.tensor([2.0]), alpha=3)
     tensor([-5.])
     """
-    result = sub(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
-    return result if out is None else write_out("add", out, result)
+    return sub(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
 
 
-@function(name="div", methods=["div", "divide", "true_divide"])
+@function(name="div", methods=["div", "divide", "true_divide"], out=True)
 def div_rounded(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Division; `rounding_mode` None (true division), "floor" or "trunc".
 
@@ -421,7 +418,7 @@ def xlogy(a, b, /):
     vjp=(
         lambda g, weight: g * (1 - weight),
         lambda g, weight: g * weight,
-        lambda g, start, end: g * (end - start),
+        lambda g, x, end: g * (end - x),
     ),
     promote="common",
     samples=[
@@ -430,37 +427,37 @@ def xlogy(a, b, /):
         S.of([-math.inf, 1.0, 0.1], [1.0, math.inf, 0.7], [0.9, 0.2, 1.0]),
     ],
 )
-def lerp(start, end, weight, /):
-    """start + weight * (end - start), from the nearer end: exact at both.
+def lerp(x, end, weight, /):
+    """x + weight * (end - x), from the nearer end: exact at both.
 
     >>> import frazil as fz
     >>> fz.lerp(fz.tensor([0.0]), fz.tensor([10.0]), 0.3)
     tensor([3.])
     """
-    way = end - start
-    return where(lt(abs_(weight), 0.5), start + weight * way, end - way * (1 - weight))
+    way = end - x
+    return where(lt(abs_(weight), 0.5), x + weight * way, end - way * (1 - weight))
 
 
 @op(promote="common", samples=[S((3, 4), (3, 4), (4,)), S((3, 4), (3, 4), (4,), value=0.5)], inplace=True)
-def addcmul(x, a, b, /, *, value: float = 1.0):
-    """x + value * a * b.
+def addcmul(x, tensor1, tensor2, /, *, value: float = 1.0):
+    """x + value * tensor1 * tensor2.
 
     >>> import frazil as fz
     >>> fz.addcmul(fz.tensor([1.0]), fz.tensor([2.0]), fz.tensor([3.0]), value=0.5)
     tensor([4.])
     """
-    return x + (a * b if same(value, 1) else a * b * value)
+    return x + (tensor1 * tensor2 if same(value, 1) else tensor1 * tensor2 * value)
 
 
 @op(promote="float", samples=[S((3, 4), (3, 4), floats(4, low=0.5)), S((3,), (3,), floats(3, low=0.5), value=0.5)], inplace=True)
-def addcdiv(x, a, b, /, *, value: float = 1.0):
-    """x + value * a / b.
+def addcdiv(x, tensor1, tensor2, /, *, value: float = 1.0):
+    """x + value * tensor1 / tensor2.
 
     >>> import frazil as fz
     >>> fz.addcdiv(fz.tensor([1.0]), fz.tensor([3.0]), fz.tensor([2.0]))
     tensor([2.5000])
     """
-    return x + (a / b if same(value, 1) else a / b * value)
+    return x + (tensor1 / tensor2 if same(value, 1) else tensor1 / tensor2 * value)
 
 
 # --------------------------------------------------------------------------------------------------------------------- unary
@@ -486,9 +483,9 @@ def neg(x, /):
 
 
 @function(methods=["__pos__", "positive"])
-def positive(x: Tensor) -> Tensor:
-    """x itself."""
-    return x
+def positive(input: Tensor) -> Tensor:
+    """The tensor itself."""
+    return input
 
 
 @primitive(
@@ -886,7 +883,7 @@ def round_half_even(x, /):
     return like(x)
 
 
-@function(methods=["round"])
+@function(methods=["round"], out=True)
 def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest multiple of 10**-decimals; halves go to the even one.
 
@@ -1229,7 +1226,7 @@ def _inside(x: Tensor, low: Any, high: Any) -> Tensor:
     return logical_and(ge(x, low), le(x, high))
 
 
-@function(methods=["clamp", "clip"])
+@function(methods=["clamp", "clip"], out=True)
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN.
 

@@ -85,7 +85,7 @@ def gather_values(x, index, /, *, dim):
     return _gather_rule(x, index, dim=dim)
 
 
-@function()
+@function(out=True)
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
     """Elements of `input` picked along `dim` by `index` (int64, same number of dimensions).
 
@@ -102,7 +102,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     return gather_values(input, index, dim=dim)
 
 
-@function()
+@function(out=True)
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """As `gather`, with broadcasting of the other dimensions; without `dim`, elements of the flattened tensor. Negative
     indices count from the end.
@@ -240,7 +240,7 @@ def _fit_source(src: Any, x: Tensor, index: Tensor) -> Tensor:
     return src
 
 
-@function(methods=["scatter"])
+@function(methods=["scatter"], out=True)
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
     """A copy of `input` with `src` (a tensor or a number) written at `index` along `dim`; `reduce` "add" or "multiply".
 
@@ -256,7 +256,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     return _as_before(write(x, index, src, dim=dim), input)
 
 
-@function()
+@function(out=True)
 def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "mean", "amax" or "amin" of
     itself (unless `include_self` is off) and the elements of `src` sent there.
@@ -297,7 +297,7 @@ def _scatter_max(x: Tensor, dim: int, index: Tensor, src: Tensor, include_self: 
     return scatter_max_values(x, index, src, dim=dim)
 
 
-@function(methods=["scatter_add"])
+@function(methods=["scatter_add"], out=True)
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of `input` with `src` added at `index` along `dim`; repeated indices add up.
 
@@ -309,7 +309,7 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return _as_before(scatter_add_values(x, index, _fit_source(src, x, index), dim=dim), input)
 
 
-@function()
+@function(out=True)
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The slices of `input` along `dim` named by a 1-d `index`.
 
@@ -339,7 +339,7 @@ def _index_along(x: Tensor, dim: int, positions: Tensor) -> Tensor:
     return index(x, [*[None] * dim, reshape(positions, shape=(-1,))])
 
 
-@function(methods=["index_add"])
+@function(methods=["index_add"], out=True)
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy of `input` with the slices of `source` added to those that `index` names along `dim`.
 
@@ -352,7 +352,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     return _index_write(input, dim, index, source if same(alpha, 1) else source * alpha, True)
 
 
-@function(methods=["index_copy"])
+@function(methods=["index_copy"], out=True)
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy of `input` with the slices that `index` names along `dim` replaced by those of `source`.
 
@@ -510,7 +510,7 @@ def nonzero_positions(x, /):
     return Spec((unbacked("nonzero"), len(x.shape)), dtypes.int64)
 
 
-@function()
+@function(out=True)
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The positions of the elements that are not zero: int64[n, ndim], or one vector per dimension.
 
@@ -540,7 +540,7 @@ def _bool_mask(name: str, mask: Tensor) -> None:
         raise DTypeError(f"{name}: the mask must be a bool tensor, given {mask.dtype.name}; convert it with .bool()")
 
 
-@function(methods=["masked_select"])
+@function(methods=["masked_select"], out=True)
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where `mask` is true, as a vector.
 
@@ -594,7 +594,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return where(mask, reshape(chosen, shape=tuple(input._a.shape)), input)
 
 
-@function(name="where", methods=[])
+@function(name="where", methods=[], out=True)
 def where_(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """`input` where the condition is true, else `other`; with the condition alone, the positions where it is true.
 
@@ -615,7 +615,7 @@ def where_method(input: Tensor, condition: Tensor, other: Any) -> Tensor:
     return where(condition, input, other)
 
 
-@function(methods=["take"])
+@function(methods=["take"], out=True)
 def take(input: Tensor, index: Tensor) -> Tensor:
     """Elements of the flattened tensor.
 
@@ -671,7 +671,7 @@ def one_hot(x, /, *, num_classes: int = -1):
     return cast(unsqueeze(x, -1) == arange(n, device=x.device), dtype=dtypes.int64)
 
 
-@function(methods=[])
+@function(methods=[], out=True)
 def searchsorted(
     sorted_sequence: Tensor, input: Any, *, right: bool = False, side: str | None = None, out_int32: bool = False
 ) -> Tensor:
@@ -727,7 +727,7 @@ def edges_before(edges, points, /, *, right: bool):
     return cast(passed, dtype=dtypes.int64).sum(-1)
 
 
-@function(methods=[])
+@function(methods=[], out=True)
 def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
     """The index of the bucket, between sorted boundaries, that every value falls into.
 

@@ -147,7 +147,7 @@ def linear(x, weight, bias=None, /):
     return y if bias is None else y + bias
 
 
-@function()
+@function(out=True)
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """Product of two matrices.
 
@@ -160,7 +160,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     return matmul(input, mat2)
 
 
-@function()
+@function(out=True)
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """Products of two batches of matrices.
 
@@ -172,7 +172,7 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     return matmul(input, mat2)
 
 
-@function()
+@function(out=True)
 def mv(input: Tensor, vec: Tensor) -> Tensor:
     """Product of a matrix and a vector.
 
@@ -185,7 +185,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     return matmul(input, vec)
 
 
-@function()
+@function(out=True)
 def dot(input: Tensor, other: Tensor) -> Tensor:
     """Product of two vectors.
 
@@ -205,7 +205,7 @@ def _need(name: str, n: int, *tensors: Tensor) -> None:
             )
 
 
-@function(methods=["outer", "ger"])
+@function(methods=["outer", "ger"], out=True)
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of the elements of two vectors.
 
@@ -218,7 +218,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return mul(unsqueeze(input, 1), unsqueeze(vec2, 0))
 
 
-@function()
+@function(out=True)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2).
 
@@ -230,13 +230,13 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     return _scaled_sum(input, matmul(mat1, mat2), beta, alpha)
 
 
-@function()
+@function(out=True)
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2)."""
     return _scaled_sum(input, matmul(batch1, batch2) * alpha, beta, 1)  # reads its factors where alpha is 0, as PyTorch does
 
 
-@function()
+@function(out=True)
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat @ vec)."""
     return _scaled_sum(input, matmul(mat, vec), beta, alpha)
@@ -256,7 +256,7 @@ def _scaled(x: Tensor, factor: Any) -> Tensor:
     return where(tensor(True, device=x.device), 0, x)
 
 
-@function()
+@function(out=True)
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Kronecker product of two matrices.
 
@@ -270,7 +270,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     return reshape(mul(reshape(input, shape=(a, 1, b, 1)), reshape(other, shape=(1, c, 1, d))), shape=(a * c, b * d))
 
 
-@function(methods=[])
+@function(methods=[], out=True)
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Sum of products over several dimensions: the last `dims` of a with the first of b, or lists of both.
 
@@ -396,7 +396,7 @@ def _contract(a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str
     return reshape(product, shape=tuple(size[c] for c in labels)), labels
 
 
-@function()
+@function(out=True)
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """Product of two vectors (the first conjugated, if complex).
 
@@ -407,7 +407,7 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
     return dot(input, other)
 
 
-@function()
+@function(out=True)
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Sums of products over the last dimension of both.
 
@@ -420,7 +420,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return tensordot(input, other, dims=([-1], [-1]))
 
 
-@function()
+@function(out=True)
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (the sum of batch1 @ batch2 over the batch).
 
@@ -431,7 +431,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
     return _scaled_sum(input, sum_(bmm(batch1, batch2), dim=(0,)), beta, alpha)
 
 
-@function()
+@function(out=True)
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (the outer product of two vectors).
 
@@ -442,7 +442,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     return _scaled_sum(input, outer(vec1, vec2) * alpha, beta, 1)
 
 
-@function(methods=[])
+@function(methods=[], out=True)
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """The product of several matrices, from left to right.
 
@@ -453,7 +453,7 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     return functools.reduce(mm, matrices)
 
 
-@function()
+@function(out=True)
 def matrix_power(input: Tensor, n: int) -> Tensor:
     """The n-th power of a square matrix (or a batch of them), n not negative.
 
@@ -474,7 +474,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     return result
 
 
-@function()
+@function(out=True)
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The vector product along `dim`, of size 3 (default: the first dimension of that size).
 
@@ -514,7 +514,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
 _CDIST_ELEMENTS = 1 << 20
 
 
-@function()
+@function(out=True)
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """The slices along `dim`, those with a p-norm above `maxnorm` scaled down to it.
 

@@ -45,7 +45,7 @@ def softmax(x, /, *, dim):
     return e / sum_(e, dim=(dim,) if x._a.shape else None, keepdim=True)
 
 
-@function(name="softmax")
+@function(name="softmax", out=True)
 def softmax_of(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`, without overflow; with `dtype`, computed in that.
 
@@ -83,7 +83,7 @@ def log_softmax(x, /, *, dim):
     return z - log(sum_(exp(z), dim=(dim,), keepdim=True))
 
 
-@function(name="log_softmax")
+@function(name="log_softmax", out=True)
 def log_softmax_of(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     """log(softmax(x)) along `dim`, without overflow; with `dtype`, computed in that.
 

@@ -395,7 +395,7 @@ def _spread_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, An
     return dim, 1 if correction is None else correction
 
 
-@function()
+@function(out=True)
 def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
     """Variance over `dim`, with divisor n - correction (default 1).
 
@@ -407,7 +407,7 @@ def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: b
     return variance(input, dim=dim, correction=correction, keepdim=keepdim)
 
 
-@function()
+@function(out=True)
 def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
     """Standard deviation over `dim`, with divisor n - correction (default 1).
 
@@ -419,7 +419,7 @@ def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: b
     return spread_root(variance(input, dim=dim, correction=correction, keepdim=keepdim))
 
 
-@function(methods=[])
+@function(methods=[], out=True)
 def var_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
 ) -> Any:
@@ -433,7 +433,7 @@ def var_mean(
     return variance(input, dim=dim, correction=correction, keepdim=keepdim), mean(input, dim=dim, keepdim=keepdim)
 
 
-@function(methods=[])
+@function(methods=[], out=True)
 def std_mean(
     input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
 ) -> Any:
@@ -503,7 +503,7 @@ def vector_norm(x, /, *, p=2.0, dim=None, keepdim=False):
     return pow_(sum_(pow_(size, p), dim=dim, keepdim=keepdim), 1 / p)
 
 
-@function()
+@function(out=True)
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
     """The p-norm of the elements over `dim` (all, if None); "fro" is 2.
 
@@ -573,7 +573,7 @@ def sort_values(x, /, *, dim, descending=False, stable=True):
     return Spec(x.shape, x.dtype), Spec(x.shape, dtypes.int64)
 
 
-@function()
+@function(out=True)
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> ValuesIndices:
     """Values in order along `dim`, and where they were. Always stable; NaN counts as the largest.
 
@@ -621,7 +621,7 @@ def topk_values(x, /, *, k, dim, largest=True, sorted=True):
     return _topk_rule(x, k, dim)
 
 
-@function()
+@function(out=True)
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> ValuesIndices:
     """The k largest (or smallest) elements along `dim`, in order, and where they were. Of equals, the first.
 
@@ -650,7 +650,7 @@ def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool) -> ValuesIndices
     return ValuesIndices(values, indices)
 
 
-@function()
+@function(out=True)
 def max_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The largest element; with `dim`, the largest along it and their indices; with a tensor, the elementwise maximum.
 
@@ -663,7 +663,7 @@ def max_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = 
     return amax(input) if dim is None else _extreme("max", input, dim, keepdim)
 
 
-@function()
+@function(out=True)
 def min_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
     """The smallest element; with `dim`, the smallest along it and their indices; with a tensor, the elementwise minimum.
 
@@ -676,7 +676,7 @@ def min_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = 
     return amin(input) if dim is None else _extreme("min", input, dim, keepdim)
 
 
-@function()
+@function(out=True)
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle value (the lower one of two); with `dim`, along it with indices.
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..autograd.modes import STATE
 from ..autograd.node import Node, OutputNode
-from ..dispatch import write_out
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..recorder.sizes import compare, is_open, is_static, size_max, size_min, stretches, surely, unmatched, wrapped
 from ..table import OPS, E, S, Spec, function, ints, op, primitive
@@ -90,7 +89,7 @@ def reshape_to(input: Tensor, *shape: Any) -> Tensor:
 
 
 @function(methods=["view"], name="view")
-def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
+def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     """The same memory in another shape; an error where that needs a copy.
 
     >>> import frazil as fz
@@ -99,9 +98,9 @@ def view(input: Tensor, *shape: Any, dtype: Any = None) -> Tensor:
     """
     from ..dtypes import dtype as dtype_class
 
-    if dtype is not None or (len(shape) == 1 and isinstance(shape[0], dtype_class)):
+    if dtype is not None or (len(size) == 1 and isinstance(size[0], dtype_class)):
         raise ArgumentError("view: reinterpreting memory as another dtype is not available; .to(dtype) converts the values")
-    result = reshape(input, shape=int_tuple(shape))
+    result = reshape(input, shape=int_tuple(size))
     device = result._dev
     if device.as_view(input, result) is False if device.recording else device.aliases and result._base is None and result.numel():
         raise ShapeError(
@@ -651,20 +650,20 @@ def cat(*tensors, dim: int = 0):
     return Spec(tuple(size if i == dim else n for i, n in enumerate(first.shape)), first.dtype)
 
 
-@function(methods=[], name="concat")
+@function(methods=[], name="concat", out=True)
 def concat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """As `cat`."""
     return cat(tensors, dim=dim)
 
 
-@function(methods=[], name="concatenate")
+@function(methods=[], name="concatenate", out=True)
 def concatenate(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """As `cat`."""
     return cat(tensors, dim=dim)
 
 
-@function(methods=[])
-def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+@function(methods=[], out=True)
+def stack(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
     >>> import frazil as fz
@@ -680,8 +679,7 @@ def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None)
         if len(x._a.shape) != len(shape) or any(not same(m, n) and m != n for m, n in zip(x._a.shape, shape, strict=True)):
             raise ShapeError(f"stack: tensors must have one shape, given {', '.join(str(list(y._a.shape)) for y in tensors)}")
     dim = checked_dim("stack", dim, len(shape) + 1)
-    result = cat([unsqueeze(x, dim) for x in tensors], dim=dim)
-    return result if out is None else write_out("cat", out, result)
+    return cat([unsqueeze(x, dim) for x in tensors], dim=dim)
 
 
 @function(methods=["split"])
@@ -943,15 +941,15 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
 
 
 @function(methods=["repeat"], name="repeat")
-def repeat(input: Tensor, *sizes: Any) -> Tensor:
-    """The tensor laid out `sizes` times in every dimension.
+def repeat(input: Tensor, *repeats: Any) -> Tensor:
+    """The tensor laid out `repeats` times in every dimension.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2]).repeat(2, 2)
     tensor([[1, 2, 1, 2],
             [1, 2, 1, 2]])
     """
-    counts = int_tuple(sizes)
+    counts = int_tuple(repeats)
     shape = tuple(input._a.shape)
     if len(counts) < len(shape):
         raise ShapeError(f"repeat: {len(counts)} counts for the {len(shape)} dimensions of {list(shape)}")
@@ -1172,7 +1170,7 @@ def triu(x, /, *, diagonal: int = 0):
     return where(_triangle_mask(x, diagonal - 1), zeros_like(x), x)
 
 
-@function()
+@function(out=True)
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """The diagonal of a matrix, or a matrix with a vector on its diagonal.
 

@@ -37,7 +37,7 @@ from .elementwise import (
 )
 
 
-@function()
+@function(out=True)
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """`input` where it is above `min`, else `min`.
 
@@ -48,7 +48,7 @@ def clamp_min(input: Tensor, min: Any) -> Tensor:
     return clamp(input, min=min)
 
 
-@function()
+@function(out=True)
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """`input` where it is below `max`, else `max`.
 
@@ -70,7 +70,7 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return sub(other, input if same(alpha, 1) else input * alpha)
 
 
-@function()
+@function(out=True)
 def float_power(input: Any, exponent: Any) -> Tensor:
     """`input` to the power `exponent`, in float64.
 
@@ -82,7 +82,7 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     return pow_(base, exponent)
 
 
-@function()
+@function(out=True)
 def fmax(input: Tensor, other: Tensor) -> Tensor:
     """The larger of two, elementwise; where one is NaN, the other.
 
@@ -93,7 +93,7 @@ def fmax(input: Tensor, other: Tensor) -> Tensor:
     return where(logical_or(ge(input, other), isnan(other)), input, other)
 
 
-@function()
+@function(out=True)
 def fmin(input: Tensor, other: Tensor) -> Tensor:
     """The smaller of two, elementwise; where one is NaN, the other.
 
@@ -104,7 +104,7 @@ def fmin(input: Tensor, other: Tensor) -> Tensor:
     return where(logical_or(le(input, other), isnan(other)), input, other)
 
 
-@function()
+@function(out=True)
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """log2(2^input + 2^other), without overflow.
 
@@ -115,7 +115,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     return maximum(input, other) + log1p(exp2(-apart(input, other))) * (1 / math.log(2))
 
 
-@function()
+@function(out=True)
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)), the inverse of sigmoid; with `eps`, x is first limited to [eps, 1 - eps].
 
@@ -127,7 +127,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     return log(x / (1 - x))
 
 
-@function()
+@function(out=True)
 def sinc(input: Tensor) -> Tensor:
     """sin(pi x) / (pi x), and 1 at 0.
 
@@ -143,7 +143,7 @@ def sinc(input: Tensor) -> Tensor:
     return where(zero, 1, wave / (x * math.pi))
 
 
-@function()
+@function(out=True)
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians.
 
@@ -154,7 +154,7 @@ def deg2rad(input: Tensor) -> Tensor:
     return input * (math.pi / 180)
 
 
-@function()
+@function(out=True)
 def rad2deg(input: Tensor) -> Tensor:
     """Radians as degrees.
 
@@ -165,7 +165,7 @@ def rad2deg(input: Tensor) -> Tensor:
     return input * (180 / math.pi)
 
 
-@function()
+@function(out=True)
 def signbit(input: Tensor) -> Tensor:
     """Whether the sign bit is set: for negative numbers and -0.0.
 
@@ -178,7 +178,7 @@ def signbit(input: Tensor) -> Tensor:
     return logical_or(lt(input, 0), logical_and(eq(input, 0), lt(1 / input, 0)))
 
 
-@function()
+@function(out=True)
 def copysign(input: Tensor, other: Any) -> Tensor:
     """The size of `input` with the sign of `other`.
 
@@ -191,7 +191,7 @@ def copysign(input: Tensor, other: Any) -> Tensor:
     return where(eq(input, 0), found.detach(), found)  # no slope at 0
 
 
-@function()
+@function(out=True)
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 for negative elements, 1 for positive ones, `values` at 0.
 
@@ -202,7 +202,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     return where(eq(input, 0), values, cast(gt(input, 0), dtype=input.dtype))
 
 
-@function()
+@function(out=True)
 def isposinf(input: Tensor) -> Tensor:
     """Whether x is infinite and positive.
 
@@ -213,7 +213,7 @@ def isposinf(input: Tensor) -> Tensor:
     return eq(input, math.inf)
 
 
-@function()
+@function(out=True)
 def isneginf(input: Tensor) -> Tensor:
     """Whether x is infinite and negative.
 

@@ -19,7 +19,7 @@ from .reduction import ValuesIndices, amax, amin, mean, sort, sort_values, sum_
 from .shape import flatten, movedim, narrow, reshape, select, t, unsqueeze
 
 
-@function()
+@function(out=True)
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
     """The smallest and the largest element, of all or along `dim`.
 
@@ -30,7 +30,7 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     return amin(input, dim=dim, keepdim=keepdim), amax(input, dim=dim, keepdim=keepdim)
 
 
-@function()
+@function(out=True)
 def msort(input: Tensor) -> Tensor:
     """Sorted along the first dimension.
 
@@ -41,7 +41,7 @@ def msort(input: Tensor) -> Tensor:
     return sort(input, 0).values
 
 
-@function()
+@function(out=True)
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """The k-th smallest element along `dim` (the first is 1), and where it was.
 
@@ -60,7 +60,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
 _INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
 
 
-@function()
+@function(out=True)
 def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """The q-quantiles (numbers from 0 to 1) of all elements or along `dim`; several make a first dimension of their own.
 
@@ -99,7 +99,7 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
     return found if len(points._a.shape) else found[0]
 
 
-@function()
+@function(out=True)
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """Sum of the elements that are not NaN.
 
@@ -110,7 +110,7 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
     return sum_(where(isnan(input), 0, input), dim=dim, keepdim=keepdim, dtype=dtype)
 
 
-@function()
+@function(out=True)
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     """Mean of the elements that are not NaN.
 
@@ -122,7 +122,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     return nansum(input, dim, keepdim) / counted
 
 
-@function()
+@function(out=True)
 def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
     """Differences of neighbours along `dim`, n times over.
 
@@ -188,7 +188,7 @@ def corrcoef(input: Tensor) -> Tensor:
     return (found / unsqueeze(spread, 1) / unsqueeze(spread, 0)).clamp(-1, 1)
 
 
-@function()
+@function(out=True)
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
     """How many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements).
 
@@ -219,7 +219,7 @@ def _arange(n: Any, like: Tensor) -> Tensor:
     return arange(n, device=like.device)
 
 
-@function(methods=[])
+@function(methods=[], out=True)
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
     """Whether each of `elements` is one of `test_elements`.
 

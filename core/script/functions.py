@@ -13,10 +13,11 @@ from .. import control
 from ..creation import as_tensor, tensor
 from ..dtypes import get_default_dtype, int64
 from ..ops.elementwise import where
-from ..ops.shape import cat, stack
+from ..ops.shape import cat
 from ..recorder import builtin_functions
 from ..recorder.control import as_size
 from ..recorder.sizes import SymBool, SymFloat, SymInt
+from ..table import FUNCTIONS
 from ..tensor import Tensor
 from .lists import Grown, Items, _as_tensor, items_of, numbers, zipped
 
@@ -181,8 +182,8 @@ def _of_list(join: Callable[..., Any]) -> Callable[..., Any]:
     return joined
 
 
-def _stack(items: Grown, dim: int = 0) -> Any:
-    return items.stacked(dim)
+def _stack(items: Grown, dim: int = 0, axis: int | None = None) -> Any:
+    return items.stacked(dim if axis is None else axis)
 
 
 def _cat(items: Grown, dim: int = 0, axis: int | None = None) -> Any:
@@ -220,8 +221,10 @@ SPECIAL: dict[Any, Callable[..., Any]] = {
     all: _quantifier(True),
     any: _quantifier(False),
     print: _print,
-    stack: _of_list(_stack),
+    FUNCTIONS["stack"]: _of_list(_stack),
     cat: _of_list(_cat),
+    FUNCTIONS["concat"]: _of_list(_cat),
+    FUNCTIONS["concatenate"]: _of_list(_cat),
     tensor: _of_list(_tensor),
     as_tensor: _of_list(_tensor),
     control.cond: _with_functions(3),

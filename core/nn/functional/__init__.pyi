@@ -246,7 +246,7 @@ def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: _bool = Fal
 
     `var` has the shape of `input`, or 1 (or nothing) in its last dimension."""
 
-def gelu(x: _Operand, /, approximate: _str = 'none', *, out: Any = None) -> Tensor:
+def gelu(input: _Operand, approximate: _str = 'none', *, out: Any = None) -> Tensor:
     """x times the normal distribution function of x; "tanh" is the usual approximation.
 
     Source: Hendrycks and Gimpel, Gaussian Error Linear Units, 2016."""
@@ -277,7 +277,7 @@ def gumbel_softmax(logits: Tensor, tau: _float = 1, hard: _bool = False, eps: _f
     """A sample from the Gumbel-softmax distribution (https://arxiv.org/abs/1611.01144); `hard` makes it one-hot, with the
     gradient of the soft one."""
 
-def hardshrink(x: _Operand, /, lambd: _float = 0.5, *, out: Any = None) -> Tensor:
+def hardshrink(input: _Operand, lambd: _float = 0.5, *, out: Any = None) -> Tensor:
     """x where |x| > lambd, else 0."""
 
 def hardsigmoid(input: Tensor, inplace: _bool = False) -> Tensor:
@@ -338,8 +338,12 @@ def leaky_relu(input: Tensor, negative_slope: _float = 0.01, inplace: _bool = Fa
 def leaky_relu_(input: Tensor, negative_slope: _float = 0.01) -> Tensor:
     """`leaky_relu`, in place."""
 
-def linear(x: _Operand, weight: _Operand, bias: _Operand | None = None, /, *, out: Any = None) -> Tensor:
-    """x @ weight.T + bias, with weight [out, in]."""
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """`input @ weight.T + bias`, with weight [out, in]; a weight [in] gives one number per row.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.linear(fz.ones(2, 3), fz.ones(3)), fz.nn.functional.linear(fz.ones(2, 3), fz.ones(1, 3)).shape
+    (tensor([3., 3.]), frazil.Size([2, 1]))"""
 
 def local_response_norm(input: Tensor, size: _int, alpha: _float = 0.0001, beta: _float = 0.75, k: _float = 1.0) -> Tensor:
     """Divide by the power `beta` of k + alpha * the mean square over `size` neighbouring channels."""
@@ -347,7 +351,7 @@ def local_response_norm(input: Tensor, size: _int, alpha: _float = 0.0001, beta:
 def log_softmax(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: DType | None = None) -> Tensor:
     """log(softmax(input)) along `dim`."""
 
-def logsigmoid(x: _Operand, /, *, out: Any = None) -> Tensor:
+def logsigmoid(input: _Operand, *, out: Any = None) -> Tensor:
     """log(sigmoid(x)), without overflow."""
 
 def lp_pool1d(input: Tensor, norm_type: _float, kernel_size: Any, stride: Any = None, ceil_mode: _bool = False) -> Tensor:
@@ -419,7 +423,7 @@ def normalize(input: Tensor, p: _float = 2.0, dim: Any = 1, eps: _float = 1e-12,
     >>> fz.nn.functional.normalize(fz.tensor([[3.0, 4.0]]))
     tensor([[0.6000, 0.8000]])"""
 
-def one_hot(x: _Operand, /, num_classes: _int = -1, *, out: Any = None) -> Tensor:
+def one_hot(input: _Operand, num_classes: _int = -1, *, out: Any = None) -> Tensor:
     """int64: 1 at the class of every element, along a new last dimension. -1: as many classes as the largest element needs.
 
     >>> import frazil as fz
@@ -458,7 +462,7 @@ def poisson_nll_loss(input: Tensor, target: Tensor, log_input: _bool = True, ful
     """Negative log-likelihood of counts `target` under Poisson rates `input` (or their logarithms); `full` adds Stirling's
     term."""
 
-def prelu(x: _Operand, weight: _Operand, /, *, out: Any = None) -> Tensor:
+def prelu(input: _Operand, weight: _Operand, *, out: Any = None) -> Tensor:
     """x where positive, else x * weight, with one weight or one per channel (dimension 1).
 
     >>> import frazil as fz
@@ -531,7 +535,7 @@ def selu(input: Tensor, inplace: _bool = False) -> Tensor:
 def selu_(input: Tensor) -> Tensor:
     """`selu`, in place."""
 
-def sigmoid(x: _Operand, /, *, out: Any = None) -> Tensor:
+def sigmoid(input: _Operand, *, out: Any = None) -> Tensor:
     """1 / (1 + exp(-x)), without overflow.
 
     >>> import frazil as fz
@@ -567,27 +571,27 @@ def softmax(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype
 def softmin(input: Tensor, dim: _int | None = None, _stacklevel: _int = 3, dtype: DType | None = None) -> Tensor:
     """softmax(-input) along `dim`."""
 
-def softplus(x: _Operand, /, beta: _float = 1.0, threshold: _float = 20.0, *, out: Any = None) -> Tensor:
+def softplus(input: _Operand, beta: _float = 1.0, threshold: _float = 20.0, *, out: Any = None) -> Tensor:
     """A smooth ramp, log(1 + exp(beta x)) / beta; the identity where beta x > threshold.
 
     >>> import frazil as fz
     >>> fz.softplus(fz.tensor([0.0, 30.0]))
     tensor([ 0.6931, 30.0000])"""
 
-def softshrink(x: _Operand, /, lambd: _float = 0.5, *, out: Any = None) -> Tensor:
+def softshrink(input: _Operand, lambd: _float = 0.5, *, out: Any = None) -> Tensor:
     """x moved by lambd towards 0, stopping there."""
 
-def softsign(x: _Operand, /, *, out: Any = None) -> Tensor:
+def softsign(input: _Operand, *, out: Any = None) -> Tensor:
     """x / (1 + |x|)."""
 
-def tanh(x: _Operand, /, *, out: Any = None) -> Tensor:
+def tanh(input: _Operand, *, out: Any = None) -> Tensor:
     """Hyperbolic tangent.
 
     >>> import frazil as fz
     >>> fz.tanh(fz.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7616])"""
 
-def tanhshrink(x: _Operand, /, *, out: Any = None) -> Tensor:
+def tanhshrink(input: _Operand, *, out: Any = None) -> Tensor:
     """x - tanh(x)."""
 
 def threshold(input: Tensor, threshold: _float, value: _float, inplace: _bool = False) -> Tensor:
