@@ -2005,7 +2005,7 @@ def range(start: Any, end: Any, step: Any = 1, **options: Any) -> Tensor:
     tensor([1., 2., 3.])"""
 
 def ravel(input: Tensor) -> Tensor:
-    """All elements in one dimension."""
+    """All elements in one dimension; a copy unless they lie in order."""
 
 def reciprocal(input: _Operand, *, out: Any = None) -> Tensor:
     """1 / x.
@@ -2596,7 +2596,8 @@ def unflatten(input: Tensor, dim: _int, sizes: Any) -> Tensor:
     frazil.Size([2, 3, 4])"""
 
 def unfold(input: Tensor, dimension: _int, size: _int, step: _int) -> Tensor:
-    """Windows of `size` along `dimension`, `step` apart, as a new last dimension.
+    """Windows of `size` along `dimension`, `step` apart, as a new last dimension. Windows that overlap are a copy (in PyTorch,
+    a view).
 
     >>> import frazil as fz
     >>> fz.arange(5).unfold(0, 3, 2)

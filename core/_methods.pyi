@@ -885,7 +885,7 @@ class TensorMethods:
         """Fill with uniform integers: `random_()` all the dtype holds exactly from 0 on, `random_(to)`, `random_(from, to)`."""
 
     def ravel(self) -> Tensor:
-        """All elements in one dimension."""
+        """All elements in one dimension; a copy unless they lie in order."""
 
     def reciprocal(self, *, out: Any = None) -> Tensor:
         """1 / x."""
@@ -1143,7 +1143,8 @@ class TensorMethods:
         """Dimension `dim` split into several of `sizes`; one may be -1."""
 
     def unfold(self, dimension: _int, size: _int, step: _int) -> Tensor:
-        """Windows of `size` along `dimension`, `step` apart, as a new last dimension."""
+        """Windows of `size` along `dimension`, `step` apart, as a new last dimension. Windows that overlap are a copy (in PyTorch,
+        a view)."""
 
     def uniform_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with uniform numbers in [from, to)."""
