@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 import frazil as fz
 from frazil import nn
@@ -29,19 +28,11 @@ def step(x, y):
 
 x = fz.linspace(-3, 3, 64).reshape(64, 1)
 y = fz.sin(x)
-step(x, y)  # once for real, so that the momentum exists
+print(fz.onnx.export_step(step, (x, y), file, dynamic_shapes={"x": {0: "batch"}, "y": {0: "batch"}}))
 
-program = fz.jit.trace(step, (x, y), dynamic_shapes={"x": {0: "batch"}, "y": {0: "batch"}})
-report = fz.onnx.export(program, path=file, output_names=["loss"], training=True)
-print(report)
-
-# From here on without frazil: what the step changes is an input `name` and an output `name.out`.
-state = {value.input.name: value.tensor.detach().numpy().copy() for value in program.graph.states if value.attribute == "data"}
-session = onnxruntime.InferenceSession(file)
-names = ["loss", *(f"{name}.out" for name in state)]
+session = fz.onnx.TrainingSession(file)
 for i in range(301):
-    loss, *news = session.run(names, {"x": x.numpy(), "y": y.numpy(), **state})
-    state = dict(zip(state, news, strict=True))
+    loss = session.step(x, y)
     if i % 100 == 0:
         print(f"step {i:3}: loss {loss:.5f}")
 

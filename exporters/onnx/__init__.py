@@ -14,6 +14,8 @@ from .errors import (
 )
 from .export import ExportReport, export, verify
 from .lowerings import Call, lowering
+from .session import TrainingSession
+from .training import Steps, export_step
 from .verify import Check, Verification
 
 __all__ = [
@@ -24,12 +26,15 @@ __all__ = [
     "GuardError",
     "LoweringError",
     "Problem",
+    "Steps",
     "TrainModeError",
+    "TrainingSession",
     "Unsupported",
     "UnsupportedOps",
     "Verification",
     "VerificationError",
     "export",
+    "export_step",
     "lowering",
     "verify",
 ]

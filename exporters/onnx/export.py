@@ -66,6 +66,9 @@ class ExportReport:
     #: What the program changes: extra inputs and outputs of the file.
     states: list[str] = field(default_factory=list)
     checks: Verification | None = None
+    #: Of a training step: where its initial state was written, and what several steps in a row showed.
+    state_path: Path | None = None
+    steps: Any = None
 
     @property
     def model_bytes(self) -> bytes:
@@ -97,6 +100,8 @@ class ExportReport:
             lines.append("not verified")
         else:
             lines += [f"verified with onnxruntime {onnxruntime.__version__}:", str(self.checks)]
+        if self.steps is not None:
+            lines.append(str(self.steps))
         return "\n".join(lines)
 
 

@@ -1,0 +1,470 @@
+"""A training step in onnxruntime is the step in Python: the same losses, weights and states, many steps long, and resumed."""
+
+from __future__ import annotations
+
+import contextlib
+import doctest
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil import nn, optim
+from frazil.nn import functional as F
+from frazil.optim import lr_scheduler
+
+BATCH, STEPS = 4, 20
+
+RNG = np.random.default_rng(0)
+
+
+def floats(*shape: int) -> fz.Tensor:
+    return fz.tensor(RNG.standard_normal(shape).astype(np.float32))
+
+
+def integers(below: int, *shape: int) -> fz.Tensor:
+    return fz.tensor(RNG.integers(0, below, shape))
+
+
+def mlp() -> nn.Module:
+    return nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 4))
+
+
+def conv_net() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Dropout(0.25),
+        nn.Conv2d(4, 6, 3, bias=False),
+        nn.BatchNorm2d(6),
+        nn.GELU(),
+        nn.Flatten(),
+        nn.Linear(24, 4),
+    )
+
+
+class CharLSTM(nn.Module):
+    """Reads letters, and foretells one at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(7, 5)
+        self.lstm = nn.LSTM(5, 6, num_layers=2, batch_first=True)
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: Any) -> Any:
+        y, _ = self.lstm(self.embedding(x))
+        return self.head(y[:, -1])
+
+
+class Block(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.ln1, self.ln2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        # No bias: the loss does not depend on that of the keys, so its gradient is rounding, which Adam makes as large as any.
+        self.qkv, self.out = nn.Linear(width, 3 * width, bias=False), nn.Linear(width, width)
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, x: Any) -> Any:
+        b, t, c = x.shape
+        q, k, v = (part.reshape(b, t, 2, c // 2).transpose(1, 2) for part in self.qkv(self.ln1(x)).chunk(3, -1))
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.out(y.transpose(1, 2).reshape(b, t, c))
+        return x + self.mlp(self.ln2(x))
+
+
+class GPT(nn.Module):
+    """A small decoder whose embedding is its head too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.places = nn.Embedding(7, 8), nn.Embedding(6, 8)
+        self.blocks = nn.Sequential(Block(8), Block(8))
+        self.norm, self.head = nn.LayerNorm(8), nn.Linear(8, 7, bias=False)
+        self.head.weight = self.tokens.weight
+
+    def forward(self, x: Any) -> Any:
+        y = self.tokens(x) + self.places(fz.arange(x.shape[1]))
+        return self.head(self.norm(self.blocks(y)))[:, -1]
+
+
+MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[], fz.Tensor]]] = {
+    "MLP": (mlp, lambda: floats(BATCH, 3)),
+    "ConvNet": (conv_net, lambda: floats(BATCH, 1, 8, 8)),
+    "LSTM": (CharLSTM, lambda: integers(7, BATCH, 5)),
+    "GPT": (GPT, lambda: integers(7, BATCH, 6)),
+}
+OPTIMIZERS: dict[str, Callable[[Any], Any]] = {
+    "SGD": lambda parameters: optim.SGD(parameters, lr=0.05, momentum=0.9, weight_decay=1e-3),
+    "AdamW": lambda parameters: optim.AdamW(parameters, lr=3e-3),
+}
+
+
+class Training:
+    """A model, its optimiser and its schedule, as a program has them."""
+
+    def __init__(self, model: str, optimizer: str) -> None:
+        fz.manual_seed(1)
+        make, self.draw = MODELS[model]
+        self.model = make()
+        self.optimizer = OPTIMIZERS[optimizer](self.model.parameters())
+        self.scheduler = lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=STEPS)
+
+    def step(self, x: Any, y: Any) -> Any:
+        loss = F.cross_entropy(self.model(x), y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.scheduler.step()
+        return loss
+
+    def batches(self, count: int) -> list[tuple[fz.Tensor, fz.Tensor]]:
+        return [(self.draw(), integers(4, BATCH)) for _ in range(count)]
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "random_state": fz.default_generator.get_state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict(state["scheduler"])
+        if "random_state" in state:
+            fz.default_generator.set_state(state["random_state"])
+
+
+def arrays(state: Any, name: str = "") -> dict[str, np.ndarray]:
+    """All numbers of nested state, by their place in it."""
+    if isinstance(state, dict):
+        return {k: v for key, value in state.items() for k, v in arrays(value, f"{name}.{key}").items()}
+    if isinstance(state, (list, tuple)):
+        return {k: v for i, value in enumerate(state) for k, v in arrays(value, f"{name}.{i}").items()}
+    if isinstance(state, fz.Tensor):
+        return {name: state.detach().numpy().copy()}
+    return {name: np.asarray(state)} if isinstance(state, (int, float)) and not isinstance(state, bool) else {}
+
+
+def assert_same(found: Any, expected: Any, rtol: float = 1e-4) -> None:
+    """Of every tensor the largest difference is small next to its largest element; whole numbers are the same."""
+    found, expected = arrays(found), arrays(expected)
+    assert found.keys() == expected.keys()
+    for name, b in expected.items():
+        a = found[name]
+        if b.dtype.kind != "f":
+            assert np.array_equal(a, b), name
+        else:
+            assert np.abs(a - b).max() <= rtol * np.abs(b).max(), name
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("model", MODELS)
+def test_many_steps_are_those_of_python(model: str, optimizer: str, tmp_path: Path) -> None:
+    """Clipping, a schedule, running statistics, dropout, tied weights; and nothing changes by the export."""
+    training = Training(model, optimizer)
+    batches = training.batches(STEPS)
+    before = arrays(training.state())
+    shapes = {"x": {0: "batch"}, "y": {0: "batch"}}
+    report = fz.onnx.export_step(training.step, batches[0], tmp_path / "step.onnx", dynamic_shapes=shapes, verify="samples")
+    after = arrays(training.state())
+    assert before.keys() == after.keys() and all(np.array_equal(before[name], after[name]) for name in before)
+    assert report.steps.count == 4 and report.steps.difference < 1e-4
+    session = fz.onnx.TrainingSession(tmp_path / "step.onnx")
+    ours = [float(session.step(*batch)) for batch in batches]
+    theirs = [training.step(*batch).item() for batch in batches]
+    np.testing.assert_allclose(ours, theirs, rtol=1e-4)
+    state = training.state()
+    if model != "ConvNet":
+        del state["random_state"]
+    found = session.state_dict()
+    assert_same(
+        {name: found[name] for name in state if name != "scheduler"}, {k: v for k, v in state.items() if k != "scheduler"}
+    )
+    assert found["scheduler"]["last_epoch"] == STEPS
+
+
+def exported(step: Any, args: Any, path: Path, **options: Any) -> tuple[Any, Any]:
+    """The report and a session."""
+    options = {"verify": "samples", "dynamic_shapes": None, **options}
+    return fz.onnx.export_step(step, args, path / "step.onnx", **options), fz.onnx.TrainingSession(path / "step.onnx")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_checkpoints_move_both_ways(optimizer: str, tmp_path: Path) -> None:
+    """Half of the steps in one world, half in the other: as if nobody had moved."""
+    training = Training("ConvNet", optimizer)
+    batches = training.batches(10)
+    _, session = exported(training.step, batches[0], tmp_path)
+    start = training.state()
+    start = {name: fz.load(_saved(start[name], tmp_path / name)) for name in start}
+    for batch in batches:
+        training.step(*batch)
+    whole = arrays(training.state())
+
+    there = Training("ConvNet", optimizer)  # Python first, then onnxruntime
+    there.load(start)
+    for batch in batches[:5]:
+        there.step(*batch)
+    session.load_state_dict(there.state())
+    for batch in batches[5:]:
+        session.step(*batch)
+    back = Training("ConvNet", optimizer)
+    back.load(session.state_dict())
+    assert_same({"model": back.model.state_dict()}, _part(whole, ".model"))
+    assert_same({"optimizer": back.optimizer.state_dict()}, _part(whole, ".optimizer"))
+
+    session.load_state_dict(start)  # onnxruntime first, then Python
+    for batch in batches[:5]:
+        session.step(*batch)
+    session.save(tmp_path / "half.safetensors")
+    again = fz.onnx.TrainingSession(tmp_path / "step.onnx", tmp_path / "half.safetensors")
+    back.load(again.state_dict())
+    for batch in batches[5:]:
+        back.step(*batch)
+    assert_same({"model": back.model.state_dict()}, _part(whole, ".model"))
+    assert_same(back.scheduler.get_last_lr(), training.scheduler.get_last_lr(), 1e-6)
+    assert np.array_equal(fz.default_generator.get_state().numpy(), whole[".random_state"])
+
+
+def _saved(state: Any, path: Path) -> Path:
+    fz.save(state, path)
+    return path
+
+
+def _part(state: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
+    return {name[1:]: fz.tensor(array) for name, array in state.items() if name.startswith(prefix + ".")}
+
+
+def test_frozen_layers_stay_frozen(tmp_path: Path) -> None:
+    """Their weights are inputs that no step writes; unused parameters are kept for the checkpoint."""
+    model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    model.unused = nn.Linear(1, 1)
+    model.forward = lambda x: model[2](model[1](model[0](x)))  # type: ignore[method-assign]
+    model[0].requires_grad_(False)
+    optimizer = optim.AdamW(model.parameters(), lr=0.1)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = model.forward(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = floats(5, 3)
+    report, session = exported(step, x, tmp_path)
+    assert "model.0.weight: float32[4, 3]" in report.inputs and "optimizer.0.weight.exp_avg" not in " ".join(report.inputs)
+    before = {name: array.copy() for name, array in session.state.items()}
+    for _ in range(3):
+        session.step(x)
+        step(x)
+    assert np.array_equal(session.state["model.0.weight"], before["model.0.weight"])
+    assert not np.array_equal(session.state["model.2.weight"], before["model.2.weight"])
+    assert_same(session.state_dict()["model"], model.state_dict())
+    assert_same(session.state_dict()["optimizer"], optimizer.state_dict())
+
+
+def test_accumulation_within_a_step_and_over_calls(tmp_path: Path) -> None:
+    """Gradients that are added up from call to call are state of the file."""
+    model = mlp()
+    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    def of_parts(x: Any) -> Any:
+        optimizer.zero_grad()
+        for part in x.chunk(2):
+            loss = model(part).square().mean() / 2
+            loss.backward()
+        optimizer.step()
+        return loss
+
+    x = floats(6, 3)
+    report, session = exported(of_parts, x, tmp_path)
+    assert "grad" not in " ".join(report.inputs)
+    found = [session.step(x) for _ in range(5)]
+    np.testing.assert_allclose(found, [of_parts(x).item() for _ in range(5)], rtol=1e-5)
+    optimizer.zero_grad()
+
+    def collect(x: Any) -> Any:
+        loss = model(x).square().mean()
+        loss.backward()
+        return loss
+
+    report, session = exported(collect, x, tmp_path)
+    assert "model.0.weight.grad: float32[8, 3]" in report.inputs and model[0].weight.grad is None
+    for _ in range(3):
+        session.step(x)
+        collect(x)
+    assert_same(fz.tensor(session.state["model.0.weight.grad"]), model[0].weight.grad)
+
+
+class Lion(optim.Optimizer):
+    """Somebody's own optimiser: state made at the first step, bound anew at every one, counted in Python."""
+
+    def __init__(self, parameters: Any, lr: float) -> None:
+        super().__init__(parameters, {"lr": lr})
+
+    def _update(self, group: dict[str, Any]) -> None:
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            state = self.state[p]
+            if not state:
+                state["count"] = 0
+                state["average"] = fz.zeros_like(p)
+            state["count"] += 1
+            state["average"] = 0.9 * state["average"] + 0.1 * p.grad
+            p.sub_(state["average"].sign() * group["lr"] / state["count"])
+
+
+def test_optimisers_of_users_and_groups_with_rates(tmp_path: Path) -> None:
+    """State made lazily is found whoever makes it; every group has its rate."""
+    model = mlp()
+    optimizer = Lion([{"params": model[0].parameters(), "lr": 0.1}, {"params": model[2].parameters()}], lr=0.01)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = model(x).square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = floats(2, 3)
+    report, session = exported(step, x, tmp_path)
+    assert {"optimizer.groups.0.lr", "optimizer.groups.1.lr", "optimizer.2.bias.average"} <= set(report.states)
+    assert not optimizer.state
+    found = [session.step(x) for _ in range(6)]
+    np.testing.assert_allclose(found, [step(x).item() for _ in range(6)], rtol=1e-5)
+
+
+SCHEDULES: dict[str, Callable[[Any], Any]] = {
+    "StepLR": lambda o: lr_scheduler.StepLR(o, 2, 0.5),
+    "LambdaLR": lambda o: lr_scheduler.LambdaLR(o, lambda epoch: min(1.0, (epoch + 1) / 4)),
+    "OneCycleLR": lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=9, cycle_momentum=False),
+    "SequentialLR": lambda o: lr_scheduler.SequentialLR(
+        o, [lr_scheduler.LinearLR(o, 0.1, total_iters=3), lr_scheduler.CosineAnnealingLR(o, 5)], [3]
+    ),
+    "ChainedScheduler": lambda o: lr_scheduler.ChainedScheduler(
+        [lr_scheduler.ExponentialLR(o, 0.9), lr_scheduler.ConstantLR(o, 0.5, 2)]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_are_those_of_the_schedule(name: str, tmp_path: Path) -> None:
+    """Also from the middle of it on; beyond the table there is an error, not a rate."""
+    w = fz.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.05)
+    scheduler = SCHEDULES[name](optimizer)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (w * x).sum()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        return loss
+
+    x = fz.ones(2)
+    step(x)
+    _, session = exported(step, x, tmp_path, schedule_steps=6)
+    for _ in range(6):
+        session.step(x)
+        step(x)
+        assert float(session.state["optimizer.lr"]) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-6)
+        np.testing.assert_allclose(session.state["w"], w.detach().numpy(), rtol=1e-5)
+    with pytest.raises(Exception, match="idx|indices|bounds"):
+        session.step(x)
+    with pytest.raises(fz.errors.ArgumentError, match="knows the schedule from epoch"):
+        session.state["scheduler.last_epoch"] = 0
+
+
+def test_what_cannot_be_one_step_is_refused(tmp_path: Path) -> None:
+    """Each with what to do; nothing is written, nothing has changed."""
+    w = fz.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.05, momentum=0.9, dampening=0.5)
+    counts = [0]
+
+    def plain(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (w * x).square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    def counting(x: Any) -> Any:
+        counts[0] += 1
+        return plain(x) * counts[0]
+
+    plateau = lr_scheduler.ReduceLROnPlateau(optimizer)
+
+    def watched(x: Any) -> Any:
+        loss = plain(x)
+        plateau.step(loss)
+        return loss
+
+    cycle = lr_scheduler.OneCycleLR(optim.SGD([fz.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9), 0.1, total_steps=9)
+
+    def cycled(x: Any) -> Any:
+        cycle.step()
+        return plain(x)
+
+    x = fz.ones(2)
+    path = tmp_path / "step.onnx"
+    for step, message in ((watched, "ReduceLROnPlateau"), (cycled, "cycle_momentum=False")):
+        with pytest.raises(fz.onnx.ExportError, match=message):
+            fz.onnx.export_step(step, x, path)
+    with pytest.raises(fz.onnx.VerificationError, match="first call is special"):
+        fz.onnx.export_step(plain, x, path)  # with dampening, the first gradient counts more
+    plain(x)
+    fz.onnx.export_step(plain, x, path, verify="samples")
+    path.unlink()
+    before = w.detach().numpy().copy()
+    with pytest.raises(fz.onnx.VerificationError):
+        fz.onnx.export_step(counting, x, path, verify="samples")
+    assert counts == [0] and not path.exists() and np.array_equal(before, w.detach().numpy())
+
+
+def test_sessions_say_what_does_not_fit(tmp_path: Path) -> None:
+    """Other names, shapes, options; and files that are no steps."""
+    training = Training("MLP", "AdamW")
+    batch = training.batches(1)[0]
+    _, session = exported(training.step, batch, tmp_path)
+    before = session.state["model.0.weight"]
+    with pytest.raises(fz.errors.ArgumentError, match="takes 2 arrays"):
+        session.step(batch[0])
+    with pytest.raises(fz.errors.ArgumentError, match="did you mean 'model.0.weight'"):
+        session.state["model.0.weights"] = 0
+    with pytest.raises(fz.errors.ArgumentError, match="is float32"):
+        session.load_state_dict({"model.0.bias": np.ones(8, np.float32), "model.0.weight": np.zeros(3, np.float32)})
+    with pytest.raises(fz.errors.ArgumentError, match="eps=0.1"):
+        session.load_state_dict({"optimizer": optim.AdamW(training.model.parameters(), eps=0.1).state_dict()})
+    with pytest.raises(fz.errors.ArgumentError, match="lacks '2.bias'"):
+        session.load_state_dict({"model": mlp()[:1].state_dict()})
+    assert np.array_equal(session.state["model.0.weight"], before)
+    fz.onnx.export(mlp(), floats(1, 3), tmp_path / "other.onnx", verify=False)
+    with pytest.raises(fz.errors.ArgumentError, match="not a file of"):
+        fz.onnx.TrainingSession(tmp_path / "other.onnx")
+
+
+def test_the_page_is_true(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """docs/training.md, typed from top to bottom."""
+    monkeypatch.chdir(tmp_path)
+    page = (root / "docs" / "training.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", page, re.MULTILINE | re.DOTALL)
+    namespace: dict[str, object] = {"__name__": "training_page"}
+    for code, expected in blocks:
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "training.md", "exec"), namespace)
+        assert doctest.OutputChecker().check_output(expected, printed.getvalue(), doctest.ELLIPSIS), printed.getvalue()
+    assert len(blocks) >= 3
