@@ -8,6 +8,7 @@ kernels and do not notice. Eager tensors that the program meets are captured by 
 from __future__ import annotations
 
 import builtins
+import copy
 import inspect
 import os
 import sys
@@ -883,6 +884,13 @@ class Program:
         self.differentiates = False  # whether `fn` asks for gradients
         self.asks = False  # or whether they are recorded
         self.gradients = False  # whether `fn` must run with them to do what was recorded
+
+    def with_graph(self, fn: Any, graph: Graph) -> Program:
+        """The same program with other states or names; `fn` is what it was recorded from."""
+        made = copy.copy(self)
+        made.fn, made.graph, made._plan = fn, graph, None
+        made._results = [*graph.results, *made.changed_inputs.values()]
+        return made
 
     def __str__(self) -> str:
         return str(self.graph)

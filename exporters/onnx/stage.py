@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -83,7 +84,7 @@ def find(step: Any, given: Mapping[str, Any] | None = None) -> Found:
             function = value
             while hasattr(function, "__wrapped__"):
                 function = function.__wrapped__
-            if isinstance(function, FunctionType) and not _of_library(function.__module__):
+            if isinstance(function, FunctionType) and not _is_library(function):
                 found.functions.append(function)
                 for inner, item in _reads(function):
                     look(inner, item, depth + 1)
@@ -109,6 +110,12 @@ def find(step: Any, given: Mapping[str, Any] | None = None) -> Found:
 
 def _of_library(module: str | None) -> bool:
     return (module or "").partition(".")[0] in ("frazil", "numpy", "builtins", "functools")
+
+
+def _is_library(function: FunctionType) -> bool:
+    """Whether it is written in a module of a library; what a doctest defines only carries the module's name."""
+    file = getattr(sys.modules.get(function.__module__ or ""), "__file__", None)
+    return _of_library(function.__module__) and function.__code__.co_filename == file
 
 
 def _reads(function: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -263,10 +270,12 @@ class Stage:
         self.lr: dict[str, tuple[dict[str, Any], Tensor]] = {}  # name of a rate -> group and tensor
         self.grads: dict[int, tuple[Tensor, Tensor]] = {}  # parameters that a step leaves with a gradient, and what it begins as
         self.kept_grads: dict[str, Tensor] = {}  # those of them whose gradient it reads: name of the gradient -> parameter
+        self.others: dict[str, Tensor] = {}  # what the step changes although it cannot be seen from it
         self._without_grad: set[int] = set()
         self._prepared: dict[str, dict[Tensor, dict[str, Any]]] = {}  # the state of each optimiser while staged
         self._begins: dict[int, float] = {}  # id of such a tensor -> the number that it is full of at first
-        self._paths: dict[int, str] = {}
+        self._paths: dict[int, str] = {}  # id of a parameter or buffer -> its path in its module
+        self._entries: set[str] = set()  # the names of all of them
         self._schedules = self._tables(schedule_steps)
         self._name_modules()
         for name, t in self.found.of(Tensor).items():
@@ -287,6 +296,8 @@ class Stage:
         for name, module in self.modules.items():
             for kind, named in (("param", module.named_parameters()), ("buffer", module.named_buffers())):
                 for path, t in named:
+                    if id(t) not in self.names:
+                        self._entries.add(f"{name}.{path}")
                     self._paths.setdefault(id(t), path)
                     self._call(t, f"{name}.{path}", kind)
 
@@ -365,7 +376,7 @@ class Stage:
         for _ in range(3):
             with self:
                 program = trace(self._watched(), args, kwargs, **options)
-                made = {name: optimizer.state.made for name, optimizer in self.optimizers.items()}  # type: ignore[attr-defined]
+                made = {n: o.state.made for n, o in self.optimizers.items() if isinstance(o.state, _States)}
             if not self._learn(program, made):
                 return self._named(program)
         raise ExportError("export_step: the optimiser makes new state in every step, so there is no step to write")
@@ -420,9 +431,10 @@ class Stage:
         bound = {id(state.tensor): state.output for state in graph.states if state.attribute == "grad"}
         graph.states = [state for state in graph.states if state.attribute != "grad"]
         for position, state in enumerate(graph.states):
-            leaf = grads.get(id(state.tensor))
-            if leaf is None:
+            owner = grads.get(id(state.tensor))
+            if owner is None:
                 continue
+            leaf = owner
             if id(leaf) in self._without_grad:
                 raise ExportError(
                     f"export_step: the step adds to gradients that were left over from before it ({self.names.get(id(leaf))}), "
@@ -431,26 +443,28 @@ class Stage:
             output = bound.get(id(leaf), state.output)
             graph.states[position] = State(state.input, output, state.tensor, "data", (leaf, "grad"))
             self.kept_grads[self.names[id(state.tensor)]] = leaf
+        for state in graph.states:
+            if id(state.tensor) not in self.names and state.owner is None:
+                name = f"tensor_{len(self.others)}" if self.others else "tensor"
+                self._call(state.tensor, name, "state")
+                self.others[name] = state.tensor
         drop_dead_code(graph)
-        taken = {v.name for v in graph.inputs} | {v.name for node in graph.walk() for v in node.outputs}
         for value in graph.captured:
-            name = self.names.get(id(value.tensor))
-            if name is None:
-                continue
-            while name in taken:
-                name += "_"
-            taken.add(name)
-            value.name, value.kind = name, self.kinds[id(value.tensor)]
+            if id(value.tensor) in self.names:
+                value.name, value.kind = self.names[id(value.tensor)], self.kinds[id(value.tensor)]
+        taken = {value.name for value in graph.captured}
+        for value in graph.inputs:
+            if value.name in taken:
+                raise ExportError(f"export_step: {value.name!r} is a part of the batch and a state; tell other input_names")
+        for node in graph.walk():
+            for value in node.outputs:
+                value.name += "_" if value.name in taken else ""
         changed = {state.input for state in graph.states}
         for value in changed:
             value.kind = "state" if value.kind == "constant" else value.kind
         read = [value for value in graph.captured if id(value.tensor) in self.names and value not in changed]
         graph.states += [State(value, value, value.tensor) for value in read]
-        made = Program(
-            self.step, graph.validate(), program.static, program.changed_inputs, program.sizes_out, program.example_args
-        )
-        made.left_out, made.differentiates, made.used_up = program.left_out, program.differentiates, program.used_up
-        return made
+        return program.with_graph(self.step, graph.validate())
 
     def _grad_of(self, leaf: Tensor) -> Any:
         return self.grads[id(leaf)][1] if id(leaf) in self.grads else leaf.grad
@@ -459,10 +473,10 @@ class Stage:
 
     def current(self) -> dict[str, np.ndarray]:
         """The state of the ordinary world by the names of the file: what is not there yet as it will begin."""
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = dict(self.others)
         for module_name, module in self.modules.items():
             for path, t in [*module.named_parameters(), *module.named_buffers()]:
-                if self.names.get(id(t)) == f"{module_name}.{path}":
+                if f"{module_name}.{path}" in self._entries:
                     found[f"{module_name}.{path}"] = t
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
@@ -596,7 +610,7 @@ class Kept:
         tensors = [default_generator.state, *(generator.state for generator in stage.generators.values())]
         for module in stage.modules.values():
             tensors += [*module.parameters(), *module.buffers()]
-        tensors += stage.leaves() + list(stage.found.of(Tensor).values())
+        tensors += [*stage.leaves(), *stage.found.of(Tensor).values(), *stage.others.values()]
         for optimizer in stage.optimizers.values():
             tensors += [v for slots in optimizer.state.values() for v in slots.values() if isinstance(v, Tensor)]
             tensors += [group["lr"] for group in optimizer.param_groups if isinstance(group["lr"], Tensor)]
@@ -631,10 +645,10 @@ class Kept:
         with no_grad():
             for t, array in self.data:
                 t.copy_(tensor(array, device=t.device))
-            for leaf, grad, array in self.grads:
+            for leaf, grad, numbers in self.grads:
                 leaf.grad = grad
-                if array is not None:
-                    grad.copy_(tensor(array, device=grad.device))
+                if grad is not None and numbers is not None:
+                    grad.copy_(tensor(numbers, device=grad.device))
 
 
 def _contents(cell: Any) -> list[Any]:

@@ -108,14 +108,14 @@ def export_step(
     ...     optimizer.step()
     ...     return loss
     >>> report = fz.onnx.export_step(step, (fz.ones(4, 2), fz.zeros(4, 1)), "step.onnx", dynamic_shapes={"x": [0], "y": [0]})
-    >>> report.states[:3], report.steps.count
-    (['model.weight', 'model.bias', 'optimizer.weight.exp_avg'], 4)
+    >>> report.states[:2], report.steps.count
+    (['model.weight', 'optimizer.weight.exp_avg'], 4)
     """
     stage = Stage(step, objects, schedule_steps)
     given, named = _as_tuple(args), dict(kwargs or {})
+    program = stage.record(given, named, {"input_names": input_names, "dynamic_shapes": dynamic_shapes})
+    initial, objects_told = stage.current(), stage.described()
     with Kept.whole(stage):
-        program = stage.record(given, named, {"input_names": input_names, "dynamic_shapes": dynamic_shapes})
-        initial, objects_told = stage.current(), stage.described()
         if output_names is None and len(program.graph.outputs) == 1:
             output_names = ["loss"]
         with stage:
@@ -262,8 +262,10 @@ def _explain(
             if theirs.excess > 1:
                 reason = "the recorded step does not compute what the step computes in this call. "
                 if number:
-                    reason += "It decides on something that changes from call to call and is no tensor (a counter, a list): keep it "
-                    reason += "in a tensor, or pass it in"
+                    reason += "It decides on something that changes from call to call and is no tensor (a counter, a list): "
+                    reason += (
+                        "keep it in a tensor, or pass it in. Or it uses an optimiser that cannot be seen from it: objects={...}"
+                    )
                 else:
                     reason += "If its first call is special (SGD with dampening), make that in Python before the export"
                 _fail(report, number, own, reason, None)
