@@ -1118,7 +1118,7 @@ def trace(
     names = list(input_names or [])
     if input_names is not None and len(names) != len(positions):
         raise ArgumentError(f"trace: {len(names)} input names for {len(positions)} tensors")
-    names = names or [_identifier(parameter_names[i]) for i in positions]
+    names = names or [identifier(parameter_names[i]) for i in positions]
     _check_dynamic_shapes(dynamic_shapes, names)
     device: Any = next((leaves[i]._dev for i in positions), device_of("cpu"))
     if device.recording:
@@ -1196,7 +1196,8 @@ def leaf_names_of(fn: Any, tree: Tree) -> list[str]:
     return names
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
+    """The name as one that stands for an input."""
     return "".join(c if c.isalnum() or c == "_" else "_" for c in name) or "x"
 
 

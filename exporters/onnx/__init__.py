@@ -13,8 +13,10 @@ from .errors import (
     VerificationError,
 )
 from .export import ExportReport, export, verify
+from .gradients import export_grad
 from .lowerings import Call, lowering
 from .session import TrainingSession
+from .testcase import export_testcase
 from .training import Steps, export_step
 from .verify import Check, Verification
 
@@ -34,7 +36,9 @@ __all__ = [
     "Verification",
     "VerificationError",
     "export",
+    "export_grad",
     "export_step",
+    "export_testcase",
     "lowering",
     "verify",
 ]
