@@ -177,7 +177,7 @@ _ERFC_S = (
 )
 # For float32, fitted by least squares until the relative errors were even: erf(x) / x as a polynomial of x^2 below 0.5
 # (4e-10 off), and exp(x^2) erfc(x) / t as one of t = 1 / (1 + x / 2) for all x >= 0 (2e-8 off).
-_ERF32 = (8.40521648e-05, -0.000815093967, 0.00520175196, -0.026859686, 0.112837006, -0.376126341, 1.12837917)
+ERF32 = (8.40521648e-05, -0.000815093967, 0.00520175196, -0.026859686, 0.112837006, -0.376126341, 1.12837917)
 ERFC32 = (
     0.0116842483,
     -0.120070344,
@@ -231,7 +231,7 @@ def _near(x: Array) -> Array:
     """erf of |x| < 1."""
     square = x * x
     if x.dtype == np.float32:
-        return x * _polynomial(_ERF32, square)
+        return x * _polynomial(ERF32, square)
     return x * (_polynomial(_ERF_T, square) / _polynomial(_ERF_U, square))
 
 

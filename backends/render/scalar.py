@@ -6,6 +6,7 @@ calls lane by lane.
 
 from __future__ import annotations
 
+from ..numpy.kernels import ERF32, ERFC32
 from .dialect import C_TYPES, VECTOR_TYPES, c_type, kind_of, size_of
 
 #: Operation -> expression, for every kind of number and for scalars and vectors alike.
@@ -80,7 +81,16 @@ FUNCTIONS = {
 }
 
 
-#: Functions on whole vectors of float, where a runtime's own go lane by lane: Cephes' tanhf, and the erf of the NumPy backend.
+def _polynomial(x: str, coefficients: tuple[float, ...]) -> str:
+    """Horner's scheme on vectors of float; C(number) is a vector."""
+    first, *rest = (f"C({c!r}f)" for c in coefficients)
+    for c in rest:
+        first = f"fma({first}, {x}, {c})"
+    return first
+
+
+#: Functions on whole vectors of float, where a runtime's own go lane by lane: Cephes' tanhf, a fraction for erf, and the erfc of
+#: the NumPy backend, with what the rounding of the square loses.
 VECTOR_FUNCTIONS = {
     "tanh": """DEVICE float{n} tanh_lanes(float{n} x) {{
   float{n} s = x * x;
@@ -98,6 +108,14 @@ VECTOR_FUNCTIONS = {
     C(-7.37332916720468e-03f)), C(-1.42647390514189e-02f));
   return z * (top / bottom); // a product with `top` would lose the digits of denormal numbers
 }}""",
+    "erfc": f"""DEVICE float{{n}} erfc_lanes(float{{n}} x) {{{{
+  float{{n}} a = fabs(x), z = select(fmin(a, 11.0f), x, x != x), s = z * z, b = fmin(s, 0.25f);
+  float{{n}} upper = as_float{{n}}(as_int{{n}}(z) & -4096), lost = (upper * upper - s) + (z - upper) * (z + upper);
+  float{{n}} t = 1.0f / (1.0f + z * 0.5f);
+  float{{n}} tail = exp(-s) * (1.0f - lost) * t * ({_polynomial("t", ERFC32)});
+  float{{n}} near = 1.0f - x * ({_polynomial("b", ERF32)});
+  return select(select(tail, 2.0f - tail, x < 0.0f), near, a < 0.5f);
+}}}}""",
 }
 
 

@@ -17,6 +17,7 @@ from .elementwise import (
     ge,
     gt,
     le,
+    log,
     log1p,
     logical_and,
     logical_or,
@@ -109,7 +110,7 @@ def gelu(x, /, *, approximate: str = "none"):
     if approximate == "tanh":
         half = exp(-abs_(_tanh_argument(x)))
         return _times_sigmoid(x, half)
-    return x * erfc(x * -_ERF_SCALE) * 0.5  # 1 + erf(x) would cancel in the tail
+    return x * 0.5 * erfc(x * -_ERF_SCALE)  # 1 + erf(x) would cancel in the tail
 
 
 def _tanh_argument(x: Any) -> Any:
@@ -286,6 +287,18 @@ def softsign(x, /):
 def log_sigmoid(x, /):
     """log(sigmoid(x)), without overflow."""
     return minimum(x, 0) - log1p(exp(-abs_(x)))
+
+
+@op(
+    vjp=lambda g, x: where(logical_and(ge(x, 0), le(x, 1)), g / (x * (1 - x)), math.nan),
+    promote="float",
+    samples=[S(floats(3, 4, low=0.1, high=0.9)), S.ints(3, low=0, high=1), S.of([0.0, 1e-30, 0.25, 0.5, 1.0, -1.0, 2.0])],
+    methods=[],
+    public=False,
+)
+def log_odds(x, /):
+    """log(x / (1 - x)); around its zero at 1/2, where that rounds, by log1p. `logit` is the public form."""
+    return where(lt(x, 0.25), log(x / (1 - x)), log1p((x * 2 - 1) / (1 - x)))
 
 
 @op(samples=[*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)

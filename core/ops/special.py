@@ -9,6 +9,7 @@ from .. import dtypes
 from ..errors import ArgumentError, DTypeError
 from ..table import METHODS, function
 from ..tensor import Tensor
+from .activation import log_odds
 from .common import same
 from .elementwise import (
     apart,
@@ -23,7 +24,6 @@ from .elementwise import (
     gt,
     isnan,
     le,
-    log,
     log1p,
     logical_and,
     logical_or,
@@ -123,8 +123,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     >>> fz.logit(fz.tensor([0.5]))
     tensor([0.])
     """
-    x = input if eps is None else clamp(input, eps, 1 - eps)
-    return log(x / (1 - x))
+    return log_odds(input if eps is None else clamp(input, eps, 1 - eps))
 
 
 @function(out=True)

@@ -220,6 +220,7 @@ REFERENCE.update(
         "hardswish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
         "softsign": lambda x: x / (1 + np.abs(x)),
         "log_sigmoid": lambda x: -_softplus(-x),
+        "log_odds": lambda x: np.log(x / (1 - x)),
         "hardshrink": lambda x, lambd: np.where((x >= -lambd) & (x <= lambd), 0, x),
         "softshrink": lambda x, lambd: np.where(x > lambd, x - lambd, np.where(x < -lambd, x + lambd, x * 0)),
         "tanhshrink": lambda x: x - np.tanh(x),

@@ -31,7 +31,11 @@ BUDGET, SPECIAL = 4.0, 8.0
 
 
 class Case(NamedTuple):
-    """An elementwise function: as frazil calls it, its true value, and its true slope by each operand (none: not measured)."""
+    """An elementwise function: as frazil calls it, its true value, and its true slope by each operand (none: not measured).
+
+    `condition` is how many times the rounding of an intermediate number counts in the value, where that is more than a few times;
+    errors are divided by it. `slope_condition` is the same for slopes.
+    """
 
     name: str
     function: Callable[..., fz.Tensor]
@@ -39,10 +43,12 @@ class Case(NamedTuple):
     slopes: tuple[Truth, ...] = ()
     operands: int = 1
     budget: float = BUDGET
+    condition: Truth | None = None
+    slope_condition: Truth | None = None
 
 
 class Worst(NamedTuple):
-    """The largest error in ulps, and where it is."""
+    """The largest error in ulps (times the condition), and where it is."""
 
     ulps: float
     at: tuple[float, ...]
@@ -107,8 +113,18 @@ def _logaddexp(a: Any, b: Any) -> Any:
     return max(a, b) + mp.log1p(mp.exp(-abs(a - b)))
 
 
+def _logaddexp2(a: Any, b: Any) -> Any:
+    return max(a, b) + mp.log1p(mpf(2) ** -abs(a - b)) / mp.log(2)
+
+
 def _floor_divide(a: Any, b: Any) -> Any:
     return mp.floor(a / b)
+
+
+def _trunc_divide(a: Any, b: Any) -> Any:
+    """Of the quotient as float32 rounds it, which may be the next whole number: so PyTorch defines it."""
+    quotient = mp.fdiv(a, b, prec=24)
+    return mp.sign(quotient) * mp.floor(abs(quotient))
 
 
 def _fmod(a: Any, b: Any) -> Any:
@@ -119,6 +135,48 @@ def _fmod(a: Any, b: Any) -> Any:
 def _remainder(a: Any, b: Any) -> Any:
     m = _fmod(a, b)
     return m + b if m != 0 and (m < 0) != (b < 0) else m
+
+
+#: Why a condition is there.
+REASONS = {
+    "gelu": "x / sqrt(2) is rounded, and exp(-x^2 / 2) counts that x^2 times",
+    "gelu (tanh)": "the argument of tanh is rounded, and exp(2 u) counts that 2 u times",
+    "logaddexp": "its terms cancel where it is 0",
+    "logaddexp2": "its terms cancel where it is 0",
+}
+CONDITIONS: dict[str, Truth] = {
+    "gelu": lambda x: 1 + x * x / 8,
+    "gelu (tanh)": lambda x: 1 + mp.sqrt(2 / mp.pi) * abs(x + mpf("0.044715") * x**3) / 2,
+    "logaddexp": lambda a, b: 1 + abs(max(a, b) / _logaddexp(a, b)),
+    "logaddexp2": lambda a, b: 1 + abs(max(a, b) / _logaddexp2(a, b)),
+}
+SLOPE_REASONS = {
+    "tanh": "from the result, as PyTorch: what was rounded to 1 has slope 0",
+    "sigmoid": "from the result, as PyTorch: what was rounded to 1 has slope 0",
+    "silu": "its terms cancel where it is 0",
+    "mish": "its terms cancel where it is 0",
+    "erf": "x^2 is rounded, and exp(-x^2) counts that x^2 times",
+    "erfc": "x^2 is rounded, and exp(-x^2) counts that x^2 times",
+    "gelu": "its terms cancel where it is 0, and exp(-x^2 / 2) counts the rounding of x^2",
+    "gelu (tanh)": "its terms cancel where it is 0, and exp(2 u) counts the rounding of u",
+    "logaddexp": "a - b is rounded, and exp(a - b) counts that a - b times",
+}
+SLOPE_CONDITIONS: dict[str, Truth] = {
+    "tanh": lambda x: 1 / (1 - abs(mp.tanh(x))),
+    "sigmoid": lambda x: 1 + mp.exp(x),
+    "silu": lambda x: 1 + _cancelled(x, _sigmoid(x), _sigmoid(x) * (1 + x * _sigmoid(-x))),
+    "mish": lambda x: 1 + _cancelled(x, mp.tanh(mp.log1p(mp.exp(x))), _mish_slope(x)),
+    "erf": lambda x: 1 + x * x,
+    "erfc": lambda x: 1 + x * x,
+    "gelu": lambda x: 1 + x * x / 8 + _cancelled(x, _cdf(x), _cdf(x) + x * _phi(x)),
+    "gelu (tanh)": lambda x: 1 + abs(x + mpf("0.044715") * x**3) / 2 + _cancelled(x, _ramp(x), _ramp_slope(x)),
+    "logaddexp": lambda a, b: 1 + abs(a - b) / 4,
+}
+
+
+def _cancelled(x: Any, term: Any, total: Any) -> Any:
+    """How much larger a term is than the sum that it is part of, for negative x."""
+    return abs(term / total) if x < 0 else 0
 
 
 _SELU, _SELU_ALPHA = mpf("1.0507009873554805"), mpf("1.6732632423543772")
@@ -188,16 +246,20 @@ def _unary() -> Iterator[Case]:
         ),
         ("tanhshrink", lambda x: x - mp.tanh(x), lambda x: mp.tanh(x) ** 2),
     ):
-        yield Case(name, OPS[name].call, value, (slope,))
+        budget = SPECIAL if name in ("silu", "mish") else BUDGET
+        yield Case(name, OPS[name].call, value, (slope,), budget=budget, slope_condition=SLOPE_CONDITIONS.get(name))
     root = 2 / mp.sqrt(mp.pi)
     for name, value, slope in (
         ("erf", mp.erf, lambda x: root * mp.exp(-x * x)),
         ("erfc", _erfc, lambda x: -root * mp.exp(-x * x)),
         ("gelu", lambda x: x * _cdf(x), lambda x: _cdf(x) + x * _phi(x)),
     ):
-        yield Case(name, OPS[name].call, value, (slope,), budget=SPECIAL)
-    yield Case("gelu (tanh)", lambda x: F.gelu(x, approximate="tanh"), lambda x: x * _ramp(x), (_ramp_slope,), budget=SPECIAL)
-    yield Case("logit", fz.logit, lambda x: mp.log(x / (1 - x)), (lambda x: 1 / (x * (1 - x)) if 0 < x < 1 else mpf("nan"),))
+        conditions = CONDITIONS.get(name), SLOPE_CONDITIONS.get(name)
+        yield Case(name, OPS[name].call, value, (slope,), 1, SPECIAL, *conditions)
+    conditions = CONDITIONS["gelu (tanh)"], SLOPE_CONDITIONS["gelu (tanh)"]
+    approximated = lambda x: F.gelu(x, approximate="tanh")
+    yield Case("gelu (tanh)", approximated, lambda x: x * _ramp(x), (_ramp_slope,), 1, SPECIAL, *conditions)
+    yield Case("logit", fz.logit, lambda x: mp.log(x / (1 - x)), (lambda x: 1 / (x * (1 - x)) if 0 <= x <= 1 else mpf("nan"),))
     yield Case("sinc", fz.sinc, mp.sincpi, budget=SPECIAL)
     yield Case("deg2rad", fz.deg2rad, lambda x: x * mp.pi / 180, (lambda x: mp.pi / 180,))
     yield Case("rad2deg", fz.rad2deg, lambda x: x * 180 / mp.pi, (lambda x: 180 / mp.pi,))
@@ -231,17 +293,10 @@ def _binary() -> Iterator[Case]:
             (lambda a, b: mp.log(b), lambda a, b: a / b if b >= 0 else mpf("nan")),
         ),
     ):
-        yield Case(name, OPS[name].call, value, slopes, 2)
-    two = mp.log(2)
-    yield Case("logaddexp2", fz.logaddexp2, lambda a, b: _logaddexp(a * two, b * two) / two, (), 2)
-    for mode, rounded in (("trunc", lambda q: mp.sign(q) * mp.floor(abs(q))), ("floor", mp.floor)):
-        yield Case(
-            f"div ({mode})",
-            lambda a, b, mode=mode: fz.div(a, b, rounding_mode=mode),
-            lambda a, b, rounded=rounded: rounded(a / b),
-            (),
-            2,
-        )
+        yield Case(name, OPS[name].call, value, slopes, 2, BUDGET, CONDITIONS.get(name), SLOPE_CONDITIONS.get(name))
+    yield Case("logaddexp2", fz.logaddexp2, _logaddexp2, (), 2, SPECIAL, CONDITIONS["logaddexp2"])
+    yield Case("div (floor)", lambda a, b: fz.div(a, b, rounding_mode="floor"), _floor_divide, (), 2)
+    yield Case("div (trunc)", lambda a, b: fz.div(a, b, rounding_mode="trunc"), _trunc_divide, (), 2)
 
 
 CASES: dict[str, Case] = {case.name: case for case in (*_unary(), *_binary())}
@@ -346,9 +401,22 @@ def ulps(found: Array, truth: tuple[Array, Array]) -> Array:
     return np.where(np.isnan(low), 0, error)
 
 
-def worst(found: Array, truth: tuple[Array, Array], given: Sequence[Array]) -> Worst:
-    """The largest error."""
-    errors = ulps(found, truth)
+@cache
+def condition_of(name: str, slopes: bool, dtype: str, density: int = 1) -> Array:
+    """The condition of values or slopes of a case at its operands; 1 where there is none."""
+    case = CASES[name]
+    condition = case.slope_condition if slopes else case.condition
+    given = operands(case, dtype, density)
+    if condition is None:
+        return np.ones(len(given[0]))
+    with mp.workprec(PRECISION):
+        found = [_number(condition, *numbers)[0] for numbers in zip(*(a.tolist() for a in given), strict=True)]
+    return np.array(found)
+
+
+def worst(found: Array, truth: tuple[Array, Array], given: Sequence[Array], condition: Array | float = 1.0) -> Worst:
+    """The largest error, errors being divided by the condition."""
+    errors = ulps(found, truth) / condition
     i = int(errors.argmax())
     return Worst(float(errors[i]), tuple(float(a[i]) for a in given), float(found[i]), float(truth[0][i]))
 
@@ -363,7 +431,7 @@ def measure(
         found = case.function(*(fz.tensor(a, device=device) for a in given)).cpu().numpy()
     else:
         found = compute(case.function, *given)
-    return worst(found, truth_of(name, -1, dtype, density), given)
+    return worst(found, truth_of(name, -1, dtype, density), given, condition_of(name, False, dtype, density))
 
 
 def measure_slopes(name: str, dtype: str = "float32", device: Any = "cpu", density: int = 1) -> list[Worst]:
@@ -375,4 +443,5 @@ def measure_slopes(name: str, dtype: str = "float32", device: Any = "cpu", densi
         y = case.function(*tensors)
         y.backward(fz.ones_like(y))
     gradients = [t.grad.cpu().numpy() for t in tensors if t.grad is not None]
-    return [worst(gradients[i], truth_of(name, i, dtype, density), given) for i in range(len(case.slopes))]
+    condition = condition_of(name, True, dtype, density)
+    return [worst(gradients[i], truth_of(name, i, dtype, density), given, condition) for i in range(len(case.slopes))]

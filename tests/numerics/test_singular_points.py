@@ -52,6 +52,8 @@ TABLE: dict[str, tuple[Any, list[float], Any, list[float]]] = {
     "hardsigmoid at its kinks": (
         lambda m, x: _f(m).hardsigmoid(x), [-3.0, 3.0, 2.9999998, nan], [0, 1, 1, nan], [0, 0, 1 / 6, 0],
     ),
+    "logit at its ends": (lambda m, x: m.logit(x), [0.0, 1.0, 0.5, 0.2], [-inf, inf, 0, log(0.25)], [inf, inf, 4, 6.25]),
+    "logit beyond": (lambda m, x: m.logit(x), [-0.5, 1.5, nan], [nan, nan, nan], [nan, nan, nan]),
     "hardswish of huge": (lambda m, x: _f(m).hardswish(x) * 1e-37, [-4.0, 1e37], [0, 1], [0, 1e-37]),
     "logaddexp(-inf, -inf)": (lambda m, x: m.logaddexp(x, x), [-inf, inf, 0.0], [-inf, inf, log(2)], [nan, nan, 1]),
     "logaddexp2(inf, inf)": (lambda m, x: m.logaddexp2(x, x.detach()), [inf, -inf, 1.0], [inf, -inf, 2], [nan, nan, 0.5]),

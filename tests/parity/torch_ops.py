@@ -335,6 +335,7 @@ TORCH.update(
         **{name: getattr(F, name) for name in ("hardsigmoid", "hardswish", "softsign", "hardshrink", "softshrink", "tanhshrink")},
         "gelu_grad": lambda g, x, approximate: _gradient(lambda x: F.gelu(x, approximate=approximate), x, g),
         "log_sigmoid": F.logsigmoid,
+        "log_odds": torch.logit,
         "threshold": F.threshold,
         "glu": F.glu,
         "sum": lambda x, dim, keepdim, dtype: torch.sum(x, dim, keepdim, dtype=_dtype(dtype)),
