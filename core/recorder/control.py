@@ -34,7 +34,7 @@ from .control_grad import attach, cond_backward, outer_edges, refuse_backward, r
 from .graph import Graph, Node, Origin, Value
 from .layout import MAY_BE_ONE, BranchDoubt
 from .sizes import Symbol, SymBool, SymFloat, SymInt, same, symbols_of, unbacked
-from .trace import Frame, Recorder, Slot, TracedArray, Watcher, run_nodes, size_of
+from .trace import Frame, Recorder, Slot, TensorSlot, TracedArray, Watcher, run_nodes, size_of
 
 Number = (bool, int, float, SymInt, SymFloat, SymBool)
 
@@ -129,7 +129,7 @@ def record_cond(
         return true_fn(*operands) if known else false_fn(*operands)
     facts = ([pred], [~pred]) if isinstance(pred, SymBool) else ([], [])
     flag = _as_flag(recorder, pred)
-    since = next_order()
+    since, moment = next_order(), recorder.moment
     yes = _record_branch(recorder, "then", true_fn, operands, facts[0])
     no = _record_branch(recorder, "else", false_fn, operands, facts[1])
     if str(yes.tree) != str(no.tree):
@@ -149,7 +149,7 @@ def record_cond(
     made = merge.node(flag)
     given = [result(made) for result in results]
     if STATE.grad:
-        _track_cond(recorder, flag, since, (yes, no), (true_fn, false_fn), operands, pairs, given, list(slots.values()))
+        _track_cond(recorder, flag, since, moment, (yes, no), (true_fn, false_fn), operands, pairs, given, list(slots.values()))
     recorder.leave(yes.frame)
     recorder.leave(no.frame)
     for branch, holds in ((yes, True), (no, False)):
@@ -177,6 +177,7 @@ def _track_cond(
     recorder: Recorder,
     flag: Tensor,
     since: int,
+    moment: int,
     branches: Sequence[_Recorded],
     functions: Sequence[Callable[..., Any]],
     operands: Any,
@@ -200,14 +201,19 @@ def _track_cond(
 
     def again(fn: Callable[..., Any]) -> Callable[[], list[Any]]:
         def run() -> list[Any]:
-            with _as_before(slots, before):
+            with recorder.as_of(moment), _as_before(slots, before):
                 found = [*flatten(fn(*operands))[0], *(slot.read() for slot in slots)]
-            return [found[i] for i in wanted]
+                return [_kept(found[i]) for i in wanted]
 
         return run
 
     backward = cond_backward(flag, [again(fn) for fn in functions], edges)
     attach("cond", [results[i] for i in wanted], edges, backward)
+
+
+def _kept(t: Any) -> Any:
+    """What a tensor holds now, where it may hold something else soon; a leaf stays itself."""
+    return TensorSlot(t).read() if isinstance(t, Tensor) and t._node is not None else t
 
 
 @contextmanager
@@ -592,7 +598,7 @@ class _Rounds:
     def _round(self, frame: Frame) -> bool:
         """Record the body once; whether the types stand still."""
         recorder = self.recorder
-        self.since = next_order()
+        self.since, self.moment = next_order(), recorder.moment
         with recorder.within(frame):
             head = self._enter_round(frame)
             values = [c.enter(recorder, frame) for c in self.carried]
@@ -808,12 +814,12 @@ class _Rounds:
             given = iter(carried)
             values = [init if c.form == "fixed" else _again(c, next(given)) for c, init in kept]
             written = [value for c, value in zip(self.carried, values, strict=True) if c.slot is not None and c.form != "fixed"]
-            with _as_before(slots, written):
+            with self.recorder.as_of(self.moment), _as_before(slots, written):
                 entered = unflatten(self.tree, values[: self.own])
                 following, ys = self.body(number if self.kind == "loop" else slices, *entered)
                 leaves = [*flatten(tuple(following))[0], *(c.slot.read() for c in self.carried[self.own :] if c.slot is not None)]
-            ends = [leaf for c, leaf in zip(self.carried, leaves, strict=True) if c.form != "fixed"]
-            return [*(ends[k] for k in self.wants), *flatten(ys)[0]]
+                ends = [leaf for c, leaf in zip(self.carried, leaves, strict=True) if c.form != "fixed"]
+                return [_kept(t) for t in (*(ends[k] for k in self.wants), *flatten(ys)[0])]
 
         return run
 

@@ -381,6 +381,7 @@ class Recorder:
         self._scopes: tuple[Scope, ...] = ()
         self._captured: dict[int, tuple[Tensor, TracedArray]] = {}
         self._adopted: dict[int, tuple[Tensor, dict[str, Any], TracedArray]] = {}
+        self._history: list[TensorSlot] = []  # what was written to, as it was before each write
         self._grads: dict[int, tuple[Tensor, Any]] = {}
         self._muted = 0
         self._counts: dict[str, int] = {}
@@ -719,11 +720,30 @@ class Recorder:
             fields = ("_a", "_dev", "_rg", "_node", "_ver")
             self._adopted[id(t)] = (t, {f: getattr(t, f) for f in fields}, array)
             t._a, t._dev = array, self.device
+        self._history.append(TensorSlot(t))
         for frame in reversed(self._frames):
             if id(t) in frame.tensors or t._a.value in frame.own:
                 break  # known here and further out already, or made inside: nobody around it knows it
             frame.tensors[id(t)] = TensorSlot(t)
         return self.device
+
+    @property
+    def moment(self) -> int:
+        """How many writes there have been; see `as_of`."""
+        return len(self._history)
+
+    @contextmanager
+    def as_of(self, moment: int) -> Iterator[None]:
+        """Let all tensors hold what they held at an earlier moment; then what they held."""
+        earlier = {id(slot.tensor): slot for slot in reversed(self._history[moment:])}
+        now = [TensorSlot(slot.tensor) for slot in earlier.values()]
+        for slot in earlier.values():
+            slot.restore()
+        try:
+            yield
+        finally:
+            for slot in now:
+                slot.restore()
 
     def note_grad(self, leaf: Tensor) -> None:
         """Before `.grad` of a leaf is set."""

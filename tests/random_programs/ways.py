@@ -21,7 +21,7 @@ from .generator import EXAMPLE, OTHERS, Program, arguments
 Arrays = list[np.ndarray]
 SIZES = (EXAMPLE, *OTHERS)
 
-#: Seconds for all that is done with one program.
+#: Seconds of work for all that is done with one program; other programs on the machine do not count.
 TIME_LIMIT = 60
 
 #: What a program itself may raise: frazil's errors, and Python's own of arithmetic and of loops without a round.
@@ -51,13 +51,13 @@ def time_limit(seconds: int) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise Hang
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def gradients(model: Any, xp: Any, x: Any, y: Any, ids: Any) -> tuple[Any, ...]:

@@ -304,3 +304,35 @@ def test_two_buffers_that_change_places():
     module = Swap()
     recorded = fz.jit.trace(module, (fz.ones(2),))
     assert [recorded(fz.ones(2)).tolist() for _ in range(3)] == [[1.0, 1.0], [2.0, 2.0], [1.0, 1.0]]
+
+
+def test_what_a_branch_or_body_read_is_written_to_later():
+    """Backward runs it again, with what it read then."""
+
+    @fz.jit.script
+    def looped(y):
+        rows, total = y * 2, y.sum(1)
+        for row in rows:
+            total = total + (row * row).sum()
+        rows[..., 0] += 1
+        return total
+
+    @fz.jit.script
+    def branched(y):
+        z = y.triu(1)
+        if y.sum() > 0:
+            z = z * z - y.mean()
+        z.detach().mul_(1)
+        return z
+
+    def gradient(body, y):
+        with fz.enable_grad():
+            y = y.detach().requires_grad_()
+            return fz.autograd.grad((body(y * 1) ** 2).sum(), [y])[0]
+
+    for body in (looped, branched):
+        for sign in (1.0, -1.0):
+            y = fz.arange(12.0).reshape(3, 4) * sign
+            recorded = fz.jit.trace(lambda y, body=body: gradient(body, y), (y,))
+            fz.testing.assert_close(recorded(y), gradient(body, y))
+            fz.testing.assert_close(recorded(-y), gradient(body, -y))
