@@ -14,6 +14,7 @@ from .errors import (
 )
 from .export import ExportReport, export, verify
 from .gradients import export_grad
+from .loop import export_loop
 from .lowerings import Call, lowering
 from .session import TrainingSession
 from .testcase import export_testcase
@@ -37,6 +38,7 @@ __all__ = [
     "VerificationError",
     "export",
     "export_grad",
+    "export_loop",
     "export_step",
     "export_testcase",
     "lowering",

@@ -378,7 +378,7 @@ class Stage:
                 program = trace(self._watched(), args, kwargs, **options)
                 made = {n: o.state.made for n, o in self.optimizers.items() if isinstance(o.state, _States)}
             if not self._learn(program, made):
-                return self._named(program)
+                return self.named(program, self.step)
         raise ExportError("export_step: the optimiser makes new state in every step, so there is no step to write")
 
     def _watched(self) -> Callable[..., Any]:
@@ -417,9 +417,9 @@ class Stage:
                 new = True
         return new
 
-    def _named(self, program: Program) -> Program:
-        """The program with the names of the file. What it only reads of the state is state too; gradients that no call reads
-        from the one before are left out."""
+    def named(self, program: Program, fn: Callable[..., Any]) -> Program:
+        """The program with the names of the file, as recorded from `fn`. What it only reads of the state is state too; gradients
+        that no call reads from the one before are left out."""
         graph = program.graph
         for name in self.optimizers:
             for _, _, _, called, value in self.slots(name):
@@ -444,7 +444,7 @@ class Stage:
             graph.states[position] = State(state.input, output, state.tensor, "data", (leaf, "grad"))
             self.kept_grads[self.names[id(state.tensor)]] = leaf
         for state in graph.states:
-            if id(state.tensor) not in self.names and state.owner is None:
+            if state.owner is None and id(state.tensor) not in self.names:
                 name = f"tensor_{len(self.others)}" if self.others else "tensor"
                 self._call(state.tensor, name, "state")
                 self.others[name] = state.tensor
@@ -464,7 +464,7 @@ class Stage:
             value.kind = "state" if value.kind == "constant" else value.kind
         read = [value for value in graph.captured if id(value.tensor) in self.names and value not in changed]
         graph.states += [State(value, value, value.tensor) for value in read]
-        return program.with_graph(self.step, graph.validate())
+        return program.with_graph(fn, graph.validate())
 
     def _grad_of(self, leaf: Tensor) -> Any:
         return self.grads[id(leaf)][1] if id(leaf) in self.grads else leaf.grad

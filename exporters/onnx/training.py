@@ -114,27 +114,34 @@ def export_step(
     stage = Stage(step, objects, schedule_steps)
     given, named = _as_tuple(args), dict(kwargs or {})
     program = stage.record(given, named, {"input_names": input_names, "dynamic_shapes": dynamic_shapes})
-    initial, objects_told = stage.current(), stage.described()
+    if output_names is None and len(program.graph.outputs) == 1:
+        output_names = ["loss"]
+    options: dict[str, Any] = {"output_names": output_names, "opset_version": opset_version, "ranges": ranges, "guards": guards}
+    options |= {"optimise": optimise, "lowerings": lowerings}
+    return write_training(stage, program, step, path, given, named, samples, verify, steps, options)
+
+
+def write_training(
+    stage: Stage,
+    program: Program,
+    call: Callable[..., Any],
+    path: str | os.PathLike[str] | None,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    samples: Sequence[Any],
+    verify: bool | str,
+    steps: int,
+    options: Mapping[str, Any],
+) -> ExportReport:
+    """Write a recorded program that trains; `call` is what it was recorded from, as it runs in the ordinary world."""
+    initial, objects = stage.current(), stage.described()
     with Kept.whole(stage):
-        if output_names is None and len(program.graph.outputs) == 1:
-            output_names = ["loss"]
         with stage:
-            report = export(
-                program,
-                path=None,
-                output_names=output_names,
-                opset_version=opset_version,
-                verify=verify,
-                samples=samples,
-                ranges=ranges,
-                training=True,
-                guards=guards,
-                optimise=optimise,
-                lowerings=lowerings,
-            )
+            report = export(program, path=None, samples=samples, verify=verify, training=True, **options)
         if verify:
-            report.steps = _verify_steps(stage, program, report, [given, *map(_as_tuple, samples)], named, steps)
-    report.model.metadata_props[METADATA] = json.dumps(_told(program, report, objects_told))
+            batches = [args, *map(_as_tuple, samples)]
+            report.steps = _verify_steps(stage, program, call, report, batches, kwargs, steps)
+    report.model.metadata_props[METADATA] = json.dumps(_told(program, report, objects))
     if path is not None:
         _write(report, Path(path), initial)
     return report
@@ -178,7 +185,13 @@ def _write(report: ExportReport, path: Path, initial: Mapping[str, np.ndarray]) 
 
 
 def _verify_steps(
-    stage: Stage, program: Program, report: ExportReport, batches: Sequence[Any], kwargs: Mapping[str, Any], count: int
+    stage: Stage,
+    program: Program,
+    call: Callable[..., Any],
+    report: ExportReport,
+    batches: Sequence[Any],
+    kwargs: Mapping[str, Any],
+    count: int,
 ) -> Steps:
     """Make the same steps in both, each from its own last state. Raises VerificationError."""
     contents = report.model_bytes
@@ -192,7 +205,7 @@ def _verify_steps(
         args = batches[number % len(batches)]
         batch = [host(leaf) for leaf in flatten((args, dict(kwargs)))[0] if isinstance(leaf, Tensor)]
         before = stage.current()
-        result = stage.step(*args, **kwargs)
+        result = call(*args, **kwargs)
         after = stage.current()
         expected = [host(leaf) for leaf in flatten(result, none_is_leaf=False)[0] if isinstance(leaf, Tensor)]
         by_file = run_session(session, {**dict(zip(inputs, batch, strict=True)), **state})

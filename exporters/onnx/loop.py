@@ -1,0 +1,139 @@
+"""`export_loop`: an epoch of training steps as one `Loop`."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from frazil.control import loop
+from frazil.creation import arange, tensor, zeros
+from frazil.errors import ArgumentError
+from frazil.pytree import flatten, unflatten
+from frazil.random import randperm
+from frazil.recorder.trace import Program, identifier, leaf_names_of, trace
+from frazil.tensor import Tensor
+
+from .export import ExportReport
+from .stage import Stage
+from .training import write_training
+
+_ORDERS = ("drawn", "given", None)
+
+
+def export_loop(
+    step: Callable[..., Any],
+    data: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    batch_size: int,
+    permutation: str | None = "drawn",
+    objects: Mapping[str, Any] | None = None,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    opset_version: int = 21,
+    verify: bool | str = True,
+    epochs: int = 2,
+    schedule_steps: int = 10_000,
+    optimise: bool = True,
+) -> ExportReport:
+    """Write an epoch of training steps as one file, whose `Loop` slices the batches: a call of it is as many steps as there are.
+
+    State goes in and comes out as in `export_step`, and `TrainingSession` runs the file: `session.step(x, y)` with all of the
+    data is an epoch, and returns what every step returned, stacked.
+
+    Args:
+        step: a function that makes one training step on a batch, as for `export_step`.
+        data: example data, a tuple of tensors that have as many rows each; how many is free in the file.
+        batch_size: rows of a batch. Rows that do not fill the last batch are left out.
+        permutation: how rows are put into batches: "drawn": by `fz.randperm`, from the generator whose state is `random_state`;
+            "given": by a further input `permutation` (int64), the numbers of the rows to go through; None: as they stand.
+        epochs: so many are made in onnxruntime and in Python from the same state and compared, as the steps of `export_step` are.
+
+    >>> import frazil as fz
+    >>> model = fz.nn.Linear(2, 1)
+    >>> optimizer = fz.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    >>> def step(x, y):
+    ...     loss = fz.nn.functional.mse_loss(model(x), y)
+    ...     optimizer.zero_grad()
+    ...     loss.backward()
+    ...     optimizer.step()
+    ...     return loss
+    >>> report = fz.onnx.export_loop(step, (fz.randn(12, 2), fz.randn(12, 1)), "epoch.onnx", batch_size=4)
+    >>> fz.onnx.TrainingSession("epoch.onnx").step(fz.randn(20, 2), fz.randn(20, 1)).shape
+    (5,)
+    """
+    leaves, tree = flatten(tuple(data) if isinstance(data, (tuple, list)) else (data,))
+    _check(leaves, batch_size, permutation)
+    names = list(input_names) if input_names is not None else _names(step, tree, len(leaves))
+    stage = Stage(step, objects, schedule_steps)
+    batch = unflatten(tree, [t[:batch_size] for t in leaves])
+    one = stage.record(tuple(batch), {}, {"input_names": names, "dynamic_shapes": None})
+    recorded, eager = (_epoch(run, tree, len(leaves), batch_size, permutation, one) for run in (one, step))
+    eager.__wrapped__ = step  # type: ignore[attr-defined]  # where to look for what it changes
+    args = list(leaves)
+    free = {name: {0: "rows"} for name in names}
+    if permutation == "given":
+        args.append(_reversed(len(leaves[0])))
+        names.append("permutation")
+        free["permutation"] = {0: "chosen"}
+    with stage:
+        traced = trace(recorded, tuple(args), input_names=names, dynamic_shapes=free)
+    program = stage.named(traced, eager)
+    program.differentiates, program.asks, program.gradients = one.differentiates, one.asks, one.gradients
+    if output_names is None and len(program.graph.outputs) == 1:
+        output_names = ["losses"]
+    options = {"output_names": output_names, "opset_version": opset_version, "optimise": optimise}
+    return write_training(stage, program, eager, path, tuple(args), {}, (), verify, epochs, options)
+
+
+def _check(leaves: Sequence[Any], batch_size: int, permutation: str | None) -> None:
+    if not leaves or not all(isinstance(t, Tensor) and t.ndim for t in leaves):
+        raise ArgumentError("export_loop: data are tensors of at least one dimension, whose rows are the examples")
+    rows = [t.shape[0] for t in leaves]
+    if len(set(rows)) > 1:
+        raise ArgumentError(f"export_loop: the tensors of the data have different numbers of rows: {rows}")
+    if not 1 <= batch_size <= rows[0]:
+        raise ArgumentError(f"export_loop: batch_size is from 1 to the rows of the example ({rows[0]}), given {batch_size}")
+    if permutation not in _ORDERS:
+        raise ArgumentError(f"export_loop: permutation is 'drawn', 'given' or None, given {permutation!r}")
+
+
+def _names(step: Any, tree: Any, count: int) -> list[str]:
+    whole = flatten((unflatten(tree, [tensor(0)] * count), {}))[1]
+    return [identifier(name) for name in leaf_names_of(step, whole)]
+
+
+def _reversed(rows: int) -> Tensor:
+    """An example of a permutation; no random number is drawn for it."""
+    return arange(rows - 1, -1, -1)
+
+
+def _epoch(
+    run: Callable[..., Any], tree: Any, count: int, batch_size: int, permutation: str | None, one: Program
+) -> Callable[..., Any]:
+    """All batches through `run`, which is the step or its recording."""
+
+    def epoch(*given: Tensor) -> Any:
+        data, rows = given[:count], given[0].shape[0]
+        if permutation == "given":
+            order = given[count]
+            rows = order.shape[0]
+        else:
+            order = randperm(rows, device=given[0].device) if permutation else arange(rows, device=given[0].device)
+        rounds = rows // batch_size
+        batches = order[: rounds * batch_size].reshape(rounds, batch_size)
+
+        def body(i: Any) -> Any:
+            return (), run(*unflatten(tree, [t[batches[i]] for t in data]))
+
+        _, found = loop(None, body, (), limit=rounds)
+        if found is None:  # no batch is full
+            shapes = [((0, *value.spec.shape), value.spec.dtype) for value in one.graph.outputs]
+            found = unflatten(one.graph.out_tree, [zeros(*shape, dtype=dtype) for shape, dtype in shapes])
+        return found
+
+    parameters = [inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(count + (permutation == "given"))]
+    epoch.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return epoch
