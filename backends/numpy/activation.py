@@ -114,7 +114,9 @@ def _exact(y: Array, x: Array) -> None:
     np.minimum(size, x.dtype.type(40), out=size)
     _below(size, y)
     y *= size
-    np.subtract(np.maximum(x, 0, out=size), y, out=y)
+    np.minimum(x, 0, out=size)
+    np.subtract(x, size, out=size)  # max(x, 0), and NaN for -inf, as in PyTorch
+    np.subtract(size, y, out=y)
 
 
 def _tanh(y: Array, x: Array) -> None:
