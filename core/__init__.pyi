@@ -167,12 +167,12 @@ def amin(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any =
     >>> fz.amin(fz.tensor([[1.0, 5.0], [3.0, 2.0]]), 1)
     tensor([1., 2.])"""
 
-def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False, out: Any = None) -> tuple[Tensor, Tensor]:
+def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False, out: Any = None) -> Any:
     """The smallest and the largest element, of all or along `dim`.
 
     >>> import frazil as fz
     >>> fz.aminmax(fz.tensor([3.0, 1.0, 2.0]))
-    (tensor(1.), tensor(3.))"""
+    MinMax(min=tensor(1.), max=tensor(3.))"""
 
 from . import amp as amp
 
@@ -472,7 +472,7 @@ def broadcast_to(input: Tensor, shape: Any) -> Tensor:
     tensor([[1, 2],
             [1, 2]])"""
 
-def bucketize(input: Any, boundaries: Tensor, *, right: _bool = False, out: Any = None) -> Tensor:
+def bucketize(input: Any, boundaries: Tensor, *, out_int32: _bool = False, right: _bool = False, out: Any = None) -> Tensor:
     """The index of the bucket, between sorted boundaries, that every value falls into.
 
     >>> import frazil as fz
@@ -503,7 +503,7 @@ def cat(*tensors: _Operand | Sequence[Tensor], dim: _int = 0, out: Any = None) -
     >>> fz.cat([fz.tensor([1, 2]), fz.tensor([3])])
     tensor([1, 2, 3])"""
 
-def cdist(x1: Tensor, x2: Tensor, p: _float = 2.0) -> Tensor:
+def cdist(x1: Tensor, x2: Tensor, p: _float = 2.0, compute_mode: _str | None = None) -> Tensor:
     """The p-norm of the difference of every row of x1 [..., n, m] and every row of x2 [..., k, m]: [..., n, k].
 
     >>> import frazil as fz
@@ -740,8 +740,9 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
     >>> fz.count_nonzero(fz.tensor([0, 1, 2]))
     tensor(2)"""
 
-def cov(input: Tensor, *, correction: _int = 1) -> Tensor:
-    """Covariance of variables (rows) over observations (columns), with divisor n - correction.
+def cov(input: Tensor, *, correction: _int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+    """Covariance of variables (rows) over observations (columns), with divisor n - correction. `fweights`: how often each
+    observation counts; `aweights`: how much.
 
     >>> import frazil as fz
     >>> fz.cov(fz.tensor([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]]))
@@ -822,8 +823,8 @@ def diagonal_scatter(input: Tensor, src: Tensor, offset: _int = 0, dim1: _int = 
     tensor([[1., 0.],
             [0., 1.]])"""
 
-def diff(input: Tensor, n: _int = 1, dim: _int = -1, *, out: Any = None) -> Tensor:
-    """Differences of neighbours along `dim`, n times over.
+def diff(input: Tensor, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *, out: Any = None) -> Tensor:
+    """Differences of neighbours along `dim`, n times over, after `prepend` and `append` were put around.
 
     >>> import frazil as fz
     >>> fz.diff(fz.tensor([1, 4, 9]))
@@ -2166,8 +2167,8 @@ def scatter_add(input: Tensor, dim: _int, index: Tensor, src: Tensor, *, out: An
     tensor([3., 3.])"""
 
 def scatter_reduce(input: Tensor, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
-    """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "mean", "amax" or "amin" of
-    itself (unless `include_self` is off) and the elements of `src` sent there.
+    """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "prod", "mean", "amax" or "amin"
+    of itself (unless `include_self` is off) and the elements of `src` sent there.
 
     >>> import frazil as fz
     >>> fz.scatter_reduce(fz.zeros(2), 0, fz.tensor([0, 0]), fz.tensor([1.0, 3.0]), "mean", include_self=False)
@@ -2175,8 +2176,9 @@ def scatter_reduce(input: Tensor, dim: _int, index: Tensor, src: Tensor, reduce:
     >>> fz.scatter_reduce(fz.tensor([2.0, 7.0]), 0, fz.tensor([0, 0]), fz.tensor([1.0, 3.0]), "amax")
     tensor([3., 7.])"""
 
-def searchsorted(sorted_sequence: Tensor, input: Any, *, right: _bool = False, side: _str | None = None, out_int32: _bool = False, out: Any = None) -> Tensor:
-    """For every value, where it would go in a sorted sequence (last dimension) to keep it sorted.
+def searchsorted(sorted_sequence: Tensor, input: Any, *, out_int32: _bool = False, right: _bool = False, side: _str | None = None, sorter: Tensor | None = None, out: Any = None) -> Tensor:
+    """For every value, where it would go in a sorted sequence (last dimension) to keep it sorted. `sorter`: the order in which
+    the sequence, unsorted, is taken.
 
     >>> import frazil as fz
     >>> fz.searchsorted(fz.tensor([1, 3, 5]), fz.tensor([3, 4]))
@@ -2611,8 +2613,9 @@ def unique(input: Tensor, sorted: _bool = True, return_inverse: _bool = False, r
     >>> fz.unique(fz.tensor([3, 1, 3]))
     tensor([1, 3])"""
 
-def unique_consecutive(input: Tensor, return_inverse: _bool = False, return_counts: _bool = False) -> Any:
-    """The elements of the flattened tensor without repetitions of the one before; optionally where each went, and how many
+def unique_consecutive(input: Tensor, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
+    """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before;
+    optionally where each went, and how many
     each stands for.
 
     >>> import frazil as fz

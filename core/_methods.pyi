@@ -92,7 +92,7 @@ class TensorMethods:
     def amin(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """The smallest element over `dim`; NaN wins. The gradient is shared evenly among equals."""
 
-    def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False, out: Any = None) -> tuple[Tensor, Tensor]:
+    def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False, out: Any = None) -> Any:
         """The smallest and the largest element, of all or along `dim`."""
 
     def any(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
@@ -236,13 +236,13 @@ class TensorMethods:
     def bmm(self, mat2: Tensor, *, out: Any = None) -> Tensor:
         """Products of two batches of matrices."""
 
-    def bool(self) -> Tensor:
+    def bool(self, memory_format: Any = None) -> Tensor:
         """With dtype bool; the tensor itself if it has that already."""
 
     def broadcast_to(self, shape: Any) -> Tensor:
         """`input` expanded to `shape`."""
 
-    def byte(self) -> Tensor:
+    def byte(self, memory_format: Any = None) -> Tensor:
         """With dtype uint8; the tensor itself if it has that already."""
 
     def cast(self, dtype: Any, *, out: Any = None) -> Tensor:
@@ -260,7 +260,7 @@ class TensorMethods:
     def celu(self, alpha: _float = 1.0, *, out: Any = None) -> Tensor:
         """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)."""
 
-    def char(self) -> Tensor:
+    def char(self, memory_format: Any = None) -> Tensor:
         """With dtype int8; the tensor itself if it has that already."""
 
     def chunk(self, chunks: _int, dim: _int = 0) -> Any:
@@ -320,8 +320,9 @@ class TensorMethods:
     def count_nonzero(self, dim: Any = None) -> Tensor:
         """How many elements are not zero."""
 
-    def cov(self, *, correction: _int = 1) -> Tensor:
-        """Covariance of variables (rows) over observations (columns), with divisor n - correction."""
+    def cov(self, *, correction: _int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+        """Covariance of variables (rows) over observations (columns), with divisor n - correction. `fweights`: how often each
+        observation counts; `aweights`: how much."""
 
     def cross(self, other: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor:
         """The vector product along `dim`, of size 3 (default: the first dimension of that size)."""
@@ -356,8 +357,8 @@ class TensorMethods:
     def diagonal_scatter(self, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
         """A copy of `input` with a diagonal replaced by `src`."""
 
-    def diff(self, n: _int = 1, dim: _int = -1, *, out: Any = None) -> Tensor:
-        """Differences of neighbours along `dim`, n times over."""
+    def diff(self, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *, out: Any = None) -> Tensor:
+        """Differences of neighbours along `dim`, n times over, after `prepend` and `append` were put around."""
 
     def dist(self, other: Tensor, p: _float = 2) -> Tensor:
         """The p-norm of `input - other`."""
@@ -377,7 +378,7 @@ class TensorMethods:
     def dot(self, other: Tensor, *, out: Any = None) -> Tensor:
         """Product of two vectors."""
 
-    def double(self) -> Tensor:
+    def double(self, memory_format: Any = None) -> Tensor:
         """With dtype float64; the tensor itself if it has that already."""
 
     def dsplit(self, indices_or_sections: Any) -> Any:
@@ -455,7 +456,7 @@ class TensorMethods:
     def flipud(self) -> Tensor:
         """Rows in reverse order."""
 
-    def float(self) -> Tensor:
+    def float(self, memory_format: Any = None) -> Tensor:
         """With dtype float32; the tensor itself if it has that already."""
 
     def float_power(self, exponent: Any, *, out: Any = None) -> Tensor:
@@ -527,7 +528,7 @@ class TensorMethods:
     def gt_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `gt`: writes the result into this tensor and returns it."""
 
-    def half(self) -> Tensor:
+    def half(self, memory_format: Any = None) -> Tensor:
         """With dtype float16; the tensor itself if it has that already."""
 
     def heaviside(self, values: Tensor, *, out: Any = None) -> Tensor:
@@ -575,7 +576,7 @@ class TensorMethods:
     def inner(self, other: Tensor, *, out: Any = None) -> Tensor:
         """Sums of products over the last dimension of both."""
 
-    def int(self) -> Tensor:
+    def int(self, memory_format: Any = None) -> Tensor:
         """With dtype int32; the tensor itself if it has that already."""
 
     def is_nonzero(self) -> _bool:
@@ -701,7 +702,7 @@ class TensorMethods:
     def logsumexp(self, dim: Any, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """log(sum(exp(x))) over `dim`, without overflow."""
 
-    def long(self) -> Tensor:
+    def long(self, memory_format: Any = None) -> Tensor:
         """With dtype int64; the tensor itself if it has that already."""
 
     def lt(self, other: _Operand, *, out: Any = None) -> Tensor:
@@ -955,8 +956,8 @@ class TensorMethods:
         """In-place form of `scatter_add`: writes the result into this tensor and returns it."""
 
     def scatter_reduce(self, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
-        """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "mean", "amax" or "amin" of
-        itself (unless `include_self` is off) and the elements of `src` sent there."""
+        """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "prod", "mean", "amax" or "amin"
+        of itself (unless `include_self` is off) and the elements of `src` sent there."""
 
     def scatter_reduce_(self, dim: _int, index: Tensor, src: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
         """In-place form of `scatter_reduce`: writes the result into this tensor and returns it."""
@@ -976,7 +977,7 @@ class TensorMethods:
     def sgn_(self, *, out: Any = None) -> Tensor:
         """In-place form of `sign`: writes the result into this tensor and returns it."""
 
-    def short(self) -> Tensor:
+    def short(self, memory_format: Any = None) -> Tensor:
         """With dtype int16; the tensor itself if it has that already."""
 
     def sigmoid(self, *, out: Any = None) -> Tensor:
@@ -1152,8 +1153,9 @@ class TensorMethods:
     def unique(self, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
         """The distinct elements in order; optionally where each element went, and how many of each there are."""
 
-    def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False) -> Any:
-        """The elements of the flattened tensor without repetitions of the one before; optionally where each went, and how many
+    def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
+        """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before;
+        optionally where each went, and how many
         each stands for."""
 
     def unsqueeze(self, dim: _int) -> Tensor:

@@ -168,7 +168,8 @@ class device:
         if found is None:
             if len(self._scalars) > 4096:  # numbers that change at every step must not pile up
                 self._scalars.clear()
-            found = wrap(self.from_host(np.asarray(value, dtype.numpy)), self)
+            array = np.asarray(value)
+            found = wrap(self.from_host(array.astype(dtype.numpy)), self)
             found._aliased = True  # an assignment of it must copy, or a later in-place write would change the number
             if value == value:  # NaN would never find itself again
                 self._scalars[key] = found

@@ -35,7 +35,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "logaddexp": np.logaddexp,
     "neg": np.negative,
     "abs": np.abs,
-    "sign": np.sign,
+    "sign": lambda x: np.sign(x) if x.dtype != bool else x.copy(),
     "exp": np.exp,
     "exp2": np.exp2,
     "expm1": np.expm1,
@@ -693,7 +693,7 @@ def matmul(a: Array, b: Array) -> Array:
     if a.ndim == 2 and b.ndim == 2:
         return a.dot(b)  # the same product with half the overhead
     if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
-        return a.reshape(-1, a.shape[-1]).dot(b).reshape(*a.shape[:-1], b.shape[1])
+        return a.reshape(math.prod(a.shape[:-1]), a.shape[-1]).dot(b).reshape(*a.shape[:-1], b.shape[1])
     return np.matmul(a, b)
 
 

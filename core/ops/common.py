@@ -9,7 +9,7 @@ from typing import Any
 from .. import dtypes
 from ..errors import DimError, DTypeError, ShapeError
 from ..recorder.sizes import broadcast_shapes, prod, same
-from ..table import Spec
+from ..table import OPS, Spec
 from ..tensor import Tensor
 
 __all__ = ["broadcast_shapes", "prod", "same"]
@@ -183,3 +183,19 @@ def as_sequence(value: Any, n: int) -> tuple[Any, ...]:
 def numel(shape: Sequence[Any]) -> Any:
     """Number of elements of a shape."""
     return prod(shape)
+
+
+def with_whole_numbers(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """A convolution or pooling (name, n, x, ...) for integers too: computed in float64, exact up to 2**53, and rounded to 0."""
+
+    @functools.wraps(compute)
+    def call(name: str, n: int, x: Tensor, *args: Any) -> Any:
+        if x.dtype.kind != "i":
+            return compute(name, n, x, *args)
+        cast = OPS["cast"].call
+        others = [cast(a, dtype=dtypes.float64) if isinstance(a, Tensor) and a.dtype is x.dtype else a for a in args]
+        y = compute(name, n, cast(x, dtype=dtypes.float64), *others)
+        values = cast(cast(y[0] if isinstance(y, tuple) else y, dtype=dtypes.int64), dtype=x.dtype)
+        return (values, *y[1:]) if isinstance(y, tuple) else values
+
+    return call

@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..table import E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
-from .common import same
+from .common import same, with_whole_numbers
 from .reduction import sum_
 from .shape import pad, reshape, squeeze, unsqueeze
 
@@ -188,6 +188,7 @@ def _check_result(name: str, x: Spec, dy: Spec, kernel: Any, stride: Any, paddin
 # ---------------------------------------------------------------------------------------------------------- as PyTorch has it
 
 
+@with_whole_numbers
 def _convolution(
     name: str, n: int, x: Tensor, w: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Tensor:
@@ -292,6 +293,7 @@ def biased_conv_input_grad(dy, w, bias, /, *, size, stride, padding, dilation, g
     return y + reshape(bias, shape=(-1, *(1,) * len(size)))
 
 
+@with_whole_numbers
 def _transposed(
     name: str,
     n: int,
@@ -311,6 +313,11 @@ def _transposed(
     _check_groups(name, groups)
     if any(e >= max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
         raise ArgumentError(f"{name}: output_padding {extra} must be smaller than stride {stride} or dilation {dilation}")
+    if any(isinstance(e, int) and isinstance(s, int) and e >= s for e, s in zip(extra, stride, strict=True)):
+        # The whole, with what padding cuts off: part of it, and zeros beyond it, are the rows that were asked for.
+        y = _transposed(name, n, x, w, None, stride, 0, 0, groups, dilation)
+        y = pad(y, [by for p, e in zip(reversed(padding), reversed(extra), strict=True) for by in (-p, e - p)])
+        return y if bias is None else y + reshape(bias, shape=(-1,) + (1,) * n)
     x, had_batch = batched(name, x, n)
     if len(w._a.shape) != n + 2:
         raise ShapeError(f"{name}: weights must have {n + 2} dimensions (C, F/groups, ...), given {list(w._a.shape)}")

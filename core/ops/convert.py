@@ -13,8 +13,8 @@ from ..tensor import Size, Tensor
 from .common import int_tuple
 
 
-def _conversion(name: str, dtype: DType) -> Callable[[Tensor], Tensor]:
-    def convert(self: Tensor) -> Tensor:
+def _conversion(name: str, dtype: DType) -> Callable[..., Tensor]:
+    def convert(self: Tensor, memory_format: Any = None) -> Tensor:
         return self.to(dtype)
 
     convert.__name__ = convert.__qualname__ = name

@@ -16,9 +16,9 @@ from ..recorder.sizes import size_max, size_min, surely, wrapped
 from ..table import E, S, Spec, function, ints, op, primitive, values
 from ..tensor import Tensor
 from .common import broadcast, check_range, checked_dim, like, same, specs, whole
-from .elementwise import cast, logical_not, maximum, where
+from .elementwise import bitwise_not, cast, logical_not, maximum, neg, where
 from .reduction import sort_values
-from .shape import expand, reshape, select, slice, unsqueeze
+from .shape import broadcast_tensors, expand, reshape, select, slice, unsqueeze
 
 
 def _integer_index(name: str, index: Spec, allowed: tuple[Any, ...] = (dtypes.int64, dtypes.int32)) -> None:
@@ -248,18 +248,20 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     >>> fz.zeros(3).scatter(0, fz.tensor([0, 2]), fz.tensor([5.0, 6.0]))
     tensor([5., 0., 6.])
     """
-    if reduce not in (None, "add"):
-        raise ArgumentError(f"scatter: reduce is None or 'add', given {reduce!r}")
+    if reduce not in (None, "add", "multiply"):
+        raise ArgumentError(f"scatter: reduce is None, 'add' or 'multiply', given {reduce!r}")
     x, index = _as_vector(input), _as_vector(index)
     src = _fit_source(value if src is None else src, input, index)
+    if reduce == "multiply":
+        return _as_before(_scatter_prod(x, dim, index, src), input)
     write = scatter_values if reduce is None else scatter_add_values
     return _as_before(write(x, index, src, dim=dim), input)
 
 
 @function(out=True)
 def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
-    """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "mean", "amax" or "amin" of
-    itself (unless `include_self` is off) and the elements of `src` sent there.
+    """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "prod", "mean", "amax" or "amin"
+    of itself (unless `include_self` is off) and the elements of `src` sent there.
 
     >>> import frazil as fz
     >>> fz.scatter_reduce(fz.zeros(2), 0, fz.tensor([0, 0]), fz.tensor([1.0, 3.0]), "mean", include_self=False)
@@ -267,8 +269,8 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     >>> fz.scatter_reduce(fz.tensor([2.0, 7.0]), 0, fz.tensor([0, 0]), fz.tensor([1.0, 3.0]), "amax")
     tensor([3., 7.])
     """
-    if reduce not in ("sum", "mean", "amax", "amin"):
-        raise ArgumentError(f"scatter_reduce: reduce is 'sum', 'mean', 'amax' or 'amin', given {reduce!r}")
+    if reduce not in ("sum", "prod", "mean", "amax", "amin"):
+        raise ArgumentError(f"scatter_reduce: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin', given {reduce!r}")
     x, index = _as_vector(input), _as_vector(index)
     return _as_before(_scatter_reduced(x, dim, index, _fit_source(src, x, index), reduce, include_self), input)
 
@@ -276,8 +278,15 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
 def _scatter_reduced(x: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool) -> Tensor:
     if reduce == "amax":
         return _scatter_max(x, dim, index, src, include_self)
+    if reduce == "prod":
+        if not include_self:
+            from ..creation import ones_like
+
+            x = scatter_values(x, index, ones_like(src), dim=dim)
+        return _scatter_prod(x, dim, index, src)
     if reduce == "amin":
-        return -_scatter_max(-x, dim, index, -src, include_self)
+        turn = bitwise_not if x.dtype.kind in "bi" else neg  # -x of a uint8 or of the least integer is not what it should be
+        return turn(_scatter_max(turn(x), dim, index, turn(src), include_self))
     start = x if include_self else scatter_values(x, index, _zeros(src, src._a.shape), dim=dim)
     total = scatter_add_values(start, index, src, dim=dim)
     if reduce == "sum":
@@ -292,9 +301,32 @@ def _scatter_max(x: Tensor, dim: int, index: Tensor, src: Tensor, include_self: 
     if not include_self:
         from ..creation import full_like
 
-        least = float("-inf") if x.dtype.is_floating_point else dtypes.iinfo(x.dtype).min
+        kind = x.dtype.kind
+        least = float("-inf") if kind == "f" else False if kind == "b" else dtypes.iinfo(x.dtype).min
         x = scatter_values(x, index, full_like(src, least), dim=dim)
     return scatter_max_values(x, index, src, dim=dim)
+
+
+def _scatter_prod(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """A copy of x with x[index[i][j]][j] *= src[i][j] (dim 0). What is sent to every element stands in a row of its own, so
+    that zeros have their gradients."""
+    from ..creation import arange, ones_like
+    from .reduction import prod
+    from .shape import movedim, narrow, slice_scatter
+
+    if index.numel() == 0:
+        return x
+    dim = checked_dim("scatter_reduce", dim, len(x._a.shape))
+    places, sent = unsqueeze(movedim(index, dim, -1), -1), unsqueeze(movedim(src, dim, -1), -1)
+    met = places == arange(x._a.shape[dim], device=x.device)
+    factors = movedim(cast(prod(where(met, sent, ones_like(sent)), dim=-2), dtype=x.dtype), -1, dim)
+    whole = part = ones_like(x)
+    for d, n in enumerate(factors._a.shape):
+        part = narrow(part, d, 0, n)
+    sizes = tuple(factors._a.shape)
+    if not same(sizes, tuple(x._a.shape)):  # what lies beside the index keeps its value
+        factors = slice_scatter(whole, factors, starts=(0,) * len(sizes), stops=sizes, steps=(1,) * len(sizes))
+    return x * factors
 
 
 @function(methods=["scatter_add"], out=True)
@@ -566,6 +598,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
         raise ShapeError(f"masked_fill: value is a number or a 0-d tensor, given {list(value._a.shape)}")
     if isinstance(value, float) and input.dtype.kind in "bi" and math.isfinite(value):
         value = int(value) if input.dtype.kind == "i" else value != 0
+    if input.dtype is dtypes.bool_ and isinstance(value, int):
+        value = bool(value)
     return where(
         mask, cast(value, dtype=input.dtype) if isinstance(value, Tensor) and value.dtype is not input.dtype else value, input
     )
@@ -584,7 +618,7 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     _bool_mask("masked_scatter", mask)
     if source.dtype is not input.dtype:
         raise DTypeError(f"masked_scatter: source must be {input.dtype.name} as input is, given {source.dtype.name}")
-    mask = expand(mask, shape=tuple(input._a.shape))
+    mask, input = broadcast_tensors(mask, input)
     order = cumsum(reshape(mask, shape=(-1,)), dim=0) - 1
     check_range("masked_scatter", "the number of places minus one", order[-1:], -1, source.numel())
     if isinstance(source.numel(), int) and not source.numel():
@@ -673,15 +707,26 @@ def one_hot(x, /, *, num_classes: int = -1):
 
 @function(methods=[], out=True)
 def searchsorted(
-    sorted_sequence: Tensor, input: Any, *, right: bool = False, side: str | None = None, out_int32: bool = False
+    sorted_sequence: Tensor,
+    input: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: Tensor | None = None,
 ) -> Tensor:
-    """For every value, where it would go in a sorted sequence (last dimension) to keep it sorted.
+    """For every value, where it would go in a sorted sequence (last dimension) to keep it sorted. `sorter`: the order in which
+    the sequence, unsorted, is taken.
 
     >>> import frazil as fz
     >>> fz.searchsorted(fz.tensor([1, 3, 5]), fz.tensor([3, 4]))
     tensor([1, 2])
     """
+    if right and side == "left":
+        raise ArgumentError("searchsorted: side='left' and right=True contradict each other")
     right = side == "right" if side is not None else right
+    if sorter is not None:
+        sorted_sequence = gather_values(sorted_sequence, sorter, dim=-1)
     if side not in (None, "left", "right"):
         raise ArgumentError(f"searchsorted: side is 'left' or 'right', given {side!r}")
     if not isinstance(input, Tensor):
@@ -728,14 +773,14 @@ def edges_before(edges, points, /, *, right: bool):
 
 
 @function(methods=[], out=True)
-def bucketize(input: Any, boundaries: Tensor, *, right: bool = False) -> Tensor:
+def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right: bool = False) -> Tensor:
     """The index of the bucket, between sorted boundaries, that every value falls into.
 
     >>> import frazil as fz
     >>> fz.bucketize(fz.tensor([1, 4]), fz.tensor([2, 3]))
     tensor([0, 2])
     """
-    return searchsorted(boundaries, input, right=right)
+    return searchsorted(boundaries, input, right=right, out_int32=out_int32)
 
 
 @function()

@@ -6,11 +6,12 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+from .. import dtypes
 from ..errors import ArgumentError, ShapeError
 from ..table import E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
 from .common import broadcast, checked_dim, numel, same
-from .elementwise import add, clone, gt, mul, where
+from .elementwise import add, cast, clone, gt, mul, where
 from .reduction import sum_, vector_norm
 from .shape import cat, expand, narrow, permute, reshape, stack, unbind, unsqueeze
 
@@ -233,7 +234,9 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 @function(out=True)
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2)."""
-    return _scaled_sum(input, matmul(batch1, batch2) * alpha, beta, 1)  # reads its factors where alpha is 0, as PyTorch does
+    return _scaled_sum(
+        input, _times(matmul(batch1, batch2), alpha), beta, 1
+    )  # reads its factors where alpha is 0, as PyTorch does
 
 
 @function(out=True)
@@ -244,11 +247,18 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
 
 def _scaled_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     product = product if same(alpha, 1) else _scaled(product, alpha)
-    return add(input if same(beta, 1) else _scaled(input, beta), product)
+    total = add(input if same(beta, 1) else _scaled(input, beta), product)
+    return total if input.dtype is not dtypes.bool_ else cast(total, dtype=dtypes.bool_)
+
+
+def _times(x: Tensor, factor: Any) -> Tensor:
+    return x * (int(factor) if x.dtype.kind in "bi" and isinstance(factor, float) else factor)
 
 
 def _scaled(x: Tensor, factor: Any) -> Tensor:
     """x * factor, where 0 means that x is not read: 0 * NaN would be NaN."""
+    if x.dtype.kind in "bi" and isinstance(factor, float):
+        factor = int(factor)  # integers are scaled by whole numbers, as in PyTorch
     if not same(factor, 0):
         return x * factor
     from ..creation import tensor
@@ -284,6 +294,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     else:
         da = [checked_dim("tensordot", d, na) for d in dims[0]]
         db = [checked_dim("tensordot", d, nb) for d in dims[1]]
+    for i, j in zip(da, db, strict=True):  # a size of 1 stands for any
+        if same(a._a.shape[i], 1) and not same(b._a.shape[j], 1):
+            b = sum_(b, dim=j, keepdim=True, dtype=b.dtype)
+        elif same(b._a.shape[j], 1) and not same(a._a.shape[i], 1):
+            a = sum_(a, dim=i, keepdim=True, dtype=a.dtype)
     free_a, free_b = [i for i in range(na) if i not in da], [i for i in range(nb) if i not in db]
     inner = numel([a._a.shape[d] for d in da])
     left = reshape(permute(a, dims=tuple(free_a + da)), shape=(numel([a._a.shape[d] for d in free_a]), inner))
@@ -428,7 +443,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
     >>> fz.addbmm(fz.zeros(1, 1), fz.ones(2, 1, 3), fz.ones(2, 3, 1))
     tensor([[6.]])
     """
-    return _scaled_sum(input, sum_(bmm(batch1, batch2), dim=(0,)), beta, alpha)
+    return _scaled_sum(input, sum_(bmm(batch1, batch2), dim=(0,), dtype=batch1.dtype), beta, alpha)
 
 
 @function(out=True)
@@ -439,7 +454,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     >>> fz.addr(fz.zeros(1, 2), fz.tensor([2.0]), fz.tensor([3.0, 4.0]))
     tensor([[6., 8.]])
     """
-    return _scaled_sum(input, outer(vec1, vec2) * alpha, beta, 1)
+    return _scaled_sum(input, _times(outer(vec1, vec2), alpha), beta, 1)
 
 
 @function(methods=[], out=True)
@@ -493,13 +508,15 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
 
 
 @function(methods=[])
-def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = None) -> Tensor:
     """The p-norm of the difference of every row of x1 [..., n, m] and every row of x2 [..., k, m]: [..., n, k].
 
     >>> import frazil as fz
     >>> fz.cdist(fz.tensor([[0.0, 0.0]]), fz.tensor([[3.0, 4.0]]))
     tensor([[5.]])
     """
+    if compute_mode not in _CDIST_MODES:
+        raise ArgumentError(f"cdist: compute_mode is one of {', '.join(map(repr, _CDIST_MODES))}, given {compute_mode!r}")
     rows, columns, features = x1._a.shape[-2], x2._a.shape[-2], x1._a.shape[-1]
     known = all(isinstance(n, int) for n in (*x1._a.shape, *x2._a.shape))
     if known and rows > 1 and x1.numel() * columns > _CDIST_ELEMENTS:  # the differences of all rows would fill the memory
@@ -510,6 +527,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p=p, dim=-1)
 
 
+#: How PyTorch may compute `cdist`; here always by differences, which lose no digits.
+_CDIST_MODES = (None, "use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
 #: The most elements that `cdist` has between its inputs and its result at a time.
 _CDIST_ELEMENTS = 1 << 20
 

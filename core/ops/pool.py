@@ -12,11 +12,11 @@ from ..errors import ArgumentError, ShapeError
 from ..recorder.sizes import is_static, size_min
 from ..table import E, S, Spec, function, ints, primitive, values
 from ..tensor import Tensor
-from .common import require_float, same
+from .common import require_float, same, with_whole_numbers
 from .conv import batched, spatial
 from .indexing import gather
 from .reduction import amax, mean
-from .shape import cat, flatten, narrow, reshape, squeeze
+from .shape import cat, flatten, narrow, pad, reshape, squeeze
 
 _PAIRS_2D: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
 _OVERLAP_2D: dict[str, Any] = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 1), "ceil_mode": False}
@@ -227,6 +227,7 @@ def _covers(x: Tensor, kernel: Any, padding: Any, dilation: Any) -> bool:
     return same(tuple(x._a.shape[2:]), tuple(kernel)) and set(padding) == {0} and set(dilation) == {1}
 
 
+@with_whole_numbers
 def _max_pool(
     name: str,
     n: int,
@@ -313,6 +314,7 @@ def max_pool3d(
     return _max_pool("max_pool3d", 3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@with_whole_numbers
 def _avg_pool(
     name: str,
     n: int,
@@ -332,11 +334,14 @@ def _avg_pool(
             return y if had_batch else squeeze(y, 0)
         kernel, stride = tuple(map(int, kernel)), tuple(map(int, stride))
     if divisor_override is not None:
-        if divisor_override == 0 or ceil_mode:
-            raise ArgumentError(
-                f"{name}: divisor_override must not be 0 and not go with ceil_mode, given {divisor_override} and {ceil_mode}"
-            )
+        if divisor_override == 0:
+            raise ArgumentError(f"{name}: divisor_override must not be 0")
         count_include_pad = True
+        if ceil_mode:  # zeros for the windows that reach over the end, as their sums are wanted, not their means
+            sizes = _out_size(name, x._a.shape[2:], kernel, stride, padding, dilation, True)
+            ends = zip(x._a.shape[2:], sizes, kernel, stride, padding, strict=True)
+            around = [(p, (out - 1) * s + k - m - p) for m, out, k, s, p in ends]
+            x, padding, ceil_mode = pad(x, [p for pair in reversed(around) for p in pair]), (0,) * n, False
     y = avg_pool(
         x,
         kernel_size=kernel,

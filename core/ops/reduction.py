@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any, NamedTuple
 
@@ -382,9 +383,12 @@ def variance(x, /, *, dim=None, correction=1, keepdim=False):
     """Mean squared distance from the mean, with divisor n - correction."""
     n = count(x._a.shape, dim)
     centred = x - mean(x, dim=dim, keepdim=True) if dim is not None else x - mean(x)
-    return sum_(square(centred), dim=dim, keepdim=keepdim) / (
-        size_max(n - correction, 0) if isinstance(n, int) else n - correction
-    )
+    divisor = n - correction
+    if isinstance(divisor, (int, float)):
+        divisor = builtins.max(divisor, 0)
+    elif isinstance(n, int):
+        divisor = size_max(divisor, 0)
+    return sum_(square(centred), dim=dim, keepdim=keepdim) / divisor
 
 
 def _spread_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, Any]:

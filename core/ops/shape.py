@@ -774,7 +774,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         base, more = divmod(n, indices_or_sections)
         sizes = [base + size_min(size_max(more - i, 0), 1) for i in range(indices_or_sections)]
         return split(input, sizes, dim)
-    edges = [0, *[size_min(wrapped(i, n), n) for i in indices_or_sections], n]
+    edges = [0, *[size_min(wrapped(whole(i), n), n) for i in indices_or_sections], n]
     return tuple(narrow(input, dim, a, size_max(b - a, 0)) for a, b in itertools.pairwise(edges))
 
 
@@ -1061,13 +1061,15 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: Any = 
         raise ArgumentError(f"pad: expected pairs (before, after) for at most {len(shape)} dimensions, given {tuple(pad)}")
     pairs = [(pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)]
     every: list[Any] = [(0, 0)] * (len(shape) - len(pairs)) + pairs[::-1]
-    if mode != "constant":
-        return pad_edges(input, pads=tuple(every), mode=mode)
+    grow = tuple(tuple(0 if isinstance(p, int) and p < 0 else p for p in pair) for pair in every)
+    if mode in ("reflect", "replicate"):  # these see the edge of the whole: cut last
+        input = pad_edges(input, pads=grow, mode=mode)
     for dim, (before, after) in enumerate(every):
         cut = [-p if isinstance(p, int) and p < 0 else 0 for p in (before, after)]
         if any(cut):
-            input = narrow(input, dim, cut[0], shape[dim] - cut[0] - cut[1])
-    grow = tuple(tuple(0 if isinstance(p, int) and p < 0 else p for p in pair) for pair in every)
+            input = narrow(input, dim, cut[0], input._a.shape[dim] - cut[0] - cut[1])
+    if mode != "constant":
+        return input if mode in ("reflect", "replicate") else pad_edges(input, pads=grow, mode=mode)
     if all(isinstance(p, int) and p == 0 for pair in grow for p in pair):
         return clone(input)
     return pad_constant(input, pads=grow, value=0 if value is None else value)
@@ -1223,6 +1225,8 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     tensor([[0, 1, 2],
             [2, 3, 4]])
     """
+    if not input._a.shape:  # a single number is a vector of one
+        return unfold(reshape(input, shape=(1,)), dimension, size, step)[0]
     shape = tuple(input._a.shape)
     dim = checked_dim("unfold", dimension, len(shape))
     windows = (shape[dim] - size) // step + 1

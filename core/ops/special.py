@@ -185,6 +185,10 @@ def copysign(input: Tensor, other: Any) -> Tensor:
     >>> fz.copysign(fz.tensor([1.0, -2.0]), fz.tensor([-1.0, 1.0]))
     tensor([-1.,  2.])
     """
+    if input.dtype.kind in "bi":
+        input = cast(
+            input, dtype=dtypes.get_default_dtype() if not isinstance(other, Tensor) or other.dtype.kind in "bi" else other.dtype
+        )
     negative: Any = signbit(other) if isinstance(other, Tensor) else math.copysign(1.0, other) < 0
     found = where(signbit(input) ^ negative, -input, input)
     return where(eq(input, 0), found.detach(), found)  # no slope at 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,22 +12,29 @@ from ..errors import ArgumentError, DimError, ShapeError
 from ..table import function
 from ..tensor import Tensor
 from .common import checked_dim
-from .elementwise import cast, eq, floor, isnan, lerp, logical_and, sqrt, where
+from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, sqrt, where
 from .indexing import edges_before, scatter_add_values
 from .linalg import matmul
 from .reduction import ValuesIndices, amax, amin, mean, sort, sort_values, sum_
-from .shape import flatten, movedim, narrow, reshape, select, t, unsqueeze
+from .shape import cat, expand, flatten, movedim, narrow, reshape, select, t, unsqueeze
+
+
+class MinMax(NamedTuple):
+    """The smallest and the largest."""
+
+    min: Tensor
+    max: Tensor
 
 
 @function(out=True)
-def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> MinMax:
     """The smallest and the largest element, of all or along `dim`.
 
     >>> import frazil as fz
     >>> fz.aminmax(fz.tensor([3.0, 1.0, 2.0]))
-    (tensor(1.), tensor(3.))
+    MinMax(min=tensor(1.), max=tensor(3.))
     """
-    return amin(input, dim=dim, keepdim=keepdim), amax(input, dim=dim, keepdim=keepdim)
+    return MinMax(amin(input, dim=dim, keepdim=keepdim), amax(input, dim=dim, keepdim=keepdim))
 
 
 @function(out=True)
@@ -49,12 +56,12 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     >>> fz.kthvalue(fz.tensor([3.0, 1.0, 2.0]), 2).values
     tensor(2.)
     """
-    dim = checked_dim("kthvalue", dim, len(input._a.shape))
+    dim, scalar = checked_dim("kthvalue", dim, len(input._a.shape)), not input._a.shape
     n = input._a.shape[dim] if input._a.shape else 1
     if isinstance(n, int) and not 1 <= k <= n:
         raise DimError(f"kthvalue: k={k} of {n} elements along dim {dim}; it counts from 1")
     found = [select(part, dim, k - 1) if part._a.shape else part for part in sort_values(input, dim=dim)]
-    return ValuesIndices(*(unsqueeze(part, dim) if keepdim else part for part in found))
+    return ValuesIndices(*(unsqueeze(part, dim) if keepdim and not scalar else part for part in found))
 
 
 _INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
@@ -74,6 +81,8 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
         raise ArgumentError(f"quantile: interpolation is one of {', '.join(_INTERPOLATIONS)}, given {interpolation!r}")
     points = q if isinstance(q, Tensor) else tensor(q, dtype=input.dtype, device=input.device)
     ndim = len(input._a.shape)
+    if not ndim:  # one number is every quantile of itself
+        input, dim = reshape(input, shape=(1,)), None
     x = flatten(input) if dim is None else movedim(input, dim, -1)
     ordered = sort(x, -1).values
     n = x._a.shape[-1]
@@ -123,15 +132,30 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
 
 
 @function(out=True)
-def diff(input: Tensor, n: int = 1, dim: int = -1) -> Tensor:
-    """Differences of neighbours along `dim`, n times over.
+def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
+    """Differences of neighbours along `dim`, n times over, after `prepend` and `append` were put around.
 
     >>> import frazil as fz
     >>> fz.diff(fz.tensor([1, 4, 9]))
     tensor([3, 5])
     """
+    dim = checked_dim("diff", dim, len(input._a.shape))
+    if not input._a.shape:
+        raise ShapeError("diff: a single number has no neighbours; give at least 1 dimension")
+    if n < 0:
+        raise ArgumentError(f"diff: n must not be negative, given {n}")
+    if not n:
+        return clone(input)
+    around = [part for part in (prepend, input, append) if part is not None]
+    if len(around) > 1:
+        shape = tuple(input._a.shape)
+        input = cat(
+            [part if part._a.shape else expand(part, shape=(*shape[:dim], 1, *shape[dim + 1 :])) for part in around], dim=dim
+        )
     for _ in range(n):
-        size = input._a.shape[checked_dim("diff", dim, len(input._a.shape))]
+        size = input._a.shape[dim]
+        if isinstance(size, int) and not size:
+            return input
         later, earlier = narrow(input, dim, 1, size - 1), narrow(input, dim, 0, size - 1)
         input = later ^ earlier if input.dtype is dtypes.bool_ else later - earlier
     return input
@@ -156,8 +180,9 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int =
 
 
 @function()
-def cov(input: Tensor, *, correction: int = 1) -> Tensor:
-    """Covariance of variables (rows) over observations (columns), with divisor n - correction.
+def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+    """Covariance of variables (rows) over observations (columns), with divisor n - correction. `fweights`: how often each
+    observation counts; `aweights`: how much.
 
     >>> import frazil as fz
     >>> fz.cov(fz.tensor([[1.0, 2.0, 3.0], [2.0, 4.0, 6.0]]))
@@ -167,9 +192,26 @@ def cov(input: Tensor, *, correction: int = 1) -> Tensor:
     if len(input._a.shape) > 2:
         raise ShapeError(f"cov: expected variables x observations, given {list(input._a.shape)}")
     x = input if len(input._a.shape) == 2 else reshape(input, shape=(1, -1))
-    centred = x - mean(x, dim=1, keepdim=True)
-    found = matmul(centred, t(centred)) / (x._a.shape[1] - correction)
-    return found if len(input._a.shape) == 2 else reshape(found, shape=())
+    x = x if x.dtype.is_floating_point else cast(x, dtype=dtypes.get_default_dtype())
+    found = _covariance(x, correction, fweights, aweights)
+    return found if x._a.shape[0] != 1 else reshape(found, shape=())
+
+
+def _covariance(x: Tensor, correction: Any, fweights: Tensor | None, aweights: Tensor | None) -> Tensor:
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        if weights is not None and tuple(weights._a.shape) != (x._a.shape[1],):
+            raise ShapeError(f"cov: {name} must be one for each of {x._a.shape[1]} observations, given {list(weights._a.shape)}")
+    if fweights is not None and fweights.dtype.kind != "i":
+        raise ArgumentError(f"cov: fweights count observations, so they must be integers, given {fweights.dtype.name}")
+    if fweights is None and aweights is None:
+        centred = x - mean(x, dim=1, keepdim=True)
+        n = x._a.shape[1] - correction
+        return matmul(centred, t(centred)) / (max(n, 0) if isinstance(n, (int, float)) else n)
+    weights = aweights if fweights is None else fweights if aweights is None else fweights * aweights
+    total = weights.sum()
+    centred = x - (x * weights).sum(1, keepdim=True) / total
+    lost = correction if aweights is None else correction * (weights * aweights).sum() / total
+    return matmul(centred, t(centred * weights)) / (total - lost).clamp(min=0)
 
 
 @function()
@@ -239,8 +281,9 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
 
 
 @function()
-def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False) -> Any:
-    """The elements of the flattened tensor without repetitions of the one before; optionally where each went, and how many
+def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+    """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before;
+    optionally where each went, and how many
     each stands for.
 
     >>> import frazil as fz
@@ -249,12 +292,19 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     """
     from ..creation import from_host
 
-    flat = input._host("unique_consecutive()").reshape(-1)
-    starts = np.concatenate([np.ones(min(flat.size, 1), bool), flat[1:] != flat[:-1]])
-    parts = [from_host(flat[starts], input.device)]
+    array = input._host("unique_consecutive()")
+    if dim is None:
+        rows = array.reshape(-1)
+    else:
+        rows = np.moveaxis(np.atleast_1d(array), checked_dim("unique_consecutive", dim, len(array.shape)), 0)
+    changes = np.any(rows[1:] != rows[:-1], axis=tuple(range(1, rows.ndim)))
+    starts = np.concatenate([np.ones(min(len(rows), 1), bool), changes])
+    kept = rows[starts]
+    parts = [from_host(kept if dim is None else np.ascontiguousarray(np.moveaxis(kept, 0, dim)), input.device)]
     if return_inverse:
-        parts.append(from_host((np.cumsum(starts) - 1).reshape(input._a.shape), input.device))
+        inverse = np.cumsum(starts) - 1
+        parts.append(from_host(inverse.reshape(array.shape) if dim is None else inverse, input.device))
     if return_counts:
-        edges = np.append(np.flatnonzero(starts), flat.size)
+        edges = np.append(np.flatnonzero(starts), len(rows))
         parts.append(from_host(np.diff(edges), input.device))
     return parts[0] if len(parts) == 1 else tuple(parts)

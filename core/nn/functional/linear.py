@@ -11,6 +11,7 @@ from ...errors import ArgumentError, ShapeError
 from ...ops import elementwise, indexing, linalg
 from ...ops.common import at_hand, halves_in_float32
 from ...ops.linalg import einsum
+from ...ops.shape import broadcast_tensors
 from ...tensor import Tensor
 
 
@@ -185,8 +186,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     >>> fz.nn.functional.cosine_similarity(fz.tensor([1.0, 0.0]), fz.tensor([1.0, 1.0]), dim=0)
     tensor(0.7071)
     """
-    a: Any = x1
-    b: Any = x2
+    a, b = broadcast_tensors(x1, x2)
     return (a / _length(a, dim, eps) * (b / _length(b, dim, eps))).sum(dim=dim)
 
 
