@@ -1,4 +1,4 @@
-"""Which ways through its branches and loops a graph takes, and divisions that would end onnxruntime's process."""
+"""Which ways through its branches and loops a graph takes, and divisions that would end onnxruntime's process as a plain Div."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ways(graph: Graph) -> list[Way]:
 
 @dataclass
 class Taken(Watcher):
-    """The ways that were taken, and whether the least integer was divided by -1, which is where onnxruntime dies."""
+    """The ways that were taken, and whether the least integer was divided by -1, which is where onnxruntime's Div dies."""
 
     ways: set[Way] = field(default_factory=set)
     lethal: bool = False

@@ -28,7 +28,7 @@ from frazil.tensor import Tensor
 
 from .errors import ExportError, GuardError, TrainModeError
 from .lower import IR_VERSIONS, Lowered, lower
-from .lowerings import Lowering
+from .lowerings import LOWERINGS, Lowering
 from .oracle import host
 from .values import Ranges
 from .verify import Verification, open_session, run_file, verify_model
@@ -203,7 +203,7 @@ def export(
         contents = report.model_bytes
         report.file_bytes = len(contents)
         if verify:
-            report.checks = _verify(contents, program, lowered, samples, ranges, verify is True, guards, None)
+            report.checks = _verify(contents, program, lowered, samples, ranges, verify is True, guards, None, lowerings)
         if path is not None:
             report.path = Path(path)
             with files.replacing(path, "export") as stream:
@@ -217,7 +217,7 @@ def export(
             folder = stack.enter_context(files.beside(target))  # its files take their places once they are verified
             written = _write(lowered.model, Path(folder, target.name), external_data)
         if verify:
-            report.checks = _verify(written[0], program, lowered, samples, ranges, verify is True, guards, script)
+            report.checks = _verify(written[0], program, lowered, samples, ranges, verify is True, guards, script, lowerings)
         with files.explained(path, "export"):
             for file in reversed(written):
                 files.put(file, target.with_name(file.name))
@@ -498,7 +498,9 @@ def _verify(
     made_up: bool,
     guards: str,
     script: Path | None,
+    lowerings: Mapping[str, Lowering] | None,
 ) -> Verification:
+    written_by = {**LOWERINGS, **(lowerings or {})}
     names = {
         "inputs": [str(value.name) for value in lowered.model.graph.inputs],
         "outputs": [str(value.name) for value in lowered.model.graph.outputs],
@@ -514,4 +516,9 @@ def _verify(
         made_up=made_up,
         embedded=guards == "embed",
         script=script,
+        foreign=[name for name, lowering in written_by.items() if not _is_own(lowering)],
     )
+
+
+def _is_own(lowering: Lowering) -> bool:
+    return str(getattr(lowering, "__module__", "")).startswith("frazil.exporters.onnx.lowerings.")

@@ -50,8 +50,10 @@ class Effort:
 def limited(limits: Limits) -> Iterator[Effort]:
     """Raise GaveUp in this thread when what runs inside meets a limit; `met` of the effort says which.
 
-    Rounds are counted where Python asks for numbers. For the clock and the memory another thread looks, so that a loop that never
-    asks ends as well; one long call of a kernel is waited for.
+    Rounds are counted where Python asks for numbers, in this thread. For the clock and the memory another thread looks, one for
+    all that runs under limits, so that a loop which never asks ends as well. What is told then is this thread, not those that the
+    program started, and it hears it before its next line of Python: one long call of a kernel is waited for, and so is a lock or
+    a thread that the program waits for.
     """
     effort = Effort()
     started, outer = time.monotonic(), STATE.reads
@@ -68,45 +70,72 @@ def limited(limits: Limits) -> Iterator[Effort]:
         watch.start()
         yield effort
     finally:
-        STATE.reads = outer
-        watch.end()
-        effort.seconds = time.monotonic() - started
+        try:
+            watch.end()
+        finally:  # the end may be told in the middle of that, once
+            watch.end()
+            STATE.reads = outer
+            effort.seconds = time.monotonic() - started
 
 
 @final
 class _Watch:
-    """Looks at the clock and the memory from a thread of its own."""
+    """The limits of what runs in one thread, and when it was told that one is met."""
 
     def __init__(self, limits: Limits, effort: Effort, started: float) -> None:
         self.limits, self.effort, self.started = limits, effort, started
         self.thread, self.before = threading.get_ident(), resident()
-        self.over, self.lock = threading.Event(), threading.Lock()
+        self.over, self.lock, self.due = False, threading.Lock(), started
 
     def start(self) -> None:
         """Look from now on."""
-        threading.Thread(target=self.look, name="frazil: limits of verification", daemon=True).start()
+        _WATCHED.add(self)
+        _NEEDED.set()
+        with _STARTING:
+            if not any(thread.is_alive() for thread in _THREADS):  # none so far, or this process was forked
+                _THREADS[:] = [threading.Thread(target=_keep_watch, name="frazil: limits of verification", daemon=True)]
+                _THREADS[0].start()
 
     def look(self) -> None:
-        wait = _LOOK
-        while not self.over.wait(wait):
-            seconds, grown = time.monotonic() - self.started, resident() - self.before
-            self.effort.bytes = max(self.effort.bytes, grown)
-            if seconds > self.limits.seconds or grown > self.limits.bytes:
-                with self.lock:
-                    if self.over.is_set():
-                        return
-                    if not self.effort.met:
-                        late = seconds > self.limits.seconds
-                        self.effort.met = f"{seconds:.0f} s" if late else f"{grown / 2**30:.1f} GB more memory"
-                    _raise_in(self.thread, GaveUp)
-                wait = _AGAIN
+        """Tell the thread when a limit is met, and again while it goes on."""
+        now, grown = time.monotonic(), resident() - self.before
+        self.effort.bytes = max(self.effort.bytes, grown)
+        seconds = now - self.started
+        if now < self.due or (seconds <= self.limits.seconds and grown <= self.limits.bytes):
+            return
+        with self.lock:
+            if self.over:
+                return
+            if not self.effort.met:
+                late = seconds > self.limits.seconds
+                self.effort.met = f"{seconds:.0f} s" if late else f"{grown / 2**30:.1f} GB more memory"
+            self.due = now + _AGAIN
+            _raise_in(self.thread, GaveUp)
 
     def end(self) -> None:
         """No exception comes after this."""
-        while not self.over.is_set():
+        _WATCHED.discard(self)
+        while not self.over:
             with contextlib.suppress(GaveUp), self.lock:
-                self.over.set()
+                self.over = True
         _raise_in(self.thread, None)
+
+
+#: What runs under limits, the one thread that looks at it, and whether there is anything to look at.
+_WATCHED: set[_Watch] = set()
+_THREADS: list[threading.Thread] = []
+_STARTING = threading.Lock()
+_NEEDED = threading.Event()
+
+
+def _keep_watch() -> None:
+    while True:
+        _NEEDED.clear()
+        if not _WATCHED:
+            _NEEDED.wait()
+        time.sleep(_LOOK)
+        for watch in list(_WATCHED):
+            watch.look()
 
 
 def _raise_in(thread: int, kind: type[BaseException] | None) -> None:

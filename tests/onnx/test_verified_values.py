@@ -4,6 +4,7 @@ covered is told."""
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -166,6 +167,35 @@ def test_the_right_lowering_passes(name: str) -> None:
     assert fz.onnx.export(program, example).checks is not None
 
 
+DIVISIONS: dict[str, Any] = {
+    "//": lambda x, y: x // y,
+    "%": lambda x, y: x % y,
+    "fmod": fz.fmod,
+    "trunc": lambda x, y: fz.div(x, y, rounding_mode="trunc"),
+    "by -1": lambda x, y: x // fz.full_like(y, -1) + x % -1,
+}
+
+
+@pytest.mark.parametrize("dtype", [fz.int8, fz.int32, fz.int64])
+@pytest.mark.parametrize("name", DIVISIONS)
+def test_the_least_integer_by_minus_one_is_compared(name: str, dtype: Any) -> None:
+    """onnxruntime's Div ends the process there (SIGFPE, 1.32.0, 2026-11-28): the lowerings keep it from it."""
+    least = fz.tensor([fz.iinfo(dtype).min, 5], dtype=dtype)
+    given = (least, fz.tensor([-1, 2], dtype=dtype))
+    report = fz.onnx.export(DIVISIONS[name], given, dynamic_shapes=None)
+    assert {check.outcome for check in report.checks.checks} == {"equal"}
+    assert report.run(*given)[0].tolist() == DIVISIONS[name](*given).tolist()
+
+
+def test_a_lowering_of_ones_own_does_not_end_the_process_either() -> None:
+    report = fz.onnx.export(
+        lambda x: fz.div(x, -fz.ones_like(x), rounding_mode="floor"),
+        fz.tensor([4, -6]),
+        lowerings={"floor_divide": truncating_division},
+    )
+    assert "Div ends the process where the least integer is divided by -1" in str(report)
+
+
 # --- programs without an end ----------------------------------------------------------------------------------------------------
 
 
@@ -233,6 +263,42 @@ def test_every_loop_of_python_ends(loop: str) -> None:
     with pytest.raises(limits.GaveUp), limits.limited(limits.Limits(1000, 0.2, 2**40)) as effort:
         run()
     assert effort.met == ("1 000 rounds" if loop == "reads" else "0 s")
+
+
+def test_the_thread_that_meets_the_limit_is_told_and_no_other() -> None:
+    """Threads that the program starts go on to their end, and so do programs under other limits."""
+    ended: list[str] = []
+
+    def work(name: str, most: float) -> None:
+        with limits.limited(limits.Limits(10, most, 2**40)):
+            until = time.monotonic() + 0.4
+            while time.monotonic() < until:
+                pass
+            ended.append(name)
+
+    def plain() -> None:
+        time.sleep(0.4)
+        ended.append("plain")
+
+    threads = [threading.Thread(target=work, args=("limited", 60.0)), threading.Thread(target=plain)]
+    with pytest.raises(limits.GaveUp), limits.limited(limits.Limits(10, 0.1, 2**40)) as effort:
+        for thread in threads:
+            thread.start()
+        while True:
+            pass
+    for thread in threads:
+        thread.join()
+    assert effort.met == "0 s" and sorted(ended) == ["limited", "plain"]
+    assert [t.name for t in threading.enumerate()].count("frazil: limits of verification") == 1
+
+
+def test_a_long_call_is_waited_for() -> None:
+    """Nothing ends one call that does not come back to Python; the limit is told after it."""
+    started = time.monotonic()
+    with pytest.raises(limits.GaveUp), limits.limited(limits.Limits(10, 0.05, 2**40)):
+        time.sleep(0.4)  # as a kernel, or a thread that is waited for
+        sum(range(10))
+    assert 0.4 <= time.monotonic() - started < 5
 
 
 def test_memory_is_limited_too() -> None:
@@ -453,7 +519,7 @@ def four_ways(x, k):
 def test_branches_are_searched_and_counted() -> None:
     report = fz.onnx.export(four_ways, (fz.ones(2), fz.tensor(5)))
     assert report.checks.branches == (6, 6) and "branches 6 of 6" in report.checks.covered
-    assert "integers at 1 comparison" in report.checks.covered
+    assert "integers tried at 1 comparison" in report.checks.covered
 
 
 def test_decisions_that_rounding_takes_are_no_errors() -> None:
