@@ -109,7 +109,7 @@ def _inside(
     holder = next((n for n in proto.graph.node if called & set(n.output)), None)
     if holder is None:
         return None
-    written = next(attr.g for attr in holder.attribute if attr.name == attribute)
+    written = _subgraph_of(holder, attribute)
     alone = _with_surroundings(body, graph)
     arrays = [*first, *(eager[value] for value in alone.inputs[len(body.inputs) :])]
     model, outer = _model_of(proto, written)
@@ -123,6 +123,14 @@ def _inside(
         for name, array in inputs.items()
     )
     return first_divergence(model, alone, arrays, inputs, {}, {})
+
+
+def _subgraph_of(holder: onnx.NodeProto, attribute: str) -> onnx.GraphProto:
+    """A branch or body as it is written. A Scan that may have no rounds stands in an If."""
+    graphs = {attr.name: attr.g for attr in holder.attribute}
+    if attribute in graphs:
+        return graphs[attribute]
+    return next(attr.g for inner in graphs["then_branch"].node for attr in inner.attribute if attr.name == attribute)
 
 
 def _with_surroundings(body: Graph, graph: Graph) -> Graph:

@@ -49,12 +49,12 @@ def _loop(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], su
 
 
 def _scan(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], subgraph: Subgraph) -> Any:
-    """onnxruntime's Scan cannot run over nothing: where only the data decide how many rounds there are, it stands in an If."""
+    """onnxruntime's Scan cannot run over nothing: where there may be no rounds, it stands in an If."""
     carried = node.attrs["carried"]
     first = node.inputs[carried]
     assert first is not None
     count = first.spec.shape[0]
-    if not isinstance(count, SymInt) or count.hint is not None or (bounds(count)[0] or 0) > 0:
+    if not isinstance(count, SymInt) or (bounds(count)[0] or 0) > 0:
         return _rounds(e, node, given, types, subgraph)
     some, none = e.child(), e.child()
     found = _rounds(some, node, given, types, subgraph)

@@ -313,7 +313,7 @@ def test_what_a_branch_or_body_read_is_written_to_later():
     def looped(y):
         rows, total = y * 2, y.sum(1)
         for row in rows:
-            total = total + (row * row).sum()
+            total = total + (row * 3).sum()
         rows[..., 0] += 1
         return total
 
