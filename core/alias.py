@@ -222,6 +222,7 @@ def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
             )
         y = OPS["cast"].call(y, dtype=target)
     device = x._dev
+    shared = False
     if RECORDINGS[0] and STATE.recorder is not None:
         device = STATE.recorder.before_write(x)
     if device.aliases:
@@ -231,12 +232,15 @@ def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
             x._a = device.kernels["copy_"](x._a, y._a)
         elif fresh and y._base is None and not y._aliased:
             x._a = y._a  # nobody else looks at the memory of x: take the result's
+            shared = True
         else:
             x._a = device.kernels["copy"](y._a)
     else:
         array = y._a if y._dev is device else device.lift(y)
         x._a = array.in_memory_of(x._a) if device.recording else array
     bump(x)
+    if shared and y._node is not None:
+        y._node.output_lies_in(x)
     if x._base is None:
         if STATE.grad and y._rg:
             x._rg, x._node = True, y._node

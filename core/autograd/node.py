@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from typing import Any
+from typing import Any, final
 
 from ..errors import AutogradError
 from .modes import STATE
@@ -131,6 +131,12 @@ class Node:
                 args.append([None if self.inputs[i] is None else self.check_saved(i) for i in range(key, len(self.inputs))])
         return function(*args)
 
+    def output_lies_in(self, tensor: Any) -> None:
+        """The saved result is the memory of `tensor` from now on: writes to that are writes to it."""
+        output = getattr(self, "output", None)  # not set where the vjp does not need the result
+        if output is not None and type(output[0]) is not tuple:
+            self.output_version = VersionSince(tensor._ver)
+
     def saved_output(self, create_graph: bool, part: int | None = None) -> Any:
         """The result of the op, or one of several, attached to this node again when the backward pass is itself recorded."""
         from ..tensor import wrap
@@ -170,6 +176,19 @@ class Node:
             return op.call(*inputs, **self.attrs)
         finally:
             STATE.grad = before
+
+
+@final
+class VersionSince:
+    """A version counter that began at 0 when it was made, where another one stood at some number."""
+
+    __slots__ = ("began", "counter")
+
+    def __init__(self, counter: list[int]) -> None:
+        self.counter, self.began = counter, counter[0]
+
+    def __getitem__(self, index: int) -> int:
+        return self.counter[index] - self.began
 
 
 class OutputNode(Node):
