@@ -85,6 +85,8 @@ from .legacy import (
     preserve_format,
     set_default_tensor_type,
 )
+from .out import MADE as _MADE
+from .out import made as _made
 from .printing import set_printoptions
 from .random import (
     Generator,
@@ -105,9 +107,11 @@ from .random import (
     seed,
     set_rng_state,
 )
+from .spelling import missing as _missing
 from .table import FUNCTIONS as _FUNCTIONS
 from .table import METHODS as _METHODS
 from .table import OPS as _OPS
+from .table import by_name as _by_name
 from .tensor import Size, Tensor
 from .tuning import (
     are_deterministic_algorithms_enabled,
@@ -129,6 +133,8 @@ pi, e, inf, nan = _math.pi, _math.e, _math.inf, _math.nan
 # The public ops become functions of this module, and every op a method of Tensor.
 globals().update({name: entry.call for name, entry in _OPS.items() if entry.public} | _FUNCTIONS)
 abs = _OPS["abs"].call
+globals().update({name: _made(globals()[name], name) for name in _MADE})
+globals().update({name: _by_name(globals()[name], name, out=True) for name in ("bernoulli", "multinomial", "normal")})
 _tensor.attach_methods(_METHODS)
 
 from . import autograd, einops_support, random
@@ -144,12 +150,10 @@ _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_no
 
 
 def __getattr__(name: str) -> _Any:
-    import difflib
     import importlib
 
     if name not in _LAZY:
-        near = difflib.get_close_matches(name, [*globals(), *_LAZY], 1)
-        raise AttributeError(f"module 'frazil' has no attribute {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        raise _missing(f"module 'frazil' has no attribute {name!r}", name, __dir__)
     module = importlib.import_module(f"frazil.{_LAZY[name]}")
     if name in ("onnx", "drawing"):
         value = module.exporter(name)

@@ -183,7 +183,7 @@ def any(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = 
     >>> fz.tensor([True, False]).any()
     tensor(True)"""
 
-def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None) -> Tensor:
+def arange(*args: Any, start: Any = None, end: Any = None, step: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, out: Any = None) -> Tensor:
     """start, start + step, ... up to but without `end`: `arange(end)`, `arange(start, end)`, `arange(start, end, step)`.
 
     >>> import frazil as fz
@@ -372,7 +372,7 @@ from . import backends as backends
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2)."""
 
-def bernoulli(input: Tensor, p: _float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+def bernoulli(input: Tensor, p: _float | None = None, *, generator: Generator | None = None, out: Any = None) -> Tensor:
     """1 with the probability that the element of `input` says, else 0 (or with probability `p` everywhere).
 
     >>> import frazil as fz
@@ -598,11 +598,12 @@ def combinations(input: Tensor, r: _int = 2, with_replacement: _bool = False) ->
             [1, 3],
             [2, 3]])"""
 
-def compile(model: Any = None, **options: Any) -> Any:
-    """The model or function itself (also as a decorator): programs run as they are written.
+def compile(model: Any = None, *, fullgraph: _bool = False, dynamic: _bool | None = None, backend: Any = 'inductor', mode: _str | None = None, options: Any = None, disable: _bool = False) -> Any:
+    """The model or function itself (also as a decorator): programs run as they are written. The first call in a process warns
+    of that, unless it says `disable=True`.
 
     >>> import frazil as fz
-    >>> @fz.compile
+    >>> @fz.compile(disable=True)
     ... def f(x): return x * 2
     >>> f(fz.ones(2))
     tensor([2., 2.])"""
@@ -882,7 +883,7 @@ def dsplit(input: Tensor, indices_or_sections: Any) -> Any:
     >>> [p.shape for p in fz.zeros(1, 1, 4).dsplit(2)]
     [frazil.Size([1, 1, 2]), frazil.Size([1, 1, 2])]"""
 
-def dstack(tensors: Sequence[Tensor]) -> Tensor:
+def dstack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Tensors of at least 3 dimensions joined along dimension 2."""
 
 from .dtypes import dtype as dtype
@@ -900,7 +901,7 @@ def einsum(equation: _str, *operands: Any) -> Tensor:
     >>> fz.einsum("ij,jk->ik", fz.ones(2, 3), fz.ones(3, 4)).shape
     frazil.Size([2, 4])"""
 
-def empty(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False, memory_format: Any = None, layout: Any = None) -> Tensor:
+def empty(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False, memory_format: Any = None, layout: Any = None, out: Any = None) -> Tensor:
     """A tensor whose values are of no interest (they are zeros: the same on every device and in every run).
 
     >>> import frazil as fz
@@ -978,7 +979,7 @@ def expm1(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.expm1(fz.tensor([0.0]))
     tensor([0.])"""
 
-def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False) -> Tensor:
+def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None) -> Tensor:
     """Ones on the diagonal, zeros elsewhere.
 
     >>> import frazil as fz
@@ -1093,7 +1094,7 @@ def frombuffer(buffer: Any, *, dtype: Any, count: _int = -1, offset: _int = 0, r
     >>> fz.frombuffer(bytearray([1, 0, 2, 0]), dtype=fz.int16)
     tensor([1, 2], dtype=frazil.int16)"""
 
-def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None, layout: Any = None) -> Tensor:
+def full(size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, out: Any = None) -> Tensor:
     """A tensor of `size` filled with a number.
 
     >>> import frazil as fz
@@ -1211,7 +1212,7 @@ def hsplit(input: Tensor, indices_or_sections: Any) -> Any:
     >>> [p.tolist() for p in fz.arange(4).hsplit(2)]
     [[0, 1], [2, 3]]"""
 
-def hstack(tensors: Sequence[Tensor]) -> Tensor:
+def hstack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Tensors of at least 1 dimensions joined along dimension 1."""
 
 from . import hub as hub
@@ -1435,7 +1436,7 @@ def less_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.tensor([1, 2, 3]) <= 2
     tensor([ True,  True, False])"""
 
-def linspace(start: Any, end: Any, steps: _int, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False) -> Tensor:
+def linspace(start: Any, end: Any, steps: _int, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None) -> Tensor:
     """`steps` numbers from `start` to `end`, evenly apart, both included.
 
     >>> import frazil as fz
@@ -1539,7 +1540,7 @@ def logit(input: Tensor, eps: _float | None = None, *, out: Any = None) -> Tenso
     >>> fz.logit(fz.tensor([0.5]))
     tensor([0.])"""
 
-def logspace(start: _float, end: _float, steps: _int, base: _float = 10.0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+def logspace(start: _float, end: _float, steps: _int, base: _float = 10.0, *, dtype: DType | None = None, device: Any = None, out: Any = None) -> Tensor:
     """`steps` numbers from base**start to base**end, evenly apart in their logarithm.
 
     >>> import frazil as fz
@@ -1718,7 +1719,7 @@ def mul(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.mul(fz.tensor([1.0, 2.0]), 3)
     tensor([3., 6.])"""
 
-def multinomial(input: Tensor, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+def multinomial(input: Tensor, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None, out: Any = None) -> Tensor:
     """int64: indices drawn from every row of `input` [C] or [N, C], with the elements as weights (not negative, not all 0).
 
     With replacement: where float64 uniform numbers fall among the running sums of the weights. Without: the largest of
@@ -1814,7 +1815,7 @@ def norm(input: Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False,
     >>> fz.tensor([3.0, 4.0]).norm()
     tensor(5.)"""
 
-def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, out: Tensor | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False) -> Tensor:
+def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None) -> Tensor:
     """Normal numbers. `mean` and `std` are tensors (the shape is theirs) or numbers (then with `size`).
 
     >>> import frazil as fz
@@ -1845,7 +1846,7 @@ def one_hot(input: _Operand, num_classes: _int = -1, *, out: Any = None) -> Tens
     tensor([[1, 0, 0],
             [0, 0, 1]])"""
 
-def ones(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None, layout: Any = None) -> Tensor:
+def ones(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, out: Any = None) -> Tensor:
     """A tensor of ones.
 
     >>> import frazil as fz
@@ -1945,7 +1946,7 @@ def rad2deg(input: Tensor, *, out: Any = None) -> Tensor:
     >>> fz.rad2deg(fz.tensor([fz.pi]))
     tensor([180.])"""
 
-def rand(*size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+def rand(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False, out: Any = None) -> Tensor:
     """Uniform numbers in [0, 1).
 
     >>> import frazil as fz
@@ -1960,7 +1961,7 @@ def rand_like(input: Tensor, *, generator: Generator | None = None, dtype: DType
     >>> fz.rand_like(fz.zeros(2, 3)).shape
     frazil.Size([2, 3])"""
 
-def randint(*args: Any, low: _int = 0, high: _int | None = None, size: Any = None, generator: Generator | None = None, out: Tensor | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None) -> Tensor:
+def randint(*args: Any, low: _int = 0, high: _int | None = None, size: Any = None, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, out: Any = None) -> Tensor:
     """Uniform integers in low .. high - 1: `randint(high, size)` or `randint(low, high, size)`.
 
     >>> import frazil as fz
@@ -1975,7 +1976,7 @@ def randint_like(input: Tensor, *args: _int, low: _int = 0, high: _int | None = 
     >>> fz.randint_like(fz.zeros(2), 5).dtype
     frazil.float32"""
 
-def randn(*size: Any, generator: Generator | None = None, out: Tensor | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+def randn(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False, out: Any = None) -> Tensor:
     """Normal numbers with mean 0 and standard deviation 1.
 
     >>> import frazil as fz
@@ -1991,14 +1992,14 @@ def randn_like(input: Tensor, *, generator: Generator | None = None, dtype: DTyp
 
 from . import random as random
 
-def randperm(n: Any, *, generator: Generator | None = None, out: Tensor | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+def randperm(n: Any, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False, out: Any = None) -> Tensor:
     """The integers 0 .. n - 1 in random order.
 
     >>> import frazil as fz
     >>> sorted(fz.randperm(4).tolist())
     [0, 1, 2, 3]"""
 
-def range(start: Any, end: Any, step: Any = 1, **options: Any) -> Tensor:
+def range(start: Any, end: Any, step: Any = 1, *, out: Any = None, **options: Any) -> Tensor:
     """As `arange`, with the end included.
 
     >>> import frazil as fz
@@ -2243,11 +2244,12 @@ def set_float32_matmul_precision(precision: _str) -> None:
 from .autograd.modes import set_grad_enabled as set_grad_enabled
 
 def set_num_threads(threads: _int) -> None:
-    """Remembered; how many threads compute is the backend's business.
+    """Remembered; how many threads compute is the backend's business, of which the first call with another number warns.
+
+    ArgumentError for less than 1.
 
     >>> import frazil as fz
-    >>> fz.set_num_threads(2); fz.get_num_threads()
-    2"""
+    >>> fz.set_num_threads(fz.get_num_threads())"""
 
 def set_printoptions(precision: _int | None = None, threshold: _int | None = None, edgeitems: _int | None = None, linewidth: _int | None = None, profile: _str | None = None, sci_mode: _bool | None = None) -> None:
     """How tensors print: digits, from how many elements on they are shortened, how many remain at the edges, line width.
@@ -2683,7 +2685,7 @@ def vsplit(input: Tensor, indices_or_sections: Any) -> Any:
     >>> [p.tolist() for p in fz.eye(2).vsplit(2)]
     [[[1.0, 0.0]], [[0.0, 1.0]]]"""
 
-def vstack(tensors: Sequence[Tensor]) -> Tensor:
+def vstack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Tensors of at least 2 dimensions joined along dimension 0."""
 
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
@@ -2711,7 +2713,7 @@ def xlogy(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.xlogy(fz.tensor([0.0, 1.0]), fz.tensor([0.0, 1.0]))
     tensor([0., 0.])"""
 
-def zeros(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None, layout: Any = None) -> Tensor:
+def zeros(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, out: Any = None) -> Tensor:
     """A tensor of zeros.
 
     >>> import frazil as fz

@@ -188,7 +188,7 @@ class TensorMethods:
     def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """In-place form of `baddbmm`: writes the result into this tensor and returns it."""
 
-    def bernoulli(self, p: _float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+    def bernoulli(self, p: _float | None = None, *, generator: Generator | None = None) -> Tensor:
         """1 with the probability that the element of `input` says, else 0 (or with probability `p` everywhere)."""
 
     def bernoulli_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
@@ -774,7 +774,7 @@ class TensorMethods:
     def mul_(self, *args: Any, **attrs: Any) -> Tensor:
         """In-place form of `mul`: writes the result into this tensor and returns it."""
 
-    def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+    def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None) -> Tensor:
         """int64: indices drawn from every row of `input` [C] or [N, C], with the elements as weights (not negative, not all 0)."""
 
     def multiply(self, other: _Operand, *, out: Any = None) -> Tensor:

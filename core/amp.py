@@ -7,17 +7,19 @@ from typing import Any
 
 from .autograd.modes import no_grad
 from .ops.elementwise import isfinite
+from .spelling import tell_names as _tell_names
 from .tensor import Tensor
+from .warn import without_effect
 
 __all__ = ["GradScaler", "autocast"]
 
 
 class autocast(ContextDecorator):
     """Accepted for PyTorch's sake, as a context or a decorator: operations compute in the dtypes of their tensors, so float32
-    stays float32.
+    stays float32. The first one in a process that is enabled warns of that; `model.half()` and `x.half()` do convert.
 
     >>> import frazil as fz
-    >>> with fz.autocast(device_type="cpu", dtype=fz.float16):
+    >>> with fz.autocast(device_type="cpu", dtype=fz.float16, enabled=False):
     ...     print((fz.ones(2, 2) @ fz.ones(2, 2)).dtype)
     frazil.float32
     """
@@ -26,6 +28,12 @@ class autocast(ContextDecorator):
         self, device_type: str = "cpu", dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None
     ) -> None:
         self.device, self.fast_dtype = device_type, dtype
+        if enabled:
+            without_effect(
+                "autocast",
+                "operations compute in the dtypes of their tensors. For half precision convert the model and its inputs, "
+                "model.half() and x.half(); else leave autocast out, or pass enabled=False",
+            )
 
     def __enter__(self) -> autocast:
         return self
@@ -143,3 +151,6 @@ class GradScaler:
         self._scale = float(state_dict["scale"])
         self._growth_factor, self._backoff_factor = state_dict["growth_factor"], state_dict["backoff_factor"]
         self._growth_interval, self._good_steps = state_dict["growth_interval"], state_dict["_growth_tracker"]
+
+
+_tell_names(__name__)

@@ -107,7 +107,7 @@ Layer = dict[str, Setting]
 #: A file of more bytes is none of a configuration.
 _LONGEST_FILE = 2**20
 
-_guards: dict[str, Callable[[Any], str | None]] = {}
+_guards: dict[str, tuple[Callable[[Any], str | None], bool]] = {}
 
 _scoped: ContextVar[Layer | None] = ContextVar("frazil.config", default=None)
 _enclosing: ContextVar[tuple[Layer | None, ...]] = ContextVar("frazil.config.enclosing", default=())
@@ -190,14 +190,17 @@ class config:
         _scoped.set(before)
 
 
-def guard(name: str, problem: Callable[[Any], str | None]) -> None:
-    """For who has read `name` for good: `problem(value)` says what is wrong with a new value that comes too late, or None.
+def guard(name: str, problem: Callable[[Any], str | None], *, calls_only: bool = False) -> None:
+    """For who knows more of `name` than its type: `problem(value)` says what is wrong with a new value, or None.
+
+    For example that it comes too late, or that there is nothing of that name. `calls_only`: what files and the environment say
+    is not asked about, because nobody may ever need it.
 
     >>> import frazil as fz
     >>> from frazil.config import guard
     >>> guard("strict", lambda value: None)
     """
-    _guards[name] = problem
+    _guards[name] = problem, calls_only
 
 
 def reload() -> None:
@@ -273,7 +276,8 @@ def _checked(layer: Layer, unset: bool = False) -> Layer:
         key = KEYS.get(name)
         problem = _unknown(name) if key is None else None if unset and value is None else key.check(value)
         if problem is None and value is not None and name in _guards:
-            problem = _guards[name](value)
+            asked, calls_only = _guards[name]
+            problem = asked(value) if unset or not calls_only else None
         if problem:
             problems.append(f"{where}: {problem}")
     if problems:

@@ -12,7 +12,7 @@ from . import dtypes
 from .autograd.modes import STATE
 from .device import as_device, get_default_device
 from .device import device as device_of
-from .dispatch import run, write_out
+from .dispatch import run
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DTypeError, ShapeError
 from .ops.common import int_tuple, numel, whole
@@ -69,7 +69,6 @@ def full(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: Any = None,
     layout: Any = None,
 ) -> Tensor:
     """A tensor of `size` filled with a number.
@@ -88,10 +87,9 @@ def full(
         fill_value = fill_value.item()
     if dtype is None:
         dtype = _dtype_of_number(fill_value)
-    result = _make(
+    return _make(
         "fill", {"shape": _sizes("full", (size,)), "value": fill_value, "dtype": dtypes.as_dtype(dtype)}, device, requires_grad
     )
-    return result if out is None else write_out("full", out, result)
 
 
 def _dtype_of_number(value: Any) -> DType:
@@ -123,7 +121,6 @@ def zeros(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: Any = None,
     layout: Any = None,
 ) -> Tensor:
     """A tensor of zeros.
@@ -133,7 +130,7 @@ def zeros(
     frazil.Size([2, 3])
     """
     shape = _sizes("zeros", sizes if size is None else (size,))
-    return full(shape, 0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out)
+    return full(shape, 0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
 def ones(
@@ -142,7 +139,6 @@ def ones(
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
-    out: Any = None,
     layout: Any = None,
 ) -> Tensor:
     """A tensor of ones.
@@ -152,7 +148,7 @@ def ones(
     tensor([1., 1.])
     """
     shape = _sizes("ones", sizes if size is None else (size,))
-    return full(shape, 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, out=out)
+    return full(shape, 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
 def empty(

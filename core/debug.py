@@ -3,5 +3,8 @@
 from __future__ import annotations
 
 from .dispatch import fallbacks
+from .spelling import tell_names as _tell_names
 
 __all__ = ["fallbacks"]
+
+_tell_names(__name__)

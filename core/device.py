@@ -10,7 +10,7 @@ import numpy as np
 
 from . import dtypes
 from .autograd.modes import STATE
-from .config import config
+from .config import config, guard
 from .errors import BackendError, DeviceError, FrazilError
 from .table import OPS
 from .tensor import Tensor, wrap
@@ -228,6 +228,21 @@ def answer(backend: Backend, method: str, *args: Any) -> Any:
 def _plugins() -> Any:
     # The one upward reference of core: only the plugin manager knows which backends exist.
     return importlib.import_module("frazil.plugins")
+
+
+def _unknown_backend(name: str) -> str | None:
+    problem: str | None = _plugins().unknown_backend(name)
+    return problem
+
+
+def _unknown_device(name: str) -> str | None:
+    kind = name.partition(":")[0]
+    problem: str | None = None if kind == "cpu" else _plugins().unknown_device_type(kind)
+    return problem
+
+
+guard("backend", _unknown_backend, calls_only=True)
+guard("device", _unknown_device, calls_only=True)
 
 
 def _backend_name(device_type: str) -> str:

@@ -17,7 +17,7 @@ from . import dtypes
 from .autograd.modes import STATE
 from .autograd.node import Node, OutputNode
 from .config import config
-from .errors import ArgumentError, AutogradError, DeviceError, DimError, DTypeError, FrazilError, MissingKernelError, ShapeError
+from .errors import ArgumentError, DeviceError, DimError, DTypeError, FrazilError, MissingKernelError, ShapeError
 from .table import OPS, OTHER_NAMES, Op, Spec, unknown
 from .tensor import Tensor, wrap
 
@@ -226,6 +226,11 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
 def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Any op with any arguments: attributes by position, numbers, promotion, recording."""
     out = attrs.pop("out", None) if "out" in attrs and "out" not in op.defaults else None
+    if out is not None:
+        from .out import WIDENING
+
+        if op.name in WIDENING and attrs.get("dtype") is None:
+            attrs["dtype"] = getattr(out, "dtype", None)
     tensors, attrs = _bind(op, args, attrs)
     if any(isinstance(t, np.ndarray) for t in tensors):  # only here, where it costs the usual call nothing
         from .creation import as_tensor
@@ -245,31 +250,10 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
             raise _noted(op, tensors, attrs, error) from None
     result = run(op, tensors, attrs, device)
     if out is not None:
-        for target, value in zip(out, result, strict=True) if op.outputs > 1 else ((out, result),):
-            write_out(op.name, target, value)
-        return out
+        from .out import write_out
+
+        return write_out(op.name, out, result)
     return result
-
-
-def write_out(name: str, out: Tensor, y: Tensor) -> Tensor:
-    """Put a result where `out=` asks for it: its dtype must hold the result's, and it takes the result's shape."""
-    from .alias import bump
-
-    if STATE.grad and (y._rg or out._rg):
-        raise AutogradError(f"{name}: out= cannot be recorded for backward; leave it out, or compute inside `with fz.no_grad():`")
-    if not dtypes.can_cast(y.dtype, out.dtype):
-        raise DTypeError(f"{name}: a result of {y.dtype.name} cannot be written to out={describe(out)}")
-    if tuple(out._a.shape) != tuple(y._a.shape) and out._base is None:
-        if 0 not in out._a.shape:
-            warnings.warn(
-                f"{name}: out={describe(out)} takes the shape of the result, {list(y._a.shape)}; give an out of that shape, or "
-                "of no elements",
-                stacklevel=4,
-            )
-        out._a = y.to(out.dtype).to(out.device).clone()._a
-        bump(out)
-        return out
-    return out.copy_(y)
 
 
 def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any
 
+from .spelling import missing
+
 #: Functions of `torch.distributed` that programs import, for the case that they run in several processes.
 _ABSENT = frozenset(
     "all_gather all_gather_object all_reduce barrier broadcast broadcast_object_list destroy_process_group gather get_backend "
@@ -54,7 +56,7 @@ def is_nccl_available() -> bool:
 
 def __getattr__(name: str) -> Callable[..., Any]:
     if name not in _ABSENT:
-        raise AttributeError(f"module 'frazil.distributed' has no attribute {name!r}")
+        raise missing(f"module 'frazil.distributed' has no attribute {name!r}", name, lambda: [*globals(), *_ABSENT])
 
     def absent(*args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from .autograd.modes import STATE
 from .recorder.trace import Program, trace
 from .script import script
+from .spelling import tell_names as _tell_names
 
 __all__ = ["Final", "Program", "annotate", "export", "ignore", "is_scripting", "is_tracing", "script", "trace", "unused"]
 
@@ -76,3 +77,6 @@ def annotate(the_type: Any, the_value: Any) -> Any:
     []
     """
     return the_value
+
+
+_tell_names(__name__)

@@ -119,3 +119,41 @@ def tensor_text(t: Tensor) -> str:
     elif t._rg:
         notes.append("requires_grad=True")
     return prefix + ", ".join([body, *notes]) + ")"
+
+
+#: Rows and columns that a notebook shows of a tensor; of more, the first and last halves of them.
+_HTML_ROWS, _HTML_COLUMNS = 20, 12
+
+
+def tensor_html(t: Tensor) -> str:
+    """A tensor in a notebook: a table of numbers for one or two dimensions, text for others, and its dtype, shape and device.
+
+    >>> import frazil as fz
+    >>> "<td>2</td>" in fz.tensor([[1, 2]])._repr_html_()
+    True
+    """
+    from html import escape
+
+    text = tensor_text(t)
+    caption = f"{t.dtype.name}[{', '.join(map(str, t.shape))}] on {t._dev}" + (", requires_grad" if t._rg else "")
+    if t._dev.recording or len(t.shape) not in (1, 2) or 0 in t.shape:
+        return f"<pre>{escape(text)}</pre><small>{escape(caption)}</small>"
+    array = t._dev.to_host(t._a)
+    rows = array[None] if array.ndim == 1 else array
+    body = []
+    for r in _shown(rows.shape[0], _HTML_ROWS):
+        cells = [
+            "&hellip;" if r is None or c is None else escape(_cell(rows[r, c])) for c in _shown(rows.shape[1], _HTML_COLUMNS)
+        ]
+        body.append("<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
+    return f"<table>{''.join(body)}</table><small>{escape(caption)}</small>"
+
+
+def _shown(count: int, most: int) -> list[int | None]:
+    if count <= most:
+        return list(range(count))
+    return [*range(most // 2), None, *range(count - most // 2, count)]
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if value.dtype.kind == "f" else str(value)

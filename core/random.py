@@ -43,7 +43,6 @@ from .autograd.modes import STATE, no_grad
 from .creation import from_host, tensor
 from .device import as_device
 from .device import device as Device
-from .dispatch import write_out
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from .ops.common import int_tuple, prod
@@ -58,6 +57,7 @@ from .ops.random import (
     uniform_words,
 )
 from .ops.reduction import cumsum, topk
+from .spelling import tell_names as _tell_names
 from .table import METHODS
 from .tensor import Tensor
 from .transfer import where_float64_is
@@ -284,9 +284,7 @@ def _shape(name: str, size: Any) -> tuple[Any, ...]:
     return shape
 
 
-def _finish(drawn: Tensor, out: Tensor | None, requires_grad: bool) -> Tensor:
-    if out is not None:
-        return write_out("random numbers", out, drawn)
+def _finish(drawn: Tensor, requires_grad: bool) -> Tensor:
     return drawn.requires_grad_() if requires_grad else drawn
 
 
@@ -323,7 +321,6 @@ def _integers(name: str, generator: Generator, low: Any, high: Any, shape: tuple
 def rand(
     *size: Any,
     generator: Generator | None = None,
-    out: Tensor | None = None,
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
@@ -338,13 +335,12 @@ def rand(
     frazil.Size([2, 3])
     """
     drawn = _uniform(_source("rand", generator, device), _shape("rand", size), _float_dtype("rand", dtype))
-    return _finish(drawn, out, requires_grad)
+    return _finish(drawn, requires_grad)
 
 
 def randn(
     *size: Any,
     generator: Generator | None = None,
-    out: Tensor | None = None,
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
@@ -358,7 +354,7 @@ def randn(
     True
     """
     drawn = _normal(_source("randn", generator, device), _shape("randn", size), _float_dtype("randn", dtype))
-    return _finish(drawn, out, requires_grad)
+    return _finish(drawn, requires_grad)
 
 
 def randint(
@@ -367,7 +363,6 @@ def randint(
     high: int | None = None,
     size: Any = None,
     generator: Generator | None = None,
-    out: Tensor | None = None,
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
@@ -395,14 +390,13 @@ def randint(
         raise ArgumentError(f"randint: expected (high, size) or (low, high, size), given {args}")
     dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
     drawn = _integers("randint", _source("randint", generator, device), low, high, _shape("randint", (size,)))
-    return _finish(drawn.to(dtype), out, requires_grad)
+    return _finish(drawn.to(dtype), requires_grad)
 
 
 def randperm(
     n: Any,
     *,
     generator: Generator | None = None,
-    out: Tensor | None = None,
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
@@ -417,7 +411,7 @@ def randperm(
     """
     (n,) = _shape("randperm", (n,))
     drawn = _source("randperm", generator, device).draw(random_permutation, int63_words(n), n=n)
-    return _finish(drawn.to(dtypes.int64 if dtype is None else dtype), out, requires_grad)
+    return _finish(drawn.to(dtypes.int64 if dtype is None else dtype), requires_grad)
 
 
 def rand_like(
@@ -438,7 +432,7 @@ def rand_like(
     """
     source = _source("rand_like", generator, input.device if device is None else device)
     dtype = _float_dtype("rand_like", input.dtype if dtype is None else dtype)
-    return _finish(_uniform(source, tuple(input._a.shape), dtype), None, requires_grad)
+    return _finish(_uniform(source, tuple(input._a.shape), dtype), requires_grad)
 
 
 def randn_like(
@@ -459,7 +453,7 @@ def randn_like(
     """
     source = _source("randn_like", generator, input.device if device is None else device)
     dtype = _float_dtype("randn_like", input.dtype if dtype is None else dtype)
-    return _finish(_normal(source, tuple(input._a.shape), dtype), None, requires_grad)
+    return _finish(_normal(source, tuple(input._a.shape), dtype), requires_grad)
 
 
 def randint_like(
@@ -491,7 +485,7 @@ def _check_probabilities(name: str, p: Tensor) -> None:
         raise ArgumentError(f"{name}: probabilities lie between 0 and 1, given {p.min().item()} to {p.max().item()}")
 
 
-def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None, out: Tensor | None = None) -> Tensor:
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that the element of `input` says, else 0 (or with probability `p` everywhere).
 
     >>> import frazil as fz
@@ -499,11 +493,11 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
     tensor([0., 1.])
     """
     if p is not None:
-        return _finish(_coins("bernoulli", input, p, generator), out, False)
+        return _coins("bernoulli", input, p, generator)
     if input.dtype.kind != "f":
         raise DTypeError(f"bernoulli: probabilities must be floating, given {input.dtype.name}")
     _check_probabilities("bernoulli", input)
-    return _finish(_coins("bernoulli", input, input, generator), out, False)
+    return _coins("bernoulli", input, input, generator)
 
 
 def _coins(name: str, like: Tensor, p: Any, generator: Generator | None) -> Tensor:
@@ -522,7 +516,6 @@ def multinomial(
     replacement: bool = False,
     *,
     generator: Generator | None = None,
-    out: Tensor | None = None,
 ) -> Tensor:
     """int64: indices drawn from every row of `input` [C] or [N, C], with the elements as weights (not negative, not all 0).
 
@@ -554,7 +547,7 @@ def multinomial(
         else:
             u = uniform64("multinomial", shape, input.device, generator)
             drawn = topk(weights / -((1.0 - u).log()), num_samples, dim=-1).indices
-    return _finish(drawn.to(input.device), out, False)
+    return drawn.to(input.device)
 
 
 def _check_weights(weights: Any, needed: int) -> None:
@@ -570,7 +563,6 @@ def normal(
     size: Any = None,
     *,
     generator: Generator | None = None,
-    out: Tensor | None = None,
     dtype: DType | None = None,
     device: Any = None,
     requires_grad: bool = False,
@@ -595,7 +587,7 @@ def normal(
         unit = randn_like(both.detach(), generator=generator)
     with no_grad():
         drawn = unit * std + mean
-    return _finish(drawn, out, requires_grad)
+    return _finish(drawn, requires_grad)
 
 
 # ----------------------------------------------------------------------------------------------------- methods that fill a tensor
@@ -702,3 +694,5 @@ def geometric_(self: Tensor, p: float, *, source: Generator) -> Tensor:
 
 METHODS["bernoulli"] = bernoulli
 METHODS["multinomial"] = multinomial
+
+_tell_names(__name__)

@@ -16,6 +16,7 @@ import numpy as np
 
 from . import dtypes
 from .errors import ArgumentError
+from .spelling import nearest
 
 #: Name -> entry, in order of definition.
 OPS: dict[str, Op] = {}
@@ -287,7 +288,11 @@ def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[
                     f"{key}: {unknown(name, [p.name for p in plain])} Its signature is {key}{inspect.Signature(plain)}"
                 )
         result = fn(*args, **given)
-        return result if target is None else _written(key, target, result)
+        if target is None:
+            return result
+        from .out import write_out
+
+        return write_out(key, target, result)
 
     call.__name__ = call.__qualname__ = fn.__qualname__ = key
     if out:
@@ -298,19 +303,7 @@ def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[
 
 def unknown(name: str, known: Sequence[str]) -> str:
     """What to say of an argument that is not one of `known`."""
-    import difflib
-
-    near = difflib.get_close_matches(name, known, 1)
-    return f"unknown argument {name!r}" + (f"; did you mean {near[0]!r}?" if near else ".")
-
-
-def _written(key: str, out: Any, result: Any) -> Any:
-    from .dispatch import write_out
-
-    if not isinstance(result, tuple):
-        return write_out(key, out, result)
-    written = [write_out(key, target, value) for target, value in zip(out, result, strict=True)]
-    return result._make(written) if hasattr(result, "_make") else tuple(written)
+    return f"unknown argument {name!r}" + (nearest(name, known) or ".")
 
 
 # ------------------------------------------------------------------------------------------------------------------- samples

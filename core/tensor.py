@@ -13,6 +13,7 @@ import numpy as np
 from . import dtypes
 from .autograd.modes import STATE, asked
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
+from .warn import without_effect
 
 if TYPE_CHECKING:
     from ._methods import TensorMethods  # a stub: what `attach_methods` puts on the class
@@ -431,6 +432,11 @@ class Tensor(TensorMethods):
 
         return tensor_text(self)
 
+    def _repr_html_(self) -> str:
+        from .printing import tensor_html
+
+        return tensor_html(self)
+
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and not self._a.shape else str(self)
 
@@ -499,7 +505,10 @@ class Tensor(TensorMethods):
         return self
 
     def share_memory_(self) -> Tensor:
-        """Itself; accepted for PyTorch's sake."""
+        """Itself. The first call in a process warns that processes get copies."""
+        without_effect(
+            "share_memory_", "tensors that go to another process are copied; send results back, for example by a queue"
+        )
         return self
 
     # --------------------------------------------------------------------------------------------------------------- autograd

@@ -1,4 +1,4 @@
-"""What PyTorch programs ask for to be faster or repeatable: accepted, without effect here."""
+"""What PyTorch programs ask for to be faster or repeatable: accepted, and told once where it has no effect."""
 
 from __future__ import annotations
 
@@ -6,28 +6,55 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from .device import get_default_device
+from .errors import ArgumentError
+from .warn import without_effect
+
 _ASKED: dict[str, Any] = {"threads": os.cpu_count() or 1, "precision": "highest", "deterministic": False}
 
 
-def compile(model: Callable[..., Any] | None = None, **options: Any) -> Any:
-    """The model or function itself (also as a decorator): programs run as they are written.
+def compile(
+    model: Callable[..., Any] | None = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = "inductor",
+    mode: str | None = None,
+    options: Any = None,
+    disable: bool = False,
+) -> Any:
+    """The model or function itself (also as a decorator): programs run as they are written. The first call in a process warns
+    of that, unless it says `disable=True`.
 
     >>> import frazil as fz
-    >>> @fz.compile
+    >>> @fz.compile(disable=True)
     ... def f(x): return x * 2
     >>> f(fz.ones(2))
     tensor([2., 2.])
     """
+    if not disable:
+        asked = f"compile(mode={mode!r})" if mode else "compile"
+        without_effect(
+            asked, "programs run as they are written. fz.jit.trace(model, inputs) records one, fz.onnx.export writes it to a file"
+        )
     return (lambda decorated: decorated) if model is None else model
 
 
 def set_num_threads(threads: int) -> None:
-    """Remembered; how many threads compute is the backend's business.
+    """Remembered; how many threads compute is the backend's business, of which the first call with another number warns.
+
+    ArgumentError for less than 1.
 
     >>> import frazil as fz
-    >>> fz.set_num_threads(2); fz.get_num_threads()
-    2
+    >>> fz.set_num_threads(fz.get_num_threads())
     """
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ArgumentError(f"set_num_threads: expected an integer of at least 1, given {threads!r}")
+    if threads != _ASKED["threads"]:
+        without_effect(
+            "set_num_threads",
+            "how many threads compute is decided when the program starts; set the environment variable OMP_NUM_THREADS before",
+        )
     _ASKED["threads"] = threads
 
 
@@ -49,7 +76,7 @@ def set_float32_matmul_precision(precision: str) -> None:
     'high'
     """
     if precision not in ("highest", "high", "medium"):
-        raise ValueError(f"set_float32_matmul_precision: 'highest', 'high' or 'medium', given {precision!r}")
+        raise ArgumentError(f"set_float32_matmul_precision: 'highest', 'high' or 'medium', given {precision!r}")
     _ASKED["precision"] = precision
 
 
@@ -69,6 +96,11 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
     >>> import frazil as fz
     >>> fz.use_deterministic_algorithms(True)
     """
+    if mode and get_default_device().type != "cpu":
+        without_effect(
+            "use_deterministic_algorithms",
+            f"which of its results are the same in every run is decided by the backend of {get_default_device()}",
+        )
     _ASKED["deterministic"] = bool(mode)
 
 

@@ -27,6 +27,8 @@ __all__ = [
     "list_backends",
     "list_plugins",
     "open_backend",
+    "unknown_backend",
+    "unknown_device_type",
 ]
 
 #: The manager of this process.
@@ -63,6 +65,26 @@ def device_type_of(backend: str) -> str:
     'cpu'
     """
     return MANAGER.device_type_of(backend)
+
+
+def unknown_backend(name: str) -> str | None:
+    """Why there is no backend of that name, installed or not; None where there is.
+
+    >>> from frazil.plugins import unknown_backend
+    >>> unknown_backend("nunpy"), unknown_backend("cupy")
+    ("there is no backend 'nunpy'; did you mean 'numpy'?", None)
+    """
+    return MANAGER.unknown_backend(name)
+
+
+def unknown_device_type(device_type: str) -> str | None:
+    """Why no backend, installed or not, has devices of that type; None where one has.
+
+    >>> from frazil.plugins import unknown_device_type
+    >>> unknown_device_type("cdua"), unknown_device_type("cuda")
+    ("there is no device type 'cdua'; did you mean 'cuda'?", None)
+    """
+    return MANAGER.unknown_device_type(device_type)
 
 
 def exporter(name: str) -> ModuleType:

@@ -204,6 +204,23 @@ class Manager:
                 f"remove the other: pip uninstall {rival.distribution.partition(' ')[0]}"
             )
 
+    def unknown_backend(self, name: str) -> str | None:
+        """Why there is no backend `name`, installed or not; None where there is."""
+        with self._lock:
+            if name == "auto" or self._candidates(name):
+                return None
+            self._load_plugins()
+            return None if self._candidates(name) else self._no_such_backend(name)
+
+    def unknown_device_type(self, device_type: str) -> str | None:
+        """Why no backend, installed or not, has devices of that type; None where one has."""
+        with self._lock:
+            for load in (lambda: None, self._load_plugins):
+                load()
+                if any(record.device_type == device_type for record in self._candidates()):
+                    return None
+            return self._no_such_device_type(device_type)
+
     def _no_such_backend(self, name: str) -> str:
         candidates = self._candidates()
         of_type = [record.name for record in candidates if record.device_type == name]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..spelling import tell_names as _tell_names
 from .engine import backward, grad
 from .function import Function
 from .gradcheck import gradcheck, gradgradcheck
@@ -35,3 +36,6 @@ __all__ = [
 def Variable(data: Any, requires_grad: bool = False) -> Any:
     """PyTorch's old name for a tensor: returns `data`, which may be switched to require grad."""
     return data.requires_grad_(requires_grad) if requires_grad else data
+
+
+_tell_names(__name__)

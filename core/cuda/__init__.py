@@ -7,6 +7,7 @@ from typing import Any
 from ..device import device
 from ..errors import ArgumentError, BackendError, DeviceError
 from ..random import manual_seed as _manual_seed
+from ..spelling import tell_names as _tell_names
 from . import amp as amp
 
 __all__ = [
@@ -142,3 +143,6 @@ def empty_cache() -> None:
     >>> import frazil as fz
     >>> fz.cuda.empty_cache()
     """
+
+
+_tell_names(__name__)

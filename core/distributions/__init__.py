@@ -1,5 +1,6 @@
 """Probability distributions: sampling, densities, entropies and divergences, as `torch.distributions`."""
 
+from ..spelling import tell_names as _tell_names
 from .bernoulli import Bernoulli as Bernoulli
 from .categorical import Categorical as Categorical
 from .categorical import OneHotCategorical as OneHotCategorical
@@ -12,3 +13,5 @@ from .laplace import Laplace as Laplace
 from .normal import LogNormal as LogNormal
 from .normal import Normal as Normal
 from .uniform import Uniform as Uniform
+
+_tell_names(__name__)

@@ -1,5 +1,7 @@
 """Modules and layers, as `torch.nn`."""
 
+from ..spelling import tell_keywords_of_classes as _tell_keywords
+from ..spelling import tell_names as _tell_names
 from . import functional as functional
 from . import init as init
 from . import parallel as parallel
@@ -144,3 +146,6 @@ from .modules.transformer import TransformerEncoder as TransformerEncoder
 from .modules.transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from .parallel import DataParallel as DataParallel
 from .parameter import Parameter as Parameter
+
+_tell_names(__name__)
+_tell_keywords(__name__, Module)

@@ -16,6 +16,7 @@ from ..creation import tensor as make_tensor
 from ..dtypes import float64
 from ..errors import ArgumentError, ShapeError
 from ..random import Generator
+from ..spelling import tell_names as _tell_names
 from ..tensor import Tensor
 
 _LINEAR = frozenset(
@@ -221,3 +222,5 @@ uniform, normal, constant = _old_name(uniform_), _old_name(normal_), _old_name(c
 eye, dirac, orthogonal, sparse = _old_name(eye_), _old_name(dirac_), _old_name(orthogonal_), _old_name(sparse_)
 xavier_uniform, xavier_normal = _old_name(xavier_uniform_), _old_name(xavier_normal_)
 kaiming_uniform, kaiming_normal = _old_name(kaiming_uniform_), _old_name(kaiming_normal_)
+
+_tell_names(__name__)

@@ -13,11 +13,12 @@ from ..creation import empty_like, zeros_like
 from ..device import device
 from ..dispatch import RECORDINGS
 from ..dtypes import as_dtype, dtype, float16, float32, float64
+from ..spelling import missing
 from ..tensor import Tensor, parse_to
 from ..utils.hooks import Hook, HookDict, RemovableHandle
 from .hooks import call_with_hooks
 from .parameter import Parameter
-from .state import IncompatibleKeys, StateDict, assign_later, copy_later, loading_problem, quoted
+from .state import IncompatibleKeys, StateDict, as_value, assign_later, copy_later, loading_problem, note_module, quoted
 
 M = TypeVar("M", bound="Module")
 _EXTRA_STATE = "_extra_state"
@@ -92,12 +93,16 @@ class Module:
     # -- calling -------------------------------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if RECORDINGS[0] and STATE.recorder is not None:
-            with STATE.recorder.inside(self):
-                return call_with_hooks(self, self._hooks, args, kwargs) if self._hooks else self.forward(*args, **kwargs)
-        if self._hooks:
-            return call_with_hooks(self, self._hooks, args, kwargs)
-        return self.forward(*args, **kwargs)
+        try:
+            if RECORDINGS[0] and STATE.recorder is not None:
+                with STATE.recorder.inside(self):
+                    return call_with_hooks(self, self._hooks, args, kwargs) if self._hooks else self.forward(*args, **kwargs)
+            if self._hooks:
+                return call_with_hooks(self, self._hooks, args, kwargs)
+            return self.forward(*args, **kwargs)
+        except Exception as error:
+            note_module(error, self)
+            raise
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass defines it."""
@@ -147,7 +152,7 @@ class Module:
         message = f"'{type(self).__name__}' object has no attribute '{name}'"
         if "_parameters" not in state:
             message += f": {type(self).__name__}.__init__ must call super().__init__() first"
-        raise AttributeError(message, name=name, obj=self)
+        raise missing(message, name, lambda: dir(self) if "_parameters" in state else ())
 
     def __setattr__(self, name: str, value: Any) -> None:
         if RECORDINGS[0] and STATE.recorder is not None and isinstance(value, Tensor):
@@ -557,7 +562,7 @@ class Module:
                 if strict:
                     missing_keys.append(key)
                 continue
-            value = state_dict[key]
+            value = as_value(state_dict[key])
             problem = loading_problem(key, current, value)
             if problem:
                 error_msgs.append(problem)

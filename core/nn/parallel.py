@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..warn import without_effect
 from .module import Module
 
 
+def _one_device(name: str) -> None:
+    without_effect(name, "a model runs on one device, the one where its parameters are; leave the module as it is")
+
+
 class DataParallel(Module):
-    """Wraps a module as PyTorch does, so that state dicts and `.module` fit; it runs on the device where the module is.
+    """Wraps a module as PyTorch does, so that state dicts and `.module` fit; it runs on the device where the module is, of
+    which the first one in a process warns.
 
     >>> import frazil as fz
     >>> model = fz.nn.DataParallel(fz.nn.Linear(2, 1))
@@ -21,6 +27,7 @@ class DataParallel(Module):
 
     def __init__(self, module: Module, device_ids: Sequence[Any] | None = None, output_device: Any = None, dim: int = 0) -> None:
         super().__init__()
+        _one_device("DataParallel")
         self.module = module
         self.device_ids: list[Any] = []
         self.dim = dim
@@ -54,10 +61,11 @@ def data_parallel(
     dim: int = 0,
     module_kwargs: dict[str, Any] | None = None,
 ) -> Any:
-    """`module(*inputs, **module_kwargs)`, on the device where the module is.
+    """`module(*inputs, **module_kwargs)`, on the device where the module is, of which the first call in a process warns.
 
     >>> import frazil as fz
     >>> fz.nn.parallel.data_parallel(fz.nn.ReLU(), fz.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
+    _one_device("data_parallel")
     return module(*(inputs if isinstance(inputs, tuple) else (inputs,)), **(module_kwargs or {}))

@@ -6,7 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, final
 
+import numpy as np
+
 from ..autograd.modes import no_grad
+from ..creation import as_tensor
 from ..tensor import Tensor
 from .parameter import Parameter
 
@@ -41,6 +44,39 @@ class IncompatibleKeys(_Keys):
         return super().__repr__() if self.missing_keys or self.unexpected_keys else "<All keys matched successfully>"
 
     __str__ = __repr__
+
+
+class _Place(NamedTuple):
+    """Where an error came from: the outermost module that it passed so far, the path from there, and what is there."""
+
+    outermost: Any
+    path: tuple[str, ...]
+    kind: str
+
+    def __str__(self) -> str:
+        name = type(self.outermost).__name__
+        return f"in {'.'.join((name, *self.path))} ({self.kind})" if self.path else f"in {name}"
+
+
+def note_module(error: Exception, module: Any) -> None:
+    """Note on an error that leaves `module` where it happened, as seen from the outermost: `in Net.encoder.0.conv (Conv2d)`."""
+    place: _Place | None = getattr(error, "_frazil_place", None)
+    if place is None:
+        place = _Place(module, (), type(module).__name__)
+        error.add_note(str(place))
+    else:
+        name = next((name for name, child in module.named_modules() if child is place.outermost and name), None)
+        if name is None:  # called in passing, no part of this module
+            return
+        notes, before = error.__notes__, str(place)
+        place = _Place(module, (name, *place.path), place.kind)
+        notes[notes.index(before)] = str(place)
+    error._frazil_place = place  # type: ignore[attr-defined]
+
+
+def as_value(value: Any) -> Any:
+    """An entry of a state dict, with a NumPy array as a tensor."""
+    return as_tensor(value) if isinstance(value, np.ndarray) else value
 
 
 def quoted(keys: Iterable[str]) -> str:

@@ -30,12 +30,27 @@ def spatial(name: str, what: str, value: Any, n: int, *, minimum: int) -> tuple[
     return sizes
 
 
-def batched(name: str, x: Tensor, n: int) -> tuple[Tensor, bool]:
+def batched(name: str, x: Tensor, n: int, channels: Any = None) -> tuple[Tensor, bool]:
     """x with a batch dimension, and whether it had one; n is the number of spatial dimensions."""
     ndim = len(x._a.shape)
     if ndim not in (n + 1, n + 2):
         raise ShapeError(f"{name}: expected {n + 2} dimensions (N, C, ...) or {n + 1} (C, ...), given {list(x._a.shape)}")
+    found = x._a.shape[-n - 1]
+    if isinstance(channels, int) and isinstance(found, int) and found != channels:  # told of the shape that was given
+        raise ShapeError(
+            f"{name}: the weights are for an input with {channels} channels, given {list(x._a.shape)} with {found}"
+            + _channels_last(x._a.shape, channels, n)
+        )
     return (x, True) if ndim == n + 2 else (unsqueeze(x, 0), False)
+
+
+def _channels_last(shape: tuple[Any, ...], channels: int, n: int) -> str:
+    """What to do where the channels stand last, as in image files."""
+    if shape[-1] != channels:
+        return ""
+    lead = len(shape) - n - 1
+    order = [*range(lead), len(shape) - 1, *range(lead, len(shape) - 1)]
+    return f"; if its channels come last, as in image files, use .permute({', '.join(map(str, order))})"
 
 
 def _check(name: str, x: Spec, w: Spec, groups: Any, *, channels: Any, of: str) -> None:
@@ -194,7 +209,8 @@ def _convolution(
 ) -> Tensor:
     stride = spatial(name, "stride", stride, n, minimum=1)
     dilation = spatial(name, "dilation", dilation, n, minimum=1)
-    x, had_batch = batched(name, x, n)
+    _check_groups(name, groups)
+    x, had_batch = batched(name, x, n, w._a.shape[1] * groups if len(w._a.shape) == n + 2 else None)
     if padding == "same":
         if any(s != 1 for s in stride):
             raise ArgumentError(f"{name}: padding='same' needs a stride of 1, given {stride}")
@@ -205,7 +221,6 @@ def _convolution(
     elif padding == "valid":
         padding = (0,) * n
     padding = spatial(name, "padding", padding, n, minimum=0)
-    _check_groups(name, groups)
     y = conv(x, w, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
     return y if had_batch else squeeze(y, 0)
 
@@ -318,7 +333,7 @@ def _transposed(
         y = _transposed(name, n, x, w, None, stride, 0, 0, groups, dilation)
         y = pad(y, [by for p, e in zip(reversed(padding), reversed(extra), strict=True) for by in (-p, e - p)])
         return y if bias is None else y + reshape(bias, shape=(-1,) + (1,) * n)
-    x, had_batch = batched(name, x, n)
+    x, had_batch = batched(name, x, n, w._a.shape[0] if len(w._a.shape) == n + 2 else None)
     if len(w._a.shape) != n + 2:
         raise ShapeError(f"{name}: weights must have {n + 2} dimensions (C, F/groups, ...), given {list(w._a.shape)}")
     size = tuple(

@@ -797,7 +797,7 @@ def _stacker(name: str, dim: int, minimum: int) -> Any:
 
     joined.__name__ = name
     joined.__doc__ = f"Tensors of at least {minimum} dimensions joined along dimension {dim}."
-    return function(methods=[])(joined)
+    return function(methods=[], out=True)(joined)
 
 
 def _at_least(x: Tensor, n: int) -> Tensor:

@@ -1,5 +1,7 @@
 """Optimisers and learning-rate schedules, as `torch.optim`."""
 
+from ..spelling import tell_keywords_of_classes as _tell_keywords
+from ..spelling import tell_names as _tell_names
 from . import lr_scheduler as lr_scheduler
 from .adam import Adam as Adam
 from .adam import AdamW as AdamW
@@ -12,3 +14,6 @@ from .adaptive import RMSprop as RMSprop
 from .lbfgs import LBFGS as LBFGS
 from .optimizer import Optimizer as Optimizer
 from .sgd import SGD as SGD
+
+_tell_names(__name__)
+_tell_keywords(__name__, Optimizer)

@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ..spelling import tell_keywords_of_classes as _tell_keywords
+from ..spelling import tell_names as _tell_names
 from ..tensor import Tensor
 from .optimizer import Optimizer
 
@@ -777,3 +779,7 @@ class ReduceLROnPlateau(LRScheduler):
             new = max(old * self.factor, floor)
             if old - new > self.eps:
                 _set(group, "lr", new)
+
+
+_tell_names(__name__)
+_tell_keywords(__name__, LRScheduler)

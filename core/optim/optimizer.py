@@ -13,6 +13,7 @@ from ..autograd.modes import enable_grad, no_grad
 from ..creation import zeros, zeros_like
 from ..tensor import Tensor
 from ..utils.hooks import Hook, HookDict, RemovableHandle
+from ..warn import without_effect
 
 #: Tensors, pairs of name and tensor, or parameter groups (dicts with "params" and options).
 Params = Iterable[Any]
@@ -57,6 +58,8 @@ class Optimizer:
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
                 f"{type(params).__name__}"
             )
+        if defaults.get("differentiable"):
+            without_effect("differentiable=True", "steps leave no record for backward; write the step out, w = w - lr * grad")
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ..spelling import missing as _missing
+
 if TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import data as data
@@ -14,4 +16,4 @@ def __getattr__(name: str) -> Any:
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise _missing(f"module {__name__!r} has no attribute {name!r}", name, lambda: [*globals(), "data", "dlpack", "model_zoo"])

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ..warn import without_effect
+
+
+def _kept() -> None:
+    without_effect("checkpoint", "what backward needs is kept, so no memory is saved; smaller batches take less")
+
 
 def checkpoint(
     function: Callable[..., Any],
@@ -15,7 +21,7 @@ def checkpoint(
     debug: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """`function(*args, **kwargs)`; the options are PyTorch's and change nothing.
+    """`function(*args, **kwargs)`; the options are PyTorch's and change nothing. The first call in a process warns of that.
 
     >>> import frazil as fz
     >>> x = fz.tensor(3.0, requires_grad=True)
@@ -23,6 +29,7 @@ def checkpoint(
     >>> x.grad
     tensor(6.)
     """
+    _kept()
     return function(*args, **kwargs)
 
 
@@ -35,6 +42,7 @@ def checkpoint_sequential(
     >>> fz.utils.checkpoint.checkpoint_sequential([fz.exp, fz.log], 2, fz.tensor(2.0))
     tensor(2.)
     """
+    _kept()
     for function in functions:
         input = function(input)
     return input

@@ -57,17 +57,17 @@ def test_layers_are_asked_from_the_strongest_to_the_weakest(fresh_config, monkey
     reload()
     assert (get("backend"), origin("backend")) == ("variable", "environment variable FRAZIL_BACKEND")
 
-    configure(backend="process")
-    assert (get("backend"), origin("backend")) == ("process", "fz.configure(...)")
+    configure(backend="opencl")
+    assert (get("backend"), origin("backend")) == ("opencl", "fz.configure(...)")
 
-    with config(backend="scope"):
-        assert (get("backend"), origin("backend")) == ("scope", "with fz.config(...)")
-        with config(backend="inner"):
-            assert get("backend") == "inner"
+    with config(backend="cupy"):
+        assert (get("backend"), origin("backend")) == ("cupy", "with fz.config(...)")
+        with config(backend="auto"):
+            assert get("backend") == "auto"
         with config(backend=None):
-            assert get("backend") == "process"
-        assert get("backend") == "scope"
-    assert get("backend") == "process"
+            assert get("backend") == "opencl"
+        assert get("backend") == "cupy"
+    assert get("backend") == "opencl"
 
     configure(backend=None)
     assert get("backend") == "variable"
@@ -170,7 +170,7 @@ def test_who_has_read_a_value_for_good_refuses_another():
 
 def test_a_scope_belongs_to_its_thread():
     seen = []
-    with config(backend="mine"):
+    with config(backend="opencl"):
         thread = threading.Thread(target=lambda: seen.append(get("backend")))
         thread.start()
         thread.join()

@@ -9,8 +9,8 @@ import warnings
 import pytest
 
 from frazil.backend import CONTRACT
-from frazil.config import config
-from frazil.errors import BackendError, DeviceError, PluginWarning
+from frazil.config import config, reload
+from frazil.errors import BackendError, ConfigError, DeviceError, PluginWarning
 
 from .conftest import TOY, Site
 
@@ -79,9 +79,14 @@ def test_an_unknown_backend_gets_the_nearest_name(toy):
     assert refused(toy.manager(), "cpu") == "there is no backend 'cpu'; 'cpu' is a device type, and its backend is 'numpy'"
 
 
-def test_an_unknown_backend_of_the_configuration_names_who_asked(site):
-    with config(backend="nunpy"):
-        assert refused(site.manager(), "nunpy").startswith("with fz.config(...): there is no backend 'nunpy'")
+def test_an_unknown_backend_of_the_configuration_names_who_asked(site, monkeypatch):
+    with pytest.raises(ConfigError, match=r"^with fz.config\(...\): there is no backend 'nunpy'; did you mean 'numpy'\?$"):
+        config(backend="nunpy")
+    monkeypatch.setenv("FRAZIL_BACKEND", "nunpy")
+    reload()
+    assert refused(site.manager(), "nunpy").startswith("environment variable FRAZIL_BACKEND: there is no backend 'nunpy'")
+    monkeypatch.undo()
+    reload()
 
 
 def test_a_known_backend_that_is_not_installed_prints_its_pip_line(site, monkeypatch):

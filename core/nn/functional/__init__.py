@@ -17,6 +17,8 @@ from ...ops.pool import max_pool1d as max_pool1d
 from ...ops.pool import max_pool2d as max_pool2d
 from ...ops.pool import max_pool3d as max_pool3d
 from ...ops.shape import pad as pad
+from ...spelling import tell_keywords_of_functions as _tell_keywords
+from ...spelling import tell_names as _tell_names
 from .activation import celu as celu
 from .activation import celu_ as celu_
 from .activation import elu as elu
@@ -112,5 +114,5 @@ from .vision import pixel_unshuffle as pixel_unshuffle
 from .vision import unfold as unfold
 from .vision import upsample as upsample
 
-# isort: split
-# Last, because importing the submodule of the same name sets this attribute too.
+_tell_names(__name__)
+_tell_keywords(__name__)

@@ -15,6 +15,7 @@ from ...ops.norm import layer_norm as _layer_norm
 from ...ops.norm import rms_norm as _rms_norm
 from ...ops.pool import avg_pool2d, avg_pool3d
 from ...ops.shape import pad
+from ...out import write_out
 from ...tensor import Tensor
 
 
@@ -149,4 +150,4 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, o
     """
     x: Any = input
     result = x / x.norm(p, dim, keepdim=True).clamp(min=eps)
-    return result if out is None else out.copy_(result)
+    return result if out is None else write_out("normalize", out, result)

@@ -1,5 +1,6 @@
 """Helpers around parameters and sequences, as `torch.nn.utils`."""
 
+from ...spelling import tell_names as _tell_names
 from . import rnn as rnn
 from .clip_grad import clip_grad_norm_ as clip_grad_norm_
 from .clip_grad import clip_grad_value_ as clip_grad_value_
@@ -11,3 +12,5 @@ from .weights import remove_spectral_norm as remove_spectral_norm
 from .weights import remove_weight_norm as remove_weight_norm
 from .weights import spectral_norm as spectral_norm
 from .weights import weight_norm as weight_norm
+
+_tell_names(__name__)

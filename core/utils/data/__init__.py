@@ -1,5 +1,6 @@
 """Datasets, samplers and `DataLoader`, as `torch.utils.data`."""
 
+from ...spelling import tell_names as _tell_names
 from .collate import default_collate as default_collate
 from .collate import default_convert as default_convert
 from .dataloader import DataLoader as DataLoader
@@ -20,3 +21,5 @@ from .sampler import SubsetRandomSampler as SubsetRandomSampler
 from .sampler import WeightedRandomSampler as WeightedRandomSampler
 from .worker import WorkerInfo as WorkerInfo
 from .worker import get_worker_info as get_worker_info
+
+_tell_names(__name__)

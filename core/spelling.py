@@ -1,0 +1,130 @@
+"""Names that are nearly right: "did you mean ...?" for attributes of modules and keywords of classes and functions.
+
+All of it runs only once something has gone wrong; a call that is right takes no detour but one `try`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from .errors import ArgumentError
+
+T = TypeVar("T")
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """`; did you mean 'relu'?`, or nothing where no name is near.
+
+    >>> from frazil.spelling import nearest
+    >>> nearest("relluu", ["relu", "tanh"]), nearest("x", ["relu"])
+    ("; did you mean 'relu'?", '')
+    """
+    import difflib
+
+    folded = {known.lower(): known for known in sorted(names, reverse=True)}
+    near = difflib.get_close_matches(name[:100].lower(), folded, 1)
+    return f"; did you mean {folded[near[0]]!r}?" if near else ""
+
+
+class _Late:
+    """The message about a missing name, worked out when it is read: `hasattr` asks often and never reads."""
+
+    def __init__(self, start: str, name: str, names: Callable[[], Iterable[str]]) -> None:
+        self.parts = start, name, names
+
+    def __str__(self) -> str:
+        start, name, names = self.parts
+        return start + ("" if name.startswith("_") else nearest(name, (n for n in names() if not n.startswith("_"))))
+
+    def __repr__(self) -> str:
+        return repr(str(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return str, (str(self),)
+
+
+def missing(start: str, name: str, names: Callable[[], Iterable[str]]) -> AttributeError:
+    """The AttributeError for `name`, whose message is `start` and the nearest of `names()`.
+
+    >>> from frazil.spelling import missing
+    >>> str(missing("no attribute 'wieght'", "wieght", lambda: ["weight"]))
+    "no attribute 'wieght'; did you mean 'weight'?"
+    """
+    return AttributeError(_Late(start, name, names))
+
+
+def tell_names(module: str) -> None:
+    """Let the module say which name is nearest to one that it lacks. (Not a `def __getattr__`, which would hide misspellings
+    from type checkers.)
+
+    >>> import frazil as fz
+    >>> fz.nn.Linaer
+    Traceback (most recent call last):
+    ...
+    AttributeError: module 'frazil.nn' has no attribute 'Linaer'; did you mean 'Linear'?
+    """
+    found = sys.modules[module]
+
+    def absent(name: str) -> Any:
+        raise missing(f"module {module!r} has no attribute {name!r}", name, lambda: dir(found))
+
+    found.__dict__["__getattr__"] = absent
+
+
+def unknown_keyword(error: TypeError, function: Callable[..., Any], shown: str, depth: int = 1) -> ArgumentError | None:
+    """What to say instead of Python's word about an unknown keyword of `function` itself; None where that is not the fault.
+
+    `depth`: how many frames of the traceback belong to who called it.
+    """
+    trace = error.__traceback__
+    for _ in range(depth):
+        trace = trace and trace.tb_next
+    found = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
+    if trace is not None or found is None:
+        return None
+    names = [name for name in inspect.signature(function).parameters if name != "self"]
+    hint = nearest(found[1], names) or "."
+    return ArgumentError(f"{shown}: unknown argument {found[1]!r}{hint} It takes {', '.join(names)}")
+
+
+def tell_keywords(function: Callable[..., T], shown: str) -> Callable[..., T]:
+    """`function`, whose error about an unknown keyword names the nearest one.
+
+    >>> from frazil.spelling import tell_keywords
+    >>> tell_keywords(lambda bias=True: bias, "layer")(bais=False)
+    Traceback (most recent call last):
+    ...
+    frazil.errors.ArgumentError: layer: unknown argument 'bais'; did you mean 'bias'? It takes bias
+    """
+
+    @functools.wraps(function)
+    def call(*args: Any, **given: Any) -> T:
+        try:
+            return function(*args, **given)
+        except TypeError as error:
+            told = given and unknown_keyword(error, function, shown)
+            if told:
+                raise told from None
+            raise
+
+    return call
+
+
+def tell_keywords_of_classes(module: str, base: type) -> None:
+    """`tell_keywords` for the constructors of the subclasses of `base` that the module shows."""
+    for name, cls in vars(sys.modules[module]).items():
+        if isinstance(cls, type) and issubclass(cls, base) and "__init__" in cls.__dict__ and cls is not base:
+            cls.__init__ = tell_keywords(cls.__init__, name)  # type: ignore[misc]
+
+
+def tell_keywords_of_functions(module: str) -> None:
+    """`tell_keywords` for the functions that the module shows; ops of the table tell them anyway."""
+    found = sys.modules[module].__dict__
+    for name, function in list(found.items()):
+        if inspect.isfunction(function) and not name.startswith("_") and not hasattr(function, "op"):
+            found[name] = tell_keywords(function, name)
