@@ -55,10 +55,7 @@ def kind_of(content: bytes) -> str | None:
     if content[4:8] == b"TFL3":
         return "is a TensorFlow Lite model, which only TensorFlow runs"
     if _is_onnx(content):
-        return (
-            "is an ONNX model: run it with onnxruntime.InferenceSession(path); `frazil graph` shows what is in it. "
-            "fz.load reads weights"
-        )
+        return "is an ONNX model: fz.onnx.load(path) makes it a module, `frazil graph` shows what is in it. fz.load reads weights"
     if content[:1] == b"\x80" and content[1:2] <= b"\x05" and content.rstrip()[-1:] == b".":
         return "is a pickle, which could run any code when it is read, so it is not: save it again with fz.save or torch.save"
     if head[:1] in (b"{", b"["):

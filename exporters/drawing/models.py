@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -12,9 +11,9 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.config import config
 from frazil.errors import ArgumentError, FrazilError
-from frazil.outside import one_line, plain
+from frazil.exporters import onnx_file
+from frazil.outside import plain
 
 from .graphs import number
 from .kinds import kind_of_operator
@@ -23,8 +22,8 @@ from .model import Drawing, Frame, Item, Step, Wire, in_runs, nested
 _DTYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
 #: Constants of at most so many numbers are shown as numbers.
 _FEW = 4
-#: Functions, branches and boxes within each other: programs stay far below.
-_DEPTH, _BOXES = 100, 32
+#: Boxes within each other: programs stay far below.
+_BOXES = 32
 _BRANCHES = {"then_branch": "then", "else_branch": "else"}
 
 
@@ -41,12 +40,12 @@ def drawing_of_model(what: Any) -> Drawing:
     model = what if isinstance(what, ir.Model) else _loaded(what)
     name = what if isinstance(what, (str, os.PathLike)) else model.graph.name or "the model"
     try:
-        _check_size(model, str(name))
+        onnx_file.check_size(model, str(name), "drawing", "drawn")
         return _cleaned(_drawn(model, what))
     except FrazilError:
         raise
     except Exception as error:  # the parts of a file may contradict each other in any way
-        raise ArgumentError(f"drawing: {str(name)!r} is not a sound ONNX model: {_reason(error)}") from error
+        raise ArgumentError(f"drawing: {str(name)!r} is not a sound ONNX model: {onnx_file.reason(error)}") from error
 
 
 def _drawn(model: ir.Model, what: Any) -> Drawing:
@@ -57,44 +56,6 @@ def _drawn(model: ir.Model, what: Any) -> Drawing:
     facts = [("opset", str(model.graph.opset_imports.get("", "?"))), ("made by", producer)]
     facts += [("valid where", line) for line in model.metadata_props.get("frazil.guards", "").splitlines()]
     return Drawing(root, [fact for fact in facts if fact[1]])
-
-
-def _check_size(model: ir.Model, name: str) -> None:
-    """Refuse what would be too large with every call of a function written out, or has no end."""
-    limit = config.get("limits.operations")
-    sizes: dict[Any, int] = {}
-    within: list[Any] = []
-
-    def size(body: Any, own: Any) -> int:
-        if own in within:
-            raise ArgumentError(f"drawing: {name!r} is not a sound ONNX model: function {plain(own[1])!r} calls itself")
-        if own not in sizes:
-            if len(within) >= _DEPTH:
-                raise ArgumentError(f"drawing: {name!r} has functions and branches more than {_DEPTH} deep, which is not drawn")
-            within.append(own)
-            count = 0
-            for node in body:
-                count += 1
-                called = node.op_identifier()
-                if called in model.functions:
-                    count += size(model.functions[called], called)
-                for attribute in node.attributes.values():
-                    if attribute.type == ir.AttributeType.GRAPH and not attribute.is_ref():
-                        count += size(attribute.as_graph(), (id(attribute), "a branch"))
-            sizes[own] = count
-            within.pop()
-        return sizes[own]
-
-    found = size(model.graph, ("", "the model"))
-    if found > limit:
-        raise ArgumentError(
-            f"drawing: {name!r} has {_many(found)} operations, calls of functions written out; {limit:,} are drawn at most. "
-            "Raise the limit with the setting limits.operations, such as FRAZIL_LIMITS_OPERATIONS=200000"
-        )
-
-
-def _many(count: int) -> str:
-    return f"{count:,}" if count < 10**12 else "far too many"
 
 
 def _cleaned(drawing: Drawing) -> Drawing:
@@ -113,32 +74,10 @@ def _cleaned(drawing: Drawing) -> Drawing:
     return drawing
 
 
-def _reason(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    if isinstance(error, (TypeError, UnicodeError)) and "byte" in str(error):  # what protobuf makes of such names
-        return "a name in it is not UTF-8"
-    return one_line(error)[:300]
-
-
 def _loaded(what: Any) -> ir.Model:
     if not isinstance(what, (str, os.PathLike)):
         raise ArgumentError(f"drawing: give a recorded program, its graph, or an ONNX file, not {type(what).__name__}")
-    path = Path(what)
-    if not path.is_file():
-        raise ArgumentError(f"drawing: there is no file {str(path)!r}")
-    logger = logging.getLogger("onnx_ir")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)  # its remarks have the names of the file in them as they are
-    try:
-        model = ir.load(path)
-    except Exception as error:  # protobuf and onnx_ir each have their own
-        raise ArgumentError(f"drawing: {str(path)!r} is not an ONNX file: {_reason(error)}") from error
-    finally:
-        logger.setLevel(level)
-    if not model.graph.opset_imports:
-        raise ArgumentError(f"drawing: {str(path)!r} is not an ONNX file: it states no opset")
-    return model
+    return onnx_file.read(what, "drawing")
 
 
 class _Reader:

@@ -14,6 +14,8 @@ from .errors import (
 )
 from .export import ExportReport, export, verify
 from .gradients import export_grad
+from .importers import importer
+from .load import Model, load
 from .loop import export_loop
 from .lowerings import Call, lowering
 from .session import TrainingSession
@@ -28,6 +30,7 @@ __all__ = [
     "ExportReport",
     "GuardError",
     "LoweringError",
+    "Model",
     "Problem",
     "Steps",
     "TrainModeError",
@@ -41,6 +44,8 @@ __all__ = [
     "export_loop",
     "export_step",
     "export_testcase",
+    "importer",
+    "load",
     "lowering",
     "verify",
 ]

@@ -1,0 +1,86 @@
+"""com.microsoft: what onnxruntime's optimiser makes of common groups of operators."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import frazil as fz
+
+from . import importer
+
+F = fz.nn.functional
+_DOMAIN = "com.microsoft"
+
+
+@importer("FusedMatMul", "TransposeMatMul", domain=_DOMAIN)
+def fused_matmul(node: Any, a: Any, b: Any) -> Any:
+    if node.get("transBatchA", 0):
+        a = a.movedim(0, -2)
+    if node.get("transBatchB", 0):
+        b = b.movedim(0, -2)
+    a = a.transpose(-1, -2) if node.get("transA", 0) else a
+    b = b.transpose(-1, -2) if node.get("transB", 0) else b
+    y = fz.matmul(a, b)
+    return y if node.get("alpha", 1.0) == 1 else y * node["alpha"]
+
+
+@importer("Gelu", domain=_DOMAIN)
+def gelu(node: Any, x: Any) -> Any:
+    return F.gelu(x)
+
+
+@importer("BiasGelu", domain=_DOMAIN)
+def bias_gelu(node: Any, x: Any, bias: Any) -> Any:
+    return F.gelu(x + bias)
+
+
+@importer("FastGelu", domain=_DOMAIN)
+def fast_gelu(node: Any, x: Any, bias: Any = None) -> Any:
+    return F.gelu(x if bias is None else x + bias, approximate="tanh")
+
+
+@importer("QuickGelu", domain=_DOMAIN)
+def quick_gelu(node: Any, x: Any) -> Any:
+    return x * fz.sigmoid(x * node.get("alpha", 1.702))
+
+
+@importer("SkipLayerNormalization", domain=_DOMAIN)
+def skip_layer_norm(node: Any, x: Any, skip: Any, gamma: Any, beta: Any = None, bias: Any = None) -> Any:
+    """The layer norm of a sum; the sum itself is the fourth result."""
+    total = x + skip if bias is None else x + skip + bias
+    y = F.layer_norm(total, (total.shape[-1],), gamma, beta, node.get("epsilon", 1e-12))
+    return (y, None, None, total)[: max(node.outputs, 1)]
+
+
+@importer("FusedConv", domain=_DOMAIN)
+def fused_conv(node: Any, x: Any, w: Any, bias: Any = None, added: Any = None) -> Any:
+    """A convolution, perhaps a sum, and an activation."""
+    from .conv import conv
+
+    y = conv(node, x, w, bias)
+    y = y if added is None else y + added
+    return _activated(node, y)
+
+
+@importer("FusedGemm", domain=_DOMAIN)
+def fused_gemm(node: Any, a: Any, b: Any, c: Any = None) -> Any:
+    from .linalg import gemm
+
+    return _activated(node, gemm(node, a, b, c))
+
+
+def _activated(node: Any, y: Any) -> Any:
+    name = node.get("activation", "")
+    given = node.get("activation_params") or []
+    if name in ("", None):
+        return y
+    if name == "LeakyRelu":
+        return F.leaky_relu(y, given[0] if given else 0.01)
+    if name == "Clip":
+        low, high = (*given, -math.inf, math.inf)[:2] if given else (-math.inf, math.inf)
+        return y.clamp(low, high)
+    if name == "HardSigmoid":
+        alpha, beta = given if len(given) == 2 else (0.2, 0.5)
+        return (y * alpha + beta).clamp(0.0, 1.0)
+    return {"Relu": fz.relu, "Tanh": fz.tanh, "Sigmoid": fz.sigmoid}[name](y)

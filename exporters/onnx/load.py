@@ -1,0 +1,375 @@
+"""`load`: an ONNX file as a module."""
+
+from __future__ import annotations
+
+import keyword
+import os
+import re
+from collections import Counter, namedtuple
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+
+import frazil as fz
+from frazil.errors import ArgumentError, DTypeError, FrazilError, ShapeError
+from frazil.exporters import onnx_file
+from frazil.outside import plain
+from frazil.tensor import Tensor
+
+from .arrays import TENSOR_TYPES, Sizes
+from .importers import IMPORTERS
+from .program import RUN, Program, Run, unknown_operators
+
+#: Integers of at most so many elements and one dimension are numbers of the program (shapes, axes), not state of the module.
+_NUMBERS = 1024
+
+
+def load(source: Any, *, device: Any = None) -> Model:
+    """An ONNX file, whoever made it, as a module that runs, trains and exports on every backend.
+
+    Args:
+        source: a path, the contents as bytes, or an `onnx.ModelProto`.
+        device: where its weights are put.
+
+    Weights outside of the file are read from its own folder only. The module is in eval mode: it does what the file says. In
+    train mode BatchNormalization uses the batch's statistics and moves its own, and Dropout drops.
+
+    Raises ArgumentError where the file is damaged, contradicts itself, or has operators that frazil lacks: all are listed.
+
+    >>> import frazil as fz
+    >>> report = fz.onnx.export(fz.nn.Linear(2, 3), fz.ones(1, 2), input_names=["x"])
+    >>> model = fz.onnx.load(report.model_bytes)
+    >>> list(model.state_dict())
+    ['weight', 'bias']
+    >>> model(fz.ones(4, 2)).shape
+    frazil.Size([4, 3])
+    """
+    model, name, folder = _read(source)
+    try:
+        onnx_file.check_size(model, name, "fz.onnx.load", "read")
+        _check(model, name)
+        _check_external(model, name, folder)
+        return Model(model, name, device)
+    except FrazilError as error:
+        if str(error).startswith("fz.onnx"):
+            raise
+        raise ArgumentError(f"fz.onnx.load: {name!r} is not a sound ONNX model: {error}") from error
+    except Exception as error:  # the parts of a file may contradict each other in any way
+        raise ArgumentError(f"fz.onnx.load: {name!r} is not a sound ONNX model: {onnx_file.reason(error)}") from error
+
+
+def _read(source: Any) -> tuple[ir.Model, str, Path | None]:
+    if isinstance(source, (str, os.PathLike)):
+        return onnx_file.read(source, "fz.onnx.load"), str(source), Path(os.path.realpath(source)).parent
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        contents = bytes(source)
+        parse = lambda: ir.from_proto(onnx.ModelProto.FromString(contents))
+    elif isinstance(source, onnx.ModelProto):
+        parse = lambda: ir.from_proto(source)
+    elif isinstance(source, ir.Model):
+        return source, source.graph.name or "the model", None
+    else:
+        raise ArgumentError(f"fz.onnx.load: give a path, bytes or an onnx.ModelProto, not {type(source).__name__}")
+    model = onnx_file.parsed(parse, "fz.onnx.load", "what was given")
+    if not model.graph.opset_imports:
+        raise ArgumentError("fz.onnx.load: what was given is not an ONNX file: it states no opset")
+    return model, model.graph.name or "the model", None
+
+
+# --- is it sound? ---------------------------------------------------------------------------------------------------------------
+
+
+def _check(model: ir.Model, name: str) -> None:
+    """Refuse values that nobody makes or two nodes make, circles, and opsets that nobody knows."""
+    version = model.graph.opset_imports.get("", model.graph.opset_imports.get("ai.onnx", 1))
+    if not 1 <= version <= onnx.defs.onnx_opset_version():
+        raise ArgumentError(
+            f"fz.onnx.load: {name!r} is of opset {version}; the installed onnx knows 1 to {onnx.defs.onnx_opset_version()}: "
+            "update it (pip install -U onnx)"
+        )
+    _check_graph(model.graph, set(), name)
+    for function in model.functions.values():
+        _check_graph(function, set(), name)
+
+
+def _check_graph(graph: ir.Graph | ir.Function, around: set[ir.Value], name: str) -> None:
+    known = {*around, *graph.inputs, *getattr(graph, "initializers", {}).values()}
+    names = Counter(value.name for value in graph.inputs)
+    twice = next((n for n, count in names.items() if count > 1), None)
+    if twice is not None:
+        raise ArgumentError(f"fz.onnx.load: {name!r} is not a sound ONNX model: two inputs are called {plain(twice)!r}")
+    try:
+        graph.sort()
+    except ValueError as error:
+        raise ArgumentError(f"fz.onnx.load: {name!r} is not a sound ONNX model: its nodes go round in a circle") from error
+    for node in graph:
+        for value in node.inputs:
+            if value is not None and value not in known:
+                _refuse_unmade(value, node, name)
+        for attribute in node.attributes.values():
+            for inner in onnx_file.graphs_of(attribute):
+                _check_graph(inner, known, name)
+        known.update(node.outputs)
+    for value in graph.outputs:
+        if value not in known:
+            _refuse_unmade(value, None, name)
+
+
+def _refuse_unmade(value: ir.Value, node: ir.Node | None, name: str) -> None:
+    reader = "it is a result" if node is None else f"{plain(node.op_type)} {plain(node.name or '')!r} reads it"
+    raise ArgumentError(
+        f"fz.onnx.load: {name!r} is not a sound ONNX model: nothing makes {plain(value.name or '')!r}, but {reader}"
+    )
+
+
+def _check_external(model: ir.Model, name: str, folder: Path | None) -> None:
+    """Weights in other files must lie in the folder of the model, and be there."""
+    for tensor in _external(model):
+        location = str(tensor.location)
+        if folder is None:
+            what = f"the weights {plain(tensor.name)!r} are in the file {plain(location)!r}"
+            raise ArgumentError(f"fz.onnx.load: {what}: load the model by its path")
+        target = Path(os.path.realpath(folder / location))
+        if os.path.isabs(location) or not target.is_relative_to(folder):
+            raise ArgumentError(
+                f"fz.onnx.load: {name!r} wants to read {plain(location)!r}, which is outside of its folder; that is not done"
+            )
+        if not target.is_file():
+            raise ArgumentError(f"fz.onnx.load: {name!r} has weights in {plain(location)!r}, but there is no such file beside it")
+        size, begin = target.stat().st_size, int(tensor.offset or 0)
+        needed = tensor.nbytes if tensor.length is None else int(tensor.length)
+        if begin < 0 or needed < 0 or begin + needed > size or tensor.nbytes > size:
+            raise ArgumentError(
+                f"fz.onnx.load: {name!r} says that {plain(tensor.name)!r} is {needed:,} bytes from byte {begin:,} of "
+                f"{plain(location)!r}, which has {size:,}"
+            )
+
+
+def _external(model: ir.Model) -> Iterator[ir.ExternalTensor]:
+    graphs = [model.graph, *model.graph.subgraphs()]
+    for function in model.functions.values():
+        graphs += list(function.subgraphs())
+    for graph in graphs:
+        for value in graph.initializers.values():
+            if isinstance(value.const_value, ir.ExternalTensor):
+                yield value.const_value
+    for body in (model.graph, *model.functions.values()):
+        for node in ir.traversal.RecursiveGraphIterator(body):
+            for attribute in node.attributes.values():
+                if attribute.type == ir.AttributeType.TENSOR and isinstance(attribute.value, ir.ExternalTensor):
+                    yield attribute.value
+
+
+# --- the module -----------------------------------------------------------------------------------------------------------------
+
+
+@final
+class Weights(fz.nn.Module):
+    """Weights whose names begin alike: those of `layer1.0.weight` are `model.layer1` and its `0`."""
+
+    def __repr__(self) -> str:
+        own = [f"{name}: {_described(t)}" for name, t in (*self._parameters.items(), *self._buffers.items()) if t is not None]
+        inner = [f"({name}): {module!r}" for name, module in self._modules.items()]
+        return f"Weights({', '.join((*own, *inner))})"
+
+
+def _described(t: Tensor) -> str:
+    return f"{t.dtype.name}[{', '.join(map(str, t.shape))}]"
+
+
+class Model(fz.nn.Module):
+    """A module made of an ONNX file.
+
+    Weights have the names that they have in the file, in `state_dict` too; `conv.weight` is `model.conv.weight`.
+    Floats that are trained are parameters; single numbers, running statistics, scales of quantisation and integers are buffers;
+    shapes and axes are part of the program. Inputs go by position or by name; several results are a named tuple.
+    """
+
+    def __init__(self, model: ir.Model, name: str, device: Any = None) -> None:
+        super().__init__()
+        self.training = False
+        self._title = Path(name).name
+        self._program = Program(model)
+        missing = unknown_operators(self._program)
+        if missing:
+            raise ArgumentError(
+                f"fz.onnx.load: {name!r} has {len(missing)} operators that frazil lacks: {', '.join(missing[:20])}"
+                f"{', ...' if len(missing) > 20 else ''}. They can be given as importers (fz.onnx.importer)"
+            )
+        #: The names of the inputs and the results, as in the file.
+        self.input_names = [str(value.name) for value in self._program.inputs]
+        self.output_names = [str(value.name) for value in model.graph.outputs]
+        self._results = _results_type(self.output_names) if len(self.output_names) > 1 else None
+        #: Where in the module the initialisers are that are state, by name; the others are constants of the program.
+        self._state: dict[str, tuple[fz.nn.Module, str]] = {}
+        for value in self._program.stored.values():
+            self._take(value, device)
+
+    def _take(self, value: ir.Value, device: Any) -> None:
+        tensor = value.const_value
+        if tensor is None:
+            raise ArgumentError(f"fz.onnx.load: the weights {plain(value.name or '')!r} have no numbers")
+        kind = _kind(value)
+        if kind == "constant":
+            self._program.numbers[value] = self._program.constant(tensor)
+            return
+        holder, name = self._place(str(value.name))
+        numbers = np.array(self._program.array(tensor))  # memory of its own
+        if kind == "parameter":
+            holder._parameters[name] = fz.nn.Parameter(fz.tensor(numbers, device=device))
+        else:
+            holder._buffers[name] = fz.tensor(numbers, device=device)
+        self._state[str(value.name)] = holder, name
+
+    def _place(self, name: str) -> tuple[fz.nn.Module, str]:
+        """The module that holds a weight of this name, and what it is called there. Any name will do, one that Python has another
+        meaning for as well: it is found in `state_dict` then, not as an attribute."""
+        *path, last = name.split(".")
+        holder: fz.nn.Module = self
+        for part in path:
+            if part not in holder._modules:
+                holder._modules[part] = Weights().eval()
+            inner = holder._modules[part]
+            assert inner is not None
+            holder = inner
+        return holder, last
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """The results for inputs in the order of the file, or by their names there."""
+        given = self._given(inputs, named)
+        env: dict[ir.Value, Any] = dict(self._program.numbers)
+        for name, (holder, own) in self._state.items():
+            env[self._program.stored[name]] = holder._parameters[own] if own in holder._parameters else holder._buffers[own]
+        device: Any = next((x.device for x in given.values() if isinstance(x, Tensor)), None)
+        device = next((t.device for t in env.values() if isinstance(t, Tensor)), "cpu") if device is None else device
+        env.update((value, _input(value, x, device)) for value, x in given.items())
+        token = RUN.set(Run(device, self.training, self._program))
+        try:
+            results = [
+                _result(x, device) for x in self._program.main.run([env.pop(v, None) for v in self._program.main.inputs], env)
+            ]
+        finally:
+            RUN.reset(token)
+        return results[0] if self._results is None else self._results(*results)
+
+    def _given(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> dict[ir.Value, Any]:
+        known = self._program.inputs
+        if len(inputs) > len(known):
+            raise ArgumentError(f"{self._title} takes {len(known)} inputs ({_names(self.input_names)}), given {len(inputs)}")
+        found = dict(zip(known, inputs, strict=False))
+        by_name = {value.name: value for value in (*known, *self._program.defaults)}
+        for name, x in named.items():
+            if name not in by_name:
+                raise ArgumentError(f"{self._title} has no input {name!r}; its inputs are {_names(self.input_names)}")
+            if by_name[name] in found:
+                raise ArgumentError(f"{self._title}: the input {name!r} is given twice")
+            found[by_name[name]] = x
+        missing = [str(v.name) for v in known if v not in found and not isinstance(v.type, ir.OptionalType)]
+        if missing:
+            raise ArgumentError(f"{self._title}: inputs are missing: {_names(missing)}")
+        return found
+
+    def __repr__(self) -> str:
+        counts = Counter(step.node.op_type for step in self._program.main.steps)
+        opset = ", ".join(f"{plain(n)} {v}" if n else f"opset {v}" for n, v in self._program.opsets.items())
+        parameters, buffers = list(self.parameters()), list(self.buffers())
+        lines = [
+            f"inputs: {', '.join(map(_declared, self._program.inputs)) or 'none'}",
+            f"outputs: {', '.join(map(_declared, self._program.main.outputs))}",
+            f"operators: {', '.join(f'{count} {plain(name)}' for name, count in sorted(counts.items())) or 'none'}",
+            f"parameters: {len(parameters)}, with {sum(p.numel() for p in parameters):,} numbers; buffers: {len(buffers)}",
+        ]
+        return f"Model({plain(self._title)}: {opset}\n" + "\n".join(f"  {line}" for line in lines) + "\n)"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(repr(plain(name)) for name in names) or "none"
+
+
+def _kind(value: ir.Value) -> str:
+    """What an initialiser is to the module: "parameter", "buffer", or "constant" of the program."""
+    tensor = value.const_value
+    assert tensor is not None
+    dtype = np.dtype("bool") if tensor.dtype == ir.DataType.BOOL else np.dtype(tensor.dtype.numpy())
+    if dtype.name not in TENSOR_TYPES:
+        return "constant"
+    known = value.metadata_props.get("frazil.kind", "")
+    if known in ("param", "buffer"):
+        return "parameter" if known == "param" and dtype.kind == "f" else "buffer"
+    if known == "constant" or str(value.name).startswith("const["):  # frazil's files tell
+        return "constant"
+    uses = [(node, position) for node, position in value.uses()]
+    importers = [(IMPORTERS.get(("" if node.domain == "ai.onnx" else node.domain, node.op_type)), i) for node, i in uses]
+    if any(found is not None and position in found.numbers for found, position in importers):
+        return "constant"
+    if dtype.kind != "f":
+        return "constant" if len(tensor.shape) < 2 and tensor.size <= _NUMBERS else "buffer"
+    if not len(tensor.shape) or any(found is not None and position in found.fixed for found, position in importers):
+        return "buffer"
+    return "parameter"
+
+
+def _results_type(names: Sequence[str]) -> Any:
+    """A named tuple with these names, as far as Python allows them."""
+    fields: list[str] = []
+    for name in names:
+        field = re.sub(r"\W", "_", name).lstrip("_") or "output"
+        field = f"output_{field}" if field[0].isdigit() else f"{field}_" if keyword.iskeyword(field) else field
+        while field in fields:
+            field += "_"
+        fields.append(field)
+    return namedtuple("Results", fields)
+
+
+def _input(value: ir.Value, x: Any, device: Any) -> Any:
+    """An input as the program takes it."""
+    found: Any
+    if x is None or isinstance(x, Tensor):
+        found = x
+    elif isinstance(x, (list, tuple)) and isinstance(value.type, (ir.SequenceType, ir.OptionalType)):
+        return [_input(value, item, device) for item in x]
+    else:
+        array = np.asarray(x)
+        found = fz.tensor(array, device=device) if array.dtype.name in TENSOR_TYPES else array
+    if isinstance(value.type, ir.TensorType) and isinstance(found, Tensor):
+        _check_input(value, found)
+    return found
+
+
+def _check_input(value: ir.Value, x: Tensor) -> None:
+    name, kind = plain(value.name or ""), value.dtype
+    if kind is not None and kind is not ir.DataType.UNDEFINED:
+        wanted = "bool" if kind is ir.DataType.BOOL else np.dtype(kind.numpy()).name
+        if wanted in TENSOR_TYPES and x.dtype.name != wanted:
+            raise DTypeError(f"the input {name!r} is {wanted}, given {x.dtype.name}: convert it with .to(fz.{wanted})")
+    if value.shape is None:
+        return
+    fits = len(value.shape) == x.ndim and all(
+        not isinstance(n, int) or not isinstance(m, int) or n == m for n, m in zip(value.shape, x.shape, strict=True)
+    )
+    if not fits:
+        raise ShapeError(f"the input {name!r} is {_declared(value)}, given {list(x.shape)}")
+
+
+def _result(x: Any, device: Any) -> Any:
+    if isinstance(x, list):
+        return [_result(item, device) for item in x]
+    if isinstance(x, Sizes) or (isinstance(x, np.ndarray) and x.dtype.name in TENSOR_TYPES):
+        return RUN.get().tensor(x)
+    return x
+
+
+def _declared(value: ir.Value) -> str:
+    """ "x: float32[batch, 3]"."""
+    kind = value.dtype
+    dtype = "?" if kind is None else {"FLOAT": "float32", "DOUBLE": "float64"}.get(kind.name, kind.name.lower())
+    if isinstance(value.type, (ir.SequenceType, ir.OptionalType)):
+        dtype = f"{'sequence' if isinstance(value.type, ir.SequenceType) else 'optional'} of {dtype}"
+    if value.shape is None:
+        return f"{plain(value.name or '')}: {dtype}"
+    dims = ", ".join(str(n) if isinstance(n, int) else plain(n.value or "?") for n in value.shape)
+    return f"{plain(value.name or '')}: {dtype}[{dims}]"

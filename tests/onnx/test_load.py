@@ -1,0 +1,406 @@
+"""`fz.onnx.load`: files as modules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+import frazil as fz
+from frazil import nn
+
+FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
+
+
+def model(
+    nodes: list[onnx.NodeProto],
+    inputs: dict[str, Any],
+    outputs: dict[str, Any],
+    weights: dict[str, np.ndarray] | None = None,
+    opset: int = 21,
+    **options: Any,
+) -> onnx.ModelProto:
+    """A file of these nodes; inputs and outputs are name -> (type, shape)."""
+    infos = [[helper.make_tensor_value_info(name, *kind) for name, kind in side.items()] for side in (inputs, outputs)]
+    stored = [numpy_helper.from_array(array, name) for name, array in (weights or {}).items()]
+    graph = helper.make_graph(nodes, "graph", *infos, stored)
+    found = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10, **options)
+    return found
+
+
+def in_onnxruntime(proto: onnx.ModelProto, **inputs: np.ndarray) -> list[np.ndarray]:
+    return onnxruntime.InferenceSession(proto.SerializeToString()).run(None, inputs)
+
+
+def linear(name: str = "layer.weight") -> onnx.ModelProto:
+    weights = {name: np.arange(6, dtype=np.float32).reshape(2, 3), "layer.bias": np.ones(3, np.float32)}
+    nodes = [helper.make_node("MatMul", ["x", name], ["h"]), helper.make_node("Add", ["h", "layer.bias"], ["y"])]
+    return model(nodes, {"x": (FLOAT, ["n", 2])}, {"y": (FLOAT, ["n", 3])}, weights)
+
+
+def network() -> nn.Module:
+    fz.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(36, 3)
+    )  # fmt: skip
+
+
+# --- weights --------------------------------------------------------------------------------------------------------------------
+
+
+def test_weights_have_their_names_in_the_file_and_are_found_by_attributes() -> None:
+    loaded = fz.onnx.load(linear())
+    assert list(loaded.state_dict()) == ["layer.weight", "layer.bias"]
+    assert all(isinstance(p, nn.Parameter) for p in loaded.parameters())
+    assert loaded.layer.weight.shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "name", ["onnx::MatMul_12", "forward", "training", "a..b", ".a", "layer", "layer.bias.x", "dense/kernel:0"]
+)
+def test_any_name_is_kept_in_the_state_dict(name: str) -> None:
+    loaded = fz.onnx.load(linear(name))
+    assert set(loaded.state_dict()) == {name, "layer.bias"}
+    other = fz.onnx.load(linear(name))
+    for p in other.parameters():
+        p.detach().mul_(2)
+    loaded.load_state_dict(other.state_dict())
+    assert fz.equal(loaded(fz.ones(1, 2)), other(fz.ones(1, 2)))
+    assert fz.equal(loaded(fz.ones(1, 2)), 2 * fz.onnx.load(linear(name))(fz.ones(1, 2)))
+
+
+def test_floats_are_parameters_statistics_are_buffers_shapes_are_neither() -> None:
+    weights = {
+        "scale": np.ones(2, np.float32),
+        "shift": np.zeros(2, np.float32),
+        "mean": np.zeros(2, np.float32),
+        "var": np.ones(2, np.float32),
+        "factor": np.float32(2),
+        "shape": np.array([-1, 4], np.int64),
+        "table": np.arange(4, dtype=np.int64).reshape(2, 2),
+    }
+    nodes = [
+        helper.make_node("BatchNormalization", ["x", "scale", "shift", "mean", "var"], ["h"]),
+        helper.make_node("Mul", ["h", "factor"], ["i"]),
+        helper.make_node("Reshape", ["i", "shape"], ["y"]),
+        helper.make_node("Gather", ["table", "k"], ["z"]),
+    ]
+    inputs = {"x": (FLOAT, ["n", 2, 2]), "k": (INT64, ["m"])}
+    loaded = fz.onnx.load(model(nodes, inputs, {"y": (FLOAT, None), "z": (INT64, None)}, weights))
+    assert [name for name, _ in loaded.named_parameters()] == ["scale", "shift"]
+    assert sorted(name for name, _ in loaded.named_buffers()) == ["factor", "mean", "table", "var"]
+
+
+def test_a_weight_that_is_replaced_takes_effect() -> None:
+    loaded = fz.onnx.load(linear())
+    loaded.layer.weight = nn.Parameter(fz.zeros(2, 3))
+    assert loaded(fz.ones(1, 2)).tolist() == [[1.0, 1.0, 1.0]]
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_inputs_go_by_position_or_name_and_several_results_are_a_named_tuple() -> None:
+    nodes = [helper.make_node("Sub", ["a", "b"], ["out:0"]), helper.make_node("Neg", ["out:0"], ["class"])]
+    loaded = fz.onnx.load(model(nodes, {"a": (FLOAT, [1]), "b": (FLOAT, [1])}, {"out:0": (FLOAT, [1]), "class": (FLOAT, [1])}))
+    one, two = fz.tensor([1.0]), fz.tensor([2.0])
+    assert loaded(one, two).out_0.tolist() == loaded(b=two, a=one)[0].tolist() == [-1.0]
+    assert loaded(one, b=two).class_.tolist() == [1.0]
+    assert loaded.output_names == ["out:0", "class"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "named", "words"),
+    [
+        ((), {}, "inputs are missing: 'x'"),
+        ((fz.ones(1, 2), fz.ones(1, 2)), {}, "takes 1 inputs"),
+        ((fz.ones(1, 2),), {"x": fz.ones(1, 2)}, "'x' is given twice"),
+        ((), {"z": fz.ones(1, 2)}, "no input 'z'"),
+        ((fz.ones(1, 3),), {}, r"the input 'x' is x: float32\[n, 2\], given \[1, 3\]"),
+        ((fz.ones(1, 2, dtype=fz.float64),), {}, "the input 'x' is float32, given float64"),
+    ],
+)
+def test_wrong_inputs_are_refused_in_words(inputs: Any, named: Any, words: str) -> None:
+    with pytest.raises(fz.errors.FrazilError, match=words):
+        fz.onnx.load(linear())(*inputs, **named)
+
+
+def test_it_says_what_it_is() -> None:
+    assert repr(fz.onnx.load(linear())).splitlines()[1:-1] == [
+        "  inputs: x: float32[n, 2]",
+        "  outputs: y: float32[n, 3]",
+        "  operators: 1 Add, 1 MatMul",
+        "  parameters: 2, with 9 numbers; buffers: 0",
+    ]
+
+
+def test_an_error_inside_names_the_node() -> None:
+    nodes = [helper.make_node("Add", ["a", "b"], ["y"], name="sum of both")]
+    kinds = {"a": (FLOAT, ["n"]), "b": (FLOAT, ["m"])}
+    with pytest.raises(fz.errors.ShapeError) as caught:
+        fz.onnx.load(model(nodes, kinds, {"y": (FLOAT, None)}))(fz.ones(2), fz.ones(3))
+    assert "in the ONNX node Add 'sum of both' of float32[2], float32[3]" in caught.value.__notes__
+
+
+# --- training -------------------------------------------------------------------------------------------------------------------
+
+
+def test_train_mode_uses_the_statistics_of_the_batch_as_the_original_module() -> None:
+    ours = network().eval()
+    report = fz.onnx.export(ours, fz.ones(2, 1, 8, 8), verify=False)
+    loaded = fz.onnx.load(report.model_bytes)
+    assert not loaded.training
+    ours.train()
+    loaded.train()
+    x, target = fz.randn(5, 1, 8, 8), fz.tensor([0, 1, 2, 0, 1])
+    losses = []
+    for m in (ours, loaded):
+        optimizer = fz.optim.SGD(m.parameters(), lr=0.1)
+        losses.append([])
+        for _ in range(5):
+            loss = nn.functional.cross_entropy(m(x), target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses[-1].append(loss.item())
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-6)
+    assert losses[1][-1] < losses[1][0]
+    for name, tensor in loaded.state_dict().items():
+        np.testing.assert_allclose(tensor.numpy(), ours.state_dict()[name].numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_dropout_drops_in_train_mode_only() -> None:
+    nodes = [helper.make_node("Dropout", ["x"], ["y"])]
+    loaded = fz.onnx.load(model(nodes, {"x": (FLOAT, [100])}, {"y": (FLOAT, [100])}))
+    assert loaded(fz.ones(100)).tolist() == [1.0] * 100
+    assert set(loaded.train()(fz.ones(100)).tolist()) == {0.0, 2.0}
+
+
+def test_a_copy_is_independent() -> None:
+    import copy
+
+    loaded = fz.onnx.load(linear())
+    other = copy.deepcopy(loaded)
+    other.layer.bias.detach().zero_()
+    assert loaded.layer.bias.tolist() == [1.0, 1.0, 1.0]
+    assert other(fz.zeros(1, 2)).tolist() == [[0.0, 0.0, 0.0]]
+
+
+# --- files ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_paths_bytes_and_protos_are_read(tmp_path: Path) -> None:
+    proto = linear()
+    path = tmp_path / "linear.onnx"
+    onnx.save(proto, path)
+    x = fz.ones(1, 2)
+    expected = fz.onnx.load(proto)(x).tolist()
+    assert all(fz.onnx.load(source)(x).tolist() == expected for source in (path, str(path), path.read_bytes()))
+
+
+def test_weights_beside_the_file_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "linear.onnx"
+    onnx.save(linear(), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert fz.onnx.load(path)(fz.ones(1, 2)).tolist() == [[4.0, 6.0, 8.0]]
+    with pytest.raises(fz.errors.ArgumentError, match=r"in the file 'weights.bin': load the model by its path"):
+        fz.onnx.load(path.read_bytes())
+
+
+# --- control flow, functions ----------------------------------------------------------------------------------------------------
+
+
+def test_branches_and_rounds_read_the_values_around_them() -> None:
+    then = helper.make_graph(
+        [helper.make_node("Mul", ["x", "w"], ["a"])], "then", [], [helper.make_tensor_value_info("a", FLOAT, None)]
+    )
+    otherwise = helper.make_graph(
+        [helper.make_node("Neg", ["x"], ["b"])], "else", [], [helper.make_tensor_value_info("b", FLOAT, None)]
+    )
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["go"], ["on"]),
+            helper.make_node("Mul", ["h", "w"], ["next"]),
+            helper.make_node("Identity", ["next"], ["row"]),
+        ],
+        "body",
+        [helper.make_tensor_value_info(n, t, []) for n, t in (("i", INT64), ("go", BOOL))]
+        + [helper.make_tensor_value_info("h", FLOAT, None)],
+        [
+            helper.make_tensor_value_info("on", BOOL, []),
+            *(helper.make_tensor_value_info(n, FLOAT, None) for n in ("next", "row")),
+        ],
+    )
+    nodes = [
+        helper.make_node("ReduceSum", ["x"], ["total"], keepdims=0),
+        helper.make_node("Greater", ["total", "zero"], ["flag"]),
+        helper.make_node("If", ["flag"], ["z"], then_branch=then, else_branch=otherwise),
+        helper.make_node("Loop", ["count", "", "z"], ["y", "rows"], body=body),
+    ]
+    weights = {"w": np.array([2.0, 3.0], np.float32), "zero": np.float32(0)}
+    proto = model(nodes, {"x": (FLOAT, [2]), "count": (INT64, [])}, {"y": (FLOAT, [2]), "rows": (FLOAT, ["n", 2])}, weights)
+    loaded = fz.onnx.load(proto)
+    for x, count in (([1.0, 2.0], 3), ([-1.0, -2.0], 1), ([1.0, 1.0], 2)):
+        given = {"x": np.array(x, np.float32), "count": np.array(count, np.int64)}
+        for ours, theirs in zip(loaded(**given), in_onnxruntime(proto, **given), strict=True):
+            np.testing.assert_array_equal(ours.detach().numpy(), theirs)
+    report = fz.onnx.export(loaded, (fz.ones(2), fz.tensor(3)), input_names=["x", "count"], samples=[(-fz.ones(2), fz.tensor(1))])
+    assert report.operators["Loop"] == report.operators["If"] == 1
+    loaded(fz.ones(2), fz.tensor(2)).y.sum().backward()
+    assert loaded.w.grad.tolist() == [12.0, 27.0]
+
+
+def test_functions_of_the_file_have_attributes_and_opsets_of_their_own() -> None:
+    leaky = helper.make_node("LeakyRelu", ["a"], ["b"])
+    leaky.attribute.append(onnx.AttributeProto(name="alpha", type=onnx.AttributeProto.FLOAT, ref_attr_name="slope"))
+    function = helper.make_function("mine", "Leaky", ["a"], ["b"], [leaky], [helper.make_opsetid("", 16)], ["slope"])
+    graph = helper.make_graph(
+        [
+            helper.make_node("Leaky", ["x"], ["h"], domain="mine", slope=0.5),
+            helper.make_node("Leaky", ["h"], ["y"], domain="mine"),
+        ],
+        "graph",
+        [helper.make_tensor_value_info("x", FLOAT, [1])],
+        [helper.make_tensor_value_info("y", FLOAT, [1])],
+    )
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("mine", 1)]
+    loaded = fz.onnx.load(helper.make_model(graph, opset_imports=opsets, functions=[function], ir_version=10))
+    assert loaded(fz.tensor([-1.0])).item() == pytest.approx(-0.5 * 0.01)
+
+
+def test_sizes_stay_free_when_the_file_is_exported_again() -> None:
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"]),
+        helper.make_node("Gather", ["shape", "zero"], ["n"]),
+        helper.make_node("Unsqueeze", ["n", "axis"], ["ns"]),
+        helper.make_node("Concat", ["ns", "minus"], ["wanted"], axis=0),
+        helper.make_node("Reshape", ["x", "wanted"], ["y"]),
+    ]
+    weights = {"zero": np.int64(0), "axis": np.array([0], np.int64), "minus": np.array([-1], np.int64)}
+    weights = {name: np.asarray(array) for name, array in weights.items()}
+    proto = model(nodes, {"x": (FLOAT, ["n", 2, 3])}, {"y": (FLOAT, ["n", "m"])}, weights)
+    report = fz.onnx.export(fz.onnx.load(proto), fz.ones(4, 2, 3), input_names=["x"], dynamic_shapes={"x": {0: "n"}})
+    assert report.inputs == ["x: float32[n, 2, 3]"]
+    assert not report.fixed
+    assert report.run(fz.ones(7, 2, 3))[0].shape == (7, 6)
+
+
+# --- refusals -------------------------------------------------------------------------------------------------------------------
+
+
+def _relu(source: str, target: str) -> onnx.NodeProto:
+    return helper.make_node("Relu", [source], [target])
+
+
+def _raw(nodes: list[onnx.NodeProto], *, opset: int = 21, inputs: tuple[str, ...] = ("x",)) -> onnx.ModelProto:
+    """As `model`, unchecked."""
+    infos = [helper.make_tensor_value_info(name, FLOAT, [2]) for name in inputs]
+    graph = helper.make_graph(nodes, "graph", infos, [helper.make_tensor_value_info("y", FLOAT, [2])])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10)
+
+
+def _nested(depth: int) -> onnx.ModelProto:
+    inner = _relu("x", "y")
+    for _ in range(depth):
+        graph = helper.make_graph([inner], "g", [], [helper.make_tensor_value_info("y", FLOAT, [2])])
+        inner = helper.make_node("If", ["flag"], ["y"], then_branch=graph, else_branch=graph)
+    return _raw([inner])
+
+
+def _with_weight(tensor: onnx.TensorProto) -> onnx.ModelProto:
+    proto = _raw([helper.make_node("Add", ["x", "w"], ["y"])])
+    proto.graph.initializer.append(tensor)
+    return proto
+
+
+def _calls_itself() -> onnx.ModelProto:
+    proto = _raw([helper.make_node("F", ["x"], ["y"], domain="mine")])
+    proto.opset_import.append(helper.make_opsetid("mine", 1))
+    node = helper.make_node("F", ["a"], ["b"], domain="mine")
+    proto.functions.append(helper.make_function("mine", "F", ["a"], ["b"], [node], [helper.make_opsetid("mine", 1)]))
+    return proto
+
+
+def _explodes(levels: int = 40) -> onnx.ModelProto:
+    proto = _raw([helper.make_node("F0", ["x"], ["y"], domain="mine")])
+    opsets = [helper.make_opsetid("mine", 1), helper.make_opsetid("", 21)]
+    proto.opset_import.append(opsets[0])
+    for i in range(levels):
+        name, domain = ("Relu", "") if i == levels - 1 else (f"F{i + 1}", "mine")
+        nodes = [helper.make_node(name, [f"v{k}" if k else "a"], [f"v{k + 1}"], domain=domain) for k in range(3)]
+        proto.functions.append(helper.make_function("mine", f"F{i}", ["a"], ["v3"], nodes, opsets))
+    return proto
+
+
+HOSTILE = {
+    "a circle": (_raw([_relu("b", "a"), _relu("a", "b"), _relu("a", "y")]), "go round in a circle|nothing makes|is not"),
+    "a value that nothing makes": (_raw([_relu("z", "y")]), "nothing makes 'z', but Relu '' reads it"),
+    "a result that nothing makes": (_raw([_relu("x", "z")]), "nothing makes 'y', but it is a result"),
+    "a value made twice": (_raw([_relu("x", "y"), _relu("x", "y")]), "is not an ONNX file"),
+    "two inputs of one name": (_raw([_relu("x", "y")], inputs=("x", "x")), "two inputs are called 'x'|is not an ONNX file"),
+    "an unknown operator": (
+        _raw([helper.make_node("Magic", ["x"], ["y"])]),
+        r"1 operators that frazil lacks: Magic \(opset 21\)",
+    ),
+    "an opset of the future": (_raw([_relu("x", "y")], opset=999), "is of opset 999; the installed onnx knows"),
+    "no opset": (onnx.ModelProto(), "states no opset"),
+    "bytes of something else": (b"\x00\x01\x02hello", "is not an ONNX file"),
+    "nothing": (b"", "is not an ONNX file"),
+    "half a file": (_raw([_relu("x", "y")]).SerializeToString()[:40], "is not an ONNX file"),
+    "a function that calls itself": (_calls_itself(), "function 'F' calls itself"),
+    "functions that explode": (_explodes(), "far too many operations"),
+    "branches within branches": (_nested(3), "nothing makes 'flag'"),
+    "fewer numbers than it says": (
+        _with_weight(onnx.TensorProto(name="w", data_type=FLOAT, dims=[1000000], raw_data=b"\0" * 8)),
+        "is not a sound ONNX model",
+    ),
+    "a negative size": (
+        _with_weight(onnx.TensorProto(name="w", data_type=FLOAT, dims=[-2], raw_data=b"\0" * 8)),
+        "is not a sound ONNX model|is not an ONNX file",
+    ),
+    "a type that is none": (_with_weight(onnx.TensorProto(name="w", data_type=99, dims=[2], raw_data=b"\0" * 8)), "is not"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_is_no_sound_model_is_refused_in_words(what: str) -> None:
+    source, words = HOSTILE[what]
+    with pytest.raises(fz.errors.ArgumentError, match=words):
+        fz.onnx.load(source)
+
+
+@pytest.mark.parametrize(
+    ("location", "offset", "length", "words"),
+    [
+        ("../secret.bin", "0", "8", "outside of its folder"),
+        ("/etc/passwd", "0", "8", "outside of its folder"),
+        ("link.bin", "0", "8", "outside of its folder"),
+        ("missing.bin", "0", "8", "no such file beside it"),
+        ("w.bin", "4", "8", "which has 8"),
+        ("w.bin", "0", "80000000000", "which has 8"),
+    ],
+)
+def test_weights_outside_of_the_folder_or_the_file_are_not_read(
+    tmp_path: Path, location: str, offset: str, length: str, words: str
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "secret.bin").write_bytes(b"\0" * 8)
+    (folder / "w.bin").write_bytes(b"\0" * 8)
+    (folder / "link.bin").symlink_to(tmp_path / "secret.bin")
+    tensor = onnx.TensorProto(name="w", data_type=FLOAT, dims=[2], data_location=onnx.TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", offset), ("length", length)):
+        tensor.external_data.add(key=key, value=value)
+    path = folder / "m.onnx"
+    path.write_bytes(_with_weight(tensor).SerializeToString())
+    with pytest.raises(fz.errors.ArgumentError, match=words):
+        fz.onnx.load(path)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(fz.errors.ArgumentError, match="there is no file"):
+        fz.onnx.load(tmp_path / "none.onnx")
