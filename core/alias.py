@@ -302,8 +302,8 @@ def _renew_views(base: Tensor, device: Any, skip: Tensor | None) -> None:
         return
     for reference in base._views or ():
         view = reference()
-        if view is None or view is skip:
-            continue
+        if view is None or view is skip or (view._dev.recording and view._dev is not device):
+            continue  # the views of a recording that is over, which nothing can be asked of
         path = steps_of(view._path)
         fresh = apply_path(base, path)
         if not device.aliases:

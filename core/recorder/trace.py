@@ -901,6 +901,7 @@ class Program:
         self._plain: int | None = None
         self.used_up = False  # whether it runs backward by itself, so that its results have no gradient any more
         self.left_out: list[AttributeSlot] = []  # attributes that `fn` only writes: no state, and not set by a call
+        self.twins: list[Tensor] = []  # what `fn` changes as it changes the tensor of a state, which stands for them
         self.differentiates = False  # whether `fn` asks for gradients
         self.asks = False  # or whether they are recorded
         self.gradients = False  # whether `fn` must run with them to do what was recorded

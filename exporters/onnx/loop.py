@@ -81,6 +81,7 @@ def export_loop(
     with stage:
         traced = trace(recorded, tuple(args), input_names=names, dynamic_shapes=free)
     program = stage.named(traced, eager)
+    # What the recording of the step knew of it is true of the epoch.
     program.differentiates, program.asks, program.gradients = one.differentiates, one.asks, one.gradients
     if output_names is None and len(program.graph.outputs) == 1:
         output_names = ["losses"]

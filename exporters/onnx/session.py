@@ -208,7 +208,13 @@ class TrainingSession:
                 # an optimiser that has not made a step with it yet
                 found.update({c: np.full_like(self._arrays[c], told["begins"][c]) for c in slots.values()})
             else:
-                found.update(_matched(f"{name}, parameter {number}", slots, state.get(number, {})))
+                loaded = _matched(f"{name}, parameter {number}", slots, state.get(number, {}))
+                for called, count in loaded.items():
+                    if called in found and float(found[called]) != float(count):
+                        raise ArgumentError(
+                            f"load_state_dict: the file has one counter {called!r}, but the parameters differ in it"
+                        )
+                found.update(loaded)
         return found
 
 

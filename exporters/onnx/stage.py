@@ -27,6 +27,7 @@ from frazil.recorder.graph import Graph, State, Value
 from frazil.recorder.passes import drop_dead_code
 from frazil.recorder.trace import Program, execute, trace
 from frazil.recorder.world import World
+from frazil.table import OPS
 from frazil.tensor import Tensor
 
 from .errors import ExportError
@@ -275,6 +276,8 @@ class Stage:
         self._prepared: dict[str, dict[Tensor, dict[str, Any]]] = {}  # the state of each optimiser while staged
         self._begins: dict[int, float] = {}  # id of such a tensor -> the number that it is full of at first
         self._paths: dict[int, str] = {}  # id of a parameter or buffer -> its path in its module
+        self._merged: dict[str, str] = {}  # "optimizer.fc.weight.step" -> "optimizer.step", where all count alike
+        self.twins: list[Tensor] = []  # the counters that need no place of their own
         self._entries: set[str] = set()  # the names of all of them
         self._schedules = self._tables(schedule_steps)
         self._name_modules()
@@ -329,7 +332,8 @@ class Stage:
         for number, param in enumerate(params):
             for slot, value in self._prepared[optimizer].get(param, {}).items():
                 if isinstance(value, Tensor):
-                    yield number, param, slot, f"{optimizer}.{self.path(optimizer, param)}.{slot}", value
+                    called = f"{optimizer}.{self.path(optimizer, param)}.{slot}"
+                    yield number, param, slot, self._merged.get(called, called), value
 
     def _tables(self, most: int) -> dict[str, _Schedule]:
         found, scheduled = {}, set[int]()
@@ -424,6 +428,7 @@ class Stage:
         for name in self.optimizers:
             for _, _, _, called, value in self.slots(name):
                 self._call(value, called, "state")
+            self._merge_counters(name, graph)
         grads = {id(leaf.grad): leaf for leaf in self.leaves() if leaf.grad is not None}
         grads.update({id(zeros): leaf for leaf, zeros in self.grads.values()})
         for leaf in grads.values():
@@ -464,7 +469,27 @@ class Stage:
             value.kind = "state" if value.kind == "constant" else value.kind
         read = [value for value in graph.captured if id(value.tensor) in self.names and value not in changed]
         graph.states += [State(value, value, value.tensor) for value in read]
-        return program.with_graph(fn, graph.validate())
+        made = program.with_graph(fn, graph.validate())
+        made.twins = self.twins
+        return made
+
+    def _merge_counters(self, optimizer: str, graph: Graph) -> None:
+        """Let one counter stand for those of all parameters of an optimiser, where they are equal and stay so."""
+        states = {id(state.tensor): state for state in graph.states}
+        found = [(called, value) for _, _, slot, called, value in self.slots(optimizer) if slot == "step" and id(value) in states]
+        if len(found) < 2 or len({(t.dtype, tuple(t.shape), host(t).tobytes()) for _, t in found}) > 1:
+            return
+        counters = {states[id(t)].input for _, t in found}
+        if len({_counted(states[id(t)].output, counters) for _, t in found}) > 1:
+            return
+        first = states[id(found[0][1])].input
+        for node in graph.walk():
+            node.inputs = [first if value in counters else value for value in node.inputs]
+        twins = [t for _, t in found[1:]]
+        graph.states = [state for state in graph.states if all(state.tensor is not t for t in twins)]
+        self.twins += twins
+        for called, t in found:
+            self._merged[called] = self.names[id(t)] = f"{optimizer}.step"
 
     def _grad_of(self, leaf: Tensor) -> Any:
         return self.grads[id(leaf)][1] if id(leaf) in self.grads else leaf.grad
@@ -532,6 +557,23 @@ class Stage:
                 "options": options,
             }
         return found
+
+
+def _counted(value: Value, counters: set[Value]) -> Any:
+    """How a counter becomes its next value: equal for two that count alike."""
+    if value in counters:
+        return "the counter"
+    node = value.producer
+    if node is None or node.subgraphs:
+        return (
+            id(value.tensor)
+            if value.tensor is None or value.tensor.ndim
+            else (value.spec.dtype.name, host(value.tensor).tobytes())
+        )
+    if node.op_name in ("adam_step", "amsgrad_step") and value is node.outputs[-1]:
+        given = node.inputs[OPS[node.op_name].tensors.index("step")]  # nothing else is in the new count
+        return node.op_name, None if given is None else _counted(given, counters)
+    return node.op_name, repr(node.attrs), *(None if v is None else _counted(v, counters) for v in node.inputs)
 
 
 def epoch_of(scheduler: Any) -> int:

@@ -78,11 +78,12 @@ def export_step(
     """Write a training step, from the forward pass to optimiser and schedule, as a file that `TrainingSession` trains with.
 
     What the step works on becomes inputs `name` and outputs `name.out`: parameters and buffers (`model.fc.weight`), the
-    optimiser's state (`optimizer.fc.weight.exp_avg`) and learning rate (`optimizer.lr`), the position in the schedule
-    (`scheduler.last_epoch`), the state of random numbers (`random_state`), gradients that are added up over several calls
-    (`model.fc.weight.grad`). The first part is what the step itself calls the object. The initial values are written beside the
-    file: `step.state.safetensors`. Model, optimiser, schedule and generator are unchanged afterwards; state that the optimiser
-    makes at its first step is made for the file.
+    optimiser's state (`optimizer.fc.weight.exp_avg`, `optimizer.step`) and learning rate (`optimizer.lr`), the position in the
+    schedule (`scheduler.last_epoch`), the state of random numbers (`random_state`), gradients that are added up over several
+    calls (`model.fc.weight.grad`). The first part is what the step itself calls the object.
+
+    The initial values are written beside the file: `step.state.safetensors`. Model, optimiser, schedule and generator are
+    unchanged afterwards; state that the optimiser makes at its first step is made for the file.
 
     Args:
         step: a function that makes one step: forward, `loss.backward()`, `optimizer.step()`, and what belongs to it.

@@ -233,7 +233,8 @@ class EagerRun:
         for i, leaf in enumerate(leaves):
             if isinstance(leaf, Tensor):
                 given[i] = make_tensor(remaining.pop(0), device=leaf.device).requires_grad_(leaf.requires_grad)
-        before = [(state.tensor, host(state.tensor), state.tensor.grad) for state in self.states]
+        kept = [*(state.tensor for state in self.states), *program.twins]
+        before = [(tensor, host(tensor), tensor.grad) for tensor in kept]
         world = World(program.fn, modules_of(program.fn))
         try:
             call_args, call_kwargs = unflatten(tree, given)

@@ -180,6 +180,9 @@ def test_many_steps_are_those_of_python(model: str, optimizer: str, tmp_path: Pa
     after = arrays(training.state())
     assert before.keys() == after.keys() and all(np.array_equal(before[name], after[name]) for name in before)
     assert report.steps.count == 4 and report.steps.difference < 1e-4
+    assert report.inputs.count("optimizer.step: float32[]") == (optimizer == "AdamW") and ".step:" not in "".join(
+        line for line in report.inputs if not line.startswith("optimizer.step")
+    )
     session = fz.onnx.TrainingSession(tmp_path / "step.onnx")
     ours = [float(session.step(*batch)) for batch in batches]
     theirs = [training.step(*batch).item() for batch in batches]
@@ -448,6 +451,11 @@ def test_sessions_say_what_does_not_fit(tmp_path: Path) -> None:
         session.load_state_dict({"model.0.bias": np.ones(8, np.float32), "model.0.weight": np.zeros(3, np.float32)})
     with pytest.raises(fz.errors.ArgumentError, match="eps=0.1"):
         session.load_state_dict({"optimizer": optim.AdamW(training.model.parameters(), eps=0.1).state_dict()})
+    training.step(*batch)
+    apart = training.optimizer.state_dict()
+    apart["state"] = {number: {**slots, "step": fz.tensor(float(number))} for number, slots in apart["state"].items()}
+    with pytest.raises(fz.errors.ArgumentError, match="one counter 'optimizer.step'"):
+        session.load_state_dict({"optimizer": apart})
     with pytest.raises(fz.errors.ArgumentError, match="lacks '2.bias'"):
         session.load_state_dict({"model": mlp()[:1].state_dict()})
     assert np.array_equal(session.state["model.0.weight"], before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import types
+
 import numpy as np
 import pytest
 
@@ -336,3 +338,18 @@ def test_what_a_branch_or_body_read_is_written_to_later():
             recorded = fz.jit.trace(lambda y, body=body: gradient(body, y), (y,))
             fz.testing.assert_close(recorded(y), gradient(body, y))
             fz.testing.assert_close(recorded(-y), gradient(body, -y))
+
+
+def test_views_of_a_finished_recording_do_not_hinder_the_next():
+    """Somebody may keep one, or the garbage collector."""
+    kept = types.SimpleNamespace()
+    w = fz.ones(2, 3)
+
+    def program(x):
+        kept.view = w.reshape(-1)
+        w.add_(x)
+        return w.sum()
+
+    for _ in range(2):
+        recorded = fz.jit.trace(program, fz.ones(()))
+    assert recorded(fz.ones(())).item() == 12.0
