@@ -184,11 +184,6 @@ class Tensor(TensorMethods):
         self._asked()
         return self._rg
 
-    def _asked(self) -> None:
-        """Note while recording that the answer depends on whether gradients are recorded; not of leaves that require them."""
-        if self._dev.recording and (not self._rg or self._node is not None):
-            asked()
-
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         self.requires_grad_(value)
@@ -205,6 +200,11 @@ class Tensor(TensorMethods):
             )
         self._rg = bool(requires_grad) or self._node is not None
         return self
+
+    def _asked(self) -> None:
+        """Note while recording that the answer depends on whether gradients are recorded; not of leaves that require them."""
+        if self._dev.recording and (not self._rg or self._node is not None):
+            asked()
 
     @property
     def grad_fn(self) -> Any:
