@@ -673,6 +673,8 @@ def exponential_(self: Tensor, lambd: float = 1.0, *, source: Generator) -> Tens
 def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, source: Generator) -> Tensor:
     """Fill with Cauchy numbers."""
     _float_dtype("cauchy_", self.dtype)
+    if sigma <= 0:
+        raise ArgumentError(f"cauchy_: sigma must be positive, given {sigma}")
     return ((_unit(self, source) - 0.5) * np.pi).tan() * sigma + median
 
 
@@ -680,6 +682,8 @@ def cauchy_(self: Tensor, median: float = 0.0, sigma: float = 1.0, *, source: Ge
 def log_normal_(self: Tensor, mean: float = 1.0, std: float = 2.0, *, source: Generator) -> Tensor:
     """Fill with numbers whose logarithm is normal."""
     dtype = _float_dtype("log_normal_", self.dtype)
+    if std <= 0:
+        raise ArgumentError(f"log_normal_: std must be positive, given {std}")
     return (_normal(source, tuple(self._a.shape), dtype) * std + mean).exp()
 
 

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..autograd.modes import STATE
 from ..autograd.node import Node, OutputNode
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
@@ -747,6 +749,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     [[0, 1, 2], [3, 4]]
     """
     dim = checked_dim("chunk", dim, len(input._a.shape))
+    chunks = int(chunks) if isinstance(chunks, np.integer) else chunks
     if chunks < 1:
         raise ArgumentError(f"chunk: chunks must be positive, given {chunks}")
     n = input._a.shape[dim]
@@ -885,7 +888,11 @@ def flip_dims(input: Tensor, *dims: Any) -> Tensor:
     >>> fz.flip(fz.tensor([1, 2, 3]), (0,))
     tensor([3, 2, 1])
     """
-    return flip(input, dims=int_tuple(dims))
+    wanted = int_tuple(dims)
+    chosen = [checked_dim("flip", d, len(input._a.shape)) for d in wanted]
+    if len(set(chosen)) < len(chosen):
+        raise ArgumentError(f"flip: a dimension is named several times in {list(wanted)}")
+    return flip(input, dims=wanted)
 
 
 @function(methods=["fliplr"])

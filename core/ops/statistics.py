@@ -79,6 +79,10 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
 
     if interpolation not in _INTERPOLATIONS:
         raise ArgumentError(f"quantile: interpolation is one of {', '.join(_INTERPOLATIONS)}, given {interpolation!r}")
+    if isinstance(q, (int, float)) and not 0 <= q <= 1:
+        raise ArgumentError(f"quantile: q is from 0 to 1, given {q}")
+    if isinstance(q, (list, tuple)) and any(isinstance(p, (int, float)) and not 0 <= p <= 1 for p in q):
+        raise ArgumentError(f"quantile: all of q are from 0 to 1, given {q}")
     points = q if isinstance(q, Tensor) else tensor(q, dtype=input.dtype, device=input.device)
     ndim = len(input._a.shape)
     if not ndim:  # one number is every quantile of itself

@@ -4,6 +4,19 @@ A line may begin with statements, each followed by `;;`.
 """
 
 REFUSED = """
+T.quantile(T.ones(3), -0.5)
+T.quantile(T.ones(3), 1.5)
+T.flip(T.ones(2, 3), (0, 0))
+T.flip(T.ones(2, 3), (1, -1))
+F.rrelu(T.ones(3), 0.5, 0.1)
+T.empty(3).log_normal_(0, -1)
+T.empty(3).cauchy_(0, -1)
+F.mse_loss(T.ones(3), T.ones(3), reduction="summ")
+F.kl_div(T.ones(3), T.ones(3), reduction="summ")
+F.poisson_nll_loss(T.ones(3), T.ones(3), reduction="summ")
+F.multi_margin_loss(T.ones(2, 3), t([0, 1]), p=3)
+F.gaussian_nll_loss(T.ones(2, 3), T.ones(2, 3), -T.ones(2, 3))
+F.triplet_margin_loss(T.ones(2, 3), T.ones(2, 3), T.ones(2, 3), margin=-1)
 F.embedding(t([-1]), T.ones(3, 2))
 F.embedding(t([3]), T.ones(3, 2))
 F.embedding(t([1.0]), T.ones(3, 2))
@@ -161,6 +174,7 @@ T.zeros(0)[0]
 """
 
 COMPUTED = """
+T.chunk(T.ones(4), np.int64(2))[1]
 F.embedding(t([1], dtype=T.int32), T.ones(3, 2))
 F.embedding(t([0, 1]), T.ones(3, 2), padding_idx=-1)
 F.one_hot(t([], dtype=T.int64), 3)

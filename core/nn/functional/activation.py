@@ -130,6 +130,8 @@ def leaky_relu_(input: Tensor, negative_slope: float = 0.01) -> Tensor:
 
 def rrelu(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False) -> Tensor:
     """`leaky_relu` with slopes drawn from [lower, upper] in training, with their mean otherwise."""
+    if lower > upper:
+        raise ArgumentError(f"rrelu: lower must not be above upper, given {lower} and {upper}")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     slopes = random.rand_like(input) * (upper - lower) + lower

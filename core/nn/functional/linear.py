@@ -112,7 +112,7 @@ def embedding_bag(
     tensor([[1., 2.]])
     """
     if mode not in ("sum", "mean", "max"):
-        raise ValueError("mode has to be one of sum, mean or max")
+        raise ArgumentError("mode has to be one of sum, mean or max")
     if per_sample_weights is not None and mode != "sum":
         raise NotImplementedError(
             "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum'"
@@ -125,9 +125,9 @@ def embedding_bag(
     if input.ndim not in (1, 2):
         raise ShapeError(f"embedding_bag: input has to be 1D or 2D Tensor, but got Tensor of dimension {input.ndim}")
     if input.ndim == 1 and offsets is None:
-        raise ValueError("offsets has to be a 1D Tensor but got None")
+        raise ArgumentError("offsets has to be a 1D Tensor but got None")
     if input.ndim == 2 and offsets is not None:
-        raise ValueError(
+        raise ArgumentError(
             "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences"
         )
     ids: Any = input

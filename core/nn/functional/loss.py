@@ -39,7 +39,7 @@ def _reduced(losses: Any, reduction: str) -> Any:
     if reduction == "sum":
         return losses.sum()
     if reduction != "none":
-        raise ValueError(f"{reduction} is not a valid value for reduction: it is 'mean', 'sum' or 'none'")
+        raise ArgumentError(f"{reduction} is not a valid value for reduction: it is 'mean', 'sum' or 'none'")
     return losses
 
 
@@ -326,9 +326,9 @@ def gaussian_nll_loss(
         if tuple(var.shape) == tuple(input.shape[:-1]):
             var = var.unsqueeze(-1)
         elif tuple(var.shape[:-1]) != tuple(input.shape[:-1]) or var.shape[-1] != 1:
-            raise ValueError(f"var is of incorrect size: {tuple(var.shape)} for an input of {tuple(input.shape)}")
+            raise ArgumentError(f"var is of incorrect size: {tuple(var.shape)} for an input of {tuple(input.shape)}")
     if bool((var < 0).any()):
-        raise ValueError("var has negative entry/entries")
+        raise ArgumentError("var has negative entry/entries")
     floored = var + (var.clamp(min=eps) - var).detach()  # the floor has no gradient of its own
     losses = 0.5 * (floored.log() + (x - target) ** 2 / floored)
     if full:
@@ -432,7 +432,7 @@ def triplet_margin_with_distance_loss(
 ) -> Tensor:
     """`triplet_margin_loss` with any distance."""
     if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
+        raise ArgumentError(f"margin must be greater than 0, got {margin}")
     distance: Callable[..., Any] = pairwise_distance if distance_function is None else distance_function
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
@@ -484,7 +484,7 @@ def multi_margin_loss(
 ) -> Tensor:
     """The mean over the other classes of max(0, margin - input[target] + input[other]) ** p."""
     if p not in (1, 2):
-        raise ValueError("only p == 1 and p == 2 supported")
+        raise ArgumentError("only p == 1 and p == 2 supported")
     x, batched = _classwise(input)
     t: Any = target.reshape(-1, 1)
     terms = (margin - x.gather(1, t) + x).clamp(min=0.0) ** p

@@ -151,7 +151,7 @@ def interpolate(
         raise ShapeError(f"interpolate: expected 3 to 5 dimensions (N, C, ...), given shape {tuple(input.shape)}")
     if mode in ("nearest", "nearest-exact", "area"):
         if align_corners is not None:
-            raise ValueError(
+            raise ArgumentError(
                 "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear"
             )
     elif mode not in _LINEAR_MODES:
@@ -174,20 +174,20 @@ def _new_sizes(
 ) -> tuple[tuple[Any, ...], list[float | None]]:
     """New sizes, and the factors that positions are scaled by where they differ from the ratio of sizes."""
     if (size is None) == (scale_factor is None):
-        raise ValueError("only one of size or scale_factor should be defined, and one must be")
+        raise ArgumentError("only one of size or scale_factor should be defined, and one must be")
     if size is not None:
         if recompute:
-            raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
+            raise ArgumentError("recompute_scale_factor is not meaningful with an explicit size.")
         new = tuple(size) if isinstance(size, (tuple, list)) else (size,) * len(old)
         factors: list[float | None] = [None] * len(old)
     else:
         given = tuple(scale_factor) if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * len(old)
         if len(given) != len(old):
-            raise ValueError(f"scale_factor must have one number for each of the {len(old)} spatial dimensions, given {given}")
+            raise ArgumentError(f"scale_factor must have one number for each of the {len(old)} spatial dimensions, given {given}")
         new = tuple(math.floor(m * float(f)) for m, f in zip(old, given, strict=True))
         factors = [None] * len(old) if recompute else [float(f) for f in given]
     if len(new) != len(old):
-        raise ValueError(f"Input and output must have the same number of spatial dimensions: {len(old)}, given size {new}")
+        raise ArgumentError(f"Input and output must have the same number of spatial dimensions: {len(old)}, given size {new}")
     return new, factors
 
 
