@@ -192,8 +192,8 @@ def _from_body(runtime: Runtime, name: str) -> Kernel:
         key = (*(a.dtype for a in arrays), *attrs.values())
         found = known.get(key)
         if found is None:
-            write = writer_of_body(name, [a.dtype.name for a in arrays], attrs)
-            found = known[key] = elementwise(runtime, (name, *attrs.items()), len(arrays), write)
+            write, result = writer_of_body(name, [a.dtype.name for a in arrays], attrs)
+            found = known[key] = elementwise(runtime, (name, *attrs.items()), len(arrays), write, result)
         return found(*arrays)
 
     return kernel

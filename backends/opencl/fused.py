@@ -166,8 +166,8 @@ def _from_body(runtime: Runtime, name: str) -> Callable[..., Any]:
         key = (*(a.dtype for a in arrays), *attrs.values())
         found = made.get(key)
         if found is None:
-            write = writer_of_body(name, [a.dtype.name for a in arrays], attrs)
-            found = made[key] = elementwise(runtime, f"{name} {attrs}", write, count=len(arrays))
+            write, result = writer_of_body(name, [a.dtype.name for a in arrays], attrs)
+            found = made[key] = elementwise(runtime, f"{name} {attrs}", write, result, count=len(arrays))
         return found(*arrays)
 
     return kernel

@@ -150,8 +150,8 @@ def _body(name: str, dtypes: tuple[str, ...], attrs: tuple[tuple[str, Any], ...]
     return trace(lambda *xs: body(*xs, **dict(attrs)), tuple(examples)).graph
 
 
-def writer_of_body(name: str, dtypes: Sequence[str], attrs: Mapping[str, Any]) -> Callable[..., Register]:
-    """`write(program, *values)` for a composite whose body is elementwise. TypeError for any other."""
+def writer_of_body(name: str, dtypes: Sequence[str], attrs: Mapping[str, Any]) -> tuple[Callable[..., Register], str]:
+    """`write(program, *values)` for a composite with an elementwise body, and the result's dtype. TypeError for any other."""
     graph = _body(name, tuple(dtypes), tuple(attrs.items()))
     nodes = flattened(graph)
     others = [n.op_name for n in nodes if not is_elementwise(n)]
@@ -168,4 +168,4 @@ def writer_of_body(name: str, dtypes: Sequence[str], attrs: Mapping[str, Any]) -
             registers[node.outputs[0]] = append(p, node, [registers[v] for v in node.inputs if v is not None])
         return registers[graph.outputs[0]]
 
-    return write
+    return write, graph.outputs[0].spec.dtype.name

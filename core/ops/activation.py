@@ -164,12 +164,20 @@ def _mish_vjp(g: Any, x: Any) -> Any:
     return g * (t + x * sigmoid(x) * (1 - t * t))
 
 
-@op(vjp=_mish_vjp, samples=_SAMPLES, methods=[], public=False)
+@op(
+    vjp=_mish_vjp,
+    samples=_SAMPLES,
+    errors=[E(S.ints(3), "mish: x must be floating")],
+    rule=float_like("mish"),
+    methods=[],
+    public=False,
+)
 def mish(x, /):
     """x * tanh(softplus(x)).
 
     tanh(log(1 + e^x)) is n / (n + 2) for n = e^x (e^x + 2): no rounding of a logarithm, and one of a denormal number at most.
     """
+    require_float("mish", *specs(x))
     half = exp(abs_(x) * -0.5)
     e = half * half
     left = x * half * (e + 2) / (e * (e + 2) + 2) * half

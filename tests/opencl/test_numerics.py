@@ -14,6 +14,7 @@ pytest.importorskip("mpmath")
 
 from ..numerics import accuracy
 from ..numerics import test_accumulation as accumulation
+from ..numerics import test_extremes as extremes
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +28,15 @@ def on_the_device() -> Iterator[None]:
 def test_values_are_within_their_budget(name):
     worst = accuracy.measure(name, device="opencl")
     assert worst.ulps <= accuracy.CASES[name].budget, str(worst)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int32"])
+def test_kernels_are_their_bodies_at_extremes(dtype):
+    kernels = fz.device("opencl").kernels
+    names = [n for n in extremes.COMPOSITES if kernels[n] is not None and (n, dtype) not in extremes.APART]
+    assert names
+    for name in names:
+        extremes.compare(name, dtype, "opencl")
 
 
 @pytest.mark.parametrize("name", accumulation.HALVES)
