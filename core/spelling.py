@@ -119,7 +119,7 @@ def tell_keywords_of_classes(module: str, base: type) -> None:
     """`tell_keywords` for the constructors of the subclasses of `base` that the module shows."""
     for name, cls in vars(sys.modules[module]).items():
         if isinstance(cls, type) and issubclass(cls, base) and "__init__" in cls.__dict__ and cls is not base:
-            cls.__init__ = tell_keywords(cls.__init__, name)  # type: ignore[misc]
+            cls.__init__ = tell_keywords(cls.__init__, name)  # type: ignore[method-assign]
 
 
 def tell_keywords_of_functions(module: str) -> None:
