@@ -142,17 +142,40 @@ from . import autograd, einops_support, random
 einops_support.connect()
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
-_LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn")}
+_LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "linalg", "nn")}
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
+
+#: Names of PyTorch that are not there, and what is said to a program that asks for them.
+_MISSING = {
+    "view_as_real view_as_complex polar complex real imag conj angle": "complex numbers are planned; keep the real and the "
+    "imaginary part in two tensors, or along a last dimension of 2",
+    "fft stft istft": "Fourier transforms are planned; for short signals, multiply by matrices of cosines and sines",
+    "special lgamma digamma polygamma erfinv i0 mvlgamma igamma": "special functions are planned; fz.erf, erfc, expm1, log1p, "
+    "logit, sinc and xlogy are there",
+    "func vmap": "function transforms are planned; use fz.autograd.grad, and a batch dimension for vmap",
+    "sparse sparse_coo_tensor sparse_csr_tensor spmm": "sparse tensors are planned; use gather and scatter_add",
+    "lu lu_solve lu_unpack geqrf ormqr lobpcg triangular_solve": "this factorisation is planned; fz.linalg has solve, "
+    "solve_triangular, qr, svd, eigh, cholesky, inv and pinv",
+    "matrix_exp": "it is planned; fz.linalg.eigh gives it for symmetric matrices",
+    "profiler": "a profiler is planned; Python's cProfile shows the operations",
+    "fx export": "frazil records programs by running them: fz.jit.trace, fz.jit.script and fz.onnx.export",
+    "quantization ao quantize_per_tensor": "quantisation is out of scope; quantise the exported file with onnxruntime's tools",
+    "nested jagged": "nested tensors are out of scope; use fz.nn.utils.rnn.pad_sequence and a mask",
+    "classes ops library": "C++ operators are out of scope; write a backend's kernel or an autograd.Function",
+    "accelerator xpu mps hip": "frazil's devices are 'cpu', 'cuda' and 'opencl': fz.device(...), fz.cuda.is_available()",
+}
 
 
 def __getattr__(name: str) -> _Any:
     import importlib
 
     if name not in _LAZY:
+        said = next((text for names, text in _MISSING.items() if name in names.split()), None)
+        if said is not None:
+            raise AttributeError(f"module 'frazil' has no attribute {name!r}: {said}")
         raise _missing(f"module 'frazil' has no attribute {name!r}", name, __dir__)
     module = importlib.import_module(f"frazil.{_LAZY[name]}")
     if name in ("onnx", "drawing"):

@@ -539,6 +539,15 @@ channels_last: Any
 
 channels_last_3d: Any
 
+def cholesky(input: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor:
+    """The Cholesky factor of positive definite matrices; as `fz.linalg.cholesky`."""
+
+def cholesky_inverse(L: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor:
+    """The inverse of L @ L.mT (L.mT @ L with `upper`)."""
+
+def cholesky_solve(input: Tensor, L: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor:
+    """X with A @ X = input, for A = L @ L.mT (L.mT @ L with `upper`)."""
+
 def chunk(input: Tensor, chunks: _int, dim: _int = 0) -> Any:
     """At most `chunks` views of equal size along `dim` (the last may be smaller).
 
@@ -783,6 +792,9 @@ def deg2rad(input: Tensor, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.deg2rad(fz.tensor([180.0]))
     tensor([3.1416])"""
+
+def det(input: Tensor, *, out: Any = None) -> Tensor:
+    """The determinant of square matrices; as `fz.linalg.det`."""
 
 from .device import device as device
 
@@ -1286,6 +1298,9 @@ int64: Any
 
 int8: Any
 
+def inverse(input: Tensor, *, out: Any = None) -> Tensor:
+    """The inverse of square matrices; as `fz.linalg.inv`."""
+
 def is_complex(input: Tensor) -> _bool:
     """Whether the dtype is a complex one.
 
@@ -1436,6 +1451,8 @@ def less_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.tensor([1, 2, 3]) <= 2
     tensor([ True,  True, False])"""
 
+from . import linalg as linalg
+
 def linspace(start: Any, end: Any, steps: _int, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None) -> Tensor:
     """`steps` numbers from `start` to `end`, evenly apart, both included.
 
@@ -1504,6 +1521,13 @@ def logaddexp2(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.logaddexp2(fz.tensor([3.0]), fz.tensor([3.0]))
     tensor([4.])"""
+
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of the determinant; NaN where it is negative.
+
+    >>> import frazil as fz
+    >>> fz.logdet(fz.eye(2))
+    tensor(0.)"""
 
 def logical_and(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether both are true (not zero).
@@ -1809,7 +1833,7 @@ def nonzero(input: Tensor, *, as_tuple: _bool = False, out: Any = None) -> Any:
             [3]])"""
 
 def norm(input: Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
-    """The p-norm of the elements over `dim` (all, if None); "fro" is 2.
+    """The p-norm of the elements over `dim` (all, if None); "fro" is 2, "nuc" the sum of the singular values of matrices.
 
     >>> import frazil as fz
     >>> fz.tensor([3.0, 4.0]).norm()
@@ -1897,6 +1921,9 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
 
 pi: _float
 
+def pinverse(input: Tensor, rcond: _float = 1e-15) -> Tensor:
+    """The Moore-Penrose inverse; singular values of at most rcond * the largest count as 0."""
+
 from . import plugins as plugins
 
 def positive(input: Tensor) -> Tensor:
@@ -1931,6 +1958,9 @@ def promote_types(type1: Any, type2: Any) -> Any:
     >>> import frazil as fz
     >>> fz.promote_types(fz.int64, fz.float16), fz.promote_types(fz.uint8, fz.int8)
     (frazil.float16, frazil.int16)"""
+
+def qr(input: Tensor, some: _bool = True, *, out: Any = None) -> Any:
+    """Q and R; as `fz.linalg.qr`, complete unless `some`."""
 
 def quantile(input: Tensor, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear', out: Any = None) -> Tensor:
     """The q-quantiles (numbers from 0 to 1) of all elements or along `dim`; several make a first dimension of their own.
@@ -2320,6 +2350,9 @@ def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None 
     >>> fz.slice_scatter(fz.zeros(3), fz.ones(2), 0, 1)
     tensor([0., 1., 1.])"""
 
+def slogdet(input: Tensor, *, out: Any = None) -> Any:
+    """Sign and logarithm of the size of the determinant; as `fz.linalg.slogdet`."""
+
 def softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`, without overflow; with `dtype`, computed in that.
 
@@ -2411,6 +2444,9 @@ def sum(input: _Operand, dim: Any = None, keepdim: _bool = False, dtype: Any = N
     >>> import frazil as fz
     >>> fz.tensor([[1.0, 2.0], [3.0, 4.0]]).sum(0)
     tensor([4., 6.])"""
+
+def svd(input: Tensor, some: _bool = True, compute_uv: _bool = True, *, out: Any = None) -> Any:
+    """U, S and V (not transposed) of input = U @ diag(S) @ V.mT; `fz.linalg.svd` gives Vh."""
 
 def swapaxes(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """A view with two dimensions exchanged.

@@ -263,6 +263,15 @@ class TensorMethods:
     def char(self, memory_format: Any = None) -> Tensor:
         """With dtype int8; the tensor itself if it has that already."""
 
+    def cholesky(self, upper: _bool = False, *, out: Any = None) -> Tensor:
+        """The Cholesky factor of positive definite matrices; as `fz.linalg.cholesky`."""
+
+    def cholesky_inverse(self, upper: _bool = False, *, out: Any = None) -> Tensor:
+        """The inverse of L @ L.mT (L.mT @ L with `upper`)."""
+
+    def cholesky_solve(self, L: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor:
+        """X with A @ X = input, for A = L @ L.mT (L.mT @ L with `upper`)."""
+
     def chunk(self, chunks: _int, dim: _int = 0) -> Any:
         """At most `chunks` views of equal size along `dim` (the last may be smaller)."""
 
@@ -341,6 +350,9 @@ class TensorMethods:
 
     def deg2rad(self, *, out: Any = None) -> Tensor:
         """Degrees as radians."""
+
+    def det(self, *, out: Any = None) -> Tensor:
+        """The determinant of square matrices; as `fz.linalg.det`."""
 
     def diag(self, diagonal: _int = 0, *, out: Any = None) -> Tensor:
         """The diagonal of a matrix, or a matrix with a vector on its diagonal."""
@@ -579,6 +591,9 @@ class TensorMethods:
     def int(self, memory_format: Any = None) -> Tensor:
         """With dtype int32; the tensor itself if it has that already."""
 
+    def inverse(self, *, out: Any = None) -> Tensor:
+        """The inverse of square matrices; as `fz.linalg.inv`."""
+
     def is_nonzero(self) -> _bool:
         """Whether the only element is not zero."""
 
@@ -668,6 +683,9 @@ class TensorMethods:
 
     def logaddexp2(self, other: Tensor, *, out: Any = None) -> Tensor:
         """log2(2^input + 2^other), without overflow."""
+
+    def logdet(self) -> Tensor:
+        """The logarithm of the determinant; NaN where it is negative."""
 
     def logical_and(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether both are true (not zero)."""
@@ -841,7 +859,7 @@ class TensorMethods:
         """The positions of the elements that are not zero: int64[n, ndim], or one vector per dimension."""
 
     def norm(self, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
-        """The p-norm of the elements over `dim` (all, if None); "fro" is 2."""
+        """The p-norm of the elements over `dim` (all, if None); "fro" is 2, "nuc" the sum of the singular values of matrices."""
 
     def normal_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with normal numbers."""
@@ -857,6 +875,9 @@ class TensorMethods:
 
     def permute(self, *dims: Any) -> Tensor:
         """A view with the dimensions in the order `dims`."""
+
+    def pinverse(self, rcond: _float = 1e-15) -> Tensor:
+        """The Moore-Penrose inverse; singular values of at most rcond * the largest count as 0."""
 
     def positive(self) -> Tensor:
         """The tensor itself."""
@@ -875,6 +896,9 @@ class TensorMethods:
 
     def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
         """Write `source` at the places `index` of the flattened tensor."""
+
+    def qr(self, some: _bool = True, *, out: Any = None) -> Any:
+        """Q and R; as `fz.linalg.qr`, complete unless `some`."""
 
     def quantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear', out: Any = None) -> Tensor:
         """The q-quantiles (numbers from 0 to 1) of all elements or along `dim`; several make a first dimension of their own."""
@@ -1013,6 +1037,9 @@ class TensorMethods:
     def slice_scatter(self, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> Tensor:
         """A copy of `input` with [start:end:step] along `dim` replaced by `src`."""
 
+    def slogdet(self, *, out: Any = None) -> Any:
+        """Sign and logarithm of the size of the determinant; as `fz.linalg.slogdet`."""
+
     def softmax(self, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
         """exp(x) / sum(exp(x)) along `dim`, without overflow; with `dtype`, computed in that."""
 
@@ -1057,6 +1084,9 @@ class TensorMethods:
 
     def sum(self, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
         """Sum over `dim` (one, several, or all); integers and bools give int64."""
+
+    def svd(self, some: _bool = True, compute_uv: _bool = True, *, out: Any = None) -> Any:
+        """U, S and V (not transposed) of input = U @ diag(S) @ V.mT; `fz.linalg.svd` gives Vh."""
 
     def swapaxes(self, dim0: _int, dim1: _int) -> Tensor:
         """A view with two dimensions exchanged."""

@@ -595,19 +595,28 @@ def missing_kernel(device: Any, name: str) -> Callable[..., Any] | None:
         )
 
     def detour(*arrays: Any, **attrs: Any) -> Any:
-        key = (str(device), name)
-        if key not in FALLBACKS:
-            warnings.warn(
-                f"{name} has no kernel on {device}: it runs on the CPU, with copies both ways (set strict=True to forbid this)",
-                stacklevel=3,
-            )
-        FALLBACKS[key] = FALLBACKS.get(key, 0) + 1
+        note_detour(device, name)
         results = cpu.kernels[name](*(None if a is None else device.to_host(a) for a in arrays), **attrs)
         if isinstance(results, tuple):
             return tuple(device.from_host(np.asarray(r)) for r in results)
         return device.from_host(np.asarray(results))
 
     return detour
+
+
+def note_detour(device: Any, name: str) -> None:
+    """Count that `name` goes through the CPU, and warn the first time; in strict mode it must not."""
+    if config.get("strict"):
+        raise MissingKernelError(
+            f"{name} runs on the CPU only: strict mode forbids the detour from {device} (config key 'strict')"
+        )
+    key = (str(device), name)
+    if key not in FALLBACKS:
+        warnings.warn(
+            f"{name} has no kernel on {device}: it runs on the CPU, with copies both ways (set strict=True to forbid this)",
+            stacklevel=4,
+        )
+    FALLBACKS[key] = FALLBACKS.get(key, 0) + 1
 
 
 def fallbacks() -> dict[tuple[str, str], int]:

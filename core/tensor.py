@@ -294,6 +294,11 @@ class Tensor(TensorMethods):
         return self.transpose(-2, -1)
 
     @property
+    def mH(self) -> Tensor:
+        """As `mT` (and conjugated, for complex ones)."""
+        return self.adjoint()
+
+    @property
     def H(self) -> Tensor:
         """A matrix transposed (and conjugated, for complex ones)."""
         if self.ndim != 2:

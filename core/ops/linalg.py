@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import dtypes
 from ..errors import ArgumentError, ShapeError
@@ -545,3 +545,107 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     rest = tuple(d for d in range(len(input._a.shape)) if d != checked_dim("renorm", dim, len(input._a.shape)))
     size = vector_norm(input, p=p, dim=rest, keepdim=True)
     return where(gt(size, maxnorm), input * (maxnorm / (size + 1e-7)), input)
+
+
+# ------------------------------------------------------------------------------- factorisations: `fz.linalg`, by their old names
+
+
+@function(out=True)
+def det(input: Tensor) -> Tensor:
+    """The determinant of square matrices; as `fz.linalg.det`."""
+    from ..linalg import det
+
+    return det(input)
+
+
+@function(out=True)
+def slogdet(input: Tensor) -> Any:
+    """Sign and logarithm of the size of the determinant; as `fz.linalg.slogdet`."""
+    from ..linalg import slogdet
+
+    return slogdet(input)
+
+
+@function()
+def logdet(input: Tensor) -> Tensor:
+    """The logarithm of the determinant; NaN where it is negative.
+
+    >>> import frazil as fz
+    >>> fz.logdet(fz.eye(2))
+    tensor(0.)
+    """
+    from ..linalg import slogdet
+
+    sign, size = slogdet(input)
+    return where(sign < 0, float("nan"), size)
+
+
+@function(out=True)
+def inverse(input: Tensor) -> Tensor:
+    """The inverse of square matrices; as `fz.linalg.inv`."""
+    from ..linalg import inv
+
+    return inv(input)
+
+
+@function()
+def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
+    """The Moore-Penrose inverse; singular values of at most rcond * the largest count as 0."""
+    from ..linalg import pinv
+
+    return pinv(input, rcond)
+
+
+@function(out=True)
+def cholesky(input: Tensor, upper: bool = False) -> Tensor:
+    """The Cholesky factor of positive definite matrices; as `fz.linalg.cholesky`."""
+    from ..linalg import cholesky
+
+    return cholesky(input, upper=upper)
+
+
+@function(out=True)
+def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
+    """X with A @ X = input, for A = L @ L.mT (L.mT @ L with `upper`)."""
+    from ..linalg import solve_triangular
+
+    low = L.mT if upper else L
+    return solve_triangular(low.mT, solve_triangular(low, input, upper=False), upper=True)
+
+
+@function(out=True)
+def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
+    """The inverse of L @ L.mT (L.mT @ L with `upper`)."""
+    from ..creation import eye
+
+    n = L._a.shape[-1]
+    return cholesky_solve(expand(eye(n, dtype=L.dtype, device=L.device), shape=tuple(L._a.shape)), L, upper)
+
+
+@function(out=True)
+def qr(input: Tensor, some: bool = True) -> Any:
+    """Q and R; as `fz.linalg.qr`, complete unless `some`."""
+    from ..linalg import qr
+
+    return qr(input, "reduced" if some else "complete")
+
+
+class USV(NamedTuple):
+    """input = U @ diag(S) @ V.mT."""
+
+    U: Tensor
+    S: Tensor
+    V: Tensor
+
+
+@function(out=True)
+def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
+    """U, S and V (not transposed) of input = U @ diag(S) @ V.mT; `fz.linalg.svd` gives Vh."""
+    from ..linalg import svd, svdvals
+
+    if not compute_uv:
+        rows, columns = input._a.shape[-2:]
+        batch = tuple(input._a.shape[:-2])
+        return USV(input.new_zeros(*batch, rows, rows), svdvals(input), input.new_zeros(*batch, columns, columns))
+    u, s, vh = svd(input, full_matrices=not some)
+    return USV(u, s, vh.mT)

@@ -509,7 +509,7 @@ def vector_norm(x, /, *, p=2.0, dim=None, keepdim=False):
 
 @function(out=True)
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
-    """The p-norm of the elements over `dim` (all, if None); "fro" is 2.
+    """The p-norm of the elements over `dim` (all, if None); "fro" is 2, "nuc" the sum of the singular values of matrices.
 
     >>> import frazil as fz
     >>> fz.tensor([3.0, 4.0]).norm()
@@ -517,8 +517,12 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     """
     if p == "fro" or p is None:
         p = 2
+    elif p == "nuc":
+        from ..linalg import matrix_norm
+
+        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
     elif isinstance(p, str):
-        raise ArgumentError(f"norm: p={p!r} is not available here; use a number or 'fro'")
+        raise ArgumentError(f"norm: p is a number, 'fro' or 'nuc', given {p!r}")
     return vector_norm(input if dtype is None else cast(input, dtype=dtype), p=p, dim=dim, keepdim=keepdim)
 
 

@@ -1,0 +1,717 @@
+"""`fz.linalg`: solving, factorising and measuring matrices, batches of them, with gradients.
+
+LAPACK does the factorisations, through NumPy: other devices send their numbers to the host and back. What a program that is
+recorded asks of them is an error with the line, because ONNX has no such operators.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .autograd.function import Function
+from .creation import eye, from_host, ones_like
+from .dispatch import note_detour
+from .dtypes import as_dtype, float32, float64
+from .errors import ArgumentError, DTypeError, FrazilError, ShapeError
+from .ops import linalg as products
+from .ops import reduction
+from .ops.common import checked_dim
+from .table import by_name
+from .tensor import Tensor
+
+
+class LinAlgError(FrazilError, RuntimeError):
+    """A matrix is singular, not positive definite, or its factorisation did not converge."""
+
+
+class SVD(NamedTuple):
+    """x = U @ diag(S) @ Vh."""
+
+    U: Tensor
+    S: Tensor
+    Vh: Tensor
+
+
+class Eigh(NamedTuple):
+    """x = V @ diag(L) @ V.mT."""
+
+    eigenvalues: Tensor
+    eigenvectors: Tensor
+
+
+class QR(NamedTuple):
+    """x = Q @ R."""
+
+    Q: Tensor
+    R: Tensor
+
+
+class SLogDet(NamedTuple):
+    """det = sign * exp(logabsdet)."""
+
+    sign: Tensor
+    logabsdet: Tensor
+
+
+class LstSq(NamedTuple):
+    """What `lstsq` finds."""
+
+    solution: Tensor
+    residuals: Tensor
+    rank: Tensor
+    singular_values: Tensor
+
+
+class InvEx(NamedTuple):
+    """The inverse, and 0 where there is one."""
+
+    inverse: Tensor
+    info: Tensor
+
+
+def _public(fn: Callable[..., Any]) -> Callable[..., Any]:
+    return by_name(fn, fn.__name__, out=True)
+
+
+def _matrices(name: str, *tensors: Any, square: bool = False) -> None:
+    for x in tensors:
+        if not isinstance(x, Tensor):
+            raise ArgumentError(f"linalg.{name}: expected a tensor, given a {type(x).__name__}")
+        if len(x._a.shape) < 2:
+            raise ShapeError(f"linalg.{name}: expected a matrix or a batch of them, given {list(x._a.shape)}")
+        if x.dtype not in (float32, float64):
+            raise DTypeError(f"linalg.{name}: expected float32 or float64, given {x.dtype.name}; convert it with .float()")
+        if square and x._a.shape[-1] != x._a.shape[-2]:
+            raise ShapeError(f"linalg.{name}: expected square matrices, given {list(x._a.shape)}")
+
+
+def _on_host(name: str, compute: Callable[..., Any], *tensors: Tensor) -> Any:
+    """The arrays that NumPy finds, as tensors of the device of `tensors`."""
+    arrays = [t._host(f"linalg.{name}()") for t in tensors]
+    device = tensors[0]._dev
+    if device.type != "cpu":
+        note_detour(device, f"linalg.{name}")
+    try:
+        found = compute(*arrays)
+    except np.linalg.LinAlgError as error:
+        raise LinAlgError(f"linalg.{name}: {str(error)[:1].lower()}{str(error)[1:]} ({list(arrays[0].shape)})") from None
+    if isinstance(found, tuple):
+        return tuple(from_host(np.asarray(a, order="C"), device) for a in found)
+    return from_host(np.asarray(found, order="C"), device)
+
+
+def _column(x: Tensor) -> Tensor:
+    return x.unsqueeze(-1)
+
+
+# --------------------------------------------------------------------------------------------------- inverse and determinant
+
+
+class _Inverse(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return _on_host("inv", np.linalg.inv, x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        turned = inv(ctx.saved_tensors[0]).mT
+        return -(turned @ g @ turned)
+
+
+@_public
+def inv(A: Tensor) -> Tensor:
+    """The inverse of square matrices.
+
+    >>> import frazil as fz
+    >>> fz.linalg.inv(fz.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
+    _matrices("inv", A, square=True)
+    return _Inverse.apply(A)
+
+
+@_public
+def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
+    """The inverse and 0; for singular matrices an error with `check_errors`, else NaN and 1."""
+    _matrices("inv_ex", A, square=True)
+    bad = det(A.detach()) == 0
+    if not bool(bad.any()):
+        return InvEx(inv(A), bad.int())
+    if check_errors:
+        raise LinAlgError(f"linalg.inv_ex: singular matrix ({list(A.shape)})")
+    chosen = bad.unsqueeze(-1).unsqueeze(-1)
+    safe = A.masked_fill(chosen, 0.0) + eye(A.shape[-1], dtype=A.dtype, device=A.device) * chosen
+    return InvEx(inv(safe).masked_fill(chosen, float("nan")), bad.int())
+
+
+class _Solve(Function):
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        ctx.save_for_backward(a, b)
+        return _on_host("solve", np.linalg.solve, a, b)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = ctx.saved_tensors
+        gb = _Solve.apply(a.mT, g)
+        return -(gb @ _Solve.apply(a, b).mT), gb
+
+
+@_public
+def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
+    """X with A @ X = B, or X @ A = B unless `left`. B is a matrix, a vector, or batches of them.
+
+    >>> import frazil as fz
+    >>> fz.linalg.solve(fz.tensor([[2.0, 0.0], [0.0, 4.0]]), fz.tensor([2.0, 2.0]))
+    tensor([1.0000, 0.5000])
+    """
+    _matrices("solve", A, square=True)
+    if A.dtype is not B.dtype:
+        raise DTypeError(f"linalg.solve: A is {A.dtype.name} and B {B.dtype.name}; convert one with .to(dtype)")
+    if B.ndim == 1 or (A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1])):
+        if not left:
+            raise ArgumentError("linalg.solve: with left=False B must be a matrix or a batch of them")
+        return solve(A, _column(B)).squeeze(-1)
+    if not left:
+        return solve(A.mT, B.mT).mT
+    if A.shape[-1] != B.shape[-2]:
+        raise ShapeError(f"linalg.solve: A {list(A.shape)} and B {list(B.shape)} do not fit: their rows differ")
+    A, B = _same_batch(A, B)
+    return _Solve.apply(A, B)
+
+
+def _same_batch(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    return a.expand(*batch, *a.shape[-2:]), b.expand(*batch, *b.shape[-2:])
+
+
+@_public
+def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:
+    """X with A @ X = B (X @ A = B unless `left`), of A only the upper or the lower triangle; `unitriangular`: with ones on it.
+
+    >>> import frazil as fz
+    >>> fz.linalg.solve_triangular(fz.tensor([[2.0, 9.0], [1.0, 1.0]]), fz.tensor([[2.0], [3.0]]), upper=False)
+    tensor([[1.],
+            [2.]])
+    """
+    _matrices("solve_triangular", A, square=True)
+    _matrices("solve_triangular", B)
+    if unitriangular:
+        part = A.triu(1) if upper else A.tril(-1)
+        part = part + eye(A.shape[-1], dtype=A.dtype, device=A.device)
+    else:
+        part = A.triu() if upper else A.tril()
+    return solve(part, B, left=left)
+
+
+def _cofactors(x: np.ndarray) -> np.ndarray:
+    """The gradient of det, also of singular matrices: U V' with what the other singular values multiply to between them."""
+    u, s, vh = np.linalg.svd(x)
+    n = s.shape[-1]
+    others = np.stack([np.prod(np.delete(s, i, axis=-1), axis=-1) for i in range(n)], -1) if n else s
+    return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None] * ((u * others[..., None, :]) @ vh)
+
+
+class _Det(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return _on_host("det", np.linalg.det, x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        y = det(x)
+        if bool((y != 0).all()):
+            return _column(_column(g * y)) * inv(x).mT
+        return _column(_column(g)) * _on_host("det", _cofactors, x)
+
+
+@_public
+def det(A: Tensor) -> Tensor:
+    """The determinant of square matrices.
+
+    >>> import frazil as fz
+    >>> fz.linalg.det(fz.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor(8.)
+    """
+    _matrices("det", A, square=True)
+    return _Det.apply(A)
+
+
+class _SLogDet(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(x)
+        sign, size = _on_host("slogdet", lambda a: tuple(np.linalg.slogdet(a)), x)
+        ctx.mark_non_differentiable(sign)
+        return sign, size
+
+    @staticmethod
+    def backward(ctx: Any, _: Any, g: Tensor) -> Tensor:
+        return _column(_column(g)) * inv(ctx.saved_tensors[0]).mT
+
+
+@_public
+def slogdet(A: Tensor) -> SLogDet:
+    """Sign and logarithm of the size of the determinant.
+
+    >>> import frazil as fz
+    >>> fz.linalg.slogdet(-fz.eye(3)).sign
+    tensor(-1.)
+    """
+    _matrices("slogdet", A, square=True)
+    return SLogDet(*_SLogDet.apply(A))
+
+
+# -------------------------------------------------------------------------------------------------------------- factorisations
+
+
+class _Cholesky(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        ctx.save_for_backward(x)
+        return _on_host("cholesky", np.linalg.cholesky, x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        low = cholesky(ctx.saved_tensors[0])
+        inner = (low.mT @ g).tril()
+        inner = (inner + inner.tril(-1).mT) * 0.5
+        return solve(low.mT, solve(low.mT, inner.mT).mT)
+
+
+@_public
+def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
+    """L, lower triangular, with A = L @ L.mT for positive definite A; its transpose with `upper`.
+
+    >>> import frazil as fz
+    >>> fz.linalg.cholesky(fz.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
+    """
+    _matrices("cholesky", A, square=True)
+    low = _Cholesky.apply(A.mT if upper else A)
+    return low.mT if upper else low
+
+
+class _QR(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(x)
+        return _on_host("qr", lambda a: tuple(np.linalg.qr(a)), x)
+
+    @staticmethod
+    def backward(ctx: Any, gq: Tensor, gr: Tensor) -> Tensor:
+        q, r = qr(ctx.saved_tensors[0])
+        inner = (gr @ r.mT - q.mT @ gq).triu()
+        inner = inner + inner.triu(1).mT
+        return solve(r, (gq + q @ inner).mT).mT
+
+
+@_public
+def qr(A: Tensor, mode: str = "reduced") -> QR:
+    """Q with orthonormal columns and R upper triangular, with A = Q @ R; `mode` "reduced", "complete" or "r" (R alone).
+
+    >>> import frazil as fz
+    >>> q, r = fz.linalg.qr(fz.tensor([[3.0], [4.0]]))
+    >>> (q @ r)
+    tensor([[3.],
+            [4.]])
+    """
+    _matrices("qr", A)
+    rows, columns = A.shape[-2:]
+    if mode not in ("reduced", "complete", "r"):
+        raise ArgumentError(f"linalg.qr: mode is 'reduced', 'complete' or 'r', given {mode!r}")
+    if mode == "r":
+        r = _on_host("qr", lambda a: np.linalg.qr(a, "r"), A.detach())
+        return QR(r.new_zeros(0), r)
+    if mode == "complete" and rows > columns:
+        if A.requires_grad:
+            raise ArgumentError("linalg.qr: mode='complete' has no gradient for more rows than columns; use 'reduced'")
+        return QR(*_on_host("qr", lambda a: tuple(np.linalg.qr(a, "complete")), A))
+    if rows < columns:  # the first columns say what Q is
+        from .ops.shape import cat
+
+        q, r = qr(A[..., :rows])
+        return QR(q, cat([r, q.mT @ A[..., rows:]], dim=-1))
+    return QR(*_QR.apply(A))
+
+
+class _Eigh(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, upper: bool) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(x)
+        ctx.upper = upper
+        ctx.set_materialize_grads(False)
+        return _on_host("eigh", lambda a: tuple(np.linalg.eigh(a, "U" if upper else "L")), x)
+
+    @staticmethod
+    def backward(ctx: Any, gl: Tensor | None, gv: Tensor | None) -> tuple[Tensor | None, None]:
+        values, v = eigh(ctx.saved_tensors[0], "U" if ctx.upper else "L")
+        inner: Any = 0 if gl is None else gl.diag_embed()
+        if gv is not None:
+            one = eye(v.shape[-1], dtype=v.dtype, device=v.device)
+            gaps = values.unsqueeze(-2) - _column(values) + one
+            inner = inner + v.mT @ gv / gaps * (1 - one)
+        return v @ inner @ v.mT, None
+
+
+@_public
+def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
+    """Eigenvalues, ascending, and eigenvectors (columns) of symmetric matrices, of which one triangle is read.
+
+    >>> import frazil as fz
+    >>> fz.linalg.eigh(fz.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
+    tensor([1., 2.])
+    """
+    _matrices("eigh", A, square=True)
+    if UPLO not in ("L", "U"):
+        raise ArgumentError(f"linalg.eigh: UPLO is 'L' or 'U', given {UPLO!r}")
+    return Eigh(*_Eigh.apply(A, UPLO == "U"))
+
+
+@_public
+def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
+    """The eigenvalues of symmetric matrices, ascending."""
+    return eigh(A, UPLO).eigenvalues
+
+
+class _SVD(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        ctx.save_for_backward(x)
+        ctx.set_materialize_grads(False)
+        return _on_host("svd", lambda a: tuple(np.linalg.svd(a, full_matrices=False)), x)
+
+    @staticmethod
+    def backward(ctx: Any, gu: Tensor | None, gs: Tensor | None, gvh: Tensor | None) -> Tensor:
+        u, s, vh = svd(ctx.saved_tensors[0], full_matrices=False)
+        one = eye(s.shape[-1], dtype=s.dtype, device=s.device)
+        squares = s * s
+        gaps = squares.unsqueeze(-2) - _column(squares) + one
+        inner: Any = 0 if gs is None else gs.diag_embed()
+        outer: Any = 0
+        if gu is not None:
+            turn = u.mT @ gu
+            inner = inner + (turn - turn.mT) / gaps * s.unsqueeze(-2)
+            outer = outer + ((gu - u @ turn) / s.unsqueeze(-2)) @ vh
+        if gvh is not None:
+            turn = vh @ gvh.mT
+            inner = inner + _column(s) * ((turn - turn.mT) / gaps)
+            outer = outer + u @ ((gvh - (gvh @ vh.mT) @ vh) / _column(s))
+        return u @ inner @ vh + outer
+
+
+@_public
+def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> SVD:
+    """A = U @ diag(S) @ Vh with orthonormal U and Vh, S descending; gradients of U and Vh need `full_matrices=False`.
+
+    >>> import frazil as fz
+    >>> fz.linalg.svd(fz.tensor([[3.0, 0.0], [0.0, 4.0]])).S
+    tensor([4., 3.])
+    """
+    _matrices("svd", A)
+    if not full_matrices or A.shape[-1] == A.shape[-2]:
+        return SVD(*_SVD.apply(A))
+    u, s, vh = _on_host("svd", lambda a: tuple(np.linalg.svd(a)), A)
+    return SVD(u, _SVD.apply(A)[1] if A.requires_grad else s, vh)
+
+
+@_public
+def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
+    """The singular values, descending."""
+    return svd(A, full_matrices=False).S
+
+
+# ------------------------------------------------------------------------------------------------- least squares and the like
+
+
+def _cutoff(x: np.ndarray, s: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
+    at, rt = (None if v is None else np.asarray(v)[..., None] for v in (atol, rtol))
+    if rt is None:
+        rt = np.asarray(max(x.shape[-2:]) * np.finfo(x.dtype).eps)
+        if at is not None:
+            rt = np.where(at > 0, 0.0, rt)
+    return np.maximum(0 if at is None else at, rt * s.max(-1, keepdims=True, initial=0))
+
+
+def _number(value: Any) -> Any:
+    return value._host("linalg") if isinstance(value, Tensor) else value
+
+
+class _PInv(Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, atol: Any, rtol: Any) -> Tensor:
+        ctx.save_for_backward(x)
+        ctx.limits = atol, rtol
+
+        def find(a: np.ndarray) -> np.ndarray:
+            u, s, vh = np.linalg.svd(a, full_matrices=False)
+            keep = s > _cutoff(a, s, atol, rtol)
+            inverse = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(a.dtype)
+            return np.swapaxes(vh, -1, -2) * inverse[..., None, :] @ np.swapaxes(u, -1, -2)
+
+        return _on_host("pinv", find, x)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+        (a,) = ctx.saved_tensors
+        p = _PInv.apply(a, *ctx.limits)
+        gt, pt = g.mT, p.mT
+        if a.shape[-2] <= a.shape[-1]:
+            k = gt @ p
+            kp = k @ pt
+            return -(p @ k).mT + kp - (a @ p) @ kp + (pt @ p) @ (gt - k @ a), None, None
+        k = p @ gt
+        pk = pt @ k
+        return -(k @ p).mT + (gt - a @ k) @ p @ pt + pk - (pk @ p) @ a, None, None
+
+
+@_public
+def pinv(A: Tensor, rcond: Any = None, *, atol: Any = None, rtol: Any = None, hermitian: bool = False) -> Tensor:
+    """The Moore-Penrose inverse; singular values of at most max(atol, rtol * the largest) count as 0.
+
+    >>> import frazil as fz
+    >>> fz.linalg.pinv(fz.tensor([[2.0], [0.0]]))
+    tensor([[0.5000, 0.0000]])
+    """
+    _matrices("pinv", A)
+    return _PInv.apply(A, _number(atol), _number(rtol if rcond is None else rcond))
+
+
+@_public
+def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
+    """How many singular values are above max(atol, rtol * the largest).
+
+    >>> import frazil as fz
+    >>> fz.linalg.matrix_rank(fz.ones(3, 3))
+    tensor(1)
+    """
+    _matrices("matrix_rank", A)
+    low, high = _number(atol if tol is None else tol), _number(0.0 if tol is not None else rtol)
+
+    def find(a: np.ndarray) -> np.ndarray:
+        s = np.linalg.svd(a, compute_uv=False)
+        return np.asarray((s > _cutoff(a, s, low, high)).sum(-1))
+
+    return _on_host("matrix_rank", find, A.detach())
+
+
+@_public
+def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> LstSq:
+    """The X with the least (A @ X - B)^2, and of several the smallest; residuals only where A has full rank and more rows.
+
+    >>> import frazil as fz
+    >>> fz.linalg.lstsq(fz.tensor([[2.0], [0.0]]), fz.tensor([[4.0], [3.0]])).solution
+    tensor([[2.]])
+    """
+    _matrices("lstsq", A)
+    if B.ndim == A.ndim - 1:
+        found = lstsq(A, _column(B), rcond, driver=driver)
+        return LstSq(found.solution.squeeze(-1), *found[1:])
+    if A.shape[-2] != B.shape[-2]:
+        raise ShapeError(f"linalg.lstsq: A {list(A.shape)} and B {list(B.shape)} do not fit: their rows differ")
+    if driver not in (None, "gelsy", "gels", "gelsd", "gelss"):
+        raise ArgumentError(f"linalg.lstsq: driver is 'gelsy', 'gels', 'gelsd' or 'gelss', given {driver!r}")
+    solution = pinv(A, rtol=rcond) @ B
+    none = solution.new_zeros(0)
+    rank = matrix_rank(A, rtol=rcond)
+    residuals = none
+    if A.shape[-2] > A.shape[-1] and bool((rank == A.shape[-1]).all()):
+        residuals = ((A @ solution - B) ** 2).sum(-2)
+    ranked = rank if driver != "gels" else rank.new_zeros(0)
+    return LstSq(solution, residuals, ranked, svdvals(A.detach()) if driver in ("gelsd", "gelss") else none)
+
+
+@_public
+def matrix_power(A: Tensor, n: int) -> Tensor:
+    """The n-th power of square matrices; negative powers are those of the inverse.
+
+    >>> import frazil as fz
+    >>> fz.linalg.matrix_power(fz.tensor([[2.0, 0.0], [0.0, 1.0]]), -1)
+    tensor([[0.5000, 0.0000],
+            [0.0000, 1.0000]])
+    """
+    return products.matrix_power(inv(A), -n) if n < 0 else products.matrix_power(A, n)
+
+
+@_public
+def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
+    """The product of several matrices; the first and the last may be vectors.
+
+    >>> import frazil as fz
+    >>> fz.linalg.multi_dot([fz.ones(2), fz.ones(2, 3), fz.ones(3)])
+    tensor(6.)
+    """
+    if len(tensors) < 2:
+        raise ArgumentError(f"linalg.multi_dot: expected at least two tensors, given {len(tensors)}")
+    return functools.reduce(products.matmul, tensors)
+
+
+# --------------------------------------------------------------------------------------------------------------------- measures
+
+
+@_public
+def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The `ord`-norm of all elements, or along `dim`.
+
+    >>> import frazil as fz
+    >>> fz.linalg.vector_norm(fz.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
+    if not x.dtype.is_floating_point and dtype is None:
+        raise DTypeError(f"linalg.vector_norm: x must be floating, given {x.dtype.name}; convert it with .float()")
+    x = x if dtype is None else x.to(as_dtype(dtype))
+    return reduction.norm(x, float(ord), dim, keepdim)
+
+
+@_public
+def matrix_norm(
+    A: Tensor, ord: Any = "fro", dim: Sequence[int] = (-2, -1), keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """The norm of matrices: "fro", "nuc", 1, -1, 2, -2, inf or -inf, over two dimensions.
+
+    >>> import frazil as fz
+    >>> fz.linalg.matrix_norm(fz.tensor([[3.0, 0.0], [0.0, 4.0]]), "nuc")
+    tensor(7.)
+    """
+    if A.ndim < 2 or len(dim) != 2:
+        raise ShapeError(f"linalg.matrix_norm: expected matrices over two dims, given {list(A.shape)} and dim={dim}")
+    A = A if dtype is None else A.to(as_dtype(dtype))
+    if not A.dtype.is_floating_point:
+        raise DTypeError(f"linalg.matrix_norm: A must be floating, given {A.dtype.name}; convert it with .float()")
+    rows, columns = (checked_dim("linalg.matrix_norm", d, A.ndim) for d in dim)
+    if rows == columns:
+        raise ArgumentError(f"linalg.matrix_norm: dim must name two dimensions, given {tuple(dim)}")
+    if ord == "fro":
+        return reduction.norm(A, 2, (rows, columns), keepdim)
+    if ord in ("nuc", 2, -2):
+        values = svdvals(A.movedim((rows, columns), (-2, -1)))
+        found = values.sum(-1) if ord == "nuc" or not values.shape[-1] else values.amax(-1) if ord == 2 else values.amin(-1)
+        for d in sorted((rows, columns)) if keepdim else ():
+            found = found.unsqueeze(d)
+        return found
+    if ord not in (1, -1, math.inf, -math.inf):
+        raise ArgumentError(f"linalg.matrix_norm: ord is 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, given {ord!r}")
+    along, over = (rows, columns) if abs(ord) == 1 else (columns, rows)
+    sums = A.abs().sum(along, keepdim=True)
+    pick = sums.sum if not sums.shape[over] else sums.amax if ord > 0 else sums.amin
+    found = pick(over, keepdim=True)
+    return found if keepdim else found.squeeze((rows, columns))
+
+
+@_public
+def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """The norm of vectors (one `dim`) or matrices (two); of all elements when neither `ord` nor `dim` is given.
+
+    >>> import frazil as fz
+    >>> fz.linalg.norm(fz.tensor([[3.0, 4.0]]))
+    tensor(5.)
+    """
+    if ord is None:
+        return vector_norm(A, 2, dim, keepdim, dtype=dtype)
+    if dim is None:
+        if A.ndim not in (1, 2):
+            raise ShapeError(f"linalg.norm: with ord and without dim the tensor has 1 or 2 dimensions, given {list(A.shape)}")
+        dim = tuple(range(A.ndim))
+    dims = (dim,) if isinstance(dim, int) else tuple(dim)
+    if len(dims) == 2:
+        return matrix_norm(A, ord, dims, keepdim, dtype=dtype)
+    if isinstance(ord, str):
+        raise ArgumentError(f"linalg.norm: ord={ord!r} is a norm of matrices, over two dims; given dim={dim}")
+    return vector_norm(A, ord, dims, keepdim, dtype=dtype)
+
+
+@_public
+def cond(A: Tensor, p: Any = None) -> Tensor:
+    """The condition number: the norm `p` (default 2) of A times that of its inverse.
+
+    >>> import frazil as fz
+    >>> fz.linalg.cond(fz.tensor([[4.0, 0.0], [0.0, 2.0]]))
+    tensor(2.)
+    """
+    if p in (None, 2, -2):
+        values = svdvals(A)
+        first, last = values[..., 0], values[..., -1]
+        return last / first if p == -2 else first / last
+    return matrix_norm(A, p) * matrix_norm(inv(A), p)
+
+
+@_public
+def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """The cross product of vectors of 3 elements along `dim`."""
+    a, b = input, other
+    return products.cross(a, b, dim) if a.shape == b.shape else products.cross(*_broadcast(a, b), dim)
+
+
+def _broadcast(a: Tensor, b: Tensor) -> Any:
+    from .ops.shape import broadcast_tensors
+
+    return broadcast_tensors(a, b)
+
+
+@_public
+def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
+    """The sum of products along `dim`, with broadcasting.
+
+    >>> import frazil as fz
+    >>> fz.linalg.vecdot(fz.tensor([1.0, 2.0]), fz.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
+    a, b = _broadcast(x, y)
+    return (a * b).sum(dim, dtype=(a * b).dtype)
+
+
+@_public
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The diagonal of matrices, as a view."""
+    return A.diagonal(offset, dim1, dim2)
+
+
+@_public
+def vander(x: Tensor, *, N: int | None = None) -> Tensor:
+    """The powers 0 .. N - 1 of every element, along a new last dimension.
+
+    >>> import frazil as fz
+    >>> fz.linalg.vander(fz.tensor([2.0, 3.0]))
+    tensor([[1., 2.],
+            [1., 3.]])
+    """
+    x = x if x.ndim else x.reshape(1)
+    n = x.shape[-1] if N is None else N
+    if n < 1:
+        raise ArgumentError(f"linalg.vander: N must be at least 1, given {n}")
+    first = ones_like(_column(x))
+    if n == 1:
+        return first
+    from .ops.shape import cat
+
+    return cat([first, _column(x).expand(*x.shape, n - 1).cumprod(-1)], dim=-1)
+
+
+@_public
+def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
+    """The inverse of A seen as a square matrix: its first `ind` dimensions against the others."""
+    head, tail = tuple(A.shape[:ind]), tuple(A.shape[ind:])
+    if ind < 1 or math.prod(head) != math.prod(tail):
+        raise ShapeError(f"linalg.tensorinv: {list(head)} and {list(tail)} have different numbers of elements")
+    return inv(A.reshape(math.prod(head), math.prod(tail))).reshape(*tail, *head)
+
+
+@_public
+def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) -> Tensor:
+    """X with tensordot(A, X, X.ndim) = B; `dims` of A are moved to its end first."""
+    if dims is not None:
+        A = A.movedim(tuple(dims), tuple(range(A.ndim - len(dims), A.ndim)))
+    tail = tuple(A.shape[B.ndim :])
+    if math.prod(tail) != B.numel():
+        raise ShapeError(f"linalg.tensorsolve: A {list(A.shape)} is not square against B {list(B.shape)}")
+    return solve(A.reshape(B.numel(), B.numel()), B.flatten()).reshape(tail)

@@ -1,0 +1,108 @@
+"""`fz.linalg`: values, gradients of two orders, errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil.testing import assert_close
+
+RNG = np.random.default_rng(3)
+
+
+def matrix(*shape: int) -> fz.Tensor:
+    return fz.tensor(RNG.standard_normal(shape), requires_grad=True)
+
+
+def definite(x: fz.Tensor) -> fz.Tensor:
+    return x @ x.mT + fz.eye(x.shape[-1], dtype=x.dtype)
+
+
+GRADIENTS = {
+    "inv": (lambda x: fz.linalg.inv(definite(x)), (2, 3, 3)),
+    "det": (fz.linalg.det, (2, 3, 3)),
+    "slogdet": (lambda x: fz.linalg.slogdet(definite(x)).logabsdet, (3, 3)),
+    "cholesky": (lambda x: fz.linalg.cholesky(definite(x)), (2, 3, 3)),
+    "qr": (lambda x: fz.linalg.qr(x).R ** 2, (4, 3)),
+    "wide qr": (lambda x: fz.linalg.qr(x).R ** 2, (2, 3)),
+    "eigh": (lambda x: fz.linalg.eigh(definite(x)).eigenvectors ** 2, (3, 3)),
+    "eigvalsh": (lambda x: fz.linalg.eigvalsh(definite(x)), (2, 3, 3)),
+    "svd": (lambda x: fz.linalg.svd(x, full_matrices=False).U ** 2, (4, 3)),
+    "svdvals": (fz.linalg.svdvals, (3, 4)),
+    "pinv": (fz.linalg.pinv, (4, 2)),
+    "wide pinv": (fz.linalg.pinv, (2, 4)),
+    "nuc": (lambda x: fz.norm(x, "nuc"), (3, 2)),
+    "power": (lambda x: fz.linalg.matrix_power(definite(x), -2), (2, 2)),
+}
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_of_both_orders(name):
+    program, shape = GRADIENTS[name]
+    x = matrix(*shape)
+    assert fz.autograd.gradcheck(program, (x,))
+    if name != "det":  # of whose second order only regular matrices have one
+        assert fz.autograd.gradgradcheck(program, (x,))
+
+
+def test_solve_with_batches_vectors_and_from_the_right():
+    a, b = definite(matrix(2, 3, 3)), matrix(3, 4)
+    assert fz.autograd.gradcheck(lambda a, b: fz.linalg.solve(a @ a.mT + fz.eye(3).double(), b), (matrix(2, 3, 3), b))
+    assert_close(a @ fz.linalg.solve(a, b), b.expand(2, 3, 4))
+    assert_close(fz.linalg.solve(a, b.mT, left=False) @ a, b.mT.expand(2, 4, 3))
+    assert_close((a @ fz.linalg.solve(a, fz.ones(2, 3).double()).unsqueeze(-1)).squeeze(-1), fz.ones(2, 3).double())
+    triangle = fz.linalg.solve_triangular(a, b, upper=True, unitriangular=True)
+    assert_close((a.triu(1) + fz.eye(3).double()) @ triangle, b.expand(2, 3, 4))
+
+
+def test_factors_make_the_matrix():
+    x = matrix(5, 3).detach()
+    u, s, vh = fz.linalg.svd(x)
+    assert u.shape == (5, 5)
+    assert_close(u[:, :3] * s @ vh, x)
+    q, r = fz.linalg.qr(x, mode="complete")
+    assert_close(q @ r, x)
+    values, vectors = fz.linalg.eigh(x.T @ x)
+    assert_close(vectors * values @ vectors.T, x.T @ x)
+    low = fz.linalg.cholesky(x.T @ x)
+    assert_close(low @ low.T, x.T @ x)
+    assert_close(x.T @ x @ fz.cholesky_solve(fz.eye(3).double(), low), fz.eye(3).double())
+    assert fz.linalg.lstsq(x, x @ fz.ones(3, 1).double()).solution.round(decimals=6).tolist() == [[1.0]] * 3
+    assert fz.linalg.matrix_rank(fz.ones(4, 3)).item() == 1
+
+
+def test_det_of_a_singular_matrix_has_a_gradient():
+    x = fz.tensor([[1.0, 2.0], [2.0, 4.0]], requires_grad=True)
+    fz.linalg.det(x).backward()
+    assert_close(x.grad, fz.tensor([[4.0, -2.0], [-2.0, 1.0]]))
+
+
+@pytest.mark.parametrize("ord", ["fro", "nuc", 1, -1, 2, -2, float("inf"), float("-inf")])
+def test_norms_are_numpys(ord):
+    x = RNG.standard_normal((3, 4))
+    assert_close(fz.linalg.matrix_norm(fz.tensor(x), ord), np.linalg.norm(x, ord))
+    assert fz.linalg.norm(fz.tensor(x[None]), ord, dim=(1, 2), keepdim=True).shape == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "call, error, said",
+    [
+        (lambda: fz.linalg.inv(fz.zeros(2, 2)), fz.linalg.LinAlgError, "linalg.inv: singular matrix"),
+        (lambda: fz.linalg.cholesky(-fz.eye(2)), fz.linalg.LinAlgError, "linalg.cholesky: .*positive definite"),
+        (lambda: fz.linalg.inv(fz.ones(2, 3)), RuntimeError, "linalg.inv: expected square matrices"),
+        (lambda: fz.linalg.det(fz.ones(2, 2).long()), TypeError, "linalg.det: expected float32 or float64, given int64"),
+        (lambda: fz.linalg.solve(fz.eye(2), fz.ones(3, 1)), RuntimeError, "do not fit"),
+        (lambda: fz.linalg.svd(fz.eye(2), full_matrix=True), TypeError, "did you mean 'full_matrices'"),
+        (lambda: fz.lgamma, AttributeError, "special functions are planned"),
+        (lambda: fz.quantization, AttributeError, "out of scope"),
+    ],
+)
+def test_what_is_said(call, error, said):
+    with pytest.raises(error, match=said):
+        call()
+
+
+def test_a_recording_is_refused_with_the_line():
+    with pytest.raises(Exception, match="linalg.inv"):
+        fz.jit.trace(lambda x: fz.linalg.inv(x) * 2, fz.eye(2))
