@@ -27,6 +27,7 @@ from frazil.recorder.trace import Program, trace
 from frazil.tensor import Tensor
 
 from .errors import ExportError, GuardError, TrainModeError
+from .load import Model
 from .lower import IR_VERSIONS, Lowered, lower
 from .lowerings import LOWERINGS, Lowering
 from .oracle import host
@@ -175,6 +176,9 @@ def export(
     path = f if path is None else path
     if dynamic_axes is not None:
         dynamic_shapes = {name: axes for name, axes in dynamic_axes.items() if name not in (output_names or ())}
+    if isinstance(model, Model):  # a file that was read keeps its names
+        input_names = model.input_names if input_names is None else input_names
+        output_names = model.output_names if output_names is None else output_names
     program = model if isinstance(model, Program) else record(model, args, kwargs, input_names, dynamic_shapes)
     if isinstance(model, Program) and input_names is not None:
         _rename(program.graph.inputs, input_names)

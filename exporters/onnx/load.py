@@ -238,6 +238,11 @@ class Model(fz.nn.Module):
             holder = inner
         return holder, last
 
+    @property
+    def inputs(self) -> Sequence[ir.Value]:
+        """What the file says of its inputs: name, dtype and shape."""
+        return self._program.inputs
+
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """The results for inputs in the order of the file, or by their names there."""
         given = self._given(inputs, named)

@@ -34,6 +34,7 @@ COMMANDS = {
     "config": Command(f"{__name__}.config", "every setting, its value and who set it"),
     "conformance": Command(f"{__name__}.conformance", "prove that a backend computes what frazil means"),
     "demo": Command(f"{__name__}.demo", "train on real digits, freeze, export, and check with onnxruntime alone"),
+    "run": Command(f"{__name__}.run", "run an ONNX file, and compare with onnxruntime"),
     "graph": Command(f"{__name__}.graph", "what is in an ONNX file, as text, picture or page"),
     "doctor": Command(f"{__name__}.doctor", "what is installed, what is wrong, what would be faster"),
 }
