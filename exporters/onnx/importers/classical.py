@@ -261,24 +261,17 @@ def svm_classifier(node: Any, x: Any) -> Any:
             columns.append(value)
             pair += 1
     decisions = fz.stack(columns, dim=1)
+    best = _labels(node, fz.stack(votes, dim=1).argmax(dim=1), names)
     if not node.get("prob_a"):
-        best = fz.stack(votes, dim=1).argmax(dim=1)
-        scores = decisions
-        if classes == 2:
-            scores = fz.cat([-decisions, decisions], dim=1)
-            best = (decisions[:, 0] <= 0).to(fz.int64)
-            scores = fz.cat([decisions, -decisions], dim=1)
-        return _labels(node, best, names), transformed(scores.to(x.dtype), how)
+        scores = fz.cat([-decisions, decisions], dim=1) if classes == 2 else decisions
+        return best, transformed(scores.to(x.dtype), how)
     a, b = _constant(wide, node["prob_a"]), _constant(wide, node["prob_b"])
     chances = fz.sigmoid(-(a * decisions + b)).clamp(1e-7, 1 - 1e-7)
-    scores = _coupled(chances, classes).to(x.dtype)
-    return _labels(node, scores.argmax(dim=1), names), transformed(scores, how)
+    return best, transformed(_coupled(chances, classes).to(x.dtype), how)
 
 
 def _coupled(pairs: Any, classes: int) -> Any:
     """Probabilities of the classes from those of every two, by the iteration of libsvm."""
-    if classes == 2:
-        return fz.cat([pairs, 1 - pairs], dim=1)
     n = pairs.shape[0]
     r: list[list[Any]] = [[None] * classes for _ in range(classes)]
     k = 0
@@ -296,14 +289,17 @@ def _coupled(pairs: Any, classes: int) -> Any:
     for _ in range(max(100, classes)):
         qp = fz.matmul(q, p.unsqueeze(2)).squeeze(2)
         pqp = (p * qp).sum(dim=1)
-        if bool(((qp - pqp.unsqueeze(1)).abs().amax(dim=1) < 0.005 / classes).all()):
+        moves = (qp - pqp.unsqueeze(1)).abs().amax(dim=1) >= 0.005 / classes
+        if not bool(moves.any()):
             break
+        before = p
         for t in range(classes):
             change = (-qp[:, t] + pqp) / q[:, t, t]
             one = fz.tensor([float(i == t) for i in range(classes)], dtype=p.dtype, device=p.device)
             p = (p + change.unsqueeze(1) * one) / (1 + change).unsqueeze(1)
             pqp = (pqp + change * (change * q[:, t, t] + 2 * qp[:, t])) / (1 + change) / (1 + change)
             qp = (qp + change.unsqueeze(1) * q[:, t]) / (1 + change).unsqueeze(1)
+        p = fz.where(moves.unsqueeze(1), p, before)  # a row that stands still is done
     return p
 
 
