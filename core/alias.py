@@ -335,8 +335,8 @@ def apply_path(base: Tensor, path: Path) -> Tensor:
 def scatter_path(base: Tensor, new: Tensor, path: Path) -> Tensor:
     """`base` with the region that `path` leads to replaced by `new`: the inverse of `apply_path`."""
     stages = [base]
-    for step in path[:-1]:
-        stages.append(apply_path(stages[-1], (step,)))
+    for stage in path[:-1]:
+        stages.append(apply_path(stages[-1], (stage,)))
     for (step, attrs), before in zip(reversed(path), reversed(stages), strict=bool(path)):
         new = _SCATTER[step](before, new, attrs)
     return new

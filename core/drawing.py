@@ -2,6 +2,4 @@
 
 import sys
 
-from . import __getattr__ as _load
-
-sys.modules[__name__] = _load("drawing")
+sys.modules[__name__] = sys.modules[__package__].drawing

@@ -93,14 +93,14 @@ def _argument(x: Array, out: Array) -> None:
 def _share(x: Array | np.floating, out: Array) -> None:
     """x / (1 + exp(out)), in `out`; where the exponential is too large for that, x exp(-out)."""
     limit = 87 if out.dtype == np.float32 else 700
-    far = np.flatnonzero(out > limit) if np.fmax.reduce(out, initial=0) > limit else ()
+    far: Any = np.flatnonzero(out > limit) if np.fmax.reduce(out, initial=0) > limit else ()
     if len(far):
         half = np.exp(out[far] * out.dtype.type(-0.5))  # its square may be a denormal number
     np.exp(out, out=out)
     out += 1
     np.divide(x, out, out=out)
     if len(far):
-        out[far] = (x[far] if np.ndim(x) else x) * half * half
+        out[far] = np.asarray(x)[far] * half * half
 
 
 def gelu(x: Array, *, approximate: str = "none") -> Array:

@@ -240,7 +240,7 @@ def erf(x: Array) -> Array:
     if x.dtype is _HALF:
         return erf(x.astype(np.float32)).astype(_HALF)
     x = np.asarray(x)
-    size, end = np.abs(x), _TURN[x.dtype]
+    size, end = np.abs(x), _TURN[x.dtype]  # type: Array, Any
     far = np.copysign(1 - _tail(np.maximum(size, end)), x)
     return np.where(size < end, _near(np.clip(x, -end, end)), far)
 
@@ -250,7 +250,7 @@ def erfc(x: Array) -> Array:
     if x.dtype is _HALF:
         return erfc(x.astype(np.float32)).astype(_HALF)
     x = np.asarray(x)
-    size, end = np.abs(x), _TURN[x.dtype]
+    size, end = np.abs(x), _TURN[x.dtype]  # type: Array, Any
     tail = _tail(np.maximum(size, end))
     return np.where(size < end, 1 - _near(np.clip(x, -end, end)), np.where(x < 0, 2 - tail, tail))
 
@@ -380,7 +380,8 @@ def _total(x: Array, dim: Any, keepdim: bool) -> Array:
                 split = x[(*before, slice(0, whole))].reshape(*x.shape[:d], whole // size, size, *x.shape[d + 1 :])
                 parts = [np.add.reduce(split, d + 1), np.add.reduce(x[(*before, slice(whole, n))], d, keepdims=True)]
                 return _total(np.concatenate(parts, d), dim, keepdim)
-    return np.add.reduce(x, dim, None, None, keepdim)
+    summed: Any = np.add.reduce  # its types want `keepdims` as a literal
+    return summed(x, dim, keepdims=keepdim)
 
 
 @kernel
@@ -392,7 +393,8 @@ def sum_(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None)
         return _total(x.astype(np.float32), dim, keepdim).astype(_HALF)
     if kind.kind in "fc":
         return _total(x, dim, keepdim)
-    return np.add.reduce(x, dim, np.int64 if dtype is None else dtype.numpy, None, keepdim)
+    summed: Any = np.add.reduce
+    return summed(x, dim, np.int64 if dtype is None else dtype.numpy, keepdims=keepdim)
 
 
 KERNELS["prod"] = _accumulating(np.multiply)

@@ -19,7 +19,7 @@ _LAYERS = "einops.layers.frazil"
 def _define_backend(backends: ModuleType) -> None:
     from .backend import define
 
-    backends.FrazilBackend = define(backends.AbstractBackend)  # einops itself keeps no reference
+    vars(backends)["FrazilBackend"] = define(backends.AbstractBackend)  # einops itself keeps no reference
 
 
 def _define_layers(module: ModuleType) -> None:

@@ -21,7 +21,7 @@ from .reduction import sort_values
 from .shape import broadcast_tensors, expand, reshape, select, slice, unsqueeze
 
 
-def _integer_index(name: str, index: Spec, allowed: tuple[Any, ...] = (dtypes.int64, dtypes.int32)) -> None:
+def _integer_index(name: str, index: Any, *, allowed: tuple[Any, ...] = (dtypes.int64, dtypes.int32)) -> None:
     if index.dtype not in allowed:
         hint = "; convert it with .long()" if index.dtype.kind == "i" else ""
         names = " or ".join(d.name for d in allowed)
@@ -358,7 +358,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
 
 def _check_positions(name: str, x: Tensor, dim: int, index: Tensor, *, only_long: bool = False, negative: bool = False) -> int:
     """`dim` counted from the front, after a look at the index: integers that name slices of x along it, at most a vector."""
-    _integer_index(name, *specs(index), allowed=(dtypes.int64,) if only_long else (dtypes.int64, dtypes.int32))
+    _integer_index(name, specs(index)[0], allowed=(dtypes.int64,) if only_long else (dtypes.int64, dtypes.int32))
     if len(index._a.shape) > 1:
         raise DimError(f"{name}: the index must be a vector, given {list(index._a.shape)}")
     dim = checked_dim(name, dim, len(x._a.shape))
@@ -657,7 +657,7 @@ def take(input: Tensor, index: Tensor) -> Tensor:
     >>> fz.take(fz.tensor([[1, 2], [3, 4]]), fz.tensor([0, 3]))
     tensor([1, 4])
     """
-    _integer_index("take", *specs(index), allowed=(dtypes.int64,))
+    _integer_index("take", specs(index)[0], allowed=(dtypes.int64,))
     return globals()["index"](reshape(input, shape=(-1,)), [index])
 
 
@@ -694,7 +694,7 @@ def one_hot(x, /, *, num_classes: int = -1):
     """
     from ..creation import arange
 
-    _integer_index("one_hot", *specs(x), allowed=(dtypes.int64,))
+    _integer_index("one_hot", specs(x)[0], allowed=(dtypes.int64,))
     given = not (isinstance(num_classes, int) and num_classes == -1)
     if not given and not x.numel():
         raise ArgumentError("one_hot: an empty tensor does not say how many classes there are; give num_classes")

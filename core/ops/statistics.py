@@ -202,16 +202,16 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, a
 
 
 def _covariance(x: Tensor, correction: Any, fweights: Tensor | None, aweights: Tensor | None) -> Tensor:
-    for name, weights in (("fweights", fweights), ("aweights", aweights)):
-        if weights is not None and tuple(weights._a.shape) != (x._a.shape[1],):
-            raise ShapeError(f"cov: {name} must be one for each of {x._a.shape[1]} observations, given {list(weights._a.shape)}")
+    for name, given in (("fweights", fweights), ("aweights", aweights)):
+        if given is not None and tuple(given._a.shape) != (x._a.shape[1],):
+            raise ShapeError(f"cov: {name} must be one for each of {x._a.shape[1]} observations, given {list(given._a.shape)}")
     if fweights is not None and fweights.dtype.kind != "i":
         raise ArgumentError(f"cov: fweights count observations, so they must be integers, given {fweights.dtype.name}")
     if fweights is None and aweights is None:
         centred = x - mean(x, dim=1, keepdim=True)
         n = x._a.shape[1] - correction
         return matmul(centred, t(centred)) / (max(n, 0) if isinstance(n, (int, float)) else n)
-    weights = aweights if fweights is None else fweights if aweights is None else fweights * aweights
+    weights: Any = aweights if fweights is None else fweights if aweights is None else fweights * aweights
     total = weights.sum()
     centred = x - (x * weights).sum(1, keepdim=True) / total
     lost = correction if aweights is None else correction * (weights * aweights).sum() / total

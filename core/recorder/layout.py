@@ -103,7 +103,7 @@ def _order(array: Any) -> list[int] | None:
     """The dimensions from the slowest to the fastest, for the sizes of the example."""
     if array.strides is UNKNOWN:
         return None
-    hints = [s.hint if isinstance(s, SymInt) else s for s in strides_of(array)]
+    hints: list[Any] = [s.hint if isinstance(s, SymInt) else s for s in strides_of(array)]
     return None if None in hints else sorted(range(len(hints)), key=lambda i: (-hints[i], i))
 
 
@@ -262,7 +262,8 @@ class BranchDoubt(Doubt):
         base, view = self.base(), self.view()
         if base is None or view is None or not recorder.is_within(self.frames):
             return
-        if self.flag is None:
+        flag: Any = self.flag
+        if flag is None:
             recorder.fail(MAY_BE_ONE)
         path = steps_of(self.path)
         target = base if written is view else view
@@ -270,7 +271,7 @@ class BranchDoubt(Doubt):
         if new.dtype is not target.dtype or not _equal(new._a.shape, target._a.shape):
             recorder.fail(MAY_BE_ONE)
         sides = (new, apply_path(target, ()))
-        assign("a write to one of two tensors", target, where(self.flag(), *(sides if self.holds else sides[::-1])))
+        assign("a write to one of two tensors", target, where(flag(), *(sides if self.holds else sides[::-1])))
 
 
 def _equal(a: Sequence[Any], b: Sequence[Any]) -> bool:

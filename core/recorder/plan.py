@@ -88,13 +88,13 @@ class Plan:
     def run(self, inputs: Sequence[Tensor], on_arrays: bool) -> list[Any]:
         """The results: arrays or tensors."""
         env: Env = [None] * (len(self.places) + 1)
-        captured = [value.tensor for value in self.captured]
-        device = inputs[0]._dev if inputs else captured[0]._dev if captured else device_of("cpu")  # type: ignore[union-attr]
+        captured: list[Any] = [value.tensor for value in self.captured]
+        device = inputs[0]._dev if inputs else captured[0]._dev if captured else device_of("cpu")
         key = (on_arrays, device, *[(t._a.shape, t._a.dtype) for t in inputs])
         prepared = self._prepared.get(key) or self._prepare(inputs, on_arrays, device)
         place = 1
         for t in (*inputs, *captured):
-            env[place] = t if not on_arrays else t._a if t._dev is device else device.lift(t)  # type: ignore[union-attr]
+            env[place] = t if not on_arrays else t._a if t._dev is device else device.lift(t)
             place += 1
         _run(prepared.steps, env, dict(prepared.sizes), device)
         if key not in self._prepared:

@@ -965,6 +965,7 @@ class Program:
 
     def _run(self, tensors: Sequence[Tensor]) -> Any:
         results, count = self._results, len(self.graph.outputs)
+        found: list[Any]
         if STATE.recorder is not None:
             env = execute(self.graph, tensors)
             found, own = [env[value] for value in results], [False] * len(results)

@@ -55,7 +55,7 @@ class ConvNet(nn.Module):
 def train(model: nn.Module, data: digits.Digits, epochs: int, progress: Progress) -> list[float]:
     """Train `model` in place; return the loss of every batch."""
     dataset = TensorDataset(fz.tensor(data.images), fz.tensor(data.labels))
-    loader: DataLoader[list[fz.Tensor]] = DataLoader(dataset, batch_size=32, shuffle=True)
+    loader: DataLoader[tuple[fz.Tensor, ...]] = DataLoader(dataset, batch_size=32, shuffle=True)
     optimizer = optim.Adam(model.parameters(), lr=3e-3)
     scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=epochs)
     losses: list[float] = []

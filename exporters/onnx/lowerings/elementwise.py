@@ -122,7 +122,7 @@ def _power_of_integers(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
     outputs = [any_left(body, rest), body.op("Mul", result, factor), body.op("Mul", base, base), rest]
     graph = ir.Graph([number, goes_on, result, base, left], outputs, nodes=body.nodes, name=e.unique("power"))
     power, *_ = e.op("Loop", None, any_left(e, state[2]), *state, dtype=[dtype] * 3, outputs=3, body=graph)
-    return power  # type: ignore[no-any-return]
+    return power
 
 
 @lowering("sign")

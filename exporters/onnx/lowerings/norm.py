@@ -78,7 +78,8 @@ def group_norm(e: Emitter, call: Call, x: ir.Value, weight: ir.Value | None = No
     channels = call.shape()[1:2]
     weight, bias = _constant(e, weight, 1.0, channels, x), _constant(e, bias, 0.0, channels, x)
     if same(channels, (call["num_groups"],)) and call.rank() > 2:
-        op_type, options = "InstanceNormalization", {"epsilon": _epsilon(call, x)}
+        op_type = "InstanceNormalization"
+        options: dict[str, Any] = {"epsilon": _epsilon(call, x)}
     else:
         precision = int(x.dtype) if x.dtype == ir.DataType.DOUBLE else None  # it computes in float32 unless told otherwise
         op_type = "GroupNormalization"

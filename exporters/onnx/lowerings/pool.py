@@ -79,7 +79,7 @@ def _max_indices(e: Emitter, x: ir.Value, options: dict[str, Any]) -> ir.Value:
     """Where the maxima are in the whole flattened tensor; of several NaNs the last, as in PyTorch."""
 
     def pool(e: Emitter, x: ir.Value) -> ir.Value:
-        return e.op("MaxPool", x, outputs=2, dtype=[call_type(x), INT64], **options)[1]  # type: ignore[no-any-return]
+        return e.op("MaxPool", x, outputs=2, dtype=[call_type(x), INT64], **options)[1]
 
     def careful(e: Emitter) -> ir.Value:
         count = e.op("Range", e.constant(0, INT64), e.op("Size", x), e.constant(1, INT64))
