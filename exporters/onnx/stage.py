@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import dis
 import functools
 import sys
 from collections import defaultdict
@@ -135,8 +136,10 @@ def _reads(function: FunctionType) -> Iterator[tuple[str, Any]]:
 
 
 def _global_names(code: CodeType) -> list[str]:
+    """The globals that code reads, in the order in which it does; attributes of the same names are not among them."""
+    own = [read.argval for read in dis.get_instructions(code) if read.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
     inner = [name for constant in code.co_consts if isinstance(constant, CodeType) for name in _global_names(constant)]
-    return list(dict.fromkeys([*code.co_names, *inner]))
+    return list(dict.fromkeys([*own, *inner]))
 
 
 class _Slots(dict[str, Any]):

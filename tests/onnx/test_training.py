@@ -310,6 +310,53 @@ def test_accumulation_within_a_step_and_over_calls(tmp_path: Path) -> None:
     assert_same(fz.tensor(session.state["model.0.weight.grad"]), model[0].weight.grad)
 
 
+def test_accumulation_by_a_counter(tmp_path: Path) -> None:
+    """Every second call updates: a scripted decision on a tensor, with the gradients in the state."""
+    model, count = mlp(), fz.tensor(0)
+    optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+    @fz.jit.script
+    def step(x: Any) -> Any:
+        loss = model(x).square().mean() / 2
+        loss.backward()
+        count.add_(1)
+        if count % 2 == 0:
+            optimizer.step()
+            for parameter in model.parameters():
+                parameter.grad.zero_()
+        return loss
+
+    x = floats(4, 3)
+    report, session = exported(step, x, tmp_path)
+    assert {"count", "model.0.weight.grad"} <= set(report.states)
+    found = [session.step(x) for _ in range(7)]
+    assert found[0] == found[1] != found[2]
+    np.testing.assert_allclose(found, [step(x).item() for _ in range(7)], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "Adam"])
+def test_every_optimiser(name: str, tmp_path: Path) -> None:
+    """From the middle of a training too, with what of the optimiser's options needs state."""
+    options = {"RMSprop": {"momentum": 0.9, "centered": True}, "Adam": {"amsgrad": True}}.get(name, {})
+    model = mlp()
+    optimizer = getattr(optim, name)(model.parameters(), **options)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    x = floats(4, 3)
+    for _ in range(2):
+        _, session = exported(step, x, tmp_path)
+        found = [session.step(x) for _ in range(3)]
+        np.testing.assert_allclose(found, [step(x).item() for _ in range(3)], rtol=1e-5)
+        assert_same(session.state_dict()["optimizer"], optimizer.state_dict())
+        assert set(session.state_dict()) <= {"model", "optimizer", "random_state"}
+
+
 class Lion(optim.Optimizer):
     """Somebody's own optimiser: state made at the first step, bound anew at every one, counted in Python."""
 
