@@ -84,7 +84,9 @@ def batch_norm_train(
 
 def batch_norm_train_grad(g: Array, x: Array, weight: Array | None = None, *, eps: float) -> tuple[Array, Array, Array]:
     dtype = _accurate(x)
-    gx, gw, gb = np.empty(x.shape, x.dtype), np.empty(x.shape[1], x.dtype), np.empty(x.shape[1], x.dtype)
+    gx, gw, gb = np.empty(x.shape, x.dtype), np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
+    if not x.size:
+        return gx, gw, gb  # sums of nothing, where the mean would make NaN of them
     planes, gradients, results = _planes(x), _planes(g), _planes(gx)
     count = _count(x)
 

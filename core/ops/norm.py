@@ -203,6 +203,7 @@ def batch_norm_train(x, weight=None, bias=None, /, *, eps):
         S((3, 2, 4), (3, 2, 4), (2,), eps=1e-5),
         S((2, 3, 2, 3), (2, 3, 2, 3), (3,), eps=0.1),
         S((5, 3), (5, 3), eps=0.01),
+        S((0, 3, 2), (0, 3, 2), (3,), eps=0.1),
     ],
     methods=[],
     public=False,

@@ -808,7 +808,7 @@ def batch_norm_train(x: Array, weight: Array | None, bias: Array | None, eps: fl
 def batch_norm_train_grad(g: Array, x: Array, weight: Array | None, eps: float) -> tuple[Array, Array, Array]:
     """By the Jacobian of every channel: normal = c / sqrt(c.c / n + eps), where c is x less its mean."""
     gx, gw, gb = np.zeros(x.shape), np.zeros(x.shape[1]), g.sum((0, *range(2, x.ndim)))
-    for k in range(x.shape[1]):
+    for k in range(x.shape[1] if x.size else 0):
         c = (x[:, k] - x[:, k].mean()).ravel()
         n, spread = len(c), np.sqrt(x[:, k].var() + eps)
         centring = np.eye(n) - 1 / n

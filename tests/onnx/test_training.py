@@ -249,6 +249,14 @@ def _part(state: dict[str, np.ndarray], prefix: str) -> dict[str, Any]:
     return {name[1:]: fz.tensor(array) for name, array in state.items() if name.startswith(prefix + ".")}
 
 
+def test_the_file_is_tried_as_every_file_is() -> None:
+    """By default at other sizes too, also none, and on numbers of every class."""
+    training = Training("ConvNet", "AdamW")
+    batch = {"x": {0: "batch"}, "y": {0: "batch"}}
+    report = fz.onnx.export_step(training.step, training.batches(1)[0], dynamic_shapes=batch)
+    assert report.checks.covered.startswith("covered: 4 sizes") and "NaN" in report.checks.covered
+
+
 def test_frozen_layers_stay_frozen(tmp_path: Path) -> None:
     """Their weights are inputs that no step writes; unused parameters are kept for the checkpoint."""
     model = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))

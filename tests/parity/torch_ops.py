@@ -84,6 +84,8 @@ def _batch_norm_train(x: Any, weight: Any, bias: Any, eps: float) -> Any:
 
 
 def _batch_norm_train_grad(g: Any, x: Any, weight: Any, eps: float) -> Any:
+    if not x.numel():  # the operator refuses it, and the layer's gradients are these
+        return torch.zeros_like(x), torch.zeros(x.shape[1], dtype=x.dtype), torch.zeros(x.shape[1], dtype=x.dtype)
     _, mean, inverse = torch.ops.aten.native_batch_norm(x, weight, None, None, None, True, 0.0, eps)
     wanted = [True, True, True]
     return torch.ops.aten.native_batch_norm_backward(g, x, weight, None, None, mean, inverse, True, eps, wanted)
