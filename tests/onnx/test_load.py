@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 import frazil as fz
 from frazil import nn
+from frazil.plugins.commands import main
 
 FLOAT, INT64, BOOL = TensorProto.FLOAT, TensorProto.INT64, TensorProto.BOOL
 
@@ -404,3 +405,27 @@ def test_weights_outside_of_the_folder_or_the_file_are_not_read(
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(fz.errors.ArgumentError, match="there is no file"):
         fz.onnx.load(tmp_path / "none.onnx")
+
+
+# --- the command ----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_runs_a_file_beside_onnxruntime(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, x = tmp_path / "linear.onnx", tmp_path / "x.npy"
+    onnx.save(linear(), path)
+    np.save(x, np.ones((1, 2), np.float32))
+    assert main(["run", str(path), "--inputs", f"x={x}", "--compare", "--out", str(tmp_path / "results")]) == 0
+    printed = capsys.readouterr().out
+    assert "y: float32[1, 3] [[4.0, 6.0, 8.0]]" in printed and "equal to that of" in printed
+    assert np.load(tmp_path / "results" / "output_0.npy").tolist() == [[4.0, 6.0, 8.0]]
+    assert main(["run", str(path)]) == 0  # with inputs that are made up
+    assert "y: float32[2, 3]" in capsys.readouterr().out
+    assert main(["run", str(path), "--inputs", f"z={x}"]) == 2
+    assert "there is no input for" in capsys.readouterr().err
+
+
+def test_load_of_weights_names_it(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    onnx.save(linear(), path)
+    with pytest.raises(fz.errors.SerializationError, match=r"fz\.onnx\.load\(path\) makes it a module"):
+        fz.load(path)
