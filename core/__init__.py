@@ -150,7 +150,7 @@ _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_no
 
 #: Names of PyTorch that are not there, and what is said to a program that asks for them.
 _MISSING = {
-    "view_as_real view_as_complex polar complex real imag conj angle": "complex numbers are planned; keep the real and the "
+    "view_as_real view_as_complex polar complex imag angle": "complex numbers are planned; keep the real and the "
     "imaginary part in two tensors, or along a last dimension of 2",
     "fft stft istft": "Fourier transforms are planned; for short signals, multiply by matrices of cosines and sines",
     "special lgamma digamma polygamma erfinv i0 mvlgamma igamma": "special functions are planned; fz.erf, erfc, expm1, log1p, "

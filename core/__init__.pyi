@@ -656,6 +656,9 @@ def configure(**values: Any) -> None:
     >>> fz.configure(strict=None); fz.config.origin("strict") == 'fz.configure(...)'
     False"""
 
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate: of a real tensor itself."""
+
 contiguous_format: Any
 
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] = 1, padding: _int | _str | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, groups: _int = 1) -> Tensor:
@@ -781,6 +784,13 @@ def cumsum(input: _Operand, dim: Any, dtype: Any = None, *, out: Any = None) -> 
     >>> import frazil as fz
     >>> fz.cumsum(fz.tensor([1.0, 2.0, 3.0]), 0)
     tensor([1., 3., 6.])"""
+
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: _float = 1.0, dim: _int = -1) -> Tensor:
+    """The integral of samples `y` along `dim` up to every point but the first, by the trapezoidal rule.
+
+    >>> import frazil as fz
+    >>> fz.cumulative_trapezoid(fz.tensor([0.0, 1.0, 2.0]))
+    tensor([0.5000, 2.0000])"""
 
 from . import debug as debug
 
@@ -1423,6 +1433,13 @@ def layer_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor |
     >>> fz.nn.functional.layer_norm(fz.tensor([1.0, 3.0]), (2,), eps=0.0)
     tensor([-1.,  1.])"""
 
+def ldexp(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """input * 2**other.
+
+    >>> import frazil as fz
+    >>> fz.ldexp(fz.tensor([3.0]), fz.tensor([2]))
+    tensor([12.])"""
+
 def le(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Whether a <= b, elementwise.
 
@@ -2039,6 +2056,9 @@ def range(start: Any, end: Any, step: Any = 1, *, out: Any = None, **options: An
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension; a copy unless they lie in order."""
 
+def real(input: Tensor) -> Tensor:
+    """The real part: of a real tensor itself."""
+
 def reciprocal(input: _Operand, *, out: Any = None) -> Tensor:
     """1 / x.
 
@@ -2094,6 +2114,12 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """`input` reshaped to the shape of `other`."""
+
+def resolve_conj(input: Tensor) -> Tensor:
+    """The tensor with its conjugation carried out; real tensors have none."""
+
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor with its negation carried out; tensors here have none that waits."""
 
 def result_type(tensor1: Any, tensor2: Any) -> DType:
     """The dtype that arithmetic on two tensors or numbers has.
@@ -2380,6 +2406,9 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: _int = 0) -> Any:
     >>> import frazil as fz
     >>> [p.tolist() for p in fz.arange(5).split(2)]
     [[0, 1], [2, 3], [4]]"""
+
+def split_with_sizes(input: Tensor, split_sizes: Sequence[_int], dim: _int = 0) -> Any:
+    """As `split` with a list of sizes."""
 
 def sqrt(input: _Operand, *, out: Any = None) -> Tensor:
     """Square root.

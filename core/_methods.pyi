@@ -302,6 +302,9 @@ class TensorMethods:
     def clone(self, *, memory_format: Any = None) -> Tensor:
         """The same values in memory of their own; gradients pass through."""
 
+    def conj(self) -> Tensor:
+        """The complex conjugate: of a real tensor itself."""
+
     def copy_(self, src: Any, non_blocking: _bool = False) -> Tensor:
         """Write the values of `src` (broadcast, converted) into this tensor."""
 
@@ -623,6 +626,9 @@ class TensorMethods:
 
     def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> tuple[Tensor, Tensor]:
         """The k-th smallest element along `dim` (the first is 1), and where it was."""
+
+    def ldexp(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """input * 2**other."""
 
     def le(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Whether a <= b, elementwise."""
@@ -949,6 +955,12 @@ class TensorMethods:
     def reshape_as(self, other: Tensor) -> Tensor:
         """`input` reshaped to the shape of `other`."""
 
+    def resolve_conj(self) -> Tensor:
+        """The tensor with its conjugation carried out; real tensors have none."""
+
+    def resolve_neg(self) -> Tensor:
+        """The tensor with its negation carried out; tensors here have none that waits."""
+
     def roll(self, shifts: Any, dims: Any = None) -> Tensor:
         """Elements moved along `dims`, those pushed out coming in at the other end."""
 
@@ -1048,6 +1060,9 @@ class TensorMethods:
 
     def split(self, split_size_or_sections: Any, dim: _int = 0) -> Any:
         """Views of `tensor` along `dim`: pieces of one size (the last may be smaller), or of the given sizes."""
+
+    def split_with_sizes(self, split_sizes: Sequence[_int], dim: _int = 0) -> Any:
+        """As `split` with a list of sizes."""
 
     def sqrt(self, *, out: Any = None) -> Tensor:
         """Square root."""

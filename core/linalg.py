@@ -483,7 +483,9 @@ def pinv(A: Tensor, rcond: Any = None, *, atol: Any = None, rtol: Any = None, he
     >>> fz.linalg.pinv(fz.tensor([[2.0], [0.0]]))
     tensor([[0.5000, 0.0000]])
     """
-    _matrices("pinv", A)
+    _matrices("pinv", A, square=hermitian)
+    if hermitian:  # of which the lower triangle says all
+        A = A.tril() + A.tril(-1).mT
     return _PInv.apply(A, _number(atol), _number(rtol if rcond is None else rcond))
 
 

@@ -1289,6 +1289,41 @@ def copy(x, /):
     return like(x)
 
 
+@function(methods=[])
+def real(input: Tensor) -> Tensor:
+    """The real part: of a real tensor itself."""
+    return input
+
+
+@function()
+def conj(input: Tensor) -> Tensor:
+    """The complex conjugate: of a real tensor itself."""
+    return input
+
+
+@function()
+def resolve_conj(input: Tensor) -> Tensor:
+    """The tensor with its conjugation carried out; real tensors have none."""
+    return input
+
+
+@function()
+def resolve_neg(input: Tensor) -> Tensor:
+    """The tensor with its negation carried out; tensors here have none that waits."""
+    return input
+
+
+@function(out=True)
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
+    """input * 2**other.
+
+    >>> import frazil as fz
+    >>> fz.ldexp(fz.tensor([3.0]), fz.tensor([2]))
+    tensor([12.])
+    """
+    return mul(input, power(2.0, other))
+
+
 @function()
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """The same values in memory of their own; gradients pass through.

@@ -740,6 +740,12 @@ def pieces(x, /, *, dim, shapes):
     return tuple(narrow(x, dim, start, shape[dim]) for start, shape in zip(starts, shapes, strict=False))
 
 
+@function()
+def split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
+    """As `split` with a list of sizes."""
+    return split(input, list(split_sizes), dim)
+
+
 @function(methods=["chunk"])
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal size along `dim` (the last may be smaller).

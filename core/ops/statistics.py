@@ -15,7 +15,7 @@ from .common import checked_dim
 from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, sqrt, where
 from .indexing import edges_before, scatter_add_values
 from .linalg import matmul
-from .reduction import ValuesIndices, amax, amin, mean, sort, sort_values, sum_
+from .reduction import ValuesIndices, amax, amin, cumsum, mean, sort, sort_values, sum_
 from .shape import cat, expand, flatten, movedim, narrow, reshape, select, t, unsqueeze
 
 
@@ -163,6 +163,24 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
         later, earlier = narrow(input, dim, 1, size - 1), narrow(input, dim, 0, size - 1)
         input = later ^ earlier if input.dtype is dtypes.bool_ else later - earlier
     return input
+
+
+@function(methods=[])
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1) -> Tensor:
+    """The integral of samples `y` along `dim` up to every point but the first, by the trapezoidal rule.
+
+    >>> import frazil as fz
+    >>> fz.cumulative_trapezoid(fz.tensor([0.0, 1.0, 2.0]))
+    tensor([0.5000, 2.0000])
+    """
+    size = y._a.shape[checked_dim("cumulative_trapezoid", dim, len(y._a.shape))]
+    both = narrow(y, dim, 1, size - 1) + narrow(y, dim, 0, size - 1)
+    if x is None:
+        return cumsum(both, dim=dim) * (dx / 2)
+    width = diff(x) if len(x._a.shape) == 1 else diff(x, 1, dim)
+    if len(x._a.shape) == 1:
+        width = movedim(reshape(width, shape=(*[1] * (len(y._a.shape) - 1), -1)), -1, dim)
+    return cumsum(both * width, dim=dim) / 2
 
 
 @function(methods=[])

@@ -250,6 +250,9 @@ xp.einsum("bij,bjk,kl->bl", b, c, w.t()); xp.einsum("b...,b...->b", b, b); xp.ei
 xp.det(q); q.det(); xp.slogdet(q); q.slogdet().logabsdet; xp.logdet(q @ q.T); q.T.matmul(q).logdet(); xp.inverse(q); q.inverse()
 xp.pinverse(x); x.T.pinverse(); xp.cholesky((q @ q.T).add(xp.ones(1)).inverse()); (q @ q.T).cholesky(upper=True)
 xp.cholesky_solve(q, (q @ q.T).cholesky()); (q @ q.T).cholesky().cholesky_inverse(); q.cholesky_solve(q.T.matmul(q).cholesky())
+xp.real(x); xp.conj(x); x.conj(); xp.resolve_conj(x); x.resolve_conj(); xp.resolve_neg(x); x.resolve_neg()
+xp.ldexp(x, y); x.ldexp(y); xp.cumulative_trapezoid(x); xp.cumulative_trapezoid(x, y, dim=0); xp.cumulative_trapezoid(x, dx=0.5)
+xp.split_with_sizes(x, [1, x.shape[1] - 1], dim=1); x.split_with_sizes((x.shape[0],))
 xp.svd(x)[1]; x.svd().S; xp.qr(x.T)[1].abs(); x.T.qr()[1].abs(); xp.norm(x, "nuc"); x.norm("nuc", (0, 1), True)
 xp.cdist(x, y); xp.cdist(x, y, p=1); xp.matrix_power(q, 3); xp.matrix_power(q, 0); q.matrix_power(2); xp.renorm(x, 2, 0, 1.0)
 """

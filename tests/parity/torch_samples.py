@@ -1,0 +1,293 @@
+"""PyTorch's own samples of its operators (`op_db`), run through frazil. `python -m tests.parity.torch_samples` prints figures."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+pytest.importorskip("expecttest", reason="PyTorch's samples need expecttest: pip install expecttest")
+
+from torch.testing._internal.common_methods_invocations import op_db  # noqa: E402
+
+#: How many samples of an operator and dtype are run: evenly spread over the first `OF`.
+SAMPLES, OF = 10, 120
+DTYPES = ("float32", "int64", "bool", "float16", "uint8")
+TOLERANCES = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2}
+
+#: Their results are random, or of uninitialised memory: only shapes and dtypes are compared.
+RANDOM = {
+    "bernoulli",
+    "cauchy",
+    "empty",
+    "empty_like",
+    "empty_permuted",
+    "empty_strided",
+    "exponential",
+    "geometric",
+    "multinomial",
+}
+RANDOM |= {
+    "log_normal",
+    "new_empty",
+    "new_empty_strided",
+    "normal",
+    "rand_like",
+    "randint",
+    "randint_like",
+    "randn",
+    "randn_like",
+}
+RANDOM |= {"uniform", "nn.functional.rrelu", "nn.functional.dropout", "nn.functional.dropout2d", "nn.functional.dropout3d"}
+RANDOM |= {"nn.functional.alpha_dropout", "nn.functional.feature_alpha_dropout", "nn.functional.fractional_max_pool2d"}
+RANDOM |= {"nn.functional.fractional_max_pool3d", "nn.functional.scaled_dot_product_attention", "svd_lowrank", "pca_lowrank"}
+#: Vectors of a basis that is not unique: their signs are the library's own.
+NOT_UNIQUE = {"linalg.svd", "linalg.eigh", "svd", "linalg.qr", "qr", "linalg.eig"}
+#: Entries whose first argument is not the function's first.
+REORDERED: dict[str, Any] = {
+    "einsum": lambda f: lambda tensors, equation: f(equation, *tensors),
+    "where": lambda f: lambda x, condition, other: f(condition, x, other),
+    "nn.functional.embedding": lambda f: lambda weight, positions, **options: f(positions, weight, **options),
+}
+#: Positions among equals are the library's own.
+TIES = {"sort", "argsort", "topk", "kthvalue", "msort", "median", "nanmedian", "mode"}
+
+
+class NotHere(Exception):
+    """A sample that frazil's types cannot say: another layout, a complex number."""
+
+
+def public_names() -> list[str]:
+    """The names of `op_db` that a program can write: no private ones, none of PyTorch's internals."""
+    return sorted({info.name for info in op_db if not _internal(info)})
+
+
+def _internal(info: Any) -> bool:
+    name = info.name
+    return (
+        (name.startswith("_") and not name.startswith("__"))
+        or name.startswith(("torch.ops.", "ops.", "_refs", "jiterator", "masked.", "signal."))
+        or "._" in name
+    )
+
+
+def infos(name: str) -> list[Any]:
+    """The entries of `op_db` under that name."""
+    return [
+        info
+        for info in op_db
+        if info.name == name and (name in REORDERED or not info.variant_test_name or info.op.__name__ != "<lambda>")
+    ]
+
+
+def find(name: str) -> Any:
+    """frazil's function or method of that name; None where it has none."""
+    for holder in (fz, fz.Tensor):
+        found: Any = holder
+        for part in name.split("."):
+            found = getattr(found, part, None)
+        if isinstance(found, property):
+            return found.fget
+        if found is not None and not isinstance(found, fz.dtype):
+            return REORDERED.get(name, lambda f: f)(found)
+    return None
+
+
+def to_frazil(value: Any, tensors: list[Any]) -> Any:
+    """An argument of PyTorch as frazil's; the tensors among them are noted as (theirs, ours)."""
+    if isinstance(value, torch.Tensor):
+        if value.dtype.is_complex or value.layout is not torch.strided or value.dtype is torch.bfloat16 or value.is_quantized:
+            raise NotHere(value.dtype)
+        ours = fz.tensor(value.detach().numpy())
+        if value.requires_grad:
+            ours.requires_grad_()
+        tensors.append((value, ours))
+        return ours
+    if isinstance(value, torch.dtype):
+        if value.is_complex or value is torch.bfloat16:
+            raise NotHere(value)
+        return getattr(fz, str(value).removeprefix("torch."))
+    if isinstance(value, torch.Size):
+        return fz.Size(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)([to_frazil(v, tensors) for v in value])
+    if isinstance(value, dict):
+        return {k: to_frazil(v, tensors) for k, v in value.items()}
+    if isinstance(value, slice):
+        return slice(*[to_frazil(v, tensors) for v in (value.start, value.stop, value.step)])
+    if isinstance(value, torch.memory_format):
+        return getattr(fz, str(value).removeprefix("torch."))
+    if isinstance(value, torch.device):
+        return str(value)
+    if isinstance(value, (torch.layout, torch.Generator, complex)):
+        raise NotHere(value)
+    return value
+
+
+def differences(
+    ours: Any, theirs: Any, *, values: bool = True, factor: float = 1.0, ties: bool = False, at: str = ""
+) -> Iterator[str]:
+    """In what two results differ: structure, dtype, shape, values."""
+    if isinstance(theirs, torch.Tensor):
+        if not isinstance(ours, fz.Tensor):
+            yield f"{at}: a {type(ours).__name__} for a tensor"
+        elif str(ours.dtype).removeprefix("frazil.") != str(theirs.dtype).removeprefix("torch."):
+            yield f"{at}: {ours.dtype} for {theirs.dtype}"
+        elif tuple(ours.shape) != tuple(theirs.shape):
+            yield f"{at}: {list(ours.shape)} for {list(theirs.shape)}"
+        elif values and not (ties and theirs.dtype is torch.int64):
+            a, b = ours.detach().numpy(), theirs.detach().numpy(force=True)
+            tolerance = TOLERANCES.get(str(b.dtype), 0) * factor
+            with np.errstate(all="ignore"):
+                if a.dtype.kind in "fc":
+                    largest = np.abs(b[np.isfinite(b)]).max(initial=0)
+                    size = max(float(largest), 0.1) if b.dtype == np.float16 else 0.1
+                    near = np.isclose(a, b, rtol=tolerance, atol=tolerance * size, equal_nan=True)
+                else:
+                    near = a == b
+            if not np.all(near):
+                first = tuple(np.argwhere(~near)[0])
+                yield f"{at}{list(map(int, first))}: {a[first]} for {b[first]} ({(~near).sum()} of {near.size})"
+    elif isinstance(theirs, (tuple, list)):
+        if not isinstance(ours, (tuple, list)) or len(ours) != len(theirs):
+            yield f"{at}: {type(ours).__name__} for {len(theirs)} results"
+        else:
+            for i, (a, b) in enumerate(zip(ours, theirs, strict=True)):
+                yield from differences(a, b, values=values, factor=factor, ties=ties, at=f"{at}.{i}")
+            fields = [f for f in getattr(type(theirs), "__match_args__", ()) or dir(theirs) if not f.startswith(("_", "n_"))]
+            for field in set(fields) - {"count", "index"}:
+                if isinstance(getattr(theirs, field, None), torch.Tensor) and not hasattr(ours, field):
+                    yield f"{at}: results have no name {field!r}"
+    elif isinstance(theirs, (bool, int, float, str)) and ours != theirs and theirs == theirs:
+        yield f"{at}: {ours!r} for {theirs!r}"
+
+
+def _spread(samples: Any) -> list[Any]:
+    found = list(itertools.islice(samples, OF))
+    return found[:: max(1, len(found) // SAMPLES)][: SAMPLES + 2]
+
+
+def _said(sample: Any) -> str:
+    text = f"{_short(sample.input)}, " + ", ".join(map(_short, sample.args))
+    return text + "".join(f", {k}={_short(v)}" for k, v in sample.kwargs.items())
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, torch.Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
+    if isinstance(value, (tuple, list)):
+        return f"({', '.join(map(_short, value))})"
+    return repr(value)
+
+
+def _samples(info: Any, dtype: Any, requires_grad: bool) -> list[Any]:
+    torch.manual_seed(0)
+    np.random.seed(0)
+    return _spread(info.sample_inputs("cpu", dtype, requires_grad=requires_grad))
+
+
+def _call(info: Any, sample: Any, ours: Any) -> tuple[Any, Any, list[Any]] | None:
+    """PyTorch's result, a function of no argument for frazil's, and the tensors; None where PyTorch itself refuses."""
+    tensors: list[Any] = []
+    try:
+        arguments = to_frazil([sample.input, list(sample.args)], tensors)
+        named = to_frazil(sample.kwargs, tensors)
+    except NotHere:
+        return None
+    try:
+        theirs = info.op(sample.input, *sample.args, **sample.kwargs)
+    except Exception:  # a dtype or size that PyTorch lists but refuses here
+        return None
+    return theirs, lambda: ours(arguments[0], *arguments[1], **named), tensors
+
+
+def problems(info: Any, *, gradients: bool) -> Iterator[str]:
+    """What frazil does unlike PyTorch in the samples of an entry."""
+    ours = find(info.name)
+    dtypes = ["float64"] if gradients else DTYPES
+    unsure = info.name in NOT_UNIQUE
+    ties = info.name in TIES
+    for name in dtypes:
+        dtype = getattr(torch, name)
+        if dtype not in info.dtypes or (gradients and not info.supports_autograd):
+            continue
+        try:
+            samples = _samples(info, dtype, gradients)
+        except Exception:  # PyTorch's own helper cannot make them here (no SciPy, no GPU)
+            continue
+        for sample in samples:
+            call = _call(info, sample, ours)
+            if call is None:
+                continue
+            theirs, run, tensors = call
+            said = f"{info.name}({_said(sample)})"
+            try:
+                result = run()
+                if not gradients:
+                    found = list(differences(result, theirs, values=info.name not in RANDOM and not unsure, ties=ties))
+                elif info.name in RANDOM or unsure:
+                    found = []
+                else:
+                    found = list(_gradients(info, sample, result, theirs, tensors))
+            except Exception as error:
+                found = [f": {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"]
+            if found:
+                yield f"{said}{found[0]}"
+
+
+def _gradients(info: Any, sample: Any, ours: Any, theirs: Any, tensors: list[Any]) -> Iterator[str]:
+    total, their_total = [], []
+    process = sample.output_process_fn_grad or (lambda x: x)
+    try:
+        theirs = process(theirs)
+        ours = process(ours)
+    except Exception:
+        pass
+    flat = lambda r: [r] if not isinstance(r, (tuple, list)) else [x for part in r for x in flat(part)]
+    for a, b in zip(flat(ours), flat(theirs), strict=True):
+        if isinstance(b, torch.Tensor) and b.requires_grad:
+            weight = np.cos(np.arange(b.numel())).reshape(tuple(b.shape))
+            their_total.append((b.double() * torch.tensor(weight)).sum())
+            if getattr(a, "requires_grad", False):  # else its gradient counts as 0, as that of a sign may be
+                total.append((a.double() * fz.tensor(weight)).sum())
+    if not their_total:
+        return
+    leaves = [(b, a) for b, a in tensors if b.requires_grad and b.is_leaf]
+    theirs_of = torch.autograd.grad(sum(their_total), [b for b, _ in leaves], allow_unused=True)
+    ours_of = fz.autograd.grad(sum(total), [a for _, a in leaves], allow_unused=True) if total else [None] * len(leaves)
+    for i, (a, b) in enumerate(zip(ours_of, theirs_of, strict=True)):
+        a = fz.zeros_like(leaves[i][1]) if a is None else a
+        b = torch.zeros_like(leaves[i][0]) if b is None else b
+        yield from differences(a, b, factor=10, at=f" gradient {i}")
+
+
+def main() -> None:
+    """Print what is missing, what is wrong and the figures."""
+    warnings.simplefilter("ignore")
+    chosen = sys.argv[1:]
+    names = public_names()
+    there = [n for n in names if find(n) is not None]
+    if chosen:
+        there = [n for n in there if n in chosen]
+    else:
+        print("missing:", " ".join(n for n in names if find(n) is None))
+    right = {False: 0, True: 0}
+    for name in there:
+        for gradients in (False, True):
+            found = [p for info in infos(name) for p in problems(info, gradients=gradients)]
+            right[gradients] += not found
+            for problem in found[: 12 if chosen else 3]:
+                print("gradient" if gradients else "forward ", f"{len(found):3}", problem[:300], flush=True)
+    print(f"{len(names)} names, {len(there)} there; of those {right[False]} right, {right[True]} with right gradients")
+
+
+if __name__ == "__main__":
+    main()
