@@ -74,5 +74,5 @@ def test_gradients(name):
 
 
 def test_names_that_are_there():
-    assert len(THERE) / len(public_names()) > 0.74
+    assert len(THERE) / len(public_names()) > 0.71
     assert {*VALUES, *GRADIENTS} <= set(THERE)
