@@ -15,7 +15,7 @@ from . import importer
 def _generator(node: Any) -> Any:
     if "seed" not in node:
         return None
-    return fz.Generator().manual_seed(int(np.float32(node["seed"]).view(np.uint32)))
+    return fz.Generator(node.device).manual_seed(int(np.float32(node["seed"]).view(np.uint32)))
 
 
 def _drawn(node: Any, normal: bool, shape: Any, dtype: Any) -> Any:
