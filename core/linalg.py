@@ -139,7 +139,12 @@ def inv(A: Tensor) -> Tensor:
 
 @_public
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
-    """The inverse and 0; for singular matrices an error with `check_errors`, else NaN and 1."""
+    """The inverse and 0; for singular matrices an error with `check_errors`, else NaN and 1.
+
+    >>> import frazil as fz
+    >>> fz.linalg.inv_ex(fz.zeros(1, 1)).info
+    tensor(1, dtype=frazil.int32)
+    """
     _matrices("inv_ex", A, square=True)
     bad = det(A.detach()) == 0
     if not bool(bad.any()):
@@ -380,7 +385,12 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
 
 @_public
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
-    """The eigenvalues of symmetric matrices, ascending."""
+    """The eigenvalues of symmetric matrices, ascending.
+
+    >>> import frazil as fz
+    >>> fz.linalg.eigvalsh(fz.tensor([[3.0, 0.0], [0.0, 1.0]]))
+    tensor([1., 3.])
+    """
     return eigh(A, UPLO).eigenvalues
 
 
@@ -427,7 +437,12 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
 
 @_public
 def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
-    """The singular values, descending."""
+    """The singular values, descending.
+
+    >>> import frazil as fz
+    >>> fz.linalg.svdvals(fz.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor([4., 3.])
+    """
     return svd(A, full_matrices=False).S
 
 
@@ -649,7 +664,12 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
 
 @_public
 def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
-    """The cross product of vectors of 3 elements along `dim`."""
+    """The cross product of vectors of 3 elements along `dim`.
+
+    >>> import frazil as fz
+    >>> fz.linalg.cross(fz.tensor([1.0, 0.0, 0.0]), fz.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
     a, b = input, other
     return products.cross(a, b, dim) if a.shape == b.shape else products.cross(*_broadcast(a, b), dim)
 
@@ -674,7 +694,12 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
 
 @_public
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """The diagonal of matrices, as a view."""
+    """The diagonal of matrices, as a view.
+
+    >>> import frazil as fz
+    >>> fz.linalg.diagonal(fz.eye(2))
+    tensor([1., 1.])
+    """
     return A.diagonal(offset, dim1, dim2)
 
 
@@ -701,7 +726,12 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
 
 @_public
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
-    """The inverse of A seen as a square matrix: its first `ind` dimensions against the others."""
+    """The inverse of A seen as a square matrix: its first `ind` dimensions against the others.
+
+    >>> import frazil as fz
+    >>> fz.linalg.tensorinv(fz.eye(4).reshape(2, 2, 4)).shape
+    frazil.Size([4, 2, 2])
+    """
     head, tail = tuple(A.shape[:ind]), tuple(A.shape[ind:])
     if ind < 1 or math.prod(head) != math.prod(tail):
         raise ShapeError(f"linalg.tensorinv: {list(head)} and {list(tail)} have different numbers of elements")
