@@ -969,9 +969,8 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     shape = (1,) * (len(counts) - len(shape)) + shape
     paired = tuple(size for n in shape for size in (1, n))
     wide = tuple(size for c, n in zip(counts, shape, strict=True) for size in (c, n))
-    return reshape(
-        expand(reshape(input, shape=paired), shape=wide), shape=tuple(c * n for c, n in zip(counts, shape, strict=True))
-    )
+    laid_out = clone(expand(reshape(input, shape=paired), shape=wide))  # a view of one element would stay one without a copy
+    return reshape(laid_out, shape=tuple(c * n for c, n in zip(counts, shape, strict=True)))
 
 
 @function()

@@ -14,6 +14,7 @@ from typing import Any, final
 from weakref import ref
 
 from ..alias import apply_path, assign, joined, register_view, scatter_path, steps_of
+from ..autograd.modes import STATE
 from ..ops.elementwise import where
 from ..tensor import Tensor
 from .sizes import SymBool, SymInt, compare, prod, same
@@ -133,7 +134,38 @@ def _of_view(name: str, x: Any, attrs: dict[str, Any], shape: Sequence[Any], dec
 
 
 def viewed(shape: Sequence[Any], strides: Sequence[Any], new: Sequence[Any], decide: Decide) -> tuple[Any, ...] | None:
-    """The strides of a view in another shape, None where that needs a copy."""
+    """The strides of a view in another shape, None where that needs a copy. What is one for all sizes is no decision."""
+    return _viewed_for_all(shape, strides, new) or _viewed(shape, strides, new, decide)
+
+
+def _viewed_for_all(shape: Sequence[Any], strides: Sequence[Any], new: Sequence[Any]) -> tuple[Any, ...] | None:
+    """The strides, where they are found without a look at the sizes; None: that is not known."""
+
+    def equal(a: Any, b: Any) -> bool:
+        try:
+            return bool(STATE.recorder.decide(compare("==", a, b)))
+        except Undecided:
+            return False
+
+    found: list[Any] = [1] * len(new)
+    left, d = len(new) - 1, len(shape) - 1
+    while d >= 0:
+        chunk, base = shape[d], strides[d]
+        while d and equal(strides[d - 1], chunk * base):  # it lies evenly with the dimension before
+            d -= 1
+            chunk = chunk * shape[d]
+        filled: Any = 1
+        while left >= 0 and not equal(filled, chunk):
+            found[left] = filled * base
+            filled = filled * new[left]
+            left -= 1
+        if not equal(filled, chunk):
+            return None
+        d -= 1
+    return tuple(found) if all(equal(n, 1) for n in new[: left + 1]) else None
+
+
+def _viewed(shape: Sequence[Any], strides: Sequence[Any], new: Sequence[Any], decide: Decide) -> tuple[Any, ...] | None:
     if decide(compare("==", prod(shape), 0)):
         return row_major(new)
     if not shape:

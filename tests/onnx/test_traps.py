@@ -271,7 +271,7 @@ def test_row_10_a_recurrent_layer_is_one_operator_for_every_batch_and_length() -
     fz.manual_seed(0)
     lstm = fz.nn.LSTM(4, 6, batch_first=True)
     report = fz.onnx.export(lambda x: lstm(x)[0], fz.randn(2, 6, 4), input_names=["x"])
-    assert report.operators["LSTM"] == 1 and sum(report.operators.values()) <= 5
+    assert report.operators["LSTM"] == 1 and sum(report.operators.values()) <= 14  # an If: the runtime fails on an empty batch
     assert report.outputs == ["output: float32[x0, x1, 6]"]
     agree(lambda x: lstm(x)[0], report, (1, 1, 4), (3, 11, 4), (8, 40, 4))
 

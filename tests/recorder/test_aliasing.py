@@ -353,3 +353,21 @@ def test_views_of_a_finished_recording_do_not_hinder_the_next():
     for _ in range(2):
         recorded = fz.jit.trace(program, fz.ones(()))
     assert recorded(fz.ones(())).item() == 12.0
+
+
+def test_a_view_that_is_one_for_all_sizes_is_no_decision():
+    def heads(x):
+        b, t, c = x.shape
+        return [part.view(b, t, 4, c // 4).transpose(1, 2) for part in fz.cat([x, x * 2, x * 3], 2).split(c, 2)]
+
+    recorded = fz.jit.trace(heads, (fz.ones(2, 6, 16),))
+    assert [str(guard).partition(" is ")[0] for guard in recorded.graph.guards] == ["x.shape[2] % 4 == 0"]
+    for shape in ((1, 1, 8), (1, 5, 16), (3, 1, 4), (0, 2, 8)):
+        fz.testing.assert_close(recorded(fz.ones(shape)), heads(fz.ones(shape)))
+
+
+def test_repeated_tensors_have_memory_of_their_own():
+    x = fz.zeros(4, 1)
+    for repeated in (x.repeat(1, 2), x.repeat(1, 1), x.mT.repeat(1, 1), fz.tile(x[:1], (1,))):
+        repeated.add_(1)
+    assert x.sum() == 0
