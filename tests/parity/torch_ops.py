@@ -49,6 +49,11 @@ def _prod(x: Any, dim: Any, keepdim: bool, dtype: Any) -> Any:
     return x
 
 
+def _spread_root(x: Any) -> Any:
+    """The last step of torch.std, whose backward fills 0 in where the result is 0 (`std_backward`)."""
+    return torch.where(x == 0, x.detach(), torch.sqrt(x.masked_fill(x == 0, 1)))
+
+
 def _slices(starts: Any, stops: Any, steps: Any) -> Any:
     return tuple(slice(*bounds) for bounds in zip(starts, stops, steps, strict=True))
 
@@ -327,6 +332,8 @@ def _cross_entropy_grad(g: Any, x: Any, target: Any, weight: Any, **options: Any
 TORCH.update(
     {
         "power": torch.pow,
+        "trunc_divide": lambda a, b: torch.div(a, b, rounding_mode="trunc"),
+        "spread_root": _spread_root,
         "round_half_even": torch.round,
         "copy": torch.clone,
         "sign": lambda x: torch.where(torch.isnan(x), x, torch.sign(x)),  # 0 in PyTorch; NaN in NumPy and ONNX, and here
@@ -414,9 +421,11 @@ TORCH.update(
         "gru_train_grad": _exactly(_gru_train_grad),
         "rnn_train_grad": _exactly(_rnn_train_grad),
         "nll_loss": F.nll_loss,
+        "probability_loss": lambda p, t: F.binary_cross_entropy(*torch.broadcast_tensors(p, t), reduction="none"),
         "cross_entropy": F.cross_entropy,
         "class_cross_entropy_grad": _cross_entropy_grad,
         "soft_cross_entropy_grad": _cross_entropy_grad,
+        "edges_before": lambda edges, points, right: torch.searchsorted(edges, points, right=right),
         "first_above": lambda edges, points: torch.searchsorted(edges, points, right=True),
         "fill": lambda shape, value, dtype: torch.full(shape, value, dtype=_dtype(dtype)),
         "sequence": lambda start, stop, step, dtype: torch.arange(start, stop, step, dtype=_dtype(dtype)),
