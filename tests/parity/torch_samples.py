@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -16,7 +17,9 @@ import frazil as fz
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
 pytest.importorskip("expecttest", reason="PyTorch's samples need expecttest: pip install expecttest")
 
-from torch.testing._internal.common_methods_invocations import op_db  # noqa: E402
+# Importing the samples would freeze torch's switches for the whole process, and test_programs.py has a program that sets them.
+with mock.patch.object(torch.backends, "disable_global_flags"):
+    from torch.testing._internal.common_methods_invocations import op_db
 
 #: How many samples of an operator and dtype are run: evenly spread over the first `OF`.
 SAMPLES, OF = 10, 120
