@@ -400,6 +400,7 @@ class Recorder:
         self._assumptions: list[SymBool] = []  # what is known about sizes inside a branch or body
         self._answers: dict[str, bool | None] = {}  # what `known_inside` found out
         self._answered_with: Any = None  # the facts that it knew then
+        self._asking = False
         self._taken: set[str] = set()
         self._kept_names: set[str] = set()  # of captured tensors, which stay when a trial is undone
         self.value_symbols: dict[Value, Symbol] = {}  # integer tensors whose numbers the program uses as sizes
@@ -786,9 +787,13 @@ class Recorder:
         if facts != self._answered_with:
             self._answered_with, self._answers = facts, {}
         key = repr(condition)
-        if key not in self._answers:
-            self._answers[key] = self.known(condition)
-        return self._answers[key]
+        if key not in self._answers and not self._asking:  # the proof itself may ask: without an end, were it answered
+            self._asking = True
+            try:
+                self._answers[key] = self.known(condition)
+            finally:
+                self._asking = False
+        return self._answers.get(key)
 
     def assume(self, facts: Sequence[SymBool]) -> None:
         """Count on these conditions until the end of the branch or body being recorded, whose assumptions they are too."""
