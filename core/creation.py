@@ -80,10 +80,10 @@ def full(
     """
     if isinstance(fill_value, Tensor):
         if STATE.recorder is not None:
-            from .ops.shape import expand
+            from .ops.shape import clone, expand
 
             filled = fill_value if dtype is None else fill_value.to(dtype)
-            return expand(filled, shape=_sizes("full", (size,)))
+            return clone(expand(filled, shape=_sizes("full", (size,))))
         fill_value = fill_value.item()
     if dtype is None:
         dtype = _dtype_of_number(fill_value)

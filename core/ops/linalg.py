@@ -481,7 +481,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
 
     if n < 0:
         raise ArgumentError(f"matrix_power: the power must not be negative, given {n}")
-    result = expand(eye(input._a.shape[-1], dtype=input.dtype, device=input.device), shape=tuple(input._a.shape))
+    result = clone(expand(eye(input._a.shape[-1], dtype=input.dtype, device=input.device), shape=tuple(input._a.shape)))
     while n:
         if n % 2:
             result = matmul(result, input)

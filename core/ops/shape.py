@@ -1029,7 +1029,7 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
         positions = arange(whole(repeats.sum()) if output_size is None else output_size, device=input.device)
         return index_select(input, dim, searchsorted(ends, positions, right=True))
     spread = expand(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], repeats, *shape[dim + 1 :]))
-    return reshape(spread, shape=(*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
+    return reshape(clone(spread), shape=(*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
 
 
 # ------------------------------------------------------------------------------------------------------------------ padding

@@ -29,7 +29,6 @@ _KEEPING_MODULES = ("elementwise", "activation", "special")
 _KEEPING = (
     *(
         "flip",
-        "sort_values",
         "index_put_values",
         "slice_scatter",
         "diagonal_scatter",
@@ -38,7 +37,7 @@ _KEEPING = (
         "pad_edges",
         "resize",
     ),
-    *("batch_norm", "group_norm", "rms_norm", "layer_norm", "nll_loss", "one_hot", "sgd_step", "sgd_momentum_step"),
+    *("batch_norm", "rms_norm", "nll_loss", "one_hot", "sgd_step", "sgd_momentum_step"),
     *("adam_step", "amsgrad_step", "scatter_max_values"),
 )
 
@@ -105,7 +104,10 @@ def _order(array: Any) -> list[int] | None:
     if array.strides is UNKNOWN:
         return None
     hints: list[Any] = [s.hint if isinstance(s, SymInt) else s for s in strides_of(array)]
-    return None if None in hints else sorted(range(len(hints)), key=lambda i: (-hints[i], i))
+    if None in hints:
+        return None
+    moved = iter(sorted((i for i, s in enumerate(hints) if s), key=lambda i: (-hints[i], i)))
+    return [next(moved) if s else i for i, s in enumerate(hints)]  # a dimension that was expanded stays where it is
 
 
 def _of_view(name: str, x: Any, attrs: dict[str, Any], shape: Sequence[Any], decide: Decide) -> Any:

@@ -368,6 +368,7 @@ def test_a_view_that_is_one_for_all_sizes_is_no_decision():
 
 def test_repeated_tensors_have_memory_of_their_own():
     x = fz.zeros(4, 1)
-    for repeated in (x.repeat(1, 2), x.repeat(1, 1), x.mT.repeat(1, 1), fz.tile(x[:1], (1,))):
+    row = x.mT
+    for repeated in (x.repeat(1, 2), x.repeat(1, 1), row.repeat(1, 1), fz.tile(x[:1], (1,)), row.repeat_interleave(2, 0)):
         repeated.add_(1)
     assert x.sum() == 0
