@@ -12,9 +12,9 @@ from typing import Any
 import onnx_ir as ir
 
 from frazil.errors import ArgumentError, FrazilError
-from frazil.exporters import onnx_file
 from frazil.outside import plain
 
+from .. import onnx_file
 from .graphs import number
 from .kinds import kind_of_operator
 from .model import Drawing, Frame, Item, Step, Wire, in_runs, nested

@@ -16,10 +16,10 @@ import onnx_ir as ir
 
 import frazil as fz
 from frazil.errors import ArgumentError, DTypeError, FrazilError, ShapeError
-from frazil.exporters import onnx_file
 from frazil.outside import plain
 from frazil.tensor import Tensor
 
+from .. import onnx_file
 from .arrays import TENSOR_TYPES, Sizes
 from .importers import IMPORTERS
 from .program import RUN, Program, Run, unknown_operators

@@ -17,10 +17,10 @@ import onnx_ir as ir
 
 from frazil.autograd.modes import STATE
 from frazil.errors import ArgumentError, FrazilError
-from frazil.exporters.onnx_file import graphs_of, reason
 from frazil.outside import plain
 from frazil.tensor import Tensor
 
+from ..onnx_file import graphs_of, reason
 from .arrays import Sizes, as_numbers, as_tensor, is_numbers
 from .importers import FOLDS, IMPORTERS, Importer
 
