@@ -80,7 +80,8 @@ def full(
     """
     if isinstance(fill_value, Tensor):
         if STATE.recorder is not None:
-            from .ops.shape import clone, expand
+            from .ops.elementwise import clone
+            from .ops.shape import expand
 
             filled = fill_value if dtype is None else fill_value.to(dtype)
             return clone(expand(filled, shape=_sizes("full", (size,))))
