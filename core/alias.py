@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from . import dtypes
-from .autograd.modes import STATE
 from .autograd.node import Node
 from .dispatch import RECORDINGS, describe, general_call, run
 from .errors import AutogradError, DTypeError, ShapeError
+from .state import STATE
 from .table import OPS, Op
 from .tensor import Tensor
 
@@ -357,7 +357,7 @@ def _scatter_select(before: Tensor, new: Tensor, dim: int, index: Any) -> Tensor
 
 def _scatter_expand(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tensor:
     from .ops.common import numel
-    from .recorder.sizes import same
+    from .sizes import same
 
     if not same(numel(before._a.shape), numel(new._a.shape)):
         raise ShapeError(

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
-from .autograd.modes import STATE
 from .errors import ArgumentError, ShapeError
 from .pytree import flatten, unflatten
+from .state import STATE
 from .tensor import Tensor
 
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .autograd.modes import STATE
 from .device import as_device, get_default_device
 from .device import device as device_of
 from .dispatch import run
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DTypeError, ShapeError
 from .ops.common import int_tuple, numel, whole
-from .recorder.sizes import is_static, size_max
+from .sizes import is_static, size_max
+from .state import STATE
 from .table import OPS, S, Spec, primitive
 from .tensor import Size, Tensor, wrap
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from . import dtypes
-from .autograd.modes import STATE
 from .config import config, guard
 from .errors import BackendError, DeviceError, FrazilError
+from .state import STATE
 from .table import OPS
 from .tensor import Tensor, wrap
 

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .autograd.modes import STATE
 from .autograd.node import Node, OutputNode
 from .config import config
 from .errors import ArgumentError, DeviceError, DimError, DTypeError, FrazilError, MissingKernelError, ShapeError
+from .state import STATE
 from .table import OPS, OTHER_NAMES, Op, Spec, unknown
 from .tensor import Tensor, wrap
 

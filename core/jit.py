@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from .autograd.modes import STATE
 from .recorder.trace import Program, trace
 from .script import script
 from .spelling import tell_names as _tell_names
+from .state import STATE
 
 __all__ = ["Final", "Program", "annotate", "export", "ignore", "is_scripting", "is_tracing", "script", "trace", "unused"]
 

@@ -52,8 +52,8 @@ def _tensor(name: str, out: Any) -> Tensor:
 def _write(name: str, out: Tensor, y: Tensor, *, exact: bool) -> Tensor:
     from . import dtypes
     from .alias import bump, check_overlap
-    from .autograd.modes import STATE
     from .dispatch import RECORDINGS, describe
+    from .state import STATE
 
     if STATE.grad and (y._rg or out._rg):
         raise AutogradError(f"{name}: out= cannot be recorded for backward; leave it out, or compute inside `with fz.no_grad():`")

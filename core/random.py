@@ -39,7 +39,7 @@ import numpy as np
 
 from . import dtypes
 from .alias import assign, check_writable
-from .autograd.modes import STATE, no_grad
+from .autograd.modes import no_grad
 from .creation import from_host, tensor
 from .device import as_device
 from .device import device as Device
@@ -58,6 +58,7 @@ from .ops.random import (
 )
 from .ops.reduction import cumsum, topk
 from .spelling import tell_names as _tell_names
+from .state import STATE
 from .table import METHODS
 from .tensor import Tensor
 from .transfer import where_float64_is

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import dtypes
-from .autograd.modes import STATE, asked
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
+from .state import STATE, asked
 from .warn import without_effect
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .autograd.modes import STATE
 from .autograd.node import Node
 from .device import as_device
+from .state import STATE
 from .table import OPS, op
 from .tensor import Tensor, wrap
 

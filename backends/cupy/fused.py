@@ -15,8 +15,8 @@ import numpy as np
 
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Node, Value
-from frazil.recorder.sizes import evaluate
 from frazil.recorder.trace import expand
+from frazil.sizes import evaluate
 
 from ..render.chains import Chain, steps
 from .iterate import run

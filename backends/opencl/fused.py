@@ -17,8 +17,8 @@ from pyopencl.tools import ImmediateAllocator, MemoryPool
 
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Node, Value
-from frazil.recorder.sizes import evaluate
 from frazil.recorder.trace import expand
+from frazil.sizes import evaluate
 
 from ..render.chains import FROM_BODY, Chain, steps, writer_of_body
 from .array import Array

@@ -14,10 +14,10 @@ from typing import Any
 
 from ..dtypes import of_native
 from ..errors import AutogradError, ShapeError
-from ..recorder.sizes import stretches
+from ..sizes import stretches
+from ..state import STATE, asked
 from ..table import OPS
 from ..tensor import Tensor
-from .modes import STATE, asked
 from .node import Node, OutputNode
 
 _by_order = attrgetter("order")

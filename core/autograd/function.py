@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import ArgumentError, AutogradError
+from ..state import STATE, asked
 from ..tensor import Tensor
-from .modes import STATE, asked
 from .node import Node, OutputNode, version_of
 
 

@@ -1,27 +1,15 @@
-"""Per-thread modes: whether operations are recorded for backward, and whether a program is being recorded."""
+"""Per-thread modes: whether operations are recorded for backward."""
 
 from __future__ import annotations
 
 import functools
 import inspect
-import threading
 from collections.abc import Callable
 from typing import Any, TypeVar, final
 
+from ..state import STATE, asked
+
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-class _State(threading.local):
-    grad: bool = True
-    inference: bool = False
-    recorder: Any = None  # the active recorder.trace.Recorder
-    device: Any = None  # of `with fz.device(...)`
-    outer_devices: Any = ()  # and of the blocks around it
-    trial: bool = False  # whether a program is recorded without gradients to see whether it asks for any
-    reads: Callable[[], None] | None = None  # told when Python asks for numbers of a tensor, and of every round of a loop
-
-
-STATE = _State()
 
 
 class _Mode:
@@ -179,18 +167,6 @@ def is_grad_enabled() -> bool:
     """
     asked()
     return STATE.grad
-
-
-class AsksForGradients(BaseException):
-    """Ends a trial. No Exception, so that a program which catches those does not go on."""
-
-
-def asked() -> None:
-    """Note that the program asks for gradients, or whether they are recorded: it may take another way with them."""
-    if STATE.recorder is not None:
-        STATE.recorder.asks = True
-        if STATE.trial:
-            raise AsksForGradients
 
 
 def is_inference_mode_enabled() -> bool:

@@ -7,7 +7,7 @@ import sys
 from typing import Any, final
 
 from ..errors import AutogradError
-from .modes import STATE
+from ..state import STATE
 
 next_order = itertools.count().__next__
 

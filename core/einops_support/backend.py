@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import creation
-from ..autograd.modes import STATE
+from ..state import STATE
 from ..table import FUNCTIONS, OPS
 from ..tensor import Tensor
 

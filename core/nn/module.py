@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, TypeVar
 
-from ..autograd.modes import STATE
 from ..creation import empty_like, zeros_like
 from ..device import device
 from ..dispatch import RECORDINGS
 from ..dtypes import as_dtype, dtype, float16, float32, float64
 from ..spelling import missing
+from ..state import STATE
 from ..tensor import Tensor, parse_to
 from ..utils.hooks import Hook, HookDict, RemovableHandle
 from .hooks import call_with_hooks

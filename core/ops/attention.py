@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..errors import DTypeError, ShapeError
-from ..recorder.sizes import stretches
+from ..sizes import stretches
 from ..table import E, S, Spec, bools, floats, op, values
 from ..tensor import Tensor
 from .common import broadcast, require_float, same, specs

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import dtypes
 from ..errors import DimError, DTypeError, ShapeError
-from ..recorder.sizes import broadcast_shapes, prod, same
+from ..sizes import broadcast_shapes, prod, same
 from ..table import OPS, Spec
 from ..tensor import Tensor
 

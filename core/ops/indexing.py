@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
-from ..recorder.sizes import size_max, size_min, surely, wrapped
+from ..sizes import size_max, size_min, surely, wrapped
 from ..table import E, S, Spec, function, ints, op, primitive, values
 from ..tensor import Tensor
 from .common import broadcast, check_range, checked_dim, like, same, specs, whole
@@ -537,7 +537,7 @@ def slice_column(x: Tensor, column: int) -> Tensor:
 @primitive(samples=[S.bools(3, 4), S.ints(5, low=0, high=1), S.bools(0), S(3, grad=False)], exact=True, methods=[], public=False)
 def nonzero_positions(x, /):
     """int64[n, ndim]: where x is not zero. How many there are depends on the data."""
-    from ..recorder.sizes import unbacked
+    from ..sizes import unbacked
 
     return Spec((unbacked("nonzero"), len(x.shape)), dtypes.int64)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..alias import assign, check_writable, current_value
-from ..autograd.modes import STATE
 from ..errors import ShapeError
+from ..state import STATE
 from ..table import FUNCTIONS, METHODS, OPS
 from ..tensor import Tensor
 from .elementwise import cast, clone

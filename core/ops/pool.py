@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import ArgumentError, ShapeError
-from ..recorder.sizes import is_static, size_min
+from ..sizes import is_static, size_min
 from ..table import E, S, Spec, function, ints, primitive, values
 from ..tensor import Tensor
 from .common import require_float, same, with_whole_numbers

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .. import dtypes
 from ..errors import ArgumentError, ShapeError
-from ..recorder.sizes import size_max
+from ..sizes import size_max
 from ..table import E, S, Spec, floats, function, op, primitive
 from ..tensor import Tensor
 from .common import checked_dim, checked_dims, halves_in_float32, numel, reduced, require_float, specs

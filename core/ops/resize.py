@@ -6,7 +6,7 @@ from typing import Any
 
 from ..creation import arange
 from ..dtypes import float32, float64, int64
-from ..recorder.sizes import size_max
+from ..sizes import size_max
 from ..table import S, Spec, op
 from .shape import permute, reshape
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.modes import STATE
 from ..autograd.node import Node, OutputNode
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
-from ..recorder.sizes import compare, is_open, is_static, size_max, size_min, stretches, surely, unmatched, wrapped
+from ..sizes import compare, is_open, is_static, size_max, size_min, stretches, surely, unmatched, wrapped
+from ..state import STATE
 from ..table import OPS, E, S, Spec, function, ints, op, primitive
 from ..tensor import Tensor
 from .common import as_sequence, at_hand, checked_dim, int_tuple, like, numel, same, specs, unpacked, whole

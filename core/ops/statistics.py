@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import dtypes
-from ..autograd.modes import STATE
 from ..errors import ArgumentError, DimError, ShapeError
+from ..state import STATE
 from ..table import function
 from ..tensor import Tensor
 from .common import checked_dim

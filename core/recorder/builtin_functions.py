@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ..sizes import SymFloat, SymInt, size_max, size_min
 from ..tensor import Tensor
-from .sizes import SymFloat, SymInt, size_max, size_min
 
 
 def _extreme(plain: Callable[..., Any], of_sizes: Callable[..., Any]) -> Callable[..., Any]:
@@ -50,7 +50,7 @@ def _square_root(plain: Callable[[Any], float]) -> Callable[[Any], Any]:
 def to_int(x: Any) -> Any:
     """`int(x)` that keeps a size a size: `int(n * 0.5)` is `n // 2`.
 
-    >>> from frazil.recorder.sizes import Symbol
+    >>> from frazil.sizes import Symbol
     >>> to_int(Symbol("n").size * 0.5), to_int(2.5)
     (n//2, 2)
     """

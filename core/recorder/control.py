@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, final
 
-from .. import dtypes
+from .. import dtypes, sizes
 from ..alias import steps_of
-from ..autograd.modes import STATE, no_grad
+from ..autograd.modes import no_grad
 from ..autograd.node import next_order
 from ..control import Undefined, cond, loop, scan
 from ..creation import full, zeros, zeros_like
@@ -27,13 +27,13 @@ from ..dtypes import dtype
 from ..errors import ArgumentError, ShapeError
 from ..ops.elementwise import logical_not, logical_or
 from ..pytree import Tree, flatten, leaf_names, unflatten
+from ..sizes import Symbol, SymBool, SymFloat, SymInt, same, symbols_of, unbacked
+from ..state import STATE
 from ..table import OPS, Spec
 from ..tensor import Tensor, wrap
-from . import sizes
 from .control_grad import attach, cond_backward, outer_edges, refuse_backward, rounds_backward, tracked
 from .graph import Graph, Node, Origin, Value
 from .layout import MAY_BE_ONE, BranchDoubt
-from .sizes import Symbol, SymBool, SymFloat, SymInt, same, symbols_of, unbacked
 from .trace import Frame, Recorder, Slot, TensorSlot, TracedArray, Watcher, run_nodes, size_of
 
 Number = (bool, int, float, SymInt, SymFloat, SymBool)

@@ -16,10 +16,10 @@ from ..control import cond, scan
 from ..creation import zeros
 from ..dtypes import of_native
 from ..errors import AutogradError
+from ..sizes import same
 from ..table import OPS, Spec
 from ..tensor import Tensor, wrap
 from .graph import Value
-from .sizes import same
 
 
 class ControlNode(Node):

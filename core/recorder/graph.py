@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from ..errors import RecordError
-from .sizes import Symbol, SymBool, symbols_of
+from ..sizes import Symbol, SymBool, symbols_of
 
 if TYPE_CHECKING:
     from ..table import Spec

@@ -14,10 +14,10 @@ from typing import Any, final
 from weakref import ref
 
 from ..alias import apply_path, assign, joined, register_view, scatter_path, steps_of
-from ..autograd.modes import STATE
 from ..ops.elementwise import where
+from ..sizes import SymBool, SymInt, compare, prod, same
+from ..state import STATE
 from ..tensor import Tensor
-from .sizes import SymBool, SymInt, compare, prod, same
 
 #: In the place of strides: they depend on more than is known.
 UNKNOWN: Any = "unknown"

@@ -14,8 +14,8 @@ from .. import table
 from ..autograd.modes import no_grad
 from ..device import as_device
 from ..dispatch import run
+from ..sizes import Size, Symbol, SymFloat, SymInt, decide, is_static, prod, same, solve, symbols_of
 from .graph import Graph, Guard, Node, Value
-from .sizes import Size, Symbol, SymFloat, SymInt, decide, is_static, prod, same, solve, symbols_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

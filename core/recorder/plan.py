@@ -14,16 +14,16 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from ..alias import detached
-from ..autograd.modes import STATE
 from ..creation import zeros
 from ..device import device as device_of
 from ..dispatch import explain, run
 from ..errors import ArgumentError, RecordError
 from ..ops.shape import cat, unsqueeze
+from ..sizes import Symbol, evaluate, holds, symbols_of
+from ..state import STATE
 from ..table import OPS, Op
 from ..tensor import Tensor, wrap
 from .graph import Graph, Node, Value
-from .sizes import Symbol, evaluate, holds, symbols_of
 
 #: So many different sizes of the inputs are kept prepared.
 KEPT = 32

@@ -20,9 +20,9 @@ from typing import Any, NoReturn, TypeAlias, final
 
 import numpy as np
 
-from .. import dtypes
+from .. import dtypes, sizes
 from ..alias import assign, check_writable
-from ..autograd.modes import STATE, no_grad
+from ..autograd.modes import no_grad
 from ..creation import full
 from ..device import device as device_of
 from ..dispatch import RECORDINGS, run
@@ -31,12 +31,13 @@ from ..errors import ArgumentError, RecordError
 from ..nn.module import reads_noted
 from ..pytree import Tree, flatten, leaf_names, unflatten
 from ..random import default_generator
+from ..sizes import Symbol, SymBool, SymFloat, SymInt, evaluate
+from ..state import STATE
 from ..table import OPS, Op, Spec, primitive
 from ..tensor import Tensor, wrap
-from . import builtin_functions, layout, passes, sizes
+from . import builtin_functions, layout, passes
 from .graph import Graph, Guard, Node, Origin, Scope, Source, State, Value
 from .plan import Plan, check_argument, check_guards
-from .sizes import Symbol, SymBool, SymFloat, SymInt, evaluate
 from .world import World
 
 

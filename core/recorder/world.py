@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any, final
 
+from ..sizes import SymBool, SymFloat, SymInt
 from ..tensor import Tensor
-from .sizes import SymBool, SymFloat, SymInt
 
 _MAPPINGS = (dict, OrderedDict, defaultdict)
 _CONTAINERS = (*_MAPPINGS, list, set, deque)

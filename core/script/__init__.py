@@ -6,11 +6,11 @@ import functools
 import types
 from typing import Any, TypeVar, final
 
-from ..autograd.modes import STATE
 from ..errors import ArgumentError, ScriptError
 from ..nn.module import Module
 from ..pytree import flatten
 from ..recorder.graph import Source
+from ..state import STATE
 from . import runtime
 from .calls import converted, is_users, scripting
 from .lists import Grown

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..autograd.modes import STATE
 from ..errors import ScriptError
 from ..nn.module import Module
+from ..state import STATE
 from ..tensor import Tensor
 from .flow import MUTATING
 from .functions import SPECIAL, item_of

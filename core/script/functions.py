@@ -16,7 +16,7 @@ from ..ops.elementwise import where
 from ..ops.shape import cat
 from ..recorder import builtin_functions
 from ..recorder.control import as_size
-from ..recorder.sizes import SymBool, SymFloat, SymInt
+from ..sizes import SymBool, SymFloat, SymInt
 from ..table import FUNCTIONS
 from ..tensor import Tensor
 from .lists import Grown, Items, _as_tensor, items_of, numbers, zipped

@@ -6,12 +6,12 @@ import operator
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
-from ..autograd.modes import STATE
+from .. import sizes
 from ..errors import ShapeError
 from ..ops.shape import cat, stack
 from ..pytree import Tree, flatten, unflatten
-from ..recorder import sizes
 from ..recorder.trace import TensorSlot
+from ..state import STATE
 from ..tensor import Tensor
 from .source import fail
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, final
 
-from ..autograd.modes import STATE
 from ..nn.module import Module
+from ..state import STATE
 from ..tensor import Tensor
 from .lists import Grown
 from .source import fail

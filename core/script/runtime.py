@@ -13,16 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from .. import control
-from ..autograd.modes import STATE
+from .. import control, sizes
 from ..control import UNDEFINED
 from ..dtypes import bool_
 from ..errors import RecordError, ScriptError
 from ..ops.elementwise import eq, logical_and, logical_not, logical_or, ne
 from ..pytree import flatten
-from ..recorder import sizes
-from ..recorder.sizes import SymBool, SymFloat, SymInt
 from ..recorder.trace import Frame
+from ..sizes import SymBool, SymFloat, SymInt
+from ..state import STATE
 from ..tensor import Tensor
 from .calls import call
 from .functions import scalar

@@ -6,12 +6,12 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, final
 
-from ..autograd.modes import STATE
 from ..control import UNDEFINED
 from ..creation import zeros
 from ..ops.shape import stack
 from ..pytree import Tree, flatten, unflatten
-from ..recorder.sizes import SymBool, SymFloat, SymInt
+from ..sizes import SymBool, SymFloat, SymInt
+from ..state import STATE
 from ..tensor import Tensor
 from .lists import Grown
 from .regions import Container, contents_of, fresh, put_contents

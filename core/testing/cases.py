@@ -10,12 +10,13 @@ from typing import Any, final
 
 import numpy as np
 
-from ..autograd.modes import STATE, no_grad
+from ..autograd.modes import no_grad
 from ..device import KernelTable, device
 from ..dispatch import run
 from ..dtypes import ALL, dtype
 from ..errors import FrazilError
 from ..recorder.trace import Program, trace
+from ..state import STATE
 from ..table import OPS, Op, S, Spec, bools, floats, ints
 from ..tensor import Tensor, wrap
 from .kernels import kernel_arguments

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from frazil.recorder.graph import Graph, Node, Scope, Value
-from frazil.recorder.sizes import Symbol, symbols_of
+from frazil.sizes import Symbol, symbols_of
 from frazil.table import OPS
 
 from .kinds import kind_of_op

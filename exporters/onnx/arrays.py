@@ -14,9 +14,9 @@ import numpy as np
 import onnx_ir as ir
 
 import frazil as fz
-from frazil.autograd.modes import STATE
 from frazil.errors import ArgumentError, DTypeError
-from frazil.recorder.sizes import SymBool, SymFloat, SymInt
+from frazil.sizes import SymBool, SymFloat, SymInt
+from frazil.state import STATE
 from frazil.tensor import Tensor
 
 _SYMBOLIC = (SymInt, SymFloat, SymBool)

@@ -11,7 +11,7 @@ from typing import Any
 import onnx_ir as ir
 
 from frazil.recorder.graph import Graph, Guard, Origin, Value
-from frazil.recorder.sizes import Symbol, SymBool, SymInt, bounds, rounds_floats, substitute, symbols_of
+from frazil.sizes import Symbol, SymBool, SymInt, bounds, rounds_floats, substitute, symbols_of
 
 from . import sizes
 from .control import all_inputs, without_dead

@@ -12,7 +12,7 @@ import onnx
 
 from frazil import dtypes
 from frazil.recorder.graph import Graph, Node, Value
-from frazil.recorder.sizes import Symbol, evaluate, symbols_of
+from frazil.sizes import Symbol, evaluate, symbols_of
 from frazil.table import OPS
 
 from .oracle import Oracle, Values, run_graph

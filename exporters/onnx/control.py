@@ -9,7 +9,7 @@ import numpy as np
 import onnx_ir as ir
 
 from frazil.recorder.graph import Graph, Node
-from frazil.recorder.sizes import SymInt, bounds
+from frazil.sizes import SymInt, bounds
 
 from . import sizes
 from .emit import BOOL, INT64, Emitter, element_type

@@ -18,7 +18,7 @@ from frazil import dtypes
 from frazil.recorder.graph import Node as GraphNode
 from frazil.recorder.graph import Origin
 from frazil.recorder.graph import Value as GraphValue
-from frazil.recorder.sizes import Size, Symbol, SymFloat, SymInt, is_static
+from frazil.sizes import Size, Symbol, SymFloat, SymInt, is_static
 
 from . import ort_compat, registry
 from .errors import Unsupported

@@ -18,12 +18,13 @@ import onnxruntime
 
 import frazil as fz
 from frazil import files
-from frazil.autograd.modes import STATE, AsksForGradients, no_grad
+from frazil.autograd.modes import no_grad
 from frazil.errors import ArgumentError, AutogradError
 from frazil.pytree import leaf_names
 from frazil.recorder import passes
 from frazil.recorder.graph import Graph, Guard, Source, State, Value
 from frazil.recorder.trace import Program, trace
+from frazil.state import STATE, AsksForGradients
 from frazil.tensor import Tensor
 
 from .errors import ExportError, GuardError, TrainModeError

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
-from frazil.autograd.modes import STATE
+from frazil.state import STATE
 
 #: Seconds between two looks at the clock and at the memory.
 _LOOK = 0.02

@@ -13,7 +13,7 @@ from frazil.dtypes import float16, float32
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Guard, Node, Value
 from frazil.recorder.passes import solve_guards
-from frazil.recorder.sizes import Size, Symbol, SymBool, SymInt, decide, deciding, is_static, substitute, symbols_of
+from frazil.sizes import Size, Symbol, SymBool, SymInt, decide, deciding, is_static, substitute, symbols_of
 from frazil.table import Spec
 
 from .asserts import emit_asserts, keep_asserts

@@ -15,9 +15,9 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from frazil.autograd.modes import STATE
 from frazil.errors import ArgumentError, FrazilError
 from frazil.outside import plain
+from frazil.state import STATE
 from frazil.tensor import Tensor
 
 from ..onnx_file import graphs_of, reason

@@ -10,7 +10,7 @@ import numpy as np
 
 from frazil.recorder.graph import Graph
 from frazil.recorder.passes import solve_guards
-from frazil.recorder.sizes import Symbol, SymBool, evaluate, holds, substitute, symbols_of
+from frazil.sizes import Symbol, SymBool, evaluate, holds, substitute, symbols_of
 
 
 @dataclass(frozen=True)

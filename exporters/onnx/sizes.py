@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from frazil.recorder import sizes
-from frazil.recorder.sizes import Size, Symbol, SymBool, SymFloat, SymInt, same
+from frazil import sizes
+from frazil.sizes import Size, Symbol, SymBool, SymFloat, SymInt, same
 
 from .emit import DOUBLE, INT64, Emitter
 from .errors import Unsupported

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from frazil.recorder.graph import Graph, Node
-from frazil.recorder.sizes import is_static, same
+from frazil.sizes import is_static, same
 
 
 def whole_splits(graph: Graph) -> dict[Node, tuple[int, list[Node]]]:

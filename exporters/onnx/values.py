@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from frazil.recorder.graph import Graph, Node, Value
-from frazil.recorder.sizes import SymBool, SymFloat, SymInt, symbols_of
+from frazil.sizes import SymBool, SymFloat, SymInt, symbols_of
 
 from .samples import sample
 

@@ -21,9 +21,9 @@ from frazil.creation import tensor as make_tensor
 from frazil.errors import RecordError
 from frazil.pytree import flatten, unflatten
 from frazil.recorder.graph import Graph, State, Value
-from frazil.recorder.sizes import Symbol
 from frazil.recorder.trace import Program, modules_of
 from frazil.recorder.world import World
+from frazil.sizes import Symbol
 from frazil.tensor import Tensor
 
 from .bisect import Divergence, first_divergence, write_script

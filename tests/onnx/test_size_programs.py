@@ -15,7 +15,7 @@ import pytest
 import frazil as fz
 from frazil.exporters.onnx.verify import open_session, run_session
 from frazil.pytree import flatten
-from frazil.recorder.sizes import holds as condition_holds
+from frazil.sizes import holds as condition_holds
 from frazil.tensor import Tensor
 
 from .size_programs import EXAMPLE, OTHERS, PROGRAMS, SizeProgram

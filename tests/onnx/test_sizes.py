@@ -11,7 +11,7 @@ import pytest
 
 import frazil as fz
 from frazil.exporters.onnx.verify import open_session, run_session
-from frazil.recorder.sizes import size_max, size_min
+from frazil.sizes import size_max, size_min
 
 
 def _expression(rng: random.Random, depth: int) -> Callable[[Any, Any], Any]:

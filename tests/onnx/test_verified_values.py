@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil.autograd.modes import STATE
 from frazil.errors import ArgumentError
 from frazil.exporters.onnx import TrainModeError, VerificationError, limits
 from frazil.exporters.onnx.emit import BOOL
 from frazil.nn import functional as F
+from frazil.state import STATE
 
 # --- wrong lowerings ------------------------------------------------------------------------------------------------------------
 

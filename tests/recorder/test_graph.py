@@ -8,7 +8,7 @@ import frazil as fz
 from frazil import dtypes
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Guard, Node, Origin, Scope, Source, State, Value
-from frazil.recorder.sizes import Symbol
+from frazil.sizes import Symbol
 from frazil.table import Spec
 
 F32 = dtypes.float32

@@ -14,7 +14,7 @@ from frazil.recorder.passes import (
     optimize,
     solve_guards,
 )
-from frazil.recorder.sizes import Symbol
+from frazil.sizes import Symbol
 from frazil.table import Spec
 
 F32 = dtypes.float32

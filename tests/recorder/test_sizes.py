@@ -6,9 +6,9 @@ import random
 
 import pytest
 
+from frazil import sizes
 from frazil.errors import RecordError, ShapeError
-from frazil.recorder import sizes
-from frazil.recorder.sizes import (
+from frazil.sizes import (
     Symbol,
     SymBool,
     SymFloat,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from frazil.recorder.sizes import Symbol, SymBool, bounds, decide, evaluate, holds, size_max, size_min
+from frazil.sizes import Symbol, SymBool, bounds, decide, evaluate, holds, size_max, size_min
 
 #: Limits of a symbol: a size, one that is not empty, an index from the end, a number of the data, ...
 LIMITS = [(0, None), (0, None), (1, None), (-3, None), (-5, 4), (0, 6), (2, 8), (-8, -1), (-(2**63), None)]
@@ -38,7 +38,7 @@ class Question:
         condition = f"SymBool({self.op!r}, {self.left}, {self.right})"
         return "\n".join([
             "from math import ceil, floor",
-            "from frazil.recorder.sizes import Symbol, SymBool, decide, size_max as max, size_min as min",
+            "from frazil.sizes import Symbol, SymBool, decide, size_max as max, size_min as min",
             *made,
             f"print(decide({condition}, facts=[{', '.join(self.facts)}]))",
         ])  # fmt: skip

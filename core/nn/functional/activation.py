@@ -14,7 +14,7 @@ from ...ops import elementwise
 from ...ops.indexing import scatter
 from ...ops.norm import log_softmax as _log_softmax
 from ...ops.norm import softmax as _softmax
-from ...recorder.sizes import surely
+from ...sizes import surely
 from ...tensor import Tensor
 
 tanh: Callable[[Tensor], Tensor] = elementwise.tanh

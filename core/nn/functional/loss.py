@@ -16,7 +16,7 @@ from ...ops import elementwise
 from ...ops import loss as table
 from ...ops.activation import log_sigmoid, softplus
 from ...ops.common import at_hand, broadcast
-from ...recorder.sizes import same, surely
+from ...sizes import same, surely
 from ...tensor import Tensor
 from .linear import pairwise_distance
 

@@ -14,7 +14,7 @@ from ...errors import ArgumentError, ShapeError
 from ...ops.conv import conv2d, conv_transpose2d
 from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ...ops.resize import depth_to_space, resize
-from ...recorder.sizes import prod, size_max
+from ...sizes import prod, size_max
 from ...tensor import Tensor
 
 Sizes = int | Sequence[int]

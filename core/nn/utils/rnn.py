@@ -11,14 +11,14 @@ import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
-from ...autograd.modes import STATE
 from ...creation import arange, full
 from ...creation import tensor as make_tensor
 from ...errors import ArgumentError, ShapeError
 from ...ops.elementwise import lt, where
 from ...ops.reduction import argsort
 from ...ops.shape import cat, reshape, stack, unbind, unsqueeze
-from ...recorder.sizes import same, size_max
+from ...sizes import same, size_max
+from ...state import STATE
 from ...tensor import Tensor
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import onnx_ir as ir
 
 import frazil as fz
-from frazil.autograd.modes import STATE
 from frazil.control import cond, loop, scan
 from frazil.errors import ArgumentError, FrazilError, ShapeError
+from frazil.state import STATE
 from frazil.tensor import Tensor
 
 from ..arrays import Sizes, dtype_of, is_numbers, number, raw

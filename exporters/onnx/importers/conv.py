@@ -9,7 +9,7 @@ import frazil as fz
 from frazil.errors import ShapeError
 from frazil.ops.conv import biased_conv_input_grad, conv_input_grad
 from frazil.ops.conv import conv as convolution
-from frazil.recorder.sizes import prod
+from frazil.sizes import prod
 
 from . import importer
 

@@ -10,7 +10,7 @@ import onnx_ir as ir
 
 import frazil as fz
 from frazil.errors import ArgumentError
-from frazil.recorder.sizes import prod
+from frazil.sizes import prod
 
 from ..arrays import TENSOR_TYPES, dtype_of, int_list, number, numbers, shape_of
 from . import importer

@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from frazil.errors import DimError
-from frazil.recorder.sizes import size_max, size_min
+from frazil.sizes import size_max, size_min
 
 from ..arrays import TENSOR_TYPES, Sizes, int_list, number, numbers, numpy_dtype, raw
 from . import fold

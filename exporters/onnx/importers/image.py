@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import frazil as fz
-from frazil.recorder.sizes import prod
+from frazil.sizes import prod
 
 from ..arrays import number, raw
 from . import importer

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 import frazil as fz
-from frazil.autograd.modes import STATE
 from frazil.errors import ArgumentError, DimError, ShapeError
 from frazil.ops.indexing import gather_values, scatter_add_values, scatter_values
-from frazil.recorder.sizes import prod
+from frazil.sizes import prod
+from frazil.state import STATE
 from frazil.tensor import Tensor
 
 from ..arrays import TENSOR_TYPES, int_list, number, raw

@@ -8,7 +8,7 @@ from typing import Any
 import frazil as fz
 from frazil.dtypes import iinfo
 from frazil.ops.pool import avg_pool, max_pool
-from frazil.recorder.sizes import prod
+from frazil.sizes import prod
 
 from ..arrays import raw
 from . import importer

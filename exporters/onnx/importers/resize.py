@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 import frazil as fz
-from frazil.autograd.modes import STATE
 from frazil.errors import ArgumentError
 from frazil.ops.resize import resize as plain_resize
-from frazil.recorder.sizes import SymInt
+from frazil.sizes import SymInt
+from frazil.state import STATE
 
 from ..arrays import int_list, raw
 from . import importer

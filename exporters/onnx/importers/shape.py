@@ -9,7 +9,7 @@ import numpy as np
 import frazil as fz
 from frazil.errors import ArgumentError, ShapeError
 from frazil.ops.shape import pad_edges
-from frazil.recorder.sizes import prod, size_max
+from frazil.sizes import prod, size_max
 
 from ..arrays import TENSOR_TYPES, int_list, number, raw
 from . import importer

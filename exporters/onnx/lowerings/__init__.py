@@ -14,7 +14,7 @@ from typing import Any, final
 import onnx_ir as ir
 
 from frazil.recorder.graph import Graph, Node, Source
-from frazil.recorder.sizes import substitute
+from frazil.sizes import substitute
 from frazil.table import Spec
 
 from ..emit import Emitter, element_type

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from frazil.recorder.sizes import Size, bounds, is_static, same, substitute
+from frazil.sizes import Size, bounds, is_static, same, substitute
 
 from .. import sizes
 from ..emit import BOOL, INT64, Emitter

@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.recorder.sizes import Size, is_static, same, size_max
+from frazil.sizes import Size, is_static, same, size_max
 
 from .. import sizes
 from ..emit import Emitter

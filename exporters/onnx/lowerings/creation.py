@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from frazil.recorder.sizes import is_static
+from frazil.sizes import is_static
 
 from .. import sizes
 from ..emit import DOUBLE, INT64, Emitter, element_type

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from frazil.recorder.sizes import is_static
+from frazil.sizes import is_static
 
 from ..emit import BOOL, INT64, Emitter, element_type
 from . import Call, lowering, rounded_once

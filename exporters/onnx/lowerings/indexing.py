@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from frazil.recorder.sizes import same
+from frazil.sizes import same
 
 from .. import sizes
 from ..emit import BOOL, INT64, Emitter

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from frazil.recorder.sizes import Size, bounds
+from frazil.sizes import Size, bounds
 
 from ..emit import Emitter
 from . import Call, lowering

@@ -8,7 +8,7 @@ import numpy as np
 import onnx_ir as ir
 
 from frazil.dtypes import finfo
-from frazil.recorder.sizes import is_static, same
+from frazil.sizes import is_static, same
 
 from ..emit import Emitter
 from ..errors import Unsupported

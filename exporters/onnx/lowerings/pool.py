@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from frazil.recorder.sizes import Size, is_static, prod
+from frazil.sizes import Size, is_static, prod
 
 from .. import sizes
 from ..emit import DOUBLE, INT64, Emitter

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from frazil.recorder.sizes import bounds
+from frazil.sizes import bounds
 
 from .. import sizes
 from ..emit import Emitter

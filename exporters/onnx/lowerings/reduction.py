@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.recorder.sizes import Size, bounds, same
+from frazil.sizes import Size, bounds, same
 
 from .. import sizes
 from ..control import without_dead

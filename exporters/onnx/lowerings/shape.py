@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from frazil.recorder.sizes import Size, same, size_max, size_min
+from frazil.sizes import Size, same, size_max, size_min
 
 from .. import sizes
 from ..emit import INT64, Emitter

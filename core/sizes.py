@@ -22,8 +22,8 @@ from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol, TypeAlias, Union, final
 from weakref import WeakValueDictionary
 
-from .. import dtypes
-from ..errors import RecordError, ShapeError
+from . import dtypes
+from .errors import RecordError, ShapeError
 
 Size: TypeAlias = Union[int, "SymInt"]
 Number: TypeAlias = Union[int, float, "SymInt", "SymFloat"]

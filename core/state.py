@@ -1,0 +1,35 @@
+"""What a thread is doing: whether operations are recorded for backward, and whether a program is being recorded.
+
+It is changed by `autograd/modes.py` (`no_grad`), `device.py` (`with fz.device(...)`) and the recorder.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class _State(threading.local):
+    grad: bool = True
+    inference: bool = False
+    recorder: Any = None  # the active recorder.recording.Recorder
+    device: Any = None  # of `with fz.device(...)`
+    outer_devices: Any = ()  # and of the blocks around it
+    trial: bool = False  # whether a program is recorded without gradients to see whether it asks for any
+    reads: Callable[[], None] | None = None  # told when Python asks for numbers of a tensor, and of every round of a loop
+
+
+STATE = _State()
+
+
+class AsksForGradients(BaseException):
+    """Ends a trial. No Exception, so that a program which catches those does not go on."""
+
+
+def asked() -> None:
+    """Note that the program asks for gradients, or whether they are recorded: it may take another way with them."""
+    if STATE.recorder is not None:
+        STATE.recorder.asks = True
+        if STATE.trial:
+            raise AsksForGradients
