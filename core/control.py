@@ -1,7 +1,8 @@
 """Control flow that a recording keeps: `cond`, `while_loop`, `scan`.
 
 Eagerly they are ordinary Python: gradients come from the tape as always. While recording, the same calls record their branches
-and bodies as graphs of their own (`recorder/control.py`), so the program decides when it runs and not when it is frozen.
+and bodies as graphs of their own (`recorder/branches.py`, `recorder/loops.py`), so the program decides when it runs and not when
+it is frozen.
 Functions given to them may use tensors around them, write to those in place, and draw random numbers.
 """
 
@@ -14,6 +15,9 @@ from .errors import ArgumentError, ShapeError
 from .pytree import flatten, unflatten
 from .state import STATE
 from .tensor import Tensor
+
+#: What a recording does in the place of `cond`, `loop` and `scan`, given its recorder first; the recorder registers it.
+RECORDED: dict[str, Callable[..., Any]] = {}
 
 
 @final
@@ -50,9 +54,7 @@ def cond(
     tensor(6.)
     """
     if STATE.recorder is not None:
-        from .recorder.control import record_cond
-
-        return record_cond(STATE.recorder, pred, true_fn, false_fn, operands, names)
+        return RECORDED["cond"](STATE.recorder, pred, true_fn, false_fn, operands, names)
     return true_fn(*operands) if _truth("cond", pred) else false_fn(*operands)
 
 
@@ -90,9 +92,7 @@ def scan(combine_fn: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any, 
     if any(x.shape[0] != length for x in leaves):
         raise ShapeError(f"scan: the tensors of xs differ in size along dim {dim}: {[x.shape[0] for x in leaves]}")
     if STATE.recorder is not None:
-        from .recorder.control import record_scan
-
-        return record_scan(STATE.recorder, combine_fn, init, leaves, tree, reverse)
+        return RECORDED["scan"](STATE.recorder, combine_fn, init, leaves, tree, reverse)
     carry, rows = init, _Rows()
     for i in reversed(range(length)) if reverse else range(length):
         carry, y = combine_fn(carry, unflatten(tree, [x[i] for x in leaves]))
@@ -115,9 +115,7 @@ def loop(
     Returns the last `carried`, and the ys of all rounds stacked along dim 0 (None where there was no round).
     """
     if STATE.recorder is not None:
-        from .recorder.control import record_loop
-
-        return record_loop(STATE.recorder, cond_fn, body_fn, carried, limit, names)
+        return RECORDED["loop"](STATE.recorder, cond_fn, body_fn, carried, limit, names)
     values, rows, i = tuple(carried), _Rows(), 0
     end = None if limit is None else int(limit)
     while (end is None or i < end) and (cond_fn is None or _truth("while_loop", cond_fn(*values))):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import math
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from .errors import ArgumentError, DTypeError, ShapeError
 from .ops.common import int_tuple, numel, whole
 from .sizes import is_static, size_max
 from .state import STATE
-from .table import OPS, S, Spec, primitive
+from .table import OPS
 from .tensor import Size, Tensor, wrap
 
 
@@ -31,35 +30,6 @@ def _target(device: Any) -> Any:
 def _make(name: str, attrs: dict[str, Any], device: Any, requires_grad: bool) -> Tensor:
     result: Tensor = run(OPS[name], [], attrs, _target(device))
     return result.requires_grad_() if requires_grad else result
-
-
-@primitive(
-    samples=[S.none(shape=(2, 3), value=1.5, dtype=dtypes.float32), S.none(shape=(), value=True, dtype=dtypes.bool_)],
-    methods=[],
-    public=False,
-    exact=True,
-)
-def fill(*, shape, value, dtype):
-    """A tensor of one value."""
-    return Spec(tuple(shape), dtype)
-
-
-@primitive(
-    samples=[S.none(start=1, stop=8, step=2, dtype=dtypes.int64), S.none(start=0.0, stop=1.0, step=0.25, dtype=dtypes.float32)],
-    methods=[],
-    public=False,
-)
-def sequence(*, start, stop, step, dtype):
-    """start, start + step, ... while below stop."""
-    if isinstance(start, float) or isinstance(stop, float) or isinstance(step, float):
-        size: Any = max(0, math.ceil((stop - start) / step))
-    elif step > 0:
-        size = (stop - start + (step - 1)) // step
-    else:
-        size = (start - stop + (-step - 1)) // -step
-    if isinstance(size, int):
-        size = max(size, 0)
-    return Spec((size,), dtype)
 
 
 def full(

@@ -7,14 +7,8 @@ from typing import Any
 from .autograd.node import Node
 from .device import as_device
 from .state import STATE
-from .table import OPS, op
+from .table import OPS
 from .tensor import Tensor, wrap
-
-
-@op(vjp=lambda g, origin: move(g, origin), methods=[], public=False)
-def transfer(x, /, *, origin):
-    """The same values on another device; `origin` is where they came from."""
-    return x
 
 
 def move(x: Tensor, device: Any) -> Tensor:

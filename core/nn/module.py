@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from threading import Lock
 from typing import Any, TypeVar
 
 from ..creation import empty_like, zeros_like
@@ -22,31 +20,6 @@ from .state import IncompatibleKeys, StateDict, as_value, assign_later, copy_lat
 
 M = TypeVar("M", bound="Module")
 _EXTRA_STATE = "_extra_state"
-
-
-_WATCHERS = [0]  # how many recordings are going on, in all threads
-_LOCK = Lock()
-
-
-@contextmanager
-def reads_noted() -> Iterator[None]:
-    """Tell the recorder before an attribute of any module is read. Outside of such a block, reading costs nothing."""
-
-    def __getattribute__(self: Module, name: str) -> Any:
-        if STATE.recorder is not None:
-            STATE.recorder.note_read(self, name)
-        return object.__getattribute__(self, name)
-
-    with _LOCK:
-        _WATCHERS[0] += 1
-        Module.__getattribute__ = __getattribute__  # type: ignore[method-assign, assignment]
-    try:
-        yield
-    finally:
-        with _LOCK:
-            _WATCHERS[0] -= 1
-            if not _WATCHERS[0]:
-                del Module.__getattribute__
 
 
 class Module:

@@ -12,6 +12,7 @@ from . import (
     attention,
     conv,
     convert,
+    creation,
     elementwise,
     indexing,
     linalg,

@@ -148,9 +148,7 @@ def whole(value: Any) -> Any:
     if not isinstance(value, Tensor):
         return value
     if value._dev.recording and value._a.constant is None and value.dtype.kind in "iu" and numel(value._a.shape) == 1:
-        from ..recorder.control import as_size
-
-        return as_size(value)
+        return value._dev.as_size(value)
     return int(value)
 
 

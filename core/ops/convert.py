@@ -1,4 +1,4 @@
-"""`x.float()`, `x.long()`, ...: a method for each dtype, and `x.new_zeros(...)`: tensors like another one."""
+"""`x.float()`, `x.long()`, ...: a method for each dtype; `x.new_zeros(...)`: tensors like another; the op of `x.to(device)`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from .. import dtypes
 from ..creation import full, tensor
 from ..dtypes import dtype as DType
-from ..table import METHODS
+from ..table import METHODS, op
 from ..tensor import Size, Tensor
 from .common import int_tuple
 
@@ -71,3 +71,9 @@ def new(self: Tensor, *data: Any) -> Tensor:
 
 
 METHODS.update({function.__name__: function for function in (new, new_full, new_zeros, new_ones, new_empty, new_tensor)})
+
+
+@op(vjp=lambda g, origin: g.to(origin), methods=[], public=False)
+def transfer(x, /, *, origin):
+    """The same values on another device; `origin` is where they came from."""
+    return x

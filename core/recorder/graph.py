@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, final
@@ -31,6 +32,21 @@ class Source(NamedTuple):
 
     def __str__(self) -> str:
         return f"{os.path.basename(self.file)}:{self.line} in {self.function}"
+
+
+#: Packages whose frames stand between the user's line and the recorder.
+_BETWEEN = frozenset({"frazil", "einops", "numpy", "contextlib", "functools"})
+
+
+def user_source() -> Source | None:
+    """The nearest line outside of frazil and einops (the commands of frazil count as outside: they are programs)."""
+    frame: Any = sys._getframe(2)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] not in _BETWEEN or name.startswith("frazil.plugins.commands."):
+            return Source(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        frame = frame.f_back
+    return None
 
 
 class Scope(NamedTuple):

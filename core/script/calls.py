@@ -140,18 +140,11 @@ def _entering(module: Any) -> Iterator[None]:
 def scripting() -> Iterator[bool]:
     """Modules that are called inside run their rewritten `forward`. Gives whether this is the first scripted call."""
     recorder = STATE.recorder
-    if recorder is None or "inside" in vars(recorder):
+    if recorder is None or recorder.around:
         yield False
         return
-    inside = recorder.inside
-
-    @contextmanager
-    def inside_rewritten(module: Any) -> Iterator[None]:
-        with inside(module), _entering(module):
-            yield
-
-    recorder.inside = inside_rewritten
+    recorder.around.append(_entering)
     try:
         yield True
     finally:
-        del recorder.inside
+        recorder.around.remove(_entering)

@@ -14,8 +14,7 @@ from ..creation import as_tensor, tensor
 from ..dtypes import get_default_dtype, int64
 from ..ops.elementwise import where
 from ..ops.shape import cat
-from ..recorder import builtin_functions
-from ..recorder.control import as_size
+from ..recorder import hooks
 from ..sizes import SymBool, SymFloat, SymInt
 from ..table import FUNCTIONS
 from ..tensor import Tensor
@@ -36,7 +35,7 @@ def item_of(t: Tensor) -> Any:
     """`t.item()`: of an integer tensor a number that the running program knows, else the 0-d tensor."""
     if not _recorded(t):
         return t.item()
-    return as_size(t) if t.dtype.kind in "iu" else scalar(t)
+    return t._dev.as_size(t) if t.dtype.kind in "iu" else scalar(t)
 
 
 def _int(fn: Any, *args: Any) -> Any:
@@ -44,7 +43,7 @@ def _int(fn: Any, *args: Any) -> Any:
         args = (_as_tensor(args[0]),)
     if len(args) == 1 and _recorded(args[0]):
         return item_of(args[0].to(int64))
-    return builtin_functions.to_int(args[0]) if len(args) == 1 and isinstance(args[0], (SymInt, SymFloat)) else fn(*args)
+    return hooks.to_int(args[0]) if len(args) == 1 and isinstance(args[0], (SymInt, SymFloat)) else fn(*args)
 
 
 def _float(fn: Any, *args: Any) -> Any:
@@ -232,4 +231,4 @@ SPECIAL: dict[Any, Callable[..., Any]] = {
     control.scan: _with_functions(1),
 }
 for _plain, _made in ((len, _len), (max, _extreme(lambda new, old: new > old)), (min, _extreme(lambda new, old: new < old))):
-    SPECIAL[_plain] = SPECIAL[builtin_functions.ON_SIZES[_plain]] = _made  # while recording, the second is in the first's place
+    SPECIAL[_plain] = SPECIAL[hooks.ON_SIZES[_plain]] = _made  # while recording, the second is in the first's place

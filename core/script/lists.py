@@ -10,7 +10,8 @@ from .. import sizes
 from ..errors import ShapeError
 from ..ops.shape import cat, stack
 from ..pytree import Tree, flatten, unflatten
-from ..recorder.trace import TensorSlot
+from ..recorder.slots import TensorSlot
+from ..recorder.values import as_tensor
 from ..state import STATE
 from ..tensor import Tensor
 from .source import fail
@@ -246,7 +247,5 @@ def _as_tensor(value: Any) -> Tensor:
     if isinstance(value, Tensor):
         return value
     if STATE.recorder is not None and isinstance(value, (sizes.SymInt, sizes.SymFloat, sizes.SymBool)):
-        from ..recorder.control import _as_tensor as recorded
-
-        return recorded(STATE.recorder, value)
+        return as_tensor(STATE.recorder, value)
     return tensor(value)

@@ -19,7 +19,7 @@ from ..dtypes import bool_
 from ..errors import RecordError, ScriptError
 from ..ops.elementwise import eq, logical_and, logical_not, logical_or, ne
 from ..pytree import flatten
-from ..recorder.trace import Frame
+from ..recorder.recording import Frame
 from ..sizes import SymBool, SymFloat, SymInt
 from ..state import STATE
 from ..tensor import Tensor

@@ -13,8 +13,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 from ..errors import ScriptError
-from ..recorder.graph import Source
-from ..recorder.trace import _user_source
+from ..recorder.graph import Source, user_source
 
 #: Under this name rewritten code finds `runtime`; all names made by the rewriter begin like it.
 PREFIX = "_frazil_"
@@ -43,7 +42,7 @@ def fail_at(node: ast.AST, file: str, function: str, message: str) -> NoReturn:
 
 def fail(message: str, cause: BaseException | None = None) -> NoReturn:
     """Raise an error that names the line of the user's program that is running."""
-    source = _user_source()
+    source = user_source()
     place = f"\n  at {source}" + (f": {source.code}" if source.code else "") if source is not None else ""
     raise ScriptError(message + place) from cause
 

@@ -122,7 +122,7 @@ def _sentence(node: Node) -> str:
 
 
 def _arguments(node: Node) -> list[Value | None]:
-    """What the inputs of the body are at first: `recorder/control.py` says which input of the node is which."""
+    """What the inputs of the body are at first: `recorder/loops.py` says which input of the node is which."""
     if node.op_name == "loop":
         return [None, *node.inputs[2:]]
     return list(node.inputs) if node.op_name == "scan" else []

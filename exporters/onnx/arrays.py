@@ -100,8 +100,7 @@ def as_numbers(value: Any) -> Any:
         return value.detach().cpu().numpy()
     if value.dtype.is_floating_point or value.ndim > 1 or not all(isinstance(n, int) for n in value.shape):
         return value.numpy()  # says that a recording has no numbers, with the line
-    from frazil.recorder.control import as_size
-
+    as_size = value._dev.as_size
     dtype = value.dtype.name
     if not value.ndim:
         return numbers(as_size(value), dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from frazil.recorder.graph import Graph, Node, Value
-from frazil.recorder.trace import Watcher
+from frazil.recorder.running import Watcher
 from frazil.tensor import Tensor
 
 from .oracle import host

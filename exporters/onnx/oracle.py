@@ -17,7 +17,7 @@ from frazil import dtypes
 from frazil.autograd.modes import no_grad
 from frazil.creation import tensor as make_tensor
 from frazil.recorder.graph import Graph, Node, Value
-from frazil.recorder.trace import Watcher, execute
+from frazil.recorder.running import Watcher, execute
 from frazil.table import OPS, Spec
 from frazil.tensor import Tensor
 

@@ -26,7 +26,8 @@ from frazil.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from frazil.random import Generator, default_generator
 from frazil.recorder.graph import Graph, State, Value
 from frazil.recorder.passes import drop_dead_code
-from frazil.recorder.trace import Program, execute, trace
+from frazil.recorder.running import execute
+from frazil.recorder.trace import Program, trace
 from frazil.recorder.world import World
 from frazil.table import OPS
 from frazil.tensor import Tensor

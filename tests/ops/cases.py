@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 import frazil as fz
-import frazil.recorder.trace
-import frazil.transfer  # these two register ops when they are first used
 from frazil.dispatch import run
 from frazil.table import OPS, Op, S
 

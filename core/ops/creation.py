@@ -1,0 +1,44 @@
+"""What tensors are made of when there are none yet: `creation.py` gives these ops the signatures of PyTorch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .. import dtypes
+from ..table import S, Spec, primitive
+
+
+@primitive(
+    samples=[S.none(shape=(2, 3), value=1.5, dtype=dtypes.float32), S.none(shape=(), value=True, dtype=dtypes.bool_)],
+    methods=[],
+    public=False,
+    exact=True,
+)
+def fill(*, shape, value, dtype):
+    """A tensor of one value."""
+    return Spec(tuple(shape), dtype)
+
+
+@primitive(
+    samples=[S.none(start=1, stop=8, step=2, dtype=dtypes.int64), S.none(start=0.0, stop=1.0, step=0.25, dtype=dtypes.float32)],
+    methods=[],
+    public=False,
+)
+def sequence(*, start, stop, step, dtype):
+    """start, start + step, ... while below stop."""
+    if isinstance(start, float) or isinstance(stop, float) or isinstance(step, float):
+        size: Any = max(0, math.ceil((stop - start) / step))
+    elif step > 0:
+        size = (stop - start + (step - 1)) // step
+    else:
+        size = (start - stop + (-step - 1)) // -step
+    if isinstance(size, int):
+        size = max(size, 0)
+    return Spec((size,), dtype)
+
+
+@primitive(methods=[], public=False)
+def size_to_tensor(*, size, dtype):
+    """A symbolic size as a 0-d tensor."""
+    return Spec((), dtype)

@@ -1,0 +1,113 @@
+"""What a recording changes in Python itself. All of it stands in this file.
+
+| what | becomes | for how long |
+|---|---|---|
+| `max`, `min`, `len`, `math.sqrt` | functions that do the same for numbers, and keep sizes sizes | while any thread records |
+| `Module.__getattribute__` | tells the recorder of its thread that an attribute is read | while any thread records |
+| the `forward` of one module | what the hooks in `Recorder.around` make of it: rewritten code | while that module is called |
+
+The first two are put in place when the first recording begins, and taken away when the last one ends; threads that record
+nothing see them and notice nothing. The third is how `script` reaches into modules: it adds a hook, and takes it off again.
+"""
+
+from __future__ import annotations
+
+import builtins
+import functools
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ..nn.module import Module
+from ..sizes import SymFloat, SymInt, size_max, size_min
+from ..state import STATE
+from ..tensor import Tensor
+
+
+def _extreme(plain: Callable[..., Any], of_sizes: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(plain)
+    def extreme(*args: Any, **options: Any) -> Any:
+        if options or not args:
+            return plain(*args, **options)
+        items = tuple(args[0]) if args[1:] == () else args
+        if any(type(item) is SymInt for item in items) and all(isinstance(item, (int, SymInt)) for item in items):
+            return of_sizes(*items)
+        return plain(items)
+
+    return extreme
+
+
+def _length(plain: Callable[[Any], int]) -> Callable[[Any], Any]:
+    @functools.wraps(plain)
+    def length(obj: Any, /) -> Any:
+        return obj.shape[0] if isinstance(obj, Tensor) and obj.shape else plain(obj)
+
+    return length
+
+
+def _square_root(plain: Callable[[Any], float]) -> Callable[[Any], Any]:
+    @functools.wraps(plain)
+    def square_root(x: Any, /) -> Any:
+        return x**0.5 if isinstance(x, (SymInt, SymFloat)) else plain(x)
+
+    return square_root
+
+
+def to_int(x: Any) -> Any:
+    """`int(x)` that keeps a size a size: `int(n * 0.5)` is `n // 2`.
+
+    >>> from frazil.sizes import Symbol
+    >>> to_int(Symbol("n").size * 0.5), to_int(2.5)
+    (n//2, 2)
+    """
+    return math.trunc(x) if isinstance(x, (SymInt, SymFloat)) else int(x)
+
+
+def _attribute(self: Module, name: str) -> Any:
+    """`getattr` of a module, of which the recorder is told."""
+    if STATE.recorder is not None:
+        STATE.recorder.note_read(self, name)
+    return object.__getattribute__(self, name)
+
+
+#: (owner, name, what takes its place while recording)
+REPLACED: tuple[tuple[Any, str, Any], ...] = (
+    (builtins, "max", _extreme(max, size_max)),
+    (builtins, "min", _extreme(min, size_min)),
+    (builtins, "len", _length(len)),
+    (math, "sqrt", _square_root(math.sqrt)),
+    (Module, "__getattribute__", _attribute),
+)
+
+#: What each of them is otherwise; None where the owner has none of its own.
+_ORIGINALS = [vars(owner).get(name) for owner, name, _ in REPLACED]
+
+#: Function -> one that does the same and also takes sizes.
+ON_SIZES: dict[Any, Any] = {
+    int: to_int,
+    **{found.__wrapped__: found for _, _, found in REPLACED if hasattr(found, "__wrapped__")},
+}
+
+_lock = threading.Lock()
+_recordings = 0
+
+
+@contextmanager
+def replaced() -> Iterator[None]:
+    """Put the replacements in place for the body of the `with`."""
+    global _recordings
+    with _lock:
+        _recordings += 1
+        if _recordings == 1:
+            for owner, name, found in REPLACED:
+                setattr(owner, name, found)
+    try:
+        yield
+    finally:
+        with _lock:
+            _recordings -= 1
+            if _recordings == 0:
+                for (owner, name, _), original in zip(REPLACED, _ORIGINALS, strict=True):
+                    delattr(owner, name) if original is None else setattr(owner, name, original)

@@ -1,0 +1,144 @@
+"""What branches and loop bodies share: numbers as tensors, which values are one, and how to call them in messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .. import dtypes
+from ..alias import steps_of
+from ..autograd.modes import no_grad
+from ..control import Undefined
+from ..dispatch import run
+from ..dtypes import dtype
+from ..errors import ShapeError
+from ..pytree import Tree, leaf_names
+from ..sizes import SymBool, SymFloat, SymInt, same, symbols_of
+from ..table import OPS
+from ..tensor import Tensor, wrap
+from .graph import Value
+from .layout import BranchDoubt
+from .recording import Frame, Recorder
+from .slots import Slot, TensorSlot
+from .traced import TracedArray
+
+Number = (bool, int, float, SymInt, SymFloat, SymBool)
+
+
+def number_dtype(value: Any) -> dtype:
+    if isinstance(value, (bool, SymBool)):
+        return dtypes.bool_
+    return dtypes.int64 if isinstance(value, (int, SymInt)) else dtypes.get_default_dtype()
+
+
+def as_tensor(recorder: Recorder, value: Any, like: dtype | None = None) -> Tensor:
+    """A tensor of the recording for a tensor, a number or a size."""
+    if not isinstance(value, Tensor):
+        target = like or number_dtype(value)
+        if isinstance(value, SymBool):
+            value = run(OPS["size_to_tensor"], [], {"size": value, "dtype": dtypes.bool_}, recorder.device)
+            return value if target is dtypes.bool_ else value.to(target)
+        return recorder.device.scalar(value, target)
+    if value._dev is not recorder.device:
+        t = wrap(recorder.device.lift(value), recorder.device)
+        t._rg, t._node = value._rg, value._node or (value if value._rg else None)
+        return t
+    return value
+
+
+def wrapped(recorder: Recorder, value: Value) -> Tensor:
+    return wrap(TracedArray(value), recorder.device)
+
+
+def as_it_is(t: Any) -> Any:
+    """What a tensor holds now, where it may hold something else soon; a leaf stays itself."""
+    return TensorSlot(t).read() if isinstance(t, Tensor) and t._node is not None else t
+
+
+@contextmanager
+def as_before(slots: Sequence[Slot], values: Sequence[Tensor]) -> Iterator[None]:
+    """Let what a branch or body writes into hold earlier values, to run it again; then what it held."""
+    now = [slot.read() for slot in slots]
+    for slot, value in zip(slots, values, strict=True):
+        slot.write(value)
+    try:
+        yield
+    finally:
+        for slot, value in zip(slots, now, strict=True):
+            slot.write(value)
+
+
+def known_truth(recorder: Recorder, name: str, pred: Any) -> bool | None:
+    """The predicate, if it does not depend on the inputs."""
+    if isinstance(pred, SymBool):
+        return recorder.known(pred)
+    if isinstance(pred, Tensor):
+        if any(not same(n, 1) for n in pred._a.shape):
+            raise ShapeError(f"{name}: the condition must be one truth value, given {list(pred._a.shape)}; use .any() or .all()")
+        constant = pred._a.constant if pred._dev is recorder.device else None
+        return None if constant is None else bool(constant)
+    return bool(pred)
+
+
+def as_flag(recorder: Recorder, pred: Any) -> Tensor:
+    """The predicate as a 0-d bool tensor."""
+    flag = as_tensor(recorder, pred)
+    with no_grad():
+        flag = flag if flag.dtype is dtypes.bool_ else flag != 0
+        return flag.reshape(()) if flag._a.shape else flag
+
+
+def labels_of(tree: Tree, names: Sequence[str] | None, default: str) -> list[str]:
+    """What to call the leaves of results in messages."""
+    if names is not None and tree.kind is tuple and len(names) == len(tree.children):
+        return [label for name, child in zip(names, tree.children, strict=True) for label in leaf_names(child, name)]
+    found = leaf_names(tree, "")
+    return [f"{default} {name}".strip() for name in found]
+
+
+def doubt_if_outer(
+    recorder: Recorder, frame: Frame, leaf: Any, result: Any, flag: Callable[[], Tensor] | None, holds: bool = True
+) -> None:
+    """If a branch or body hands on a tensor from outside, or a view of one, then its result may be that."""
+    if not isinstance(leaf, Tensor) or not isinstance(result, Tensor) or result is leaf:
+        return
+    base = leaf if leaf._base is None else leaf._base
+    if base._dev is recorder.device and base._a.value in frame.own:
+        return
+    hidden = any(frame.knows(symbol.size) for symbol in symbols_of([attrs for _, attrs in steps_of(leaf._path)]))
+    BranchDoubt(recorder.frames, base, leaf._path, result, None if hidden else flag, holds)
+
+
+def agree(m: Any, n: Any) -> bool:
+    """Whether two sizes are one. Where they are for the example inputs, the recording counts on it."""
+    if same(m, n):
+        return True
+    hints = [size.hint if isinstance(size, SymInt) else size for size in (m, n)]
+    return None not in hints and hints[0] == hints[1] and bool(m == n)
+
+
+def text_of(size: Any) -> str:
+    """Equal for equal sizes."""
+    return size.key if isinstance(size, SymInt) else str(size)
+
+
+def equal(a: Any, b: Any) -> bool:
+    if isinstance(a, SymFloat):
+        return (a.op, a.args) == (b.op, b.args)
+    if isinstance(a, SymBool):
+        return (a.op, a.lhs, a.rhs) == (b.op, b.lhs, b.rhs)
+    try:
+        return bool(a == b) if not isinstance(a, SymInt) else False
+    except Exception:  # objects whose comparison has no truth value are only equal if identical
+        return False
+
+
+def kind_of(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"a tensor {value.dtype.name}{list(value._a.shape)}"
+    if isinstance(value, Undefined):
+        return "not defined"
+    if isinstance(value, (SymInt, SymFloat, SymBool)):
+        return f"a number ({value!r})"
+    return f"{value!r}" if value is None or isinstance(value, (*Number, str)) else f"a {type(value).__name__}"
