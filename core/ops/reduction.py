@@ -420,7 +420,13 @@ def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: b
     tensor(1.)
     """
     dim, correction = _spread_arguments(dim, unbiased, correction)
-    return spread_root(variance(input, dim=dim, correction=correction, keepdim=keepdim))
+    return _deviation(input, dim=dim, correction=correction, keepdim=keepdim)
+
+
+@halves_in_float32
+def _deviation(x: Tensor, **options: Any) -> Tensor:
+    """The root of the variance, which may be no float16 where the root is one."""
+    return spread_root(variance(x, **options))
 
 
 @function(methods=[], out=True)
@@ -447,8 +453,8 @@ def std_mean(
     >>> fz.std_mean(fz.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))
     """
-    v, m = var_mean(input, dim, unbiased, keepdim, correction=correction)
-    return spread_root(v), m
+    dim, correction = _spread_arguments(dim, unbiased, correction)
+    return _deviation(input, dim=dim, correction=correction, keepdim=keepdim), mean(input, dim=dim, keepdim=keepdim)
 
 
 def _norm_vjp(g: Tensor, x: Tensor, y: Tensor, p: float, dim: Any, keepdim: bool) -> Tensor:

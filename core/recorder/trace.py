@@ -212,6 +212,11 @@ def trace(
     """
     if isinstance(example_inputs, (Tensor, np.ndarray)) or not isinstance(example_inputs, (tuple, list)):
         example_inputs = (example_inputs,)
+    if example_kwargs is not None and not isinstance(example_kwargs, Mapping):
+        raise ArgumentError(
+            f"trace: example_kwargs is a dict of arguments by name, given a {type(example_kwargs).__name__}; several inputs are "
+            f"one tuple: fz.jit.trace(fn, (a, b))"
+        )
     args, kwargs = tuple(example_inputs), dict(example_kwargs or {})
     leaves, tree = flatten((args, kwargs))
     positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]

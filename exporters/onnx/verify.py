@@ -196,7 +196,7 @@ def run_session(
     has = {value.name for value in session.get_inputs()}
     run_options = onnxruntime.RunOptions()
     run_options.log_severity_level = 4
-    given = {name: array for name, array in feeds.items() if name in has}
+    given = {name: np.asarray(array) for name, array in feeds.items() if name in has}  # it takes no np.bool_, as a[()] is one
     if seconds is None:
         results = session.run(wanted, given, run_options)
     else:

@@ -28,6 +28,8 @@ HALVES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "var": (fz.var, (np.arange(70_000) % 2,)),
     "var of large ones": (lambda x: x.var(0), ([[170.0, 1.0], [-170.0, 2.0]],)),
     "std": (fz.std, (np.arange(70_000) % 2,)),
+    "std of large ones": (fz.std, ([3e4, -3e4],)),
+    "std_mean of large ones": (lambda x: fz.std_mean(x, 0)[0], ([3e4, -3e4],)),
     "norm": (fz.norm, ([300, 300],)),
     "norm 3": (lambda x: x.norm(3), ([300, 300],)),
     "norm of ones": (fz.norm, (np.ones(70_000),)),

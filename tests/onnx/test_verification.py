@@ -164,6 +164,12 @@ def test_integers_stay_within_the_range_of_the_example() -> None:
     assert report.checks is not None and set(outcomes(report.checks)) == {"equal"}
 
 
+def test_a_number_of_every_dtype_is_an_input() -> None:
+    for dtype in (fz.bool, fz.uint8, fz.int8, fz.int64, fz.float16, fz.float32, fz.float64):
+        report = fz.onnx.export(lambda x: fz.where(x != 0, 1.0, 2.0), fz.ones((), dtype=dtype))
+        assert report.run(fz.zeros((), dtype=dtype)) == [2.0], dtype
+
+
 def test_sizes_at_which_the_program_itself_fails_are_noted(net: Net) -> None:
     report = fz.onnx.export(lambda x: x.max(), fz.randn(3))
     assert report.checks is not None

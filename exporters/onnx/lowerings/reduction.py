@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.sizes import Size, bounds, same
+from frazil.sizes import Size, Symbol, bounds, same, substitute, symbols_of
 
 from .. import sizes
 from ..control import without_dead
@@ -31,6 +31,14 @@ def _reduced_sizes(call: Call, dims: tuple[int, ...] | None) -> list[Size]:
 
 def _never_empty(call: Call, dims: tuple[int, ...] | None) -> bool:
     return all((low := bounds(n)[0]) is not None and low > 0 for n in _reduced_sizes(call, dims))
+
+
+def _empty_only_with_inputs(shape: Sequence[Size]) -> bool:
+    """Whether all these sizes are positive where those of the inputs are: GlobalAveragePool refuses images of nothing."""
+    given = symbols_of(tuple(shape))
+    at_least_1 = {symbol: Symbol(symbol.name, minimum=max(bounds(symbol.size)[0] or 0, 1)).size for symbol in given}
+    lows = [bounds(n)[0] for n in substitute(tuple(shape), at_least_1)]
+    return all(low is not None and low > 0 for low in lows)
 
 
 @lowering("sum")
@@ -75,7 +83,8 @@ def mean(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 def _mean(e: Emitter, call: Call, x: ir.Value, dims: tuple[int, ...] | None, keepdim: bool) -> ir.Value:
     if _never_empty(call, dims):
         return _reduce(e, "ReduceMean", x, dims, keepdim)
-    if call.rank() > 2 and dims == tuple(range(2, call.rank())) and x.dtype == ir.DataType.FLOAT:
+    images = call.rank() > 2 and dims == tuple(range(2, call.rank())) and x.dtype == ir.DataType.FLOAT
+    if images and _empty_only_with_inputs(call.shape()[1:]):
         means = e.op("GlobalAveragePool", x)
         return means if keepdim else e.op("Flatten", means, axis=1)
     # the mean of nothing is NaN, but ReduceMean gives 0
