@@ -212,7 +212,7 @@ def trace(
     """
     if isinstance(example_inputs, (Tensor, np.ndarray)) or not isinstance(example_inputs, (tuple, list)):
         example_inputs = (example_inputs,)
-    if example_kwargs is not None and not isinstance(example_kwargs, Mapping):
+    if example_kwargs is not None and not isinstance(example_kwargs, dict):
         raise ArgumentError(
             f"trace: example_kwargs is a dict of arguments by name, given a {type(example_kwargs).__name__}; several inputs are "
             f"one tuple: fz.jit.trace(fn, (a, b))"
