@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,15 @@ _empty = Path(_settings.name, "frazil.toml")
 _empty.touch()
 os.environ["FRAZIL_CONFIG"] = str(_empty)
 os.environ["XDG_CONFIG_HOME"] = _settings.name
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what compares with PyTorch where PyTorch is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        missing = pytest.mark.skip(reason="PyTorch is not installed: nothing to compare with")
+        for item in items:
+            if item.get_closest_marker("parity"):
+                item.add_marker(missing)
 
 
 @pytest.fixture(scope="session")
