@@ -322,6 +322,12 @@ def _session(backend: str, device_name: str | None, strict: bool) -> Session:
     return session_of(backend, device_name, strict)
 
 
+@cache
+def _checks(backend: str, device_name: str | None, strict: bool) -> list[Check]:
+    with _quiet():
+        return _session(backend, device_name, strict).checks()
+
+
 class BackendConformance:
     """Every check of the kit as a test: subclass it, name your backend, and run pytest.
 
@@ -343,9 +349,7 @@ class BackendConformance:
         if tier in TIERS:
             found: list[Any] = [None] if tier == "lifecycle" else []
             try:
-                with _quiet():
-                    session = _session(self.backend, self.device, self.strict)
-                    found = [check for check in session.checks() if check.tier == tier]
+                found = [check for check in _checks(self.backend, self.device, self.strict) if check.tier == tier]
             except FrazilError:  # raised again by the one test there is then
                 pass
             metafunc.parametrize("check", found, ids=[check.name if check else "opens" for check in found])

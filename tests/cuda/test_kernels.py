@@ -6,19 +6,13 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil.testing import BackendConformance, conformance
+from frazil.testing import conformance
 
 from .emulated import register
 
 pytestmark = [pytest.mark.usefixtures("with_compiler")]
 
 register()
-
-
-@pytest.mark.emulated
-class TestEmulated(BackendConformance):
-    backend = "cupy_emulated"
-    strict = True
 
 
 @pytest.mark.slow

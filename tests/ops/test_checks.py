@@ -51,6 +51,7 @@ def test_computed(line: str) -> None:
 @pytest.mark.parametrize("line", lines(REFUSED))
 def test_refused_by_pytorch_too(line: str) -> None:
     import torch
+
     with pytest.raises(Exception) as caught:
         evaluate(line, torch)
     with pytest.raises(FrazilError) as own:

@@ -401,6 +401,7 @@ def test_a_forked_child_can_still_convolve() -> None:
 @pytest.mark.parametrize("parameters", CONVOLUTIONS)
 def test_convolutions_agree_with_pytorch(parameters: Any) -> None:
     import torch
+
     size, kernel = parameters[2], parameters[4]
     x, w, options = tensors(parameters, "float64")
     tx, tw = (torch.tensor(a, requires_grad=True) for a in (x, w))
@@ -420,6 +421,7 @@ def test_convolutions_agree_with_pytorch(parameters: Any) -> None:
 @pytest.mark.parametrize("parameters", POOLS, ids=str)
 def test_pooling_agrees_with_pytorch(parameters: Any) -> None:
     import torch
+
     size, kernel, stride, padding, dilation, ceil_mode = parameters
     options = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": ceil_mode}
     functional = torch.nn.functional

@@ -249,6 +249,7 @@ def test_dropout_keeps_the_mean_and_passes_the_gradient_of_what_it_keeps() -> No
 def test_functions_take_what_pytorchs_take() -> None:
     """The keyword arguments of PyTorch's documented signatures (the first line of its docstrings)."""
     import torch
+
     names = "rand randn randint randperm rand_like randn_like randint_like bernoulli multinomial normal".split()
     for name in names:
         signature = next(line for line in (getattr(torch, name).__doc__ or "").splitlines() if line.startswith(f"{name}("))

@@ -130,6 +130,7 @@ def test_the_names_are_those_of_functions() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "bool", "float16"])
 def test_dtypes_of_out_are_those_of_pytorch(call: str, dtype: str) -> None:
     import torch
+
     results = []
     for library in (fz, torch):
         rest = flat(run(call, library))[1:]
