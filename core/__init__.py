@@ -44,6 +44,7 @@ from .creation import (
 from .creation import (
     numel_of as numel,
 )
+from .define import by_name as _by_name
 from .device import device, get_default_device, set_default_device
 from .dtypes import (
     bfloat16,
@@ -111,7 +112,6 @@ from .spelling import missing as _missing
 from .table import FUNCTIONS as _FUNCTIONS
 from .table import METHODS as _METHODS
 from .table import OPS as _OPS
-from .table import by_name as _by_name
 from .tensor import Size, Tensor
 from .tuning import (
     are_deterministic_algorithms_enabled,

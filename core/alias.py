@@ -1,73 +1,26 @@
-"""Views and in-place operations, with PyTorch's meaning on every device.
+"""In-place operations, with PyTorch's meaning on every device, and what they do to views (`views.py`).
 
 A view knows its base (`_base`, never itself a view) and the steps that lead from the base to it (`_path`). On devices whose
 memory aliases, a write through one is seen by all, and only the tape needs care: the base gets a node "base with the view's
 region replaced", and the tape nodes of all other views are renewed. On devices without aliasing (the recorder, immutable
 arrays) the same functions also renew the arrays, so a mutation becomes a new value.
-
-A path is a linked list, (path before, step, attributes), so that a view of a view of a view costs no more than the first.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable
 from typing import Any
 
 from . import dtypes
-from .autograd.node import Node
-from .dispatch import RECORDINGS, describe, general_call, run
+from .dispatch import general_call, run
 from .errors import AutogradError, DTypeError, ShapeError
-from .state import STATE
+from .explain import describe
+from .sizes import prod, same
+from .state import RECORDINGS, STATE
 from .table import OPS, Op
+from .tape import Node
 from .tensor import Tensor
-
-Path = tuple[tuple[str, dict[str, Any]], ...]
-
-
-def steps_of(path: Any) -> Path:
-    """The steps of a path from the base on."""
-    steps = []
-    while path is not None:
-        path, step, attrs = path
-        steps.append((step, attrs))
-    return tuple(reversed(steps))
-
-
-def joined(before: Any, path: Any) -> Any:
-    """A path that goes on where another ends."""
-    for step, attrs in steps_of(path):
-        before = (before, step, attrs)
-    return before
-
-
-def link_view(op: Op, x: Tensor, y: Tensor, attrs: dict[str, Any], device: Any) -> None:
-    """Tell `y` = op(x) that it may share memory with `x`."""
-    if device.aliases:
-        if x._a.shape and op.name == "reshape" and not device.kernels["shares_memory"](x._a, y._a):
-            return
-    elif op.name == "reshape" and device.recording and not device.is_view(x, y, attrs):
-        return
-    base = x if x._base is None else x._base
-    y._path = (x._path, op.name, attrs)
-    y._base = base
-    if base._ver is None:
-        base._ver = [0]
-    y._ver = base._ver
-    base._aliased = y._aliased = True
-    if STATE.grad or not device.aliases:
-        register_view(base, y)
-
-
-def register_view(base: Tensor, view: Tensor) -> None:
-    """Let the base find its views, as long as they live."""
-    views = base._views
-    if views is None:
-        base._views = [weakref.ref(view)]
-        return
-    views.append(weakref.ref(view))
-    if len(views) & (len(views) - 1) == 0 and len(views) > 8:  # at every power of two: amortised O(1)
-        base._views = [r for r in views if r() is not None]
+from .views import Path, bump, check_overlap, register_view, steps_of
 
 
 def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
@@ -169,39 +122,6 @@ def check_leaf(name: str, x: Tensor) -> None:
                 f"{name}: {what} that requires grad cannot be changed in place while gradients are recorded "
                 f"({describe(x)}). Do it inside `with fz.no_grad():`, or on a .clone()"
             )
-
-
-def check_overlap(name: str, x: Tensor) -> None:
-    """Refuse to write where several elements are one place in memory."""
-    if x._aliased and _overlaps(x):
-        raise ShapeError(
-            f"{name}: this tensor is an expanded view: several of its elements are one place in memory. Call .clone() first"
-        )
-
-
-def _overlaps(x: Tensor) -> bool:
-    """Whether several elements are one place in memory."""
-    if x._dev.recording:
-        strides = x._a.strides  # None: in order
-        if strides is None or isinstance(strides, str):
-            return False
-        return any(type(s) is int and s == 0 and not (type(n) is int and n < 2) for n, s in zip(x._a.shape, strides, strict=True))
-    measure = x._dev.kernels.get("strides") if x._dev.aliases else None
-    if measure is None:
-        return any(step == "expand" for step, _ in steps_of(x._path))
-    return (
-        0 not in x._a.shape
-        and 0 in measure(x._a)
-        and any(n > 1 and s == 0 for n, s in zip(x._a.shape, measure(x._a), strict=True))
-    )
-
-
-def bump(x: Tensor) -> None:
-    """Count a write."""
-    if x._ver is None:
-        x._ver = [1]
-    else:
-        x._ver[0] += 1
 
 
 def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
@@ -338,7 +258,7 @@ def scatter_path(base: Tensor, new: Tensor, path: Path) -> Tensor:
     for stage in path[:-1]:
         stages.append(apply_path(stages[-1], (stage,)))
     for (step, attrs), before in zip(reversed(path), reversed(stages), strict=bool(path)):
-        new = _SCATTER[step](before, new, attrs)
+        new = SCATTER[step](before, new, attrs)
     return new
 
 
@@ -349,17 +269,8 @@ def _scatter_permute(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tens
     return OPS["permute"].call(new, dims=tuple(inverse))
 
 
-def _scatter_select(before: Tensor, new: Tensor, dim: int, index: Any) -> Tensor:
-    from .ops.shape import select_scatter
-
-    return select_scatter(before, new, dim, index)
-
-
 def _scatter_expand(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tensor:
-    from .ops.common import numel
-    from .sizes import same
-
-    if not same(numel(before._a.shape), numel(new._a.shape)):
+    if not same(prod(before._a.shape), prod(new._a.shape)):
         raise ShapeError(
             f"a part of an expanded view cannot be written to where the whole must know of it ({list(before._a.shape)} seen as "
             f"{list(new._a.shape)}): write to the tensor itself, or call .clone() on the expanded one first"
@@ -367,12 +278,12 @@ def _scatter_expand(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tenso
     return OPS["reshape"].call(new, shape=tuple(before._a.shape))
 
 
-_SCATTER: dict[str, Callable[[Tensor, Tensor, dict[str, Any]], Tensor]] = {
+#: Step -> what gives the base with the view's region replaced; `ops/shape.py` adds its own.
+SCATTER: dict[str, Callable[[Tensor, Tensor, dict[str, Any]], Tensor]] = {
     "reshape": lambda before, new, attrs: OPS["reshape"].call(new, shape=tuple(before._a.shape)),
     "permute": _scatter_permute,
     "expand": _scatter_expand,
     "slice": lambda before, new, attrs: OPS["slice_scatter"].call(before, new, **attrs),
-    "select": lambda before, new, attrs: _scatter_select(before, new, **attrs),
     "diagonal": lambda before, new, attrs: OPS["diagonal_scatter"].call(before, new, **attrs),
     "detach": lambda before, new, attrs: new,
 }

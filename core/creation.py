@@ -13,11 +13,11 @@ from .device import device as device_of
 from .dispatch import run
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DTypeError, ShapeError
-from .ops.common import int_tuple, numel, whole
+from .ops.common import int_tuple, numel
 from .sizes import is_static, size_max
 from .state import STATE
 from .table import OPS
-from .tensor import Size, Tensor, wrap
+from .tensor import Size, Tensor, whole, wrap
 
 
 def _target(device: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .dispatch import fallbacks
+from .device import fallbacks
 from .spelling import tell_names as _tell_names
 
 __all__ = ["fallbacks"]

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
 from . import dtypes
+from .backend import Backend, Capabilities
 from .config import config, guard
-from .errors import BackendError, DeviceError, FrazilError
+from .errors import BackendError, DeviceError, FrazilError, MissingKernelError
+from .outside import one_line
 from .state import STATE
 from .table import OPS
 from .tensor import Tensor, wrap
-
-if TYPE_CHECKING:
-    from .backend import Backend, Capabilities
 
 
 class KernelTable(dict[str, Callable[..., Any] | None]):
@@ -32,8 +32,6 @@ class KernelTable(dict[str, Callable[..., Any] | None]):
     def __missing__(self, name: str) -> Callable[..., Any] | None:
         self._device.open()
         if name not in self:
-            from .dispatch import missing_kernel
-
             self[name] = missing_kernel(self._device, name)
         return self[name]
 
@@ -206,8 +204,6 @@ def answer(backend: Backend, method: str, *args: Any) -> Any:
     >>> answer(fz.device("cpu").backend, "device_count")
     1
     """
-    from .backend import Capabilities
-
     answers = {"device_count": int, "capabilities": Capabilities, "describe": str, "no_device": str}
     expected = answers.get(method, Mapping)  # kernels and dtypes
     cls = type(backend)
@@ -217,8 +213,6 @@ def answer(backend: Backend, method: str, *args: Any) -> Any:
     except FrazilError:
         raise
     except (Exception, SystemExit) as error:
-        from .outside import one_line
-
         raise BackendError(f"{who} raised {one_line(error)}") from error
     if not isinstance(found, expected):
         raise BackendError(f"{who} must return {expected.__name__}, it returned {found!r}")
@@ -247,6 +241,59 @@ guard("device", _unknown_device, calls_only=True)
 
 def _backend_name(device_type: str) -> str:
     return "numpy" if device_type == "cpu" else _plugins().backend_for_device_type(device_type)
+
+
+#: How often each (device, op) went through the CPU.
+FALLBACKS: dict[tuple[str, str], int] = {}
+
+
+def missing_kernel(there: device, name: str) -> Callable[..., Any] | None:
+    """What runs where a device has no kernel: None (the body) for composites, a detour through the CPU for primitives."""
+    op = OPS[name]
+    if op.body is not None:
+        return None
+    cpu = device("cpu")
+    if there is cpu or config.get("strict"):
+        cls = type(there.backend)
+        raise MissingKernelError(
+            f"backend {there.backend.name!r} has no kernel for the primitive {name!r}"
+            + ("" if there is cpu else ", and strict mode forbids the detour through the CPU (config key 'strict')")
+            + f": {cls.__module__}.{cls.__name__}.kernels() must return one for {name}{op.signature}"
+        )
+
+    def detour(*arrays: Any, **attrs: Any) -> Any:
+        note_detour(there, name)
+        results = cpu.kernels[name](*(None if a is None else there.to_host(a) for a in arrays), **attrs)
+        if isinstance(results, tuple):
+            return tuple(there.from_host(np.asarray(r)) for r in results)
+        return there.from_host(np.asarray(results))
+
+    return detour
+
+
+def note_detour(there: device, name: str) -> None:
+    """Count that `name` goes through the CPU, and warn the first time; in strict mode it must not."""
+    if config.get("strict"):
+        raise MissingKernelError(
+            f"{name} runs on the CPU only: strict mode forbids the detour from {there} (config key 'strict')"
+        )
+    key = (str(there), name)
+    if key not in FALLBACKS:
+        warnings.warn(
+            f"{name} has no kernel on {there}: it runs on the CPU, with copies both ways (set strict=True to forbid this)",
+            stacklevel=4,
+        )
+    FALLBACKS[key] = FALLBACKS.get(key, 0) + 1
+
+
+def fallbacks() -> dict[tuple[str, str], int]:
+    """(device, op) -> how often the op went through the CPU because the device has no kernel for it.
+
+    >>> import frazil as fz
+    >>> fz.debug.fallbacks()
+    {}
+    """
+    return dict(FALLBACKS)
 
 
 def get_default_device() -> device:

@@ -1,30 +1,28 @@
 """The hot path: a call of an op becomes a kernel call, a `Tensor`, and a tape node when a gradient may be asked for.
 
-`make_call` builds the public function of an op. Two shapes are so common that they have a path of their own (one or two
-tensors and no
-attributes); everything they do not understand, they pass to `general_call`, which understands all.
+`make_call` builds the public function of an op. Two shapes are so common that they have a path of their own (one or two tensors,
+and no attributes given); everything they do not understand, they pass to `general_call`, which understands all. So a tape node is
+made in three places, `_unary`, `_binary` and `_node`: what changes in one changes in all.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import dtypes
-from .autograd.node import Node, OutputNode
-from .config import config
-from .errors import ArgumentError, DeviceError, DimError, DTypeError, FrazilError, MissingKernelError, ShapeError
-from .state import STATE
-from .table import OPS, OTHER_NAMES, Op, Spec, unknown
-from .tensor import Tensor, wrap
+from .errors import ArgumentError, DeviceError, DTypeError, FrazilError
+from .explain import describe, explain, kinds, noted, where
+from .out import WIDENING, write_out
+from .state import RECORDINGS, STATE
+from .table import OPS, OTHER_NAMES, Op, unknown
+from .tape import Node, OutputNode
+from .tensor import Tensor, from_numpy, whole, wrap
+from .views import link_view
 
 _new = object.__new__
-
-#: Number of recordings going on in this process: while it is 0, no call looks whether its thread is recording.
-RECORDINGS = [0]
 
 #: In the place of a tensor that was not given by position.
 _ABSENT: Any = object()
@@ -211,7 +209,7 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
                 try:
                     attrs = canon(*tensors, *[None] * (count - len(tensors)), **attrs)
                 except FrazilError as error:
-                    raise _noted(op, tensors, attrs, error) from None
+                    raise noted(op, tensors, attrs, error) from None
         elif required:
             return general_call(op, args, given)
         else:
@@ -227,15 +225,11 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Any op with any arguments: attributes by position, numbers, promotion, recording."""
     out = attrs.pop("out", None) if "out" in attrs and "out" not in op.defaults else None
     if out is not None:
-        from .out import WIDENING
-
         if op.name in WIDENING and attrs.get("dtype") is None:
             attrs["dtype"] = getattr(out, "dtype", None)
     tensors, attrs = _bind(op, args, attrs)
     if any(isinstance(t, np.ndarray) for t in tensors):  # only here, where it costs the usual call nothing
-        from .creation import as_tensor
-
-        tensors = [as_tensor(t) if isinstance(t, np.ndarray) else t for t in tensors]
+        tensors = [from_numpy(t) if isinstance(t, np.ndarray) else t for t in tensors]
     device = _common_device(op, tensors)
     if device.recording and any(isinstance(value, (Tensor, tuple, list)) for value in attrs.values()):
         attrs = {name: _numbers(value) for name, value in attrs.items()}
@@ -247,11 +241,9 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         try:
             attrs = op.canon(*tensors, **attrs)
         except FrazilError as error:
-            raise _noted(op, tensors, attrs, error) from None
+            raise noted(op, tensors, attrs, error) from None
     result = run(op, tensors, attrs, device)
     if out is not None:
-        from .out import write_out
-
         return write_out(op.name, out, result)
     return result
 
@@ -280,7 +272,7 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
         try:
             arrays = kernel(*lifted, **attrs)
         except FrazilError as error:
-            raise _noted(op, tensors, attrs, error) from error.__cause__
+            raise noted(op, tensors, attrs, error) from error.__cause__
         except Exception as error:
             raise explain(op, tensors, attrs, error) from error
     if op.outputs > 1:
@@ -295,8 +287,6 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
             node.output = (arrays, device)
             node.output_version = y._ver = [0]
     if op.view:
-        from .alias import link_view
-
         link_view(op, tensors[0], y, attrs, device)
     return y
 
@@ -357,7 +347,7 @@ def _bind(op: Op, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[list[An
             tensors = [a for a in args if isinstance(a, Tensor) or a is None]
             rest = args[len(tensors) :]
             if not tensors:
-                raise ArgumentError(f"{op.name}: expected a sequence of tensors, given {_kinds(args)}")
+                raise ArgumentError(f"{op.name}: expected a sequence of tensors, given {kinds(args)}")
     else:
         tensors = list(args[: len(names)])
         rest = args[len(names) :]
@@ -400,15 +390,9 @@ def _bind(op: Op, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[list[An
 
 def _numbers(value: Any) -> Any:
     """An attribute with sizes in the place of integer tensors of one element."""
-    from .ops.common import whole
-
     if isinstance(value, (tuple, list)):
         return type(value)(map(_numbers, value)) if any(isinstance(v, (Tensor, tuple, list)) for v in value) else value
     return whole(value) if isinstance(value, Tensor) and value.dtype.kind in "iu" else value
-
-
-def _kinds(args: Any) -> str:
-    return ", ".join(describe(a) for a in args) or "nothing"
 
 
 def _common_device(op: Op, tensors: list[Any]) -> Any:
@@ -425,19 +409,15 @@ def _common_device(op: Op, tensors: list[Any]) -> Any:
                 device = t._dev
             elif t._dev is not device:
                 raise DeviceError(
-                    f"{op.name}: its tensors are on different devices: {_where(tensors)}. Move them to one, for example "
+                    f"{op.name}: its tensors are on different devices: {where(tensors)}. Move them to one, for example "
                     f"with .to({str(device)!r})"
                 )
     device = device or guest
     if device is None:
-        raise ArgumentError(f"{op.name}: expected a tensor, given {_kinds(tensors)}; make one with fz.tensor(...)")
+        raise ArgumentError(f"{op.name}: expected a tensor, given {kinds(tensors)}; make one with fz.tensor(...)")
     if device.recording:
         raise device.escaped(op.name)
     return device
-
-
-def _where(tensors: list[Any]) -> str:
-    return ", ".join(f"{spec(t)} on {t._dev}" for t in tensors if isinstance(t, Tensor))
 
 
 def _number_dtype(value: Any) -> dtypes.dtype | None:
@@ -483,7 +463,7 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
         same = d if same is None or same is d else False
     if op.promote == "same":
         if same is False:
-            raise DTypeError(f"{op.name}: its tensors differ in dtype: {_kinds(tensors)}. Convert one with .to(dtype)")
+            raise DTypeError(f"{op.name}: its tensors differ in dtype: {kinds(tensors)}. Convert one with .to(dtype)")
         return [t if t is None or isinstance(t, Tensor) else _as_operand(op, t, device) for t in tensors]
     target = same if same else dtypes.result_type_of(operands)
     if op.promote == "float" and target.kind not in "fc":
@@ -497,133 +477,3 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
         elif i in chosen and t._dev.native[t._a.dtype] is not target:
             result[i] = OPS["cast"].call(t, dtype=target)
     return result
-
-
-# -------------------------------------------------------------------------------------------------------------------- errors
-
-
-def describe(value: Any) -> str:
-    """`float32[3, 4] on cpu` for a tensor, something as short for anything else."""
-    if isinstance(value, Tensor):
-        return str(spec(value)) + (f" on {value._dev}" if str(value._dev) != "cpu" else "")
-    if value is None or isinstance(value, (bool, int, float, str, complex)):
-        return repr(value)
-    if isinstance(value, np.ndarray):
-        return f"a NumPy array {value.dtype}{list(value.shape)}"
-    return f"a {type(value).__name__}"
-
-
-def spec(tensor: Tensor) -> Spec:
-    """What a rule sees of `tensor`."""
-    return Spec(tuple(tensor._a.shape), tensor._dev.native[tensor._a.dtype])
-
-
-def _noted(op: Op, tensors: Any, attrs: dict[str, Any], error: FrazilError) -> FrazilError:
-    """The error, with the call that raised it (the innermost call only)."""
-    if not getattr(error, "__notes__", None):
-        names = op.tensors if not op.packed else [f"{op.tensors[-1]}[{i}]" for i in range(len(tensors))]
-        parts = [f"{n}: {describe(t)}" for n, t in zip(names, tensors, strict=False) if t is not None]
-        parts += [f"{k}={v!r}" for k, v in attrs.items() if v != op.defaults.get(k)]
-        error.add_note(f"in {op.name}({', '.join(parts)})")
-    return error
-
-
-#: What a kernel's own error is told as.
-_OWN_ERRORS: dict[type[Exception], type[Exception]] = {
-    IndexError: DimError,
-    ValueError: ShapeError,
-    TypeError: DTypeError,
-    NotImplementedError: NotImplementedError,
-}
-
-
-def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception) -> Exception:
-    """Why a kernel raised: the rule of the op knows better than the kernel."""
-    if isinstance(error, FrazilError):
-        return _noted(op, tensors, attrs, error)
-    if op.rule is not None:
-        try:
-            op.rule(*(None if t is None else spec(t) for t in tensors), **attrs)
-        except FrazilError as reason:
-            return _noted(op, tensors, attrs, reason)
-        except Exception:  # the rule itself stumbled over arguments that the kernel had refused: the kernel's word counts
-            pass
-    if op.body is not None:
-        before, STATE.grad = STATE.grad, False
-        try:
-            op.body(*tensors, **attrs)
-        except FrazilError as reason:
-            return _noted(op, tensors, attrs, reason)
-        except Exception:  # as above
-            pass
-        finally:
-            STATE.grad = before
-    if isinstance(error, (MemoryError, KeyboardInterrupt)):
-        return error
-    device = next((t._dev for t in tensors if isinstance(t, Tensor)), None)
-    asked = attrs.get("dtype")
-    if device is not None and not device.recording and isinstance(asked, dtypes.dtype):
-        has = device.capabilities().dtypes
-        if asked.name not in has:
-            return _noted(op, tensors, attrs, dtypes.not_there(asked.name, device, has))
-    known = _OWN_ERRORS.get(type(error), RuntimeError)(f"{op.name}: {error}")
-    parts = [describe(t) for t in tensors if t is not None]
-    known.add_note(f"in {op.name}({', '.join(parts + [f'{k}={v!r}' for k, v in attrs.items()])})")
-    return known
-
-
-# ----------------------------------------------------------------------------------------------------------- missing kernels
-
-#: How often each (device, op) went through the CPU.
-FALLBACKS: dict[tuple[str, str], int] = {}
-
-
-def missing_kernel(device: Any, name: str) -> Callable[..., Any] | None:
-    """What runs where a device has no kernel: None (the body) for composites, a detour through the CPU for primitives."""
-    op = OPS[name]
-    if op.body is not None:
-        return None
-    from .device import device as device_of
-
-    cpu = device_of("cpu")
-    if device is cpu or config.get("strict"):
-        cls = type(device.backend)
-        raise MissingKernelError(
-            f"backend {device.backend.name!r} has no kernel for the primitive {name!r}"
-            + ("" if device is cpu else ", and strict mode forbids the detour through the CPU (config key 'strict')")
-            + f": {cls.__module__}.{cls.__name__}.kernels() must return one for {name}{op.signature}"
-        )
-
-    def detour(*arrays: Any, **attrs: Any) -> Any:
-        note_detour(device, name)
-        results = cpu.kernels[name](*(None if a is None else device.to_host(a) for a in arrays), **attrs)
-        if isinstance(results, tuple):
-            return tuple(device.from_host(np.asarray(r)) for r in results)
-        return device.from_host(np.asarray(results))
-
-    return detour
-
-
-def note_detour(device: Any, name: str) -> None:
-    """Count that `name` goes through the CPU, and warn the first time; in strict mode it must not."""
-    if config.get("strict"):
-        raise MissingKernelError(
-            f"{name} runs on the CPU only: strict mode forbids the detour from {device} (config key 'strict')"
-        )
-    key = (str(device), name)
-    if key not in FALLBACKS:
-        warnings.warn(
-            f"{name} has no kernel on {device}: it runs on the CPU, with copies both ways (set strict=True to forbid this)",
-            stacklevel=4,
-        )
-    FALLBACKS[key] = FALLBACKS.get(key, 0) + 1
-
-
-def fallbacks() -> dict[tuple[str, str], int]:
-    """(device, op) -> how often the op went through the CPU because the device has no kernel for it.
-
-    >>> import frazil as fz
-    >>> fz.debug.fallbacks()
-    {}
-    """
-    return dict(FALLBACKS)

@@ -15,13 +15,13 @@ import numpy as np
 
 from .autograd.function import Function
 from .creation import eye, from_host, ones_like
-from .dispatch import note_detour
+from .define import by_name
+from .device import note_detour
 from .dtypes import as_dtype, float32, float64
 from .errors import ArgumentError, DTypeError, FrazilError, ShapeError
 from .ops import linalg as products
 from .ops import reduction
-from .ops.common import checked_dim
-from .table import by_name
+from .sizes import checked_dim
 from .tensor import Tensor
 
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from . import dtypes
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
+from .explain import describe
 from .spelling import unknown_keyword
+from .state import RECORDINGS, STATE
+from .tensor import Tensor
+from .views import bump, check_overlap
 from .warn import warn
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 #: Functions that make tensors from nothing.
 MADE = frozenset("arange empty eye full linspace logspace ones rand randint randn randperm range zeros".split())
@@ -42,19 +44,12 @@ def write_out(name: str, out: Any, result: Any) -> Any:
 
 
 def _tensor(name: str, out: Any) -> Tensor:
-    from .tensor import Tensor
-
     if not isinstance(out, Tensor):
         raise ArgumentError(f"{name}: out= must be a tensor, given a {type(out).__name__}")
     return out
 
 
 def _write(name: str, out: Tensor, y: Tensor, *, exact: bool) -> Tensor:
-    from . import dtypes
-    from .alias import bump, check_overlap
-    from .dispatch import RECORDINGS, describe
-    from .state import STATE
-
     if STATE.grad and (y._rg or out._rg):
         raise AutogradError(f"{name}: out= cannot be recorded for backward; leave it out, or compute inside `with fz.no_grad():`")
     if y.dtype is not out.dtype and (exact or not dtypes.can_cast(y.dtype, out.dtype)):

@@ -23,7 +23,7 @@ from typing import Any, NoReturn, Protocol, TypeAlias, Union, final
 from weakref import WeakValueDictionary
 
 from . import dtypes
-from .errors import RecordError, ShapeError
+from .errors import DimError, RecordError, ShapeError
 
 Size: TypeAlias = Union[int, "SymInt"]
 Number: TypeAlias = Union[int, float, "SymInt", "SymFloat"]
@@ -1755,3 +1755,16 @@ def stretches(size: Size, wide: Size) -> bool:
 
 def _sized(size: Size) -> str:
     return f"{size.describe()} = {size.hint}" if isinstance(size, SymInt) else str(size)
+
+
+def checked_dim(name: str, dim: Any, ndim: int) -> int:
+    """`dim` counted from the front; for 0-d tensors 0 and -1 are allowed, as in PyTorch."""
+    limit = max(ndim, 1)
+    if not isinstance(dim, int):
+        try:
+            dim = dim.__index__()
+        except AttributeError:
+            raise DimError(f"{name}: a dimension is an integer, given {dim!r}") from None
+    if not -limit <= dim < limit:
+        raise DimError(f"{name}: dimension {dim} is out of range for a {ndim}-d tensor (expected {-limit} to {limit - 1})")
+    return dim + limit if dim < 0 else dim

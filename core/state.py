@@ -22,6 +22,9 @@ class _State(threading.local):
 
 STATE = _State()
 
+#: Number of recordings going on in this process: while it is 0, no call looks whether its thread is recording.
+RECORDINGS = [0]
+
 
 class AsksForGradients(BaseException):
     """Ends a trial. No Exception, so that a program which catches those does not go on."""

@@ -1,13 +1,12 @@
 """The op table: one entry per operation, everything else is derived from it.
 
-A *composite* (`@op`) has a body made of other ops. A *primitive* (`@primitive`) has a rule, which computes the shape and
-dtype of the result
-from those of its inputs, and a kernel in every backend. See core/README.md for what a vjp may name.
+A *composite* has a body made of other ops. A *primitive* has a rule, which computes the shape and dtype of the result from those
+of its inputs, and a kernel in every backend. Entries are made by the decorators of `define.py`. See core/README.md for what a
+vjp may name.
 """
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, final
@@ -190,115 +189,6 @@ class Op:
 
     def __repr__(self) -> str:
         return f"<{self.kind} {self.name}{self.signature}>"
-
-
-def _register(kind: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    methods = options.pop("methods", None)
-    inplace = options.pop("inplace", False)
-    public = options.pop("public", True)
-
-    def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
-        from .dispatch import make_call
-
-        entry = Op(fn, kind=kind, **options)
-        if entry.name in OPS:
-            raise ArgumentError(
-                f"op {entry.name!r} is registered twice: in {OPS[entry.name].fn.__module__} and in {fn.__module__}"
-            )
-        OPS[entry.name] = entry
-        call = make_call(entry)
-        call.op = entry  # type: ignore[attr-defined]
-        entry.call = call
-        entry.public = public
-        for name in (entry.name,) if methods is None else methods:
-            METHODS[name] = call
-        if inplace:
-            from .alias import make_inplace
-
-            METHODS[entry.name + "_"] = make_inplace(entry)
-        return call
-
-    return decorate
-
-
-def op(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a composite: the decorated function is its body.
-
-    Options: `vjp` (see core/README.md), `samples`, `errors`, `rule` (shape rule, where the body is slow to follow), `canon`
-    (attributes as given -> canonical attributes), `promote` ("common", "float", "same"), `promoted` (indices of the tensors
-    that take part in promotion), `methods` (Tensor method names; default: the op's name), `inplace` (also a method with a
-    trailing
-    underscore), `outputs` (how many tensors it returns), `random`, `exact`, `public`.
-    """
-    return _register("composite", **options)
-
-
-def primitive(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a primitive: the decorated function is its rule, from `Spec`s to a `Spec` (or a tuple of them). Options as
-    in `op`,
-    and `view`: backends whose memory aliases return a view of the first input."""
-    return _register("primitive", **options)
-
-
-def function(
-    *, methods: Sequence[str] | None = None, name: str | None = None, public: bool = True, out: bool = False
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a composition that is not an op: it leaves no trace of its own on tape or graph.
-
-    Options: `methods` (Tensor method names; default: the function's name), `name` (where the function's own name is taken),
-    `public` (whether it is a function of `fz` too, not only a method), `out` (whether it takes `out=`).
-    """
-
-    def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
-        key = name or fn.__name__.rstrip("_")
-        call = by_name(fn, key, out=out)
-        if public:
-            FUNCTIONS[key] = call
-        for method in (key,) if methods is None else methods:
-            METHODS[method] = fn if method.startswith("__") else call
-        return fn
-
-    return decorate
-
-
-def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[..., Any]:
-    """The public form of a Python function: it takes every argument by any of its names (`flip(input=x, dims=0)`), and `out`."""
-    signature = inspect.signature(fn)
-    parameters = list(signature.parameters.values())
-    known = {p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-    ordered = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    packed = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
-
-    @functools.wraps(fn)
-    def call(*args: Any, **given: Any) -> Any:
-        if not given:
-            return fn(*args)
-        target = given.pop("out", None) if out else None
-        for name in given.keys() - known:
-            if name == packed:
-                args = (*args, *[given.pop(n) for n in ordered[len(args) :] if n in given], given.pop(name))
-            elif (meant := next((n for n in OTHER_NAMES.get(name, ()) if n in known or n == packed), None)) is not None:
-                if meant in given:
-                    raise ArgumentError(f"{key}: {meant!r} is given twice, also as {name!r}")
-                given[meant] = given.pop(name)
-                return call(*args, **given, **({} if target is None else {"out": target}))
-            else:
-                plain = [p.replace(annotation=p.empty) for p in inspect.signature(call).parameters.values()]
-                raise ArgumentError(
-                    f"{key}: {unknown(name, [p.name for p in plain])} Its signature is {key}{inspect.Signature(plain)}"
-                )
-        result = fn(*args, **given)
-        if target is None:
-            return result
-        from .out import write_out
-
-        return write_out(key, target, result)
-
-    call.__name__ = call.__qualname__ = fn.__qualname__ = key
-    if out:
-        shown = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any")
-        call.__signature__ = signature.replace(parameters=[*parameters, shown])  # type: ignore[attr-defined]
-    return call
 
 
 def unknown(name: str, known: Sequence[str]) -> str:

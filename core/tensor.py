@@ -12,6 +12,7 @@ import numpy as np
 
 from . import dtypes
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
+from .sizes import checked_dim, prod
 from .state import STATE, asked
 from .warn import without_effect
 
@@ -110,9 +111,7 @@ class Tensor(TensorMethods):
         def __setitem__(self, key: Any, value: Any) -> None: ...
 
     def __new__(cls, *args: Any, device: Any = None, **kwargs: Any) -> Any:
-        from .creation import legacy_tensor
-
-        return legacy_tensor(cls, args, device)
+        return _creation().legacy_tensor(cls, args, device)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -150,7 +149,7 @@ class Tensor(TensorMethods):
         shape = self._a.shape
         if dim is None:
             return Size(shape)
-        return shape[_checked_dim(dim, len(shape))]
+        return shape[checked_dim("size", dim, len(shape))]
 
     def numel(self) -> Any:
         """Number of elements."""
@@ -219,9 +218,7 @@ class Tensor(TensorMethods):
     @property
     def data(self) -> Tensor:
         """The same memory outside of autograd."""
-        from .alias import detached
-
-        return detached(self, share_version=False)
+        return _alias().detached(self, share_version=False)
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -260,9 +257,7 @@ class Tensor(TensorMethods):
 
     def detach(self) -> Tensor:
         """The same memory, cut off the graph."""
-        from .alias import detached
-
-        return detached(self)
+        return _alias().detached(self)
 
     def detach_(self) -> Tensor:
         """Cut this tensor off the graph."""
@@ -350,9 +345,7 @@ class Tensor(TensorMethods):
 
     def __array_wrap__(self, array: np.ndarray, context: Any = None, return_scalar: bool = False) -> Tensor:
         """What NumPy's own functions (`np.exp(x)`) make of a tensor is a tensor again, as in PyTorch; without gradient."""
-        from .creation import as_tensor
-
-        return as_tensor(array, device="cpu")
+        return _creation().as_tensor(array, device="cpu")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -433,14 +426,10 @@ class Tensor(TensorMethods):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        from .printing import tensor_text
-
-        return tensor_text(self)
+        return _printing().tensor_text(self)
 
     def _repr_html_(self) -> str:
-        from .printing import tensor_html
-
-        return tensor_html(self)
+        return _printing().tensor_html(self)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and not self._a.shape else str(self)
@@ -452,12 +441,10 @@ class Tensor(TensorMethods):
 
         Returns the tensor itself when nothing changes and `copy` is not asked for.
         """
-        device, dtype, copy = parse_to(args, kwargs)
+        device, dtype, copy = _transfer().parse_to(args, kwargs)
         result = self
         if device is not None and device is not self.device:
-            from .transfer import move
-
-            result = move(self, device)
+            result = _transfer().move(self, device)
         if dtype is not None and dtype is not result.dtype:
             result = result.cast(dtype=dtype)
         return result.clone() if copy and result is self else result
@@ -503,7 +490,7 @@ class Tensor(TensorMethods):
         else:
             measure = self._dev.kernels.get("strides")
             strides = row_major_strides(self._a.shape) if measure is None else measure(self._a)
-        return strides if dim is None else strides[_checked_dim(dim, len(strides))]
+        return strides if dim is None else strides[checked_dim("size", dim, len(strides))]
 
     def pin_memory(self) -> Tensor:
         """Itself; accepted for PyTorch's sake."""
@@ -533,37 +520,30 @@ class Tensor(TensorMethods):
             create_graph: record the backward pass itself, for gradients of gradients.
             inputs: accumulate only into these tensors.
         """
-        from .autograd.engine import backward
-
-        backward(self, gradient, retain_graph, create_graph, inputs)
+        _engine().backward(self, gradient, retain_graph, create_graph, inputs)
 
     def retain_grad(self) -> None:
         """Keep the gradient of this non-leaf tensor in `.grad`."""
-        from .autograd.engine import retain_grad
-
-        retain_grad(self)
+        _engine().retain_grad(self)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
         """Call `hook(grad)` whenever a gradient with respect to this tensor is computed; what it returns replaces the
         gradient."""
-        from .autograd.engine import register_hook
-
-        return register_hook(self, hook)
+        return _engine().register_hook(self, hook)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        from .creation import rebuild
-
-        return rebuild, (type(self), self._host("pickle"), str(self.device), self.requires_grad)
+        return _creation().rebuild, (type(self), self._host("pickle"), str(self.device), self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         if self._node is not None:
             raise AutogradError("deepcopy: only leaf tensors can be deep-copied; use .detach().clone()")
         if id(self) in memo:
             return memo[id(self)]
-        from .autograd.modes import no_grad
-
-        with no_grad():
+        before, STATE.grad = STATE.grad, False
+        try:
             fresh = wrap(self.clone()._a, self._dev, type(self))
+        finally:
+            STATE.grad = before
         fresh._rg = self._rg
         if self.grad is not None:
             fresh.grad = self.grad.__deepcopy__(memo)
@@ -595,28 +575,52 @@ def wrap(array: Any, device: Any, cls: type[Tensor] = Tensor) -> Tensor:
     return t
 
 
-def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dtypes.dtype | None, bool]:
-    """(device, dtype, copy) from the arguments of `to`."""
-    from .device import device as device_of
+def whole(value: Any) -> Any:
+    """The whole number that a 0-d integer tensor holds; while recording a size, which the running program knows. Anything else
+    as it is."""
+    if not isinstance(value, Tensor):
+        return value
+    if value._dev.recording and value._a.constant is None and value.dtype.kind in "iu" and prod(value._a.shape) == 1:
+        return value._dev.as_size(value)
+    return int(value)
 
-    device, dtype, copy = kwargs.get("device"), kwargs.get("dtype"), bool(kwargs.get("copy", False))
-    for name in kwargs:
-        if name not in ("device", "dtype", "copy", "non_blocking", "memory_format", "other"):
-            raise ArgumentError(f"to: unknown argument {name!r}; it takes device, dtype, copy")
-    for a in args:
-        if isinstance(a, dtypes.dtype):
-            dtype = a
-        elif isinstance(a, Tensor):
-            device, dtype = a.device, a.dtype
-        elif isinstance(a, bool):
-            continue  # non_blocking by position
-        elif isinstance(a, int):
-            device = device_of("cuda", a)
-        else:
-            device = a
-    if device is not None:
-        device = device_of(device)
-    return device, None if dtype is None else dtypes.as_dtype(dtype), copy
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """The tensor that an operation makes of a NumPy array among its arguments."""
+    return _creation().as_tensor(array)
+
+
+# The one knot of core: a Tensor is everybody's friend, so its class is on a low floor, and these methods delegate to higher ones.
+
+
+def _alias() -> Any:
+    from . import alias
+
+    return alias
+
+
+def _creation() -> Any:
+    from . import creation
+
+    return creation
+
+
+def _engine() -> Any:
+    from .autograd import engine
+
+    return engine
+
+
+def _printing() -> Any:
+    from . import printing
+
+    return printing
+
+
+def _transfer() -> Any:
+    from . import transfer
+
+    return transfer
 
 
 def row_major_strides(shape: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -627,12 +631,6 @@ def row_major_strides(shape: tuple[Any, ...]) -> tuple[Any, ...]:
         strides.insert(0, step)
         step = step * (n or 1)
     return tuple(strides)
-
-
-def _checked_dim(dim: int, ndim: int) -> int:
-    from .ops.common import checked_dim
-
-    return checked_dim("size", dim, ndim)
 
 
 def attach_methods(methods: dict[str, Callable[..., Any]]) -> None:

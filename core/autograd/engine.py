@@ -17,8 +17,8 @@ from ..errors import AutogradError, ShapeError
 from ..sizes import stretches
 from ..state import STATE, asked
 from ..table import OPS
+from ..tape import Node, OutputNode
 from ..tensor import Tensor
-from .node import Node, OutputNode
 
 _by_order = attrgetter("order")
 
@@ -116,7 +116,7 @@ def gradients_since(
 
 
 def _text(t: Tensor) -> str:
-    from ..dispatch import describe
+    from ..explain import describe
 
     return describe(t)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..errors import ArgumentError, AutogradError
 from ..state import STATE, asked
+from ..tape import Node, OutputNode, version_of
 from ..tensor import Tensor
-from .node import Node, OutputNode, version_of
 
 
 class FunctionCtx:

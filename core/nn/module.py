@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from ..creation import empty_like, zeros_like
 from ..device import device
-from ..dispatch import RECORDINGS
 from ..dtypes import as_dtype, dtype, float16, float32, float64
 from ..spelling import missing
-from ..state import STATE
-from ..tensor import Tensor, parse_to
+from ..state import RECORDINGS, STATE
+from ..tensor import Tensor
+from ..transfer import parse_to
 from ..utils.hooks import Hook, HookDict, RemovableHandle
 from .hooks import call_with_hooks
 from .parameter import Parameter

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..define import op
 from ..errors import ArgumentError, ShapeError
-from ..table import E, S, Spec, floats, op
-from .common import checked_dim, float_like, like, require_float, same, specs
+from ..sizes import checked_dim
+from ..table import E, S, Spec, floats
+from .common import float_like, like, require_float, same, specs
 from .elementwise import (
     abs_,
     clamp_numbers,

@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from ..define import function
 from ..errors import ShapeError
-from ..table import function
+from ..sizes import checked_dim
 from ..tensor import Tensor
-from .common import broadcast, checked_dim
+from .common import broadcast
 from .elementwise import cast
 from .reduction import cumprod
 from .shape import (

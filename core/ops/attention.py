@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 from .. import dtypes
+from ..define import op
 from ..errors import DTypeError, ShapeError
 from ..sizes import stretches
-from ..table import E, S, Spec, bools, floats, op, values
+from ..table import E, S, Spec, bools, floats, values
 from ..tensor import Tensor
 from .common import broadcast, require_float, same, specs
 from .elementwise import eq, le, where

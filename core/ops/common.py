@@ -8,9 +8,9 @@ from typing import Any
 
 from .. import dtypes
 from ..errors import DimError, DTypeError, ShapeError
-from ..sizes import broadcast_shapes, prod, same
+from ..sizes import broadcast_shapes, checked_dim, prod, same
 from ..table import OPS, Spec
-from ..tensor import Tensor
+from ..tensor import Tensor, whole
 
 __all__ = ["broadcast_shapes", "prod", "same"]
 
@@ -23,7 +23,7 @@ def halves_in_float32(fn: Callable[..., Any]) -> Callable[..., Any]:
         half = dtypes.float16
         if not any(isinstance(t, Tensor) and t.dtype is half for t in tensors):
             return fn(*tensors, **attributes)
-        from .elementwise import cast
+        cast = OPS["cast"].call
 
         def wide(t: Any) -> Any:
             return cast(t, dtype=dtypes.float32) if isinstance(t, Tensor) and t.dtype is half else t
@@ -65,19 +65,6 @@ def broadcast(name: str, *shapes: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(broadcast_shapes(*shapes))
     except ShapeError as error:
         raise ShapeError(f"{name}: {error}") from None
-
-
-def checked_dim(name: str, dim: Any, ndim: int) -> int:
-    """`dim` counted from the front; for 0-d tensors 0 and -1 are allowed, as in PyTorch."""
-    limit = max(ndim, 1)
-    if not isinstance(dim, int):
-        try:
-            dim = dim.__index__()
-        except AttributeError:
-            raise DimError(f"{name}: a dimension is an integer, given {dim!r}") from None
-    if not -limit <= dim < limit:
-        raise DimError(f"{name}: dimension {dim} is out of range for a {ndim}-d tensor (expected {-limit} to {limit - 1})")
-    return dim + limit if dim < 0 else dim
 
 
 def checked_dims(name: str, dim: Any, ndim: int) -> tuple[int, ...] | None:
@@ -140,16 +127,6 @@ def require_ndim(name: str, x: Spec, *allowed: int, what: str = "x") -> None:
     """Refuse tensors with another number of dimensions."""
     if len(x.shape) not in allowed:
         raise ShapeError(f"{name}: {what} must have {' or '.join(map(str, allowed))} dimensions, given {x}")
-
-
-def whole(value: Any) -> Any:
-    """The whole number that a 0-d integer tensor holds; while recording a size, which the running program knows. Anything else
-    as it is."""
-    if not isinstance(value, Tensor):
-        return value
-    if value._dev.recording and value._a.constant is None and value.dtype.kind in "iu" and numel(value._a.shape) == 1:
-        return value._dev.as_size(value)
-    return int(value)
 
 
 def real(value: Any) -> Any:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..define import function, op, primitive
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..table import E, S, Spec, function, ints, op, primitive
+from ..table import E, S, Spec, ints
 from ..tensor import Tensor
 from .common import same, with_whole_numbers
 from .reduction import sum_

@@ -7,8 +7,9 @@ from typing import Any
 
 from .. import dtypes
 from ..creation import full, tensor
+from ..define import op
 from ..dtypes import dtype as DType
-from ..table import METHODS, op
+from ..table import METHODS
 from ..tensor import Size, Tensor
 from .common import int_tuple
 

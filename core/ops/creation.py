@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from .. import dtypes
-from ..table import S, Spec, primitive
+from ..define import primitive
+from ..table import S, Spec
 
 
 @primitive(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..define import function, op, primitive
 from ..errors import ArgumentError, DTypeError
-from ..table import METHODS, E, S, Spec, bools, floats, function, ints, op, primitive
+from ..table import METHODS, E, S, Spec, bools, floats, ints
 from ..tensor import Tensor
 from .common import like, numeric, pointwise, predicate, same
 

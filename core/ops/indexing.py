@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..define import function, op, primitive
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
-from ..sizes import size_max, size_min, surely, wrapped
-from ..table import E, S, Spec, function, ints, op, primitive, values
-from ..tensor import Tensor
-from .common import broadcast, check_range, checked_dim, like, same, specs, whole
+from ..sizes import checked_dim, size_max, size_min, surely, wrapped
+from ..table import E, S, Spec, ints, values
+from ..tensor import Tensor, whole
+from .common import broadcast, check_range, like, same, specs
 from .elementwise import bitwise_not, cast, logical_not, maximum, neg, where
 from .reduction import sort_values
 from .shape import broadcast_tensors, expand, reshape, select, slice, unsqueeze
@@ -1016,8 +1017,9 @@ def _without_leading_ones(value: Any, ndim: int) -> Any:
 @function(methods=["__setitem__"], public=False)
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`, in the memory of x."""
-    from ..alias import assign, check_leaf, check_overlap
+    from ..alias import assign, check_leaf
     from ..creation import full, tensor
+    from ..views import check_overlap
 
     check_leaf("x[...] = value", x)
     if isinstance(value, (list, tuple, np.ndarray)):

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from .. import dtypes
+from ..define import function, op, primitive
 from ..errors import ArgumentError, ShapeError
-from ..table import E, S, Spec, function, ints, op, primitive
+from ..sizes import checked_dim
+from ..table import E, S, Spec, ints
 from ..tensor import Tensor
-from .common import broadcast, checked_dim, numel, same
+from .common import broadcast, numel, same
 from .elementwise import add, cast, clone, gt, mul, where
 from .reduction import sum_, vector_norm
 from .shape import cat, expand, narrow, permute, reshape, stack, unbind, unsqueeze

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..define import op
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..table import E, S, Spec, floats, ints, op, values
+from ..table import E, S, Spec, floats, ints, values
 from ..tensor import Tensor
 from .common import halves_in_float32, require_float, same
 from .elementwise import cast, clamp_numbers, eq, exp, log, log1p, mul, ne, where

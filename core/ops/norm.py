@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..define import function, op
 from ..errors import ShapeError
-from ..table import E, S, Spec, floats, function, op
+from ..sizes import checked_dim
+from ..table import E, S, Spec, floats
 from ..tensor import Tensor
-from .common import checked_dim, halves_in_float32, like, prod, real, require_float, same, specs
+from .common import halves_in_float32, like, prod, real, require_float, same, specs
 from .elementwise import clone, exp, log, mul, rsqrt, square, sub
 from .reduction import amax, count, mean, sum_
 from .shape import expand, reshape

@@ -10,11 +10,13 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..alias import assign, bump
-from ..dispatch import RECORDINGS
+from ..alias import assign
+from ..define import op
 from ..dtypes import float64
-from ..table import S, floats, op, values
+from ..state import RECORDINGS
+from ..table import S, floats, values
 from ..tensor import Tensor
+from ..views import bump
 
 _STATE = floats(3, 4, low=0.0, high=1.0)
 _STEP = values(3.0)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..define import function, primitive
 from ..errors import ArgumentError, ShapeError
 from ..sizes import is_static, size_min
-from ..table import E, S, Spec, function, ints, primitive, values
+from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor
 from .common import require_float, same, with_whole_numbers
 from .conv import batched, spatial

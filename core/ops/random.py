@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..define import function, op, primitive
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..table import E, S, Spec, floats, function, ints, op, primitive, values
+from ..table import E, S, Spec, floats, ints, values
 from ..tensor import Tensor
 from ..transfer import move, where_float64_is
 from .common import prod, require_float

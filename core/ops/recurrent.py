@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..control import scan
+from ..define import op
 from ..errors import ShapeError
-from ..table import E, S, Spec, op, values
+from ..table import E, S, Spec, values
 from ..tensor import Tensor
 from .activation import relu
 from .common import require_float, require_ndim, same

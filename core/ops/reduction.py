@@ -7,11 +7,12 @@ import math
 from typing import Any, NamedTuple
 
 from .. import dtypes
+from ..define import function, op, primitive
 from ..errors import ArgumentError, ShapeError
-from ..sizes import size_max
-from ..table import E, S, Spec, floats, function, op, primitive
+from ..sizes import checked_dim, size_max
+from ..table import E, S, Spec, floats
 from ..tensor import Tensor
-from .common import checked_dim, checked_dims, halves_in_float32, numel, reduced, require_float, specs
+from .common import checked_dims, halves_in_float32, numel, reduced, require_float, specs
 from .elementwise import abs_, cast, clone, eq, exp, isfinite, log, maximum, minimum, ne, pow_, spread_root, sqrt, square, where
 
 _REDUCE = [

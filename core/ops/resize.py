@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..creation import arange
+from ..define import op
 from ..dtypes import float32, float64, int64
 from ..sizes import size_max
-from ..table import S, Spec, op
+from ..table import S, Spec
 from .shape import permute, reshape
 
 _CUBIC = -0.75  # the constant of the cubic convolution kernel that PyTorch and OpenCV use

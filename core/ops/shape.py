@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.node import Node, OutputNode
+from ..define import function, op, primitive
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
-from ..sizes import compare, is_open, is_static, size_max, size_min, stretches, surely, unmatched, wrapped
+from ..sizes import checked_dim, compare, is_open, is_static, size_max, size_min, stretches, surely, unmatched, wrapped
 from ..state import STATE
-from ..table import OPS, E, S, Spec, function, ints, op, primitive
-from ..tensor import Tensor
-from .common import as_sequence, at_hand, checked_dim, int_tuple, like, numel, same, specs, unpacked, whole
+from ..table import OPS, E, S, Spec, ints
+from ..tape import Node, OutputNode
+from ..tensor import Tensor, whole
+from .common import as_sequence, at_hand, int_tuple, like, numel, same, specs, unpacked
 from .elementwise import clone, ge, where, zeros_like
 from .reduction import sum_
 

@@ -6,8 +6,9 @@ import math
 from typing import Any
 
 from .. import dtypes
+from ..define import function
 from ..errors import ArgumentError, DTypeError
-from ..table import METHODS, function
+from ..table import METHODS
 from ..tensor import Tensor
 from .activation import log_odds
 from .common import same

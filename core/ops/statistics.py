@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import dtypes
+from ..define import function
 from ..errors import ArgumentError, DimError, ShapeError
+from ..sizes import checked_dim
 from ..state import STATE
-from ..table import function
 from ..tensor import Tensor
-from .common import checked_dim
 from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, sqrt, where
 from .indexing import edges_before, scatter_add_values
 from .linalg import matmul

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, final
 
 from .. import dtypes
-from ..autograd.node import next_order
 from ..control import RECORDED, Undefined
 from ..creation import zeros
 from ..dtypes import dtype
@@ -17,6 +16,7 @@ from ..pytree import Tree, flatten, unflatten
 from ..sizes import SymBool, SymFloat, SymInt, unbacked
 from ..state import STATE
 from ..table import Spec
+from ..tape import next_order
 from ..tensor import Tensor
 from .control_grad import attach, cond_backward, outer_edges
 from .graph import Value

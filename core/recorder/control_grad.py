@@ -11,13 +11,13 @@ from typing import Any
 
 from ..autograd.engine import gradients_since
 from ..autograd.modes import enable_grad
-from ..autograd.node import Node, OutputNode, next_order
 from ..control import cond, scan
 from ..creation import zeros
 from ..dtypes import of_native
 from ..errors import AutogradError
 from ..sizes import same
 from ..table import OPS, Spec
+from ..tape import Node, OutputNode, next_order
 from ..tensor import Tensor, wrap
 from .graph import Value
 

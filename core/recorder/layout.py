@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, final
 from weakref import ref
 
-from ..alias import apply_path, assign, joined, register_view, scatter_path, steps_of
+from ..alias import apply_path, assign, scatter_path
 from ..ops.elementwise import where
 from ..sizes import SymBool, SymInt, compare, prod, same
 from ..state import STATE
 from ..tensor import Tensor
+from ..views import joined, register_view, steps_of
 
 #: In the place of strides: they depend on more than is known.
 UNKNOWN: Any = "unknown"

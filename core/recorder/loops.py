@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, final
 
 from .. import dtypes, sizes
-from ..autograd.node import next_order
 from ..control import RECORDED, Undefined
 from ..creation import zeros, zeros_like
 from ..errors import ArgumentError
@@ -24,6 +23,7 @@ from ..pytree import Tree, flatten, unflatten
 from ..sizes import Symbol, SymBool, SymFloat, SymInt, unbacked
 from ..state import STATE
 from ..table import Spec
+from ..tape import next_order
 from ..tensor import Tensor
 from .control_grad import attach, outer_edges, refuse_backward, rounds_backward, tracked
 from .graph import Origin, Value

@@ -16,8 +16,9 @@ import numpy as np
 from ..alias import detached
 from ..creation import zeros
 from ..device import device as device_of
-from ..dispatch import explain, run
+from ..dispatch import run
 from ..errors import ArgumentError, RecordError
+from ..explain import explain
 from ..ops.shape import cat, unsqueeze
 from ..sizes import Symbol, evaluate, holds, symbols_of
 from ..state import STATE

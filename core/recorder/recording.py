@@ -15,10 +15,9 @@ from .. import sizes
 from ..alias import assign
 from ..autograd.modes import no_grad
 from ..device import device as device_of
-from ..dispatch import RECORDINGS
 from ..errors import ArgumentError, RecordError
 from ..sizes import Symbol, SymBool, SymInt
-from ..state import STATE
+from ..state import RECORDINGS, STATE
 from ..table import Op, Spec
 from ..tensor import Tensor, wrap
 from . import layout

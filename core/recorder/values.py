@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import dtypes
-from ..alias import steps_of
 from ..autograd.modes import no_grad
 from ..control import Undefined
 from ..dispatch import run
@@ -17,6 +16,7 @@ from ..pytree import Tree, leaf_names
 from ..sizes import SymBool, SymFloat, SymInt, same, symbols_of
 from ..table import OPS
 from ..tensor import Tensor, wrap
+from ..views import steps_of
 from .graph import Value
 from .layout import BranchDoubt
 from .recording import Frame, Recorder

@@ -26,9 +26,9 @@ from ..autograd.engine import grad
 from ..backend import CONTRACT, Capabilities
 from ..creation import ones, tensor
 from ..device import MEMORY_KERNELS, device
-from ..dispatch import spec
 from ..dtypes import ALL
 from ..errors import DTypeError, FrazilError
+from ..explain import spec
 from ..nn import functional as F
 from ..random import manual_seed, rand, randint, randn, randperm
 from ..serialization import load, save

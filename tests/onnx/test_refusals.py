@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 import frazil as fz
+from frazil.define import op
 from frazil.errors import ArgumentError, RecordError
 from frazil.exporters.onnx import GuardError, TrainModeError, UnsupportedOps
 from frazil.exporters.onnx.lowerings import LOWERINGS
 from frazil.exporters.onnx.verify import run_file
 from frazil.nn import functional as F
-from frazil.table import OPS, op
+from frazil.table import OPS
 
 
 def test_a_decision_on_data(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import itertools
 import sys
 from typing import Any, final
 
-from ..errors import AutogradError
-from ..state import STATE
+from .errors import AutogradError
+from .state import STATE
+from .tensor import wrap
 
 next_order = itertools.count().__next__
 
@@ -139,8 +140,6 @@ class Node:
 
     def saved_output(self, create_graph: bool, part: int | None = None) -> Any:
         """The result of the op, or one of several, attached to this node again when the backward pass is itself recorded."""
-        from ..tensor import wrap
-
         arrays, device = self.output
         several = type(arrays) is tuple
         if part is not None and not self.output_version[part][0]:
