@@ -14,6 +14,7 @@ import functools
 import sys
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterator
+from operator import is_
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any, final
 
@@ -256,7 +257,7 @@ class World:
     def put_back(self) -> None:
         """Put everything back that is not as it was, after a run of the program that nobody shall notice."""
         for container, before in self._before.values():
-            if len(container) != len(before) or any(a is not b for a, b in zip(_items(container), _items(before), strict=True)):
+            if not _holds_the_same(container, before):
                 _put(container, before)
 
 
@@ -270,6 +271,15 @@ def _plain_object(value: Any) -> bool:
         return False
     root = cls.__module__.partition(".")[0]
     return root == "__main__" or (root not in ("frazil", "numpy") and root not in sys.stdlib_module_names)
+
+
+def _holds_the_same(container: Any, before: Any) -> bool:
+    """Whether a container holds the very objects that its copy holds."""
+    if len(container) != len(before):
+        return False
+    if isinstance(container, dict) and not all(map(is_, container.values(), before.values())):
+        return False
+    return all(map(is_, container, before))  # of a dict: its keys
 
 
 def _items(container: Any) -> Iterator[Any]:

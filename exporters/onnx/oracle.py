@@ -7,8 +7,9 @@ be off by a few times that. What only chooses, moves or compares does not round:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -155,13 +156,17 @@ class Judgement:
 
 @dataclass
 class Exact:
-    """The values of a graph on some inputs: in its own dtypes, in float64, and in float64 with every rounding moved, one way and
-    the other, so that a decision on the edge goes both ways."""
+    """The values of a graph on some inputs: in its own dtypes, in float64, and (`moved`, run when needed) in float64 with every
+    rounding moved, one way and the other, so that a decision on the edge goes both ways."""
 
     own: Values
     values: Values
-    up: Values
-    down: Values
+    shake: Callable[[], list[Values]]
+
+    @cached_property
+    def moved(self) -> list[Values]:
+        """Of every value, where roundings may take it."""
+        return self.shake()
 
     def excess(self, value: Value, found: np.ndarray, dtype: np.dtype[Any]) -> tuple[float, float]:
         """The largest error of `found`, and that error in units of what is allowed (above 1: too much)."""
@@ -174,21 +179,27 @@ class Exact:
         Two differences are no errors: of a decision that rounding before it takes one way or the other, and where the program
         itself is of another kind (NaN, infinity, number) than in float64, so that it left the range of its dtype on the way.
         """
+        judged = self._judge(value, found, dtype, [self.own])
+        if judged.excess > 1 or judged.beyond:  # more runs can only excuse more
+            judged = self._judge(value, found, dtype, [self.own, *self.moved])
+        return judged
+
+    def _judge(self, value: Value, found: np.ndarray, dtype: np.dtype[Any], others: list[Values]) -> Judgement:
         exact = self.values[value]
         own = self.own.get(value, exact)
-        runs = [run[value] for run in (self.own, self.up, self.down) if value in run]
+        runs = [run[value] for run in others if value in run]
         if found.shape != exact.shape:
             undecided = any(run.shape != exact.shape for run in runs)
             return Judgement(np.inf, 0.0 if undecided else np.inf, undecided)
-        others = [run for run in runs if run.shape == exact.shape]
+        runs = [run for run in runs if run.shape == exact.shape]
         if exact.dtype.kind != "f":
             differs = found != exact
             unsure = np.zeros(exact.shape, bool)
-            for other in others:
-                unsure |= other != exact
+            for run in runs:
+                unsure |= run != exact
             wrong = float(np.count_nonzero(differs & ~unsure))
             return Judgement(wrong, np.inf if wrong else 0.0, bool((differs & unsure).any()))
-        errors = [distance(other, exact) for other in others]
+        errors = [distance(run, exact) for run in runs]
         finite = [e[np.isfinite(e)] for e in errors]
         noise = max((float(e.max()) for e in finite if e.size), default=0.0)
         error = distance(found, exact)
@@ -249,11 +260,14 @@ class Oracle:
         self.wide, self.pairs = in_float64(graph)
 
     def exact(self, arrays: Sequence[np.ndarray], own: Values, seed: int = 0) -> Exact:
-        """Run the graph in float64: as it is, and with all that rounds moved; `own` are its values in its dtypes."""
+        """Run the graph in float64; `own` are its values in its dtypes."""
         inputs = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
-        runs = []
-        shaken = [Shaken(self.pairs, np.random.default_rng(seed), sign) for sign in (1.0, -1.0)]
-        for watcher in (Watcher(), *shaken):
+
+        def run(watcher: Watcher) -> Values:
             found = run_graph(self.wide, inputs, watcher)
-            runs.append({value: found[twin] for value, twin in self.pairs.items() if twin in found})
-        return Exact(own, *runs)
+            return {value: found[twin] for value, twin in self.pairs.items() if twin in found}
+
+        def shake() -> list[Values]:
+            return [run(Shaken(self.pairs, np.random.default_rng(seed), sign)) for sign in (1.0, -1.0)]
+
+        return Exact(own, run(Watcher()), shake)

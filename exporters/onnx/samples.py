@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -38,22 +39,24 @@ def input_symbols(graph: Graph) -> list[Symbol]:
 
 
 def size_cases(graph: Graph) -> list[Case]:
-    """The example's sizes, primes, each dimension 1 and 0 in turn, and both sides of every guard on one dimension."""
+    """The example's sizes, primes (where guards refuse those, the next sizes that they allow as well), each dimension 1 and 0 in
+    turn, and both sides of every guard on one dimension."""
     symbols = input_symbols(graph)
     solved = solve_guards(graph.guards)
     free = [symbol for symbol in symbols if symbol not in solved]
     hints = {symbol: symbol.hint or 0 for symbol in free}
     primes = dict(zip(free, _primes_above([hints[s] for s in free]), strict=True))
-    choices: list[tuple[str, dict[Symbol, int]]] = [("the example's sizes", hints), ("primes", primes)]
+    others = _allowed(graph, solved, hints, primes)
+    choices: list[tuple[str, dict[Symbol, int]]] = [("the example's sizes", hints), ("primes", primes), ("other sizes", others)]
     for symbol in free:
-        choices += [(f"{symbol.text} = {n}", {**primes, symbol: n}) for n in (1, 0)]
+        choices += [(f"{symbol.text} = {n}", {**others, symbol: n}) for n in (1, 0)]
     for label, symbol, n in _boundaries(graph, solved, hints):
         choices.append((label, {**hints, symbol: n}))
     tied = [symbol for symbol, size in solved.items() if symbol in symbols and not isinstance(size, int)]
     cases: dict[tuple[int, ...], Case] = {}
     for label, choice in choices:
         sizes = _complete(symbols, solved, choice)
-        if sizes is None or any(n < s.minimum or (s.maximum is not None and n > s.maximum) for s, n in sizes.items()):
+        if sizes is None or not all(_within(symbol, n) for symbol, n in sizes.items()):
             continue
         case = Case(label, sizes, all(holds(guard.holds, sizes) for guard in graph.guards if _known(guard.condition, sizes)))
         cases.setdefault(tuple(sizes.values()), case)
@@ -63,6 +66,29 @@ def size_cases(graph: Graph) -> list[Case]:
             case = Case(f"another {symbol.text}", {**sizes, symbol: sizes[symbol] + 1}, allowed=False)
             cases.setdefault(tuple(case.sizes.values()), case)
     return list(cases.values())
+
+
+def _allowed(
+    graph: Graph, solved: Mapping[Symbol, Any], hints: Mapping[Symbol, int], primes: Mapping[Symbol, int]
+) -> dict[Symbol, int]:
+    """For each symbol its prime, or the next number above, else below the example's, that guards allow with those before it."""
+    conditions = [c for guard in graph.guards if isinstance(c := substitute(guard.holds, solved), SymBool)]
+    found: dict[Symbol, int] = {}
+    for symbol, prime in primes.items():
+        decided = [c for c in conditions if symbol in symbols_of(c) and {*symbols_of(c)} <= {*found, symbol}]
+        numbers = chain(range(prime, prime + _reach(hints[symbol])), range(hints[symbol] - 1, 1, -1))
+        fits = (n for n in numbers if _within(symbol, n) and all(holds(c, {**found, symbol: n}) for c in decided))
+        found[symbol] = next(fits, prime)
+    return found
+
+
+def _reach(hint: int) -> int:
+    """How far from the example guards are followed."""
+    return 2 * hint + 66
+
+
+def _within(symbol: Symbol, n: int) -> bool:
+    return symbol.minimum <= n and (symbol.maximum is None or n <= symbol.maximum)
 
 
 def _known(condition: SymBool, sizes: Mapping[Symbol, int]) -> bool:
@@ -83,7 +109,8 @@ def _complete(symbols: Sequence[Symbol], solved: Mapping[Symbol, Any], choice: M
     return sizes
 
 
-#: A condition that changes its answer again and again (`n % 4 == 0`) is tried at so many changes, those next to the example.
+#: A condition that changes its answer again and again (`n % 4 == 0`) is tried at its first changes, so many, and at as many next
+#: to the example.
 _CHANGES = 4
 
 
@@ -94,9 +121,10 @@ def _boundaries(graph: Graph, solved: Mapping[Symbol, Any], hints: Mapping[Symbo
         symbols = symbols_of(condition) if isinstance(condition, SymBool) else []
         if len(symbols) == 1 and symbols[0] in hints:
             (symbol,) = symbols
-            answers = [holds(condition, {symbol: n}) for n in range(2 * hints[symbol] + 66)]
+            answers = [holds(condition, {symbol: n}) for n in range(_reach(hints[symbol]))]
             changes = [n for n in range(1, len(answers)) if answers[n] != answers[n - 1]]
-            for n in sorted(sorted(changes, key=lambda n: abs(n - hints[symbol]))[:_CHANGES]):
+            near = sorted(changes, key=lambda n: abs(n - hints[symbol]))[:_CHANGES]
+            for n in sorted({*changes[:_CHANGES], *near}):
                 for m in (n - 1, n):
                     yield f"at the boundary of {guard}", symbol, m
 

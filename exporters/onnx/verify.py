@@ -216,6 +216,7 @@ class EagerRun:
     def __init__(self, program: Program, states: Sequence[State]) -> None:
         self.program = program
         self.states = list(states)
+        self.world = World(program.fn, modules_of(program.fn))
         self.effort = Effort()
 
     def state(self) -> Arrays:
@@ -235,7 +236,6 @@ class EagerRun:
                 given[i] = make_tensor(remaining.pop(0), device=leaf.device).requires_grad_(leaf.requires_grad)
         kept = [*(state.tensor for state in self.states), *program.twins]
         before = [(tensor, host(tensor), tensor.grad) for tensor in kept]
-        world = World(program.fn, modules_of(program.fn))
         try:
             call_args, call_kwargs = unflatten(tree, given)
             with np.errstate(all="ignore"), set_grad_enabled(program.gradients), limited(limits) as self.effort:
@@ -250,7 +250,7 @@ class EagerRun:
         finally:
             for slot in program.left_out:
                 slot.restore()
-            world.put_back()
+            self.world.put_back()
             with no_grad():
                 for state in self.states:
                     if state.owner is not None:

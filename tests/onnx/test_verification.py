@@ -53,6 +53,22 @@ def wrong_gelu(e: Emitter, call: Call, x: Any) -> Any:
     return e.op("Mul", e.op("Gelu", x), e.like(1.0001, x))
 
 
+def test_where_guards_refuse_primes_other_sizes_are_compared() -> None:
+    """A batch of another size, of one and of none, though height and width are multiples of four."""
+
+    def halves(x: fz.Tensor) -> fz.Tensor:
+        if x.shape[1] % 4 or x.shape[2] > 5:
+            raise ValueError("multiples of four, and few")
+        return x.reshape(x.shape[0], x.shape[1] // 4, 4, x.shape[2])
+
+    report = fz.onnx.export(halves, fz.ones(2, 8, 4), dynamic_shapes={"x": {0: "b", 1: "h", 2: "w"}})
+    assert report.checks is not None
+    compared = {tuple(c.case.sizes.values()) for c in report.checks.checks if c.outcome == "equal"}
+    refused = {tuple(c.case.sizes.values()) for c in report.checks.checks if c.outcome == "refused"}
+    assert {(2, 8, 4), (3, 12, 5), (1, 12, 5), (0, 12, 5), (3, 12, 1), (2, 4, 4)} <= compared
+    assert {(3, 11, 5), (2, 9, 4), (2, 8, 6)} <= refused
+
+
 def test_a_broken_lowering_is_caught_and_located(net: Net, tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     with pytest.raises(VerificationError) as caught:

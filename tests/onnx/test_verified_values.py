@@ -322,6 +322,15 @@ def test_nothing_comes_after_a_limit() -> None:
         assert sum(range(100)) == 4950
 
 
+def test_what_meets_no_limit_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A taken back exception leaves CPython asking for it for ever after, which under a profiler hangs."""
+    told: list[Any] = []
+    monkeypatch.setattr(limits, "_raise_in", lambda *given: told.append(given))
+    with limits.limited(limits.Limits(10, 60.0, 2**40)):
+        time.sleep(0.05)
+    assert not told
+
+
 def test_tries_run_without_gradients_unless_the_program_asks(capsys: pytest.CaptureFixture[str]) -> None:
     def program(x: Any) -> Any:
         print("with gradients" if STATE.grad else "without")  # what it keeps would be put back
