@@ -10,7 +10,7 @@ import math as _math
 from typing import Any as _Any
 
 from . import config as _config
-from . import debug, dtypes, errors, ops
+from . import debug, dtypes, errors, factorisations, linalg, ops
 from . import tensor as _tensor
 from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .config import config, configure
@@ -142,7 +142,7 @@ from . import autograd, einops_support, random
 einops_support.connect()
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
-_LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "linalg", "nn")}
+_LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn")}
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`

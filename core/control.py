@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
+from .creation import tensor
 from .errors import ArgumentError, ShapeError
+from .ops.shape import stack
 from .pytree import flatten, unflatten
 from .state import STATE
 from .tensor import Tensor
@@ -155,14 +157,10 @@ class _Rows:
     def stacked(self, reverse: bool = False) -> Any:
         if not self.rows:
             return None
-        from .ops.shape import stack
-
         rows = self.rows[::-1] if reverse else self.rows
         columns = [[_as_tensor(value) for value in column] for column in zip(*rows, strict=True)]
         return unflatten(self.tree, [stack(column) for column in columns])
 
 
 def _as_tensor(value: Any) -> Tensor:
-    from .creation import tensor
-
     return value if isinstance(value, Tensor) else tensor(value)

@@ -13,11 +13,10 @@ from .device import device as device_of
 from .dispatch import run
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DTypeError, ShapeError
-from .ops.common import int_tuple, numel
-from .sizes import is_static, size_max
+from .sizes import is_static, prod, size_max
 from .state import STATE
-from .table import OPS
-from .tensor import Size, Tensor, whole, wrap
+from .table import FUNCTIONS, OPS
+from .tensor import Size, Tensor, int_tuple, whole, wrap
 
 
 def _target(device: Any) -> Any:
@@ -50,11 +49,8 @@ def full(
     """
     if isinstance(fill_value, Tensor):
         if STATE.recorder is not None:
-            from .ops.elementwise import clone
-            from .ops.shape import expand
-
             filled = fill_value if dtype is None else fill_value.to(dtype)
-            return clone(expand(filled, shape=_sizes("full", (size,))))
+            return OPS["copy"].call(OPS["expand"].call(filled, shape=_sizes("full", (size,))))
         fill_value = fill_value.item()
     if dtype is None:
         dtype = _dtype_of_number(fill_value)
@@ -367,12 +363,10 @@ def _holds_traced(data: Any) -> bool:
 
 def _stack_numbers(data: Any, dtype: DType | None) -> Tensor:
     """Nested sequences of which some elements are values of a recording."""
-    from .ops.shape import stack
-
     if isinstance(data, (list, tuple)):
         parts = [_stack_numbers(d, dtype) for d in data]
         common = dtypes.result_type_of([(p.dtype, 2) for p in parts])
-        return stack([p.to(common) for p in parts])
+        return FUNCTIONS["stack"]([p.to(common) for p in parts])
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
     return full((), data, dtype=dtype)
@@ -518,7 +512,7 @@ def numel_of(input: Tensor) -> Any:
     >>> fz.numel(fz.zeros(2, 3))
     6
     """
-    return numel(input._a.shape)
+    return prod(input._a.shape)
 
 
 def result_type(tensor1: Any, tensor2: Any) -> DType:

@@ -21,6 +21,7 @@ from .dtypes import as_dtype, float32, float64
 from .errors import ArgumentError, DTypeError, FrazilError, ShapeError
 from .ops import linalg as products
 from .ops import reduction
+from .ops.shape import broadcast_tensors, cat
 from .sizes import checked_dim
 from .tensor import Tensor
 
@@ -343,8 +344,6 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
             raise ArgumentError("linalg.qr: mode='complete' has no gradient for more rows than columns; use 'reduced'")
         return QR(*_on_host("qr", lambda a: tuple(np.linalg.qr(a, "complete")), A))
     if rows < columns:  # the first columns say what Q is
-        from .ops.shape import cat
-
         q, r = qr(A[..., :rows])
         return QR(q, cat([r, q.mT @ A[..., rows:]], dim=-1))
     return QR(*_QR.apply(A))
@@ -587,7 +586,7 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
     if not x.dtype.is_floating_point and dtype is None:
         raise DTypeError(f"linalg.vector_norm: x must be floating, given {x.dtype.name}; convert it with .float()")
     x = x if dtype is None else x.to(as_dtype(dtype))
-    return reduction.norm(x, float(ord), dim, keepdim)
+    return reduction.vector_norm(x, p=float(ord), dim=dim, keepdim=keepdim)
 
 
 @_public
@@ -609,7 +608,7 @@ def matrix_norm(
     if rows == columns:
         raise ArgumentError(f"linalg.matrix_norm: dim must name two dimensions, given {tuple(dim)}")
     if ord == "fro":
-        return reduction.norm(A, 2, (rows, columns), keepdim)
+        return reduction.vector_norm(A, p=2, dim=(rows, columns), keepdim=keepdim)
     if ord in ("nuc", 2, -2):
         values = svdvals(A.movedim((rows, columns), (-2, -1)))
         found = values.sum(-1) if ord == "nuc" or not values.shape[-1] else values.amax(-1) if ord == 2 else values.amin(-1)
@@ -675,8 +674,6 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
 
 
 def _broadcast(a: Tensor, b: Tensor) -> Any:
-    from .ops.shape import broadcast_tensors
-
     return broadcast_tensors(a, b)
 
 
@@ -719,8 +716,6 @@ def vander(x: Tensor, *, N: int | None = None) -> Tensor:
     first = ones_like(_column(x))
     if n == 1:
         return first
-    from .ops.shape import cat
-
     return cat([first, _column(x).expand(*x.shape, n - 1).cumprod(-1)], dim=-1)
 
 

@@ -21,6 +21,7 @@ from . import dtypes
 from .creation import from_numpy
 from .device import device
 from .errors import SerializationError
+from .nn.parameter import Parameter
 from .outside import DIMENSIONS, Budget, plain
 from .pickles import Known, Machine, NumPyType, Unsound, fill, key, measured
 from .tensor import Size, Tensor
@@ -208,8 +209,6 @@ class _Functions:
         return self._tensor(storage, offset, size, stride, requires_grad, dtype=dtype)
 
     def _parameter(self, data: Any, requires_grad: Any, *_: Any) -> Any:
-        from .nn.parameter import Parameter
-
         if self._place is None:
             return None
         if not isinstance(data, Tensor) or type(requires_grad) is not bool:
@@ -511,8 +510,6 @@ class _Writer:
             self.out += b"b"
 
     def _tensor(self, value: Tensor, path: str) -> None:
-        from .nn.parameter import Parameter
-
         array = value.detach().cpu().numpy()
         number, offset, strides = self._stored(array)
         name, requires_grad = array.dtype.name, value.requires_grad and value.is_leaf

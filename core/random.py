@@ -41,11 +41,13 @@ from . import dtypes
 from .alias import assign, check_writable
 from .autograd.modes import no_grad
 from .creation import from_host, tensor
+from .define import function
 from .device import as_device
 from .device import device as Device
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DeviceError, DTypeError, ShapeError
-from .ops.common import int_tuple, prod
+from .ops.common import prod
+from .ops.elementwise import cast
 from .ops.random import (
     first_above,
     int63_words,
@@ -60,7 +62,7 @@ from .ops.reduction import cumsum, topk
 from .spelling import tell_names as _tell_names
 from .state import STATE
 from .table import METHODS
-from .tensor import Tensor
+from .tensor import Tensor, int_tuple
 from .transfer import where_float64_is
 
 #: Seed of a generator that was given none (PyTorch's).
@@ -699,5 +701,24 @@ def geometric_(self: Tensor, p: float, *, source: Generator) -> Tensor:
 
 METHODS["bernoulli"] = bernoulli
 METHODS["multinomial"] = multinomial
+
+
+@function(methods=[])
+def dropout(input: Tensor, p: float = 0.5, train: bool = True, *, generator: Any = None) -> Tensor:
+    """Elements set to 0 with probability `p`, the others scaled by 1 / (1 - p); `input` itself unless `train`.
+
+    >>> import frazil as fz
+    >>> _ = fz.manual_seed(0)
+    >>> x = fz.dropout(fz.ones(1000), 0.25)
+    >>> sorted(set(x.tolist())), abs(x.mean().item() - 1) < 0.1
+    ([0.0, 1.3333333730697632], True)
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ArgumentError(f"dropout: p is a probability, given {p}")
+    if not train or p == 0.0:
+        return input
+    keep = cast(rand_like(input, generator=generator) >= p, dtype=input.dtype)
+    return input * (keep * (0.0 if p == 1.0 else 1.0 / (1.0 - p)))
+
 
 _tell_names(__name__)

@@ -585,6 +585,22 @@ def whole(value: Any) -> Any:
     return int(value)
 
 
+def unpacked(value: Any) -> tuple[Any, ...]:
+    """What is given as several arguments, or as one tuple or list."""
+    if len(value) == 1 and isinstance(value[0], (tuple, list)):
+        value = value[0]
+    return tuple(value)
+
+
+def int_tuple(value: Any) -> tuple[Any, ...]:
+    """Sizes given as several arguments, a tuple, a list or a Size; they may be 0-d tensors."""
+    value = unpacked(value)
+    for n in value:
+        if type(n) is not int:
+            return tuple(map(whole, value))
+    return value
+
+
 def from_numpy(array: np.ndarray) -> Tensor:
     """The tensor that an operation makes of a NumPy array among its arguments."""
     return _creation().as_tensor(array)

@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
+from ..creation import ones_like, zeros_like
 from ..dtypes import of_native
 from ..errors import AutogradError, ShapeError
+from ..explain import describe
 from ..sizes import stretches
 from ..state import STATE, asked
 from ..table import OPS
@@ -96,8 +98,6 @@ def grad(
     for i, (x, g) in enumerate(zip(ins, found, strict=True)):
         if g is None:
             if materialize_grads:
-                from ..creation import zeros_like
-
                 g = zeros_like(x)
             elif not allow_unused:
                 raise AutogradError(
@@ -116,8 +116,6 @@ def gradients_since(
 
 
 def _text(t: Tensor) -> str:
-    from ..explain import describe
-
     return describe(t)
 
 
@@ -264,8 +262,6 @@ def _seed(caller: str, i: int, root: Tensor, g: Any) -> Tensor:
                 f"{caller}: a gradient is needed for a result with several elements ({_text(root)}): reduce it to a scalar, "
                 "for example with .sum(), or pass gradient="
             )
-        from ..creation import ones_like
-
         return ones_like(root)
     if not _same_shape(tuple(g._a.shape), tuple(root._a.shape)):
         raise ShapeError(

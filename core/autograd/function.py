@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from ..creation import full
 from ..errors import ArgumentError, AutogradError
 from ..state import STATE, asked
 from ..tape import Node, OutputNode, version_of
@@ -85,8 +86,6 @@ class FunctionNode(Node):
     def vjp(self, gradient: Any, create_graph: bool) -> list[Any]:
         grads = gradient if isinstance(gradient, tuple) else (gradient,)
         if self.ctx._materialize:
-            from ..creation import full
-
             grads = tuple(
                 full(shape, 0, dtype=dtype, device=device) if g is None else g
                 for g, (shape, dtype, device) in zip(grads, self.outputs, strict=True)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ..creation import tensor, zeros_like
 from ..errors import AutogradError, DTypeError
 from ..tensor import Tensor
 from .engine import grad
-from .modes import no_grad
+from .modes import enable_grad, no_grad
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:
@@ -60,8 +61,6 @@ def gradcheck(
                 f"gradcheck: input {i} is {given[i].dtype.name}; differences are only sharp enough in float64: .double()"
             )
     outs = _outputs(func, given)
-    from ..creation import tensor, zeros_like
-
     weights = [tensor(rng.standard_normal(tuple(y.shape)), dtype=y.dtype, device=y.device) for y in outs]
     outs_rg = [(y, w) for y, w in zip(outs, weights, strict=True) if y.requires_grad]
     if not outs_rg and not constant:
@@ -106,8 +105,6 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
     given = _as_tuple(inputs)
     checked = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     rng = np.random.default_rng(1)
-    from ..creation import tensor
-
     outs = [y for y in _outputs(func, given) if y.requires_grad]
     weights = [tensor(rng.standard_normal(tuple(y.shape)), dtype=y.dtype, device=y.device).requires_grad_() for y in outs]
 
@@ -120,6 +117,4 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
         return tuple(g for g in found if g is not None)
 
     # Inside `first` gradients must be recorded even where gradcheck evaluates without recording.
-    from .modes import enable_grad
-
     return gradcheck(enable_grad()(first), (*given, *weights), constant=True, **options)

@@ -6,13 +6,16 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from ..creation import arange, ones, tensor
 from ..define import function
-from ..errors import ShapeError
+from ..dtypes import int64
+from ..errors import ArgumentError, DTypeError, ShapeError
 from ..sizes import checked_dim
-from ..tensor import Tensor
-from .common import broadcast
-from .elementwise import cast
-from .reduction import cumprod
+from ..tensor import Size, Tensor, whole
+from .common import at_hand, broadcast, same, specs
+from .elementwise import cast, clone
+from .indexing import index_select, searchsorted, slice_bounds
+from .reduction import cumprod, cumsum
 from .shape import (
     cat,
     diag,
@@ -41,8 +44,6 @@ def broadcast_shapes(*shapes: Any) -> Any:
     >>> fz.broadcast_shapes((3, 1), (4,))
     frazil.Size([3, 4])
     """
-    from ..tensor import Size
-
     return Size(broadcast("broadcast_shapes", *((s,) if isinstance(s, int) else tuple(s) for s in shapes)))
 
 
@@ -170,9 +171,6 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
             [1, 3],
             [2, 3]])
     """
-    from ..creation import tensor
-    from ..dtypes import int64
-
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = tensor(list(choose(range(int(input._a.shape[0])), r)), dtype=int64, device=input.device)
     return input[reshape(places, shape=(-1, r))]
@@ -187,8 +185,6 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     tensor([[4, 2, 1],
             [9, 3, 1]])
     """
-    from ..creation import ones
-
     n = x._a.shape[0] if N is None else N
     powers = ones(x._a.shape[0], 1, dtype=x.dtype, device=x.device)
     if n > 1:
@@ -221,8 +217,6 @@ def slice_scatter_along(
     >>> fz.slice_scatter(fz.zeros(3), fz.ones(2), 0, 1)
     tensor([0., 1., 1.])
     """
-    from .indexing import slice_bounds
-
     dim = checked_dim("slice_scatter", dim, len(input._a.shape))
     return _written(input, src, dim, *slice_bounds(slice(start, end, step), input._a.shape[dim]))
 
@@ -262,3 +256,44 @@ def adjoint(input: Tensor) -> Tensor:
     frazil.Size([2, 4, 3])
     """
     return transpose(input, -2, -1)
+
+
+def _check_repeats(repeats: Tensor, n: Any) -> None:
+    if repeats.dtype.kind != "i" or len(repeats._a.shape) > 1:
+        raise DTypeError(f"repeat_interleave: repeats must be a number or a vector of integers, given {specs(repeats)[0]}")
+    count = repeats.numel()
+    if isinstance(count, int) and count != 1 and isinstance(n, int) and count != n:
+        raise ShapeError(f"repeat_interleave: {count} repeats for {n} elements; give one number, or one for each")
+    values = at_hand(repeats)
+    if values is not None and values.size and values.min() < 0:
+        raise ArgumentError(f"repeat_interleave: repeats must not be negative, found {values.min()}")
+
+
+@function()
+def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+    """Every element along `dim` repeated `repeats` times (a number, or one per element). `repeat_interleave(repeats)` repeats
+    the positions.
+
+    >>> import frazil as fz
+    >>> fz.repeat_interleave(fz.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
+    if repeats is None:
+        input, repeats = arange(input._a.shape[0] if input._a.shape else 1, device=input.device), input
+    if dim is None:
+        input, dim = reshape(input, shape=(-1,)), 0
+    shape = tuple(input._a.shape)
+    dim = checked_dim("repeat_interleave", dim, len(shape))
+    if isinstance(repeats, Tensor):
+        _check_repeats(repeats, shape[dim] if shape else 1)
+        if same(repeats.numel(), 1):
+            repeats = whole(repeats)
+    if isinstance(repeats, int) and repeats < 0:
+        raise ArgumentError(f"repeat_interleave: repeats must not be negative, given {repeats}")
+    if isinstance(repeats, Tensor):
+        repeats = expand(repeats, shape=(shape[dim],))
+        ends = cumsum(repeats, dim=0)
+        positions = arange(whole(repeats.sum()) if output_size is None else output_size, device=input.device)
+        return index_select(input, dim, searchsorted(ends, positions, right=True))
+    spread = expand(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], repeats, *shape[dim + 1 :]))
+    return reshape(clone(spread), shape=(*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from .. import dtypes
+from ..creation import arange
 from ..define import op
 from ..errors import DTypeError, ShapeError
 from ..sizes import stretches
@@ -97,8 +98,6 @@ def _scale(q: Tensor, scale: Any) -> Any:
 
 def _weights(q: Tensor, k: Tensor, mask: Tensor | None, is_causal: bool, scale: Any) -> Tensor:
     """softmax(q k^T scale + mask) over the keys; rows that see no key are zero."""
-    from ..creation import arange
-
     scores = matmul(q, _transposed(k)) * _scale(q, scale)
     if is_causal:
         rows, columns = (arange(x._a.shape[-2], device=q.device) for x in (q, k))

@@ -10,7 +10,7 @@ from .. import dtypes
 from ..errors import DimError, DTypeError, ShapeError
 from ..sizes import broadcast_shapes, checked_dim, prod, same
 from ..table import OPS, Spec
-from ..tensor import Tensor, whole
+from ..tensor import Tensor
 
 __all__ = ["broadcast_shapes", "prod", "same"]
 
@@ -132,22 +132,6 @@ def require_ndim(name: str, x: Spec, *allowed: int, what: str = "x") -> None:
 def real(value: Any) -> Any:
     """A number as a float; one that is computed from sizes stays open."""
     return value if hasattr(value, "number_dtype") else float(value)
-
-
-def unpacked(value: Any) -> tuple[Any, ...]:
-    """What is given as several arguments, or as one tuple or list."""
-    if len(value) == 1 and isinstance(value[0], (tuple, list)):
-        value = value[0]
-    return tuple(value)
-
-
-def int_tuple(value: Any) -> tuple[Any, ...]:
-    """Sizes given as several arguments, a tuple, a list or a Size; they may be 0-d tensors."""
-    value = unpacked(value)
-    for n in value:
-        if type(n) is not int:
-            return tuple(map(whole, value))
-    return value
 
 
 def as_sequence(value: Any, n: int) -> tuple[Any, ...]:

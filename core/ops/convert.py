@@ -10,8 +10,7 @@ from ..creation import full, tensor
 from ..define import op
 from ..dtypes import dtype as DType
 from ..table import METHODS
-from ..tensor import Size, Tensor
-from .common import int_tuple
+from ..tensor import Size, Tensor, int_tuple
 
 
 def _conversion(name: str, dtype: DType) -> Callable[..., Tensor]:

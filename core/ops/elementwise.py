@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..creation import full_like
 from ..define import function, op, primitive
 from ..errors import ArgumentError, DTypeError
 from ..table import METHODS, E, S, Spec, bools, floats, ints
@@ -1338,6 +1339,4 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
 
 def zeros_like(x: Tensor) -> Tensor:
     """Zeros with the shape, dtype and device of x."""
-    from ..creation import full_like
-
     return full_like(x, 0)

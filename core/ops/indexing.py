@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..alias import assign, check_leaf
+from ..creation import arange, from_host, full, full_like, ones, ones_like, tensor, zeros, zeros_of
 from ..define import function, op, primitive
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
-from ..sizes import checked_dim, size_max, size_min, surely, wrapped
+from ..sizes import checked_dim, size_max, size_min, surely, unbacked, wrapped
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor, whole
+from ..views import check_overlap
 from .common import broadcast, check_range, like, same, specs
 from .elementwise import bitwise_not, cast, logical_not, maximum, neg, where
-from .reduction import sort_values
-from .shape import broadcast_tensors, expand, reshape, select, slice, unsqueeze
+from .reduction import cumsum, prod, sort_values
+from .shape import broadcast_tensors, expand, movedim, narrow, reshape, select, slice, slice_scatter, unsqueeze
 
 
 def _integer_index(name: str, index: Any, *, allowed: tuple[Any, ...] = (dtypes.int64, dtypes.int32)) -> None:
@@ -65,8 +68,6 @@ _ROWS = [
 
 
 def _zeros(g: Tensor, shape: Any) -> Tensor:
-    from ..creation import zeros_of
-
     return zeros_of(g, tuple(shape))
 
 
@@ -231,8 +232,6 @@ def scatter_max_values(x, index, src, /, *, dim):
 def _fit_source(src: Any, x: Tensor, index: Tensor) -> Tensor:
     """`src` as a tensor of the shape of `index`, as PyTorch reads it."""
     if not isinstance(src, Tensor):
-        from ..creation import full_like
-
         return full_like(index, src, dtype=x.dtype)
     src = _as_vector(src)
     shape = tuple(index._a.shape)
@@ -281,8 +280,6 @@ def _scatter_reduced(x: Tensor, dim: int, index: Tensor, src: Tensor, reduce: st
         return _scatter_max(x, dim, index, src, include_self)
     if reduce == "prod":
         if not include_self:
-            from ..creation import ones_like
-
             x = scatter_values(x, index, ones_like(src), dim=dim)
         return _scatter_prod(x, dim, index, src)
     if reduce == "amin":
@@ -292,16 +289,12 @@ def _scatter_reduced(x: Tensor, dim: int, index: Tensor, src: Tensor, reduce: st
     total = scatter_add_values(start, index, src, dim=dim)
     if reduce == "sum":
         return total
-    from ..creation import full_like, ones_like
-
     counts = scatter_add_values(full_like(x, int(include_self)), index, ones_like(src), dim=dim).clamp(min=1)
     return total / counts if x.dtype.kind in "fc" else total // counts
 
 
 def _scatter_max(x: Tensor, dim: int, index: Tensor, src: Tensor, include_self: bool) -> Tensor:
     if not include_self:
-        from ..creation import full_like
-
         kind = x.dtype.kind
         least = float("-inf") if kind == "f" else False if kind == "b" else dtypes.iinfo(x.dtype).min
         x = scatter_values(x, index, full_like(src, least), dim=dim)
@@ -311,10 +304,6 @@ def _scatter_max(x: Tensor, dim: int, index: Tensor, src: Tensor, include_self: 
 def _scatter_prod(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of x with x[index[i][j]][j] *= src[i][j] (dim 0). What is sent to every element stands in a row of its own, so
     that zeros have their gradients."""
-    from ..creation import arange, ones_like
-    from .reduction import prod
-    from .shape import movedim, narrow, slice_scatter
-
     if index.numel() == 0:
         return x
     dim = checked_dim("scatter_reduce", dim, len(x._a.shape))
@@ -406,8 +395,6 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     >>> fz.index_fill(fz.zeros(3), 0, fz.tensor([2]), 7.0)
     tensor([0., 0., 7.])
     """
-    from ..creation import full
-
     dim = _check_positions("index_fill", input, dim, index, only_long=True, negative=True)
     if isinstance(value, Tensor):
         if value._a.shape:
@@ -434,8 +421,6 @@ def _check_slices(name: str, x: Tensor, dim: int, positions: Tensor, source: Ten
 
 
 def _index_write(x: Tensor, dim: int, positions: Tensor, source: Tensor, accumulate: bool) -> Tensor:
-    from .shape import movedim
-
     positions = _as_vector(positions)
     if dim == 0:
         return _as_before(index_put_values(_as_vector(x), source, positions, accumulate=accumulate), x)
@@ -538,8 +523,6 @@ def slice_column(x: Tensor, column: int) -> Tensor:
 @primitive(samples=[S.bools(3, 4), S.ints(5, low=0, high=1), S.bools(0), S(3, grad=False)], exact=True, methods=[], public=False)
 def nonzero_positions(x, /):
     """int64[n, ndim]: where x is not zero. How many there are depends on the data."""
-    from ..sizes import unbacked
-
     return Spec((unbacked("nonzero"), len(x.shape)), dtypes.int64)
 
 
@@ -614,8 +597,6 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     >>> fz.masked_scatter(fz.zeros(3), fz.tensor([True, False, True]), fz.tensor([5.0, 6.0]))
     tensor([5., 0., 6.])
     """
-    from .reduction import cumsum
-
     _bool_mask("masked_scatter", mask)
     if source.dtype is not input.dtype:
         raise DTypeError(f"masked_scatter: source must be {input.dtype.name} as input is, given {source.dtype.name}")
@@ -693,8 +674,6 @@ def one_hot(x, /, *, num_classes: int = -1):
     tensor([[1, 0, 0],
             [0, 0, 1]])
     """
-    from ..creation import arange
-
     _integer_index("one_hot", specs(x)[0], allowed=(dtypes.int64,))
     given = not (isinstance(num_classes, int) and num_classes == -1)
     if not given and not x.numel():
@@ -731,8 +710,6 @@ def searchsorted(
     if side not in (None, "left", "right"):
         raise ArgumentError(f"searchsorted: side is 'left' or 'right', given {side!r}")
     if not isinstance(input, Tensor):
-        from ..creation import tensor
-
         input = tensor(input, device=sorted_sequence.device)
     shape = tuple(input._a.shape)
     if len(sorted_sequence._a.shape) < 2:
@@ -794,8 +771,6 @@ def unique(
     >>> fz.unique(fz.tensor([3, 1, 3]))
     tensor([1, 3])
     """
-    from ..creation import from_host
-
     array = input._host("unique()")
     find: Any = np.unique
     found = find(array, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
@@ -815,8 +790,6 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     >>> fz.bincount(fz.tensor([0, 2, 2]))
     tensor([1, 0, 2])
     """
-    from ..creation import ones, zeros
-
     if input.dtype.kind != "i" or len(input._a.shape) != 1:
         raise DTypeError(f"bincount: expected a vector of integers, given {specs(input)[0]}")
     if surely(minlength < 0):
@@ -851,14 +824,10 @@ def _as_index(i: Any) -> Any:
             raise DimError(f"index: the index must be an integer (int64 or int32) or bool tensor, given {specs(i)[0]}")
         return i
     if isinstance(i, bool):
-        from ..creation import tensor
-
         return tensor(i)
     if isinstance(i, (int, np.integer)):
         return int(i)
     if isinstance(i, (list, tuple, range, np.ndarray)):
-        from ..creation import tensor
-
         array = np.asarray([int(e) for e in i] if any(isinstance(e, Tensor) for e in i) else i)
         if not array.size or (array.dtype.kind in "iu" and array.dtype != np.uint8):
             array = array.astype(np.int64)
@@ -1017,10 +986,6 @@ def _without_leading_ones(value: Any, ndim: int) -> Any:
 @function(methods=["__setitem__"], public=False)
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`, in the memory of x."""
-    from ..alias import assign, check_leaf
-    from ..creation import full, tensor
-    from ..views import check_overlap
-
     check_leaf("x[...] = value", x)
     if isinstance(value, (list, tuple, np.ndarray)):
         value = tensor(value, dtype=x.dtype, device=x.device)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from .. import dtypes
+from ..creation import eye, tensor
 from ..define import function, op, primitive
 from ..errors import ArgumentError, ShapeError
 from ..sizes import checked_dim
@@ -15,7 +16,7 @@ from ..tensor import Tensor
 from .common import broadcast, numel, same
 from .elementwise import add, cast, clone, gt, mul, where
 from .reduction import sum_, vector_norm
-from .shape import cat, expand, narrow, permute, reshape, stack, unbind, unsqueeze
+from .shape import cat, diagonal, expand, narrow, permute, reshape, stack, unbind, unsqueeze
 
 
 def _transposed(x: Tensor) -> Tensor:
@@ -263,8 +264,6 @@ def _scaled(x: Tensor, factor: Any) -> Tensor:
         factor = int(factor)  # integers are scaled by whole numbers, as in PyTorch
     if not same(factor, 0):
         return x * factor
-    from ..creation import tensor
-
     return where(tensor(True, device=x.device), 0, x)
 
 
@@ -373,8 +372,6 @@ def _parse_equation(equation: str, tensors: Sequence[Tensor]) -> tuple[list[str]
 
 def _take_diagonals(x: Tensor, term: list[str]) -> tuple[Tensor, list[str]]:
     """A letter that stands twice in one term means the diagonal."""
-    from .shape import diagonal
-
     for c in list(dict.fromkeys(term)):
         while term.count(c) > 1:
             a = term.index(c)
@@ -403,8 +400,6 @@ def _contract(a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str
             size[c] if not same(x._a.shape[i], size[c]) else x._a.shape[i] for i, c in enumerate(c for g in groups for c in g)
         ]
         if any(not same(m, n) for m, n in zip(x._a.shape, full, strict=True)):
-            from .shape import expand
-
             x = expand(x, shape=tuple(full))
         return reshape(x, shape=tuple([size[c] for c in groups[0]] + [numel([size[c] for c in g]) for g in groups[1:]]))
 
@@ -479,8 +474,6 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     tensor([[1., 3.],
             [0., 1.]])
     """
-    from ..creation import eye
-
     if n < 0:
         raise ArgumentError(f"matrix_power: the power must not be negative, given {n}")
     result = clone(expand(eye(input._a.shape[-1], dtype=input.dtype, device=input.device), shape=tuple(input._a.shape)))
@@ -549,105 +542,12 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     return where(gt(size, maxnorm), input * (maxnorm / (size + 1e-7)), input)
 
 
-# ------------------------------------------------------------------------------- factorisations: `fz.linalg`, by their old names
-
-
-@function(out=True)
-def det(input: Tensor) -> Tensor:
-    """The determinant of square matrices; as `fz.linalg.det`."""
-    from ..linalg import det
-
-    return det(input)
-
-
-@function(out=True)
-def slogdet(input: Tensor) -> Any:
-    """Sign and logarithm of the size of the determinant; as `fz.linalg.slogdet`."""
-    from ..linalg import slogdet
-
-    return slogdet(input)
-
-
 @function()
-def logdet(input: Tensor) -> Tensor:
-    """The logarithm of the determinant; NaN where it is negative.
+def trace(input: Tensor) -> Tensor:
+    """The sum of the diagonal of a matrix.
 
     >>> import frazil as fz
-    >>> fz.logdet(fz.eye(2))
-    tensor(0.)
+    >>> fz.trace(fz.tensor([[1, 2], [3, 4]]))
+    tensor(5)
     """
-    from ..linalg import slogdet
-
-    sign, size = slogdet(input)
-    return where(sign < 0, float("nan"), size)
-
-
-@function(out=True)
-def inverse(input: Tensor) -> Tensor:
-    """The inverse of square matrices; as `fz.linalg.inv`."""
-    from ..linalg import inv
-
-    return inv(input)
-
-
-@function()
-def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
-    """The Moore-Penrose inverse; singular values of at most rcond * the largest count as 0."""
-    from ..linalg import pinv
-
-    return pinv(input, rcond)
-
-
-@function(out=True)
-def cholesky(input: Tensor, upper: bool = False) -> Tensor:
-    """The Cholesky factor of positive definite matrices; as `fz.linalg.cholesky`."""
-    from ..linalg import cholesky
-
-    return cholesky(input, upper=upper)
-
-
-@function(out=True)
-def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
-    """X with A @ X = input, for A = L @ L.mT (L.mT @ L with `upper`)."""
-    from ..linalg import solve_triangular
-
-    low = L.mT if upper else L
-    return solve_triangular(low.mT, solve_triangular(low, input, upper=False), upper=True)
-
-
-@function(out=True)
-def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
-    """The inverse of L @ L.mT (L.mT @ L with `upper`)."""
-    from ..creation import eye
-
-    n = L._a.shape[-1]
-    return cholesky_solve(expand(eye(n, dtype=L.dtype, device=L.device), shape=tuple(L._a.shape)), L, upper)
-
-
-@function(out=True)
-def qr(input: Tensor, some: bool = True) -> Any:
-    """Q and R; as `fz.linalg.qr`, complete unless `some`."""
-    from ..linalg import qr
-
-    return qr(input, "reduced" if some else "complete")
-
-
-class USV(NamedTuple):
-    """input = U @ diag(S) @ V.mT."""
-
-    U: Tensor
-    S: Tensor
-    V: Tensor
-
-
-@function(out=True)
-def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
-    """U, S and V (not transposed) of input = U @ diag(S) @ V.mT; `fz.linalg.svd` gives Vh."""
-    from ..linalg import svd, svdvals
-
-    if not compute_uv:
-        rows, columns = input._a.shape[-2:]
-        batch = tuple(input._a.shape[:-2])
-        return USV(input.new_zeros(*batch, rows, rows), svdvals(input), input.new_zeros(*batch, columns, columns))
-    u, s, vh = svd(input, full_matrices=not some)
-    return USV(u, s, vh.mT)
+    return sum_(diagonal(input))

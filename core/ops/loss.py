@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..creation import arange, zeros_of
 from ..define import op
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..table import E, S, Spec, floats, ints, values
@@ -112,8 +113,6 @@ def nll_loss(x, target, weight=None, /, *, reduction: str = "mean", ignore_index
 
 
 def _nll_vjp(g: Tensor, x_shape: Any, target: Tensor, weight: Tensor | None, reduction: str, ignore_index: int) -> Tensor:
-    from ..creation import zeros_of
-
     weights = _sample_weights(target, weight, ignore_index, g.dtype)
     scale = -weights * g if reduction != "mean" else -weights * (g / sum_(weights))
     d = 1 if len(x_shape) > 1 else 0
@@ -249,8 +248,6 @@ def soft_cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ign
 @halves_in_float32
 def class_cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ignore_index: int, label_smoothing: float):
     """The gradient of `cross_entropy` with respect to x, for class indices: weight * (softmax(x) * mass - target) * g."""
-    from ..creation import arange
-
     d = _class_dim(x)
     classes = x._a.shape[d]
     hit = eq(unsqueeze(target, d), _per_class(arange(classes, device=x.device), x))

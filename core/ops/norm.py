@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ..define import function, op
+from ..dtypes import finfo
 from ..errors import ShapeError
 from ..sizes import checked_dim
 from ..table import E, S, Spec, floats
@@ -316,8 +317,6 @@ def rms_norm(x, weight=None, /, *, normalized_shape, eps: float | None = None):
 
     Source: Zhang and Sennrich, Root Mean Square Layer Normalization, 2019.
     """
-    from ..dtypes import finfo
-
     _check_last("rms_norm", x._a.shape, normalized_shape)
     dims = _last_dims(normalized_shape, len(x._a.shape))
     y = x * rsqrt(mean(square(x), dim=dims, keepdim=True) + (finfo(x.dtype).eps if eps is None else eps))

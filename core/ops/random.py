@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..define import function, op, primitive
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..define import op, primitive
+from ..errors import DTypeError, ShapeError
 from ..table import E, S, Spec, floats, ints, values
 from ..tensor import Tensor
 from ..transfer import move, where_float64_is
@@ -201,23 +201,3 @@ def first_above(edges, points, /):
     _first_above_rule(Spec(tuple(edges._a.shape), edges.dtype), Spec(tuple(points._a.shape), points.dtype))
     passed = unsqueeze(edges, -2) <= unsqueeze(points, -1)
     return sum_(cast(passed, dtype=dtypes.int64), dim=(len(points._a.shape),))
-
-
-@function(methods=[])
-def dropout(input: Tensor, p: float = 0.5, train: bool = True, *, generator: Any = None) -> Tensor:
-    """Elements set to 0 with probability `p`, the others scaled by 1 / (1 - p); `input` itself unless `train`.
-
-    >>> import frazil as fz
-    >>> _ = fz.manual_seed(0)
-    >>> x = fz.dropout(fz.ones(1000), 0.25)
-    >>> sorted(set(x.tolist())), abs(x.mean().item() - 1) < 0.1
-    ([0.0, 1.3333333730697632], True)
-    """
-    from ..random import rand_like
-
-    if not 0.0 <= p <= 1.0:
-        raise ArgumentError(f"dropout: p is a probability, given {p}")
-    if not train or p == 0.0:
-        return input
-    keep = cast(rand_like(input, generator=generator) >= p, dtype=input.dtype)
-    return input * (keep * (0.0 if p == 1.0 else 1.0 / (1.0 - p)))

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..control import scan
+from ..creation import arange, zeros_of
 from ..define import op
 from ..errors import ShapeError
 from ..table import E, S, Spec, values
@@ -72,15 +73,11 @@ def _check_backward(
 
 def _valid(lengths: Tensor, time: Any) -> Tensor:
     """Which steps belong to their row: bool [time, batch, 1]."""
-    from ..creation import arange
-
     steps = unsqueeze(arange(time, device=lengths.device), 1)
     return unsqueeze(lt(steps, unsqueeze(lengths, 0)), 2)
 
 
 def _zeros(like: Tensor, *shape: Any) -> Tensor:
-    from ..creation import zeros_of
-
     return zeros_of(like, shape)
 
 

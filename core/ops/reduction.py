@@ -7,13 +7,32 @@ import math
 from typing import Any, NamedTuple
 
 from .. import dtypes
+from ..creation import full_like, zeros_of
 from ..define import function, op, primitive
 from ..errors import ArgumentError, ShapeError
 from ..sizes import checked_dim, size_max
-from ..table import E, S, Spec, floats
+from ..table import OPS, E, S, Spec, floats
 from ..tensor import Tensor
 from .common import checked_dims, halves_in_float32, numel, reduced, require_float, specs
-from .elementwise import abs_, cast, clone, eq, exp, isfinite, log, maximum, minimum, ne, pow_, spread_root, sqrt, square, where
+from .elementwise import (
+    abs_,
+    cast,
+    clone,
+    eq,
+    exp,
+    isfinite,
+    log,
+    maximum,
+    minimum,
+    ne,
+    pow_,
+    sign,
+    spread_root,
+    sqrt,
+    square,
+    where,
+)
+from .shape import cat, expand, flip, movedim, narrow, reshape
 
 _REDUCE = [
     S(3, 4),
@@ -36,8 +55,6 @@ _WITH_EMPTY = [
 
 def _expanded(g: Tensor, x_shape: Any, dim: Any, keepdim: bool) -> Tensor:
     """A reduced gradient (or result) back in the shape of the input."""
-    from .shape import expand, reshape
-
     if not keepdim and dim is not None and len(dim) != len(x_shape):
         g = reshape(g, shape=tuple(1 if i in dim else n for i, n in enumerate(x_shape)))
     elif dim is not None and not keepdim:
@@ -239,9 +256,6 @@ def any_(x, /, *, dim=None, keepdim=False):
 
 def _product_of_others(x: Tensor, dim: int) -> Tensor:
     """For every element, the product of the others along `dim`: exact where some are zero."""
-    from ..creation import full_like
-    from .shape import cat, flip, narrow
-
     n = x._a.shape[dim]
     if isinstance(n, int) and n == 0:
         return x
@@ -252,8 +266,6 @@ def _product_of_others(x: Tensor, dim: int) -> Tensor:
 
 
 def _prod_vjp(g: Tensor, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
-    from .shape import reshape
-
     shape = x._a.shape
     if not shape:
         return g
@@ -262,8 +274,6 @@ def _prod_vjp(g: Tensor, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
     if dim is None or len(dim) == len(shape):
         flat = reshape(x, shape=(numel(shape),))
         return reshape(_product_of_others(flat, 0), shape=tuple(shape)) * reshape(g, shape=())
-    from .shape import movedim
-
     last = tuple(range(len(shape) - len(dim), len(shape)))
     moved = movedim(x, dim, last)
     kept = tuple(moved._a.shape[: len(shape) - len(dim)])
@@ -298,8 +308,6 @@ _SCAN = [S(5, dim=0), S(3, 4, dim=1), S(3, 4, dim=0), S.ints(5, dim=0), S(0, dim
 
 
 def _reverse_cumsum(g: Tensor, dim: int) -> Tensor:
-    from .shape import flip
-
     return flip(cumsum(flip(g, (dim,)), dim=dim), (dim,)) if g._a.shape else g
 
 
@@ -359,8 +367,6 @@ def logsumexp(x, /, *, dim, keepdim=False):
     >>> fz.logsumexp(fz.tensor([0.0, 0.0]), 0)
     tensor(0.6931)
     """
-    from .shape import reshape
-
     if any(isinstance(n, int) and n == 0 for d, n in enumerate(x._a.shape) if dim is None or d in dim):
         return log(sum_(exp(x), dim=dim, keepdim=keepdim))  # of nothing: -inf
     top = amax(x, dim=dim, keepdim=True)
@@ -465,8 +471,6 @@ def _norm_vjp(g: Tensor, x: Tensor, y: Tensor, p: float, dim: Any, keepdim: bool
     safe = where(zero, 1.0, y)
     if p == 2:
         return where(zero, 0.0, g * x / safe)
-    from .elementwise import sign
-
     if p == 1:
         return g * sign(x)
     if math.isinf(p):
@@ -514,25 +518,6 @@ def vector_norm(x, /, *, p=2.0, dim=None, keepdim=False):
     return pow_(sum_(pow_(size, p), dim=dim, keepdim=keepdim), 1 / p)
 
 
-@function(out=True)
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
-    """The p-norm of the elements over `dim` (all, if None); "fro" is 2, "nuc" the sum of the singular values of matrices.
-
-    >>> import frazil as fz
-    >>> fz.tensor([3.0, 4.0]).norm()
-    tensor(5.)
-    """
-    if p == "fro" or p is None:
-        p = 2
-    elif p == "nuc":
-        from ..linalg import matrix_norm
-
-        return matrix_norm(input, "nuc", (-2, -1) if dim is None else dim, keepdim, dtype=dtype)
-    elif isinstance(p, str):
-        raise ArgumentError(f"norm: p is a number, 'fro' or 'nuc', given {p!r}")
-    return vector_norm(input if dtype is None else cast(input, dtype=dtype), p=p, dim=dim, keepdim=keepdim)
-
-
 @function()
 def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
     """The p-norm of `input - other`.
@@ -555,12 +540,9 @@ class ValuesIndices(NamedTuple):
 
 
 def _select_vjp(g: Any, y_1: Any, x_shape: Any, dim: int) -> Tensor:
-    from ..creation import zeros_of
-    from .indexing import scatter_add_values
-
     if not x_shape:
         return g[0]
-    return scatter_add_values(zeros_of(g[0], tuple(x_shape)), y_1, g[0], dim=dim)
+    return OPS["scatter_add_values"].call(zeros_of(g[0], tuple(x_shape)), y_1, g[0], dim=dim)
 
 
 @primitive(
@@ -648,9 +630,6 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
 
 
 def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool) -> ValuesIndices:
-    from .indexing import gather
-    from .shape import reshape
-
     pick = argmax if name == "max" else argmin
     if not isinstance(dim, int):
         raise ArgumentError(f"{name}: dim is one integer (fz.a{name} takes several), given {dim!r}")
@@ -658,7 +637,7 @@ def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool) -> ValuesIndices
     if not input._a.shape:
         return ValuesIndices(clone(input), pick(input))
     indices = pick(input, dim=dim, keepdim=True)
-    values = gather(input, dim, indices)
+    values = OPS["gather_values"].call(input, indices, dim=dim)
     if not keepdim:
         shape = tuple(n for i, n in enumerate(input._a.shape) if i != dim)
         values, indices = reshape(values, shape=shape), reshape(indices, shape=shape)
@@ -689,35 +668,6 @@ def min_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = 
     if isinstance(dim, Tensor) or other is not None:
         return minimum(input, dim if other is None else other)
     return amin(input) if dim is None else _extreme("min", input, dim, keepdim)
-
-
-@function(out=True)
-def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
-    """The middle value (the lower one of two); with `dim`, along it with indices.
-
-    >>> import frazil as fz
-    >>> fz.median(fz.tensor([3.0, 1.0, 2.0, 9.0]))
-    tensor(2.)
-    """
-    from .indexing import gather
-    from .shape import flatten, select
-
-    if dim is None:
-        return median(flatten(input), 0).values
-    dim = checked_dim("median", dim, len(input._a.shape))
-    ordered = sort_values(input, dim=dim)
-    if not input._a.shape:
-        return ValuesIndices(*ordered)
-    size = input._a.shape[dim]
-    middle = (size - 1) // 2
-    if input.dtype.is_floating_point:
-        # NaN is sorted behind all: where there is one, the first of them is the median
-        missing = sum_(ne(input, input), dim=dim, keepdim=True)
-        places = where(eq(missing, 0), middle, size - missing)
-        found = [gather(t, dim, places) for t in ordered]
-        return ValuesIndices(*(found if keepdim else [select(t, dim, 0) for t in found]))
-    found = [select(t, dim, middle) for t in ordered]
-    return ValuesIndices(*([t.unsqueeze(dim) for t in found] if keepdim else found))
 
 
 @function()

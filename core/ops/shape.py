@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 
+from ..alias import SCATTER, apply_path, scatter_path
+from ..creation import arange, zeros_of
 from ..define import function, op, primitive
-from ..errors import ArgumentError, DimError, DTypeError, ShapeError
+from ..dtypes import dtype as dtype_class
+from ..errors import ArgumentError, DimError, ShapeError
 from ..sizes import checked_dim, compare, is_open, is_static, size_max, size_min, stretches, surely, unmatched, wrapped
 from ..state import STATE
-from ..table import OPS, E, S, Spec, ints
+from ..table import FUNCTIONS, OPS, E, S, Spec, ints
 from ..tape import Node, OutputNode
-from ..tensor import Tensor, whole
-from .common import as_sequence, at_hand, int_tuple, like, numel, same, specs, unpacked
+from ..tensor import Tensor, int_tuple, unpacked, whole
+from .common import as_sequence, broadcast, like, numel, same
 from .elementwise import clone, ge, where, zeros_like
-from .reduction import sum_
 
 # -------------------------------------------------------------------------------------------------------------------- views
 
@@ -99,8 +101,6 @@ def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     >>> x = fz.zeros(4); x.view(2, 2)[0, 1] = 7.0; x
     tensor([0., 7., 0., 0.])
     """
-    from ..dtypes import dtype as dtype_class
-
     if dtype is not None or (len(size) == 1 and isinstance(size[0], dtype_class)):
         raise ArgumentError("view: reinterpreting memory as another dtype is not available; .to(dtype) converts the values")
     result = reshape(input, shape=int_tuple(size))
@@ -294,8 +294,6 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
     >>> [t.shape for t in fz.broadcast_tensors(fz.zeros(3, 1), fz.zeros(4))]
     [frazil.Size([3, 4]), frazil.Size([3, 4])]
     """
-    from .common import broadcast
-
     given = unpacked(tensors)
     shape = broadcast("broadcast_tensors", *(tuple(x._a.shape) for x in given))
     return tuple(expand(x, shape=shape) for x in given)
@@ -390,8 +388,6 @@ def slice(x, /, *, starts, stops, steps):
 def _zeros_around(g: Tensor, x_shape: Any, starts: Any, stops: Any, steps: Any) -> Tensor:
     if all(same(s, 1) for s in steps):
         return pad_constant(g, pads=tuple((a, n - b) for a, b, n in zip(starts, stops, x_shape, strict=True)), value=0)
-    from ..creation import zeros_of
-
     return slice_scatter(zeros_of(g, tuple(x_shape)), g, starts=starts, stops=stops, steps=steps)
 
 
@@ -418,8 +414,6 @@ def slice_scatter(x, src, /, *, starts, stops, steps):
 
 
 def _zeros_of(g: Tensor, shape: Any) -> Tensor:
-    from ..creation import zeros_of
-
     return zeros_of(g, tuple(shape))
 
 
@@ -448,10 +442,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
 
 def _positions_along(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
     """The elements from `start` on, one by one: a position out of range is an error when the program runs."""
-    from ..creation import arange
-    from .indexing import index_select
-
-    return index_select(input, dim, start + arange(length, device=input.device))
+    return FUNCTIONS["index_select"](input, dim, start + arange(length, device=input.device))
 
 
 def _canon_select(x: Tensor, *, dim: Any, index: Any) -> dict[str, Any]:
@@ -501,6 +492,9 @@ def select(x, /, *, dim, index):
 def select_scatter(x: Tensor, src: Tensor, dim: int, index: Any) -> Tensor:
     """A copy of x with the element `index` along `dim` replaced by src."""
     return slice_scatter(x, unsqueeze(src, dim), **_row(x._a.shape, dim, index))
+
+
+SCATTER["select"] = lambda before, new, attrs: select_scatter(before, new, **attrs)
 
 
 def _canon_diagonal(x: Tensor, *, offset: int, dim1: int, dim2: int) -> dict[str, Any]:
@@ -572,8 +566,6 @@ def diagonal_scatter(x, src, /, *, offset: int, dim1: int, dim2: int):
 )
 def view_write(base, new, /, *, path):
     """`base` with the region that `path` leads to replaced by `new`: what a write through a view means to the tape."""
-    from ..alias import scatter_path
-
     return scatter_path(base, new, path)
 
 
@@ -584,14 +576,10 @@ def detach(x, /):
 
 
 def _without_region(g: Tensor, new_shape: Any, path: Any) -> Tensor:
-    from ..alias import scatter_path
-
     return scatter_path(g, _zeros_of(g, new_shape), path)
 
 
 def _region(g: Tensor, path: Any) -> Tensor:
-    from ..alias import apply_path
-
     return apply_path(g, path)
 
 
@@ -986,53 +974,6 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
     return repeat(input, *((1,) * (len(input._a.shape) - len(counts)) + tuple(counts)))
 
 
-def _check_repeats(repeats: Tensor, n: Any) -> None:
-    if repeats.dtype.kind != "i" or len(repeats._a.shape) > 1:
-        raise DTypeError(f"repeat_interleave: repeats must be a number or a vector of integers, given {specs(repeats)[0]}")
-    count = repeats.numel()
-    if isinstance(count, int) and count != 1 and isinstance(n, int) and count != n:
-        raise ShapeError(f"repeat_interleave: {count} repeats for {n} elements; give one number, or one for each")
-    values = at_hand(repeats)
-    if values is not None and values.size and values.min() < 0:
-        raise ArgumentError(f"repeat_interleave: repeats must not be negative, found {values.min()}")
-
-
-@function()
-def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
-    """Every element along `dim` repeated `repeats` times (a number, or one per element). `repeat_interleave(repeats)` repeats
-    the positions.
-
-    >>> import frazil as fz
-    >>> fz.repeat_interleave(fz.tensor([1, 2]), 2)
-    tensor([1, 1, 2, 2])
-    """
-    if repeats is None:
-        from ..creation import arange
-
-        input, repeats = arange(input._a.shape[0] if input._a.shape else 1, device=input.device), input
-    if dim is None:
-        input, dim = reshape(input, shape=(-1,)), 0
-    shape = tuple(input._a.shape)
-    dim = checked_dim("repeat_interleave", dim, len(shape))
-    if isinstance(repeats, Tensor):
-        _check_repeats(repeats, shape[dim] if shape else 1)
-        if same(repeats.numel(), 1):
-            repeats = whole(repeats)
-    if isinstance(repeats, int) and repeats < 0:
-        raise ArgumentError(f"repeat_interleave: repeats must not be negative, given {repeats}")
-    if isinstance(repeats, Tensor):
-        from ..creation import arange
-        from .indexing import index_select, searchsorted
-        from .reduction import cumsum
-
-        repeats = expand(repeats, shape=(shape[dim],))
-        ends = cumsum(repeats, dim=0)
-        positions = arange(whole(repeats.sum()) if output_size is None else output_size, device=input.device)
-        return index_select(input, dim, searchsorted(ends, positions, right=True))
-    spread = expand(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], repeats, *shape[dim + 1 :]))
-    return reshape(clone(spread), shape=(*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
-
-
 # ------------------------------------------------------------------------------------------------------------------ padding
 
 
@@ -1138,8 +1079,6 @@ def _pad_by_index(x: Tensor, dim: int, before: int, after: int, mode: str) -> Te
 
 
 def _triangle_mask(x: Tensor, diagonal: int) -> Tensor:
-    from ..creation import arange
-
     rows, columns = x._a.shape[-2], x._a.shape[-1]
     device = x.device
     return ge(unsqueeze(arange(rows, device=device), 1) + diagonal, unsqueeze(arange(columns, device=device), 0))
@@ -1215,17 +1154,6 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     rest = iter(shape[:-1])
     base = _zeros_of(input, tuple(n if d in (a, b) else next(rest) for d in range(len(shape) + 1)))
     return diagonal_scatter(base, input, offset=offset, dim1=a, dim2=b)
-
-
-@function()
-def trace(input: Tensor) -> Tensor:
-    """The sum of the diagonal of a matrix.
-
-    >>> import frazil as fz
-    >>> fz.trace(fz.tensor([[1, 2], [3, 4]]))
-    tensor(5)
-    """
-    return sum_(diagonal(input))
 
 
 @function(methods=["unfold"], name="unfold")

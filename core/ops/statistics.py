@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import dtypes
+from ..creation import arange, from_host, tensor, zeros
 from ..define import function
 from ..errors import ArgumentError, DimError, ShapeError
 from ..sizes import checked_dim
 from ..state import STATE
 from ..tensor import Tensor
-from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, sqrt, where
-from .indexing import edges_before, scatter_add_values
+from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, ne, sqrt, where
+from .indexing import edges_before, gather, scatter_add_values
 from .linalg import matmul
 from .reduction import ValuesIndices, amax, amin, cumsum, mean, sort, sort_values, sum_
 from .shape import cat, expand, flatten, movedim, narrow, reshape, select, t, unsqueeze
@@ -75,8 +76,6 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
     >>> fz.quantile(fz.tensor([0.0, 1.0, 2.0, 3.0]), 0.5)
     tensor(1.5000)
     """
-    from ..creation import tensor
-
     if interpolation not in _INTERPOLATIONS:
         raise ArgumentError(f"quantile: interpolation is one of {', '.join(_INTERPOLATIONS)}, given {interpolation!r}")
     if isinstance(q, (int, float)) and not 0 <= q <= 1:
@@ -271,15 +270,11 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     x = flatten(input)
     inside = logical_and(x >= low, x <= high)
     places = cast(floor((where(inside, x, low) - low) * bins / (high - low)), dtype=dtypes.int64).clamp(min=0, max=bins - 1)
-    from ..creation import zeros
-
     counts = zeros(bins, dtype=input.dtype, device=input.device)
     return scatter_add_values(counts, places, cast(inside, dtype=input.dtype), dim=0)
 
 
 def _arange(n: Any, like: Tensor) -> Tensor:
-    from ..creation import arange
-
     return arange(n, device=like.device)
 
 
@@ -312,8 +307,6 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     >>> fz.unique_consecutive(fz.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])
     """
-    from ..creation import from_host
-
     array = input._host("unique_consecutive()")
     if dim is None:
         rows = array.reshape(-1)
@@ -330,3 +323,29 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
         edges = np.append(np.flatnonzero(starts), len(rows))
         parts.append(from_host(np.diff(edges), input.device))
     return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+@function(out=True)
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The middle value (the lower one of two); with `dim`, along it with indices.
+
+    >>> import frazil as fz
+    >>> fz.median(fz.tensor([3.0, 1.0, 2.0, 9.0]))
+    tensor(2.)
+    """
+    if dim is None:
+        return median(flatten(input), 0).values
+    dim = checked_dim("median", dim, len(input._a.shape))
+    ordered = sort_values(input, dim=dim)
+    if not input._a.shape:
+        return ValuesIndices(*ordered)
+    size = input._a.shape[dim]
+    middle = (size - 1) // 2
+    if input.dtype.is_floating_point:
+        # NaN is sorted behind all: where there is one, the first of them is the median
+        missing = sum_(ne(input, input), dim=dim, keepdim=True)
+        places = where(eq(missing, 0), middle, size - missing)
+        found = [gather(t, dim, places) for t in ordered]
+        return ValuesIndices(*(found if keepdim else [select(t, dim, 0) for t in found]))
+    found = [select(t, dim, middle) for t in ordered]
+    return ValuesIndices(*([t.unsqueeze(dim) for t in found] if keepdim else found))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, final
 
 from .. import sizes
+from ..creation import tensor, zeros
 from ..errors import ShapeError
 from ..ops.shape import cat, stack
 from ..pytree import Tree, flatten, unflatten
@@ -103,8 +104,6 @@ class Grown:
 
     def empty_like(self) -> Grown:
         """A list without items, for items like those of this one."""
-        from ..creation import zeros
-
         if self.columns is None:
             return Grown()
         return Grown([zeros((0, *column._a.shape[1:]), dtype=column.dtype) for column in self.columns], self.tree)
@@ -242,8 +241,6 @@ def _like(new: Tensor, old: Tensor) -> Tensor:
 
 
 def _as_tensor(value: Any) -> Tensor:
-    from ..creation import tensor
-
     if isinstance(value, Tensor):
         return value
     if STATE.recorder is not None and isinstance(value, (sizes.SymInt, sizes.SymFloat, sizes.SymBool)):

@@ -265,7 +265,7 @@ def _with_weights(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor | None, dropou
     scores = (q @ k.transpose(-2, -1)) * (1 / math.sqrt(q.shape[-1]))
     if hidden is not None:
         scores = ops.where(hidden, -math.inf, scores) if hidden.dtype is bool_ else scores + hidden
-    weights = ops.dropout(ops.softmax(scores, dim=-1), p=dropout_p, train=dropout_p > 0)
+    weights = random.dropout(ops.softmax(scores, dim=-1), p=dropout_p, train=dropout_p > 0)
     return weights @ v, weights
 
 

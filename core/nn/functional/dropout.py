@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ... import ops, random
+from ... import random
 from ...errors import ArgumentError, ShapeError
 from ...tensor import Tensor
 
@@ -32,7 +32,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     _check(p)
     if not training or p == 0.0:
         return input
-    return _result(input, ops.dropout(input, p=p), inplace)
+    return _result(input, random.dropout(input, p=p), inplace)
 
 
 def _kept_channels(input: Tensor, p: float, spatial: int) -> Tensor:
