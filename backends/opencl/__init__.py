@@ -59,13 +59,11 @@ class OpenCLBackend(Backend):
         return {t.numpy: name for name, t in ALL.items() if t.kind != "c"}
 
     def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
-        from . import elementwise, fused, indexing, linalg, norm, optim, pool, recurrent, reduction, views
+        from ..render.kernels import library
+        from . import linalg, views
 
         runtime = self._devices()[index]
-        made: dict[str, Kernel] = {}
-        for module in (elementwise, reduction, views, indexing, pool, linalg, norm, optim, recurrent):
-            made |= module.kernels(runtime)
-        return made | fused.activations(runtime)
+        return library(runtime, views.kernels(runtime) | linalg.kernels(runtime))
 
     def compile(self, graph: Any, index: int = 0) -> Any:
         """A recorded graph as a callable from the arrays of its inputs to those of its results.
@@ -83,7 +81,7 @@ class OpenCLBackend(Backend):
         return runtime.upload(array)
 
     def to_host(self, array: Any) -> np.ndarray:
-        from .iterate import contiguous
+        from ..render.kernels.iterate import contiguous
 
         runtime = self._runtime_of(array)
         return runtime.download(contiguous(runtime, array))

@@ -12,7 +12,7 @@ import numpy as np
 class Array:
     """`strides` and `offset` count elements; strides None: contiguous, in the order of the last dimension first."""
 
-    __slots__ = ("buffer", "dtype", "offset", "shape", "size", "strides")
+    __slots__ = ("buffer", "dtype", "flat", "offset", "shape", "size", "strides")
 
     def __init__(
         self,
@@ -29,6 +29,7 @@ class Array:
         self.size = size
         self.strides = strides
         self.offset = offset
+        self.flat = strides is None and not offset
 
     def steps(self) -> tuple[int, ...]:
         """The strides, spelled out."""

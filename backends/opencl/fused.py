@@ -20,10 +20,9 @@ from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.trace import expand
 from frazil.sizes import evaluate
 
-from ..render.chains import FROM_BODY, Chain, steps, writer_of_body
+from ..render.chains import Chain, steps
+from ..render.kernels.iterate import contiguous, run
 from .array import Array
-from .elementwise import elementwise
-from .iterate import broadcast, contiguous, run
 from .runtime import Runtime
 
 
@@ -80,7 +79,7 @@ class CompiledGraph:
         for i, step in enumerate(self.steps):
             if isinstance(step, Chain):
                 arrays = [env[v] for v in step.loads]
-                shape = broadcast(*(a.shape for a in arrays)) if arrays else tuple(evaluate(step.stores[0].spec.shape, bindings))
+                shape = tuple(evaluate(step.stores[0].spec.shape, bindings))
                 outputs = [self.runtime.empty(shape, np.dtype(d), math.prod(shape)) for _, d in step.program.stores]
                 run(self.runtime, step.program, shape, arrays, outputs)
                 env.update(zip(step.stores, outputs, strict=True))
@@ -152,22 +151,3 @@ class _Plan:
             buffer = given[given_slot].buffer if given_slot is not None else buffers[fresh] if fresh is not None else r.buffer
             made.append(Array(buffer, r.shape, r.dtype, r.size, r.strides, r.offset))
         return tuple(made)
-
-
-def activations(runtime: Runtime) -> dict[str, Callable[..., Any]]:
-    """Kernels of elementwise composites, rendered from their bodies."""
-    return {name: _from_body(runtime, name) for name in FROM_BODY}
-
-
-def _from_body(runtime: Runtime, name: str) -> Callable[..., Any]:
-    made: dict[Any, Callable[..., Any]] = {}
-
-    def kernel(*arrays: Array, **attrs: Any) -> Array:
-        key = (*(a.dtype for a in arrays), *attrs.values())
-        found = made.get(key)
-        if found is None:
-            write, result = writer_of_body(name, [a.dtype.name for a in arrays], attrs)
-            found = made[key] = elementwise(runtime, f"{name} {attrs}", write, result, count=len(arrays))
-        return found(*arrays)
-
-    return kernel

@@ -7,15 +7,19 @@ On CPU devices an item keeps 8 x 32 results in registers; on GPUs a group shares
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..render.dialect import C_TYPES, VECTOR_TYPES
+from ..render.kernels.iterate import contiguous, run_text, text_kernel
 from ..render.texts import Text, kernel
 from .array import Array
-from .runtime import Runtime
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
 
 #: Columns of a panel, rows of a tile on a CPU, rows and columns of a tile on a GPU.
 PANEL = 32
@@ -72,7 +76,7 @@ def product(
         text = _gpu_text(dtype, bias_of)
         items = (-(-n // TILE) * 256, -(-m // TILE), batches * groups)
         group = (256, 1, 1)
-    found = runtime.text_kernel(text)
+    found = text_kernel(runtime, text)
     runtime.launch(found, items, group, *numbers, *buffers)
 
 
@@ -213,9 +217,9 @@ def pack(runtime: Runtime, b: Strided, n: int, k: int, *, batches: int = 1, grou
         loops_are_vectors=True,
     )
     items = chunks * panels * count
-    runtime.run_text(
+    run_text(
+        runtime,
         text,
-        items,
         items,
         n,
         k,
@@ -231,6 +235,22 @@ def pack(runtime: Runtime, b: Strided, n: int, k: int, *, batches: int = 1, grou
         packed.buffer,
     )
     return packed
+
+
+def multiplier(runtime: Runtime, b: Array, bias: Array | None = None) -> Callable[[Array], Array]:
+    """`a -> a @ b + bias` for matrices, with `b` packed once."""
+    (k, n), steps = b.shape, b.steps()
+    panels = pack(runtime, Strided(b, steps[0], steps[1], offset=b.offset), n, k)
+    column = None if bias is None else contiguous(runtime, bias)
+
+    def times(a: Array) -> Array:
+        y = runtime.empty((a.shape[0], n), a.dtype, a.shape[0] * n)
+        left = Strided(a, *a.steps(), offset=a.offset)
+        if y.size:
+            product(runtime, left, panels, y, a.shape[0], n, k, bias=column, bias_of="" if column is None else "column")
+        return y
+
+    return times
 
 
 # ------------------------------------------------------------------------------------------------- convolutions as products
@@ -293,7 +313,7 @@ def padded(runtime: Runtime, x: Array, planes: int, first: int, window: Window, 
     )
     items = planes * window.padded[0] * window.padded[1]
     numbers = [*source, *window.padded, *window.padding, *apart]
-    runtime.run_text(text, items, items, *numbers, x.buffer, x.offset + first * plane, y.buffer)
+    run_text(runtime, text, items, *numbers, x.buffer, x.offset + first * plane, y.buffer)
     return y
 
 
@@ -347,7 +367,7 @@ def pack_windows(runtime: Runtime, image: Array, channels: int, count: int, wind
     )
     items = count * -(-n // PANEL) * -(-k // 64)
     numbers = [*window.padded, *window.out, *window.stride, *window.dilation, channels, n, k]
-    runtime.run_text(text, items, items, *numbers, image.buffer, image.offset, packed.buffer)
+    run_text(runtime, text, items, *numbers, image.buffer, image.offset, packed.buffer)
     return packed
 
 

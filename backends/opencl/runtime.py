@@ -7,8 +7,9 @@ import os
 import threading
 import warnings
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, final
 
@@ -20,8 +21,8 @@ from frazil.errors import DeviceError, DimError, DTypeError
 from frazil.files import replacing
 
 from ..render import OPENCL
-from ..render.texts import GROUP, Text
 from .array import Array
+from .gemm import multiplier
 
 #: Filters of warnings are the process's, so one thread builds at a time.
 _building = threading.Lock()
@@ -30,6 +31,11 @@ _ALIVE: weakref.WeakSet[Runtime] = weakref.WeakSet()
 
 class Runtime:
     """A device with one in-order queue: what is launched first is done first, and only reading a value waits."""
+
+    dialect = OPENCL
+    atomics = False
+    #: Asked for every array of every launch: in C.
+    address, offset, flat = attrgetter("buffer"), attrgetter("offset"), attrgetter("flat")
 
     def __init__(self, device: Any) -> None:
         self.device = device
@@ -45,7 +51,7 @@ class Runtime:
         self.options = ["-cl-std=CL1.2"]
         if device.single_fp_config & getattr(cl.device_fp_config, "CORRECTLY_ROUNDED_DIVIDE_SQRT", 1 << 7):
             self.options.append("-cl-fp32-correctly-rounded-divide-sqrt")
-        self.kernels: dict[Any, Any] = {}
+        self.kept: dict[Any, Any] = {}
         self._folder = cache_folder() / _digest(device.platform.name, device.platform.version, device.name, device.driver_version)
         self._faults: dict[str, Array] = {}
         self._faults_unread: set[str] = set()
@@ -63,6 +69,19 @@ class Runtime:
             return self.pool.allocate(size or 1)
         except (cl.Error, OverflowError) as error:
             raise self._no_room(size, error) from error
+
+    def steps(self, array: Array) -> tuple[int, ...]:
+        return array.steps()
+
+    def view(self, array: Array, shape: tuple[int, ...], steps: tuple[int, ...], start: int = 0) -> Array:
+        return array.view(shape, steps, array.offset + start)
+
+    def is_contiguous(self, array: Array) -> bool:
+        return array.strides is None
+
+    def overlap(self, written: Array, read: Array) -> bool:
+        same_look = (read.offset, read.steps()) == (written.offset, written.steps())
+        return read.buffer is written.buffer and not same_look
 
     def _no_room(self, size: int, error: Exception) -> DeviceError:
         device = self.device
@@ -154,19 +173,6 @@ class Runtime:
             finally:
                 self.pool, self._captured = own, None
 
-    def run_text(self, text: Text, items: int, *arguments: Any) -> None:
-        """Launch a kernel written by hand with so many work-items."""
-        if items:
-            self.launch(self.text_kernel(text), (-(-items // GROUP) * GROUP,), (GROUP,), *arguments)
-
-    def text_kernel(self, text: Text) -> Any:
-        """The kernel of a text, built once."""
-        kernel = self.kernels.get(text)
-        if kernel is None:
-            types = [None if a is None else np.dtype(a) for a in text.arguments]
-            kernel = self.kernels[text] = self.compile(text.in_dialect(OPENCL), types)
-        return kernel
-
     def require(self, dtype: np.dtype[Any]) -> None:
         """Raise DTypeError for dtypes that the device has not."""
         if dtype.kind == "c" or (dtype == np.float64 and not self.has_double):
@@ -174,6 +180,9 @@ class Runtime:
                 f"{self.device.name} has no {dtype.name}. "
                 + ("Use float32: .float(), or dtype=fz.float32" if dtype.kind == "f" else "Keep complex tensors on the CPU")
             )
+
+    def multiplier(self, b: Array, bias: Array | None = None) -> Callable[[Array], Array]:
+        return multiplier(self, b, bias)
 
     # --- indices out of range, found by kernels
 

@@ -49,6 +49,11 @@ def group_size(layout: Layout) -> tuple[int, int]:
     return (ITEMS if layout.lanes == "K" and not layout.reduced else ROWS), 1
 
 
+def lanes_of(schedule: str, dialect: Dialect) -> int:
+    """Neighbouring elements that a work-item takes at once."""
+    return LANES if schedule == "cpu" and dialect.vectors else 1
+
+
 def render(program: Program, layout: Layout, dialect: Dialect, name: str = "kernel_") -> str:
     """The text of a kernel, with everything it needs but the dialect's prelude.
 
@@ -62,7 +67,7 @@ def render(program: Program, layout: Layout, dialect: Dialect, name: str = "kern
 class _Kernel:
     def __init__(self, program: Program, layout: Layout, dialect: Dialect) -> None:
         self.program, self.layout, self.dialect = program, layout, dialect
-        self.width = LANES if layout.schedule == "cpu" and dialect.vectors else 1
+        self.width = lanes_of(layout.schedule, dialect)
         self.level, self.of_row = program.levels()
         self.depth = max((self.level[i] for i, op in enumerate(program.instructions) if op.op == "reduce"), default=0)
         self.functions: dict[str, str] = {}

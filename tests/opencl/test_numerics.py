@@ -55,7 +55,7 @@ def test_running_sums_go_on_behind_infinity():
 
 def test_bias_corrections_keep_their_digits_without_float64():
     """What a device without float64 computes, on any device: the kernels of a runtime that says it has none."""
-    from frazil.backends.opencl import optim
+    from frazil.backends.render.kernels import optim
 
     device = fz.device("opencl")
     found = {}
