@@ -74,9 +74,7 @@ class CupyBackend(Backend):
             return device.xp.array(array, order="C")
 
     def to_host(self, array: Any) -> np.ndarray:
-        values = array.get()
-        self._device(array.device.id).check_faults()
-        return values
+        return self._device(array.device.id).download(array)
 
     def synchronize(self, index: int = 0) -> None:
         self._device(index).synchronize()
@@ -99,12 +97,10 @@ class CupyBackend(Backend):
 
 def kernels_of(runtime: Runtime) -> dict[str, Kernel]:
     """All kernels, on a device or, in tests, on the CPU."""
-    from . import arrays, conv, elementwise, indexing, norm, optim, pool, reduction
+    from ..render.kernels import library
+    from . import arrays, conv
 
-    made: dict[str, Kernel] = {}
-    for module in (elementwise, reduction, arrays, indexing, pool, conv, norm, optim):
-        made |= module.kernels(runtime)
-    return made
+    return library(runtime, arrays.kernels(runtime) | conv.kernels(runtime))
 
 
 def _there(device: Any, kernel: Callable[..., Any]) -> Callable[..., Any]:

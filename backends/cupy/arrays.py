@@ -1,7 +1,4 @@
-"""Views, memory, creation, indexing, sorting and matrix products, by the array library's own functions.
-
-Indices out of range are looked for on the device: they raise an IndexError when somebody next waits for a value.
-"""
+"""Views, memory, creation, scans, sorting and matrix products, by the array library's own functions."""
 
 from __future__ import annotations
 
@@ -11,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from .iterate import program_of, run
 from .runtime import Array, Runtime
 
 Kernel = Callable[..., Any]
@@ -19,45 +15,50 @@ Kernel = Callable[..., Any]
 
 def kernels(runtime: Runtime) -> dict[str, Kernel]:
     """The kernels of this file."""
-    xp = runtime.xp
-    made: dict[str, Kernel] = {}
+    own = _Arrays(runtime)
+    names = """expand diagonal slice_scatter diagonal_scatter cat flip pad_constant fill sequence size_to_tensor shares_memory
+        sort_values topk_values nonzero_positions argmax argmin cumsum cumprod matmul linear linear_weight_grad""".split()
+    looks = {"reshape": reshape, "permute": permute, "slice": slice_, "select": select}
+    memory = {"writable": lambda x: x, "strides": runtime.steps, "is_contiguous": runtime.is_contiguous}
+    return {name: getattr(own, name) for name in names} | looks | memory
 
-    def kernel(fn: Kernel) -> Kernel:
-        made[fn.__name__.removesuffix("_of")] = fn
-        return fn
 
-    # --- views
+def reshape(x: Array, *, shape: Any) -> Array:
+    """The same elements in another shape."""
+    return x.reshape(shape)
 
-    @kernel
-    def reshape(x: Array, *, shape: Any) -> Array:
-        return x.reshape(shape)
 
-    @kernel
-    def permute(x: Array, *, dims: Any) -> Array:
-        if len(dims) != x.ndim:
-            raise ValueError(f"{dims} are not the dimensions of {x.shape}")
-        return x.transpose(dims) if dims else x
+def permute(x: Array, *, dims: Any) -> Array:
+    """The dimensions in another order."""
+    if len(dims) != x.ndim:
+        raise ValueError(f"{dims} are not the dimensions of {x.shape}")
+    return x.transpose(dims) if dims else x
 
-    @kernel
-    def expand(x: Array, *, shape: Any) -> Array:
+
+def slice_(x: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
+    """Every `step`-th element between `start` and `stop`, along every dimension."""
+    return x[(*map(slice, starts, stops, steps), ...)]
+
+
+def select(x: Array, *, dim: int, index: int) -> Array:
+    """One index of a dimension, which disappears."""
+    return x[(slice(None),) * dim + (index, ...)]
+
+
+class _Arrays:
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime, self.xp = runtime, runtime.xp
+
+    def expand(self, x: Array, *, shape: Any) -> Array:
         extra = len(shape) - x.ndim
         if extra < 0 or any(n not in (1, m) for n, m in zip(x.shape, shape[extra:], strict=True)):
             raise ValueError(f"{x.shape} does not expand to {shape}")
         strides = (0,) * extra + tuple(
             0 if n == 1 and m != 1 else s for n, m, s in zip(x.shape, shape[extra:], x.strides, strict=True)
         )
-        return xp.lib.stride_tricks.as_strided(x, shape, strides)
+        return self.xp.lib.stride_tricks.as_strided(x, shape, strides)
 
-    @kernel
-    def slice_of(x: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
-        return x[(*map(slice, starts, stops, steps), ...)]
-
-    @kernel
-    def select(x: Array, *, dim: int, index: int) -> Array:
-        return x[(slice(None),) * dim + (index, ...)]
-
-    @kernel
-    def diagonal(x: Array, *, offset: int, dim1: int, dim2: int) -> Array:
+    def diagonal(self, x: Array, *, offset: int, dim1: int, dim2: int) -> Array:
         rows, columns = x.shape[dim1], x.shape[dim2]
         n = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
         rest = [d for d in range(x.ndim) if d not in (dim1, dim2)]
@@ -66,120 +67,99 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
         ]
         shape = (*(x.shape[d] for d in rest), n)
         strides = (*(x.strides[d] for d in rest), x.strides[dim1] + x.strides[dim2])
-        return xp.lib.stride_tricks.as_strided(corner if n else x, shape, strides)
+        return self.xp.lib.stride_tricks.as_strided(corner if n else x, shape, strides)
 
-    @kernel
-    def slice_scatter(x: Array, src: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
-        y = _copied(x)
-        slice_of(y, starts=starts, stops=stops, steps=steps)[...] = src
+    def slice_scatter(self, x: Array, src: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
+        y = self._copied(x)
+        slice_(y, starts=starts, stops=stops, steps=steps)[...] = src
         return y
 
-    @kernel
-    def diagonal_scatter(x: Array, src: Array, *, offset: int, dim1: int, dim2: int) -> Array:
-        y = _copied(x)
-        diagonal(y, offset=offset, dim1=dim1, dim2=dim2)[...] = src
+    def diagonal_scatter(self, x: Array, src: Array, *, offset: int, dim1: int, dim2: int) -> Array:
+        y = self._copied(x)
+        self.diagonal(y, offset=offset, dim1=dim1, dim2=dim2)[...] = src
         return y
 
-    # --- rearranging
+    def _copied(self, x: Array) -> Array:
+        return self.xp.array(x, order="C")
 
-    def _copied(x: Array) -> Array:
-        return xp.array(x, order="C")
+    def cat(self, *arrays: Array, dim: int) -> Array:
+        return self.xp.concatenate([a for a in arrays if a.shape != (0,)] or list(arrays[:1]), dim)
 
-    @kernel
-    def cat(*arrays: Array, dim: int) -> Array:
-        return xp.concatenate([a for a in arrays if a.shape != (0,)] or list(arrays[:1]), dim)
+    def flip(self, x: Array, *, dims: Any) -> Array:
+        return self._copied(self.xp.flip(x, dims) if dims else x)
 
-    @kernel
-    def flip(x: Array, *, dims: Any) -> Array:
-        return _copied(xp.flip(x, dims) if dims else x)
-
-    @kernel
-    def pad_constant(x: Array, *, pads: Any, value: Any = 0.0) -> Array:
-        y = xp.full(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), value, x.dtype)
+    def pad_constant(self, x: Array, *, pads: Any, value: Any = 0.0) -> Array:
+        y = self.xp.full(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), value, x.dtype)
         y[(*(slice(a, a + n) for n, (a, _) in zip(x.shape, pads, strict=True)), ...)] = x
         return y
 
-    # --- creation
+    def fill(self, *, shape: Any, value: Any, dtype: Any) -> Array:
+        return self.xp.zeros(shape, dtype.numpy) if value == 0 else self.xp.full(shape, value, dtype.numpy)
 
-    @kernel
-    def fill(*, shape: Any, value: Any, dtype: Any) -> Array:
-        return xp.zeros(shape, dtype.numpy) if value == 0 else xp.full(shape, value, dtype.numpy)
-
-    @kernel
-    def sequence(*, start: Any, stop: Any, step: Any, dtype: Any) -> Array:
+    def sequence(self, *, start: Any, stop: Any, step: Any, dtype: Any) -> Array:
         if all(isinstance(n, int) for n in (start, stop, step)):
-            return xp.arange(start, stop, step, dtype=np.int64).astype(dtype.numpy)
+            return self.xp.arange(start, stop, step, dtype=np.int64).astype(dtype.numpy)
         n = max(0, math.ceil((stop - start) / step))
-        return (start + xp.arange(n) * step).astype(dtype.numpy)
+        return (start + self.xp.arange(n) * step).astype(dtype.numpy)
 
-    @kernel
-    def size_to_tensor(*, size: Any, dtype: Any) -> Array:
-        return xp.asarray(size, dtype.numpy)
+    def size_to_tensor(self, *, size: Any, dtype: Any) -> Array:
+        return self.xp.asarray(size, dtype.numpy)
 
-    # --- memory
+    def shares_memory(self, a: Array, b: Array) -> bool:
+        return a.flags.c_contiguous or bool(self.xp.may_share_memory(a, b))
 
-    @kernel
-    def writable(x: Array) -> Array:
-        return x
-
-    @kernel
-    def shares_memory(a: Array, b: Array) -> bool:
-        return a.flags.c_contiguous or bool(xp.may_share_memory(a, b))
-
-    @kernel
-    def strides(x: Array) -> tuple[int, ...]:
-        return tuple(n // x.dtype.itemsize for n in x.strides)
-
-    @kernel
-    def is_contiguous(x: Array) -> bool:
-        return bool(x.flags.c_contiguous)
-
-    # --- sorting
-
-    @kernel
-    def sort_values(x: Array, *, dim: int = -1, descending: bool = False, stable: bool = True) -> tuple[Array, Array]:
+    def sort_values(self, x: Array, *, dim: int = -1, descending: bool = False, stable: bool = True) -> tuple[Array, Array]:
         if not x.ndim:
-            return x.copy(), xp.zeros((), np.int64)
+            return x.copy(), self.xp.zeros((), np.int64)
         if descending:  # from large to small: equal elements keep their order, NaN comes first
-            order = x.shape[dim] - 1 - xp.flip(xp.argsort(xp.flip(x, dim), axis=dim, kind="stable"), dim)
+            order = x.shape[dim] - 1 - self.xp.flip(self.xp.argsort(self.xp.flip(x, dim), axis=dim, kind="stable"), dim)
         else:
-            order = xp.argsort(x, axis=dim, kind="stable")
-        return xp.take_along_axis(x, order, dim), order.astype(np.int64, copy=False)
+            order = self.xp.argsort(x, axis=dim, kind="stable")
+        return self.xp.take_along_axis(x, order, dim), order.astype(np.int64, copy=False)
 
-    @kernel
-    def topk_values(x: Array, *, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:
+    def topk_values(self, x: Array, *, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:
         if x.ndim and not 0 <= k <= x.shape[dim]:
             raise ValueError(f"k={k} of {x.shape[dim]}")
-        values, order = sort_values(x, dim=dim, descending=largest)
+        values, order = self.sort_values(x, dim=dim, descending=largest)
         if not x.ndim:
             return values, order
         first = (slice(None),) * dim + (slice(0, k),)
-        return _copied(values[first]), _copied(order[first])
+        return self._copied(values[first]), self._copied(order[first])
 
-    @kernel
-    def nonzero_positions(x: Array) -> Array:
-        return xp.argwhere(x).astype(np.int64, copy=False)
+    def nonzero_positions(self, x: Array) -> Array:
+        return self.xp.argwhere(x).astype(np.int64, copy=False)
+
+    # --- positions and scans
+
+    def argmax(self, x: Array, *, dim: int | None = None, keepdim: bool = False) -> Array:
+        return self.xp.asarray(self.xp.argmax(x, axis=dim if x.ndim else None, keepdims=keepdim), np.int64)
+
+    def argmin(self, x: Array, *, dim: int | None = None, keepdim: bool = False) -> Array:
+        return self.xp.asarray(self.xp.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim), np.int64)
+
+    def _as_sum(self, x: Array, dtype: Any) -> Array:
+        return x.astype(dtype.numpy if dtype is not None else x.dtype if x.dtype.kind == "f" else np.int64)
+
+    def cumsum(self, x: Array, *, dim: int, dtype: Any = None) -> Array:
+        x = self._as_sum(x, dtype)
+        return self.xp.cumsum(x, dim) if x.ndim else x
+
+    def cumprod(self, x: Array, *, dim: int, dtype: Any = None) -> Array:
+        x = self._as_sum(x, dtype)
+        return self.xp.cumprod(x, dim) if x.ndim else x
 
     # --- products
 
-    @kernel
-    def matmul(a: Array, b: Array) -> Array:
+    def matmul(self, a: Array, b: Array) -> Array:
         if a.dtype.kind == "b":
             raise TypeError("not defined for bool")
-        return runtime.matmul(a, b)
+        return self.runtime.matmul(a, b)
 
-    @kernel
-    def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
-        y = matmul(x.reshape(-1, x.shape[-1]), weight.T).reshape(*x.shape[:-1], weight.shape[0])
+    def linear(self, x: Array, weight: Array, bias: Array | None = None) -> Array:
+        y = self.matmul(x.reshape(-1, x.shape[-1]), weight.T).reshape(*x.shape[:-1], weight.shape[0])
         if bias is None:
             return y
-        dtype = y.dtype.name
-        program = program_of(runtime, ("add", dtype, "bias"), lambda p: p.store(p.load(dtype) + p.load(dtype), dtype))
-        run(runtime, program, y.shape, [y, bias], [y], dense=False)
-        return y
+        return self.runtime.added(y, bias)
 
-    @kernel
-    def linear_weight_grad(g: Array, x: Array) -> Array:
-        return matmul(g.reshape(-1, g.shape[-1]).T, x.reshape(-1, x.shape[-1]))
-
-    return made
+    def linear_weight_grad(self, g: Array, x: Array) -> Array:
+        return self.matmul(g.reshape(-1, g.shape[-1]).T, x.reshape(-1, x.shape[-1]))

@@ -19,7 +19,7 @@ from frazil.recorder.trace import expand
 from frazil.sizes import evaluate
 
 from ..render.chains import Chain, steps
-from .iterate import run
+from ..render.kernels.iterate import new, run
 from .runtime import Array, Replay, Runtime
 
 _NOT_YET = object()
@@ -48,7 +48,7 @@ class CompiledGraph:
 
     def __call__(self, *arrays: Array) -> tuple[Array, ...]:
         kept = [self._captured(v) for v in self.graph.captured]
-        key = (*((a.shape, a.strides) for a in arrays), *(self.runtime.address(a) for a in kept))
+        key = (*((a.shape, a.strides) for a in arrays), *(self.runtime.pointer(a) for a in kept))
         found = self._replays.get(key)
         if isinstance(found, Replay):
             return found(arrays)
@@ -80,7 +80,7 @@ class CompiledGraph:
 
     def evaluate(self, given: Sequence[Array]) -> list[Array]:
         """The results, step by step."""
-        graph, xp = self.graph, self.runtime.xp
+        graph = self.graph
         env: dict[Value, Array] = dict(zip((*graph.inputs, *graph.captured), given, strict=True))
         bindings = {
             symbol: env[value].shape[axis] for symbol, (value, axis) in graph.symbols.items() if value in env and axis is not None
@@ -89,7 +89,7 @@ class CompiledGraph:
             if isinstance(step, Chain):
                 arrays = [env[v] for v in step.loads]
                 shape = tuple(evaluate(step.stores[0].spec.shape, bindings))
-                outputs = [xp.empty(shape, dtype) for _, dtype in step.program.stores]
+                outputs = [new(self.runtime, shape, dtype) for _, dtype in step.program.stores]
                 run(self.runtime, step.program, shape, arrays, outputs)
                 env.update(zip(step.stores, outputs, strict=True))
                 read: Sequence[Value | None] = step.loads

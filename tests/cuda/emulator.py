@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from frazil.backends.cupy.runtime import Replay
+from frazil.backends.cupy.runtime import Replay, Runtime
 from frazil.backends.render import CUDA
 
 COMPILER = shutil.which("g++")
@@ -167,16 +167,22 @@ def compiled(text: str, name: str = "kernel_") -> Any:
     return ctypes.CDLL(str(path)).launch_
 
 
-class Host:
+class _Look:
+    """Memory of an array, which it keeps, seen otherwise."""
+
+    def __init__(self, array: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...], start: int) -> None:
+        self.array = array
+        place = array.ctypes.data + start, False
+        self.__array_interface__ = {"version": 3, "typestr": array.dtype.str, "data": place, "shape": shape, "strides": strides}
+
+
+class Host(Runtime):
     """A runtime without a GPU: NumPy for the array library, and kernels one after the other on the CPU."""
 
     def __init__(self) -> None:
-        self.xp: Any = np
-        self.kept: dict[Any, Any] = {}
-        self.convolutions: Any = None
+        super().__init__(np)
         self.texts: dict[str, None] = {}
         self._functions: dict[Any, Any] = {}
-        self._faults = np.zeros(3, np.int32)
 
     def function(self, text: str, name: str = "kernel_") -> Any:
         found = self._functions.get((text, name))
@@ -196,10 +202,14 @@ class Host:
             found = self._functions[text, name] = launch
         return found
 
-    def faults(self) -> np.ndarray:
-        return self._faults
+    def view(self, array: np.ndarray, shape: tuple[int, ...], steps: tuple[int, ...], start: int = 0) -> np.ndarray:
+        size = array.itemsize
+        return np.asarray(_Look(array, shape, tuple(n * size for n in steps), start * size))
 
-    def address(self, array: np.ndarray) -> int:
+    def on_host(self, array: np.ndarray) -> np.ndarray:
+        return array.copy()
+
+    def pointer(self, array: np.ndarray) -> int:
         return array.ctypes.data
 
     def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -215,12 +225,6 @@ class Host:
                 place[...] = value
 
         return Replay(launch, places, results)
-
-    def check_faults(self) -> None:
-        if self._faults[0]:
-            _, found, size = self._faults.tolist()
-            self._faults[:] = 0
-            raise IndexError(f"an index is out of range for a dimension of size {size} (found {found})")
 
 
 def _argument(a: Any) -> Any:

@@ -52,7 +52,7 @@ def test_a_write_from_memory_that_it_changes_reads_first():
 
 
 def test_more_elements_than_a_kernel_counts_are_taken_in_parts(monkeypatch):
-    from frazil.backends.cupy import elementwise
+    from frazil.backends.render.kernels import elementwise
 
     monkeypatch.setattr(elementwise, "MOST", 1000)
     (a, x), (b, y) = on_device(7, 300), on_device(300, seed=1)
