@@ -95,7 +95,7 @@ class Runtime:
         return tuple(n // size for n in array.strides)
 
     def is_contiguous(self, array: Array) -> bool:
-        return array.flags.c_contiguous  # type: ignore[no-any-return]
+        return array.flags.c_contiguous
 
     flat = is_contiguous
 
@@ -187,10 +187,10 @@ class Device(Runtime):
         return self.xp.ndarray(shape, array.dtype, array.data + start * size, tuple(n * size for n in steps))
 
     def on_host(self, array: Array) -> np.ndarray:
-        return array.get()  # type: ignore[no-any-return]
+        return array.get()
 
     def pointer(self, array: Array) -> int:
-        return array.data.ptr  # type: ignore[no-any-return]
+        return array.data.ptr
 
     def matmul(self, a: Array, b: Array) -> Array:
         if self._gemm is None:

@@ -241,13 +241,14 @@ def multiplier(runtime: Runtime, b: Array, bias: Array | None = None) -> Callabl
     """`a -> a @ b + bias` for matrices, with `b` packed once."""
     (k, n), steps = b.shape, b.steps()
     panels = pack(runtime, Strided(b, steps[0], steps[1], offset=b.offset), n, k)
-    column = None if bias is None else contiguous(runtime, bias)
+    bias = None if bias is None else contiguous(runtime, bias)
 
     def times(a: Array) -> Array:
         y = runtime.empty((a.shape[0], n), a.dtype, a.shape[0] * n)
-        left = Strided(a, *a.steps(), offset=a.offset)
+        row, column = a.steps()
+        left = Strided(a, row, column, offset=a.offset)
         if y.size:
-            product(runtime, left, panels, y, a.shape[0], n, k, bias=column, bias_of="" if column is None else "column")
+            product(runtime, left, panels, y, a.shape[0], n, k, bias=bias, bias_of="" if bias is None else "column")
         return y
 
     return times

@@ -91,12 +91,6 @@ class Runtime(Protocol):
         whoever waits reads it."""
         ...
 
-    # --- the library's or the backend's own
-
-    def matmul(self, a: Array, b: Array) -> Array:
-        """a @ b."""
-        ...
-
     def multiplier(self, b: Array, bias: Array | None = None) -> Callable[[Array], Array]:
         """`a -> a @ b + bias` for matrices; what can be prepared for `b` is prepared once."""
         ...
