@@ -11,7 +11,7 @@ from ..nn.module import Module
 from ..pytree import flatten
 from ..recorder.graph import Source
 from ..state import STATE
-from . import runtime
+from . import runtime as runtime  # what rewritten code calls
 from .calls import converted, is_users, scripting
 from .lists import Grown
 from .rewrite import rewritten
@@ -111,4 +111,4 @@ class _Forward:
 def _rewritten(fn: types.FunctionType) -> Any:
     if not is_users(fn) and (hasattr(fn, "__wrapped__") or fn.__module__.startswith("frazil.nn.")):
         return converted(fn)  # what a decorator of frazil made, or its own layer: only the user's functions in it are rewritten
-    return rewritten(fn, runtime)
+    return rewritten(fn)

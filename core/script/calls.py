@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .. import control
 from ..errors import ScriptError
 from ..nn.module import Module
 from ..state import STATE
 from ..tensor import Tensor
 from .flow import MUTATING
-from .functions import SPECIAL, item_of
-from .lists import Grown
+from .functions import SPECIAL, is_items, item_of
+from .lists import Grown, Items, zipped
 from .regions import Container, changing, fresh
 from .rewrite import rewritten
 from .source import fail
@@ -49,10 +50,8 @@ def converted(fn: Any) -> Any:
     if not isinstance(fn, types.FunctionType):
         return fn
     if is_users(fn):
-        from . import runtime
-
         try:
-            return rewritten(fn, runtime)
+            return rewritten(fn)
         except ScriptError:
             return fn
     inner = getattr(fn, "__wrapped__", None)
@@ -148,3 +147,27 @@ def scripting() -> Iterator[bool]:
         yield True
     finally:
         recorder.around.remove(_entering)
+
+
+def _map(fn: Any, function: Any, *iterables: Any) -> Any:
+    if not any(map(is_items, iterables)):
+        return fn(lambda *given: call(function, *given), *iterables)
+    together = zipped(iterables)
+    return Items(together.length, lambda i: call(function, *together.item(i)), python=together.python)
+
+
+def _with_functions(positions: int) -> Callable[..., Any]:
+    """Functions that are given to frazil's control flow are rewritten too."""
+
+    def called(fn: Any, *args: Any, **options: Any) -> Any:
+        return fn(*(converted(a) for a in args[:positions]), *args[positions:], **options)
+
+    return called
+
+
+SPECIAL |= {
+    map: _map,
+    control.cond: _with_functions(3),
+    control.while_loop: _with_functions(2),
+    control.scan: _with_functions(1),
+}

@@ -9,7 +9,6 @@ import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from .. import control
 from ..creation import as_tensor, tensor
 from ..dtypes import get_default_dtype, int64
 from ..ops.elementwise import where
@@ -19,16 +18,13 @@ from ..sizes import SymBool, SymFloat, SymInt
 from ..table import FUNCTIONS
 from ..tensor import Tensor
 from .lists import Grown, Items, _as_tensor, items_of, numbers, zipped
+from .rewrite import PURE, TRUTH
+from .truth import both, either, scalar, truth
 
 
 def _recorded(value: Any) -> bool:
     """Whether a tensor's numbers are unknown."""
     return isinstance(value, Tensor) and value._dev.recording and value._a.constant is None
-
-
-def scalar(t: Tensor) -> Tensor:
-    """A tensor of one element as a 0-d tensor."""
-    return t.reshape(()) if t._a.shape else t
 
 
 def item_of(t: Tensor) -> Any:
@@ -58,8 +54,6 @@ def _float(fn: Any, *args: Any) -> Any:
 
 
 def _bool(fn: Any, *args: Any) -> Any:
-    from .runtime import truth
-
     return truth(args[0]) if args else fn()
 
 
@@ -71,23 +65,23 @@ def _range(fn: Any, *args: Any) -> Any:
     return numbers(start, stop, step)
 
 
-def _is_items(value: Any) -> bool:
+def is_items(value: Any) -> bool:
     return isinstance(value, (Items, Grown)) or (isinstance(value, Tensor) and value.ndim > 0)
 
 
 def _enumerate(fn: Any, iterable: Any, start: Any = 0) -> Any:
-    items = items_of(iterable) if _is_items(iterable) or isinstance(start, SymInt) else None
+    items = items_of(iterable) if is_items(iterable) or isinstance(start, SymInt) else None
     return (
         fn(iterable, start) if items is None else Items(items.length, lambda i: (start + i, items.item(i)), python=items.python)
     )
 
 
 def _zip(fn: Any, *parts: Any, **options: Any) -> Any:
-    return zipped(parts, **options) if any(map(_is_items, parts)) else fn(*parts, **options)
+    return zipped(parts, **options) if any(map(is_items, parts)) else fn(*parts, **options)
 
 
 def _reversed(fn: Any, sequence: Any) -> Any:
-    items = items_of(sequence) if _is_items(sequence) else None
+    items = items_of(sequence) if is_items(sequence) else None
     return fn(sequence) if items is None else Items(items.length, lambda i: items.item(items.length - 1 - i), python=items.python)
 
 
@@ -123,8 +117,6 @@ def _isinstance(fn: Any, thing: Any, kinds: Any) -> bool:
 
 def _quantifier(start: bool) -> Callable[..., Any]:
     def quantifier(fn: Any, iterable: Any) -> Any:
-        from . import runtime
-
         if isinstance(iterable, (Grown, Tensor)):
             if isinstance(iterable, Grown):
                 if iterable.columns is None:
@@ -133,8 +125,8 @@ def _quantifier(start: bool) -> Callable[..., Any]:
             return iterable.all() if start else iterable.any()
         result: Any = start
         for item in iterable:
-            combine = runtime.both if start else runtime.either
-            result = combine(result, functools.partial(runtime.truth, item), runtime.PURE | runtime.TRUTH)
+            combine = both if start else either
+            result = combine(result, functools.partial(truth, item), PURE | TRUTH)
             if result is not start and isinstance(result, bool):
                 break
         return result
@@ -147,26 +139,6 @@ def _sum(fn: Any, iterable: Any, start: Any = 0) -> Any:
         total = iterable.stacked().sum(0)
         return total if isinstance(start, int) and start == 0 else start + total
     return fn(iterable, start)
-
-
-def _list(fn: Any, *args: Any) -> Any:
-    from . import runtime
-    from .regions import fresh
-
-    if args and isinstance(args[0], Grown):
-        return fresh(args[0].copy())
-    if args and isinstance(args[0], (Items, Tensor)):
-        return runtime.list_of(args[0], lambda item: item, None)
-    return fresh(fn(*args))
-
-
-def _map(fn: Any, function: Any, *iterables: Any) -> Any:
-    from .calls import call
-
-    if not any(map(_is_items, iterables)):
-        return fn(lambda *given: call(function, *given), *iterables)
-    together = zipped(iterables)
-    return Items(together.length, lambda i: call(function, *together.item(i)), python=together.python)
 
 
 def _print(fn: Any, *args: Any, **options: Any) -> None:
@@ -194,17 +166,8 @@ def _tensor(items: Grown, dtype: Any = None, **options: Any) -> Any:
     return t if dtype is None else t.to(dtype)
 
 
-def _with_functions(positions: int) -> Callable[..., Any]:
-    """Functions that are given to frazil's control flow are rewritten too."""
-
-    def called(fn: Any, *args: Any, **options: Any) -> Any:
-        from .calls import converted
-
-        return fn(*(converted(a) for a in args[:positions]), *args[positions:], **options)
-
-    return called
-
-
+#: Function of Python or frazil -> what rewritten code calls in its place, with the function first. Those that need `calls.py` or
+#: `runtime.py` are added there.
 SPECIAL: dict[Any, Callable[..., Any]] = {
     int: _int,
     float: _float,
@@ -213,8 +176,6 @@ SPECIAL: dict[Any, Callable[..., Any]] = {
     enumerate: _enumerate,
     zip: _zip,
     reversed: _reversed,
-    map: _map,
-    list: _list,
     isinstance: _isinstance,
     sum: _sum,
     all: _quantifier(True),
@@ -226,9 +187,6 @@ SPECIAL: dict[Any, Callable[..., Any]] = {
     FUNCTIONS["concatenate"]: _of_list(_cat),
     tensor: _of_list(_tensor),
     as_tensor: _of_list(_tensor),
-    control.cond: _with_functions(3),
-    control.while_loop: _with_functions(2),
-    control.scan: _with_functions(1),
 }
 for _plain, _made in ((len, _len), (max, _extreme(lambda new, old: new > old)), (min, _extreme(lambda new, old: new < old))):
     SPECIAL[_plain] = SPECIAL[hooks.ON_SIZES[_plain]] = _made  # while recording, the second is in the first's place

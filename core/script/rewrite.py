@@ -34,18 +34,27 @@ _rewritten: WeakKeyDictionary[types.FunctionType, types.FunctionType] = WeakKeyD
 _made: WeakSet[types.CodeType] = WeakSet()
 
 
-def rewritten(fn: types.FunctionType, runtime: Any) -> types.FunctionType:
+#: The module whose functions rewritten code calls: `runtime`, which stands above this file and puts itself here.
+_MODULE: list[types.ModuleType] = []
+
+
+def runs_on(module: types.ModuleType) -> None:
+    """Let rewritten code call the functions of `module`."""
+    _MODULE[:] = [module]
+
+
+def rewritten(fn: types.FunctionType) -> types.FunctionType:
     """The rewritten form of a plain Python function. Raises ScriptError where that is not possible."""
     if fn.__code__ in _made:
         return fn
     found = _rewritten.get(fn)
     if found is None:
-        found = _rewritten[fn] = _rewrite(fn, runtime)
+        found = _rewritten[fn] = _rewrite(fn)
         _made.update(codes_in(found))
     return found
 
 
-def _rewrite(fn: types.FunctionType, runtime: Any) -> types.FunctionType:
+def _rewrite(fn: types.FunctionType) -> types.FunctionType:
     definition = find(fn)
     node = copy.deepcopy(definition.node)
     if isinstance(node, ast.Lambda):
@@ -57,7 +66,7 @@ def _rewrite(fn: types.FunctionType, runtime: Any) -> types.FunctionType:
         )
     _refuse_unsupported(node, fn)
     _Rewriter(fn.__code__.co_filename, fn.__name__).function(node)
-    return compile_like(fn, node, definition.owner, runtime)
+    return compile_like(fn, node, definition.owner, _MODULE[0])
 
 
 def _refuse_unsupported(function: ast.FunctionDef, fn: types.FunctionType) -> None:

@@ -9,179 +9,50 @@ from __future__ import annotations
 import builtins
 import functools
 import operator
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import control, sizes
+from .. import control
 from ..control import UNDEFINED
-from ..dtypes import bool_
-from ..errors import RecordError, ScriptError
-from ..ops.elementwise import eq, logical_and, logical_not, logical_or, ne
+from ..errors import RecordError
 from ..pytree import flatten
 from ..recorder.recording import Frame
 from ..sizes import SymBool, SymFloat, SymInt
 from ..state import STATE
 from ..tensor import Tensor
 from .calls import call
-from .functions import scalar
+from .functions import SPECIAL
 from .lists import Grown, Items, check_kept, items_of
 from .regions import REGIONS, changing, fresh, region, set_attribute
-from .rewrite import APPENDED, LIVE, MUTATED, PURE, RESIZED, TRUTH
-from .source import fail
+from .rewrite import APPENDED, LIVE, MUTATED, PURE, RESIZED, TRUTH, runs_on
+from .source import fail, script_errors
+from .truth import both, chain, choose, contains, either, known, not_, python_truth, truth
 from .variables import Facts, Variables
 
-__all__ = ["PURE", "TRUTH", "UNDEFINED", "RecordError", "call", "fresh", "set_attribute"]
+#: Names of this module that only rewritten code uses.
+__all__ = [
+    "PURE",
+    "TRUTH",
+    "UNDEFINED",
+    "RecordError",
+    "both",
+    "call",
+    "chain",
+    "choose",
+    "contains",
+    "either",
+    "fresh",
+    "known",
+    "not_",
+    "python_truth",
+    "set_attribute",
+    "truth",
+]
 
 slice = builtins.slice
 Get = Callable[[], tuple[Any, ...]]
 Put = Callable[[Sequence[Any]], None]
-
-
-# --- truth ----------------------------------------------------------------------------------------------------------------------
-
-
-def known(test: Any) -> Any:
-    """The truth of a value if Python can tell, else the tensor or comparison of sizes that decides it."""
-    if isinstance(test, Tensor):
-        if any(not sizes.same(n, 1) for n in test._a.shape):
-            if not test._dev.recording:
-                return builtins.bool(test)  # the error that Python gives
-            if not all(n == 1 for n in test._a.shape):  # a recording notes that they are
-                fail(
-                    f"script: the truth of a tensor with several elements ({test.dtype.name}{list(test._a.shape)}) is ambiguous. "
-                    "Use .any() or .all()"
-                )
-        constant = test._a.constant if test._dev.recording else None
-        return test if constant is None else builtins.bool(constant)
-    if isinstance(test, SymBool):
-        answer = STATE.recorder.known(test) if STATE.recorder is not None else builtins.bool(test)
-        return test if answer is None else answer
-    if isinstance(test, (SymInt, SymFloat)):
-        return known(test != 0)
-    if isinstance(test, (Grown, Items)):
-        return known((test.count if isinstance(test, Grown) else test.length) != 0)
-    return builtins.bool(test)
-
-
-def truth(test: Any) -> Any:
-    """The truth of a value: a bool, a 0-d bool tensor, or a comparison of sizes."""
-    found = known(test)
-    if isinstance(found, Tensor):
-        return scalar(found if found.dtype is bool_ else ne(found, 0))
-    return found
-
-
-def not_(test: Any) -> Any:
-    """`not test`."""
-    found = truth(test)
-    if isinstance(found, Tensor):
-        return logical_not(found)
-    return ~found if isinstance(found, SymBool) else not found
-
-
-def both(left: Any, right: Callable[[], Any], mode: int) -> Any:
-    """`left and right()`."""
-    return _combined(left, right, mode, stop=False, join=logical_and)
-
-
-def either(left: Any, right: Callable[[], Any], mode: int) -> Any:
-    """`left or right()`."""
-    return _combined(left, right, mode, stop=True, join=logical_or)
-
-
-def _combined(left: Any, right: Callable[[], Any], mode: int, *, stop: bool, join: Callable[[Any, Any], Any]) -> Any:
-    first = known(left)
-    if isinstance(first, builtins.bool):
-        return left if first is stop else right()
-    if mode & PURE:
-        value = right()
-        second = truth(value) if mode & TRUTH else known(value)
-        if second is stop and (mode & TRUTH or isinstance(value, builtins.bool)):
-            return stop
-        if isinstance(second, builtins.bool) and second is not stop and (mode & TRUTH or isinstance(value, builtins.bool)):
-            return truth(left)
-        if isinstance(first, Tensor) and isinstance(second, Tensor) and (mode & TRUTH or first.dtype is second.dtype is bool_):
-            return join(truth(first), truth(second))
-        right = lambda: value
-    if mode & TRUTH or isinstance(first, SymBool):
-        go_on: Callable[[], Any] = lambda: truth(right())
-        end: Callable[[], Any] = lambda: stop
-    else:
-        go_on, end = right, lambda: left
-    return _choice(first, end, go_on, "and/or") if stop else _choice(first, go_on, end, "and/or")
-
-
-def choose(test: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
-    """`yes() if test else no()`."""
-    found = known(test)
-    if isinstance(found, builtins.bool):
-        return yes() if found else no()
-    return _choice(found, yes, no, "a if ... else b")
-
-
-def _choice(test: Any, yes: Callable[[], Any], no: Callable[[], Any], what: str) -> Any:
-    def inside(run: Callable[[], Any]) -> Callable[[], Any]:
-        def branch() -> Any:
-            with region():
-                return (run(),)
-
-        return branch
-
-    with script_errors():
-        return control.cond(test, inside(yes), inside(no), names=[f"the value of `{what}`"])[0]
-
-
-def chain(left: Any, operators: Sequence[str], rest: Sequence[Callable[[], Any]], pure: bool) -> Any:
-    """`left < b < c`, each evaluated once and only if needed."""
-    right = rest[0]()
-    first = _COMPARISONS[operators[0]](left, right)
-    if len(rest) == 1:
-        return first
-    return both(first, lambda: chain(right, operators[1:], rest[1:], pure), PURE * pure)
-
-
-def contains(container: Any, value: Any) -> Any:
-    """`value in container`."""
-    if isinstance(container, Grown):
-        container = container.stacked()
-    if isinstance(container, Tensor) and container._dev.recording:
-        return eq(container, value).any()
-    if isinstance(container, (list, tuple)) and any(isinstance(x, (Tensor, SymInt)) for x in (value, *container)):
-        found: Any = False
-        for x in container:
-            found = either(found, functools.partial(_same, x, value), PURE | TRUTH)
-        return found
-    return value in container
-
-
-def _same(x: Any, value: Any) -> Any:
-    return True if x is value else x == value
-
-
-_COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
-    "Eq": operator.eq,
-    "NotEq": operator.ne,
-    "Lt": operator.lt,
-    "LtE": operator.le,
-    "Gt": operator.gt,
-    "GtE": operator.ge,
-    "Is": operator.is_,
-    "IsNot": operator.is_not,
-    "In": lambda a, b: contains(b, a),
-    "NotIn": lambda a, b: not_(contains(b, a)),
-}
-
-
-def python_truth(test: Any) -> bool:
-    """The truth of the `if` of a comprehension, which Python itself decides."""
-    found = known(test)
-    if not isinstance(found, builtins.bool):
-        fail(
-            "script: the `if` of a comprehension depends on a tensor or an open size. Write a `for` statement with an `if` in it "
-            "and append to a list"
-        )
-    return found
 
 
 # --- if -------------------------------------------------------------------------------------------------------------------------
@@ -238,17 +109,6 @@ def _until_settled(record: Callable[[], Any], variables: Variables) -> Any:
             restore()
         finally:
             variables.restore()
-
-
-@contextmanager
-def script_errors() -> Iterator[None]:
-    """What the recorder cannot record in scripted code is the script's error."""
-    try:
-        yield
-    except ScriptError:
-        raise
-    except RecordError as error:
-        raise ScriptError(f"script: {str(error).removeprefix('cond: ')}") from error
 
 
 def _trial(run: Callable[[], Any], variables: Variables) -> Any:
@@ -563,3 +423,15 @@ def delete_item(thing: Any, key: Any) -> None:
     """`del thing[key]`."""
     changing(thing, "del")
     del thing[key]
+
+
+def _list(fn: Any, *args: Any) -> Any:
+    if args and isinstance(args[0], Grown):
+        return fresh(args[0].copy())
+    if args and isinstance(args[0], (Items, Tensor)):
+        return list_of(args[0], lambda item: item, None)
+    return fresh(fn(*args))
+
+
+SPECIAL[list] = _list
+runs_on(sys.modules[__name__])

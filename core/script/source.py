@@ -10,9 +10,10 @@ import ast
 import linecache
 import types
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple, NoReturn
 
-from ..errors import ScriptError
+from ..errors import RecordError, ScriptError
 from ..recorder.graph import Source, user_source
 
 #: Under this name rewritten code finds `runtime`; all names made by the rewriter begin like it.
@@ -169,3 +170,14 @@ def _renamed(code: types.CodeType, name: str, qualname: str) -> types.CodeType:
             constant = _renamed(constant, *inner)
         constants.append(constant)
     return code.replace(co_consts=tuple(constants), co_name=name, co_qualname=qualname)
+
+
+@contextmanager
+def script_errors() -> Iterator[None]:
+    """What the recorder cannot record in scripted code is the script's error."""
+    try:
+        yield
+    except ScriptError:
+        raise
+    except RecordError as error:
+        raise ScriptError(f"script: {str(error).removeprefix('cond: ')}") from error
