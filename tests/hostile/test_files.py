@@ -138,7 +138,7 @@ def onnx_file() -> bytes:
         (b"model.bin".ljust(257, b"\0") + b"ustar" + bytes(250), "tar archive"),
         (pickle.dumps({"a": 1}), "is a pickle"),
         (b'{"a": [1]}   ', "JSON"),
-            (onnx_file, "is an ONNX model: run it with onnxruntime"),
+            (onnx_file, r"is an ONNX model: fz.onnx.load\(path\) makes it a module"),
     ],
 )  # fmt: skip
 def test_files_of_other_kinds_are_named(content: Any, message: str, tmp_path: Path) -> None:
