@@ -654,6 +654,18 @@ def is_open(condition: Any) -> bool:
     return active is None or active.known(condition) is None
 
 
+def proven(condition: Any) -> bool:
+    """Whether a condition holds for all sizes that the program can have, with what it asserts. Decides nothing.
+
+    >>> proven(3 > 0), proven(Symbol("n").size > 0), proven(Symbol("n", minimum=1).size > 0)
+    (True, False, True)
+    """
+    if not isinstance(condition, SymBool):
+        return bool(condition)
+    judge = _judge()
+    return (decide(condition) if judge is None else judge.known(condition)) is True
+
+
 def surely(condition: Any) -> bool:
     """Whether a condition holds; one that only the data decide counts as not holding. For checks of arguments.
 

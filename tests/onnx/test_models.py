@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.errors import ShapeError
 from frazil.exporters.onnx.verify import open_session, run_session
 from frazil.pytree import flatten
 
@@ -59,12 +60,12 @@ def test_verification_says_the_same(name: str) -> None:
 def test_no_file_has_grown() -> None:
     """Nodes, next to those that `benchmarks/onnx_export.py` counted for PyTorch's files of the same models.
 
-    Branches for NaN and for empty batches, which PyTorch's files lose or end the process on, are a twentieth.
+    Branches for NaN and for empty batches, and asserts that windows fit, which PyTorch's files lack, are a fifteenth.
     """
     recorded = {row["model"]: row for row in json.loads(RESULTS.read_text())["nodes"]}
     counts = {name: count_nodes(exported(model, verify=False)[1].model_bytes) for name, model in MODELS.items()}
     assert {name: n for name, n in counts.items() if n > recorded[name]["frazil"]} == {}
-    assert sum(counts.values()) <= 1.05 * sum(row["torch"] for row in recorded.values())
+    assert sum(counts.values()) <= 1.07 * sum(row["torch"] for row in recorded.values())
 
 
 def test_padding_and_then_a_pool_of_one_element() -> None:
@@ -80,3 +81,18 @@ def test_padding_and_then_a_pool_of_one_element() -> None:
 
     report = fz.onnx.export(Shortcut(), fz.randn(2, 3, 8, 7))
     assert "AveragePool" not in report.operators and report.checks is not None
+
+
+@pytest.mark.parametrize(
+    "pool", [fz.nn.MaxPool2d(2), fz.nn.AvgPool2d(2), fz.nn.MaxPool2d(3, 2), fz.nn.AvgPool2d(3, 3), fz.nn.Conv2d(3, 3, 2)], ids=str
+)
+def test_a_window_that_does_not_fit_is_refused_by_the_file_too(pool: fz.nn.Module) -> None:
+    """onnxruntime 1.32 alone gives a window of one element more, where the program raises."""
+    report = fz.onnx.export(pool, (fz.ones(1, 3, 8, 8),), dynamic_shapes={"input": {2: "h", 3: "w"}}, verify=False)
+    session = open_session(report.model_bytes)
+    for h, w in ((1, 8), (8, 1), (0, 8)):
+        image = np.ones((1, 3, h, w), np.float32)
+        with pytest.raises(ShapeError):
+            pool(fz.tensor(image))
+        with pytest.raises(Exception, match="onnxruntime|ONNXRuntimeError"):
+            run_session(session, {"input": image})

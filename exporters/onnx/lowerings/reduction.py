@@ -8,7 +8,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.sizes import Size, Symbol, bounds, same, substitute, symbols_of
+from frazil.sizes import Size, Symbol, bounds, proven, same, substitute, symbols_of
 
 from .. import sizes
 from ..control import without_dead
@@ -30,7 +30,7 @@ def _reduced_sizes(call: Call, dims: tuple[int, ...] | None) -> list[Size]:
 
 
 def _never_empty(call: Call, dims: tuple[int, ...] | None) -> bool:
-    return all((low := bounds(n)[0]) is not None and low > 0 for n in _reduced_sizes(call, dims))
+    return all(proven(n > 0) for n in _reduced_sizes(call, dims))
 
 
 def _empty_only_with_inputs(shape: Sequence[Size]) -> bool:
