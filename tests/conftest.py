@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+# Workers side by side compute with a thread each: said before NumPy is imported, which asks once.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 _settings = tempfile.TemporaryDirectory(prefix="frazil-tests-")
 # Before anyone asks frazil for a setting: no variable, project file or user file of the developer applies.
 for _name in [name for name in os.environ if name.startswith("FRAZIL_")]:
