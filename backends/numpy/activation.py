@@ -100,7 +100,7 @@ def _share(x: Array | np.floating, out: Array) -> None:
     out += 1
     np.divide(x, out, out=out)
     if len(far):
-        out[far] = np.asarray(x)[far] * half * half
+        out[far] = np.broadcast_to(x, out.shape)[far] * half * half
 
 
 def gelu(x: Array, *, approximate: str = "none") -> Array:
