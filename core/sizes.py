@@ -1021,11 +1021,18 @@ def compare(op: str, a: Any, b: Any) -> bool | SymBool:
 
 
 def _plainly(condition: SymBool) -> SymBool | bool:
-    """An equation as a reader would write it: `n == 4*(n//4)` as `n % 4 == 0`, and `n == min(n, m)` as `n <= m`."""
+    """An equation as a reader would write it: `2*n - 2*m == 0` as `n == m`, `n == 4*(n//4)` as `n % 4 == 0`, and `n == min(n, m)`
+    as `n <= m`."""
     form = condition.zero
     if form is None or isinstance(form[1], int):
         return condition
     op, difference = form
+    factor = math.gcd(*(c for _, c in difference.terms))
+    if factor > 1:
+        return compare(op, _scale(difference, factor), 0)
+    if isinstance(condition.rhs, int) and condition.rhs == 0:
+        positive = _intern({m: c for m, c in difference.terms if c > 0})
+        condition = SymBool(op, positive, positive - difference) if isinstance(positive, SymInt) else condition
     for monomial, coefficient in _terms(difference):
         atom = monomial[0][0] if len(monomial) == 1 and monomial[0][1] == 1 else None
         if not isinstance(atom, _Call):
@@ -1378,7 +1385,7 @@ def _find_lower(polynomial: _Polynomial, depth: int, known: dict[Any, int | None
             continue
         call = monomial[0][0]
         scale = 1
-        if call.function == "relu":  # is 0 or its argument
+        if call.function == "relu":  # is 0 or its argument, and not less than either
             cases = [_substituted(polynomial, monomial, replacement) for replacement in (0, call.args[0])]
         elif call.function == "floordiv" and isinstance(call.args[1], int):
             # (a - divisor + 1) / divisor <= a // divisor <= a / divisor; all of it times the divisor, to stay whole
@@ -1388,8 +1395,9 @@ def _find_lower(polynomial: _Polynomial, depth: int, known: dict[Any, int | None
         else:
             continue
         lows = [_lower(case, depth - 1, known) for case in cases]
-        if all(low is not None for low in lows):
-            bound = -(-min(low for low in lows if low is not None) // scale)
+        found = [low for low in lows if low is not None]
+        if found and (coefficient > 0 or len(found) == len(lows)):
+            bound = -(-(max(found) if coefficient > 0 else min(found)) // scale)
             best = bound if best is None else max(best, bound)
     return best
 

@@ -47,7 +47,7 @@ _RESULT_TYPES: dict[str, tuple[ir.DataType | None, ...]] = {
     **dict.fromkeys(
         ("Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not", "IsNaN", "IsInf"), (BOOL,)
     ),
-    "TopK": (None, INT64),
+    **dict.fromkeys(("TopK", "MaxPool"), (None, INT64)),
 }
 #: Operators whose results have the type of another input than the first.
 _TYPE_GIVER = {"Where": 1}

@@ -279,7 +279,7 @@ class Model(fz.nn.Module):
         return found
 
     def __repr__(self) -> str:
-        counts = Counter(step.node.op_type for step in self._program.main.steps)
+        counts = Counter(step.view.op_type for step in self._program.main.steps)
         opset = ", ".join(f"{plain(n)} {v}" if n else f"opset {v}" for n, v in self._program.opsets.items())
         parameters, buffers = list(self.parameters()), list(self.buffers())
         lines = [

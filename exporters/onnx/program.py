@@ -21,6 +21,7 @@ from frazil.state import STATE
 from frazil.tensor import Tensor
 
 from ..onnx_file import graphs_of, reason
+from . import careful
 from .arrays import Sizes, as_numbers, as_tensor, is_numbers
 from .importers import FOLDS, IMPORTERS, Importer
 
@@ -170,7 +171,7 @@ class Block:
         for node in graph:
             step = _Step(node, program, opsets, bindings)
             captured.update((value, None) for value in step.reads if value not in produced)
-            produced.update(node.outputs)
+            produced.update(step.outputs)
             self.steps.append(step)
         captured.update((value, None) for value in self.outputs if value not in produced)
         #: What is read from around it.
@@ -178,11 +179,20 @@ class Block:
         self._forget()
 
     def _forget(self) -> None:
-        """Tell every step what nobody needs after it."""
+        """Tell every step what nobody needs after it; leave out what only the conditions of careful forms needed."""
         needed = {*self.outputs, *self.captured}
+        spare: set[ir.Value] = set()
+        kept: list[_Step] = []
         for step in reversed(self.steps):
-            step.last = [value for value in dict.fromkeys((*step.reads, *step.node.outputs)) if value not in needed]
+            results = [value for value in step.outputs if value is not None]
+            if any(value in spare for value in results) and not any(value in needed for value in results):
+                spare.update(step.reads)
+                continue
+            kept.append(step)
+            spare.update(step.spare)
+            step.last = [value for value in dict.fromkeys((*step.reads, *results)) if value not in needed]
             needed.update(step.reads)
+        self.steps = kept[::-1]
 
     def bound(self, outer: Mapping[ir.Value, Any]) -> Callable[..., list[Any]]:
         """The block as a function of its inputs, reading the values around it."""
@@ -202,10 +212,17 @@ class Block:
 
 @final
 class _Step:
-    """One node of a block."""
+    """One node of a block, or the operator that an If stands for."""
 
     def __init__(self, node: ir.Node, program: Program, opsets: Mapping[str, int], bindings: Mapping[str, ir.Attr]) -> None:
-        self.node = node
+        self.outputs: list[ir.Value | None] = list(node.outputs)
+        #: What it would have read as an If.
+        self.spare: list[ir.Value] = []
+        plain = careful.plain(node, opsets.get("", 1))
+        if plain is not None:
+            self.spare = [value for value in node.inputs if value is not None]
+            node, self.outputs = plain
+        self.inputs = list(node.inputs)
         self.view = Node(node, program, opsets, bindings)
         function = program.functions.get(node.op_identifier())
         self.body: Block | None = None
@@ -216,20 +233,21 @@ class _Step:
             self.body = Block(program, function, own, given)
         blocks = [value for value in self.view.attributes.values() if isinstance(value, Block)]
         inner = [value for block in blocks for value in block.captured]
-        self.reads: list[ir.Value] = list(dict.fromkeys((*(value for value in node.inputs if value is not None), *inner)))
+        self.reads: list[ir.Value] = list(dict.fromkeys((*(value for value in self.inputs if value is not None), *inner)))
         self.importer: Importer | None = IMPORTERS.get((self.view.domain, node.op_type))
         self.last: list[ir.Value] = []
 
     def run(self, env: dict[ir.Value, Any]) -> None:
         """Compute the node's results."""
-        inputs = [None if value is None else env[value] for value in self.node.inputs]
+        inputs = [None if value is None else env[value] for value in self.inputs]
         try:
             results = self._results(inputs, env)
         except (FrazilError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
             _explain(error, self.view, inputs)
             raise
-        for value, result in zip(self.node.outputs, results, strict=False):
-            env[value] = result
+        for value, result in zip(self.outputs, results, strict=False):
+            if value is not None:
+                env[value] = result
         for value in self.last:
             del env[value]
 

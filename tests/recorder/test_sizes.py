@@ -258,7 +258,7 @@ def test_using_a_size_as_a_number_pins_it(recorder, b):
     assert list(range(b)) == [0, 1]
     assert int(b + 1) == 3
     assert math.sqrt(b * 8) == 4.0
-    assert recorder.guards == [("x.shape[0] == 2", True), ("x.shape[0] + 1 == 3", True), ("8*x.shape[0] == 16", True)]
+    assert recorder.guards == [("x.shape[0] == 2", True), ("x.shape[0] + 1 == 3", True), ("x.shape[0] == 2", True)]
 
 
 def test_truth_of_a_size(recorder, b):
@@ -383,3 +383,15 @@ def test_division_by_zero(b):
         b // 0
     with pytest.raises(ZeroDivisionError):
         b % 0
+
+
+def test_the_smaller_of_two_sizes_is_at_most_either(b):
+    smaller = size_min(b, 64)
+    assert bounds(smaller) == (0, 64)
+    assert size_min(smaller, 64) is smaller
+    assert size_max(smaller - 64, 0) == 0
+
+
+def test_equations_are_told_as_a_reader_would_write_them(b, t):
+    assert [repr(condition) for condition in (2 * b - 2 * t == 0, 3 * b != 6, b + 1 - t == 0)] == ["b == t", "b != 2", "b + 1 == t"]
+    assert (2 * b - 2 * t == 1) is False

@@ -75,12 +75,12 @@ def rounds(node: Any, env: Mapping[Any, Any], limit: Any, condition: Any, *carri
 
 def _is_true(block: Any, value: Any) -> bool:
     """Whether a result of a block is its condition handed on, or a constant that is true."""
-    step = next((step for step in block.steps if value in step.node.outputs), None)
+    step = next((step for step in block.steps if value in step.outputs), None)
     if step is None:
         return value in block.constants and bool(block.constants[value].reshape(-1)[0])
-    if step.node.op_type == "Identity":
-        return step.node.inputs[0] is block.inputs[1] or _is_true(block, step.node.inputs[0])
-    return step.node.op_type == "Constant" and "value" in step.view and bool(step.view["value"].reshape(-1)[0])
+    if step.view.op_type == "Identity":
+        return step.inputs[0] is block.inputs[1] or _is_true(block, step.inputs[0])
+    return step.view.op_type == "Constant" and "value" in step.view and bool(step.view["value"].reshape(-1)[0])
 
 
 def _rounds(node: Any, body: Any, limit: int | None, condition: Any, carried: Any) -> tuple[Any, ...]:

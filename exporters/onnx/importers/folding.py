@@ -100,8 +100,9 @@ def bits(node: Any, a: Any, b: Any) -> Any:
     """Of sizes only whether all are 0, which is how frazil's files assert several equations at once."""
     if not (isinstance(a, Sizes) or isinstance(b, Sizes)):
         return a | b
-    places = [(i, j) for i, j in np.broadcast(raw(a), raw(b))]
-    if not all(bool(i == 0) and bool(j == 0) for i, j in places):
+    if not all(
+        bool(place == 0) for side in (a, b) for place in raw(side).flat
+    ):  # side by side, so that neighbours are one assert
         return NotImplemented
     return np.zeros(np.broadcast_shapes(a.shape, b.shape), numpy_dtype(a))
 

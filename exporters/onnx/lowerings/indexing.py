@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 
 import onnx_ir as ir
@@ -11,10 +10,10 @@ import onnx_ir as ir
 from frazil.sizes import same
 
 from .. import sizes
+from ..careful import careful
 from ..emit import BOOL, INT64, Emitter
 from ..errors import Unsupported
 from . import Call, in_float32, lowering
-from .reduction import choose, whole_sum
 
 
 @lowering("gather_values")
@@ -31,21 +30,10 @@ def scatter(e: Emitter, call: Call, x: ir.Value, index: ir.Value, src: ir.Value)
     if not call.rank():
         return src if reduction is None else e.op({"add": "Add", "max": "Max"}[reduction], x, src)
     places = e.cast(index, INT64)
-
-    def write(e: Emitter, x: ir.Value, src: ir.Value) -> ir.Value:
-        return _wide(e, "ScatterElements", x, places, src, reduction, axis=dim)
-
     if reduction != "max" or call.kind() != "f":
-        return write(e, x, src)
+        return _wide(e, "ScatterElements", x, places, src, reduction, axis=dim)
     x, src = in_float32(e, x), in_float32(e, src)
-
-    def with_nan(e: Emitter) -> ir.Value:
-        """What onnxruntime's kernel loses when another number comes after it."""
-        unordered = write(e, *(e.cast(e.op("IsNaN", t), ir.DataType.INT32) for t in (x, src)))
-        return e.op("Where", e.cast(unordered, BOOL), e.like(math.nan, x), write(e, x, src))
-
-    unordered = e.op("IsNaN", e.op("Add", whole_sum(e, x), whole_sum(e, src)))
-    return e.cast(choose(e, unordered, with_nan, lambda e: write(e, x, src)), call.type)
+    return e.cast(careful(e, "ScatterElements", x, places, src, axis=dim, reduction=reduction), call.type)
 
 
 def _wide(

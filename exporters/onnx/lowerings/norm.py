@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ import onnx_ir as ir
 from frazil.dtypes import finfo
 from frazil.sizes import is_static, same
 
+from ..careful import careful
 from ..emit import Emitter
 from ..errors import Unsupported
 from . import Call, lowering, rounded_once
-from .reduction import unless_empty
+from .reduction import never_empty
 
 
 def _constant(e: Emitter, given: ir.Value | None, number: float, shape: Any, x: ir.Value) -> ir.Value:
@@ -84,5 +86,5 @@ def group_norm(e: Emitter, call: Call, x: ir.Value, weight: ir.Value | None = No
         precision = int(x.dtype) if x.dtype == ir.DataType.DOUBLE else None  # it computes in float32 unless told otherwise
         op_type = "GroupNormalization"
         options = {"num_groups": call["num_groups"], "epsilon": _epsilon(call, x), "stash_type": precision}
-    given = (x, weight, bias)
-    return unless_empty(e, x, call.shape(), lambda e: e.op("Identity", x), lambda e: e.op(op_type, *given, **options))
+    emit = e.op if never_empty(call.shape()) else functools.partial(careful, e)
+    return emit(op_type, x, weight, bias, **options)

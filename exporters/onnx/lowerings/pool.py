@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ import onnx_ir as ir
 from frazil.sizes import Size, is_static, prod
 
 from .. import sizes
-from ..emit import DOUBLE, INT64, Emitter
+from ..careful import careful
+from ..emit import Emitter
 from . import Call, lowering, rounded_once
 from .conv import transposed
-from .reduction import choose, whole_sum
 
 
 def _options(call: Call, **more: Any) -> dict[str, Any]:
@@ -44,50 +43,13 @@ def _max_options(call: Call) -> dict[str, Any]:
 @lowering("max_pool")
 @rounded_once
 def max_pool(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    options = _max_options(call)
-    return _max_pool(e, x, lambda e, x: e.op("MaxPool", x, **options), lambda e: _ordered_pool(e, x, options))
-
-
-def _max_pool(
-    e: Emitter, x: ir.Value, plain: Callable[[Emitter, ir.Value], ir.Value], careful: Callable[[Emitter], ir.Value]
-) -> ir.Value:
-    """`plain`, unless there is a NaN or an infinity: onnxruntime's MaxPool overlooks NaN, and gives the lowest number for a
-    window of -inf (1.32.0, 2026-11-28)."""
-    if call_type(x).numpy().kind != "f":
-        return plain(e, x)
-    total = whole_sum(e, x)
-    return choose(e, e.op("IsNaN", e.op("Sub", total, total)), careful, lambda e: plain(e, x))
-
-
-#: What stands for an infinity and for NaN in float64, where `_ordered_pool` compares.
-_INFINITY, _NAN = 2e305, 1e306
-
-
-def _ordered(e: Emitter, x: ir.Value, marks: ir.Value) -> ir.Value:
-    """x in float64, with numbers for its infinities and `marks` for its NaNs."""
-    wide = e.op("Mul", x, e.like(2.0**-10, x)) if x.dtype == DOUBLE else e.cast(x, DOUBLE)
-    return e.op("Where", e.op("IsNaN", x), marks, e.op("Clip", wide, e.like(-_INFINITY, wide), e.like(_INFINITY, wide)))
-
-
-def _ordered_pool(e: Emitter, x: ir.Value, options: dict[str, Any]) -> ir.Value:
-    found = e.op("MaxPool", _ordered(e, x, e.constant(_NAN, DOUBLE)), **options)
-    found = e.op("Where", e.op("GreaterOrEqual", found, e.like(_NAN, found)), e.like(math.nan, found), found)
-    return e.op("Mul", found, e.like(2.0**10, found)) if x.dtype == DOUBLE else e.cast(found, call_type(x))
+    return careful(e, "MaxPool", x, **_max_options(call))
 
 
 def _max_indices(e: Emitter, x: ir.Value, options: dict[str, Any]) -> ir.Value:
-    """Where the maxima are in the whole flattened tensor; of several NaNs the last, as in PyTorch."""
-
-    def pool(e: Emitter, x: ir.Value) -> ir.Value:
-        return e.op("MaxPool", x, outputs=2, dtype=[call_type(x), INT64], **options)[1]
-
-    def careful(e: Emitter) -> ir.Value:
-        count = e.op("Range", e.constant(0, INT64), e.op("Size", x), e.constant(1, INT64))
-        places = e.op("Reshape", e.cast(count, DOUBLE), e.op("Shape", x))
-        marks = e.op("Add", e.op("Mul", places, e.like(1e295, places)), e.like(_NAN, places))
-        return pool(e, _ordered(e, x, marks))
-
-    return _max_pool(e, x, pool, careful)
+    """Where the maxima are in the whole flattened tensor."""
+    found: ir.Value = careful(e, "MaxPool", x, outputs=2, result=1, **options)
+    return found
 
 
 @lowering("max_pool_indices")

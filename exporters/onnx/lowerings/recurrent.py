@@ -5,19 +5,20 @@ What training keeps of every step (`lstm_train`) the operators do not give: thos
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
 
 from frazil.sizes import bounds
 
-from .. import sizes
+from ..careful import careful
 from ..emit import Emitter
 from ..errors import Unsupported
 from . import Call, lowering
-from .reduction import unless_empty
+from .reduction import never_empty
 
 #: Where the operator's gates stand among those of PyTorch: input, output, forget, cell; update, reset, new.
 _ORDER = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}
@@ -73,23 +74,11 @@ def _layer(
     ]
     options = {"hidden_size": hidden, "direction": "forward" if directions == 1 else "bidirectional", **attributes}
 
-    def write(e: Emitter) -> tuple[ir.Value, ...]:
-        y, *last = e.op(op_type, *given, outputs=1 + states, **options)
-        if directions == 1:
-            return e.op("Squeeze", y, e.ints(1)), *last
-        return e.op("Reshape", e.op("Transpose", y, perm=[0, 2, 1, 3]), e.ints(0, 0, 2 * hidden)), *last
-
-    def untouched(e: Emitter) -> tuple[ir.Value, ...]:
-        """No step, or nothing to step with: the states stay as they are."""
-        zeros = [
-            e.op("Expand", e.like(0, x), sizes.shape(e, call.outputs[i].shape)) if i == 0 or given[4 + i] is None else None
-            for i in range(1 + states)
-        ]
-        return tuple(e.op("Identity", given[4 + i]) if zero is None else zero for i, zero in enumerate(zeros))
-
-    if op_type == "RNN":
-        return list(write(e))
-    return list(unless_empty(e, x, call.shape(), untouched, write))  # LSTM and GRU end the process (1.32.0, 2026-11-28)
+    emit = e.op if op_type == "RNN" or never_empty(call.shape()) else functools.partial(careful, e)
+    y, *last = emit(op_type, *given, outputs=1 + states, **options)
+    if directions == 1:
+        return [e.op("Squeeze", y, e.ints(1)), *last]
+    return [e.op("Reshape", e.op("Transpose", y, perm=[0, 2, 1, 3]), e.ints(0, 0, 2 * hidden)), *last]
 
 
 def _weight(e: Emitter, op_type: str, parts: Sequence[Values]) -> ir.Value:
@@ -99,15 +88,70 @@ def _weight(e: Emitter, op_type: str, parts: Sequence[Values]) -> ir.Value:
     """
     flat = [value for part in parts for value in part if value is not None]
     if any(value.const_value is None for value in flat):
-        return _at_run_time(e, op_type, parts)
+        return _taken_apart(op_type, parts) or _at_run_time(e, op_type, parts)
     key = (op_type, *map(id, flat))
     if key not in e.stored:
-        by_direction = [
-            np.concatenate([_in_order(value.const_value.numpy(), op_type) for value in column])
-            for column in zip(*parts, strict=True)
-        ]
-        e.stored[key] = e.initializer(e.unique(f"{flat[0].name}.{op_type}"), np.stack(by_direction))
+        whole = _together(op_type, [[value.const_value.numpy() for value in part] for part in parts])
+        e.stored[key] = e.initializer(e.unique(f"{flat[0].name}.{op_type}"), whole)
     return e.stored[key]
+
+
+def _together(op_type: str, parts: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
+    return np.stack([np.concatenate([_in_order(array, op_type) for array in column]) for column in zip(*parts, strict=True)])
+
+
+def _taken_apart(op_type: str, parts: Sequence[Values]) -> ir.Value | None:
+    """The tensor that these are the parts of, in the operator's order: how weights of a file that was loaded arrive here."""
+    found = [[None if value is None else _places(value) for value in part] for part in parts]
+    cut = [place for part in found for place in part if place is not None]
+    if len(cut) != sum(map(len, found)) or any(place.source is not cut[0].source for place in cut):
+        return None
+    whole = _together(op_type, [[place.numbers for place in part if place is not None] for part in found])
+    source = cut[0].source
+    return source if np.array_equal(whole, np.arange(whole.size).reshape([*(source.shape or ())])) else None
+
+
+class _Places(NamedTuple):
+    """Of every number of a value, the place in the stored tensor that it was cut out of."""
+
+    source: ir.Value
+    numbers: np.ndarray
+
+
+def _places(value: ir.Value) -> _Places | None:
+    node = value.producer()
+    if node is None:
+        shape = [n for n in value.shape or () if isinstance(n, int)]
+        whole = shape and len(shape) == len(value.shape or ())
+        return _Places(value, np.arange(np.prod(shape)).reshape(shape)) if whole else None
+    tensors, others = (node.inputs, ()) if node.op_type == "Concat" else (node.inputs[:1], node.inputs[1:])
+    given = [None if x is None else _places(x) for x in tensors]
+    fixed = [x.const_value for x in others if x is not None]
+    known = [place for place in given if place is not None]
+    if node.op_type not in _MOVES or len(known) < len(given) or len({id(place.source) for place in known}) != 1 or None in fixed:
+        return None
+    attrs = {name: attr.value for name, attr in node.attributes.items()}
+    numbers = [tensor.numpy() for tensor in fixed if tensor is not None]
+    found = _MOVES[node.op_type](attrs, [place.numbers for place in known], *numbers)
+    return _Places(known[0].source, found[value.index() or 0] if node.op_type == "Split" else found)
+
+
+def _sliced(attrs: Any, xs: Any, starts: Any, ends: Any, axes: Any, steps: Any = None) -> np.ndarray:
+    places = [slice(None)] * xs[0].ndim
+    for axis, *place in zip(axes, starts, ends, np.ones_like(axes) if steps is None else steps, strict=True):
+        places[axis] = slice(*place)
+    return np.asarray(xs[0][tuple(places)])
+
+
+#: What cutting and joining is written as.
+_MOVES: dict[str, Callable[..., Any]] = {
+    "Concat": lambda attrs, xs: np.concatenate(xs, attrs["axis"]),
+    "Split": lambda attrs, xs, sizes: np.split(xs[0], np.cumsum(sizes)[:-1], attrs["axis"]),
+    "Slice": _sliced,
+    "Gather": lambda attrs, xs, index: np.take(xs[0], index, attrs["axis"]),
+    "Squeeze": lambda attrs, xs, axes: np.squeeze(xs[0], tuple(axes)),
+    "Unsqueeze": lambda attrs, xs, axes: np.expand_dims(xs[0], tuple(axes)),
+}
 
 
 def _in_order(weight: np.ndarray, op_type: str) -> np.ndarray:

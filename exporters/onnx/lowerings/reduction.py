@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import onnx_ir as ir
@@ -11,7 +10,7 @@ import onnx_ir as ir
 from frazil.sizes import Size, Symbol, bounds, proven, same, substitute, symbols_of
 
 from .. import sizes
-from ..control import without_dead
+from ..careful import careful
 from ..emit import BOOL, INT64, Emitter
 from ..errors import Unsupported
 from . import Call, in_float32, lowering, rounded_once
@@ -30,7 +29,12 @@ def _reduced_sizes(call: Call, dims: tuple[int, ...] | None) -> list[Size]:
 
 
 def _never_empty(call: Call, dims: tuple[int, ...] | None) -> bool:
-    return all(proven(n > 0) for n in _reduced_sizes(call, dims))
+    return never_empty(_reduced_sizes(call, dims))
+
+
+def never_empty(shape: Sequence[Size]) -> bool:
+    """Whether there are elements, whatever the sizes are."""
+    return all(proven(n > 0) for n in shape)
 
 
 def _empty_only_with_inputs(shape: Sequence[Size]) -> bool:
@@ -47,13 +51,21 @@ def total(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     call["dtype"]  # it is the dtype of the result
     if call.out.dtype.kind != "i":
         return _reduce(e, "ReduceSum", e.cast(x, call.type), dims, keepdim)
-    if x.dtype not in (INT64, ir.DataType.UINT64, ir.DataType.UINT32):
+    if _type_of_numbers(x) not in (INT64, ir.DataType.UINT64, ir.DataType.UINT32):
         return e.cast(_reduce(e, "ReduceSum", e.cast(x, INT64), dims, keepdim), call.type)
     # onnxruntime adds in double, which holds 53 bits: so the upper and the lower halves, each on its own
     x, half = e.cast(x, INT64), e.constant(2**32, INT64)
     low = e.op("BitwiseAnd", x, e.constant(2**32 - 1, INT64))
     high = _reduce(e, "ReduceSum", e.op("Div", e.op("Sub", x, low), half), dims, keepdim)
     return e.cast(e.op("Add", e.op("Mul", high, half), _reduce(e, "ReduceSum", low, dims, keepdim)), call.type)
+
+
+def _type_of_numbers(x: ir.Value) -> ir.DataType | None:
+    """The element type that a value had before it was made a wide integer, which its numbers still fit."""
+    node = x.producer()
+    given = node.inputs[0] if node is not None and node.op_type == "Cast" and x.dtype == INT64 else None
+    narrow = given is not None and given.dtype in (BOOL, ir.DataType.INT8, ir.DataType.UINT8, ir.DataType.INT16, _INT32)
+    return given.dtype if given is not None and narrow else x.dtype
 
 
 @lowering("prod")
@@ -107,12 +119,7 @@ def extreme(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     op_type = "ReduceMax" if call.op_name == "amax" else "ReduceMin"
     if call.kind() != "f" or dims == ():
         return _reduce(e, op_type, x, dims, keepdim)
-
-    def with_nan(e: Emitter) -> ir.Value:
-        unordered = _reduce(e, "ReduceMax", e.op("IsNaN", x), dims, keepdim)
-        return e.op("Where", unordered, e.like(math.nan, x), _reduce(e, op_type, x, dims, keepdim))
-
-    return choose(e, e.op("IsNaN", whole_sum(e, x)), with_nan, lambda e: _reduce(e, op_type, x, dims, keepdim))
+    return careful(e, op_type, x, None if dims is None else e.ints(*dims), keepdims=int(keepdim))
 
 
 @lowering("argmax", "argmin")
@@ -125,48 +132,10 @@ def arg_extreme(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 
 
 def _first_extreme(e: Emitter, call: Call, x: ir.Value, axis: int, keepdim: bool) -> ir.Value:
-    """A NaN counts as the extreme: TopK sees it that way, while ArgMax and ArgMin overlook it."""
     op_type = "ArgMax" if call.op_name == "argmax" else "ArgMin"
     if call.kind() != "f":
         return e.op(op_type, x, axis=axis, keepdims=int(keepdim))
-    x = in_float32(e, x)
-
-    def with_nan(e: Emitter) -> ir.Value:
-        ordered = x if op_type == "ArgMax" else e.op("Neg", x)
-        _, first = e.op("TopK", ordered, e.ints(1), outputs=2, axis=axis)
-        return first if keepdim else e.op("Squeeze", first, e.ints(axis))
-
-    without = e.op("IsNaN", whole_sum(e, x))
-    return choose(e, without, with_nan, lambda e: e.op(op_type, x, axis=axis, keepdims=int(keepdim)))
-
-
-def whole_sum(e: Emitter, x: ir.Value) -> ir.Value:
-    """The sum of all elements, which is NaN if one of them is (or where infinities cancel): the cheapest way to ask."""
-    return e.op("ReduceSum", x, keepdims=0)
-
-
-def choose(e: Emitter, condition: ir.Value, then: Callable[[Emitter], Any], otherwise: Callable[[Emitter], Any]) -> Any:
-    """An If: one value, or a tuple of them."""
-    branches, types = {}, []
-    for name, write in (("then_branch", then), ("else_branch", otherwise)):
-        inner = e.child()
-        found = write(inner)
-        results: list[ir.Value] = []
-        for value in found if isinstance(found, tuple) else (found,):
-            results.append(inner.op("Identity", value) if any(value is other for other in results) else value)
-        types = [r.dtype for r in results]
-        branches[name] = ir.Graph([], results, nodes=without_dead(inner.nodes, results), name=e.unique(name))
-    return e.op("If", condition, dtype=types, outputs=len(types), **branches)
-
-
-def unless_empty(
-    e: Emitter, x: ir.Value, shape: Sequence[Size], empty: Callable[[Emitter], Any], write: Callable[[Emitter], Any]
-) -> Any:
-    """What `write` gives; where x may have no elements, `empty` for it, since onnxruntime's kernel ends the process or fails."""
-    if all((low := bounds(n)[0]) is not None and low > 0 for n in shape):
-        return write(e)
-    nothing = e.op("Equal", e.op("Size", x), e.constant(0, INT64))
-    return choose(e, nothing, empty, write)
+    return careful(e, op_type, in_float32(e, x), axis=axis, keepdims=int(keepdim))
 
 
 @lowering("any")

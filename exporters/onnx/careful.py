@@ -1,0 +1,269 @@
+"""Operators that onnxruntime gets wrong for some inputs, and how they are written instead: as an If whose `else_branch` is the
+operator itself, and whose `then_branch` does without its fault.
+
+Both directions are here. `careful` writes the form; `plain` finds it in a file, by writing it once more and comparing. What is
+read back is the operator alone, since frazil's own has no such fault, and it is written as it was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import onnx
+import onnx_ir as ir
+
+from .control import without_dead
+from .emit import BOOL, DOUBLE, INT64, Emitter
+from .errors import LoweringError, Unsupported
+
+Values = Sequence[ir.Value | None]
+#: What to ask, and what to do where the answer is yes.
+Form = tuple[ir.Value, Callable[[Emitter], Any]]
+
+#: (Operator, which of its results, None for all) -> its form for these inputs and attributes; None where there is no fault.
+FORMS: dict[tuple[str, int | None], Callable[[Emitter, str, Any, Mapping[str, Any]], Form | None]] = {}
+
+
+def form(*op_types: str, result: int | None = None) -> Callable[[Any], Any]:
+    """Register the decorated function for the operators."""
+
+    def register(function: Any) -> Any:
+        for op_type in op_types:
+            if (op_type, result) in FORMS:
+                raise LoweringError(f"two careful forms of {op_type}")
+            FORMS[op_type, result] = function
+        return function
+
+    return register
+
+
+def careful(e: Emitter, op_type: str, *inputs: ir.Value | None, outputs: int = 1, result: int | None = None, **attrs: Any) -> Any:
+    """Emit the operator as `Emitter.op` does, without its faults; only one of its results if `result` says so."""
+
+    def write(e: Emitter) -> Any:
+        found = e.op(op_type, *inputs, outputs=outputs, **attrs)
+        return found if result is None else found[result]
+
+    found = FORMS[op_type, result](e, op_type, (*inputs, *[None] * 8), attrs)
+    return write(e) if found is None else choose(e, *found, write)
+
+
+# --- the forms ------------------------------------------------------------------------------------------------------------------
+
+
+def whole_sum(e: Emitter, x: ir.Value) -> ir.Value:
+    """The sum of all elements, which is NaN if one of them is (or where infinities cancel): the cheapest way to ask."""
+    return e.op("ReduceSum", x, keepdims=0)
+
+
+def choose(e: Emitter, condition: ir.Value, then: Callable[[Emitter], Any], otherwise: Callable[[Emitter], Any]) -> Any:
+    """An If: one value, or a tuple of them."""
+    branches, types = {}, []
+    for name, write in (("then_branch", then), ("else_branch", otherwise)):
+        inner = e.child()
+        found = write(inner)
+        results: list[ir.Value] = []
+        for value in found if isinstance(found, tuple) else (found,):
+            results.append(inner.op("Identity", value) if any(value is other for other in results) else value)
+        types = [r.dtype for r in results]
+        branches[name] = ir.Graph([], results, nodes=without_dead(inner.nodes, results), name=e.unique(name))
+    return e.op("If", condition, dtype=types, outputs=len(types), **branches)
+
+
+def is_float(x: ir.Value) -> bool:
+    """Whether its elements are floats."""
+    return x.dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16, DOUBLE)
+
+
+#: What stands for an infinity and for NaN in float64, where `_ordered` puts all numbers in order.
+_INFINITY, _NAN = 2e305, 1e306
+
+
+def _ordered(e: Emitter, x: ir.Value, marks: ir.Value) -> ir.Value:
+    """x in float64, with numbers for its infinities and `marks` for its NaNs."""
+    wide = e.op("Mul", x, e.like(2.0**-10, x)) if x.dtype == DOUBLE else e.cast(x, DOUBLE)
+    return e.op("Where", e.op("IsNaN", x), marks, e.op("Clip", wide, e.like(-_INFINITY, wide), e.like(_INFINITY, wide)))
+
+
+def _not_finite(e: Emitter, x: ir.Value) -> ir.Value:
+    total = whole_sum(e, x)
+    return e.op("IsNaN", e.op("Sub", total, total))
+
+
+@form("MaxPool")
+def max_pool(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
+    """It overlooks NaN, and gives the lowest number for a window of -inf (1.32.0, 2026-11-28)."""
+    x = inputs[0]
+
+    def then(e: Emitter) -> ir.Value:
+        found = e.op("MaxPool", _ordered(e, x, e.constant(_NAN, DOUBLE)), **attrs)
+        found = e.op("Where", e.op("GreaterOrEqual", found, e.like(_NAN, found)), e.like(math.nan, found), found)
+        return e.op("Mul", found, e.like(2.0**10, found)) if x.dtype == DOUBLE else e.cast(found, x.dtype)
+
+    return (_not_finite(e, x), then) if is_float(x) else None
+
+
+@form("MaxPool", result=1)
+def max_pool_indices(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
+    """Where the maxima are in the whole flattened tensor; of several NaNs the last, as in PyTorch."""
+    x = inputs[0]
+
+    def then(e: Emitter) -> ir.Value:
+        count = e.op("Range", e.constant(0, INT64), e.op("Size", x), e.constant(1, INT64))
+        places = e.op("Reshape", e.cast(count, DOUBLE), e.op("Shape", x))
+        marks = e.op("Add", e.op("Mul", places, e.like(1e295, places)), e.like(_NAN, places))
+        found: ir.Value = e.op("MaxPool", _ordered(e, x, marks), outputs=2, **attrs)[1]
+        return found
+
+    return (_not_finite(e, x), then) if is_float(x) else None
+
+
+@form("ReduceMax", "ReduceMin")
+def extreme(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
+    """They overlook NaN."""
+    x, axes = inputs[:2]
+
+    def then(e: Emitter) -> ir.Value:
+        unordered = e.op("ReduceMax", e.op("IsNaN", x), axes, **attrs)
+        return e.op("Where", unordered, e.like(math.nan, x), e.op(op_type, x, axes, **attrs))  # type: ignore[no-any-return]
+
+    return (e.op("IsNaN", whole_sum(e, x)), then) if is_float(x) else None
+
+
+@form("ArgMax", "ArgMin")
+def arg_extreme(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
+    """A NaN counts as the extreme: TopK sees it that way, while these overlook it."""
+    x, axis = inputs[0], attrs["axis"]
+
+    def then(e: Emitter) -> ir.Value:
+        ordered = x if op_type == "ArgMax" else e.op("Neg", x)
+        _, first = e.op("TopK", ordered, e.ints(1), outputs=2, axis=axis)
+        return first if attrs["keepdims"] else e.op("Squeeze", first, e.ints(axis))
+
+    return (e.op("IsNaN", whole_sum(e, x)), then) if is_float(x) else None
+
+
+@form("ScatterElements")
+def scatter_max(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
+    """With the reduction "max" it loses a NaN when another number comes after it."""
+    x, places, src = inputs[:3]
+
+    def then(e: Emitter) -> ir.Value:
+        write = lambda x, src: e.op(op_type, x, places, src, **attrs)
+        unordered = write(*(e.cast(e.op("IsNaN", t), ir.DataType.INT32) for t in (x, src)))
+        found: ir.Value = e.op("Where", e.cast(unordered, BOOL), e.like(math.nan, x), write(x, src))
+        return found
+
+    if attrs.get("reduction") != "max" or not is_float(x):
+        return None
+    return e.op("IsNaN", e.op("Add", whole_sum(e, x), whole_sum(e, src))), then
+
+
+def _nothing(e: Emitter, x: ir.Value) -> ir.Value:
+    found: ir.Value = e.op("Equal", e.op("Size", x), e.constant(0, INT64))
+    return found
+
+
+@form("InstanceNormalization", "GroupNormalization")
+def norm(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
+    """Of nothing, onnxruntime's kernel fails or ends the process."""
+    x = inputs[0]
+    return _nothing(e, x), lambda e: e.op("Identity", x)
+
+
+@form("LSTM", "GRU")
+def recurrent(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
+    """Without a step, or nothing to step with, they end the process (1.32.0, 2026-11-28): the states stay as they are."""
+    x, states = inputs[0], inputs[5 : 7 if op_type == "LSTM" else 6]
+    directions, hidden = (2 if attrs["direction"] == "bidirectional" else 1), attrs["hidden_size"]
+
+    def then(e: Emitter) -> tuple[ir.Value, ...]:
+        size = lambda axis: e.op("Shape", x, start=axis, end=axis + 1)
+        zeros = lambda *shape: e.op("Expand", e.like(0, x), e.op("Concat", *shape, axis=0))
+        found = [zeros(size(0), e.ints(directions), size(1), e.ints(hidden))]
+        for state in states:
+            found.append(zeros(e.ints(directions), size(1), e.ints(hidden)) if state is None else e.op("Identity", state))
+        return tuple(found)
+
+    return _nothing(e, x), then
+
+
+# --- back again -----------------------------------------------------------------------------------------------------------------
+
+
+class Plain(NamedTuple):
+    """An operator that an If stands for, and which results of the If its own are."""
+
+    node: ir.Node
+    outputs: list[ir.Value | None]
+
+
+def plain(node: ir.Node, opset: int) -> Plain | None:
+    """The operator that an If is the careful form of, if it is one."""
+    branch = node.attributes.get("else_branch")
+    if node.op_type != "If" or node.domain not in ("", "ai.onnx") or branch is None or branch.is_ref():
+        return None
+    nodes = list(branch.as_graph())
+    if len(nodes) != 1 or any(attr.is_ref() for attr in nodes[0].attributes.values()):
+        return None
+    inner, results = nodes[0], list(branch.as_graph().outputs)
+    if any(value not in inner.outputs for value in results) or len(results) != len(node.outputs):
+        return None
+    places = [list(inner.outputs).index(value) for value in results]
+    result = places[0] if places != list(range(len(inner.outputs))) else None
+    if (inner.op_type, result) not in FORMS or inner.domain not in ("", "ai.onnx"):
+        return None
+    leaves = {value: ir.Value(name=value.name, type=value.type) for value in inner.inputs if value is not None}
+    attrs = {name: attr.value for name, attr in inner.attributes.items()}
+    try:
+        given = [None if value is None else leaves[value] for value in inner.inputs]
+        made = careful(Emitter(opset), inner.op_type, *given, outputs=len(inner.outputs), result=result, **attrs)
+    except (Unsupported, onnx.defs.SchemaError, LookupError, AttributeError, AssertionError, TypeError, ValueError):
+        return None  # a type is unknown, or an attribute is missing or of another kind: not what is written here
+    made = made if isinstance(made, tuple) else (made,)
+    bound = {leaf: value for value, leaf in leaves.items()}
+    if not all(_same(a, b, bound) for a, b in zip(node.outputs, made, strict=True)):
+        return None
+    outputs: list[ir.Value | None] = [None] * len(inner.outputs)
+    for place, value in zip(places, node.outputs, strict=True):
+        outputs[place] = value
+    return Plain(inner, outputs)
+
+
+def _same(found: ir.Value | None, made: ir.Value | None, bound: Mapping[ir.Value, ir.Value]) -> bool:
+    """Whether a value of a file is computed as one that was written here, from what stands for its own values."""
+    if found is None or made is None:
+        return found is made
+    if made in bound:
+        return found is bound[made]
+    node, other = found.producer(), made.producer()
+    if other is None:
+        return _same_numbers(found, made)
+    if node is None or (node.op_type, found.index()) != (other.op_type, made.index()) or node.domain not in ("", "ai.onnx"):
+        return False
+    if len(node.inputs) != len(other.inputs) or node.attributes.keys() != other.attributes.keys():
+        return False
+    return all(_same_attribute(attr, other.attributes[name], bound) for name, attr in node.attributes.items()) and all(
+        _same(a, b, bound) for a, b in zip(node.inputs, other.inputs, strict=True)
+    )
+
+
+def _same_numbers(found: ir.Value, made: ir.Value) -> bool:
+    given, own = found.const_value, made.const_value
+    node = found.producer()
+    if node is not None and node.op_type == "Constant" and "value" in node.attributes:
+        given = node.attributes["value"].value
+    if given is None or own is None or found.is_graph_input():
+        return False
+    return (given.dtype, tuple(given.shape)) == (own.dtype, tuple(own.shape)) and given.tobytes() == own.tobytes()
+
+
+def _same_attribute(found: ir.Attr, made: ir.Attr, bound: Mapping[ir.Value, ir.Value]) -> bool:
+    if found.is_ref() or found.type != made.type:
+        return False
+    if found.type != ir.AttributeType.GRAPH:
+        return bool(found.value == made.value)
+    given, own = list(found.as_graph().outputs), list(made.as_graph().outputs)
+    return len(given) == len(own) and all(_same(a, b, bound) for a, b in zip(given, own, strict=True))
