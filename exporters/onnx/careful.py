@@ -180,11 +180,10 @@ def recurrent(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -
     directions, hidden = (2 if attrs["direction"] == "bidirectional" else 1), attrs["hidden_size"]
 
     def then(e: Emitter) -> tuple[ir.Value, ...]:
-        size = lambda axis: e.op("Shape", x, start=axis, end=axis + 1)
-        zeros = lambda *shape: e.op("Expand", e.like(0, x), e.op("Concat", *shape, axis=0))
-        found = [zeros(size(0), e.ints(directions), size(1), e.ints(hidden))]
-        for state in states:
-            found.append(zeros(e.ints(directions), size(1), e.ints(hidden)) if state is None else e.op("Identity", state))
+        zeros = lambda *axes: e.op("ReduceSum", x, e.ints(*axes), keepdims=1)
+        spread = lambda x: e.op("Expand", x, e.ints(directions, 1, hidden))
+        found = [spread(e.op("Unsqueeze", zeros(2), e.ints(1)))]
+        found += [spread(zeros(0, 2)) if state is None else e.op("Identity", state) for state in states]
         return tuple(found)
 
     return _nothing(e, x), then

@@ -393,5 +393,6 @@ def test_the_smaller_of_two_sizes_is_at_most_either(b):
 
 
 def test_equations_are_told_as_a_reader_would_write_them(b, t):
-    assert [repr(condition) for condition in (2 * b - 2 * t == 0, 3 * b != 6, b + 1 - t == 0)] == ["b == t", "b != 2", "b + 1 == t"]
+    conditions = (2 * b - 2 * t == 0, 3 * b != 6, b + 1 - t == 0)
+    assert [repr(condition) for condition in conditions] == ["b == t", "b != 2", "b + 1 == t"]
     assert (2 * b - 2 * t == 1) is False
