@@ -1,5 +1,5 @@
-"""Operators that onnxruntime gets wrong for some inputs, and how they are written instead: as an If whose `else_branch` is the
-operator itself, and whose `then_branch` does without its fault.
+"""Operators that onnxruntime gets wrong for some inputs, and how they are written instead: as others, or as an If whose
+`else_branch` is the operator itself, and whose `then_branch` does without its fault.
 
 Both directions are here. `careful` writes the form; `plain` finds it in a file, by writing it once more and comparing. What is
 read back is the operator alone, since frazil's own has no such fault, and it is written as it was.
@@ -8,19 +8,18 @@ read back is the operator alone, since frazil's own has no such fault, and it is
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import onnx
 import onnx_ir as ir
 
 from .control import without_dead
-from .emit import BOOL, DOUBLE, INT64, Emitter
+from .emit import BOOL, DOUBLE, INT64, IR_VERSIONS, Emitter
 from .errors import LoweringError, Unsupported
 
-Values = Sequence[ir.Value | None]
-#: What to ask, and what to do where the answer is yes.
-Form = tuple[ir.Value, Callable[[Emitter], Any]]
+#: What to ask, and what to do where the answer is yes; or the result.
+Form = tuple[ir.Value, Callable[[Emitter], Any]] | ir.Value
 
 #: (Operator, which of its results, None for all) -> its form for these inputs and attributes; None where there is no fault.
 FORMS: dict[tuple[str, int | None], Callable[[Emitter, str, Any, Mapping[str, Any]], Form | None]] = {}
@@ -47,7 +46,9 @@ def careful(e: Emitter, op_type: str, *inputs: ir.Value | None, outputs: int = 1
         return found if result is None else found[result]
 
     found = FORMS[op_type, result](e, op_type, (*inputs, *[None] * 8), attrs)
-    return write(e) if found is None else choose(e, *found, write)
+    if isinstance(found, tuple):
+        return choose(e, *found, write)
+    return write(e) if found is None else found
 
 
 # --- the forms ------------------------------------------------------------------------------------------------------------------
@@ -132,6 +133,35 @@ def extreme(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> 
     return (e.op("IsNaN", whole_sum(e, x)), then) if is_float(x) else None
 
 
+@form("ReduceSum")
+def whole_numbers(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
+    """Integers are added in double, which holds 53 bits: so the upper and the lower halves, each on its own."""
+    x, axes = inputs[:2]
+    if x.dtype != INT64:
+        return None
+    half, low = e.constant(2**32, INT64), e.op("BitwiseAnd", x, e.constant(2**32 - 1, INT64))
+    high = e.op(op_type, e.op("Div", e.op("Sub", x, low), half), axes, **attrs)
+    found: ir.Value = e.op("Add", e.op("Mul", high, half), e.op(op_type, low, axes, **attrs))
+    return found
+
+
+@form("ReduceMean")
+def mean(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
+    """Of nothing it is NaN, but the operator gives 0. Without axes, all are meant."""
+    x, axes = inputs[:2]
+    dims = None if axes is None else axes.const_value.numpy().tolist()
+    if dims is None:
+        count = e.op("Size", x)
+    elif dims == [*range(dims[0], dims[-1] + 1)]:
+        count = e.op("Shape", x, start=dims[0], end=dims[-1] + 1)
+    else:
+        count = e.op("Gather", e.op("Shape", x), axes)
+    if dims is not None and len(dims) > 1:
+        count = e.op("ReduceProd", count, keepdims=0)
+    found: ir.Value = e.op("Div", e.op("ReduceSum", x, axes, **attrs), e.cast(count, x.dtype))
+    return found
+
+
 @form("ArgMax", "ArgMin")
 def arg_extreme(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
     """A NaN counts as the extreme: TopK sees it that way, while these overlook it."""
@@ -193,42 +223,85 @@ def recurrent(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -
 
 
 class Plain(NamedTuple):
-    """An operator that an If stands for, and which results of the If its own are."""
+    """An operator that several stand for: a node that tells its attributes, what it is given, and which results are wanted."""
 
     node: ir.Node
+    inputs: list[ir.Value | None]
     outputs: list[ir.Value | None]
 
 
 def plain(node: ir.Node, opset: int) -> Plain | None:
-    """The operator that an If is the careful form of, if it is one."""
-    branch = node.attributes.get("else_branch")
-    if node.op_type != "If" or node.domain not in ("", "ai.onnx") or branch is None or branch.is_ref():
+    """The operator whose careful form ends in this node, if there is one."""
+    find = _ENDS.get(node.op_type)
+    if find is None or node.domain not in ("", "ai.onnx") or opset not in IR_VERSIONS:
         return None
-    nodes = list(branch.as_graph())
-    if len(nodes) != 1 or any(attr.is_ref() for attr in nodes[0].attributes.values()):
-        return None
-    inner, results = nodes[0], list(branch.as_graph().outputs)
-    if any(value not in inner.outputs for value in results) or len(results) != len(node.outputs):
-        return None
-    places = [list(inner.outputs).index(value) for value in results]
-    result = places[0] if places != list(range(len(inner.outputs))) else None
-    if (inner.op_type, result) not in FORMS or inner.domain not in ("", "ai.onnx"):
-        return None
-    leaves = {value: ir.Value(name=value.name, type=value.type) for value in inner.inputs if value is not None}
-    attrs = {name: attr.value for name, attr in inner.attributes.items()}
     try:
-        given = [None if value is None else leaves[value] for value in inner.inputs]
-        made = careful(Emitter(opset), inner.op_type, *given, outputs=len(inner.outputs), result=result, **attrs)
+        found = find(node)
+        if found is None:
+            return None
+        op_type, attributes, inputs, places = found
+        result = places[0] if len(places) == 1 and places[0] else None
+        if (op_type, result) not in FORMS or any(attr.is_ref() for attr in attributes.values()):
+            return None
+        leaves = {value: _leaf(value) for value in inputs if value is not None}
+        given = [None if value is None else leaves[value] for value in inputs]
+        attrs = {name: attr.value for name, attr in attributes.items()}
+        count = max(places) + 1
+        made = careful(Emitter(opset), op_type, *given, outputs=count, result=result, **attrs)
     except (Unsupported, onnx.defs.SchemaError, LookupError, AttributeError, AssertionError, TypeError, ValueError):
-        return None  # a type is unknown, or an attribute is missing or of another kind: not what is written here
+        return None  # a type is unknown, or a part is missing or of another kind: not what is written here
     made = made if isinstance(made, tuple) else (made,)
     bound = {leaf: value for value, leaf in leaves.items()}
-    if not all(_same(a, b, bound) for a, b in zip(node.outputs, made, strict=True)):
+    if len(made) != len(node.outputs) or not all(_same(a, b, bound) for a, b in zip(node.outputs, made, strict=True)):
         return None
-    outputs: list[ir.Value | None] = [None] * len(inner.outputs)
+    outputs: list[ir.Value | None] = [None] * count
     for place, value in zip(places, node.outputs, strict=True):
         outputs[place] = value
-    return Plain(inner, outputs)
+    alone = ir.Node("", op_type, given, attributes.values(), num_outputs=count, name=node.name)
+    for output, wanted in zip(alone.outputs, outputs, strict=True):
+        output.name = "" if wanted is None else wanted.name
+    return Plain(alone, inputs, outputs)
+
+
+def _leaf(value: ir.Value) -> ir.Value:
+    """What stands for a value of the file where the form is written once more."""
+    return ir.Value(name=value.name, type=value.type, const_value=None if value.is_graph_input() else value.const_value)
+
+
+_Found = tuple[str, Mapping[str, ir.Attr], list[ir.Value | None], list[int]]
+
+
+def _in_branch(node: ir.Node) -> _Found | None:
+    """The operator alone in the `else_branch` of an If."""
+    branch = node.attributes["else_branch"].as_graph()
+    if len(branch) != 1 or branch[0].domain not in ("", "ai.onnx"):
+        return None
+    outputs = list(branch[0].outputs)
+    return branch[0].op_type, branch[0].attributes, list(branch[0].inputs), [outputs.index(v) for v in branch.outputs]
+
+
+def _of_sum(node: ir.Node) -> _Found | None:
+    """The mean that a sum was divided for."""
+    total = _made_by(node.inputs[0], "ReduceSum")
+    return None if total is None else ("ReduceMean", total.attributes, list(total.inputs), [0])
+
+
+def _of_halves(node: ir.Node) -> _Found | None:
+    """The sum of integers of which the lower halves were added up."""
+    total = _made_by(node.inputs[1], "ReduceSum")
+    low = None if total is None else _made_by(total.inputs[0], "BitwiseAnd")
+    if total is None or low is None:
+        return None
+    return "ReduceSum", total.attributes, [low.inputs[0], *total.inputs[1:]], [0]
+
+
+def _made_by(value: ir.Value | None, op_type: str) -> ir.Node | None:
+    node = None if value is None else value.producer()
+    return node if node is not None and node.op_type == op_type else None
+
+
+#: The operator that a form ends in -> which one it may be the form of.
+_ENDS: dict[str, Callable[[ir.Node], _Found | None]] = {"If": _in_branch, "Div": _of_sum, "Add": _of_halves}
 
 
 def _same(found: ir.Value | None, made: ir.Value | None, bound: Mapping[ir.Value, ir.Value]) -> bool:

@@ -23,6 +23,9 @@ from frazil.sizes import Size, Symbol, SymFloat, SymInt, is_static
 from . import ort_compat, registry
 from .errors import Unsupported
 
+#: Opset -> the IR version it is stamped with, for those that onnxruntime has its CPU kernels for.
+IR_VERSIONS = {21: 10, 23: 11, 24: 12}
+
 #: frazil dtype name -> ONNX element type.
 ELEMENT_TYPES: dict[str, ir.DataType] = {
     "bool": ir.DataType.BOOL,

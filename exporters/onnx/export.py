@@ -27,9 +27,10 @@ from frazil.recorder.trace import Program, trace
 from frazil.state import STATE, AsksForGradients
 from frazil.tensor import Tensor
 
+from .emit import IR_VERSIONS
 from .errors import ExportError, GuardError, TrainModeError
 from .load import Model
-from .lower import IR_VERSIONS, Lowered, lower
+from .lower import Lowered, lower
 from .lowerings import LOWERINGS, Lowering
 from .oracle import host
 from .values import Ranges

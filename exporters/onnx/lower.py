@@ -18,13 +18,10 @@ from frazil.table import Spec
 
 from .asserts import emit_asserts, keep_asserts
 from .control import all_inputs, lower_control, without_dead
-from .emit import ELEMENT_TYPES, Emitter, element_type
+from .emit import ELEMENT_TYPES, IR_VERSIONS, Emitter, element_type
 from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
 from .lowerings import LOWERINGS, Call, Lowering
 from .tidy import whole_splits
-
-#: Opset -> the IR version it is stamped with, for those that onnxruntime has its CPU kernels for.
-IR_VERSIONS = {21: 10, 23: 11, 24: 12}
 
 
 @dataclass

@@ -212,17 +212,17 @@ class Block:
 
 @final
 class _Step:
-    """One node of a block, or the operator that an If stands for."""
+    """One node of a block, or the operator that it is the last one of the careful form of."""
 
     def __init__(self, node: ir.Node, program: Program, opsets: Mapping[str, int], bindings: Mapping[str, ir.Attr]) -> None:
+        self.inputs: list[ir.Value | None] = list(node.inputs)
         self.outputs: list[ir.Value | None] = list(node.outputs)
-        #: What it would have read as an If.
+        #: What it would have read, if it stands for several operators.
         self.spare: list[ir.Value] = []
         plain = careful.plain(node, opsets.get("", 1))
         if plain is not None:
             self.spare = [value for value in node.inputs if value is not None]
-            node, self.outputs = plain
-        self.inputs = list(node.inputs)
+            node, self.inputs, self.outputs = plain
         self.view = Node(node, program, opsets, bindings)
         function = program.functions.get(node.op_identifier())
         self.body: Block | None = None

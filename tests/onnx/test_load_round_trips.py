@@ -108,6 +108,8 @@ def _careful(op_type: str, **attrs: Any) -> onnx.ModelProto:
     e = Emitter(21)
     value = lambda name, *shape: ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(ir.DataType.FLOAT))
     inputs = [value("x", "n", 2, 6)]
+    if op_type == "ReduceSum":
+        inputs[0].type = ir.TensorType(ir.DataType.INT64)
     if op_type in ("LSTM", "GRU"):
         gates = 4 if op_type == "LSTM" else 3
         inputs += [value("w", 1, gates * 3, 6), value("r", 1, gates * 3, 3)]
@@ -127,6 +129,8 @@ CAREFUL: dict[tuple[str, int | None], dict[str, Any]] = {
     ("MaxPool", 1): {"kernel_shape": [2], "outputs": 2, "result": 1},
     ("ReduceMax", None): {"keepdims": 1},
     ("ReduceMin", None): {"keepdims": 0},
+    ("ReduceMean", None): {"keepdims": 0},
+    ("ReduceSum", None): {"keepdims": 1},
     ("ArgMax", None): {"axis": 1, "keepdims": 0},
     ("ArgMin", None): {"axis": 1, "keepdims": 1},
     ("ScatterElements", None): {"axis": 1, "reduction": "max"},

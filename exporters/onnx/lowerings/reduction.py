@@ -53,11 +53,8 @@ def total(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
         return _reduce(e, "ReduceSum", e.cast(x, call.type), dims, keepdim)
     if _type_of_numbers(x) not in (INT64, ir.DataType.UINT64, ir.DataType.UINT32):
         return e.cast(_reduce(e, "ReduceSum", e.cast(x, INT64), dims, keepdim), call.type)
-    # onnxruntime adds in double, which holds 53 bits: so the upper and the lower halves, each on its own
-    x, half = e.cast(x, INT64), e.constant(2**32, INT64)
-    low = e.op("BitwiseAnd", x, e.constant(2**32 - 1, INT64))
-    high = _reduce(e, "ReduceSum", e.op("Div", e.op("Sub", x, low), half), dims, keepdim)
-    return e.cast(e.op("Add", e.op("Mul", high, half), _reduce(e, "ReduceSum", low, dims, keepdim)), call.type)
+    axes = None if dims is None else e.ints(*dims)
+    return e.cast(careful(e, "ReduceSum", e.cast(x, INT64), axes, keepdims=int(keepdim)), call.type)
 
 
 def _type_of_numbers(x: ir.Value) -> ir.DataType | None:
@@ -99,17 +96,8 @@ def _mean(e: Emitter, call: Call, x: ir.Value, dims: tuple[int, ...] | None, kee
     if images and _empty_only_with_inputs(call.shape()[1:]):
         means = e.op("GlobalAveragePool", x)
         return means if keepdim else e.op("Flatten", means, axis=1)
-    # the mean of nothing is NaN, but ReduceMean gives 0
-    if dims is None or len(dims) == call.rank():
-        count = e.op("Size", x)
-    elif dims == tuple(range(dims[0], dims[-1] + 1)):
-        count = e.op("Shape", x, start=dims[0], end=dims[-1] + 1)
-    else:
-        count = e.op("Gather", e.op("Shape", x), e.ints(*dims))
-    if dims is not None and 1 < len(dims) < call.rank():
-        count = e.op("ReduceProd", count, keepdims=0)
-    assert x.dtype is not None
-    return e.op("Div", _reduce(e, "ReduceSum", x, dims, keepdim), e.cast(count, x.dtype))
+    whole = dims is None or len(dims) == call.rank()
+    return careful(e, "ReduceMean", x, None if whole or dims is None else e.ints(*dims), keepdims=int(keepdim))
 
 
 @lowering("amax", "amin")
