@@ -1,4 +1,4 @@
-"""Finds the first node at which a file and its program part, and writes a script that shows it."""
+"""Finds the first node at which a file and its program part, or two runtimes of a file, and writes a script that shows it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import numpy as np
 import onnx
 
 from frazil import dtypes
+from frazil.autograd.modes import no_grad
+from frazil.creation import tensor as make_tensor
+from frazil.outside import plain
 from frazil.recorder.graph import Graph, Node, Value
 from frazil.sizes import Symbol, evaluate, symbols_of
 from frazil.table import OPS
+from frazil.tensor import Tensor
 
-from .oracle import Oracle, Values, run_graph
+from .oracle import Oracle, Values, distance, eps_of, host, run_graph
 
 #: Inputs of up to so many elements are written into the script, larger ones beside it.
 _INLINE = 64
@@ -112,16 +116,10 @@ def _inside(
     written = _subgraph_of(holder, attribute)
     alone = _with_surroundings(body, graph)
     arrays = [*first, *(eager[value] for value in alone.inputs[len(body.inputs) :])]
-    model, outer = _model_of(proto, written)
-    surroundings = run_exposed(proto, outer, feeds)
     own = {value.name: array for value, array in zip(body.inputs, first, strict=True)}
     for value in written.input:
         own.setdefault(value.name, np.array(True))  # whether a loop goes on
-    inputs = {**own, **surroundings}
-    model.graph.input.extend(
-        onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-        for name, array in inputs.items()
-    )
+    model, inputs = _model_of(proto, written, own, feeds)
     return first_divergence(model, alone, arrays, inputs, {}, {})
 
 
@@ -144,8 +142,10 @@ def _with_surroundings(body: Graph, graph: Graph) -> Graph:
     return Graph(body.name, [*body.inputs, *outer], body.outputs, body.nodes, graph.captured, symbols=symbols)
 
 
-def _model_of(proto: onnx.ModelProto, written: onnx.GraphProto) -> tuple[onnx.ModelProto, list[str]]:
-    """A branch or body as a model without inputs, and the names of what it reads from around it."""
+def _model_of(
+    proto: onnx.ModelProto, written: onnx.GraphProto, own: Mapping[str, np.ndarray], feeds: Mapping[str, np.ndarray]
+) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """A branch or body as a model without results, and its inputs: its own, and what it reads from around it."""
     model = onnx.ModelProto()
     model.CopyFrom(proto)
     model.graph.Clear()
@@ -155,9 +155,15 @@ def _model_of(proto: onnx.ModelProto, written: onnx.GraphProto) -> tuple[onnx.Mo
     read.update(output.name for node in _all_nodes(written) for a in node.attribute for output in a.g.output)
     made = {name for node in _all_nodes(written) for name in node.output} | {value.name for value in written.input}
     made.update(value.name for node in _all_nodes(written) for a in node.attribute for value in a.g.input)
-    stored = [tensor for tensor in proto.graph.initializer if tensor.name in read]
+    stored = [tensor for tensor in (*proto.graph.initializer, *written.initializer) if tensor.name in read]
     model.graph.initializer.extend(stored)
-    return model, sorted(read - made - {tensor.name for tensor in stored})
+    outer = sorted(read - made - {tensor.name for tensor in stored})
+    inputs = {**own, **run_exposed(proto, outer, feeds)}
+    model.graph.input.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        for name, array in inputs.items()
+    )
+    return model, inputs
 
 
 def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -255,3 +261,105 @@ def write_script(divergence: Divergence, path: Path) -> list[Path]:
     beside = Path(f"{path}.npz")
     np.savez(beside, **arrays)  # type: ignore[arg-type]
     return [path, beside]
+
+
+# --- two runtimes of a file -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first node of a file of which frazil and onnxruntime compute different results from the same inputs."""
+
+    op_type: str
+    name: str
+    #: The result, and how its numbers differ.
+    value: str
+    words: str
+    #: What ONNX's reference evaluator says of it, if anything.
+    verdict: str = ""
+
+    def __str__(self) -> str:
+        return f"{plain(self.op_type)} {plain(self.name)!r}: its result {plain(self.value)!r} is {self.words}{self.verdict}"
+
+
+def first_difference(proto: onnx.ModelProto, feeds: Mapping[str, np.ndarray], device: Any = None) -> Difference | None:
+    """Run a file in frazil and in onnxruntime and compare every value of it in order, in the branch that is taken and the first
+    round of a loop too; None when all agree."""
+    from .load import load
+
+    model = load(proto, device=device)
+    with no_grad():
+        ours = model.values(**{name: make_tensor(array, device=device) for name, array in feeds.items()})
+    found = {name: host(x) for name, x in ours.items() if isinstance(x, Tensor)}
+    made = [name for node in proto.graph.node for name in node.output if name in found]
+    theirs = run_exposed(proto, made, feeds)
+    for node in proto.graph.node:
+        for name in node.output:
+            if name not in theirs or not isinstance(theirs[name], np.ndarray):
+                continue
+            words, equal = compared(found[name], theirs[name])
+            if not equal:
+                inner = _in_body(proto, node, {**feeds, **theirs}, feeds, device)
+                return inner or Difference(
+                    node.op_type, node.name, name, words, _verdict(proto, node, name, found, theirs, feeds)
+                )
+    return None
+
+
+def compared(a: np.ndarray, b: np.ndarray) -> tuple[str, bool]:
+    """How frazil's `a` and onnxruntime's `b` compare; floats are equal within some rounding errors of the largest."""
+    if a.shape != b.shape or a.dtype != b.dtype:
+        return f"{a.dtype}{list(a.shape)}, but {b.dtype}{list(b.shape)} in onnxruntime", False
+    if a.dtype.kind != "f":
+        count = int((a != b).sum())
+        return (
+            ("the same in onnxruntime", True) if not count else (f"{count} of {a.size} numbers differ from onnxruntime's", False)
+        )
+    eps = eps_of(a.dtype)
+    largest = float(np.abs(b[np.isfinite(b)]).max(initial=1.0))
+    away = distance(a, b)
+    allowed = 64 * eps * largest + 512 * eps * np.abs(np.where(np.isfinite(b), b, 0).astype(np.float64))
+    equal = bool((away <= allowed).all())
+    return (
+        f"{'equal to' if equal else 'different from'} that of onnxruntime (largest difference {away.max(initial=0.0):.1e})",
+        equal,
+    )
+
+
+def _in_body(
+    proto: onnx.ModelProto, node: onnx.NodeProto, known: Mapping[str, Any], feeds: Mapping[str, np.ndarray], device: Any
+) -> Difference | None:
+    """Look into the branch that was taken, or the first round of a body, as a model of its own."""
+    stored = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
+    given = [{**stored, **known}.get(name) for name in node.input]
+    attributes = {attr.name: onnx.helper.get_attribute_value(attr) for attr in node.attribute}
+    if node.op_type == "If" and given[0] is not None:
+        written, first = attributes["then_branch" if given[0].item() else "else_branch"], []
+    elif node.op_type == "Loop":
+        written, first = attributes["body"], [np.array(0), np.array(True), *given[2:]]
+    elif node.op_type == "Scan" and not any(name.endswith(("axes", "directions")) for name in attributes):
+        carried = len(given) - attributes["num_scan_inputs"]
+        rows = [array[0] if array is not None and len(array) else None for array in given[carried:]]
+        written, first = attributes["body"], [*given[:carried], *map(np.asarray, rows)]
+    else:
+        return None
+    if any(array is None for array in first):
+        return None
+    own = {value.name: array for value, array in zip(written.input, first, strict=True)}
+    return first_difference(*_model_of(proto, written, own, feeds), device)
+
+
+def _verdict(
+    proto: onnx.ModelProto, node: onnx.NodeProto, name: str, ours: Any, theirs: Any, feeds: Mapping[str, np.ndarray]
+) -> str:
+    """Whom ONNX's own reference evaluator agrees with about this one node, where it has it."""
+    from .reference import reference_outputs
+
+    model, inputs = _model_of(proto, onnx.GraphProto(name="one", node=[node]), {}, feeds)
+    model.graph.output.append(onnx.ValueInfoProto(name=name))
+    try:
+        judge = reference_outputs(model.SerializeToString(), inputs)[name]
+        away = [float(distance(side[name], judge).max(initial=0.0)) for side in (ours, theirs)]
+    except Exception:  # it lacks many operators, and says so in as many ways
+        return ""
+    return f"; ONNX's reference evaluator is {away[0]:.1e} away from frazil's, {away[1]:.1e} from onnxruntime's"

@@ -245,6 +245,23 @@ class Model(fz.nn.Module):
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
         """The results for inputs in the order of the file, or by their names there."""
+        results = self._run(inputs, named)
+        return results[0] if self._results is None else self._results(*results)
+
+    def values(self, *inputs: Any, **named: Any) -> dict[str, Any]:
+        """Every value that is computed on the way, by its name in the file, for inputs as in a call.
+
+        >>> import frazil as fz
+        >>> report = fz.onnx.export(lambda x: (x + 1).exp(), fz.zeros(1), output_names=["y"])
+        >>> sorted(fz.onnx.load(report.model_bytes).values(fz.zeros(1)))
+        ['add', 'y']
+        """
+        own = {value for step in self._program.main.steps for value in step.outputs if value is not None and value.name}
+        found: dict[ir.Value, Any] = {}
+        self._run(inputs, named, lambda value, x: found.update({value: x}) if value in own else None)
+        return {str(value.name): x for value, x in found.items()}
+
+    def _run(self, inputs: Sequence[Any], named: Mapping[str, Any], watch: Any = None) -> list[Any]:
         given = self._given(inputs, named)
         env: dict[ir.Value, Any] = dict(self._program.numbers)
         for name, (holder, own) in self._state.items():
@@ -252,14 +269,13 @@ class Model(fz.nn.Module):
         device: Any = next((x.device for x in given.values() if isinstance(x, Tensor)), None)
         device = next((t.device for t in env.values() if isinstance(t, Tensor)), "cpu") if device is None else device
         env.update((value, _input(value, x, device)) for value, x in given.items())
-        token = RUN.set(Run(device, self.training, self._program))
+        told = None if watch is None else lambda value, x: watch(value, _result(x, device))
+        token = RUN.set(Run(device, self.training, self._program, told))
         try:
-            results = [
-                _result(x, device) for x in self._program.main.run([env.pop(v, None) for v in self._program.main.inputs], env)
-            ]
+            found = self._program.main.run([env.pop(v, None) for v in self._program.main.inputs], env)
+            return [_result(x, device) for x in found]
         finally:
             RUN.reset(token)
-        return results[0] if self._results is None else self._results(*results)
 
     def _given(self, inputs: Sequence[Any], named: Mapping[str, Any]) -> dict[ir.Value, Any]:
         known = self._program.inputs

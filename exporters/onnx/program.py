@@ -33,8 +33,12 @@ _FEW = 4096
 class Run:
     """What one call of a model is done with."""
 
-    def __init__(self, device: Any, training: bool, program: Program) -> None:
+    def __init__(
+        self, device: Any, training: bool, program: Program, watch: Callable[[ir.Value, Any], None] | None = None
+    ) -> None:
         self.device, self.training, self.program = device, training, program
+        #: Told every value that is computed.
+        self.watch = watch
 
     def tensor(self, value: Any) -> Any:
         """The value as a tensor; constants of the program are put on the device once."""
@@ -245,9 +249,12 @@ class _Step:
         except (FrazilError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
             _explain(error, self.view, inputs)
             raise
+        watch = RUN.get().watch
         for value, result in zip(self.outputs, results, strict=False):
             if value is not None:
                 env[value] = result
+                if watch is not None:
+                    watch(value, result)
         for value in self.last:
             del env[value]
 

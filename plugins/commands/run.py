@@ -46,7 +46,7 @@ def run(args: Namespace) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         for i, array in enumerate(arrays.values()):
             np.save(folder / f"output_{i}.npy", array)
-    return _compare(args.model, feeds, arrays) if args.compare else 0
+    return _compare(args, feeds, arrays) if args.compare else 0
 
 
 def _inputs(model: Any, given: list[str], seed: int) -> dict[str, np.ndarray]:
@@ -83,33 +83,23 @@ def _described(x: Any) -> str:
     return f"{text} {x.tolist()}" if x.size <= 8 else text
 
 
-def _compare(path: str, feeds: dict[str, np.ndarray], ours: dict[str, Any]) -> int:
+def _compare(args: Namespace, feeds: dict[str, np.ndarray], ours: dict[str, Any]) -> int:
+    import onnx
     import onnxruntime
 
-    theirs = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(list(ours), feeds)
+    from frazil.exporters.onnx.bisect import compared, first_difference
+
+    theirs = onnxruntime.InferenceSession(args.model, providers=["CPUExecutionProvider"]).run(list(ours), feeds)
     different = False
     for (name, a), b in zip(ours.items(), theirs, strict=True):
         if not isinstance(a, np.ndarray) or not isinstance(b, np.ndarray):
             print(f"{plain(name)}: not compared, it is no tensor")
             continue
-        words, equal = _difference(a, b)
+        words, equal = compared(a, b)
         different |= not equal
-        print(f"{plain(name)}: {words} onnxruntime {onnxruntime.__version__}")
+        print(f"{plain(name)}: {words} {onnxruntime.__version__}")
+    if different:
+        found = first_difference(onnx.load(args.model), feeds, args.device)
+        nothing = "none, where every value is a result: onnxruntime differs in how it merges operators"
+        print(f"the first node that differs: {nothing if found is None else found}")
     return int(different)
-
-
-def _difference(a: np.ndarray, b: np.ndarray) -> tuple[str, bool]:
-    """In words; floats are equal within some rounding errors of the largest number."""
-    if a.shape != b.shape or a.dtype != b.dtype:
-        return f"{a.dtype}{list(a.shape)}, but {b.dtype}{list(b.shape)} in", False
-    if a.dtype.kind != "f":
-        count = int((a != b).sum())
-        return ("the same in", True) if not count else (f"{count} of {a.size} numbers differ from", False)
-    wide, other = a.astype(np.float64), b.astype(np.float64)
-    eps = float(np.finfo(a.dtype).eps)
-    largest = float(np.abs(other[np.isfinite(other)]).max(initial=1.0))
-    equal = bool(np.isclose(wide, other, rtol=512 * eps, atol=64 * eps * largest, equal_nan=True).all())
-    with np.errstate(invalid="ignore"):
-        away = np.abs(wide - other)
-    most = float(away[np.isfinite(away)].max(initial=0.0))
-    return f"{'equal to' if equal else 'different from'} that of (largest difference {most:.1e})", equal

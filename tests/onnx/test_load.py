@@ -424,6 +424,43 @@ def test_the_command_runs_a_file_beside_onnxruntime(tmp_path: Path, capsys: pyte
     assert "there is no input for" in capsys.readouterr().err
 
 
+def _with_nan(inside: bool) -> onnx.ModelProto:
+    """ArgMax, which onnxruntime computes as if NaN were not there, between others, or in a branch."""
+    search = helper.make_node("ArgMax", ["h"], ["at"], name="search", axis=0)
+    if inside:
+        then, otherwise = (
+            helper.make_graph([node], name, [], [helper.make_tensor_value_info("at", INT64, None)])
+            for name, node in (("then", search), ("else", helper.make_node("ArgMin", ["h"], ["at"], axis=0)))
+        )
+        search = helper.make_node("If", ["flag"], ["found"], then_branch=then, else_branch=otherwise)
+    else:
+        search.output[0] = "found"
+    nodes = [
+        helper.make_node("Abs", ["x"], ["h"]),
+        search,
+        helper.make_node("Cast", ["found"], ["f"], to=FLOAT),
+        helper.make_node("Neg", ["f"], ["y"]),
+    ]
+    return model(nodes, {"x": (FLOAT, [3]), "flag": (BOOL, [])}, {"y": (FLOAT, [1])})
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["in the graph", "in a branch"])
+def test_a_difference_is_told_with_the_first_node_that_differs(
+    inside: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "search.onnx"
+    onnx.save(_with_nan(inside), path)
+    np.save(tmp_path / "x.npy", np.array([1.0, np.nan, 3.0], np.float32))
+    np.save(tmp_path / "flag.npy", np.array(True))
+    command = ["run", str(path), "--compare", "--inputs", f"{tmp_path}/x.npy", f"{tmp_path}/flag.npy"]
+    assert main(command) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("the first node that differs: ArgMax 'search': its result")
+    assert "1 of 1 numbers differ from onnxruntime's" in last
+    np.save(tmp_path / "x.npy", np.array([-4.0, 1.0, 3.0], np.float32))
+    assert main(command) == 0
+
+
 def test_load_of_weights_names_it(tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     onnx.save(linear(), path)
