@@ -61,7 +61,10 @@ class Runtime:
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> Array:
         """A new contiguous array with any values."""
-        return Array(self.allocate(size * dtype.itemsize), shape, dtype, size)
+        try:  # as `allocate`, without a call: every op comes here
+            return Array(self.pool.allocate(size * dtype.itemsize or 1), shape, dtype, size)
+        except (cl.Error, OverflowError) as error:
+            raise self._no_room(size * dtype.itemsize, error) from error
 
     def allocate(self, size: int) -> Any:
         """A buffer of so many bytes; DeviceError where there is no room for it."""
