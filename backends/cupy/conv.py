@@ -15,6 +15,7 @@ import numpy as np
 from ..render.dialect import C_TYPES
 from ..render.kernels.iterate import run_text
 from ..render.kernels.pool import in_3d
+from ..render.kernels.products import conv_size
 from ..render.texts import Text, kernel, read, register, write
 from .cudnn import How
 from .runtime import Array, Runtime, Sizes
@@ -83,18 +84,6 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
     """The kernels of this file."""
     conv = _Conv(runtime)
     return {name: getattr(conv, name) for name in ("conv", "conv_weight_grad", "conv_input_grad")}
-
-
-def _outputs(
-    x: Sizes, w: Sizes, y: Sizes | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, dtype: Any
-) -> Sizes:
-    """The spatial size of the result. Refuses what does not go together, or kernels would leave their arrays."""
-    sizes = zip(x[2:], w[2:], stride, padding, dilation, strict=True)
-    out = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in sizes)
-    fits = dtype.kind == "f" and min(out) > 0 and x[1] == w[1] * groups and w[0] % groups == 0
-    if not fits or (y is not None and y != (x[0], w[0], *out)):
-        raise ValueError(f"input {x}, weights {w} and result {y} do not belong to one convolution of {dtype} in {groups} groups")
-    return out
 
 
 def _runs(images: int, column_bytes: int) -> list[slice]:
@@ -182,7 +171,7 @@ class _Conv:
     def conv(
         self, x: Array, w: Array, bias: Array | None = None, *, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
     ) -> Array:
-        out = _outputs(x.shape, w.shape, None, stride, padding, dilation, groups, x.dtype)
+        out = conv_size(x.shape, w.shape, None, stride, padding, dilation, groups, x.dtype)
         if bias is not None and bias.shape != (w.shape[0],):
             raise ValueError(f"a bias of shape {bias.shape} does not belong to {w.shape[0]} filters")
         y = self.chosen(How("fprop", (x.shape[0], w.shape[0], *out), stride, padding, dilation), x, w, out, groups)
@@ -194,12 +183,12 @@ class _Conv:
         self, g: Array, x: Array, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
     ) -> Array:
         shape = (g.shape[1], x.shape[1] // groups, *kernel_size)
-        out = _outputs(x.shape, shape, g.shape, stride, padding, dilation, groups, g.dtype)
+        out = conv_size(x.shape, shape, g.shape, stride, padding, dilation, groups, g.dtype)
         return self.chosen(How("wgrad", shape, stride, padding, dilation), g, x, out, groups)
 
     def conv_input_grad(
         self, g: Array, w: Array, *, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int
     ) -> Array:
         shape = (g.shape[0], w.shape[1] * groups, *size)
-        out = _outputs(shape, w.shape, g.shape, stride, padding, dilation, groups, g.dtype)
+        out = conv_size(shape, w.shape, g.shape, stride, padding, dilation, groups, g.dtype)
         return self.chosen(How("dgrad", shape, stride, padding, dilation), g, w, out, groups)

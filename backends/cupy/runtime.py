@@ -94,6 +94,9 @@ class Runtime:
         size = array.dtype.itemsize
         return tuple(n // size for n in array.strides)
 
+    def reshaped(self, array: Array, shape: Sizes) -> Array:
+        return array.reshape(shape)
+
     def is_contiguous(self, array: Array) -> bool:
         return array.flags.c_contiguous
 

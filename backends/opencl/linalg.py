@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..render import Program
+from ..render.dims import contiguous_strides
 from ..render.kernels.iterate import contiguous, copied, over, program_of, run, strides_in
 from ..render.kernels.pool import in_3d
+from ..render.kernels.products import conv_size
 from ..render.kernels.reduction import total
-from .array import Array, contiguous_strides
+from .array import Array
 from .gemm import Strided, Window, images_at_once, pack, pack_windows, padded, product
 from .runtime import Runtime
 
@@ -54,11 +56,7 @@ def _geometry(
     x: Sizes, w: Sizes, y: Sizes | None, stride: Sizes, padding: Sizes, dilation: Sizes, groups: int, dtype: np.dtype[Any]
 ) -> tuple[Window, Sizes]:
     """The window in three dimensions, and the spatial size of the result. Refuses what does not go together."""
-    sizes = zip(x[2:], w[2:], stride, padding, dilation, strict=True)
-    out = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in sizes)
-    fits = dtype.kind == "f" and min(out) > 0 and x[1] == w[1] * groups and w[0] % groups == 0
-    if not fits or (y is not None and y != (x[0], w[0], *out)):
-        raise ValueError(f"input {x}, weights {w} and result {y} do not belong to one convolution of {dtype} in {groups} groups")
+    out = conv_size(x, w, y, stride, padding, dilation, groups, dtype)
     parts = ((x[2:], 1), (out, 1), (w[2:], 1), (stride, 1), (padding, 0), (dilation, 1))
     return Window(*(in_3d(values, fill) for values, fill in parts)), out
 

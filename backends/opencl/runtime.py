@@ -79,6 +79,9 @@ class Runtime:
     def view(self, array: Array, shape: tuple[int, ...], steps: tuple[int, ...], start: int = 0) -> Array:
         return array.view(shape, steps, array.offset + start)
 
+    def reshaped(self, array: Array, shape: tuple[int, ...]) -> Array:
+        return array.reshaped(shape)
+
     def is_contiguous(self, array: Array) -> bool:
         return array.strides is None
 

@@ -164,13 +164,13 @@ def test_nothing_runs_on_the_cpu() -> None:
 @pytest.fixture
 def gpu_kernels(runtime: Any) -> Iterator[tuple[Any, Any]]:
     """A second runtime of the same device, with kernels as a GPU gets them."""
-    from frazil.backends.opencl import linalg, views
+    from frazil.backends.opencl import linalg
     from frazil.backends.opencl.runtime import Runtime
     from frazil.backends.render.kernels import library
 
     other = Runtime(runtime.device)
     other.schedule = "gpu"
-    yield other, library(other, views.kernels(other) | linalg.kernels(other))
+    yield other, library(other, linalg.kernels(other))
 
 
 @pytest.mark.parametrize("shape", [(5, 37), (3, 1), (1, 1000), (70, 130)])

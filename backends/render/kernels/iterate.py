@@ -301,11 +301,7 @@ def shaped(runtime: Runtime, array: Array, shape: Sizes) -> Array:
     """A contiguous array with the same elements in another shape; a copy where `array` is not contiguous."""
     if math.prod(shape) != array.size:
         raise ValueError(f"{array.shape} does not fit {shape}")
-    steps, step = [], 1
-    for n in reversed(shape):
-        steps.append(step)
-        step *= n
-    return runtime.view(contiguous(runtime, array), tuple(shape), tuple(reversed(steps)))
+    return runtime.reshaped(contiguous(runtime, array), tuple(shape))
 
 
 # ------------------------------------------------------------------------------------------------- kernels written by hand

@@ -49,6 +49,10 @@ class Runtime(Protocol):
         """The same memory as another array, whose first element is `start` elements behind that of `array`."""
         ...
 
+    def reshaped(self, array: Array, shape: Sizes) -> Array:
+        """A contiguous array in another shape of as many elements: the same memory."""
+        ...
+
     def is_contiguous(self, array: Array) -> bool:
         """Whether the elements follow each other in memory, those of the last dimension first."""
         ...
