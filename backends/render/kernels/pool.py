@@ -36,14 +36,14 @@ _TAPS = """for (int a = 0; a < kz; ++a) for (int b = 0; b < ky; ++b) for (int c 
       int z = oz * sz - pz + a * dz, y_ = oy * sy - py + b * dy, x_ = ox * sx - px + c * dx;
       if (z < 0 || z >= Z || y_ < 0 || y_ >= Y || x_ < 0 || x_ >= X) continue;
       int at = (z * Y + y_) * X + x_;"""
-#: For every window that may have the element as a tap, at place `source` of the results. It ends with "}".
+#: For every window that may have the element as a tap, at place `source` of its plane of results. It ends with "}".
 _COVERED = """    for (int oz = z0; oz <= z1; ++oz) for (int oy = y0; oy <= y1; ++oy) for (int ox = x0; ox <= x1; ++ox) {
-      int source = ((plane * OZ + oz) * OY + oy) * OX + ox;"""
+      int source = (oz * OY + oy) * OX + ox;"""
 #: How many elements the mean of a window is over.
-_COUNT = """(include ? (min(oz * sz - pz + kz, Z + pz) - (oz * sz - pz)) * (min(oy * sy - py + ky, Y + py) - (oy * sy - py))
-      * (min(ox * sx - px + kx, X + px) - (ox * sx - px))
-    : (min(oz * sz - pz + kz, Z) - max(oz * sz - pz, 0)) * (min(oy * sy - py + ky, Y) - max(oy * sy - py, 0))
-      * (min(ox * sx - px + kx, X) - max(ox * sx - px, 0)))"""
+_COUNT = " * ".join(
+    f"(min(o{a} * s{a} - p{a} + k{a}, {a.upper()} + (include ? p{a} : 0)) - max(o{a} * s{a} - p{a}, include ? -p{a} : 0))"
+    for a in "zyx"
+)
 
 
 def _per_result(schedule: str, before: str, body: str) -> str:
@@ -59,8 +59,12 @@ def _per_result(schedule: str, before: str, body: str) -> str:
 _OX = "for (int ox = 0; ox < OX; ++ox) "
 
 
-def _per_input(schedule: str, body: str) -> str:
-    """`body` for every input of an item, at Z_, Y_, X_, which is y[X_]; windows z0, y0, x0 ... z1, y1, x1 cover it."""
+def _per_input(schedule: str, of_results: str, body: str) -> str:
+    """`body` for every input of an item, at Z_, Y_, X_, which is y[X_]; windows z0, y0, x0 ... z1, y1, x1 cover it.
+
+    `of_results` names what lies as the results do: it is moved to the plane.
+    """
+    moved = " ".join(f"{name} += (size_t)plane * OZ * OY * OX;" for name in of_results.split())
     if schedule == "cpu":
         place, row = "int Y_ = item % Y, Z_ = item / Y % Z, plane = item / Y / Z;", "(size_t)item * X"
     else:
@@ -71,6 +75,7 @@ def _per_input(schedule: str, body: str) -> str:
   z0 = z0 <= 0 ? 0 : (z0 + sz - 1) / sz; y0 = y0 <= 0 ? 0 : (y0 + sy - 1) / sy;
   int z1 = min((Z_ + pz) / sz, OZ - 1), y1 = min((Y_ + py) / sy, OY - 1);
   y += {row};
+  g += go; {moved}
   {"for (int X_ = 0; X_ < X; ++X_) " if schedule == "cpu" else ""}{{
     int x0 = X_ + px - (kx - 1) * dx;
     x0 = x0 <= 0 ? 0 : (x0 + sx - 1) / sx;
@@ -125,10 +130,11 @@ def max_pool_grad(dtype: str, window: Window, schedule: str) -> Text:
         f"{_SIZES}, const i32* places, const {t}* g, int go, {t}* y",
         _per_input(
             schedule,
+            "g places",
             f"""    int self = (Z_ * Y + Y_) * X + X_;
     {register(dtype)} total = 0;
 {_COVERED}
-      if (places[source] == self) total += {read(dtype, "g", "go + source")};
+      if (places[source] == self) total += {read(dtype, "g", "source")};
     }}
     {write(dtype, "y", "X_", "total")};""",
         ),
@@ -164,9 +170,10 @@ def avg_pool_grad(dtype: str, window: Window, schedule: str) -> Text:
         f"{_SIZES}, int include, const {t}* g, int go, {t}* y",
         _per_input(
             schedule,
+            "g",
             f"""    {register(dtype)} total = 0;
 {_COVERED}
-      total += {read(dtype, "g", "go + source")} / {_COUNT};
+      total += {read(dtype, "g", "source")} / ({_COUNT});
     }}
     {write(dtype, "y", "X_", "total")};""",
         ),
