@@ -55,7 +55,7 @@ def test_data_files_and_nothing_foreign_are_in_the_archives(root, sources):
     expected = {
         f"{package.replace('.', '/')}/{path.relative_to(root / folder)}"
         for package, folder in FOLDERS.items()
-        for pattern in ("*.py", "*.npz", "*.html", "*.css", "*.js", "README.md", "py.typed")
+        for pattern in ("*.py", "*.pyi", "*.npz", "*.html", "*.css", "*.js", "README.md", "py.typed")
         for path in (root / folder).rglob(pattern)
     }
     with zipfile.ZipFile(wheel) as archive:
