@@ -13,7 +13,7 @@ import numpy as np
 
 from frazil.errors import DeviceError
 
-from .runtime import Array
+from ..render.kernels.runtime import Array
 
 #: dtype -> (cudaDataType, cublasComputeType, type of alpha and beta): halves are summed in float32.
 _TYPES = {

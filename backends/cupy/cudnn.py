@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .runtime import Array
+from ..render.kernels.runtime import Array
 
 Sizes = tuple[int, ...]
 

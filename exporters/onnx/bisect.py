@@ -20,6 +20,7 @@ from frazil.table import OPS
 from frazil.tensor import Tensor
 
 from .oracle import Oracle, Values, distance, eps_of, host, run_graph
+from .running import run_file
 
 #: Inputs of up to so many elements are written into the script, larger ones beside it.
 _INLINE = 64
@@ -175,8 +176,6 @@ def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 def run_exposed(proto: onnx.ModelProto, names: Sequence[str], feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What onnxruntime computes for any of a file's values by name; what is fed is given as it is."""
-    from .verify import run_file
-
     exposed = onnx.ModelProto()
     exposed.CopyFrom(proto)
     already = {output.name for output in proto.graph.output}

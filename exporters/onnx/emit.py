@@ -22,6 +22,7 @@ from frazil.sizes import Size, Symbol, SymFloat, SymInt, is_static
 
 from . import ort_compat, registry
 from .errors import Unsupported
+from .sizes import scalar
 
 #: Opset -> the IR version it is stamped with, for those that onnxruntime has its CPU kernels for.
 IR_VERSIONS = {21: 10, 23: 11, 24: 12}
@@ -251,8 +252,6 @@ class Emitter:
         assert x.dtype is not None
         if is_static(value):
             return self.constant(value, x.dtype)
-        from .sizes import scalar
-
         return scalar(self, value, x.dtype)
 
     def initializer(self, name: str, array: np.ndarray) -> ir.Value:

@@ -23,7 +23,7 @@ from frazil.errors import ArgumentError, AutogradError
 from frazil.pytree import leaf_names
 from frazil.recorder import passes
 from frazil.recorder.graph import Graph, Guard, Source, State, Value
-from frazil.recorder.trace import Program, trace
+from frazil.recorder.trace import Program, modules_of, trace
 from frazil.state import STATE, AsksForGradients
 from frazil.tensor import Tensor
 
@@ -33,8 +33,9 @@ from .load import Model
 from .lower import Lowered, lower
 from .lowerings import LOWERINGS, Lowering
 from .oracle import host
+from .running import open_session, run_file
 from .values import Ranges
-from .verify import Verification, open_session, run_file, verify_model
+from .verify import Verification, verify_model
 
 #: Above so many bytes of weights, they go into a file of their own: protobuf ends at 2 GB.
 EXTERNAL_BYTES = 1_500_000_000
@@ -364,8 +365,6 @@ def _listed(lines: Sequence[str]) -> str:
 
 
 def _modules(fn: Any) -> list[tuple[str, Any]]:
-    from frazil.recorder.trace import modules_of
-
     return [pair for module in modules_of(fn) for pair in module.named_modules()]
 
 
@@ -427,8 +426,6 @@ def _output_names(program: Program, given: Sequence[str] | None, changed: Sequen
 
 
 def _check_guards(lowered: Lowered, guards: str) -> None:
-    from .lower import is_decided, solved
-
     open_guards = [guard for guard in lowered.graph.guards if not is_decided(guard, solved(lowered.graph))]
     if guards == "error" and open_guards:
         lines = "\n".join(f"  - {guard}" for guard in open_guards)
@@ -440,8 +437,6 @@ def _check_guards(lowered: Lowered, guards: str) -> None:
 
 def _fixed(graph: Graph) -> list[str]:
     """Guards that made an input size a number."""
-    from .lower import is_decided, solved
-
     return [str(guard) for guard in graph.guards if is_decided(guard, solved(graph))]
 
 

@@ -13,8 +13,9 @@ from frazil.dtypes import float16, float32
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Guard, Node, Value
 from frazil.recorder.passes import solve_guards
+from frazil.recorder.trace import expand
 from frazil.sizes import Size, Symbol, SymBool, SymInt, decide, deciding, is_static, substitute, symbols_of
-from frazil.table import Spec
+from frazil.table import OPS, Spec
 
 from .asserts import emit_asserts, keep_asserts
 from .control import all_inputs, lower_control, without_dead
@@ -150,8 +151,6 @@ class _Lowering:
             self._define(e, value, result)
 
     def _through_body(self, e: Emitter, node: Node, place: Node) -> None:
-        from frazil.recorder.trace import expand
-
         try:
             body = expand(_in_float32(node))
         except RecordError as error:  # the body decides on what only the running program knows
@@ -330,8 +329,6 @@ def state_inputs(graph: Graph) -> list[Value]:
 def _in_float32(node: Node) -> Node:
     """A composite node as its body is written: float16 in float32, rounded once at the end. Operation by operation it would be
     rounded after each, and sums and counts would overflow."""
-    from frazil.table import OPS
-
     if OPS[node.op_name].exact or not any(v is not None and v.spec.dtype is float16 for v in node.inputs):
         return node
     inputs = [Value(v.name, Spec(v.spec.shape, _wide(v.spec.dtype))) if v is not None else None for v in node.inputs]
@@ -345,8 +342,6 @@ def _wide(attr: Any) -> Any:
 
 def has_body(op_name: str) -> bool:
     """Whether the op is a composite, so that a node of it can be written in other ops."""
-    from frazil.table import OPS
-
     return op_name in OPS and OPS[op_name].body is not None
 
 

@@ -10,14 +10,14 @@ import onnx
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
+from .running import load_proto
+
 _NARROW = (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16)
 _WIDE = onnx.TensorProto.DOUBLE
 
 
 def reference_outputs(model: bytes | str | Path, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The outputs of a model in float64, by name."""
-    from .verify import load_proto
-
     proto = widened(load_proto(model))
     has = {value.name for value in proto.graph.input}
     wide = {name: a.astype(np.float64) if a.dtype.kind == "f" else a for name, a in feeds.items() if name in has}

@@ -6,7 +6,7 @@ Inside, a size is a tensor of shape [1], so that several join with one `Concat` 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx_ir as ir
@@ -14,8 +14,12 @@ import onnx_ir as ir
 from frazil import sizes
 from frazil.sizes import Size, Symbol, SymBool, SymFloat, SymInt, same
 
-from .emit import DOUBLE, INT64, Emitter
 from .errors import Unsupported
+
+if TYPE_CHECKING:
+    from .emit import Emitter
+
+INT64, DOUBLE = ir.DataType.INT64, ir.DataType.DOUBLE
 
 #: "To the end", in Slice.
 END = np.iinfo(np.int64).max

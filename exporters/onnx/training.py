@@ -24,9 +24,9 @@ from .errors import VerificationError
 from .export import ExportReport, export
 from .lowerings import Lowering
 from .oracle import Oracle, host, run_graph
+from .running import load_proto, open_session, run_session
 from .session import METADATA, state_path
 from .stage import Kept, Stage
-from .verify import load_proto, open_session, run_session
 
 #: Relative differences up to here are rounding that a few steps have made larger; above, the step is looked at node by node.
 TOLERANCE = 1e-4

@@ -5,7 +5,6 @@ Nothing here can hang: on inputs that were made up the program runs under limits
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 
 from frazil.autograd.modes import no_grad, set_grad_enabled
@@ -32,6 +30,8 @@ from .errors import VerificationError
 from .limits import Effort, GaveUp, Limits, limited
 from .oracle import SIGNED, Oracle, distance, eps_of, host, run_graph
 from .ort_compat import VALUE_GAPS
+from .reference import reference_outputs
+from .running import load_proto, open_session, run_file, run_session
 from .samples import Case, input_symbols, size_cases
 from .values import Ranges, Values, feeding
 
@@ -165,49 +165,6 @@ _LARGE = 16
 
 #: The class of inputs that were searched for the branch they take.
 _BRANCH = "another branch"
-
-
-def run_file(
-    model: bytes | str | Path, feeds: Mapping[str, np.ndarray], names: Sequence[str] | None = None, *, optimise: bool = True
-) -> dict[str, np.ndarray]:
-    """The outputs of a model in onnxruntime on the CPU, by name."""
-    session = open_session(model, optimise=optimise)
-    return run_session(session, feeds, names)
-
-
-def open_session(model: bytes | str | Path, *, optimise: bool = True) -> onnxruntime.InferenceSession:
-    """A session that says nothing: what goes wrong is raised."""
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    if not optimise:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    source = str(model) if isinstance(model, Path) else model
-    return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-
-
-def run_session(
-    session: onnxruntime.InferenceSession,
-    feeds: Mapping[str, np.ndarray],
-    names: Sequence[str] | None = None,
-    seconds: float | None = None,
-) -> dict[str, np.ndarray]:
-    """Run an open session; inputs that the model does not have are left out. After so many `seconds` it is told to stop."""
-    wanted = list(names) if names is not None else [output.name for output in session.get_outputs()]
-    has = {value.name for value in session.get_inputs()}
-    run_options = onnxruntime.RunOptions()
-    run_options.log_severity_level = 4
-    given = {name: np.asarray(array) for name, array in feeds.items() if name in has}  # it takes no np.bool_, as a[()] is one
-    if seconds is None:
-        results = session.run(wanted, given, run_options)
-    else:
-        timer = threading.Timer(seconds, lambda: setattr(run_options, "terminate", True))
-        timer.daemon = True
-        timer.start()
-        try:
-            results = session.run(wanted, given, run_options)
-        finally:
-            timer.cancel()
-    return dict(zip(wanted, results, strict=True))
 
 
 class EagerRun:
@@ -567,8 +524,6 @@ class _Comparison:
 
     def second_opinion(self, feeds: Mapping[str, np.ndarray], name: str, found: np.ndarray, expected: np.ndarray) -> str:
         """What the ONNX reference evaluator, in float64, says about the file."""
-        from .reference import reference_outputs
-
         try:
             reference = reference_outputs(self.model, feeds)[name]
         except Exception as error:
@@ -664,11 +619,6 @@ def _around(example: np.ndarray) -> str:
 def _largest(array: np.ndarray) -> float:
     finite = array[np.isfinite(array)] if array.dtype.kind == "f" else array
     return float(np.abs(finite.astype(np.float64)).max(initial=0.0))
-
-
-def load_proto(model: bytes | str | Path) -> onnx.ModelProto:
-    """The model as protobuf, external data included."""
-    return onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(str(model))
 
 
 def _plainly_equal(a: np.ndarray, b: np.ndarray) -> bool:

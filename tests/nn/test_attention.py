@@ -13,7 +13,7 @@ import pytest
 import frazil as fz
 import frazil.nn.functional as F
 from frazil import nn
-from frazil.exporters.onnx.verify import run_file
+from frazil.exporters.onnx.running import run_file
 
 OPSETS = (21, 23, 24)
 INF = float("inf")

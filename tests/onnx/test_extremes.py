@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil.exporters.onnx.verify import open_session, run_session
+from frazil.exporters.onnx.running import open_session, run_session
 from frazil.table import OPS
 
 from .harness import in_onnxruntime, op_program, results_of

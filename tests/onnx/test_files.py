@@ -15,7 +15,7 @@ import pytest
 
 import frazil as fz
 import frazil.exporters.onnx.export
-from frazil.exporters.onnx.verify import run_file
+from frazil.exporters.onnx.running import run_file
 from frazil.nn import functional as F
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import frazil as fz
 from frazil.errors import ShapeError
-from frazil.exporters.onnx.verify import open_session, run_session
+from frazil.exporters.onnx.running import open_session, run_session
 from frazil.pytree import flatten
 
 from .models import Model, arrays_of, count_nodes, dynamic_axes, models

@@ -12,7 +12,7 @@ from frazil.define import op
 from frazil.errors import ArgumentError, RecordError
 from frazil.exporters.onnx import GuardError, TrainModeError, UnsupportedOps
 from frazil.exporters.onnx.lowerings import LOWERINGS
-from frazil.exporters.onnx.verify import run_file
+from frazil.exporters.onnx.running import run_file
 from frazil.nn import functional as F
 from frazil.table import OPS
 

@@ -14,8 +14,8 @@ import pytest
 import frazil as fz
 from frazil.exporters.onnx import VerificationError, registry
 from frazil.exporters.onnx.ort_compat import DETOURS, EXPANDED, VALUE_GAPS
+from frazil.exporters.onnx.running import run_file
 from frazil.exporters.onnx.values import Values
-from frazil.exporters.onnx.verify import run_file
 from frazil.table import OPS
 
 from .harness import in_onnxruntime, op_program

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil.exporters.onnx.verify import open_session, run_session
+from frazil.exporters.onnx.running import open_session, run_session
 from frazil.pytree import flatten
 from frazil.sizes import holds as condition_holds
 from frazil.tensor import Tensor

@@ -13,7 +13,7 @@ import pytest
 import frazil as fz
 from frazil.errors import RecordError
 from frazil.exporters.onnx import TrainModeError
-from frazil.exporters.onnx.verify import open_session, run_file, run_session
+from frazil.exporters.onnx.running import open_session, run_file, run_session
 from frazil.nn import functional as F
 from frazil.tensor import Tensor
 

@@ -9,7 +9,7 @@ import pytest
 
 import frazil as fz
 from frazil.errors import RecordError
-from frazil.exporters.onnx.verify import run_file
+from frazil.exporters.onnx.running import run_file
 
 
 def up(p, h):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil.exporters.onnx.verify import run_file
+from frazil.exporters.onnx.running import run_file
 
 einops = pytest.importorskip("einops")
 

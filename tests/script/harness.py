@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import frazil as fz
-from frazil.exporters.onnx.verify import open_session, run_session
+from frazil.exporters.onnx.running import open_session, run_session
 from frazil.pytree import flatten
 
 WAYS = ("rewritten", "recorded", "onnxruntime")

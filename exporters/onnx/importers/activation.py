@@ -6,7 +6,7 @@ from typing import Any
 
 import frazil as fz
 
-from . import importer
+from .registry import importer
 
 F = fz.nn.functional
 

@@ -11,7 +11,7 @@ from frazil.errors import ArgumentError
 from frazil.tensor import Tensor
 
 from ..arrays import raw
-from . import importer
+from .registry import importer
 from .text import decoded
 
 F = fz.nn.functional

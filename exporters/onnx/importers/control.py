@@ -16,7 +16,7 @@ from frazil.state import STATE
 from frazil.tensor import Tensor
 
 from ..arrays import Sizes, dtype_of, is_numbers, number, raw
-from . import importer
+from .registry import importer
 
 
 def _truth(value: Any) -> Any:

@@ -11,7 +11,7 @@ from frazil.ops.conv import biased_conv_input_grad, conv_input_grad
 from frazil.ops.conv import conv as convolution
 from frazil.sizes import prod
 
-from . import importer
+from .registry import importer
 
 F = fz.nn.functional
 

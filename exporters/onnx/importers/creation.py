@@ -13,7 +13,7 @@ from frazil.errors import ArgumentError
 from frazil.sizes import prod
 
 from ..arrays import TENSOR_TYPES, dtype_of, int_list, number, numbers, shape_of
-from . import importer
+from .registry import importer
 
 
 @importer("Constant", raw=True)

@@ -12,7 +12,7 @@ import frazil as fz
 from frazil.tensor import Tensor
 
 from ..arrays import TENSOR_TYPES, as_tensor, dtype_of, numpy_dtype, raw
-from . import importer
+from .registry import importer
 
 #: Operators that are one function of the same meaning.
 UNARY = {

@@ -16,7 +16,7 @@ from frazil.errors import DimError
 from frazil.sizes import size_max, size_min
 
 from ..arrays import TENSOR_TYPES, Sizes, int_list, number, numbers, numpy_dtype, raw
-from . import fold
+from .registry import fold
 
 #: Arrays of numbers are made on the host up to so many elements.
 _FEW = 4096

@@ -7,7 +7,9 @@ from typing import Any
 
 import frazil as fz
 
-from . import importer
+from .conv import conv
+from .linalg import gemm
+from .registry import importer
 
 F = fz.nn.functional
 _DOMAIN = "com.microsoft"
@@ -56,8 +58,6 @@ def skip_layer_norm(node: Any, x: Any, skip: Any, gamma: Any, beta: Any = None, 
 @importer("FusedConv", domain=_DOMAIN)
 def fused_conv(node: Any, x: Any, w: Any, bias: Any = None, added: Any = None) -> Any:
     """A convolution, perhaps a sum, and an activation."""
-    from .conv import conv
-
     y = conv(node, x, w, bias)
     y = y if added is None else y + added
     return _activated(node, y)
@@ -65,8 +65,6 @@ def fused_conv(node: Any, x: Any, w: Any, bias: Any = None, added: Any = None) -
 
 @importer("FusedGemm", domain=_DOMAIN)
 def fused_gemm(node: Any, a: Any, b: Any, c: Any = None) -> Any:
-    from .linalg import gemm
-
     return _activated(node, gemm(node, a, b, c))
 
 

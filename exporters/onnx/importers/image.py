@@ -11,7 +11,7 @@ import frazil as fz
 from frazil.sizes import prod
 
 from ..arrays import number, raw
-from . import importer
+from .registry import importer
 
 F = fz.nn.functional
 

@@ -14,7 +14,7 @@ from frazil.state import STATE
 from frazil.tensor import Tensor
 
 from ..arrays import TENSOR_TYPES, int_list, number, raw
-from . import importer
+from .registry import importer
 
 
 def wrapped(index: Any, n: Any) -> Any:

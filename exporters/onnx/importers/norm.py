@@ -8,7 +8,7 @@ import frazil as fz
 from frazil.ops.norm import batch_norm as plain_batch_norm
 
 from ..arrays import number
-from . import importer
+from .registry import importer
 
 F = fz.nn.functional
 

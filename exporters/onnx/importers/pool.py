@@ -11,8 +11,8 @@ from frazil.ops.pool import avg_pool, max_pool
 from frazil.sizes import prod
 
 from ..arrays import raw
-from . import importer
 from .conv import surrounded, window, windows
+from .registry import importer
 
 
 def _counts(x: Any, kernel: Any, strides: Any, dilations: Any, before: Any, after: Any, ceil: bool) -> list[Any]:

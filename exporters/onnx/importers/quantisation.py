@@ -13,9 +13,9 @@ from frazil.ops.conv import conv as convolution
 from frazil.tensor import Tensor
 
 from ..arrays import TENSOR_TYPES, as_tensor, dtype_of, raw
-from . import importer
 from .conv import symmetric, window
 from .elementwise import narrowed
+from .registry import importer
 
 
 def _aligned(node: Any, scale: Any, x_shape: Any) -> Any:

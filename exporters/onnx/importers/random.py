@@ -9,7 +9,7 @@ import numpy as np
 import frazil as fz
 
 from ..arrays import dtype_of, numpy_dtype, shape_of
-from . import importer
+from .registry import importer
 
 
 def _generator(node: Any) -> Any:

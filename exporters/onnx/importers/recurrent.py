@@ -9,7 +9,7 @@ import frazil as fz
 from frazil.control import scan
 from frazil.ops.recurrent import gru, lstm, rnn
 
-from . import importer
+from .registry import importer
 
 F = fz.nn.functional
 

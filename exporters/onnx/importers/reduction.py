@@ -10,7 +10,7 @@ from frazil.dtypes import iinfo
 from frazil.tensor import Tensor
 
 from ..arrays import int_list, number
-from . import importer
+from .registry import importer
 
 
 def _dims(node: Any, x: Any, axes: Any) -> tuple[tuple[int, ...] | None, bool]:

@@ -14,7 +14,7 @@ from frazil.sizes import SymInt
 from frazil.state import STATE
 
 from ..arrays import int_list, raw
-from . import importer
+from .registry import importer
 
 _SPATIAL = {1: "linear", 2: "bilinear", 3: "trilinear"}
 

@@ -8,7 +8,7 @@ import frazil as fz
 from frazil.errors import DimError
 
 from ..arrays import int_list, number
-from . import importer
+from .registry import importer
 
 
 def _place(items: list[Any], position: Any, extra: int = 0) -> int:

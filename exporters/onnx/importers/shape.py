@@ -12,7 +12,7 @@ from frazil.ops.shape import pad_edges
 from frazil.sizes import prod, size_max
 
 from ..arrays import TENSOR_TYPES, int_list, number, raw
-from . import importer
+from .registry import importer
 
 F = fz.nn.functional
 

@@ -10,7 +10,7 @@ import numpy as np
 import frazil as fz
 
 from ..arrays import dtype_of, number
-from . import importer
+from .registry import importer
 
 
 def _transform(x: Any, axis: int, n: int, inverse: bool, one_sided: bool) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 import frazil as fz
 
-from . import importer
+from .registry import importer
 
 
 def decoded(x: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from ..emit import Emitter
 from ..errors import Unsupported
-from . import Call, lowering, rounded_once
+from .registry import Call, lowering, rounded_once
 
 #: Ops that are one operator of the same meaning.
 SAME = {"softsign": "Softsign", "hardswish": "HardSwish"}

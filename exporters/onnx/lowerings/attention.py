@@ -13,9 +13,9 @@ from frazil.sizes import Size, bounds, is_static, same, substitute
 from .. import sizes
 from ..emit import BOOL, INT64, Emitter
 from ..errors import Unsupported
-from . import Call, lowering, rounded_once
 from .elementwise import keep_apart
 from .linalg import product
+from .registry import Call, lowering, rounded_once
 
 
 @lowering("scaled_dot_product_attention")

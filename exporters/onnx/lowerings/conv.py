@@ -11,7 +11,7 @@ from frazil.sizes import Size, is_static, same, size_max
 
 from .. import sizes
 from ..emit import Emitter
-from . import Call, lowering
+from .registry import Call, lowering
 
 
 @lowering("conv")

@@ -9,7 +9,7 @@ from frazil.sizes import is_static
 
 from .. import sizes
 from ..emit import DOUBLE, INT64, Emitter, element_type
-from . import Call, lowering
+from .registry import Call, lowering
 
 #: Up to so many elements, a sequence is stored instead of computed.
 _STORED = 4096

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from frazil.sizes import is_static
 
 from ..emit import BOOL, INT64, Emitter, element_type
-from . import Call, lowering, rounded_once
+from .registry import Call, lowering, rounded_once
 
 _UINT64 = ir.DataType.UINT64
 

@@ -13,7 +13,7 @@ from .. import sizes
 from ..careful import careful
 from ..emit import BOOL, INT64, Emitter
 from ..errors import Unsupported
-from . import Call, in_float32, lowering
+from .registry import Call, in_float32, lowering
 
 
 @lowering("gather_values")

@@ -9,8 +9,8 @@ import onnx_ir as ir
 from frazil.sizes import Size, bounds
 
 from ..emit import Emitter
-from . import Call, lowering
 from .elementwise import is_coarse
+from .registry import Call, lowering
 
 
 @lowering("matmul")

@@ -14,8 +14,8 @@ from frazil.sizes import is_static, same
 from ..careful import careful
 from ..emit import Emitter
 from ..errors import Unsupported
-from . import Call, lowering, rounded_once
 from .reduction import never_empty
+from .registry import Call, lowering, rounded_once
 
 
 def _constant(e: Emitter, given: ir.Value | None, number: float, shape: Any, x: ir.Value) -> ir.Value:

@@ -13,8 +13,8 @@ from frazil.sizes import Size, is_static, prod
 from .. import sizes
 from ..careful import careful
 from ..emit import Emitter
-from . import Call, lowering, rounded_once
 from .conv import transposed
+from .registry import Call, lowering, rounded_once
 
 
 def _options(call: Call, **more: Any) -> dict[str, Any]:

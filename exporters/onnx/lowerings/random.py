@@ -6,7 +6,7 @@ import onnx_ir as ir
 
 from .. import philox, sizes
 from ..emit import INT64, Emitter
-from . import Call, lowering
+from .registry import Call, lowering
 
 
 @lowering("random_bits")

@@ -17,8 +17,8 @@ from frazil.sizes import bounds
 from ..careful import careful
 from ..emit import Emitter
 from ..errors import Unsupported
-from . import Call, lowering
 from .reduction import never_empty
+from .registry import Call, lowering
 
 #: Where the operator's gates stand among those of PyTorch: input, output, forget, cell; update, reset, new.
 _ORDER = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}

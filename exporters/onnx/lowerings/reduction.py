@@ -13,7 +13,7 @@ from .. import sizes
 from ..careful import careful
 from ..emit import BOOL, INT64, Emitter
 from ..errors import Unsupported
-from . import Call, in_float32, lowering, rounded_once
+from .registry import Call, in_float32, lowering, rounded_once
 
 _INT32 = ir.DataType.INT32
 

@@ -10,7 +10,7 @@ import onnx_ir as ir
 from .. import sizes
 from ..emit import Emitter
 from ..errors import Unsupported
-from . import Call, lowering
+from .registry import Call, lowering
 
 _MODES = {"nearest": "nearest", "bilinear": "linear", "trilinear": "linear", "bicubic": "cubic"}
 

@@ -10,7 +10,7 @@ from frazil.sizes import Size, same, size_max, size_min
 
 from .. import sizes
 from ..emit import INT64, Emitter
-from . import Call, lowering
+from .registry import Call, lowering
 
 
 @lowering("reshape")
