@@ -1,7 +1,8 @@
 """Print how the files of frazil import each other: floors, circles, lazy imports, arrows that run back up.
 
 The order of core's floors is the table in core/README.md, and tests/packaging/test_floors.py holds what is printed here.
-Every import statement counts, also one inside a function; those under `if TYPE_CHECKING` do not, because they never run.
+Every import statement counts, also one inside a function; those under `if TYPE_CHECKING` do not, because they never run. A file
+of another folder is imported together with the `__init__.py` of that folder, as Python does it.
 
 Usage: python .ci/imports.py [root of the repository]
 """
@@ -36,7 +37,7 @@ def files(root: Path) -> dict[str, ast.Module]:
 
 def arrows(sources: dict[str, ast.Module]) -> list[Arrow]:
     """Return every import of one of these files by another."""
-    return [arrow for file, tree in sources.items() for arrow in _arrows_of(file, tree, sources)]
+    return list(dict.fromkeys(arrow for file, tree in sources.items() for arrow in _arrows_of(file, tree, sources)))
 
 
 def _arrows_of(file: str, tree: ast.Module, sources: dict[str, ast.Module]) -> Iterator[Arrow]:
@@ -51,9 +52,17 @@ def _arrows_of(file: str, tree: ast.Module, sources: dict[str, ast.Module]) -> I
                 base = _from_dotted(node.module or "")
             # `from . import x` imports the file x where there is one, else a name of the package.
             targets = [_file_of(f"{base}/{alias.name}", sources) or _file_of(base, sources) for alias in node.names]
-        for target in dict.fromkeys(targets):
-            if target and target != file:
-                yield Arrow(file, node.lineno, target, lazy)
+        for target in targets:
+            for found in (target, *_entered(file, target, sources)) if target else ():
+                if found != file:
+                    yield Arrow(file, node.lineno, found, lazy)
+
+
+def _entered(file: str, target: str, sources: dict[str, ast.Module]) -> list[str]:
+    """Return the `__init__.py` of the folders that Python enters on the way: those that the file is not in itself."""
+    folders = target.split("/")[:-1]
+    inits = ("/".join([*folders[: i + 1], "__init__.py"]) for i in range(1, len(folders)))
+    return [init for init in inits if init in sources and not file.startswith(init.removesuffix("__init__.py"))]
 
 
 def _statements(node: ast.AST, lazy: bool = False) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:

@@ -13,9 +13,9 @@ from typing import Any, final
 
 from .creation import tensor
 from .errors import ArgumentError, ShapeError
-from .ops.shape import stack
 from .pytree import flatten, unflatten
 from .state import STATE
+from .table import FUNCTIONS
 from .tensor import Tensor
 
 #: What a recording does in the place of `cond`, `loop` and `scan`, given its recorder first; the recorder registers it.
@@ -159,7 +159,7 @@ class _Rows:
             return None
         rows = self.rows[::-1] if reverse else self.rows
         columns = [[_as_tensor(value) for value in column] for column in zip(*rows, strict=True)]
-        return unflatten(self.tree, [stack(column) for column in columns])
+        return unflatten(self.tree, [FUNCTIONS["stack"](column) for column in columns])
 
 
 def _as_tensor(value: Any) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 
 from . import dtypes
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
+from .printing import tensor_html, tensor_text
 from .sizes import checked_dim, prod
 from .state import STATE, asked
 from .warn import without_effect
@@ -426,10 +427,10 @@ class Tensor(TensorMethods):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return _printing().tensor_text(self)
+        return tensor_text(self)
 
     def _repr_html_(self) -> str:
-        return _printing().tensor_html(self)
+        return tensor_html(self)
 
     def __format__(self, spec: str) -> str:
         return format(self.item(), spec) if spec and not self._a.shape else str(self)
@@ -625,12 +626,6 @@ def _engine() -> Any:
     from .autograd import engine
 
     return engine
-
-
-def _printing() -> Any:
-    from . import printing
-
-    return printing
 
 
 def _transfer() -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dtypes import dtype
+from .cases import Case
 
 if TYPE_CHECKING:
     from ..device import device
@@ -72,8 +73,6 @@ def of_values(d: device, c: Case, layout: str = "plain", fast: bool = True) -> s
 
 def literal(value: Any) -> str:
     """The Python text of an argument or attribute."""
-    from .cases import Case
-
     if isinstance(value, Case):
         return f'cases.case("{value.name}", {value.position}, "{value.dtype}")'
     if isinstance(value, dtype):

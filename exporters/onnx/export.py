@@ -30,7 +30,7 @@ from frazil.tensor import Tensor
 from .emit import IR_VERSIONS
 from .errors import ExportError, GuardError, TrainModeError
 from .load import Model
-from .lower import Lowered, lower
+from .lower import Lowered, is_decided, lower, solved
 from .lowerings import LOWERINGS, Lowering
 from .oracle import host
 from .running import open_session, run_file

@@ -9,7 +9,6 @@ from ...autograd.modes import no_grad
 from ...tensor import Tensor
 from ..functional import normalize
 from ..module import Module
-from ..modules.conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..parameter import Parameter
 
 M = TypeVar("M", bound=Module)
@@ -152,7 +151,7 @@ def spectral_norm(module: M, name: str = "weight", n_power_iterations: int = 1, 
     if n_power_iterations < 1:
         raise ValueError(f"spectral_norm needs n_power_iterations of at least 1, given {n_power_iterations}")
     if dim is None:
-        dim = 1 if isinstance(module, (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)) else 0
+        dim = 1 if getattr(module, "transposed", False) else 0
     weight = getattr(module, name)
     rule = _SpectralNorm(name, n_power_iterations, dim, eps)
     with no_grad():

@@ -29,3 +29,5 @@ from . import (
     text,
 )
 from .registry import FOLDS, IMPORTERS, Importer, fold, importer
+
+__all__ = ["FOLDS", "IMPORTERS", "Importer", "fold", "importer"]

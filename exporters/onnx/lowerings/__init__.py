@@ -20,3 +20,5 @@ from . import (
     shape,
 )
 from .registry import LOWERINGS, Call, Lowering, in_float32, lowering, rounded_once
+
+__all__ = ["LOWERINGS", "Call", "Lowering", "in_float32", "lowering", "rounded_once"]
