@@ -19,7 +19,9 @@ from frazil.sizes import Symbol, evaluate, symbols_of
 from frazil.table import OPS
 from frazil.tensor import Tensor
 
+from .load import load
 from .oracle import Oracle, Values, distance, eps_of, host, run_graph
+from .reference import reference_outputs
 from .running import run_file
 
 #: Inputs of up to so many elements are written into the script, larger ones beside it.
@@ -284,8 +286,6 @@ class Difference:
 def first_difference(proto: onnx.ModelProto, feeds: Mapping[str, np.ndarray], device: Any = None) -> Difference | None:
     """Run a file in frazil and in onnxruntime and compare every value of it in order, in the branch that is taken and the first
     round of a loop too; None when all agree."""
-    from .load import load
-
     model = load(proto, device=device)
     with no_grad():
         ours = model.values(**{name: make_tensor(array, device=device) for name, array in feeds.items()})
@@ -352,8 +352,6 @@ def _verdict(
     proto: onnx.ModelProto, node: onnx.NodeProto, name: str, ours: Any, theirs: Any, feeds: Mapping[str, np.ndarray]
 ) -> str:
     """Whom ONNX's own reference evaluator agrees with about this one node, where it has it."""
-    from .reference import reference_outputs
-
     model, inputs = _model_of(proto, onnx.GraphProto(name="one", node=[node]), {}, feeds)
     model.graph.output.append(onnx.ValueInfoProto(name=name))
     try:

@@ -29,6 +29,7 @@ LAZY = {
     },
     "plugins": {
         ("plugins/manager.py", "exporters/onnx/lowerings/__init__.py"): "needs onnx, which only exports do",
+        ("plugins/commands/run.py", "exporters/onnx/bisect.py"): "needs onnxruntime, which only `--compare` does",
         ("plugins/manager.py", "core/__init__.py"): "the version, while frazil is being imported",
     },
 }
