@@ -74,8 +74,8 @@ def run(
     plan: _Plan | None = runtime.kept.get(key)
     if plan is None:
         if len(runtime.kept) > _PLANS:
-            for old in [k for k, v in runtime.kept.items() if isinstance(v, _Plan)]:
-                del runtime.kept[old]
+            for old in [k for k, v in list(runtime.kept.items()) if isinstance(v, _Plan)]:
+                runtime.kept.pop(old, None)
         plan = runtime.kept[key] = _Planner(runtime, program, shape, inputs, outputs, reduced, dense, offsets).plan()
     if plan.function is None:
         return

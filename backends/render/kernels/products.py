@@ -3,7 +3,7 @@ backend brings its own where it has better."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,7 +43,7 @@ def multiplier(runtime: Runtime, b: Array, bias: Array | None = None) -> Callabl
     return times
 
 
-def _times(steps: Sizes, factors: Sizes) -> Sizes:
+def _times(steps: Sequence[int], factors: Sequence[int]) -> Sizes:
     return tuple(s * f for s, f in zip(steps, factors, strict=True))
 
 
@@ -147,7 +147,7 @@ class _Products:
         last = sum((k - 1) * s for k, s in zip(taps, wt, strict=True))
         return shaped(self.runtime, self.dot(whole, 1 + len(taps), (spread, slopes, 0), (w, weight, last)), shape)
 
-    def _spread(self, dy: Array, taps: Sizes, size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> Array:
+    def _spread(self, dy: Array, taps: Sequence[int], size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes) -> Array:
         """The elements of dy `stride` apart in zeros, so that a window over it with the taps backwards gives the gradient."""
         reach = [d * (k - 1) for d, k in zip(dilation, taps, strict=True)]
         shape = (*dy.shape[:2], *(n + r for n, r in zip(size, reach, strict=True)))
