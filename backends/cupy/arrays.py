@@ -16,11 +16,10 @@ Kernel = Callable[..., Any]
 def kernels(runtime: Runtime) -> dict[str, Kernel]:
     """The kernels of this file."""
     own = _Arrays(runtime)
-    names = """expand diagonal slice_scatter diagonal_scatter cat flip pad_constant fill sequence size_to_tensor shares_memory
-        sort_values topk_values nonzero_positions argmax argmin cumsum cumprod matmul linear linear_weight_grad""".split()
+    names = """cat sequence size_to_tensor shares_memory sort_values topk_values nonzero_positions argmax argmin cumsum cumprod
+        matmul linear linear_weight_grad""".split()
     looks = {"reshape": reshape, "permute": permute, "slice": slice_, "select": select}
-    memory = {"writable": lambda x: x, "strides": runtime.steps, "is_contiguous": runtime.is_contiguous}
-    return {name: getattr(own, name) for name in names} | looks | memory
+    return {name: getattr(own, name) for name in names} | looks
 
 
 def reshape(x: Array, *, shape: Any) -> Array:
@@ -49,52 +48,11 @@ class _Arrays:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime, self.xp = runtime, runtime.xp
 
-    def expand(self, x: Array, *, shape: Any) -> Array:
-        extra = len(shape) - x.ndim
-        if extra < 0 or any(n not in (1, m) for n, m in zip(x.shape, shape[extra:], strict=True)):
-            raise ValueError(f"{x.shape} does not expand to {shape}")
-        strides = (0,) * extra + tuple(
-            0 if n == 1 and m != 1 else s for n, m, s in zip(x.shape, shape[extra:], x.strides, strict=True)
-        )
-        return self.xp.lib.stride_tricks.as_strided(x, shape, strides)
-
-    def diagonal(self, x: Array, *, offset: int, dim1: int, dim2: int) -> Array:
-        rows, columns = x.shape[dim1], x.shape[dim2]
-        n = max(0, min(rows + min(offset, 0), columns - max(offset, 0)))
-        rest = [d for d in range(x.ndim) if d not in (dim1, dim2)]
-        corner = x[
-            tuple(slice(max(-offset, 0) if d == dim1 else max(offset, 0) if d == dim2 else 0, None) for d in range(x.ndim))
-        ]
-        shape = (*(x.shape[d] for d in rest), n)
-        strides = (*(x.strides[d] for d in rest), x.strides[dim1] + x.strides[dim2])
-        return self.xp.lib.stride_tricks.as_strided(corner if n else x, shape, strides)
-
-    def slice_scatter(self, x: Array, src: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
-        y = self._copied(x)
-        slice_(y, starts=starts, stops=stops, steps=steps)[...] = src
-        return y
-
-    def diagonal_scatter(self, x: Array, src: Array, *, offset: int, dim1: int, dim2: int) -> Array:
-        y = self._copied(x)
-        self.diagonal(y, offset=offset, dim1=dim1, dim2=dim2)[...] = src
-        return y
-
     def _copied(self, x: Array) -> Array:
         return self.xp.array(x, order="C")
 
     def cat(self, *arrays: Array, dim: int) -> Array:
         return self.xp.concatenate([a for a in arrays if a.shape != (0,)] or list(arrays[:1]), dim)
-
-    def flip(self, x: Array, *, dims: Any) -> Array:
-        return self._copied(self.xp.flip(x, dims) if dims else x)
-
-    def pad_constant(self, x: Array, *, pads: Any, value: Any = 0.0) -> Array:
-        y = self.xp.full(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), value, x.dtype)
-        y[(*(slice(a, a + n) for n, (a, _) in zip(x.shape, pads, strict=True)), ...)] = x
-        return y
-
-    def fill(self, *, shape: Any, value: Any, dtype: Any) -> Array:
-        return self.xp.zeros(shape, dtype.numpy) if value == 0 else self.xp.full(shape, value, dtype.numpy)
 
     def sequence(self, *, start: Any, stop: Any, step: Any, dtype: Any) -> Array:
         if all(isinstance(n, int) for n in (start, stop, step)):
@@ -137,16 +95,19 @@ class _Arrays:
     def argmin(self, x: Array, *, dim: int | None = None, keepdim: bool = False) -> Array:
         return self.xp.asarray(self.xp.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim), np.int64)
 
-    def _as_sum(self, x: Array, dtype: Any) -> Array:
-        return x.astype(dtype.numpy if dtype is not None else x.dtype if x.dtype.kind == "f" else np.int64)
-
     def cumsum(self, x: Array, *, dim: int, dtype: Any = None) -> Array:
-        x = self._as_sum(x, dtype)
-        return self.xp.cumsum(x, dim) if x.ndim else x
+        return self._scanned(self.xp.cumsum, x, dim, dtype)
 
     def cumprod(self, x: Array, *, dim: int, dtype: Any = None) -> Array:
-        x = self._as_sum(x, dtype)
-        return self.xp.cumprod(x, dim) if x.ndim else x
+        return self._scanned(self.xp.cumprod, x, dim, dtype)
+
+    def _scanned(self, scan: Callable[..., Array], x: Array, dim: int, dtype: Any) -> Array:
+        """Halves are rounded once, at the end."""
+        target = dtype.numpy if dtype is not None else x.dtype if x.dtype.kind == "f" else np.dtype(np.int64)
+        if not x.ndim:
+            return x.astype(target)
+        wide = np.float32 if target == np.float16 else target
+        return scan(x.astype(wide, copy=False), dim).astype(target, copy=False)
 
     # --- products
 
