@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
     return {"cross_entropy": loss.cross_entropy, "class_cross_entropy_grad": loss.class_cross_entropy_grad}
 
 
+@cache
 def class_range(dtype: str) -> Text:
     """Notes a class that is neither below n nor the ignored one."""
     return kernel(

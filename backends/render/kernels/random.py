@@ -79,6 +79,7 @@ def numbers_per_block(what: str, dtype: str) -> int:
     return 4 if what == "int63" or (dtype == "float64" and what != "bits") else 8
 
 
+@cache
 def first_above(dtype: str) -> Text:
     """How many of the ascending edges of its row are not above a point."""
     t, r = C_TYPES[dtype], register(dtype)

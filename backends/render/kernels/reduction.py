@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -147,6 +148,7 @@ def _softmax_grad(p: Program, g: Value, y: Value) -> Value:
 # ---------------------------------------------------------------------------------------------------------------- positions
 
 
+@cache
 def extreme_position(dtype: str, largest: bool) -> Text:
     """argmax and argmin: the first of equals, NaN before all. A line of n elements, `inner` apart, per item."""
     t, sign = C_TYPES[dtype], ">" if largest else "<"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from .iterate import at, contiguous, new, run_text
 from .runtime import Array, Kernel, Runtime
 
 
+@cache
 def cumulative(name: str, dtype: str, target: str) -> Text:
     """Running sum or product of a line of n elements, `inner` apart, per item.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from ..dialect import C_TYPES
@@ -27,6 +29,7 @@ def _order(dtype: str, descending: bool) -> str:
     return f"DEVICE int before({r} a, {r} b) {{ return {comes}; }}"
 
 
+@cache
 def sort_runs(dtype: str, descending: bool) -> Text:
     """The order within every run of RUN elements of rows of n: an item per run."""
     key = read(dtype, "x", "base + at")
@@ -49,6 +52,7 @@ def sort_runs(dtype: str, descending: bool) -> Text:
     )
 
 
+@cache
 def merge_runs(dtype: str, descending: bool) -> Text:
     """Runs of `width` merged by twos: an item per element finds its place in the other run by bisection."""
     return kernel(
@@ -68,6 +72,7 @@ def merge_runs(dtype: str, descending: bool) -> Text:
     )
 
 
+@cache
 def take_sorted(dtype: str) -> Text:
     """The first k of every row in order: values and int64 positions."""
     t = C_TYPES[dtype]
@@ -80,6 +85,7 @@ def take_sorted(dtype: str) -> Text:
     )
 
 
+@cache
 def true_positions(rank: int) -> Text:
     """The coordinates of true elements, in order; `count` holds how many there are up to and including each element."""
     coordinates = "\n".join(f"    y[at * {rank} + {d}] = left % n{d}; left /= n{d};" for d in reversed(range(rank)))
