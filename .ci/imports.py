@@ -13,7 +13,7 @@ import ast
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,10 +37,11 @@ def files(root: Path) -> dict[str, ast.Module]:
 
 def arrows(sources: dict[str, ast.Module]) -> list[Arrow]:
     """Return every import of one of these files by another."""
-    return list(dict.fromkeys(arrow for file, tree in sources.items() for arrow in _arrows_of(file, tree, sources)))
+    return list(dict.fromkeys(arrow for file, tree in sources.items() for arrow in arrows_of(file, tree, sources)))
 
 
-def _arrows_of(file: str, tree: ast.Module, sources: dict[str, ast.Module]) -> Iterator[Arrow]:
+def arrows_of(file: str, tree: ast.Module, sources: Collection[str]) -> Iterator[Arrow]:
+    """Yield every import by one file of one of `sources`."""
     for node, lazy in _statements(tree):
         if isinstance(node, ast.Import):
             targets = [_file_of(_from_dotted(alias.name), sources) for alias in node.names]
@@ -58,7 +59,7 @@ def _arrows_of(file: str, tree: ast.Module, sources: dict[str, ast.Module]) -> I
                     yield Arrow(file, node.lineno, found, lazy)
 
 
-def _entered(file: str, target: str, sources: dict[str, ast.Module]) -> list[str]:
+def _entered(file: str, target: str, sources: Collection[str]) -> list[str]:
     """Return the `__init__.py` of the folders that Python enters on the way: those that the file is not in itself."""
     folders = target.split("/")[:-1]
     inits = ("/".join([*folders[: i + 1], "__init__.py"]) for i in range(1, len(folders)))
@@ -84,7 +85,7 @@ def _from_dotted(module: str) -> str:
     return "/".join(rest if rest and rest[0] in FOLDERS else ["core", *rest])
 
 
-def _file_of(base: str, sources: dict[str, ast.Module]) -> str | None:
+def _file_of(base: str, sources: Collection[str]) -> str | None:
     return next((file for file in (f"{base}.py", f"{base}/__init__.py") if file in sources), None)
 
 
