@@ -20,13 +20,13 @@ class TensorMethods:
     def abs(self, *, out: Any = None) -> Tensor:
         """Absolute value."""
 
-    def abs_(self, *args: Any, **attrs: Any) -> Tensor:
+    def abs_(self, *, out: Any = None) -> Tensor:
         """In-place form of `abs`: writes the result into this tensor and returns it."""
 
     def absolute(self, *, out: Any = None) -> Tensor:
         """Absolute value."""
 
-    def absolute_(self, *args: Any, **attrs: Any) -> Tensor:
+    def absolute_(self, *, out: Any = None) -> Tensor:
         """In-place form of `abs`: writes the result into this tensor and returns it."""
 
     def acos(self, *, out: Any = None) -> Tensor:
@@ -53,13 +53,13 @@ class TensorMethods:
     def addcdiv(self, tensor1: _Operand, tensor2: _Operand, value: _float = 1.0, *, out: Any = None) -> Tensor:
         """x + value * tensor1 / tensor2."""
 
-    def addcdiv_(self, *args: Any, **attrs: Any) -> Tensor:
+    def addcdiv_(self, tensor1: _Operand, tensor2: _Operand, value: _float = 1.0, *, out: Any = None) -> Tensor:
         """In-place form of `addcdiv`: writes the result into this tensor and returns it."""
 
     def addcmul(self, tensor1: _Operand, tensor2: _Operand, value: _float = 1.0, *, out: Any = None) -> Tensor:
         """x + value * tensor1 * tensor2."""
 
-    def addcmul_(self, *args: Any, **attrs: Any) -> Tensor:
+    def addcmul_(self, tensor1: _Operand, tensor2: _Operand, value: _float = 1.0, *, out: Any = None) -> Tensor:
         """In-place form of `addcmul`: writes the result into this tensor and returns it."""
 
     def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
@@ -200,7 +200,7 @@ class TensorMethods:
     def bitwise_and(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Bits set in both."""
 
-    def bitwise_and_(self, *args: Any, **attrs: Any) -> Tensor:
+    def bitwise_and_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `bitwise_and`: writes the result into this tensor and returns it."""
 
     def bitwise_left_shift(self, other: _Operand, *, out: Any = None) -> Tensor:
@@ -218,7 +218,7 @@ class TensorMethods:
     def bitwise_or(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Bits set in either."""
 
-    def bitwise_or_(self, *args: Any, **attrs: Any) -> Tensor:
+    def bitwise_or_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `bitwise_or`: writes the result into this tensor and returns it."""
 
     def bitwise_right_shift(self, other: _Operand, *, out: Any = None) -> Tensor:
@@ -230,7 +230,7 @@ class TensorMethods:
     def bitwise_xor(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Bits set in exactly one."""
 
-    def bitwise_xor_(self, *args: Any, **attrs: Any) -> Tensor:
+    def bitwise_xor_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `bitwise_xor`: writes the result into this tensor and returns it."""
 
     def bmm(self, mat2: Tensor, *, out: Any = None) -> Tensor:
@@ -254,7 +254,7 @@ class TensorMethods:
     def ceil(self, *, out: Any = None) -> Tensor:
         """The smallest whole number not below x."""
 
-    def ceil_(self, *args: Any, **attrs: Any) -> Tensor:
+    def ceil_(self, *, out: Any = None) -> Tensor:
         """In-place form of `ceil`: writes the result into this tensor and returns it."""
 
     def celu(self, alpha: _float = 1.0, *, out: Any = None) -> Tensor:
@@ -429,7 +429,7 @@ class TensorMethods:
     def exp2_(self, *, out: Any = None) -> Tensor:
         """In-place form of `exp2`: writes the result into this tensor and returns it."""
 
-    def exp_(self, *args: Any, **attrs: Any) -> Tensor:
+    def exp_(self, *, out: Any = None) -> Tensor:
         """In-place form of `exp`: writes the result into this tensor and returns it."""
 
     def expand(self, *size: Any) -> Tensor:
@@ -456,7 +456,7 @@ class TensorMethods:
     def fix(self, *, out: Any = None) -> Tensor:
         """x without its fraction."""
 
-    def fix_(self, *args: Any, **attrs: Any) -> Tensor:
+    def fix_(self, *, out: Any = None) -> Tensor:
         """In-place form of `trunc`: writes the result into this tensor and returns it."""
 
     def flatten(self, start_dim: _int = 0, end_dim: _int = -1) -> Tensor:
@@ -483,13 +483,13 @@ class TensorMethods:
     def floor(self, *, out: Any = None) -> Tensor:
         """The largest whole number not above x."""
 
-    def floor_(self, *args: Any, **attrs: Any) -> Tensor:
+    def floor_(self, *, out: Any = None) -> Tensor:
         """In-place form of `floor`: writes the result into this tensor and returns it."""
 
     def floor_divide(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Division rounded towards minus infinity."""
 
-    def floor_divide_(self, *args: Any, **attrs: Any) -> Tensor:
+    def floor_divide_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `floor_divide`: writes the result into this tensor and returns it."""
 
     def fmax(self, other: Tensor, *, out: Any = None) -> Tensor:
@@ -501,7 +501,7 @@ class TensorMethods:
     def fmod(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Remainder of the division rounded towards zero; has the sign of the dividend, as C's fmod."""
 
-    def fmod_(self, *args: Any, **attrs: Any) -> Tensor:
+    def fmod_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `fmod`: writes the result into this tensor and returns it."""
 
     def frac(self, *, out: Any = None) -> Tensor:
@@ -675,7 +675,7 @@ class TensorMethods:
     def log2_(self, *, out: Any = None) -> Tensor:
         """In-place form of `log2`: writes the result into this tensor and returns it."""
 
-    def log_(self, *args: Any, **attrs: Any) -> Tensor:
+    def log_(self, *, out: Any = None) -> Tensor:
         """In-place form of `log`: writes the result into this tensor and returns it."""
 
     def log_normal_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
@@ -795,7 +795,7 @@ class TensorMethods:
     def mul(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Product of two tensors or numbers, elementwise."""
 
-    def mul_(self, *args: Any, **attrs: Any) -> Tensor:
+    def mul_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `mul`: writes the result into this tensor and returns it."""
 
     def multinomial(self, num_samples: _int, replacement: _bool = False, *, generator: Generator | None = None) -> Tensor:
@@ -804,7 +804,7 @@ class TensorMethods:
     def multiply(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Product of two tensors or numbers, elementwise."""
 
-    def multiply_(self, *args: Any, **attrs: Any) -> Tensor:
+    def multiply_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `mul`: writes the result into this tensor and returns it."""
 
     def mv(self, vec: Tensor, *, out: Any = None) -> Tensor:
@@ -834,13 +834,13 @@ class TensorMethods:
     def neg(self, *, out: Any = None) -> Tensor:
         """-x."""
 
-    def neg_(self, *args: Any, **attrs: Any) -> Tensor:
+    def neg_(self, *, out: Any = None) -> Tensor:
         """In-place form of `neg`: writes the result into this tensor and returns it."""
 
     def negative(self, *, out: Any = None) -> Tensor:
         """-x."""
 
-    def negative_(self, *args: Any, **attrs: Any) -> Tensor:
+    def negative_(self, *, out: Any = None) -> Tensor:
         """In-place form of `neg`: writes the result into this tensor and returns it."""
 
     def new(self, *data: Any) -> Tensor:
@@ -921,19 +921,19 @@ class TensorMethods:
     def reciprocal(self, *, out: Any = None) -> Tensor:
         """1 / x."""
 
-    def reciprocal_(self, *args: Any, **attrs: Any) -> Tensor:
+    def reciprocal_(self, *, out: Any = None) -> Tensor:
         """In-place form of `reciprocal`: writes the result into this tensor and returns it."""
 
     def relu(self, *, out: Any = None) -> Tensor:
         """max(x, 0); the gradient at 0 is 0."""
 
-    def relu_(self, *args: Any, **attrs: Any) -> Tensor:
+    def relu_(self, *, out: Any = None) -> Tensor:
         """In-place form of `relu`: writes the result into this tensor and returns it."""
 
     def remainder(self, other: _Operand, *, out: Any = None) -> Tensor:
         """What `floor_divide` leaves; has the sign of the divisor, as Python's %."""
 
-    def remainder_(self, *args: Any, **attrs: Any) -> Tensor:
+    def remainder_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `remainder`: writes the result into this tensor and returns it."""
 
     def renorm(self, p: _float, dim: _int, maxnorm: _float, *, out: Any = None) -> Tensor:
@@ -976,7 +976,7 @@ class TensorMethods:
     def rsqrt(self, *, out: Any = None) -> Tensor:
         """1 / sqrt(x)."""
 
-    def rsqrt_(self, *args: Any, **attrs: Any) -> Tensor:
+    def rsqrt_(self, *, out: Any = None) -> Tensor:
         """In-place form of `rsqrt`: writes the result into this tensor and returns it."""
 
     def scatter(self, dim: _int, index: Tensor, src: Any = None, *, value: Any = None, reduce: _str | None = None, out: Any = None) -> Tensor:
@@ -1019,7 +1019,7 @@ class TensorMethods:
     def sigmoid(self, *, out: Any = None) -> Tensor:
         """1 / (1 + exp(-x)), without overflow."""
 
-    def sigmoid_(self, *args: Any, **attrs: Any) -> Tensor:
+    def sigmoid_(self, *, out: Any = None) -> Tensor:
         """In-place form of `sigmoid`: writes the result into this tensor and returns it."""
 
     def sign(self, *, out: Any = None) -> Tensor:
@@ -1067,13 +1067,13 @@ class TensorMethods:
     def sqrt(self, *, out: Any = None) -> Tensor:
         """Square root."""
 
-    def sqrt_(self, *args: Any, **attrs: Any) -> Tensor:
+    def sqrt_(self, *, out: Any = None) -> Tensor:
         """In-place form of `sqrt`: writes the result into this tensor and returns it."""
 
     def square(self, *, out: Any = None) -> Tensor:
         """x * x."""
 
-    def square_(self, *args: Any, **attrs: Any) -> Tensor:
+    def square_(self, *, out: Any = None) -> Tensor:
         """In-place form of `square`: writes the result into this tensor and returns it."""
 
     def squeeze(self, dim: Any = None) -> Tensor:
@@ -1137,7 +1137,7 @@ class TensorMethods:
     def tanh(self, *, out: Any = None) -> Tensor:
         """Hyperbolic tangent."""
 
-    def tanh_(self, *args: Any, **attrs: Any) -> Tensor:
+    def tanh_(self, *, out: Any = None) -> Tensor:
         """In-place form of `tanh`: writes the result into this tensor and returns it."""
 
     def tensor_split(self, indices_or_sections: Any, dim: _int = 0) -> Any:
@@ -1179,7 +1179,7 @@ class TensorMethods:
     def trunc(self, *, out: Any = None) -> Tensor:
         """x without its fraction."""
 
-    def trunc_(self, *args: Any, **attrs: Any) -> Tensor:
+    def trunc_(self, *, out: Any = None) -> Tensor:
         """In-place form of `trunc`: writes the result into this tensor and returns it."""
 
     def unbind(self, dim: _int = 0) -> Any:

@@ -52,11 +52,24 @@ def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
 def make_inplace(op: Op) -> Callable[..., Any]:
     """The method `x.op_(...)`."""
 
-    def call(self: Tensor, *args: Any, **attrs: Any) -> Tensor:
-        return inplace(op, self, args, attrs)
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return inplace(op, self, args, kwargs)
 
     call.__name__ = call.__qualname__ = op.name + "_"
     call.__doc__ = f"In-place form of `{op.name}`: writes the result into this tensor and returns it."
+    return call
+
+
+def make_inplace_of(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The method `x.name_(...)` of a function."""
+
+    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        check_writable(name + "_", self)
+        assign(name + "_", self, function(current_value(self), *args, **kwargs))
+        return self
+
+    call.__name__ = call.__qualname__ = name + "_"
+    call.__doc__ = f"In-place form of `{name}`: writes the result into this tensor and returns it."
     return call
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import table
-from .alias import make_inplace
+from .alias import make_inplace, make_inplace_of
 from .dispatch import make_call
 from .errors import ArgumentError
 from .out import write_out
@@ -63,12 +63,18 @@ def primitive(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., An
 
 
 def function(
-    *, methods: Sequence[str] | None = None, name: str | None = None, public: bool = True, out: bool = False
+    *,
+    methods: Sequence[str] | None = None,
+    name: str | None = None,
+    public: bool = True,
+    out: bool = False,
+    inplace: bool = False,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a composition that is not an op: it leaves no trace of its own on tape or graph.
 
     Options: `methods` (Tensor method names; default: the function's name), `name` (where the function's own name is taken),
-    `public` (whether it is a function of `fz` too, not only a method), `out` (whether it takes `out=`).
+    `public` (whether it is a function of `fz` too, not only a method), `out` (whether it takes `out=`), `inplace` (also a method
+    with a trailing underscore).
     """
 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,6 +84,8 @@ def function(
             FUNCTIONS[key] = call
         for method in (key,) if methods is None else methods:
             METHODS[method] = fn if method.startswith("__") else call
+        if inplace:
+            METHODS[key + "_"] = make_inplace_of(key, call)
         return fn
 
     return decorate

@@ -135,7 +135,7 @@ def unbacked(what: str) -> SymInt:
 
 @final
 class _Call:
-    """`floordiv(a, b)`, `mod(a, b)`, `relu(a)` = max(0, a) of sizes that do not simplify; `floor(a)`, `round(a)` of a float."""
+    """`floordiv(a, b)`, `mod(a, b)`, `positive_part(a)` = max(0, a) that do not simplify; `floor(a)`, `round(a)` of a float."""
 
     __slots__ = ("__weakref__", "args", "function", "key", "weight")
 
@@ -554,7 +554,7 @@ def _weight(size: Number) -> int:
 _HEAVIEST = 100
 
 
-def _relu(a: Size) -> Size:
+def _positive_part(a: Size) -> Size:
     """max(0, a). Of `a` and `-a` only one becomes an atom: max(0, a) == a + max(0, -a).
 
     Every slice with bounds that may be out of range nests two of them. Formulas that grow from slice to slice would soon be too
@@ -569,7 +569,7 @@ def _relu(a: Size) -> Size:
         return 0
     if _weight(a) > _HEAVIEST and a.hint is not None and current() is not None:
         return a if a >= 0 else 0
-    return a + _call("relu", -a) if a.terms[0][1] < 0 else _call("relu", a)
+    return a + _call("positive_part", -a) if a.terms[0][1] < 0 else _call("positive_part", a)
 
 
 def _known(op: str, size: SymInt) -> bool:
@@ -587,7 +587,7 @@ def size_max(*sizes: Size) -> Size:
     """
     result = sizes[0]
     for size in sizes[1:]:
-        result = result + _relu(size - result)
+        result = result + _positive_part(size - result)
     return result
 
 
@@ -600,7 +600,7 @@ def size_min(*sizes: Size) -> Size:
     """
     result = sizes[0]
     for size in sizes[1:]:
-        result = result - _relu(result - size)
+        result = result - _positive_part(result - size)
     return result
 
 
@@ -624,7 +624,7 @@ def wrapped(position: Size, n: Size) -> Size:
         return position
     if isinstance(position, SymInt) and _known(">=", position):
         return position
-    is_negative = 1 if high is not None and high < 0 else size_min(_relu(-position), 1)
+    is_negative = 1 if high is not None and high < 0 else size_min(_positive_part(-position), 1)
     return position + n * is_negative
 
 
@@ -837,7 +837,7 @@ class SymFloat:
         return -(-quotient[0] // quotient[1]) if quotient else -_rounded("floor", -self)
 
     def __trunc__(self) -> Size:
-        return _relu(math.floor(self)) - _relu(-math.ceil(self))
+        return _positive_part(math.floor(self)) - _positive_part(-math.ceil(self))
 
     def __round__(self, digits: int | None = None) -> Any:
         """To the nearest whole number; of two that are as near, to the even one, as Python does."""
@@ -1042,7 +1042,7 @@ def _plainly(condition: SymBool) -> SymBool | bool:
         if atom.function == "floordiv" and isinstance(divisor, int) and coefficient % divisor == 0:
             if same(rest, -(coefficient // divisor) * argument):
                 return compare(op, argument % divisor, 0)
-        elif atom.function == "relu" and (same(rest, 0) or same(rest, -coefficient * argument)):
+        elif atom.function == "positive_part" and (same(rest, 0) or same(rest, -coefficient * argument)):
             return _ordered(argument, "<=" if same(rest, 0) else ">=", op)  # max(0, a) is 0, or is a
     return condition
 
@@ -1245,7 +1245,7 @@ def _meaning(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Split]] | None:
                 truths += _of_product(atom, monomial)
             elif isinstance(atom, _Call):
                 truths += _of_call(size, atom)
-                if atom.function == "relu":
+                if atom.function == "positive_part":
                     ways = [-size, -atom.args[0]], [atom.args[0] - size, atom.args[0]]
                     splits.append(tuple([dict(_terms(t)) for t in way] for way in ways))  # type: ignore[arg-type]
             new = [dict(_terms(truth)) for truth in truths]
@@ -1256,7 +1256,7 @@ def _meaning(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Split]] | None:
 
 def _of_call(size: SymInt, call: _Call) -> list[Size]:
     """Sizes that are >= 0 because of what the function is; `size` is the call."""
-    if call.function == "relu":
+    if call.function == "positive_part":
         return [size - call.args[0]]
     if call.function in _ROUNDINGS:
         return []
@@ -1385,7 +1385,7 @@ def _find_lower(polynomial: _Polynomial, depth: int, known: dict[Any, int | None
             continue
         call = monomial[0][0]
         scale = 1
-        if call.function == "relu":  # is 0 or its argument, and not less than either
+        if call.function == "positive_part":  # is 0 or its argument, and not less than either
             cases = [_substituted(polynomial, monomial, replacement) for replacement in (0, call.args[0])]
         elif call.function == "floordiv" and isinstance(call.args[1], int):
             # (a - divisor + 1) / divisor <= a // divisor <= a / divisor; all of it times the divisor, to stay whole
@@ -1470,7 +1470,7 @@ def _atom_ends(atom: Atom) -> _Ends:
         low, high = _float_bounds(atom.args[0])
         return tuple(_ROUNDINGS[atom.function](end) if math.isfinite(end) else end for end in (low, high))  # type: ignore[return-value]
     low, high = _ends(atom.args[0])
-    if atom.function == "relu":
+    if atom.function == "positive_part":
         return max(0, low), max(0, high)
     least, most = _ends(atom.args[1])
     if least < 0 < most:
@@ -1587,7 +1587,7 @@ def _evaluate_call(call: _Call, value_of: Any) -> Any:
     return _FUNCTIONS[call.function](*args)
 
 
-_FUNCTIONS: dict[str, Any] = {"floordiv": operator.floordiv, "mod": operator.mod, "relu": _relu, **_ROUNDINGS}
+_FUNCTIONS: dict[str, Any] = {"floordiv": operator.floordiv, "mod": operator.mod, "positive_part": _positive_part, **_ROUNDINGS}
 
 
 def _attempt(compute: Callable[[], Any]) -> Any:
@@ -1661,7 +1661,7 @@ def _format(value: Any, name: Any) -> str:
         return repr(value)
     short = _weight(value) <= 16  # the nicer form writes `r` twice
     for monomial, coefficient in value.terms if short else ():  # r + max(0, x) == max(r, r + x), r - max(0, x) == min(r, r - x)
-        argument = _only_call(_intern({monomial: 1}), "relu")
+        argument = _only_call(_intern({monomial: 1}), "positive_part")
         if argument is not None and abs(coefficient) == 1:
             rest = value - _intern({monomial: coefficient})
             other = rest + coefficient * argument[0]
@@ -1677,7 +1677,7 @@ def _format(value: Any, name: Any) -> str:
 
 
 def _in_words(value: Number) -> str:
-    if isinstance(value, SymInt) and "~relu" in value.key:
+    if isinstance(value, SymInt) and "~positive_part" in value.key:
         return f"(a size made of {' and '.join(sorted({symbol.text for symbol in value.symbols}))})"
     return _format(value, lambda symbol: symbol.text)
 
@@ -1686,7 +1686,7 @@ def _format_atom(atom: Atom, name: Any) -> str:
     if isinstance(atom, Symbol):
         return name(atom)
     args = [_format(a, name) for a in atom.args]
-    if atom.function == "relu":
+    if atom.function == "positive_part":
         return f"max(0, {args[0]})"
     if atom.function in _ROUNDINGS:
         return f"{atom.function}({args[0]})"

@@ -65,7 +65,7 @@ def sub(a, b, /):
     vjp=(lambda g, b: g * b, lambda g, a: g * a),
     promote="common",
     samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
-    methods=["__mul__", "__rmul__", "mul", "multiply"],
+    methods=["__mul__", "__rmul__", "mul"],
     inplace=True,
 )
 def mul(a, b, /):
@@ -203,7 +203,7 @@ def trunc_divide(a, b, /):
     return floor_divide(sub(a, fmod(a, b)), b)  # exact, where a true division of integers is not
 
 
-@function(methods=["pow", "__pow__"], out=True)
+@function(methods=["pow", "__pow__"], out=True, inplace=True)
 def pow_(input: Any, exponent: Any) -> Tensor:
     """`input` to the power `exponent`, tensors or numbers.
 
@@ -270,7 +270,7 @@ def add_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return add(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
 
 
-@function(name="sub", methods=["sub", "subtract"], out=True)
+@function(name="sub", methods=["sub"], out=True)
 def sub_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """`input - alpha * other`.
 
@@ -281,7 +281,7 @@ def sub_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return sub(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
 
 
-@function(name="div", methods=["div", "divide", "true_divide"], out=True)
+@function(name="div", methods=["div"], out=True)
 def div_rounded(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """Division; `rounding_mode` None (true division), "floor" or "trunc".
 
@@ -302,6 +302,7 @@ def div_rounded(input: Any, other: Any, *, rounding_mode: str | None = None) -> 
     vjp=(lambda g, a, b: _share(g, a, b), lambda g, a, b: _share(g, b, a)),
     promote="common",
     samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
+    inplace=True,
 )
 def maximum(a, b, /):
     """The larger of two, elementwise; NaN if either is NaN. At ties the gradient is shared.
@@ -317,6 +318,7 @@ def maximum(a, b, /):
     vjp=(lambda g, a, b: _share(g, b, a), lambda g, a, b: _share(g, a, b)),
     promote="common",
     samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
+    inplace=True,
 )
 def minimum(a, b, /):
     """The smaller of two, elementwise; NaN if either is NaN. At ties the gradient is shared.
@@ -337,7 +339,8 @@ def _share(g: Tensor, winner: Tensor, loser: Tensor) -> Tensor:
     vjp=(lambda g, a, b: _turn(g, b, a), lambda g, a, b: _turn(-g, a, b)),
     promote="float",
     samples=[S((3, 4), (4,)), S.of([0.0, 1.0, -1.0, 0.0, -0.0], [1.0, 0.0, -1.0, -1.0, -1.0])],
-    methods=["atan2", "arctan2"],
+    methods=["atan2"],
+    inplace=True,
 )
 def atan2(a, b, /):
     """The angle in radians of the point (b, a), from -pi to pi.
@@ -383,6 +386,7 @@ def apart(a: Tensor, b: Tensor) -> Tensor:
         S.of([0.0, 3e30, 1e-30, -math.inf, math.nan], [0.0, 4e30, 1e-30, 1.0, 1.0]),
         S.of(_SPECIAL, _SPECIAL[::-1]),
     ],
+    inplace=True,
 )
 def hypot(a, b, /):
     """sqrt(a^2 + b^2), without squares that overflow.
@@ -405,6 +409,7 @@ def hypot(a, b, /):
         S.of([0.0, 0.0, 2.0], [0.0, 3.0, 3.0]),
         S.of([0.0, 0.0, math.nan, math.inf], [math.nan, math.inf, 1.0, 2.0]),
     ],
+    inplace=True,
 )
 def xlogy(a, b, /):
     """a * log(b), and 0 where a is 0 and b a number.
@@ -428,6 +433,7 @@ def xlogy(a, b, /):
         S((3, 4), (4,), ()),
         S.of([-math.inf, 1.0, 0.1], [1.0, math.inf, 0.7], [0.9, 0.2, 1.0]),
     ],
+    inplace=True,
 )
 def lerp(x, end, weight, /):
     """x + weight * (end - x), from the nearer end: exact at both.
@@ -469,9 +475,7 @@ _UNARY = [S(3, 4), S(), S(0)]
 _POSITIVE = [S(floats(3, 4, low=0.2, high=3)), S(floats(low=0.2)), S(0)]
 
 
-@primitive(
-    vjp=lambda g: neg(g), samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["__neg__", "neg", "negative"], inplace=True
-)
+@primitive(vjp=lambda g: neg(g), samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["__neg__", "neg"], inplace=True)
 def neg(x, /):
     """-x.
 
@@ -493,7 +497,7 @@ def positive(input: Tensor) -> Tensor:
 @primitive(
     vjp=lambda g, x: g * sign(x),
     samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)],
-    methods=["__abs__", "abs", "absolute"],
+    methods=["__abs__", "abs"],
     inplace=True,
 )
 def abs_(x, /):
@@ -506,7 +510,7 @@ def abs_(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g: zeros_like(g), samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["sign", "sgn"])
+@primitive(vjp=lambda g: zeros_like(g), samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["sign"], inplace=True)
 def sign(x, /):
     """-1, 0 or 1 by the sign; NaN stays NaN.
 
@@ -528,7 +532,7 @@ def exp(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g * exp(x), promote="float", samples=[*_UNARY, S.of([1e-8, -1e-8, 1e-3, *_SPECIAL])])
+@primitive(vjp=lambda g, x: g * exp(x), promote="float", samples=[*_UNARY, S.of([1e-8, -1e-8, 1e-3, *_SPECIAL])], inplace=True)
 def expm1(x, /):
     """exp(x) - 1, exact for small x.
 
@@ -539,7 +543,7 @@ def expm1(x, /):
     return like(x)
 
 
-@op(vjp=lambda g, y: g * y * math.log(2), promote="float", samples=[*_UNARY, S.of(_SPECIAL)])
+@op(vjp=lambda g, y: g * y * math.log(2), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], inplace=True)
 def exp2(x, /):
     """2 to the power x.
 
@@ -562,7 +566,10 @@ def log(x, /):
 
 
 @primitive(
-    vjp=lambda g, x: g / (x + 1), promote="float", samples=[S(floats(3, 4, low=-0.8)), S(0), S.of([1e-8, -1e-8, *_SPECIAL])]
+    vjp=lambda g, x: g / (x + 1),
+    promote="float",
+    samples=[S(floats(3, 4, low=-0.8)), S(0), S.of([1e-8, -1e-8, *_SPECIAL])],
+    inplace=True,
 )
 def log1p(x, /):
     """log(1 + x), exact for small x.
@@ -574,7 +581,7 @@ def log1p(x, /):
     return like(x)
 
 
-@op(vjp=lambda g, x: g * (1 / math.log(2)) / x, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)])
+@op(vjp=lambda g, x: g * (1 / math.log(2)) / x, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
 def log2(x, /):
     """Logarithm to base 2.
 
@@ -585,7 +592,7 @@ def log2(x, /):
     return log(x) * (1 / math.log(2))
 
 
-@op(vjp=lambda g, x: g * (1 / math.log(10)) / x, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)])
+@op(vjp=lambda g, x: g * (1 / math.log(10)) / x, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
 def log10(x, /):
     """Logarithm to base 10.
 
@@ -652,7 +659,7 @@ def square(x, /):
     return x * x
 
 
-@primitive(vjp=lambda g, x: g * cos(x), promote="float", samples=[*_UNARY, S.of([-1e3, 0.0, 1e3, math.nan])])
+@primitive(vjp=lambda g, x: g * cos(x), promote="float", samples=[*_UNARY, S.of([-1e3, 0.0, 1e3, math.nan])], inplace=True)
 def sin(x, /):
     """Sine of x in radians.
 
@@ -663,7 +670,7 @@ def sin(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: -g * sin(x), promote="float", samples=[*_UNARY, S.of([-1e3, 0.0, 1e3, math.nan])])
+@primitive(vjp=lambda g, x: -g * sin(x), promote="float", samples=[*_UNARY, S.of([-1e3, 0.0, 1e3, math.nan])], inplace=True)
 def cos(x, /):
     """Cosine of x in radians.
 
@@ -674,7 +681,7 @@ def cos(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, y: g * (y * y + 1), promote="float", samples=[S(floats(3, 4, low=-1.2, high=1.2)), S(0)])
+@primitive(vjp=lambda g, y: g * (y * y + 1), promote="float", samples=[S(floats(3, 4, low=-1.2, high=1.2)), S(0)], inplace=True)
 def tan(x, /):
     """Tangent of x in radians.
 
@@ -688,7 +695,7 @@ def tan(x, /):
 _UNIT = [S(floats(3, 4, low=-0.9, high=0.9)), S(0), S.of([-1.0, 0.0, 1.0, 2.0, math.nan])]
 
 
-@primitive(vjp=lambda g, x: g * rsqrt((1 - x) * (1 + x)), promote="float", samples=_UNIT, methods=["asin", "arcsin"])
+@primitive(vjp=lambda g, x: g * rsqrt((1 - x) * (1 + x)), promote="float", samples=_UNIT, methods=["asin"], inplace=True)
 def asin(x, /):
     """Inverse sine, in radians.
 
@@ -699,7 +706,7 @@ def asin(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: -g * rsqrt((1 - x) * (1 + x)), promote="float", samples=_UNIT, methods=["acos", "arccos"])
+@primitive(vjp=lambda g, x: -g * rsqrt((1 - x) * (1 + x)), promote="float", samples=_UNIT, methods=["acos"], inplace=True)
 def acos(x, /):
     """Inverse cosine, in radians.
 
@@ -710,7 +717,7 @@ def acos(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g / (x * x + 1), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], methods=["atan", "arctan"])
+@primitive(vjp=lambda g, x: g / (x * x + 1), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], methods=["atan"], inplace=True)
 def atan(x, /):
     """Inverse tangent, in radians.
 
@@ -721,7 +728,7 @@ def atan(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g * cosh(x), promote="float", samples=[*_UNARY, S.of(_SPECIAL)])
+@primitive(vjp=lambda g, x: g * cosh(x), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], inplace=True)
 def sinh(x, /):
     """Hyperbolic sine.
 
@@ -732,7 +739,7 @@ def sinh(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g * sinh(x), promote="float", samples=[*_UNARY, S.of(_SPECIAL)])
+@primitive(vjp=lambda g, x: g * sinh(x), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], inplace=True)
 def cosh(x, /):
     """Hyperbolic cosine.
 
@@ -754,7 +761,7 @@ def tanh(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g / hypot(x, 1), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], methods=["asinh", "arcsinh"])
+@primitive(vjp=lambda g, x: g / hypot(x, 1), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], methods=["asinh"], inplace=True)
 def asinh(x, /):
     """Inverse hyperbolic sine.
 
@@ -769,7 +776,8 @@ def asinh(x, /):
     vjp=lambda g, x: g * rsqrt(x - 1) * rsqrt(x + 1),
     promote="float",
     samples=[S(floats(3, 4, low=1.2, high=4)), S(0)],
-    methods=["acosh", "arccosh"],
+    methods=["acosh"],
+    inplace=True,
 )
 def acosh(x, /):
     """Inverse hyperbolic cosine.
@@ -781,7 +789,7 @@ def acosh(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g / ((1 - x) * (1 + x)), promote="float", samples=_UNIT[:2], methods=["atanh", "arctanh"])
+@primitive(vjp=lambda g, x: g / ((1 - x) * (1 + x)), promote="float", samples=_UNIT[:2], methods=["atanh"], inplace=True)
 def atanh(x, /):
     """Inverse hyperbolic tangent.
 
@@ -796,6 +804,7 @@ def atanh(x, /):
     vjp=lambda g, x: g * exp(-(x * x)) * (2 / math.sqrt(math.pi)),
     promote="float",
     samples=[*_UNARY, S.of([-7.0, -1e-5, 1e-5, 0.9, 1.1, 5.0, 30.0, *_SPECIAL])],
+    inplace=True,
 )
 def erf(x, /):
     """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x.
@@ -807,7 +816,7 @@ def erf(x, /):
     return like(x)
 
 
-@op(promote="float", samples=[*_UNARY, S.of([-2.0, 0.0, 1.0, math.nan])])
+@op(promote="float", samples=[*_UNARY, S.of([-2.0, 0.0, 1.0, math.nan])], inplace=True)
 def erfc(x, /):
     """1 - erf(x).
 
@@ -868,7 +877,7 @@ def ceil(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=["trunc", "fix"], inplace=True)
+@primitive(vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=["trunc"], inplace=True)
 def trunc(x, /):
     """x without its fraction.
 
@@ -885,7 +894,7 @@ def round_half_even(x, /):
     return like(x)
 
 
-@function(methods=["round"], out=True)
+@function(methods=["round"], out=True, inplace=True)
 def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     """The nearest multiple of 10**-decimals; halves go to the even one.
 
@@ -899,7 +908,7 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     return round_half_even(input * scale) / scale
 
 
-@op(samples=[S(3, 4), S.of([-1.5, 2.25])])
+@op(samples=[S(3, 4), S.of([-1.5, 2.25])], inplace=True)
 def frac(x, /):
     """The fraction of x, with its sign.
 
@@ -936,9 +945,9 @@ def _unless_foreign(compare: Any) -> Any:
     return method
 
 
-def _comparison(method: str, *long_names: str) -> Any:
+def _comparison(method: str) -> Any:
     def decorate(rule: Any) -> Any:
-        compare = primitive(promote="common", samples=_COMPARE, methods=[rule.__name__, *long_names], exact=True)(rule)
+        compare = primitive(promote="common", samples=_COMPARE, inplace=True, exact=True)(rule)
         METHODS[method] = _unless_foreign(compare) if method in ("__eq__", "__ne__") else compare
         return compare
 
@@ -956,7 +965,7 @@ def eq(a, b, /):
     return predicate("eq", a, b)
 
 
-@_comparison("__ne__", "not_equal")
+@_comparison("__ne__")
 def ne(a, b, /):
     """Whether a != b, elementwise.
 
@@ -967,7 +976,7 @@ def ne(a, b, /):
     return predicate("ne", a, b)
 
 
-@_comparison("__lt__", "less")
+@_comparison("__lt__")
 def lt(a, b, /):
     """Whether a < b, elementwise.
 
@@ -978,7 +987,7 @@ def lt(a, b, /):
     return predicate("lt", a, b)
 
 
-@_comparison("__le__", "less_equal")
+@_comparison("__le__")
 def le(a, b, /):
     """Whether a <= b, elementwise.
 
@@ -989,7 +998,7 @@ def le(a, b, /):
     return predicate("le", a, b)
 
 
-@_comparison("__gt__", "greater")
+@_comparison("__gt__")
 def gt(a, b, /):
     """Whether a > b, elementwise.
 
@@ -1000,7 +1009,7 @@ def gt(a, b, /):
     return predicate("gt", a, b)
 
 
-@_comparison("__ge__", "greater_equal")
+@_comparison("__ge__")
 def ge(a, b, /):
     """Whether a >= b, elementwise.
 
@@ -1015,7 +1024,7 @@ _LOGIC = [S(bools(3, 4), bools(4), grad=False), S(ints(9, low=0, high=2), ints(9
 _BITS = [S(bools(3, 4), bools(4), grad=False), S(ints(9), ints(9), grad=False)]
 
 
-@primitive(promote="common", samples=_LOGIC, exact=True)
+@primitive(promote="common", samples=_LOGIC, exact=True, inplace=True)
 def logical_and(a, b, /):
     """Whether both are true (not zero).
 
@@ -1026,7 +1035,7 @@ def logical_and(a, b, /):
     return predicate("logical_and", a, b)
 
 
-@primitive(promote="common", samples=_LOGIC, exact=True)
+@primitive(promote="common", samples=_LOGIC, exact=True, inplace=True)
 def logical_or(a, b, /):
     """Whether at least one is true (not zero).
 
@@ -1037,7 +1046,7 @@ def logical_or(a, b, /):
     return predicate("logical_or", a, b)
 
 
-@primitive(promote="common", samples=_LOGIC, exact=True)
+@primitive(promote="common", samples=_LOGIC, exact=True, inplace=True)
 def logical_xor(a, b, /):
     """Whether exactly one is true (not zero).
 
@@ -1048,7 +1057,7 @@ def logical_xor(a, b, /):
     return predicate("logical_xor", a, b)
 
 
-@primitive(samples=[S.bools(4), S.ints(9, low=0, high=1), S(4, grad=False)], exact=True)
+@primitive(samples=[S.bools(4), S.ints(9, low=0, high=1), S(4, grad=False)], exact=True, inplace=True)
 def logical_not(x, /):
     """Whether x is false (zero).
 
@@ -1106,7 +1115,7 @@ def bitwise_xor(a, b, /):
     return _no_floats("bitwise_xor", a, b)
 
 
-@primitive(samples=[S.bools(4), S.ints(9)], methods=["__invert__", "bitwise_not"], exact=True)
+@primitive(samples=[S.bools(4), S.ints(9)], methods=["__invert__", "bitwise_not"], exact=True, inplace=True)
 def bitwise_not(x, /):
     """All bits turned; `not` for bools.
 
@@ -1120,7 +1129,7 @@ def bitwise_not(x, /):
 _SHIFTS = [S(ints(9, low=0, high=100), ints(9, low=0, high=5), grad=False)]
 
 
-@primitive(promote="common", samples=_SHIFTS, methods=["__lshift__", "bitwise_left_shift"], exact=True)
+@primitive(promote="common", samples=_SHIFTS, methods=["__lshift__", "bitwise_left_shift"], exact=True, inplace=True)
 def bitwise_left_shift(a, b, /):
     """Bits moved up by b places.
 
@@ -1132,7 +1141,7 @@ def bitwise_left_shift(a, b, /):
     return numeric("bitwise_left_shift", a, b)
 
 
-@primitive(promote="common", samples=_SHIFTS, methods=["__rshift__", "bitwise_right_shift"], exact=True)
+@primitive(promote="common", samples=_SHIFTS, methods=["__rshift__", "bitwise_right_shift"], exact=True, inplace=True)
 def bitwise_right_shift(a, b, /):
     """Bits moved down by b places; negative numbers keep their sign.
 
@@ -1228,7 +1237,7 @@ def _inside(x: Tensor, low: Any, high: Any) -> Tensor:
     return logical_and(ge(x, low), le(x, high))
 
 
-@function(methods=["clamp", "clip"], out=True)
+@function(methods=["clamp"], out=True, inplace=True)
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN.
 
@@ -1247,7 +1256,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return clamp_numbers(input, min=min, max=max)
 
 
-@op(samples=[S(3), S.of(_SPECIAL), S.of(_SPECIAL, nan=1.0, posinf=2.0, neginf=-3.0)], exact=True)
+@op(samples=[S(3), S.of(_SPECIAL), S.of(_SPECIAL, nan=1.0, posinf=2.0, neginf=-3.0)], exact=True, inplace=True)
 def nan_to_num(x, /, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None):
     """NaN and infinities replaced by numbers (default: 0 and the largest of the dtype).
 

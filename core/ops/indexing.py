@@ -240,7 +240,7 @@ def _fit_source(src: Any, x: Tensor, index: Tensor) -> Tensor:
     return src
 
 
-@function(methods=["scatter"], out=True)
+@function(methods=["scatter"], out=True, inplace=True)
 def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
     """A copy of `input` with `src` (a tensor or a number) written at `index` along `dim`; `reduce` "add" or "multiply".
 
@@ -258,7 +258,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     return _as_before(write(x, index, src, dim=dim), input)
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "prod", "mean", "amax" or "amin"
     of itself (unless `include_self` is off) and the elements of `src` sent there.
@@ -319,7 +319,7 @@ def _scatter_prod(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return x * factors
 
 
-@function(methods=["scatter_add"], out=True)
+@function(methods=["scatter_add"], out=True, inplace=True)
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     """A copy of `input` with `src` added at `index` along `dim`; repeated indices add up.
 
@@ -361,7 +361,7 @@ def _index_along(x: Tensor, dim: int, positions: Tensor) -> Tensor:
     return index(x, [*[None] * dim, reshape(positions, shape=(-1,))])
 
 
-@function(methods=["index_add"], out=True)
+@function(methods=["index_add"], out=True, inplace=True)
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy of `input` with the slices of `source` added to those that `index` names along `dim`.
 
@@ -374,7 +374,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     return _index_write(input, dim, index, source if same(alpha, 1) else source * alpha, True)
 
 
-@function(methods=["index_copy"], out=True)
+@function(methods=["index_copy"], out=True, inplace=True)
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy of `input` with the slices that `index` names along `dim` replaced by those of `source`.
 
@@ -387,7 +387,7 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
     return _index_write(input, dim, index, source, False)
 
 
-@function(methods=["index_fill"])
+@function(methods=["index_fill"], inplace=True)
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy of `input` with the slices that `index` names along `dim` set to a number.
 
@@ -488,7 +488,7 @@ def index_put_values(x, values, /, *indices, accumulate=False):
     return like(x)
 
 
-@function(methods=["index_put"])
+@function(methods=["index_put"], inplace=True)
 def index_put(input: Tensor, indices: Sequence[Any], values: Tensor, accumulate: bool = False) -> Tensor:
     """A copy of `input` with `input[indices]` replaced by `values`, or with `values` added.
 
@@ -569,7 +569,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     return expand(input, shape=shape)[expand(mask, shape=shape)]
 
 
-@function(methods=["masked_fill"])
+@function(methods=["masked_fill"], inplace=True)
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A copy of `input` with `value` where the bool `mask` is true.
 
@@ -589,7 +589,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     )
 
 
-@function(methods=["masked_scatter"])
+@function(methods=["masked_scatter"], inplace=True)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """A copy of `input` with the places where `mask` is true filled from `source` in order.
 

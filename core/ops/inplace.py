@@ -1,100 +1,17 @@
-"""In-place methods whose out-of-place form is not a single op of the table."""
+"""In-place methods that are more than a form of one op or function: those have `inplace=True` where they are defined."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from ..alias import assign, check_writable, current_value
 from ..errors import ShapeError
 from ..state import STATE
-from ..table import FUNCTIONS, METHODS, OPS
+from ..table import FUNCTIONS, METHODS
 from ..tensor import Tensor
 from .elementwise import cast, clone
 from .indexing import index_put
 from .shape import expand, reshape
-
-
-def _method(name: str, function: Callable[..., Any]) -> None:
-    def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        check_writable(name, self)
-        assign(name, self, function(current_value(self), *args, **kwargs))
-        return self
-
-    call.__name__ = call.__qualname__ = name
-    call.__doc__ = f"In-place form of `{name[:-1]}`: writes the result into this tensor and returns it."
-    METHODS[name] = call
-
-
-_FUNCTIONS = (
-    "pow",
-    "clamp",
-    "round",
-    "masked_fill",
-    "masked_scatter",
-    "index_put",
-    "index_add",
-    "index_copy",
-    "index_fill",
-    "scatter",
-    "scatter_add",
-    "scatter_reduce",
-    "clamp_min",
-    "clamp_max",
-    "addmm",
-    "addmv",
-    "baddbmm",
-    "logit",
-    "copysign",
-    "float_power",
-    "renorm",
-)
-_OPS = (
-    "maximum",
-    "minimum",
-    "sin",
-    "cos",
-    "tan",
-    "asin",
-    "acos",
-    "atan",
-    "sinh",
-    "cosh",
-    "expm1",
-    "log1p",
-    "log2",
-    "log10",
-    "sign",
-    "erf",
-    "tril",
-    "triu",
-    "logical_not",
-    "bitwise_not",
-    "lerp",
-    "nan_to_num",
-    "frac",
-    "cumsum",
-    "cumprod",
-    "eq",
-    "ne",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-    "logical_and",
-    "logical_or",
-    "logical_xor",
-    "atan2",
-    "hypot",
-    "erfc",
-    "asinh",
-    "acosh",
-    "atanh",
-    "bitwise_left_shift",
-    "bitwise_right_shift",
-    "xlogy",
-    "exp2",
-)
 
 
 def _with_option(name: str, option: str, default: Any) -> None:
@@ -118,10 +35,6 @@ def _with_option(name: str, option: str, default: Any) -> None:
 _DUNDERS = {"div": "truediv", "floor_divide": "floordiv", "remainder": "mod"}
 for _name, _option, _default in (("add", "alpha", 1), ("sub", "alpha", 1), ("div", "rounding_mode", None)):
     _with_option(_name, _option, _default)
-for _name in _FUNCTIONS:
-    _method(_name + "_", FUNCTIONS[_name])
-for _name in _OPS:
-    _method(_name + "_", OPS[_name].call)
 for _name in ("mul", "floor_divide", "remainder", "pow"):
     METHODS[f"__i{_DUNDERS.get(_name, _name)}__"] = METHODS[_name + "_"]
 for _name in ("and", "or", "xor"):

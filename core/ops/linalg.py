@@ -209,7 +209,7 @@ def _need(name: str, n: int, *tensors: Tensor) -> None:
             )
 
 
-@function(methods=["outer", "ger"], out=True)
+@function(methods=["outer"], out=True)
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """All products of the elements of two vectors.
 
@@ -222,7 +222,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return mul(unsqueeze(input, 1), unsqueeze(vec2, 0))
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2).
 
@@ -234,7 +234,7 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
     return _scaled_sum(input, matmul(mat1, mat2), beta, alpha)
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2)."""
     return _scaled_sum(
@@ -242,7 +242,7 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alp
     )  # reads its factors where alpha is 0, as PyTorch does
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat @ vec)."""
     return _scaled_sum(input, matmul(mat, vec), beta, alpha)
@@ -528,7 +528,7 @@ _CDIST_MODES = (None, "use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_
 _CDIST_ELEMENTS = 1 << 20
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """The slices along `dim`, those with a p-norm above `maxnorm` scaled down to it.
 

@@ -316,6 +316,7 @@ def _reverse_cumsum(g: Tensor, dim: int) -> Tensor:
     canon=_canon_scan("cumsum"),
     samples=[*_SCAN, S(3, dim=0, dtype="float64")],
     errors=[E(S(3, dim=1), "cumsum: dimension 1 is out of range")],
+    inplace=True,
 )
 def cumsum(x, /, *, dim, dtype=None):
     """Running sum along `dim`; integers and bools give int64.
@@ -337,7 +338,7 @@ def _cumprod_vjp(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     return where(first, at_zero, _reverse_cumsum(g * y, dim) / where(zero, 1.0, x))
 
 
-@primitive(vjp=_cumprod_vjp, canon=_canon_scan("cumprod"), samples=[*_SCAN[:6], S(floats(5, low=0.3), dim=0)])
+@primitive(vjp=_cumprod_vjp, canon=_canon_scan("cumprod"), samples=[*_SCAN[:6], S(floats(5, low=0.3), dim=0)], inplace=True)
 def cumprod(x, /, *, dim, dtype=None):
     """Running product along `dim`; integers and bools give int64.
 

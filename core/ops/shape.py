@@ -167,7 +167,7 @@ def permute_dims(input: Tensor, *dims: Any) -> Tensor:
     return permute(input, dims=int_tuple(dims))
 
 
-@function(methods=["transpose", "swapaxes", "swapdims"])
+@function(methods=["transpose"])
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """A view with two dimensions exchanged.
 
@@ -198,7 +198,7 @@ def t(input: Tensor) -> Tensor:
     return permute(input, dims=tuple(reversed(range(n))))
 
 
-@function(methods=["movedim", "moveaxis"])
+@function(methods=["movedim"])
 def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     """A view with dimensions moved to other places, the others keeping their order.
 
@@ -1094,6 +1094,7 @@ def _tri_check(name: str, x: Spec) -> Spec:
     vjp=lambda g, diagonal: tril(g, diagonal=diagonal),
     rule=lambda x, *, diagonal: _tri_check("tril", x),
     samples=[S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
+    inplace=True,
 )
 def tril(x, /, *, diagonal: int = 0):
     """The elements on and below a diagonal of the last two dimensions; 0 elsewhere.
@@ -1111,6 +1112,7 @@ def tril(x, /, *, diagonal: int = 0):
     vjp=lambda g, diagonal: triu(g, diagonal=diagonal),
     rule=lambda x, *, diagonal: _tri_check("triu", x),
     samples=[S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
+    inplace=True,
 )
 def triu(x, /, *, diagonal: int = 0):
     """The elements on and above a diagonal of the last two dimensions; 0 elsewhere.

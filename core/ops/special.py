@@ -38,7 +38,7 @@ from .elementwise import (
 )
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """`input` where it is above `min`, else `min`.
 
@@ -49,7 +49,7 @@ def clamp_min(input: Tensor, min: Any) -> Tensor:
     return clamp(input, min=min)
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """`input` where it is below `max`, else `max`.
 
@@ -71,7 +71,7 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return sub(other, input if same(alpha, 1) else input * alpha)
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def float_power(input: Any, exponent: Any) -> Tensor:
     """`input` to the power `exponent`, in float64.
 
@@ -116,7 +116,7 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     return maximum(input, other) + log1p(exp2(-apart(input, other))) * (1 / math.log(2))
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def logit(input: Tensor, eps: float | None = None) -> Tensor:
     """log(x / (1 - x)), the inverse of sigmoid; with `eps`, x is first limited to [eps, 1 - eps].
 
@@ -178,7 +178,7 @@ def signbit(input: Tensor) -> Tensor:
     return logical_or(lt(input, 0), logical_and(eq(input, 0), lt(1 / input, 0)))
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def copysign(input: Tensor, other: Any) -> Tensor:
     """The size of `input` with the sign of `other`.
 

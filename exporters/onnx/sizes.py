@@ -101,7 +101,7 @@ def _atom(e: Emitter, atom: Any, form: Callable[[Emitter, Size], ir.Value]) -> i
         rounded = e.cast(e.op(_ROUNDINGS[atom.function], _float(e, atom.args[0])), INT64)
         return rounded if form is number else e.op("Reshape", rounded, e.ints(1))
     args = [form(e, arg) for arg in atom.args]
-    if atom.function == "relu":
+    if atom.function == "positive_part":
         return e.op("Max", args[0], form(e, 0))
     dividend, divisor = atom.args
     # onnxruntime stops where a divisor is zero, as the program does, and tells the name
