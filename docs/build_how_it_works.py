@@ -1,6 +1,6 @@
 """Fills the lines into how-it-works.md: python docs/build_how_it_works.py
 
-A reference is a link whose title is a symbol. Written as `[core/table.py](# "Op")`, it gets the line of today in its text and
+A reference is a link whose title is a symbol. Written as [`core/table.py`](# "Op"), it gets the line of today in its text and
 in its target. A symbol is `function`, `Class.method`, or one of these with a text, `run: STATE.grad`: its first line with that
 text. Without a name, `: text` is the first such line of the file.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PAGE = Path(__file__).with_name("how-it-works.md")
-REFERENCE = re.compile(r'\[([\w./]+\.py)(?::\d+)?\]\([^ )]* "([^"]+)"\)')
+REFERENCE = re.compile(r'\[`([\w./]+\.py)(?::\d+)?`\]\([^ )]* "([^"]+)"\)')
 
 
 def line_of(path: str, symbol: str) -> int:
@@ -52,7 +52,7 @@ def page(text: str) -> str:
     def fill(match: re.Match[str]) -> str:
         path, symbol = match.groups()
         line = line_of(path, symbol)
-        return f'[{path}:{line}](../{path}#L{line} "{symbol}")'
+        return f'[`{path}:{line}`](../{path}#L{line} "{symbol}")'
 
     return REFERENCE.sub(fill, text)
 

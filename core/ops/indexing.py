@@ -83,7 +83,7 @@ def _zeros(g: Tensor, shape: Any) -> Tensor:
     public=False,
 )
 def gather_values(x, index, /, *, dim):
-    """out[i][j] = x[index[i][j]][j] for dim 0, and so on; negative indices are not allowed."""
+    """`out[i][j] = x[index[i][j]][j]` for dim 0, and so on; negative indices are not allowed."""
     return _gather_rule(x, index, dim=dim)
 
 
@@ -183,7 +183,8 @@ def _scatter_canon(name: str) -> Any:
     public=False,
 )
 def scatter_values(x, index, src, /, *, dim):
-    """A copy of x with x[index[i][j]][j] = src[i][j] (dim 0). src has the shape of index; repeated indices: the last one wins."""
+    """A copy of x with `x[index[i][j]][j] = src[i][j]` (dim 0). src has the shape of index; of repeated
+    indices the last one wins."""
     _integer_index("scatter", index)
     return like(x)
 
@@ -198,7 +199,7 @@ def scatter_values(x, index, src, /, *, dim):
     public=False,
 )
 def scatter_add_values(x, index, src, /, *, dim):
-    """A copy of x with src[i][j] added to x[index[i][j]][j] (dim 0). src has the shape of index."""
+    """A copy of x with `src[i][j]` added to `x[index[i][j]][j]` (dim 0). src has the shape of index."""
     _integer_index("scatter_add", index)
     return like(x)
 
@@ -222,7 +223,7 @@ def _scatter_max_vjp(g: Tensor, x: Tensor, index: Tensor, src: Tensor, y: Tensor
     public=False,
 )
 def scatter_max_values(x, index, src, /, *, dim):
-    """A copy of x with x[index[i][j]][j] = max(x[index[i][j]][j], src[i][j]) (dim 0). src has the shape of index."""
+    """A copy of x with `x[index[i][j]][j] = max(x[index[i][j]][j], src[i][j])` (dim 0). src has the shape of index."""
     if not x._a.shape:
         return maximum(x, src)
     ascending, order = sort_values(src, dim=dim, descending=False, stable=True)  # what is written last stays
@@ -302,7 +303,7 @@ def _scatter_max(x: Tensor, dim: int, index: Tensor, src: Tensor, include_self: 
 
 
 def _scatter_prod(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """A copy of x with x[index[i][j]][j] *= src[i][j] (dim 0). What is sent to every element stands in a row of its own, so
+    """A copy of x with `x[index[i][j]][j] *= src[i][j]` (dim 0). What is sent to every element stands in a row of its own, so
     that zeros have their gradients."""
     if index.numel() == 0:
         return x
