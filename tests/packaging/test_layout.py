@@ -66,5 +66,5 @@ def test_the_readme_has_the_two_commands_that_ci_runs(root):
         blocks[title] = text.partition("```sh\n")[2].partition("```")[0].strip().splitlines()
     assert blocks["Run it"] == ["python3 -m venv .venv && .venv/bin/pip install -q '.[demo]' && .venv/bin/frazil demo"]
     assert blocks["Test it"] == [
-        "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest -q -n auto"
+        "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest -q -n auto -m 'not slow'"
     ]
