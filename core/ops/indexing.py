@@ -501,7 +501,7 @@ def index_put(input: Tensor, indices: Sequence[Any], values: Tensor, accumulate:
 
 
 def _positions(x: Tensor, indices: list[Any]) -> list[Any]:
-    """Integer indices; a bool mask becomes the positions where it is true."""
+    """Integer indices beside x; a bool mask becomes the positions where it is true."""
     found: list[Any] = []
     for i in indices:
         if isinstance(i, Tensor) and i.dtype.kind == "b":
@@ -513,7 +513,13 @@ def _positions(x: Tensor, indices: list[Any]) -> list[Any]:
             found += [slice_column(where_true, d) for d in range(len(given))]
         else:
             found.append(i)
-    return found
+    return [i if i is None else _beside(x, i) for i in found]
+
+
+def _beside(x: Tensor, i: Tensor) -> Tensor:
+    """An index on the device of x: lists and tensors on the CPU follow it, as in PyTorch."""
+    apart = i._dev is not x._dev and i._dev.type == "cpu" and not (x._dev.recording or i._dev.recording)
+    return i.to(x.device) if apart else i
 
 
 def slice_column(x: Tensor, column: int) -> Tensor:

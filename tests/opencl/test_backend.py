@@ -153,6 +153,16 @@ def test_a_device_without_float64_says_so(runtime: Any, monkeypatch: pytest.Monk
     assert "float64" not in fz.device("opencl").backend.capabilities().dtypes
 
 
+def test_indices_on_the_cpu_follow_the_tensor() -> None:
+    a = np.arange(12, dtype=np.float32).reshape(4, 3)
+    x, mask = there(a), a > 4
+    np.testing.assert_array_equal(x[[0, -1]].cpu().numpy(), a[[0, -1]])
+    np.testing.assert_array_equal(x[:, fz.tensor([2, 0])].cpu().numpy(), a[:, [2, 0]])
+    np.testing.assert_array_equal(x[fz.tensor(mask)].cpu().numpy(), a[mask])
+    x[[1, 2]], a[[1, 2]] = 7.0, 7.0
+    np.testing.assert_array_equal(x.cpu().numpy(), a)
+
+
 def test_nothing_runs_on_the_cpu() -> None:
     missing = [n for n, op in fz.table.OPS.items() if op.kind == "primitive" and n not in OpenCLBackend().kernels()]
     assert missing == []
