@@ -2681,9 +2681,8 @@ def unique(input: Tensor, sorted: _bool = True, return_inverse: _bool = False, r
     tensor([1, 3])"""
 
 def unique_consecutive(input: Tensor, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
-    """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before;
-    optionally where each went, and how many
-    each stands for.
+    """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before; optionally where
+    each went, and how many each stands for.
 
     >>> import frazil as fz
     >>> fz.unique_consecutive(fz.tensor([1, 1, 2, 1]))

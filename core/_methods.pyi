@@ -1199,9 +1199,8 @@ class TensorMethods:
         """The distinct elements in order; optionally where each element went, and how many of each there are."""
 
     def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
-        """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before;
-        optionally where each went, and how many
-        each stands for."""
+        """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before; optionally where
+        each went, and how many each stands for."""
 
     def unsqueeze(self, dim: _int) -> Tensor:
         """A view with a dimension of size 1 put in at `dim`."""

@@ -174,9 +174,8 @@ class Op:
         if name == "needs":
             return ("needs", None)
         raise ArgumentError(
-            f"op {self.name}: its vjp names {name!r}, which is neither g, y, y_<i>, needs, a tensor ({', '.join(self.tensors)}; "
-            f"also <tensor>_shape) "
-            f"nor an attribute ({', '.join(self.attributes) or 'none'})"
+            f"op {self.name}: its vjp names {name!r}, which is neither g, y, y_<i>, needs, a tensor "
+            f"({', '.join(self.tensors)}; also <tensor>_shape) nor an attribute ({', '.join(self.attributes) or 'none'})"
         )
 
     def usage(self) -> str:

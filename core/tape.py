@@ -88,8 +88,8 @@ class Node:
                 raise AutogradError(
                     f"backward of {self.name}: its input {self.op.tensors[position] if not self.op.packed else position} "
                     f"({tensor.dtype.name}{list(self.shape_of(tensor))}) was modified in place after it was saved: it is at "
-                    f"version {version[0]}, "
-                    f"saved was version {saved}. Use the out-of-place operation, or .clone() it before changing it"
+                    f"version {version[0]}, saved was version {saved}. Use the out-of-place operation, or .clone() it before "
+                    "changing it"
                 )
         return tensor
 

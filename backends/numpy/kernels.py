@@ -1,8 +1,7 @@
 """NumPy kernels of the primitives, and of the composites that are worth one.
 
-Signatures are those of `frazil.table.OPS`: arrays by position, canonical attributes by keyword. Results may be NumPy
-scalars where
-NumPy gives them for 0-d; `writable` turns them into arrays when somebody wants to share their memory.
+Signatures are those of `frazil.table.OPS`: arrays by position, canonical attributes by keyword. Results may be NumPy scalars
+where NumPy gives them for 0-d; `writable` turns them into arrays when somebody wants to share their memory.
 """
 
 from __future__ import annotations
@@ -18,8 +17,7 @@ import numpy as np
 Array = Any  # ndarray or NumPy scalar
 
 # PyTorch computes with inf and NaN without a word, and so do we. A filter, because it costs nothing while all is finite
-# (np.errstate costs
-# more than a small kernel), and because the user's own NumPy code keeps its warnings.
+# (np.errstate costs more than a small kernel), and because the user's own NumPy code keeps its warnings.
 warnings.filterwarnings("ignore", "(divide by zero|invalid value|overflow|underflow) encountered", RuntimeWarning, r"frazil\.")
 
 KERNELS: dict[str, Callable[..., Any]] = {

@@ -1,8 +1,7 @@
 """Backward: walk the tape from the newest node to the oldest.
 
-Nodes carry a running number, and an operation always runs after the ones whose results it uses, so sorting the reachable
-nodes by that number
-is a topological order. Nothing recurses: graphs may be arbitrarily deep.
+Nodes carry a running number, and an operation always runs after the ones whose results it uses, so sorting the
+reachable nodes by that number is a topological order. Nothing recurses: graphs may be arbitrarily deep.
 """
 
 from __future__ import annotations

@@ -108,8 +108,7 @@ def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     if device.as_view(input, result) is False if device.recording else device.aliases and result._base is None and result.numel():
         raise ShapeError(
             f"view: a tensor of shape {list(input.shape)} with this memory layout cannot be seen as {list(result.shape)} "
-            f"without a copy; "
-            "use .reshape(), which copies, or .contiguous() first"
+            "without a copy; use .reshape(), which copies, or .contiguous() first"
         )
     return result
 

@@ -299,9 +299,8 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
 
 @function()
 def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
-    """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before;
-    optionally where each went, and how many
-    each stands for.
+    """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before; optionally where
+    each went, and how many each stands for.
 
     >>> import frazil as fz
     >>> fz.unique_consecutive(fz.tensor([1, 1, 2, 1]))

@@ -12,8 +12,7 @@ class Adam(Optimizer):
     """Adam, as `torch.optim.Adam`. Source: Kingma and Ba, https://arxiv.org/abs/1412.6980.
 
     `weight_decay` is added to the gradient, or with `decoupled_weight_decay` shrinks the parameters, as in `AdamW`. `foreach`,
-    `capturable`,
-    `differentiable` and `fused` are accepted for PyTorch's sake; every step is fused.
+    `capturable`, `differentiable` and `fused` are accepted for PyTorch's sake; every step is fused.
 
     >>> import frazil as fz
     >>> w = fz.tensor([1.0, -1.0], requires_grad=True)

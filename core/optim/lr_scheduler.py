@@ -134,9 +134,8 @@ class LRScheduler:
         """Go on by one epoch (or to `epoch`) and set the learning rates. To be called after the optimiser's `step`."""
         if self._step_count == 1 and not self.optimizer._steps_taken:
             warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`: call them in the opposite order, or "
-                "the first value "
-                "of the learning rate schedule is skipped",
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`: call them in the opposite order, or the "
+                "first value of the learning rate schedule is skipped",
                 UserWarning,
                 stacklevel=2,
             )
@@ -630,8 +629,8 @@ class SequentialLR(_Composite):
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
                 "Sequential Schedulers expects number of schedulers provided to be one more than the number of milestone "
-                "points, but got "
-                f"number of schedulers {len(schedulers)} and the number of milestones to be equal to {len(milestones)}"
+                f"points, but got number of schedulers {len(schedulers)} and the number of milestones to be equal to "
+                f"{len(milestones)}"
             )
         self._schedulers = list(schedulers)
         self._milestones = list(milestones)

@@ -79,9 +79,8 @@ class Optimizer:
         params = group["params"]
         if isinstance(params, set):
             raise TypeError(
-                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
-                "will change "
-                "between runs. Please use a list instead."
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets will "
+                "change between runs. Please use a list instead."
             )
         params = [params] if isinstance(params, Tensor) else list(params)
         if params and all(isinstance(entry, tuple) for entry in params):
@@ -175,8 +174,7 @@ class Optimizer:
         if any(size != old for size, old in sizes):
             raise ValueError(
                 "loaded state dict contains a parameter group that doesn't match the size of optimizer's group: sizes "
-                "(optimizer, loaded) "
-                f"are {sizes}"
+                f"(optimizer, loaded) are {sizes}"
             )
         numbers = chain.from_iterable(group["params"] for group in saved)
         by_number = dict(zip(numbers, self._params(), strict=True))

@@ -41,8 +41,7 @@ class Program:
     """A recorded program: call it like the function it was recorded from.
 
     `graph` is what it does; `print(program)` shows it with source lines. Parameters are those of the recorded module, not
-    copies, and
-    gradients flow through a call as through the original.
+    copies, and gradients flow through a call as through the original.
 
     >>> import frazil as fz
     >>> program = fz.jit.trace(lambda x: fz.relu(x) * 2, fz.ones(3))

@@ -203,8 +203,7 @@ class RecordingDevice:
             raise self.escaped(asked)
         self.recorder.fail(
             f"{asked} needs the numbers of a tensor ({array.value.spec}), but the program is being recorded: the file would "
-            f"keep what they "
-            f"are for the example inputs. {self._cure(asked)}"
+            f"keep what they are for the example inputs. {self._cure(asked)}"
         )
 
     def _cure(self, asked: str) -> str:
@@ -220,8 +219,7 @@ class RecordingDevice:
         """The error for a tensor that outlived its recording."""
         return RecordError(
             f"{name}: a tensor of a finished recording is used outside of it. The recorded function must return what it "
-            f"computes, not keep "
-            "it in a variable or attribute"
+            "computes, not keep it in a variable or attribute"
         )
 
 

@@ -55,9 +55,8 @@ def _operands(input: Tensor, target: Tensor) -> tuple[Any, Any]:
     """Warn where broadcasting is more likely a mistake than meant."""
     if tuple(input.shape) != tuple(target.shape):
         warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely "
-            "lead to incorrect results "
-            "due to broadcasting. Please ensure they have the same size.",
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead "
+            "to incorrect results due to broadcasting. Please ensure they have the same size.",
             stacklevel=4,
         )
     return input, target
@@ -282,9 +281,8 @@ def kl_div(
         return losses.sum() / input.shape[0] if input.ndim else losses.sum()
     if reduction == "mean":
         warnings.warn(
-            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides "
-            "only by the batch size, and "
-            "aligns with the KL div math definition.",
+            "reduction: 'mean' divides the total loss by both the batch size and the support size. 'batchmean' divides only by "
+            "the batch size, and aligns with the KL div math definition.",
             stacklevel=2,
         )
     return _reduced(losses, reduction)

@@ -37,8 +37,7 @@ def get_total_norm(
     if error_if_nonfinite and not bool(total.isfinite()):
         raise RuntimeError(
             f"The total norm of order {power} for gradients from `parameters` is non-finite, so it cannot be clipped. To "
-            "disable this error and "
-            "scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
+            "disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
         )
     return total
 

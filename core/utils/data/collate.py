@@ -95,8 +95,7 @@ def collate(batch: Sequence[Any], *, path: str = "") -> Any:
         return columns if type(first) is tuple else _like(first, columns)
     raise TypeError(
         f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {type(first)} at "
-        f"sample{path}; "
-        "give a collate_fn"
+        f"sample{path}; give a collate_fn"
     )
 
 

@@ -172,9 +172,8 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
                 warnings.warn(f"Length of split at index {i} is 0. This might result in an empty dataset.", stacklevel=2)
     if sum(sizes) != total:
         raise ValueError(
-            f"Sum of input lengths does not equal the length of the input dataset! {list(lengths)} add up to "
-            f"{sum(sizes)}, the dataset has "
-            f"{total} samples"
+            f"Sum of input lengths does not equal the length of the input dataset! {list(lengths)} add up to {sum(sizes)}, the "
+            f"dataset has {total} samples"
         )
     order = permutation(total, generator)
     ends = itertools.accumulate(int(size) for size in sizes)

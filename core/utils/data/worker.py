@@ -176,9 +176,9 @@ class Worker:
     def _explain_death(self) -> None:
         self.process.join(_LOOK)
         raise RuntimeError(
-            f"DataLoader worker {self.id} (pid {self.process.pid}) exited unexpectedly with exit code "
-            f"{self.process.exitcode}. Load the "
-            "data with num_workers=0 to see why; a negative code is the signal that killed it (-9: often too little memory)"
+            f"DataLoader worker {self.id} (pid {self.process.pid}) exited unexpectedly with exit code {self.process.exitcode}. "
+            "Load the data with num_workers=0 to see why; a negative code is the signal that killed it (-9: often too little "
+            "memory)"
         )
 
     def shut_down(self) -> None:
