@@ -134,7 +134,7 @@ class Kernels:
     # ------------------------------------------------------------------------------------------------------------- helpers
 
     def spec(self, x: Array) -> Spec:
-        """What a rule sees of x."""
+        """Return what a rule sees of x."""
         dtype: Any = of_native(x.dtype)
         return Spec(tuple(x.shape), dtype)
 
@@ -298,7 +298,7 @@ class Kernels:
         return self.first(x, self.amin(x, dim=dim, keepdim=True), dim, keepdim)
 
     def first(self, x: Array, extreme: Array, dim: Any, keepdim: bool) -> Array:
-        """Where x equals its extreme first."""
+        """Return where x equals its extreme first."""
         xp = self.xp
         hit = (x == extreme) | ((x != x) & (extreme != extreme))
         if dim is None or not x.ndim:

@@ -10,7 +10,7 @@ matmul = SimpleNamespace(
 
 
 def is_built() -> bool:
-    """Whether a CUDA device can be used.
+    """Return whether a CUDA device can be used.
 
     >>> import frazil as fz
     >>> fz.backends.cuda.matmul.allow_tf32 = True

@@ -140,14 +140,14 @@ def adjoint(input: Tensor) -> Tensor:
     frazil.Size([2, 4, 3])"""
 
 def all(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
-    """Whether all elements over `dim` are true (not zero).
+    """Return whether all elements over `dim` are true (not zero).
 
     >>> import frazil as fz
     >>> fz.tensor([True, False]).all()
     tensor(False)"""
 
 def allclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
-    """Whether all elements are within atol + rtol * |other| of each other.
+    """Return whether all elements are within atol + rtol * |other| of each other.
 
     >>> import frazil as fz
     >>> fz.allclose(fz.tensor([1.0]), fz.tensor([1.0 + 1e-7]))
@@ -177,7 +177,7 @@ def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False, o
 from . import amp as amp
 
 def any(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
-    """Whether any element over `dim` is true (not zero).
+    """Return whether any element over `dim` is true (not zero).
 
     >>> import frazil as fz
     >>> fz.tensor([True, False]).any()
@@ -240,7 +240,7 @@ def arctanh(input: _Operand, *, out: Any = None) -> Tensor:
     tensor([0.])"""
 
 def are_deterministic_algorithms_enabled() -> _bool:
-    """What `use_deterministic_algorithms` was given.
+    """Return what `use_deterministic_algorithms` was given.
 
     >>> import frazil as fz
     >>> fz.use_deterministic_algorithms(False); fz.are_deterministic_algorithms_enabled()
@@ -385,7 +385,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     """y[..., o] = sum over i, j of input1[..., i] weight[o, i, j] input2[..., j], plus bias[o]."""
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
-    """How often every non-negative integer occurs (or the sum of its weights).
+    """Return how often every non-negative integer occurs (or the sum of its weights).
 
     >>> import frazil as fz
     >>> fz.bincount(fz.tensor([0, 2, 2]))
@@ -480,7 +480,7 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: _bool = False, right
     tensor([0, 2])"""
 
 def can_cast(from_: Any, to: Any) -> _bool:
-    """Whether an in-place result of dtype `from_` may be stored in `to`: never to a lower kind.
+    """Return whether an in-place result of dtype `from_` may be stored in `to`: never to a lower kind.
 
     >>> import frazil as fz
     >>> fz.can_cast(fz.float64, fz.float32), fz.can_cast(fz.float32, fz.int64)
@@ -747,7 +747,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08
     tensor(0.7071)"""
 
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
-    """How many elements are not zero.
+    """Return how many elements are not zero.
 
     >>> import frazil as fz
     >>> fz.count_nonzero(fz.tensor([0, 1, 2]))
@@ -940,14 +940,14 @@ def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None,
 from .autograd.modes import enable_grad as enable_grad
 
 def eq(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a == b, elementwise.
+    """Return whether a == b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) == 2
     tensor([False,  True, False])"""
 
 def equal(input: Tensor, other: Tensor) -> _bool:
-    """Whether two tensors have the same shape and the same elements.
+    """Return whether two tensors have the same shape and the same elements.
 
     >>> import frazil as fz
     >>> fz.equal(fz.tensor([1, 2]), fz.tensor([1, 2]))
@@ -1140,7 +1140,7 @@ def gather(input: Tensor, dim: _int, index: Tensor, *, sparse_grad: _bool = Fals
             [4, 3]])"""
 
 def ge(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a >= b, elementwise.
+    """Return whether a >= b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) >= 2
@@ -1171,14 +1171,14 @@ def get_default_dtype() -> Any:
     frazil.float32"""
 
 def get_float32_matmul_precision() -> _str:
-    """What `set_float32_matmul_precision` was given.
+    """Return what `set_float32_matmul_precision` was given.
 
     >>> import frazil as fz
     >>> fz.get_float32_matmul_precision() in ("highest", "high", "medium")
     True"""
 
 def get_num_threads() -> _int:
-    """What `set_num_threads` was given, at first the number of CPUs.
+    """Return what `set_num_threads` was given, at first the number of CPUs.
 
     >>> import frazil as fz
     >>> fz.get_num_threads() > 0
@@ -1188,14 +1188,14 @@ def get_rng_state() -> Tensor:
     """A copy of the state of the CPU's default generator: int64[2]."""
 
 def greater(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a > b, elementwise.
+    """Return whether a > b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) > 2
     tensor([False, False,  True])"""
 
 def greater_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a >= b, elementwise.
+    """Return whether a >= b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) >= 2
@@ -1205,7 +1205,7 @@ def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bi
     """Normalise over groups of channels. Source: https://arxiv.org/abs/1803.08494."""
 
 def gt(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a > b, elementwise.
+    """Return whether a > b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) > 2
@@ -1221,7 +1221,7 @@ def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor:
     tensor([0.0000, 0.5000, 1.0000])"""
 
 def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0, *, out: Any = None) -> Tensor:
-    """How many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements).
+    """Return how many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements).
 
     >>> import frazil as fz
     >>> fz.histc(fz.tensor([1.0, 2.0, 2.5]), 2, 1, 3)
@@ -1312,42 +1312,42 @@ def inverse(input: Tensor, *, out: Any = None) -> Tensor:
     """The inverse of square matrices; as `fz.linalg.inv`."""
 
 def is_complex(input: Tensor) -> _bool:
-    """Whether the dtype is a complex one.
+    """Return whether the dtype is a complex one.
 
     >>> import frazil as fz
     >>> fz.is_complex(fz.tensor([1.0]))
     False"""
 
 def is_floating_point(input: Tensor) -> _bool:
-    """Whether the dtype is a floating one.
+    """Return whether the dtype is a floating one.
 
     >>> import frazil as fz
     >>> fz.is_floating_point(fz.tensor([1]))
     False"""
 
 def is_grad_enabled() -> _bool:
-    """Whether operations are recorded for backward in this thread.
+    """Return whether operations are recorded for backward in this thread.
 
     >>> import frazil as fz
     >>> fz.is_grad_enabled()
     True"""
 
 def is_inference_mode_enabled() -> _bool:
-    """Whether this thread is inside `inference_mode`.
+    """Return whether this thread is inside `inference_mode`.
 
     >>> import frazil as fz
     >>> fz.is_inference_mode_enabled()
     False"""
 
 def is_nonzero(input: Tensor) -> _bool:
-    """Whether the only element is not zero.
+    """Return whether the only element is not zero.
 
     >>> import frazil as fz
     >>> fz.is_nonzero(fz.tensor([0.0]))
     False"""
 
 def is_tensor(obj: Any) -> Any:
-    """Whether `obj` is a Tensor.
+    """Return whether `obj` is a Tensor.
 
     >>> import frazil as fz
     >>> fz.is_tensor(fz.zeros(1)), fz.is_tensor(1)
@@ -1361,49 +1361,49 @@ def isclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 1
     tensor([ True, False])"""
 
 def isfinite(input: _Operand, *, out: Any = None) -> Tensor:
-    """Whether x is neither infinite nor NaN.
+    """Return whether x is neither infinite nor NaN.
 
     >>> import frazil as fz
     >>> fz.isfinite(fz.tensor([1.0, float("inf")]))
     tensor([ True, False])"""
 
 def isin(elements: Any, test_elements: Any, *, assume_unique: _bool = False, invert: _bool = False, out: Any = None) -> Tensor:
-    """Whether each of `elements` is one of `test_elements`.
+    """Return whether each of `elements` is one of `test_elements`.
 
     >>> import frazil as fz
     >>> fz.isin(fz.tensor([1, 2, 3]), fz.tensor([1, 3]))
     tensor([ True, False,  True])"""
 
 def isinf(input: _Operand, *, out: Any = None) -> Tensor:
-    """Whether x is infinite.
+    """Return whether x is infinite.
 
     >>> import frazil as fz
     >>> fz.isinf(fz.tensor([1.0, float("inf")]))
     tensor([False,  True])"""
 
 def isnan(input: _Operand, *, out: Any = None) -> Tensor:
-    """Whether x is not a number.
+    """Return whether x is not a number.
 
     >>> import frazil as fz
     >>> fz.isnan(fz.tensor([1.0, float("nan")]))
     tensor([False,  True])"""
 
 def isneginf(input: Tensor, *, out: Any = None) -> Tensor:
-    """Whether x is infinite and negative.
+    """Return whether x is infinite and negative.
 
     >>> import frazil as fz
     >>> fz.isneginf(fz.tensor([float("inf"), float("-inf")]))
     tensor([False,  True])"""
 
 def isposinf(input: Tensor, *, out: Any = None) -> Tensor:
-    """Whether x is infinite and positive.
+    """Return whether x is infinite and positive.
 
     >>> import frazil as fz
     >>> fz.isposinf(fz.tensor([float("inf"), float("-inf")]))
     tensor([ True, False])"""
 
 def isreal(input: Tensor) -> Tensor:
-    """Whether x has no imaginary part.
+    """Return whether x has no imaginary part.
 
     >>> import frazil as fz
     >>> fz.isreal(fz.tensor([1.0]))
@@ -1441,7 +1441,7 @@ def ldexp(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     tensor([12.])"""
 
 def le(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a <= b, elementwise.
+    """Return whether a <= b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) <= 2
@@ -1455,14 +1455,14 @@ def lerp(input: _Operand, end: _Operand, weight: _Operand, *, out: Any = None) -
     tensor([3.])"""
 
 def less(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a < b, elementwise.
+    """Return whether a < b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) < 2
     tensor([ True, False, False])"""
 
 def less_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a <= b, elementwise.
+    """Return whether a <= b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) <= 2
@@ -1547,28 +1547,28 @@ def logdet(input: Tensor) -> Tensor:
     tensor(0.)"""
 
 def logical_and(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether both are true (not zero).
+    """Return whether both are true (not zero).
 
     >>> import frazil as fz
     >>> fz.logical_and(fz.tensor([True, True]), fz.tensor([True, False]))
     tensor([ True, False])"""
 
 def logical_not(input: _Operand, *, out: Any = None) -> Tensor:
-    """Whether x is false (zero).
+    """Return whether x is false (zero).
 
     >>> import frazil as fz
     >>> fz.logical_not(fz.tensor([True, False]))
     tensor([False,  True])"""
 
 def logical_or(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether at least one is true (not zero).
+    """Return whether at least one is true (not zero).
 
     >>> import frazil as fz
     >>> fz.logical_or(fz.tensor([True, False]), fz.tensor([False, False]))
     tensor([ True, False])"""
 
 def logical_xor(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether exactly one is true (not zero).
+    """Return whether exactly one is true (not zero).
 
     >>> import frazil as fz
     >>> fz.logical_xor(fz.tensor([True, True]), fz.tensor([True, False]))
@@ -1598,7 +1598,7 @@ def logsumexp(input: _Operand, dim: Any, keepdim: _bool = False, *, out: Any = N
 long: Any
 
 def lt(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a < b, elementwise.
+    """Return whether a < b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) < 2
@@ -1817,7 +1817,7 @@ def narrow(input: Tensor, dim: _int, start: Any, length: Any) -> Tensor:
     tensor([1, 2, 3])"""
 
 def ne(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a != b, elementwise.
+    """Return whether a != b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) != 2
@@ -1866,7 +1866,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Gene
     frazil.Size([2, 2])"""
 
 def not_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """Whether a != b, elementwise.
+    """Return whether a != b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) != 2
@@ -2074,7 +2074,7 @@ def relu(input: _Operand, *, out: Any = None) -> Tensor:
     tensor([0., 2.])"""
 
 def remainder(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
-    """What `floor_divide` leaves; has the sign of the divisor, as Python's %.
+    """Return what `floor_divide` leaves; has the sign of the divisor, as Python's %.
 
     >>> import frazil as fz
     >>> fz.tensor([7, -7]) % 3
@@ -2308,7 +2308,7 @@ def set_num_threads(threads: _int) -> None:
     >>> fz.set_num_threads(fz.get_num_threads())"""
 
 def set_printoptions(precision: _int | None = None, threshold: _int | None = None, edgeitems: _int | None = None, linewidth: _int | None = None, profile: _str | None = None, sci_mode: _bool | None = None) -> None:
-    """How tensors print: digits, from how many elements on they are shortened, how many remain at the edges, line width.
+    """Set how tensors print: digits, from how many elements on they are shortened, how many remain at the edges, line width.
 
     >>> import frazil as fz
     >>> fz.set_printoptions(precision=2); fz.tensor([1 / 3])
@@ -2342,7 +2342,7 @@ def sign(input: _Operand, *, out: Any = None) -> Tensor:
     tensor([-1.,  0.,  1.])"""
 
 def signbit(input: Tensor, *, out: Any = None) -> Tensor:
-    """Whether the sign bit is set: for negative numbers and -0.0.
+    """Return whether the sign bit is set: for negative numbers and -0.0.
 
     >>> import frazil as fz
     >>> fz.signbit(fz.tensor([-1.0, -0.0, 0.0]))

@@ -81,10 +81,10 @@ class TensorMethods:
         """The last two dimensions exchanged (for complex tensors, also conjugated)."""
 
     def all(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
-        """Whether all elements over `dim` are true (not zero)."""
+        """Return whether all elements over `dim` are true (not zero)."""
 
     def allclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
-        """Whether all elements are within atol + rtol * |other| of each other."""
+        """Return whether all elements are within atol + rtol * |other| of each other."""
 
     def amax(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """The largest element over `dim`; NaN wins. The gradient is shared evenly among equals."""
@@ -96,7 +96,7 @@ class TensorMethods:
         """The smallest and the largest element, of all or along `dim`."""
 
     def any(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
-        """Whether any element over `dim` is true (not zero)."""
+        """Return whether any element over `dim` is true (not zero)."""
 
     def arccos(self, *, out: Any = None) -> Tensor:
         """Inverse cosine, in radians."""
@@ -195,7 +195,7 @@ class TensorMethods:
         """Fill with 1, with probability `p` (a number or a tensor), or 0."""
 
     def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
-        """How often every non-negative integer occurs (or the sum of its weights)."""
+        """Return how often every non-negative integer occurs (or the sum of its weights)."""
 
     def bitwise_and(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Bits set in both."""
@@ -330,7 +330,7 @@ class TensorMethods:
         """In-place form of `cosh`: writes the result into this tensor and returns it."""
 
     def count_nonzero(self, dim: Any = None) -> Tensor:
-        """How many elements are not zero."""
+        """Return how many elements are not zero."""
 
     def cov(self, *, correction: _int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
         """Covariance of variables (rows) over observations (columns), with divisor n - correction. `fweights`: how often each
@@ -400,13 +400,13 @@ class TensorMethods:
         """Views along dimension 2: as many equal groups, or cut at the given places."""
 
     def eq(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a == b, elementwise."""
+        """Return whether a == b, elementwise."""
 
     def eq_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `eq`: writes the result into this tensor and returns it."""
 
     def equal(self, other: Tensor) -> _bool:
-        """Whether two tensors have the same shape and the same elements."""
+        """Return whether two tensors have the same shape and the same elements."""
 
     def erf(self, *, out: Any = None) -> Tensor:
         """The error function, 2/sqrt(pi) times the integral of exp(-t^2) from 0 to x."""
@@ -514,7 +514,7 @@ class TensorMethods:
         """Elements of `input` picked along `dim` by `index` (int64, same number of dimensions)."""
 
     def ge(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a >= b, elementwise."""
+        """Return whether a >= b, elementwise."""
 
     def ge_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `ge`: writes the result into this tensor and returns it."""
@@ -526,19 +526,19 @@ class TensorMethods:
         """All products of the elements of two vectors."""
 
     def greater(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a > b, elementwise."""
+        """Return whether a > b, elementwise."""
 
     def greater_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `gt`: writes the result into this tensor and returns it."""
 
     def greater_equal(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a >= b, elementwise."""
+        """Return whether a >= b, elementwise."""
 
     def greater_equal_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `ge`: writes the result into this tensor and returns it."""
 
     def gt(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a > b, elementwise."""
+        """Return whether a > b, elementwise."""
 
     def gt_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `gt`: writes the result into this tensor and returns it."""
@@ -550,7 +550,7 @@ class TensorMethods:
         """0 for negative elements, 1 for positive ones, `values` at 0."""
 
     def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0, *, out: Any = None) -> Tensor:
-        """How many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements)."""
+        """Return how many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements)."""
 
     def hsplit(self, indices_or_sections: Any) -> Any:
         """Views of the columns: as many equal groups, or cut at the given places."""
@@ -598,28 +598,28 @@ class TensorMethods:
         """The inverse of square matrices; as `fz.linalg.inv`."""
 
     def is_nonzero(self) -> _bool:
-        """Whether the only element is not zero."""
+        """Return whether the only element is not zero."""
 
     def isclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
         """Elementwise: within atol + rtol * |other|, or equal."""
 
     def isfinite(self, *, out: Any = None) -> Tensor:
-        """Whether x is neither infinite nor NaN."""
+        """Return whether x is neither infinite nor NaN."""
 
     def isinf(self, *, out: Any = None) -> Tensor:
-        """Whether x is infinite."""
+        """Return whether x is infinite."""
 
     def isnan(self, *, out: Any = None) -> Tensor:
-        """Whether x is not a number."""
+        """Return whether x is not a number."""
 
     def isneginf(self, *, out: Any = None) -> Tensor:
-        """Whether x is infinite and negative."""
+        """Return whether x is infinite and negative."""
 
     def isposinf(self, *, out: Any = None) -> Tensor:
-        """Whether x is infinite and positive."""
+        """Return whether x is infinite and positive."""
 
     def isreal(self) -> Tensor:
-        """Whether x has no imaginary part."""
+        """Return whether x has no imaginary part."""
 
     def kron(self, other: Tensor, *, out: Any = None) -> Tensor:
         """Kronecker product of two matrices."""
@@ -631,7 +631,7 @@ class TensorMethods:
         """input * 2**other."""
 
     def le(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a <= b, elementwise."""
+        """Return whether a <= b, elementwise."""
 
     def le_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `le`: writes the result into this tensor and returns it."""
@@ -643,13 +643,13 @@ class TensorMethods:
         """In-place form of `lerp`: writes the result into this tensor and returns it."""
 
     def less(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a < b, elementwise."""
+        """Return whether a < b, elementwise."""
 
     def less_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `lt`: writes the result into this tensor and returns it."""
 
     def less_equal(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a <= b, elementwise."""
+        """Return whether a <= b, elementwise."""
 
     def less_equal_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `le`: writes the result into this tensor and returns it."""
@@ -694,25 +694,25 @@ class TensorMethods:
         """The logarithm of the determinant; NaN where it is negative."""
 
     def logical_and(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether both are true (not zero)."""
+        """Return whether both are true (not zero)."""
 
     def logical_and_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `logical_and`: writes the result into this tensor and returns it."""
 
     def logical_not(self, *, out: Any = None) -> Tensor:
-        """Whether x is false (zero)."""
+        """Return whether x is false (zero)."""
 
     def logical_not_(self, *, out: Any = None) -> Tensor:
         """In-place form of `logical_not`: writes the result into this tensor and returns it."""
 
     def logical_or(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether at least one is true (not zero)."""
+        """Return whether at least one is true (not zero)."""
 
     def logical_or_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `logical_or`: writes the result into this tensor and returns it."""
 
     def logical_xor(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether exactly one is true (not zero)."""
+        """Return whether exactly one is true (not zero)."""
 
     def logical_xor_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `logical_xor`: writes the result into this tensor and returns it."""
@@ -730,7 +730,7 @@ class TensorMethods:
         """With dtype int64; the tensor itself if it has that already."""
 
     def lt(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a < b, elementwise."""
+        """Return whether a < b, elementwise."""
 
     def lt_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `lt`: writes the result into this tensor and returns it."""
@@ -826,7 +826,7 @@ class TensorMethods:
         """A view of `length` elements along `dim`, from `start`."""
 
     def ne(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a != b, elementwise."""
+        """Return whether a != b, elementwise."""
 
     def ne_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `ne`: writes the result into this tensor and returns it."""
@@ -871,7 +871,7 @@ class TensorMethods:
         """Fill with normal numbers."""
 
     def not_equal(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """Whether a != b, elementwise."""
+        """Return whether a != b, elementwise."""
 
     def not_equal_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `ne`: writes the result into this tensor and returns it."""
@@ -931,7 +931,7 @@ class TensorMethods:
         """In-place form of `relu`: writes the result into this tensor and returns it."""
 
     def remainder(self, other: _Operand, *, out: Any = None) -> Tensor:
-        """What `floor_divide` leaves; has the sign of the divisor, as Python's %."""
+        """Return what `floor_divide` leaves; has the sign of the divisor, as Python's %."""
 
     def remainder_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `remainder`: writes the result into this tensor and returns it."""
@@ -1029,7 +1029,7 @@ class TensorMethods:
         """In-place form of `sign`: writes the result into this tensor and returns it."""
 
     def signbit(self, *, out: Any = None) -> Tensor:
-        """Whether the sign bit is set: for negative numbers and -0.0."""
+        """Return whether the sign bit is set: for negative numbers and -0.0."""
 
     def sin(self, *, out: Any = None) -> Tensor:
         """Sine of x in radians."""

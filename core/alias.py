@@ -99,7 +99,7 @@ def inplace(op: Op, x: Tensor, args: tuple[Any, ...], attrs: dict[str, Any]) -> 
 
 
 def fits(x: Tensor, other: Tensor) -> bool:
-    """Whether broadcasting `other` with `x` gives the shape of `x`."""
+    """Return whether broadcasting `other` with `x` gives the shape of `x`."""
     xs, os = x._a.shape, other._a.shape
     return (
         os == xs or not os or (len(os) <= len(xs) and all(o in (1, n) for o, n in zip(reversed(os), reversed(xs), strict=False)))

@@ -78,7 +78,7 @@ class GradScaler:
         self._unscaled: dict[int, bool] = {}
 
     def is_enabled(self) -> bool:
-        """Whether it does anything."""
+        """Return whether it does anything."""
         return self._enabled
 
     def get_scale(self) -> float:

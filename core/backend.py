@@ -18,7 +18,7 @@ Kernel = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What a device can do, as far as core must know before it asks.
+    """Abilities of a device, as far as core must know before it asks.
 
     `dtypes` are names ("float32", ...), never native objects, so that listing them imports no vendor library. Every device has
     bool, int64 and float32; a tensor of a dtype that is not listed is refused before the backend sees it.
@@ -57,7 +57,7 @@ class Backend(ABC):
 
     @abstractmethod
     def capabilities(self, index: int = 0) -> Capabilities:
-        """What device `index` can do."""
+        """Return what device `index` can do."""
 
     @abstractmethod
     def native_dtypes(self) -> Mapping[Any, str]:
@@ -87,7 +87,7 @@ class Backend(ABC):
         return {}
 
     def no_device(self) -> str:
-        """Why `device_count()` is 0 and what to do about it: the end of a message, for whoever asks for a device."""
+        """Return why `device_count()` is 0 and what to do about it: the end of a message, for whoever asks for a device."""
         return "the backend sees no device"
 
     def describe(self, index: int = 0) -> str:

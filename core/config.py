@@ -38,13 +38,13 @@ class Key(NamedTuple):
 
     @property
     def expects(self) -> str:
-        """What values it takes, in words."""
+        """Return what values it takes, in words."""
         if self.choices:
             return "one of " + ", ".join(repr(choice) for choice in self.choices)
         return " or ".join({bool: "true or false", int: "an integer from 0 on", str: "a string"}[t] for t in self.types)
 
     def check(self, value: Any) -> str | None:
-        """What is wrong with `value`, or None."""
+        """Return what is wrong with `value`, or None."""
         # bool is an int to Python, but `opencl.device = true` is a mistake.
         right = type(value) in self.types and (not self.choices or value in self.choices)
         right = right and (type(value) is not int or 0 <= value < 10**18)
@@ -131,7 +131,7 @@ def get(name: str) -> Any:
 
 
 def origin(name: str) -> str:
-    """Who set `name`: a file, an environment variable, a call, or "default".
+    """Return who set `name`: a file, an environment variable, a call, or "default".
 
     >>> import frazil as fz
     >>> with fz.config(strict=True):

@@ -477,7 +477,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def legacy_tensor(cls: type[Tensor], args: tuple[Any, ...], device: Any) -> Tensor:
-    """What `fz.Tensor(...)` means: sizes give zeros, data gives floats."""
+    """Make what `fz.Tensor(...)` means: sizes give zeros, data gives floats."""
     if len(args) == 1 and isinstance(args[0], (list, tuple, np.ndarray)) and not isinstance(args[0], Size):
         made = tensor(args[0], dtype=dtypes.get_default_dtype(), device=device)
     elif len(args) == 1 and isinstance(args[0], Tensor):
@@ -488,7 +488,7 @@ def legacy_tensor(cls: type[Tensor], args: tuple[Any, ...], device: Any) -> Tens
 
 
 def rebuild(cls: type[Tensor], array: np.ndarray, device: str, requires_grad: bool) -> Tensor:
-    """What unpickling a tensor does."""
+    """Make a tensor again, when it is unpickled."""
     t = from_host(array, device_of(device))
     t = t if cls is Tensor else wrap(t._a, t._dev, cls)
     t._rg = requires_grad
@@ -532,7 +532,7 @@ def result_type(tensor1: Any, tensor2: Any) -> DType:
 
 
 def is_tensor(obj: Any) -> builtins.bool:
-    """Whether `obj` is a Tensor.
+    """Return whether `obj` is a Tensor.
 
     >>> import frazil as fz
     >>> fz.is_tensor(fz.zeros(1)), fz.is_tensor(1)

@@ -43,7 +43,7 @@ MEMORY_KERNELS = ("copy_", "writable", "shares_memory")
 
 
 class device:
-    """Where a tensor lives: `fz.device("cpu")`, `fz.device("cuda:1")`, `fz.device("opencl", 0)`.
+    """The place where a tensor lives: `fz.device("cpu")`, `fz.device("cuda:1")`, `fz.device("opencl", 0)`.
 
     There is one object per device, so `==` is identity. Its backend is opened when the first operation runs on it.
 
@@ -144,7 +144,7 @@ class device:
         return self._backend or self.open()
 
     def capabilities(self) -> Capabilities:
-        """What the device can do, by its backend's own word."""
+        """Return what the device can do, by its backend's own word."""
         self.open()
         return self._capabilities
 
@@ -248,7 +248,7 @@ FALLBACKS: dict[tuple[str, str], int] = {}
 
 
 def missing_kernel(there: device, name: str) -> Callable[..., Any] | None:
-    """What runs where a device has no kernel: None (the body) for composites, a detour through the CPU for primitives."""
+    """Return what runs where a device has no kernel: None (the body) for composites, a detour through the CPU for primitives."""
     op = OPS[name]
     if op.body is not None:
         return None

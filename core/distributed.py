@@ -16,7 +16,7 @@ _ABSENT = frozenset(
 
 
 class ReduceOp(Enum):
-    """How to combine the tensors of several processes."""
+    """Ways to combine the tensors of several processes."""
 
     SUM = "sum"
     AVG = "avg"

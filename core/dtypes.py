@@ -249,7 +249,7 @@ def not_there(name: str, device: Any, has: Collection[str]) -> DTypeError:
 
 
 def can_cast(from_: dtype, to: dtype) -> bool:
-    """Whether an in-place result of dtype `from_` may be stored in `to`: never to a lower kind.
+    """Return whether an in-place result of dtype `from_` may be stored in `to`: never to a lower kind.
 
     >>> import frazil as fz
     >>> fz.can_cast(fz.float64, fz.float32), fz.can_cast(fz.float32, fz.int64)

@@ -30,12 +30,12 @@ def kinds(args: Any) -> str:
 
 
 def where(tensors: list[Any]) -> str:
-    """What the tensors are, and the device of each."""
+    """Return what the tensors are, and the device of each."""
     return ", ".join(f"{spec(t)} on {t._dev}" for t in tensors if isinstance(t, Tensor))
 
 
 def spec(tensor: Tensor) -> Spec:
-    """What a rule sees of `tensor`."""
+    """Return what a rule sees of `tensor`."""
     return Spec(tuple(tensor._a.shape), tensor._dev.native[tensor._a.dtype])
 
 
@@ -59,7 +59,7 @@ _OWN_ERRORS: dict[type[Exception], type[Exception]] = {
 
 
 def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception) -> Exception:
-    """Why a kernel raised: the rule of the op knows better than the kernel."""
+    """Return why a kernel raised: the rule of the op knows better than the kernel."""
     if isinstance(error, FrazilError):
         return noted(op, tensors, attrs, error)
     if op.rule is not None:

@@ -70,7 +70,7 @@ def _cure(path: str | os.PathLike[str], error: OSError) -> str:
 
 
 def is_stream(target: str | os.PathLike[str]) -> bool:
-    """Whether it is a device, a pipe or a socket; IsADirectoryError for a folder.
+    """Return whether it is a device, a pipe or a socket; IsADirectoryError for a folder.
 
     >>> from frazil.files import is_stream
     >>> is_stream("not there")

@@ -18,7 +18,7 @@ _DIR: list[str] = []
 
 
 def get_dir() -> str:
-    """Where files are kept: as `set_dir` said, else `$FRAZIL_HOME/hub`, else `~/.cache/frazil/hub`.
+    """Return where files are kept: as `set_dir` said, else `$FRAZIL_HOME/hub`, else `~/.cache/frazil/hub`.
 
     >>> import frazil as fz
     >>> fz.hub.get_dir().endswith("hub")

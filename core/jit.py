@@ -16,7 +16,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def is_tracing() -> bool:
-    """Whether a recording is going on.
+    """Return whether a recording is going on.
 
     >>> import frazil as fz
     >>> seen = []

@@ -60,7 +60,7 @@ class SLogDet(NamedTuple):
 
 
 class LstSq(NamedTuple):
-    """What `lstsq` finds."""
+    """The results of `lstsq`."""
 
     solution: Tensor
     residuals: Tensor
@@ -505,7 +505,7 @@ def pinv(A: Tensor, rcond: Any = None, *, atol: Any = None, rtol: Any = None, he
 
 @_public
 def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: Any = None, rtol: Any = None) -> Tensor:
-    """How many singular values are above max(atol, rtol * the largest).
+    """Return how many singular values are above max(atol, rtol * the largest).
 
     >>> import frazil as fz
     >>> fz.linalg.matrix_rank(fz.ones(3, 3))

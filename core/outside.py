@@ -36,7 +36,7 @@ _FETCH = "is a web page, not weights: the download failed or asked for a login; 
 
 
 def kind_of(content: bytes) -> str | None:
-    """What a file is that is neither of frazil, nor safetensors, nor of `torch.save`; None if it is not known.
+    """Return what a file is that is neither of frazil, nor safetensors, nor of `torch.save`; None if it is not known.
 
     >>> from frazil.outside import kind_of
     >>> kind_of(b"BZh9...")
@@ -101,7 +101,7 @@ def one_line(error: BaseException) -> str:
 
 @final
 class Budget:
-    """What one file may still ask for while it is read."""
+    """Amounts that one file may still ask for while it is read."""
 
     def __init__(self, name: str, size: int) -> None:
         self.name = name

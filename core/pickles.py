@@ -34,7 +34,7 @@ class NumPyType:
 
 
 class Unsound(Exception):
-    """What a pickle says makes no sense."""
+    """Raised where a pickle makes no sense."""
 
 
 @final

@@ -23,7 +23,7 @@ def set_printoptions(
     profile: str | None = None,
     sci_mode: bool | None = None,
 ) -> None:
-    """How tensors print: digits, from how many elements on they are shortened, how many remain at the edges, line width.
+    """Set how tensors print: digits, from how many elements on they are shortened, how many remain at the edges, line width.
 
     >>> import frazil as fz
     >>> fz.set_printoptions(precision=2); fz.tensor([1 / 3])

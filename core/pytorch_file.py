@@ -217,7 +217,7 @@ class _Functions:
 
 
 def checked_shape(size: Any, itemsize: int) -> int:
-    """How many bytes a tensor of this shape has. Unsound where no tensor can have it."""
+    """Return how many bytes a tensor of this shape has. Unsound where no tensor can have it."""
     if len(size) > DIMENSIONS:
         raise Unsound(f"a tensor has {len(size)} dimensions; {DIMENSIONS} are the most there can be")
     if math.prod(n for n in size if n) * itemsize >= 2**63:

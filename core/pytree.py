@@ -21,7 +21,7 @@ class Tree(NamedTuple):
 
     @property
     def leaves(self) -> int:
-        """How many leaves there are."""
+        """Return how many leaves there are."""
         return 1 if self.kind is None else sum(child.leaves for child in self.children)
 
     def __str__(self) -> str:

@@ -91,7 +91,7 @@ class Generator:
 
     @property
     def device(self) -> Device:
-        """Where its numbers are made."""
+        """Return where its numbers are made."""
         return as_device(self._where)
 
     @property

@@ -30,7 +30,7 @@ Number: TypeAlias = Union[int, float, "SymInt", "SymFloat"]
 
 
 class Recording(Protocol):
-    """What a size needs from the recording it belongs to."""
+    """All that a size needs from the recording it belongs to."""
 
     def guard(self, condition: SymBool) -> bool | None:
         """Note that the program took the way `condition.hint` says; return that, None if only the data decide."""
@@ -629,7 +629,7 @@ def wrapped(position: Size, n: Size) -> Size:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two sizes, or two shapes, are equal for all values of the symbols. Never adds a guard.
+    """Return whether two sizes, or two shapes, are equal for all values of the symbols. Never adds a guard.
 
     >>> n = Symbol("n").size
     >>> same((n, 3), (n, 3)), same(n, 3)
@@ -643,7 +643,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 def is_open(condition: Any) -> bool:
-    """Whether only the data decide on a condition.
+    """Return whether only the data decide on a condition.
 
     >>> is_open(3 < 1), is_open(Symbol("n").size > 3)
     (False, True)
@@ -655,7 +655,7 @@ def is_open(condition: Any) -> bool:
 
 
 def proven(condition: Any) -> bool:
-    """Whether a condition holds for all sizes that the program can have, with what it asserts. Decides nothing.
+    """Return whether a condition holds for all sizes that the program can have, with what it asserts. Decides nothing.
 
     >>> proven(3 > 0), proven(Symbol("n").size > 0), proven(Symbol("n", minimum=1).size > 0)
     (True, False, True)
@@ -667,7 +667,7 @@ def proven(condition: Any) -> bool:
 
 
 def surely(condition: Any) -> bool:
-    """Whether a condition holds; one that only the data decide counts as not holding. For checks of arguments.
+    """Return whether a condition holds; one that only the data decide counts as not holding. For checks of arguments.
 
     >>> surely(3 < 1), surely(Symbol("n").size > 3)
     (False, False)
@@ -703,13 +703,13 @@ def _first_match(left: Sequence[Size], right: Sequence[Size]) -> tuple[int, int]
 
 
 def rounds_floats(size: Size) -> bool:
-    """Whether a rounded float takes part, which is one number and never a vector of them."""
+    """Return whether a rounded float takes part, which is one number and never a vector of them."""
     calls = [atom for monomial, _ in _terms(size) for atom, _ in monomial if isinstance(atom, _Call)]
     return any(call.function in _ROUNDINGS or any(map(rounds_floats, call.args)) for call in calls)
 
 
 def is_static(value: Any) -> bool:
-    """Whether no symbol takes part in a size, a shape, or any nesting of tuples and lists."""
+    """Return whether no symbol takes part in a size, a shape, or any nesting of tuples and lists."""
     if isinstance(value, (tuple, list)):
         return all(map(is_static, value))
     return not isinstance(value, (SymInt, SymFloat, SymBool))
@@ -1107,7 +1107,7 @@ def _limits(symbol: Symbol, size: SymInt) -> list[bool | SymBool]:
 
 
 def solve(facts: Iterable[SymBool]) -> dict[Symbol, Size]:
-    """What follows from the facts that are equations: symbols that are a number, or an expression of other symbols.
+    """Return what follows from the facts that are equations: symbols that are a number, or an expression of other symbols.
 
     All of it can be substituted at once: no symbol is replaced by an expression of another replaced one.
 
@@ -1643,7 +1643,7 @@ def evaluate(value: Any, bindings: Mapping[Symbol, int]) -> Any:
 
 
 def holds(condition: SymBool, bindings: Mapping[Symbol, int]) -> bool:
-    """Whether the condition holds for these values of the symbols; one that divides by zero does not.
+    """Return whether the condition holds for these values of the symbols; one that divides by zero does not.
 
     >>> n, m = Symbol("n"), Symbol("m")
     >>> holds(n.size // m.size >= 2, {n: 4, m: 2}), holds(n.size // m.size >= 2, {n: 4, m: 0})
@@ -1759,8 +1759,8 @@ def _broadcast(a: Size, b: Size, axis: int) -> Size:
 
 
 def stretches(size: Size, wide: Size) -> bool:
-    """Whether broadcasting repeats a dimension of `size` to get `wide`; if not, they are equal. Symbolic sizes are guarded as in
-    `broadcast_shapes`.
+    """Return whether broadcasting repeats a dimension of `size` to get `wide`; if not, they are equal. Symbolic sizes are
+    guarded as in `broadcast_shapes`.
 
     >>> stretches(1, 4), stretches(4, 4), stretches(1, Symbol("n").size)
     (True, False, True)

@@ -77,7 +77,8 @@ def tell_names(module: str) -> None:
 
 
 def unknown_keyword(error: TypeError, function: Callable[..., Any], shown: str, depth: int = 1) -> ArgumentError | None:
-    """What to say instead of Python's word about an unknown keyword of `function` itself; None where that is not the fault.
+    """Return what to say instead of Python's word about an unknown keyword of `function` itself; None where that is not the
+    fault.
 
     `depth`: how many frames of the traceback belong to who called it.
     """

@@ -38,7 +38,7 @@ OTHER_NAMES |= dict.fromkeys(("sections", "indices"), ("indices_or_sections",))
 
 
 class Spec(NamedTuple):
-    """What a rule sees of a tensor."""
+    """The shape and dtype of a tensor: all that a rule sees of it."""
 
     shape: tuple[Any, ...]
     dtype: dtypes.dtype
@@ -117,7 +117,7 @@ class Op:
         self.names = tuple(_FULL_NAMES.get(name, name) for name in self.tensors)
 
     def position(self, name: str) -> int | None:
-        """Which tensor a call means by `name`: an entry's own name, PyTorch's, or NumPy's."""
+        """Return which tensor a call means by `name`: an entry's own name, PyTorch's, or NumPy's."""
         for names in (self.tensors, self.names):
             if name in names:
                 return names.index(name)
@@ -179,7 +179,7 @@ class Op:
         )
 
     def usage(self) -> str:
-        """How a call of it is written, with PyTorch's names: `softplus(input, beta=1.0, threshold=20.0)`."""
+        """Return how a call of it is written, with PyTorch's names: `softplus(input, beta=1.0, threshold=20.0)`."""
         tensors = [f"*{n}" if p.kind is p.VAR_POSITIONAL else n for n, p in zip(self.names, self.signature.parameters.values())]  # noqa: B905
         for i in range(len(tensors) - self.optional, len(tensors)):
             tensors[i] += "=None"
@@ -191,7 +191,7 @@ class Op:
 
 
 def unknown(name: str, known: Sequence[str]) -> str:
-    """What to say of an argument that is not one of `known`."""
+    """Return what to say of an argument that is not one of `known`."""
     return f"unknown argument {name!r}" + (nearest(name, known) or ".")
 
 

@@ -201,7 +201,7 @@ class OutputNode(Node):
 
 
 def version_of(tensor: Any) -> int:
-    """How often the memory of a tensor was written in place."""
+    """Return how often the memory of a tensor was written in place."""
     return 0 if tensor._ver is None else tensor._ver[0]
 
 

@@ -174,13 +174,13 @@ class Tensor(TensorMethods):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether it was made by the user rather than by a recorded operation."""
+        """Return whether it was made by the user rather than by a recorded operation."""
         self._asked()
         return self._node is None
 
     @property
     def requires_grad(self) -> bool:
-        """Whether gradients are recorded for it."""
+        """Return whether gradients are recorded for it."""
         self._asked()
         return self._rg
 
@@ -269,12 +269,12 @@ class Tensor(TensorMethods):
 
     @property
     def is_cuda(self) -> bool:
-        """Whether it lives on a CUDA device."""
+        """Return whether it lives on a CUDA device."""
         return self.device.type == "cuda"
 
     @property
     def is_cpu(self) -> bool:
-        """Whether it lives on the CPU."""
+        """Return whether it lives on the CPU."""
         return self.device.type == "cpu"
 
     @property
@@ -312,15 +312,15 @@ class Tensor(TensorMethods):
         return "frazil.strided"
 
     def is_floating_point(self) -> bool:
-        """Whether the dtype is a floating one."""
+        """Return whether the dtype is a floating one."""
         return self.dtype.is_floating_point
 
     def is_complex(self) -> bool:
-        """Whether the dtype is a complex one."""
+        """Return whether the dtype is a complex one."""
         return self.dtype.is_complex
 
     def is_signed(self) -> bool:
-        """Whether the dtype has negative values."""
+        """Return whether the dtype has negative values."""
         return self.dtype.is_signed
 
     # ------------------------------------------------------------------------------------------------------------ values out
@@ -478,14 +478,14 @@ class Tensor(TensorMethods):
         return self if self.is_contiguous() else self.clone()
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
-        """Whether its elements lie in memory in row-major order."""
+        """Return whether its elements lie in memory in row-major order."""
         if self._dev.recording:
             return self._dev.is_contiguous(self)
         check = self._dev.kernels.get("is_contiguous")
         return True if check is None else bool(check(self._a))
 
     def stride(self, dim: int | None = None) -> Any:
-        """How many elements apart neighbours along each dimension (or one) are in memory."""
+        """Return how many elements apart neighbours along each dimension (or one) are in memory."""
         if self._dev.recording:
             strides = self._dev.strides(self)
         else:
@@ -587,7 +587,7 @@ def whole(value: Any) -> Any:
 
 
 def unpacked(value: Any) -> tuple[Any, ...]:
-    """What is given as several arguments, or as one tuple or list."""
+    """Return what is given as several arguments, or as one tuple or list."""
     if len(value) == 1 and isinstance(value[0], (tuple, list)):
         value = value[0]
     return tuple(value)

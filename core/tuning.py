@@ -59,7 +59,7 @@ def set_num_threads(threads: int) -> None:
 
 
 def get_num_threads() -> int:
-    """What `set_num_threads` was given, at first the number of CPUs.
+    """Return what `set_num_threads` was given, at first the number of CPUs.
 
     >>> import frazil as fz
     >>> fz.get_num_threads() > 0
@@ -81,7 +81,7 @@ def set_float32_matmul_precision(precision: str) -> None:
 
 
 def get_float32_matmul_precision() -> str:
-    """What `set_float32_matmul_precision` was given.
+    """Return what `set_float32_matmul_precision` was given.
 
     >>> import frazil as fz
     >>> fz.get_float32_matmul_precision() in ("highest", "high", "medium")
@@ -105,7 +105,7 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
 
 
 def are_deterministic_algorithms_enabled() -> bool:
-    """What `use_deterministic_algorithms` was given.
+    """Return what `use_deterministic_algorithms` was given.
 
     >>> import frazil as fz
     >>> fz.use_deterministic_algorithms(False); fz.are_deterministic_algorithms_enabled()

@@ -35,7 +35,7 @@ def read(path: str | os.PathLike[str], action: str) -> ir.Model:
 
 
 def parsed(parse: Callable[[], ir.Model], action: str, name: str) -> ir.Model:
-    """What `parse` gives; whatever goes wrong there says that `name` is no ONNX file."""
+    """Return what `parse` gives; whatever goes wrong there says that `name` is no ONNX file."""
     with _silent():
         try:
             return parse()
@@ -107,7 +107,7 @@ def _many(count: int) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Why something went wrong, at its root."""
+    """Return why something went wrong, at its root."""
     while error.__cause__ is not None:
         error = error.__cause__
     if isinstance(error, (TypeError, UnicodeError)) and "byte" in str(error):  # what protobuf makes of such names

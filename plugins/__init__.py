@@ -68,7 +68,7 @@ def device_type_of(backend: str) -> str:
 
 
 def unknown_backend(name: str) -> str | None:
-    """Why there is no backend of that name, installed or not; None where there is.
+    """Return why there is no backend of that name, installed or not; None where there is.
 
     >>> from frazil.plugins import unknown_backend
     >>> unknown_backend("nunpy"), unknown_backend("cupy")
@@ -78,7 +78,7 @@ def unknown_backend(name: str) -> str | None:
 
 
 def unknown_device_type(device_type: str) -> str | None:
-    """Why no backend, installed or not, has devices of that type; None where one has.
+    """Return why no backend, installed or not, has devices of that type; None where one has.
 
     >>> from frazil.plugins import unknown_device_type
     >>> unknown_device_type("cdua"), unknown_device_type("cuda")
@@ -98,7 +98,7 @@ def exporter(name: str) -> ModuleType:
 
 
 def list_backends() -> list[BackendRecord]:
-    """What is installed or known, installed ones first; imports no backend.
+    """Return what is installed or known, installed ones first; imports no backend.
 
     >>> from frazil.plugins import list_backends
     >>> {"numpy", "cupy", "opencl"} <= {record.name for record in list_backends()}

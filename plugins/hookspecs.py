@@ -49,7 +49,7 @@ class BackendRecord:
 
     @property
     def installed(self) -> bool:
-        """Whether there is a class, and what it requires."""
+        """Return whether there is a class, and what it requires."""
         return self.load is not None and all(map(_is_there, self.requires))
 
 
@@ -70,7 +70,7 @@ class OpsRecord:
 
 @dataclass(frozen=True)
 class LoweringRecord:
-    """How one op is written in ONNX; `lower` is what `exporters/onnx` expects of a lowering."""
+    """The way in which one op is written in ONNX; `lower` is what `exporters/onnx` expects of a lowering."""
 
     op: str
     lower: Callable[..., Any]
@@ -101,7 +101,7 @@ RECORDS: dict[str, type[Any]] = {
 
 
 def problem(record: Any, kind: type[Any]) -> str | None:
-    """What is wrong with a record that a plugin gave, or None.
+    """Return what is wrong with a record that a plugin gave, or None.
 
     >>> from frazil.plugins import OpsRecord
     >>> from frazil.plugins.hookspecs import problem

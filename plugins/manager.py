@@ -205,7 +205,7 @@ class Manager:
             )
 
     def unknown_backend(self, name: str) -> str | None:
-        """Why there is no backend `name`, installed or not; None where there is."""
+        """Return why there is no backend `name`, installed or not; None where there is."""
         with self._lock:
             if name == "auto" or self._candidates(name):
                 return None
@@ -213,7 +213,7 @@ class Manager:
             return None if self._candidates(name) else self._no_such_backend(name)
 
     def unknown_device_type(self, device_type: str) -> str | None:
-        """Why no backend, installed or not, has devices of that type; None where one has."""
+        """Return why no backend, installed or not, has devices of that type; None where one has."""
         with self._lock:
             for load in (lambda: None, self._load_plugins):
                 load()

@@ -10,7 +10,7 @@ _NAMES = ("libcuda.so.1", "nvcuda.dll")
 
 
 def device_count() -> int:
-    """How many CUDA devices the driver sees; 0 without a driver. A fraction of a millisecond.
+    """Return how many CUDA devices the driver sees; 0 without a driver. A fraction of a millisecond.
 
     >>> device_count() >= 0
     True
@@ -23,7 +23,7 @@ def device_count() -> int:
 
 
 def no_device() -> str:
-    """Why there is no CUDA device, where there is none."""
+    """Return why there is no CUDA device, where there is none."""
     driver = _driver()
     if driver is None:
         return f"there is no NVIDIA driver ({_NAMES[0]} or {_NAMES[1]}): install it, or in a container pass the GPU through"

@@ -115,6 +115,6 @@ def cached(source: str, arch: str) -> bytes:
 
 
 def cache_folder() -> Path:
-    """Where machine code is kept between processes: $FRAZIL_CACHE, else the user's cache."""
+    """Return where machine code is kept between processes: $FRAZIL_CACHE, else the user's cache."""
     root = os.environ.get("FRAZIL_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "frazil"
     return Path(root) / "cuda"

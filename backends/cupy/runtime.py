@@ -39,7 +39,8 @@ class Replay:
 
 
 class Runtime:
-    """What kernels need of a device, over the arrays of a library `xp`. Who derives from it launches texts and makes views."""
+    """Everything that kernels need of a device, over the arrays of a library `xp`. Who derives from it launches texts and makes
+    views."""
 
     dialect, schedule, has_double, atomics = CUDA, "gpu", True, True
 
@@ -66,7 +67,7 @@ class Runtime:
         raise NotImplementedError
 
     def pointer(self, array: Array) -> int:
-        """Where an array begins, as a number."""
+        """Return where an array begins, as a number."""
         raise NotImplementedError
 
     def matmul(self, a: Array, b: Array) -> Array:

@@ -161,7 +161,7 @@ def _winners(x: np.ndarray, y: np.ndarray, axes: list[_Axis]) -> Iterator[tuple[
 def max_pool_indices(
     x: np.ndarray, *, kernel_size: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool
 ) -> np.ndarray:
-    """Where the maximum of every window lies: int64 index into the flattened spatial plane of x."""
+    """Return where the maximum of every window lies: int64 index into the flattened spatial plane of x."""
     axes = _axes(x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
     planes = _planes(x, axes)
     y = _join(planes, axes, np.maximum, -np.inf)

@@ -319,7 +319,8 @@ def padded(runtime: Runtime, x: Array, planes: int, first: int, window: Window, 
 
 
 def pack_windows(runtime: Runtime, image: Array, channels: int, count: int, window: Window, *, swapped: bool = False) -> Array:
-    """What the windows see (im2col) of `count` padded images, as panels: rows are (channel, tap), columns the window's positions.
+    """Return what the windows see (im2col) of `count` padded images, as panels: rows are (channel, tap), columns the window's
+    positions.
 
     `swapped`: rows are positions, columns (channel, tap).
     """
@@ -373,5 +374,5 @@ def pack_windows(runtime: Runtime, image: Array, channels: int, count: int, wind
 
 
 def images_at_once(images: int, n: int, k: int, itemsize: int) -> int:
-    """How many images are packed together."""
+    """Return how many images are packed together."""
     return max(1, min(images, PACKED // max(1, -(-n // PANEL) * PANEL * k * itemsize)))

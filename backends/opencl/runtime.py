@@ -245,7 +245,7 @@ os.register_at_fork(after_in_child=_forked)
 
 
 def cache_folder() -> Path:
-    """Where binaries of kernels are kept between processes: in the user's cache."""
+    """Return where binaries of kernels are kept between processes: in the user's cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "frazil" / "opencl"
 
 

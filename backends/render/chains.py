@@ -77,7 +77,7 @@ def _shape(node: Node) -> Any:
 
 
 def is_elementwise(node: Node) -> bool:
-    """Whether a node can be part of a chain."""
+    """Return whether a node can be part of a chain."""
     return node.op_name in ELEMENTWISE and len(node.outputs) == 1
 
 

@@ -26,7 +26,7 @@ ROWS = 8
 
 
 class Layout(NamedTuple):
-    """What the text of a kernel depends on, besides the program. Sizes and strides are arguments.
+    """All that the text of a kernel depends on, besides the program. Sizes and strides are arguments.
 
     `kept` and `reduced` count dimensions besides the one with the lanes. `loads` and `stores` have a letter per array: "c" the
     lanes are contiguous, "s" they are one element, "g" they have a stride; a store "=" writes in the order of the iteration.

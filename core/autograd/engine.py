@@ -315,7 +315,7 @@ def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> Non
 
 
 class RemovableHandle:
-    """What `register_hook` returns; `remove()` takes the hook away."""
+    """Handle of a hook, which `register_hook` returns; `remove()` takes the hook away."""
 
     _next = 0
 

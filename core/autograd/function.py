@@ -14,7 +14,7 @@ from ..tensor import Tensor
 
 
 class FunctionCtx:
-    """What forward hands to backward: `ctx.save_for_backward(...)`, `ctx.needs_input_grad`, and any attribute."""
+    """Things that forward hands to backward: `ctx.save_for_backward(...)`, `ctx.needs_input_grad`, and any attribute."""
 
     def __init__(self) -> None:
         self._saved: tuple[Any, ...] = ()
@@ -43,7 +43,7 @@ class FunctionCtx:
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """What `save_for_backward` kept."""
+        """Return what `save_for_backward` kept."""
         for i, (t, version) in enumerate(zip(self._saved, self._versions, strict=True)):
             if t is not None and version_of(t) != version:
                 raise AutogradError(
@@ -60,7 +60,7 @@ class FunctionCtx:
         self._dirty = tensors
 
     def set_materialize_grads(self, value: bool) -> None:
-        """Whether backward gets zeros (the default) or None for outputs without gradient."""
+        """Set whether backward gets zeros (the default) or None for outputs without gradient."""
         self._materialize = value
 
 

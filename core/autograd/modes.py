@@ -159,7 +159,7 @@ class inference_mode(_Mode):
 
 
 def is_grad_enabled() -> bool:
-    """Whether operations are recorded for backward in this thread.
+    """Return whether operations are recorded for backward in this thread.
 
     >>> import frazil as fz
     >>> fz.is_grad_enabled()
@@ -170,7 +170,7 @@ def is_grad_enabled() -> bool:
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether this thread is inside `inference_mode`.
+    """Return whether this thread is inside `inference_mode`.
 
     >>> import frazil as fz
     >>> fz.is_inference_mode_enabled()

@@ -26,7 +26,7 @@ __all__ = [
 
 
 def device_count() -> int:
-    """How many CUDA devices can be used; 0 without a backend for them. Never raises.
+    """Return how many CUDA devices can be used; 0 without a backend for them. Never raises.
 
     >>> import frazil as fz
     >>> fz.cuda.device_count() >= 0
@@ -39,7 +39,7 @@ def device_count() -> int:
 
 
 def is_available() -> bool:
-    """Whether a CUDA device can be used.
+    """Return whether a CUDA device can be used.
 
     >>> import frazil as fz
     >>> fz.cuda.is_available() == (fz.cuda.device_count() > 0)
@@ -85,7 +85,7 @@ def set_device(where: Any) -> None:
 
 
 def get_device_name(where: Any = None) -> str:
-    """What a CUDA device is called. DeviceError or BackendError where there is none.
+    """Return what a CUDA device is called. DeviceError or BackendError where there is none.
 
     >>> import frazil as fz
     >>> name = fz.cuda.get_device_name() if fz.cuda.is_available() else None

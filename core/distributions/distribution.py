@@ -34,7 +34,7 @@ class Distribution:
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
-        """Whether distributions check their parameters and values, unless told otherwise."""
+        """Set whether distributions check their parameters and values, unless told otherwise."""
         Distribution._validate_args = value
 
     @property

@@ -37,17 +37,17 @@ class Independent(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """That of the base."""
+        """Return that of the base."""
         return self.base_dist.mean
 
     @property
     def mode(self) -> Tensor:
-        """That of the base."""
+        """Return that of the base."""
         return self.base_dist.mode
 
     @property
     def variance(self) -> Tensor:
-        """That of the base."""
+        """Return that of the base."""
         return self.base_dist.variance
 
     def sample(self, sample_shape: Any = ()) -> Tensor:

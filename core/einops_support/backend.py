@@ -17,12 +17,12 @@ def define(abstract: type) -> type:
 
 
 class FrazilBackend:
-    """What einops calls."""
+    """The methods that einops calls."""
 
     framework_name = "frazil"
 
     def is_appropriate_type(self, tensor: Any) -> bool:
-        """Whether it is a tensor of frazil."""
+        """Return whether it is a tensor of frazil."""
         return isinstance(tensor, Tensor)
 
     def from_numpy(self, x: Any) -> Tensor:
@@ -84,7 +84,7 @@ class FrazilBackend:
         return OPS["cat"].call(list(tensors), dim=axis)
 
     def is_float_type(self, x: Tensor) -> bool:
-        """Whether means can be taken."""
+        """Return whether means can be taken."""
         return x.is_floating_point()
 
     def layers(self) -> Any:

@@ -78,7 +78,7 @@ class Module:
             raise
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; every subclass defines it."""
+        """Compute the results of the module; every subclass defines it."""
         raise NotImplementedError(f'Module [{self._get_name()}] is missing the required "forward" function')
 
     def register_forward_pre_hook(
@@ -612,7 +612,7 @@ class Module:
         return self.__class__.__name__
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses in `repr`, before the children."""
+        """Return what stands between the parentheses in `repr`, before the children."""
         return ""
 
     def __repr__(self) -> str:

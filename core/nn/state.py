@@ -16,7 +16,7 @@ from .parameter import Parameter
 
 @final
 class StateDict(OrderedDict[str, Any]):
-    """What `state_dict()` returns: an ordered dict that also knows the version of every module, as PyTorch's does."""
+    """The result of `state_dict()`: an ordered dict that also knows the version of every module, as PyTorch's does."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -36,7 +36,7 @@ class _Keys(NamedTuple):
 
 @final
 class IncompatibleKeys(_Keys):
-    """What `load_state_dict(strict=False)` left out."""
+    """Keys that `load_state_dict(strict=False)` left out."""
 
     __slots__ = ()
 
@@ -85,7 +85,7 @@ def quoted(keys: Iterable[str]) -> str:
 
 
 def loading_problem(key: str, current: Tensor, value: Any) -> str | None:
-    """Why `value` cannot become the value of `current`, or None."""
+    """Return why `value` cannot become the value of `current`, or None."""
     if not isinstance(value, Tensor):
         return (
             f'While copying the parameter named "{key}", expected frazil.Tensor or Tensor-like object from checkpoint but '

@@ -103,7 +103,7 @@ def float_like(name: str) -> Callable[..., Spec]:
 
 
 def specs(*tensors: Tensor | None) -> list[Any]:
-    """What a rule sees of tensors, for bodies that make the checks of their rule."""
+    """Return what a rule sees of tensors, for bodies that make the checks of their rule."""
     return [None if t is None else Spec(tuple(t._a.shape), t.dtype) for t in tensors]
 
 

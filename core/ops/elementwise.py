@@ -135,7 +135,7 @@ def floor_divide(a, b, /):
     inplace=True,
 )
 def remainder(a, b, /):
-    """What `floor_divide` leaves; has the sign of the divisor, as Python's %.
+    """Return what `floor_divide` leaves; has the sign of the divisor, as Python's %.
 
     >>> import frazil as fz
     >>> fz.tensor([7, -7]) % 3
@@ -956,7 +956,7 @@ def _comparison(method: str) -> Any:
 
 @_comparison("__eq__")
 def eq(a, b, /):
-    """Whether a == b, elementwise.
+    """Return whether a == b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) == 2
@@ -967,7 +967,7 @@ def eq(a, b, /):
 
 @_comparison("__ne__")
 def ne(a, b, /):
-    """Whether a != b, elementwise.
+    """Return whether a != b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) != 2
@@ -978,7 +978,7 @@ def ne(a, b, /):
 
 @_comparison("__lt__")
 def lt(a, b, /):
-    """Whether a < b, elementwise.
+    """Return whether a < b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) < 2
@@ -989,7 +989,7 @@ def lt(a, b, /):
 
 @_comparison("__le__")
 def le(a, b, /):
-    """Whether a <= b, elementwise.
+    """Return whether a <= b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) <= 2
@@ -1000,7 +1000,7 @@ def le(a, b, /):
 
 @_comparison("__gt__")
 def gt(a, b, /):
-    """Whether a > b, elementwise.
+    """Return whether a > b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) > 2
@@ -1011,7 +1011,7 @@ def gt(a, b, /):
 
 @_comparison("__ge__")
 def ge(a, b, /):
-    """Whether a >= b, elementwise.
+    """Return whether a >= b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) >= 2
@@ -1026,7 +1026,7 @@ _BITS = [S(bools(3, 4), bools(4), grad=False), S(ints(9), ints(9), grad=False)]
 
 @primitive(promote="common", samples=_LOGIC, exact=True, inplace=True)
 def logical_and(a, b, /):
-    """Whether both are true (not zero).
+    """Return whether both are true (not zero).
 
     >>> import frazil as fz
     >>> fz.logical_and(fz.tensor([True, True]), fz.tensor([True, False]))
@@ -1037,7 +1037,7 @@ def logical_and(a, b, /):
 
 @primitive(promote="common", samples=_LOGIC, exact=True, inplace=True)
 def logical_or(a, b, /):
-    """Whether at least one is true (not zero).
+    """Return whether at least one is true (not zero).
 
     >>> import frazil as fz
     >>> fz.logical_or(fz.tensor([True, False]), fz.tensor([False, False]))
@@ -1048,7 +1048,7 @@ def logical_or(a, b, /):
 
 @primitive(promote="common", samples=_LOGIC, exact=True, inplace=True)
 def logical_xor(a, b, /):
-    """Whether exactly one is true (not zero).
+    """Return whether exactly one is true (not zero).
 
     >>> import frazil as fz
     >>> fz.logical_xor(fz.tensor([True, True]), fz.tensor([True, False]))
@@ -1059,7 +1059,7 @@ def logical_xor(a, b, /):
 
 @primitive(samples=[S.bools(4), S.ints(9, low=0, high=1), S(4, grad=False)], exact=True, inplace=True)
 def logical_not(x, /):
-    """Whether x is false (zero).
+    """Return whether x is false (zero).
 
     >>> import frazil as fz
     >>> fz.logical_not(fz.tensor([True, False]))
@@ -1155,7 +1155,7 @@ def bitwise_right_shift(a, b, /):
 
 @op(samples=[S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
 def isnan(x, /):
-    """Whether x is not a number.
+    """Return whether x is not a number.
 
     >>> import frazil as fz
     >>> fz.isnan(fz.tensor([1.0, float("nan")]))
@@ -1166,7 +1166,7 @@ def isnan(x, /):
 
 @op(samples=[S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
 def isinf(x, /):
-    """Whether x is infinite.
+    """Return whether x is infinite.
 
     >>> import frazil as fz
     >>> fz.isinf(fz.tensor([1.0, float("inf")]))
@@ -1177,7 +1177,7 @@ def isinf(x, /):
 
 @op(samples=[S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
 def isfinite(x, /):
-    """Whether x is neither infinite nor NaN.
+    """Return whether x is neither infinite nor NaN.
 
     >>> import frazil as fz
     >>> fz.isfinite(fz.tensor([1.0, float("inf")]))

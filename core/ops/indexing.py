@@ -791,7 +791,7 @@ def unique(
 
 @function()
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
-    """How often every non-negative integer occurs (or the sum of its weights).
+    """Return how often every non-negative integer occurs (or the sum of its weights).
 
     >>> import frazil as fz
     >>> fz.bincount(fz.tensor([0, 2, 2]))

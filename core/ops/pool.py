@@ -108,7 +108,8 @@ def max_pool(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):
     public=False,
 )
 def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):
-    """Where the maximum of every window lies in the flattened spatial plane: of equal ones the first, of several NaN the last."""
+    """Return where the maximum of every window lies in the flattened spatial plane: of equal ones the first, of several NaN the
+    last."""
     _checked("max_pool_indices", x, kernel_size)
     out = _out_size("max_pool_indices", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
     return Spec((*x.shape[:2], *out), dtypes.int64)

@@ -39,17 +39,17 @@ def _check_dtype(name: str, dtype: dtypes.dtype) -> None:
 
 
 def uniform_words(n: Any, dtype: dtypes.dtype) -> Any:
-    """How many words n uniform numbers take."""
+    """Return how many words n uniform numbers take."""
     return 2 * n if dtype is dtypes.float64 else n
 
 
 def normal_words(n: Any, dtype: dtypes.dtype) -> Any:
-    """How many words n normal numbers take: they come in pairs."""
+    """Return how many words n normal numbers take: they come in pairs."""
     return (n + 1) // 2 * (4 if dtype is dtypes.float64 else 2)
 
 
 def int63_words(n: Any) -> Any:
-    """How many words n integers take."""
+    """Return how many words n integers take."""
     return 2 * n
 
 

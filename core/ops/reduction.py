@@ -102,7 +102,7 @@ def sum_(x, /, *, dim=None, keepdim=False, dtype=None):
 
 
 def count(shape: Any, dim: Any) -> Any:
-    """How many elements a reduction over `dim` brings together."""
+    """Return how many elements a reduction over `dim` brings together."""
     return numel([n for i, n in enumerate(shape) if dim is None or i in dim])
 
 
@@ -234,7 +234,7 @@ _TRUTH = [
 
 @primitive(canon=_canon("all"), samples=_TRUTH, exact=True)
 def all_(x, /, *, dim=None, keepdim=False):
-    """Whether all elements over `dim` are true (not zero).
+    """Return whether all elements over `dim` are true (not zero).
 
     >>> import frazil as fz
     >>> fz.tensor([True, False]).all()
@@ -245,7 +245,7 @@ def all_(x, /, *, dim=None, keepdim=False):
 
 @primitive(canon=_canon("any"), samples=_TRUTH, exact=True)
 def any_(x, /, *, dim=None, keepdim=False):
-    """Whether any element over `dim` is true (not zero).
+    """Return whether any element over `dim` is true (not zero).
 
     >>> import frazil as fz
     >>> fz.tensor([True, False]).any()
@@ -673,7 +673,7 @@ def min_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = 
 
 @function()
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
-    """Whether all elements are within atol + rtol * |other| of each other.
+    """Return whether all elements are within atol + rtol * |other| of each other.
 
     >>> import frazil as fz
     >>> fz.allclose(fz.tensor([1.0]), fz.tensor([1.0 + 1e-7]))
@@ -703,7 +703,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
 
 @function()
 def equal(input: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same shape and the same elements.
+    """Return whether two tensors have the same shape and the same elements.
 
     >>> import frazil as fz
     >>> fz.equal(fz.tensor([1, 2]), fz.tensor([1, 2]))
@@ -714,7 +714,7 @@ def equal(input: Tensor, other: Tensor) -> bool:
 
 @function()
 def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
-    """How many elements are not zero.
+    """Return how many elements are not zero.
 
     >>> import frazil as fz
     >>> fz.count_nonzero(fz.tensor([0, 1, 2]))

@@ -167,7 +167,7 @@ def rad2deg(input: Tensor) -> Tensor:
 
 @function(out=True)
 def signbit(input: Tensor) -> Tensor:
-    """Whether the sign bit is set: for negative numbers and -0.0.
+    """Return whether the sign bit is set: for negative numbers and -0.0.
 
     >>> import frazil as fz
     >>> fz.signbit(fz.tensor([-1.0, -0.0, 0.0]))
@@ -208,7 +208,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
 
 @function(out=True)
 def isposinf(input: Tensor) -> Tensor:
-    """Whether x is infinite and positive.
+    """Return whether x is infinite and positive.
 
     >>> import frazil as fz
     >>> fz.isposinf(fz.tensor([float("inf"), float("-inf")]))
@@ -219,7 +219,7 @@ def isposinf(input: Tensor) -> Tensor:
 
 @function(out=True)
 def isneginf(input: Tensor) -> Tensor:
-    """Whether x is infinite and negative.
+    """Return whether x is infinite and negative.
 
     >>> import frazil as fz
     >>> fz.isneginf(fz.tensor([float("inf"), float("-inf")]))
@@ -230,7 +230,7 @@ def isneginf(input: Tensor) -> Tensor:
 
 @function()
 def isreal(input: Tensor) -> Tensor:
-    """Whether x has no imaginary part.
+    """Return whether x has no imaginary part.
 
     >>> import frazil as fz
     >>> fz.isreal(fz.tensor([1.0]))
@@ -243,7 +243,7 @@ def isreal(input: Tensor) -> Tensor:
 
 @function(methods=["is_nonzero"])
 def is_nonzero(input: Tensor) -> bool:
-    """Whether the only element is not zero.
+    """Return whether the only element is not zero.
 
     >>> import frazil as fz
     >>> fz.is_nonzero(fz.tensor([0.0]))
@@ -256,7 +256,7 @@ def is_nonzero(input: Tensor) -> bool:
 
 @function(methods=[])
 def is_floating_point(input: Tensor) -> bool:
-    """Whether the dtype is a floating one.
+    """Return whether the dtype is a floating one.
 
     >>> import frazil as fz
     >>> fz.is_floating_point(fz.tensor([1]))
@@ -267,7 +267,7 @@ def is_floating_point(input: Tensor) -> bool:
 
 @function(methods=[])
 def is_complex(input: Tensor) -> bool:
-    """Whether the dtype is a complex one.
+    """Return whether the dtype is a complex one.
 
     >>> import frazil as fz
     >>> fz.is_complex(fz.tensor([1.0]))

@@ -253,7 +253,7 @@ def corrcoef(input: Tensor) -> Tensor:
 
 @function(out=True)
 def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Tensor:
-    """How many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements).
+    """Return how many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements).
 
     >>> import frazil as fz
     >>> fz.histc(fz.tensor([1.0, 2.0, 2.5]), 2, 1, 3)
@@ -280,7 +280,7 @@ def _arange(n: Any, like: Tensor) -> Tensor:
 
 @function(methods=[], out=True)
 def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False) -> Tensor:
-    """Whether each of `elements` is one of `test_elements`.
+    """Return whether each of `elements` is one of `test_elements`.
 
     >>> import frazil as fz
     >>> fz.isin(fz.tensor([1, 2, 3]), fz.tensor([1, 3]))

@@ -762,11 +762,11 @@ class ReduceLROnPlateau(LRScheduler):
 
     @property
     def in_cooldown(self) -> bool:
-        """Whether a reduction was so recent that bad epochs are not counted yet."""
+        """Return whether a reduction was so recent that bad epochs are not counted yet."""
         return self.cooldown_counter > 0
 
     def is_better(self, a: float, best: float) -> bool:
-        """Whether `a` improves on `best` by more than the threshold."""
+        """Return whether `a` improves on `best` by more than the threshold."""
         sign = 1 if self.mode == "max" else -1
         if self.threshold_mode == "rel":
             return sign * (a - best * (1 + sign * self.threshold)) > 0

@@ -115,7 +115,7 @@ class Node:
 
     @property
     def is_cut(self) -> bool:
-        """Whether it is a `detach`: the same value without its gradient."""
+        """Return whether it is a `detach`: the same value without its gradient."""
         return self.op_name == "detach"
 
     @property
@@ -168,7 +168,8 @@ class State:
 
 
 class Origin(NamedTuple):
-    """Where a symbol's number comes from at run time: the size of `value` along `axis`, or the value itself (axis None)."""
+    """The place that a symbol's number comes from at run time: the size of `value` along `axis`, or the value itself (axis
+    None)."""
 
     value: Value
     axis: int | None
@@ -223,7 +224,7 @@ class Graph:
         return found
 
     def needs(self) -> list[Value]:
-        """What must be known besides the nodes' inputs: results, and the values whose sizes the guards speak of."""
+        """Return what must be known besides the nodes' inputs: results, and the values whose sizes the guards speak of."""
         sizes = symbols_of([guard.condition for guard in self.guards])
         return [*self.results, *(self.symbols[symbol].value for symbol in sizes if symbol in self.symbols)]
 

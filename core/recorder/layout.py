@@ -193,7 +193,7 @@ def _viewed(shape: Sequence[Any], strides: Sequence[Any], new: Sequence[Any], de
 
 
 def in_order(array: Any, decide: Decide) -> bool:
-    """Whether the elements of a recorded array lie in order."""
+    """Return whether the elements of a recorded array lie in order."""
     shape, strides = array.shape, strides_of(array)
     if decide(compare("==", prod(shape), 0)):
         return True
@@ -210,7 +210,7 @@ def in_order(array: Any, decide: Decide) -> bool:
 
 
 class Doubt:
-    """Whether `view` looks at the memory of `base`, as what `path` leads to. Neither is kept alive by it."""
+    """A doubt whether `view` looks at the memory of `base`, as what `path` leads to. Neither is kept alive by it."""
 
     def __init__(self, base: Tensor, path: Any, view: Tensor) -> None:
         self.base, self.path, self.view = ref(base), path, ref(view)
@@ -220,7 +220,7 @@ class Doubt:
 
     @property
     def alive(self) -> bool:
-        """Whether both are still there: views keep what they look at."""
+        """Return whether both are still there: views keep what they look at."""
         return self.base() is not None and self.view() is not None
 
     def other(self, t: Tensor) -> Any:

@@ -40,7 +40,7 @@ def optimize(graph: Graph, passes: Sequence[Pass] | None = None) -> Graph:
 
 
 def solve_guards(guards: Iterable[Guard]) -> dict[Symbol, Size]:
-    """What the guards that are equations say about sizes (see `sizes.solve`).
+    """Return what the guards that are equations say about sizes (see `sizes.solve`).
 
     >>> from frazil.recorder.graph import Guard
     >>> n, m = Symbol("n"), Symbol("m")

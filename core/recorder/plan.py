@@ -83,7 +83,7 @@ class Plan:
         ]
 
     def gives_fresh(self, count: int) -> bool:
-        """Whether the first results have memory of their own, so that arrays say all there is to say about them."""
+        """Return whether the first results have memory of their own, so that arrays say all there is to say about them."""
         return all(self.fresh[:count])
 
     def run(self, inputs: Sequence[Tensor], on_arrays: bool) -> list[Any]:
@@ -291,7 +291,7 @@ def number(value: Any, device: Any) -> Any:
 
 
 def truth(value: Any, device: Any) -> bool:
-    """Whether it is true."""
+    """Return whether it is true."""
     return builtins.bool(number(value, device))
 
 

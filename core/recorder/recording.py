@@ -49,7 +49,7 @@ class Frame:
         return [*tensors, *(slot for slot in self.attributes.values() if slot.changed and not slot.forgotten(self.read))]
 
     def ends(self) -> dict[int, Tensor]:
-        """What tensors from outside hold at the end, views included, by their identity."""
+        """Return what tensors from outside hold at the end, views included, by their identity."""
         return {id(slot.tensor): slot.read() for slot in self.tensors.values() if slot.touched}
 
     def add_input(self, value: Value) -> None:
@@ -58,7 +58,7 @@ class Frame:
         self.own.add(value)
 
     def knows(self, size: Any) -> bool:
-        """Whether the size means nothing outside."""
+        """Return whether the size means nothing outside."""
         return isinstance(size, SymInt) and any(symbol.serial > self.began for symbol in size.symbols)
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class Recorder:
 
     @property
     def scripted(self) -> bool:
-        """Whether scripted code runs, which is rewritten wherever it can be."""
+        """Return whether scripted code runs, which is rewritten wherever it can be."""
         return bool(self.around)
 
     def leave(self, frame: Frame) -> None:
@@ -203,7 +203,7 @@ class Recorder:
         return tuple(self._frames)
 
     def is_within(self, frames: Sequence[Frame]) -> bool:
-        """Whether these branches and bodies are still being recorded."""
+        """Return whether these branches and bodies are still being recorded."""
         return all(a is b for a, b in zip(frames, self._frames, strict=False)) and len(frames) <= len(self._frames)
 
     def spoil(self, t: Tensor, reason: str) -> None:
@@ -215,7 +215,7 @@ class Recorder:
             assign("a loop body", t, wrap(TracedArray(value), self.device))
 
     def snapshot(self) -> Callable[[], None]:
-        """What undoes a trial: names, guards and counts as they are now."""
+        """Return what undoes a trial: names, guards and counts as they are now."""
         counts, taken, unknown, guards = dict(self._counts), set(self._taken), self.unbacked_count, len(self._root.guards)
 
         def restore() -> None:
@@ -321,7 +321,7 @@ class Recorder:
                     self.graph.symbols[symbol] = Origin(value, axis)
 
     def sees(self, symbol: Symbol) -> bool:
-        """Whether it is known here where the symbol's number comes from."""
+        """Return whether it is known here where the symbol's number comes from."""
         return symbol in self._root.symbols or any(symbol in frame.graph.symbols for frame in self._frames)
 
     def fresh_name(self, base: str, *, kept: bool = False) -> str:
@@ -436,7 +436,7 @@ class Recorder:
 
     @property
     def moment(self) -> int:
-        """How many writes there have been; see `as_of`."""
+        """Return how many writes there have been; see `as_of`."""
         return len(self._history)
 
     @contextmanager
@@ -473,7 +473,7 @@ class Recorder:
             self._scopes = before
 
     def know(self, kind: str, name: str, t: Tensor) -> None:
-        """What to call a tensor from outside, should the program use it."""
+        """Note what to call a tensor from outside, should the program use it."""
         self._names.setdefault(id(t), (kind, name))
 
     def know_module(self, module: Any) -> None:

@@ -22,7 +22,7 @@ class Watcher:
     """Sees every node of a graph that is run, those of branches and bodies in every round."""
 
     def before(self, node: Node, tensors: list[Tensor | None]) -> list[Tensor | None]:
-        """What the node is given; not called for nodes with branches and bodies."""
+        """Return what the node is given; not called for nodes with branches and bodies."""
         return tensors
 
     def after(self, node: Node, values: dict[Value, Tensor]) -> None:

@@ -29,21 +29,21 @@ class TensorSlot:
         return id(self.tensor)
 
     def label(self, recorder: Recorder) -> str:
-        """What to call it in messages."""
+        """Return what to call it in messages."""
         return recorder.value_of(self.tensor).name
 
     @property
     def touched(self) -> bool:
-        """Whether it holds something else now."""
+        """Return whether it holds something else now."""
         return self.tensor._a is not self.before[0]
 
     @property
     def changed(self) -> bool:
-        """Whether it was written to; views follow the tensor they look at."""
+        """Return whether it was written to; views follow the tensor they look at."""
         return self.tensor._base is None and self.touched
 
     def read(self) -> Any:
-        """What it holds now."""
+        """Return what it holds now."""
         t = self.tensor
         y = wrap(t._a, t._dev)
         y._rg, y._node = t._rg, t._node
@@ -77,12 +77,12 @@ class AttributeSlot:
         return id(self.module), self.name
 
     def label(self, recorder: Recorder) -> str:
-        """What to call it in messages."""
+        """Return what to call it in messages."""
         return f"{type(self.module).__name__}.{self.name}"
 
     @property
     def changed(self) -> bool:
-        """Whether it is another tensor now."""
+        """Return whether it is another tensor now."""
         return self.read() is not self.before
 
     def read(self) -> Any:
@@ -95,7 +95,8 @@ class AttributeSlot:
         return _MISSING
 
     def forgotten(self, read: Collection[Any]) -> bool:
-        """Whether the new value is only there to be looked at: a plain attribute that was not read before it was written."""
+        """Return whether the new value is only there to be looked at: a plain attribute that was not read before it was
+        written."""
         kept = isinstance(self.before, Tensor) and isinstance(self.before._a, TracedArray)
         return self.plain and not kept and (id(self.module), self.name) not in read
 

@@ -35,7 +35,7 @@ _LOWEST = -(2**63)
 
 @final
 class TracedArray:
-    """What a tensor holds while it is recorded: its value in the graph, its shape, dtype and strides (None: in order), and the
+    """The array of a tensor that is recorded: its value in the graph, its shape, dtype and strides (None: in order), and the
     numbers if they are constant."""
 
     __slots__ = ("constant", "dtype", "shape", "strides", "value")
@@ -119,7 +119,7 @@ class RecordingDevice:
         return found.in_memory_of(array)
 
     def is_view(self, x: Tensor, y: Tensor, attrs: dict[str, Any]) -> bool:
-        """Whether `y`, a reshape of `x`, looks at its memory for all sizes; what depends on the sizes becomes a doubt."""
+        """Return whether `y`, a reshape of `x`, looks at its memory for all sizes; what depends on the sizes becomes a doubt."""
         source: TracedArray = x._a
         if source.strides is None:
             return True
@@ -133,7 +133,7 @@ class RecordingDevice:
         return False
 
     def as_view(self, x: Tensor, y: Tensor) -> bool:
-        """Whether `y`, a reshape of `x`, can be a view; from now on it is one, if that depends on sizes."""
+        """Return whether `y`, a reshape of `x`, can be a view; from now on it is one, if that depends on sizes."""
         doubts = [d for d in y._doubts or () if d.view() is y]
         for doubt in doubts:
             if doubt.source.strides is layout.UNKNOWN:
@@ -165,14 +165,14 @@ class RecordingDevice:
         layout.LayoutDoubt(x if x._base is None else x._base, path, y, x._a, when)
 
     def strides(self, x: Tensor) -> tuple[Any, ...]:
-        """How far apart neighbours are."""
+        """Return how far apart neighbours are."""
         array: TracedArray = x._a
         if array.strides is layout.UNKNOWN:
             self.recorder.fail("stride() or is_contiguous() of a tensor whose place in memory depends on more than its shape")
         return layout.strides_of(array)
 
     def is_contiguous(self, x: Tensor) -> bool:
-        """Whether the elements lie in order; where that depends on sizes, the program decides on them."""
+        """Return whether the elements lie in order; where that depends on sizes, the program decides on them."""
         array: TracedArray = x._a
         return array.strides is None or (bool(self.strides(x)) and layout.in_order(array, layout.guarded))
 

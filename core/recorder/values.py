@@ -52,7 +52,7 @@ def wrapped(recorder: Recorder, value: Value) -> Tensor:
 
 
 def as_it_is(t: Any) -> Any:
-    """What a tensor holds now, where it may hold something else soon; a leaf stays itself."""
+    """Return what a tensor holds now, where it may hold something else soon; a leaf stays itself."""
     return TensorSlot(t).read() if isinstance(t, Tensor) and t._node is not None else t
 
 
@@ -90,7 +90,7 @@ def as_flag(recorder: Recorder, pred: Any) -> Tensor:
 
 
 def labels_of(tree: Tree, names: Sequence[str] | None, default: str) -> list[str]:
-    """What to call the leaves of results in messages."""
+    """Return what to call the leaves of results in messages."""
     if names is not None and tree.kind is tuple and len(names) == len(tree.children):
         return [label for name, child in zip(names, tree.children, strict=True) for label in leaf_names(child, name)]
     found = leaf_names(tree, "")
@@ -111,7 +111,7 @@ def doubt_if_outer(
 
 
 def agree(m: Any, n: Any) -> bool:
-    """Whether two sizes are one. Where they are for the example inputs, the recording counts on it."""
+    """Return whether two sizes are one. Where they are for the example inputs, the recording counts on it."""
     if same(m, n):
         return True
     hints = [size.hint if isinstance(size, SymInt) else size for size in (m, n)]

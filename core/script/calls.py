@@ -33,7 +33,7 @@ def _is_users(module: str) -> bool:
 
 
 def is_users(fn: Any) -> bool:
-    """Whether a function is written in Python by the user."""
+    """Return whether a function is written in Python by the user."""
     return isinstance(fn, types.FunctionType) and _is_users(str(fn.__globals__.get("__name__", "")))
 
 

@@ -146,7 +146,7 @@ def mutations(node: ast.AST) -> Iterator[tuple[str, bool]]:
 
 
 def only_appended(name: str, body: Sequence[ast.stmt]) -> bool:
-    """Whether statements of this block itself append to the list, and nothing else touches it."""
+    """Return whether statements of this block itself append to the list, and nothing else touches it."""
     appends = 0
     for statement in body:
         call = statement.value if isinstance(statement, ast.Expr) else None
@@ -167,7 +167,7 @@ def only_appended(name: str, body: Sequence[ast.stmt]) -> bool:
 
 
 def exits(statements: Iterable[ast.stmt]) -> set[str]:
-    """How control may leave these statements early: "return", "break", "continue"."""
+    """Return how control may leave these statements early: "return", "break", "continue"."""
     found: set[str] = set()
     for statement in statements:
         if isinstance(statement, (ast.Return, ast.Break, ast.Continue)):
@@ -180,12 +180,12 @@ def exits(statements: Iterable[ast.stmt]) -> set[str]:
 
 
 def is_true(test: ast.expr) -> bool:
-    """Whether an expression is a true constant."""
+    """Return whether an expression is a true constant."""
     return isinstance(test, ast.Constant) and bool(test.value)
 
 
 def ends(statements: Sequence[ast.stmt]) -> bool:
-    """Whether control never reaches the end of these statements."""
+    """Return whether control never reaches the end of these statements."""
     for statement in statements:
         if isinstance(statement, (ast.Return, ast.Break, ast.Continue, ast.Raise)):
             return True
@@ -203,7 +203,7 @@ def ends(statements: Sequence[ast.stmt]) -> bool:
 
 
 def always_raises(statements: Sequence[ast.stmt]) -> bool:
-    """Whether a block can only end in `raise`."""
+    """Return whether a block can only end in `raise`."""
     return ends(statements) and not exits(statements)
 
 
@@ -303,7 +303,7 @@ class Liveness:
         self.always = always
 
     def block(self, statements: Sequence[ast.stmt], live: set[str]) -> set[str]:
-        """What is live before the statements, given what is live after them."""
+        """Return what is live before the statements, given what is live after them."""
         for statement in reversed(statements):
             live = self._statement(statement, live)
         return live

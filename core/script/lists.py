@@ -19,7 +19,7 @@ from .source import fail
 
 
 class Items:
-    """What a loop runs over: `length` items, `item(i)` each; all of them at hand while recording only if `python`."""
+    """Things that a loop runs over: `length` items, `item(i)` each; all of them at hand while recording only if `python`."""
 
     def __init__(self, length: Any, item: Callable[[Any], Any], *, python: bool = False) -> None:
         self.length, self.item, self.python = length, item, python
@@ -91,7 +91,7 @@ class Grown:
 
     @property
     def count(self) -> Any:
-        """How many items there are."""
+        """Return how many items there are."""
         return 0 if self.columns is None else self.columns[0]._a.shape[0]
 
     def items(self) -> Items:

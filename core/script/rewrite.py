@@ -550,5 +550,5 @@ class _Rewriter(ast.NodeTransformer):
 
 
 def result_name(name: str) -> str:
-    """What to call a variable in a message."""
+    """Return what to call a variable in a message."""
     return "the returned value" if name == RESULT else name

@@ -174,7 +174,7 @@ def _renamed(code: types.CodeType, name: str, qualname: str) -> types.CodeType:
 
 @contextmanager
 def script_errors() -> Iterator[None]:
-    """What the recorder cannot record in scripted code is the script's error."""
+    """Make what the recorder cannot record in scripted code the script's error."""
     try:
         yield
     except ScriptError:

@@ -156,7 +156,7 @@ class Case:
 
     @property
     def given(self) -> bool:
-        """Whether the sample stands in the table, and is not one of ours."""
+        """Return whether the sample stands in the table, and is not one of ours."""
         return self.position < len(self.op.samples)
 
     @cached_property
@@ -184,7 +184,7 @@ class Case:
         return results if self.op.outputs > 1 else (results,)
 
     def differentiable(self, i: int) -> bool:
-        """Whether a gradient with respect to tensor i is defined."""
+        """Return whether a gradient with respect to tensor i is defined."""
         arg = self.sample.args[i]
         if not self.sample.grad or arg is None or arg.kind != "f":
             return False
@@ -210,7 +210,7 @@ class Case:
 
     @cached_property
     def defined(self) -> bool:
-        """Whether the rule of the op allows the dtype."""
+        """Return whether the rule of the op allows the dtype."""
         try:
             return bool(self.specs)
         except FrazilError:
@@ -285,7 +285,7 @@ def cases(dtypes: Sequence[str], *, keep: Callable[[Case], bool] = lambda c: Tru
 
 @final
 class Seen:
-    """What ran on a device: names of ops that have a kernel, names of dtypes of results."""
+    """Names of what ran on a device: names of ops that have a kernel, names of dtypes of results."""
 
     def __init__(self) -> None:
         self.ops: set[str] = set()
@@ -344,7 +344,7 @@ def _table(d: device, table: KernelTable) -> Iterator[None]:
 
 @contextmanager
 def kernels_seen(d: device) -> Iterator[Seen]:
-    """What runs on `d` inside.
+    """Collect what runs on `d` inside.
 
     >>> import frazil as fz
     >>> with kernels_seen(device("cpu")) as seen:

@@ -44,7 +44,7 @@ _FEW = 8
 @final
 @dataclass(frozen=True)
 class Result:
-    """What one check showed."""
+    """The outcome of one check."""
 
     check: Check
     outcome: str
@@ -61,7 +61,7 @@ class Result:
 @final
 @dataclass(frozen=True)
 class Coverage:
-    """Who runs the ops of a device."""
+    """Numbers of ops by who runs them for a device."""
 
     primitives: int
     native: int
@@ -79,7 +79,7 @@ class Coverage:
 
 
 def coverage(d: device) -> Coverage:
-    """Which ops have a kernel of the device's own.
+    """Return which ops have a kernel of the device's own.
 
     >>> coverage(device("cpu")).via_cpu
     ()
@@ -94,7 +94,7 @@ def coverage(d: device) -> Coverage:
 @final
 @dataclass
 class Report:
-    """What all checks of a run showed."""
+    """The outcome of all checks of a run."""
 
     backend: str
     device: str
@@ -104,7 +104,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing failed, and something passed."""
+        """Return whether nothing failed, and something passed."""
         counts = self.counts()
         return not counts[FAILED] and not counts[BEHIND] and counts[PASSED] > 0
 
@@ -144,7 +144,7 @@ class Session:
         self.failed_primitives: set[str] = set()
 
     def checks(self, tiers: Sequence[str] = TIERS) -> list[Check]:
-        """What there is to ask; only whether it opens where it does not."""
+        """Yield what there is to ask; only whether it opens where it does not."""
         opening = Check("lifecycle", "opens", opens, basic=True)
         if self.run(opening).outcome == FAILED:
             return [opening]
@@ -230,7 +230,7 @@ def no_such_check(d: device, pattern: str) -> None:
 
 
 def explanation(error: BaseException) -> str:
-    """What an exception says, and where in the backend it was raised."""
+    """Return what an exception says, and where in the backend it was raised."""
     own = str(Path(__file__).parents[1])
     text = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
     for note in getattr(error, "__notes__", ()):

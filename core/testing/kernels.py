@@ -38,7 +38,7 @@ class _Seen(Exception):
 
 
 def kernel_arguments(op: Op, *args: Any, **attributes: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """What a kernel of `op` is given for a call with these arguments: (arrays, canonical attributes).
+    """Return what a kernel of `op` is given for a call with these arguments: (arrays, canonical attributes).
 
     >>> import frazil as fz
     >>> kernel_arguments(OPS["sum"], fz.ones(2, 3), dim=-1)[1]

@@ -167,7 +167,7 @@ def arrays_travel(d: device, dtype: str) -> None:
 
 
 def arrays_are_copied(d: device) -> None:
-    """What travelled has memory of its own: a write on one side is not seen on the other."""
+    """Check that what travelled has memory of its own: a write on one side is not seen on the other."""
     given = np.arange(4, dtype=np.float32)
     array = d.from_host(given)
     given += 10

@@ -41,7 +41,8 @@ class HookDict(dict[int, Hook]):
 
 @final
 class RemovableHandle:
-    """What `register_*_hook` returns: `remove()` takes the hook away; in a `with` statement it is removed at the end.
+    """Handle of a hook, which `register_*_hook` returns: `remove()` takes the hook away; in a `with` statement it is removed at
+    the end.
 
     >>> import frazil as fz
     >>> layer = fz.nn.ReLU()

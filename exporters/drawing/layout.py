@@ -44,7 +44,7 @@ class Size(NamedTuple):
 @final
 @dataclass
 class Inside:
-    """Where everything in an open box is."""
+    """Places of everything in an open box."""
 
     size: Size
     #: Per cell: the middle of its upper edge.

@@ -55,7 +55,7 @@ class Item:
 
     @property
     def count(self) -> int:
-        """How many operations it stands for."""
+        """Return how many operations it stands for."""
         return sum(part.count for part in self.parts) if self.parts else int(self.kind not in TERMINALS)
 
 
@@ -169,7 +169,7 @@ def in_runs(steps: Sequence[Step]) -> list[Step]:
 
 
 def outer_reads(item: Item) -> list[Wire]:
-    """What the item reads that nothing inside of it writes, each once."""
+    """Return what the item reads that nothing inside of it writes, each once."""
     inside = {wire for part in item.parts for inner in part.walk() for wire in inner.writes}
     read = dict.fromkeys(wire for inner in item.walk() for wire in inner.reads)
     return [wire for wire in read if wire not in inside or wire in item.reads]

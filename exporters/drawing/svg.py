@@ -131,7 +131,7 @@ class Card:
         return f'<text{css} x="{x:g}" y="20">{fold}{title}{note}</text>'
 
     def header(self) -> str:
-        """What an open box has at its upper edge."""
+        """Return what an open box has at its upper edge."""
         return self.name(12, opened=True)
 
 
@@ -141,7 +141,7 @@ def _short(type: str) -> str:
 
 
 def tooltip(item: Item) -> str:
-    """What a pointer that rests on an item is told."""
+    """Return what a pointer that rests on an item is told."""
     lines = [f"{item.title}  {item.note}".strip()]
     lines += [f"{name} = {value}" for name, value in item.attributes]
     lines += [f"{name}: {type}" for name, type in item.params]

@@ -54,7 +54,7 @@ def numbers(values: Any, dtype: Any = np.int64) -> Any:
 
 
 def is_numbers(value: Any) -> bool:
-    """Whether this is known on the host, and of a type that can be computed with."""
+    """Return whether this is known on the host, and of a type that can be computed with."""
     return isinstance(value, Sizes) or (isinstance(value, np.ndarray) and value.dtype.name in TENSOR_TYPES)
 
 

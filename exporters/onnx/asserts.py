@@ -63,7 +63,7 @@ def keep_asserts(e: Emitter, passed: Sequence[ir.Value], results: Sequence[Value
 
 
 def assert_message(guards: Sequence[Guard]) -> str:
-    """What onnxruntime will print when one of the guards, all of one line, fails."""
+    """Return what onnxruntime will print when one of the guards, all of one line, fails."""
     conditions = " and ".join(guard.holds.describe() for guard in guards)
     return f"frazil.assert: {conditions}" + (f" ({guards[0].source})" if guards[0].source else "")
 

@@ -177,7 +177,7 @@ def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def run_exposed(proto: onnx.ModelProto, names: Sequence[str], feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What onnxruntime computes for any of a file's values by name; what is fed is given as it is."""
+    """Return what onnxruntime computes for any of a file's values by name; what is fed is given as it is."""
     exposed = onnx.ModelProto()
     exposed.CopyFrom(proto)
     already = {output.name for output in proto.graph.output}
@@ -190,7 +190,7 @@ def run_exposed(proto: onnx.ModelProto, names: Sequence[str], feeds: Mapping[str
 def intermediate_values(
     proto: onnx.ModelProto, graph: Graph, feeds: Mapping[str, np.ndarray], names: Mapping[Value, str]
 ) -> Values:
-    """What onnxruntime computes for every value of the graph that has a tensor of its own in the file."""
+    """Return what onnxruntime computes for every value of the graph that has a tensor of its own in the file."""
     there = {name for node in proto.graph.node for name in node.output}
     wanted = {value: names.get(value, value.name) for node in graph.nodes for value in node.outputs}
     wanted = {value: name for value, name in wanted.items() if name in there}
@@ -306,7 +306,7 @@ def first_difference(proto: onnx.ModelProto, feeds: Mapping[str, np.ndarray], de
 
 
 def compared(a: np.ndarray, b: np.ndarray) -> tuple[str, bool]:
-    """How frazil's `a` and onnxruntime's `b` compare; floats are equal within some rounding errors of the largest."""
+    """Return how frazil's `a` and onnxruntime's `b` compare; floats are equal within some rounding errors of the largest."""
     if a.shape != b.shape or a.dtype != b.dtype:
         return f"{a.dtype}{list(a.shape)}, but {b.dtype}{list(b.shape)} in onnxruntime", False
     if a.dtype.kind != "f":

@@ -74,7 +74,7 @@ def choose(e: Emitter, condition: ir.Value, then: Callable[[Emitter], Any], othe
 
 
 def is_float(x: ir.Value) -> bool:
-    """Whether its elements are floats."""
+    """Return whether its elements are floats."""
     return x.dtype in (ir.DataType.FLOAT, ir.DataType.FLOAT16, DOUBLE)
 
 
@@ -108,7 +108,7 @@ def max_pool(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) ->
 
 @form("MaxPool", result=1)
 def max_pool_indices(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
-    """Where the maxima are in the whole flattened tensor; of several NaNs the last, as in PyTorch."""
+    """Return where the maxima are in the whole flattened tensor; of several NaNs the last, as in PyTorch."""
     x = inputs[0]
 
     def then(e: Emitter) -> ir.Value:

@@ -88,7 +88,7 @@ def _graph(inner: Emitter, inputs: list[ir.Value], outputs: list[ir.Value], name
 
 
 def all_inputs(node: ir.Node) -> list[ir.Value]:
-    """What a node reads, in its branches and bodies too."""
+    """Return what a node reads, in its branches and bodies too."""
     found = [value for value in node.inputs if value is not None]
     for attr in node.attributes.values():
         if attr.type == ir.AttributeType.GRAPH:

@@ -111,7 +111,7 @@ class Emitter:
 
     @contextmanager
     def at(self, node: GraphNode, place: GraphNode | None = None) -> Iterator[None]:
-        """What is emitted inside belongs to `node`; if it turns out to be unsupported, nothing of it stays.
+        """Let what is emitted inside belong to `node`; if it turns out to be unsupported, nothing of it stays.
 
         `place` is the node in the user's program where `node` itself comes from the body of an op.
         """

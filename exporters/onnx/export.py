@@ -51,7 +51,7 @@ _REFUSED_OPSETS = {
 @final
 @dataclass
 class ExportReport:
-    """What was written and what was found out about it; `print(report)` shows it."""
+    """Facts about the file and what was found out about it; `print(report)` shows it."""
 
     path: Path | None
     opset_version: int
@@ -80,7 +80,8 @@ class ExportReport:
         return bytes(ir.to_proto(self.model).SerializeToString(deterministic=True))
 
     def run(self, *tensors: Tensor) -> list[np.ndarray]:
-        """What onnxruntime makes of these inputs. For a program without state, whose inputs are the tensors that it takes.
+        """Return what onnxruntime makes of these inputs. For a program without state, whose inputs are the tensors that it
+        takes.
 
         >>> import frazil as fz
         >>> fz.onnx.export(lambda x: x * 2, fz.ones(2)).run(fz.arange(2.0))

@@ -38,7 +38,7 @@ class Limits:
 
 @dataclass
 class Effort:
-    """What a run took so far, and which limit ended it."""
+    """Measures of what a run took so far, and which limit ended it."""
 
     rounds: int = 0
     seconds: float = 0.0

@@ -240,7 +240,7 @@ class Model(fz.nn.Module):
 
     @property
     def inputs(self) -> Sequence[ir.Value]:
-        """What the file says of its inputs: name, dtype and shape."""
+        """Return what the file says of its inputs: name, dtype and shape."""
         return self._program.inputs
 
     def forward(self, *inputs: Any, **named: Any) -> Any:

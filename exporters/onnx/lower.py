@@ -341,7 +341,7 @@ def _wide(attr: Any) -> Any:
 
 
 def has_body(op_name: str) -> bool:
-    """Whether the op is a composite, so that a node of it can be written in other ops."""
+    """Return whether the op is a composite, so that a node of it can be written in other ops."""
     return op_name in OPS and OPS[op_name].body is not None
 
 
@@ -358,7 +358,7 @@ def declared_shape(value: Value, e: Emitter) -> ir.Shape:
 
 
 def storage(array: np.ndarray) -> Any:
-    """What identifies the memory of an array: equal for tied weights, never for weights that merely have equal values."""
+    """Return what identifies the memory of an array: equal for tied weights, never for weights that merely have equal values."""
     if array.size == 0:
         return id(array)
     return array.__array_interface__["data"][0], array.shape, array.strides, array.dtype.str
@@ -370,6 +370,6 @@ def solved(graph: Graph) -> dict[Symbol, Size]:
 
 
 def is_decided(guard: Guard, fixed: Mapping[Any, Size]) -> bool:
-    """Whether a guard holds by the declared input sizes alone, which onnxruntime checks itself."""
+    """Return whether a guard holds by the declared input sizes alone, which onnxruntime checks itself."""
     numbers = {symbol: size for symbol, size in fixed.items() if isinstance(size, int)}
     return not isinstance(substitute(guard.holds, numbers), SymBool)

@@ -146,8 +146,8 @@ class Shaken(Watcher):
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a value that was found compares: its largest error, that in units of what rounding explains (above 1: wrong), and
-    whether elements differ that nothing can be said of."""
+    """The comparison of a value that was found: its largest error, that in units of what rounding explains (above 1: wrong),
+    and whether elements differ that nothing can be said of."""
 
     error: float
     excess: float
@@ -224,7 +224,7 @@ class Exact:
         return Judgement(float(error.max(initial=0.0)), float(ratio.max(initial=0.0)), beyond)
 
     def floats_into(self, value: Value) -> list[np.ndarray]:
-        """What the node that makes the value is given, as far as it is known."""
+        """Return what the node that makes the value is given, as far as it is known."""
         inputs = value.producer.inputs if value.producer is not None else ()
         return [self.own[v] for v in inputs if v is not None and v in self.own and self.own[v].dtype.kind == "f"]
 
@@ -236,7 +236,8 @@ class Exact:
         return np.max([np.where(np.isfinite(a), a, 0) for a in sizes], axis=0) if sizes else 0.0
 
     def overflows(self, value: Value, most: float) -> bool:
-        """Whether the op adds up products or squares, which may be too large in one order of the steps and not in another."""
+        """Return whether the op adds up products or squares, which may be too large in one order of the steps and not in
+        another."""
         if value.producer is None or value.producer.op_name not in SUMS:
             return False
         sizes = [np.abs(a[np.isfinite(a)].astype(np.float64)).max(initial=0.0) for a in self.floats_into(value)]

@@ -31,7 +31,7 @@ _FEW = 4096
 
 @final
 class Run:
-    """What one call of a model is done with."""
+    """Things that one call of a model is done with."""
 
     def __init__(
         self, device: Any, training: bool, program: Program, watch: Callable[[ir.Value, Any], None] | None = None
@@ -90,7 +90,7 @@ class Program:
 
 @final
 class Node:
-    """What an importer sees of a node: attributes, the opset of its domain, how many results are wanted."""
+    """A node as an importer sees it: attributes, the opset of its domain, how many results are wanted."""
 
     def __init__(self, node: ir.Node, program: Program, opsets: Mapping[str, int], bindings: Mapping[str, ir.Attr]) -> None:
         self.op_type, self.domain, self.name = node.op_type, _domain(node.domain), node.name or ""
@@ -119,21 +119,21 @@ class Node:
 
     @property
     def outputs(self) -> int:
-        """How many results there are places for."""
+        """Return how many results there are places for."""
         return len(self.wanted)
 
     def wants(self, position: int) -> bool:
-        """Whether a result is used."""
+        """Return whether a result is used."""
         return position < len(self.wanted) and self.wanted[position]
 
     @property
     def training(self) -> bool:
-        """Whether the model is in train mode."""
+        """Return whether the model is in train mode."""
         return RUN.get().training
 
     @property
     def device(self) -> Any:
-        """Where tensors of this call are made."""
+        """Return where tensors of this call are made."""
         return RUN.get().device
 
     def tensor(self, value: Any) -> Any:

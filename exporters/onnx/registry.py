@@ -65,7 +65,7 @@ _TYPE_NAMES = {ir.DataType.FLOAT: "float", ir.DataType.DOUBLE: "double"}
 def missing(
     op_type: str, opset: int, inputs: tuple[ir.DataType | None, ...], outputs: tuple[ir.DataType, ...], domain: str = ""
 ) -> str | None:
-    """Why the installed onnxruntime cannot run this operator with these types, or None when it can.
+    """Return why the installed onnxruntime cannot run this operator with these types, or None when it can.
 
     >>> missing("Relu", 21, (ir.DataType.FLOAT,), (ir.DataType.FLOAT,)) is None
     True

@@ -24,7 +24,7 @@ Path_ = str | os.PathLike[str]
 
 
 def state_path(path: Path_) -> Path:
-    """Where the initial values of a step's state are: `step.state.safetensors` for `step.onnx`."""
+    """Return where the initial values of a step's state are: `step.state.safetensors` for `step.onnx`."""
     return Path(path).with_suffix(".state.safetensors")
 
 

@@ -325,7 +325,7 @@ class Stage:
             self._call(schedule.epoch, f"{name}.last_epoch", "state")
 
     def path(self, optimizer: str, param: Tensor) -> str:
-        """How a parameter is called within an optimiser: by its path in the module, if all are of one module."""
+        """Return how a parameter is called within an optimiser: by its path in the module, if all are of one module."""
         full = self.names[id(param)]
         owners = {self.names[id(p)].partition(".")[0] for g in self.optimizers[optimizer].param_groups for p in g["params"]}
         return self._paths.get(id(param), full) if len(owners) == 1 else full.removeprefix(f"{optimizer}.")
@@ -528,7 +528,7 @@ class Stage:
         return {name: host(t) if isinstance(t, Tensor) else np.asarray(t) for name, t in found.items()}
 
     def described(self) -> dict[str, Any]:
-        """How the names of the file stand together as objects with a `state_dict`: for the file's metadata."""
+        """Return how the names of the file stand together as objects with a `state_dict`: for the file's metadata."""
         found: dict[str, Any] = {}
         for name, module in self.modules.items():
             entries = {}
@@ -581,7 +581,7 @@ def _counted(value: Value, counters: set[Value]) -> Any:
 
 
 def epoch_of(scheduler: Any) -> int:
-    """How often a schedule was stepped; one that is made of others that step together counts with the first."""
+    """Return how often a schedule was stepped; one that is made of others that step together counts with the first."""
     return int(scheduler.last_epoch) if hasattr(scheduler, "last_epoch") else epoch_of(scheduler._schedulers[0])
 
 
@@ -626,7 +626,7 @@ def _first(value: Any, what: str, program: Program) -> Any:
 
 @final
 class Kept:
-    """What a step can change, to be put back: Python's side always, with `data` the numbers of the tensors too."""
+    """All that a step can change, to be put back: Python's side always, with `data` the numbers of the tensors too."""
 
     def __init__(self, stage: Stage, *, data: bool = False) -> None:
         self.world = World(stage.step, list(stage.modules.values()))

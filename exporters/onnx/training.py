@@ -34,7 +34,7 @@ TOLERANCE = 1e-4
 
 @dataclass
 class Steps:
-    """What several steps in a row showed, in onnxruntime and in Python from the same state."""
+    """The outcome of several steps in a row, in onnxruntime and in Python from the same state."""
 
     count: int = 0
     #: Name of a result or state -> its largest difference, relative to its largest element.

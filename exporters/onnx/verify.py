@@ -71,7 +71,7 @@ Arrays = list[np.ndarray]
 
 @dataclass(frozen=True)
 class Check:
-    """What one case showed: the largest difference between file and program, or why there was nothing to compare."""
+    """The outcome of one case: the largest difference between file and program, or why there was nothing to compare."""
 
     case: Case
     #: "equal", "refused" (by the file), "the program refuses this size", "gave up", "not compared", "not tried".
@@ -116,7 +116,7 @@ class Verification:
 
     @property
     def covered(self) -> str:
-        """What was compared, in one line: sizes, branches, classes of numbers."""
+        """Return what was compared, in one line: sizes, branches, classes of numbers."""
         equal = [check for check in self.checks if check.outcome == "equal"]
         sizes = len({tuple(check.case.sizes.values()) for check in equal})
         parts = [f"{sizes} size{'s' * (sizes != 1)}"]

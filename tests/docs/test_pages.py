@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
 import subprocess
@@ -52,3 +53,22 @@ def test_every_folder_of_the_package_says_who_lives_there(root: Path):
         if not (root / folder / "README.md").exists() and str(folder) not in told_by_parent
     ]
     assert not silent, "write a short README.md there, or tell of the folder in its parent's"
+
+
+def test_public_docstrings_begin_with_a_verb_or_a_noun(root: Path):
+    """`Return whether ...`, not `Whether ...`: a sentence of its own, in the documentation and in an editor."""
+    questions = ("What", "Whether", "How", "Where", "Which", "When", "Why", "Who")
+    wrong = []
+
+    def look(holder: ast.AST, path: str) -> None:
+        for node in ast.iter_child_nodes(holder):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                if (ast.get_docstring(node) or "").split(" ")[0] in questions:
+                    wrong.append(f"{path}:{node.lineno} {node.name}")
+                if isinstance(node, ast.ClassDef):
+                    look(node, path)
+
+    for top in ("core", "backends", "exporters", "plugins"):
+        for file in sorted((root / top).rglob("*.py")):
+            look(ast.parse(file.read_text(encoding="utf-8")), file.relative_to(root).as_posix())
+    assert not wrong

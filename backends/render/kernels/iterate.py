@@ -308,7 +308,7 @@ def shaped(runtime: Runtime, array: Array, shape: Sizes) -> Array:
 
 
 def at(runtime: Runtime, array: Array) -> tuple[Any, int]:
-    """What a text is given for an array that it reads: address and offset."""
+    """Return what a text is given for an array that it reads: address and offset."""
     return runtime.address(array), runtime.offset(array)
 
 

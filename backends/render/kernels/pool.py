@@ -192,7 +192,7 @@ def in_3d(values: Sizes, fill: int) -> Sizes:
 
 
 def pooled_size(size: Sizes, window: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool) -> Sizes:
-    """How many positions the window takes."""
+    """Return how many positions the window takes."""
     out = []
     for n, k, s, p, d in zip(size, window, stride, padding, dilation, strict=True):
         free = n + 2 * p - d * (k - 1) - 1

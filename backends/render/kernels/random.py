@@ -75,13 +75,13 @@ def random_numbers(what: str, dtype: str, precise: str) -> Text:
 
 
 def numbers_per_block(what: str, dtype: str) -> int:
-    """How many numbers a block of 8 words of 32 bits makes."""
+    """Return how many numbers a block of 8 words of 32 bits makes."""
     return 4 if what == "int63" or (dtype == "float64" and what != "bits") else 8
 
 
 @cache
 def first_above(dtype: str) -> Text:
-    """How many of the ascending edges of its row are not above a point."""
+    """Return how many of the ascending edges of its row are not above a point."""
     t, r = C_TYPES[dtype], register(dtype)
     return kernel(
         f"int edges, int points, const {t}* e, int eo, const {t}* p, int po, i64* y",

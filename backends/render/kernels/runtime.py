@@ -54,15 +54,15 @@ class Runtime(Protocol):
         ...
 
     def is_contiguous(self, array: Array) -> bool:
-        """Whether the elements follow each other in memory, those of the last dimension first."""
+        """Return whether the elements follow each other in memory, those of the last dimension first."""
         ...
 
     def flat(self, array: Array) -> bool:
-        """Whether the array is contiguous and its offset is 0."""
+        """Return whether the array is contiguous and its offset is 0."""
         ...
 
     def overlap(self, written: Array, read: Array) -> bool:
-        """Whether a kernel that writes one, element by element, may change what it has yet to read of the other."""
+        """Return whether a kernel that writes one, element by element, may change what it has yet to read of the other."""
         ...
 
     # --- launches
@@ -72,11 +72,11 @@ class Runtime(Protocol):
         ...
 
     def address(self, array: Array) -> Any:
-        """What a launch is given for an array: where its memory is."""
+        """Return what a launch is given for an array: where its memory is."""
         ...
 
     def offset(self, array: Array) -> int:
-        """How many elements behind its address the array begins. 0 for those whose address says it."""
+        """Return how many elements behind its address the array begins. 0 for those whose address says it."""
         ...
 
     def launch(self, function: Any, items: Sizes, group: Sizes, *arguments: Any) -> None:

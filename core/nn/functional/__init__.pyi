@@ -52,7 +52,7 @@ def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: _bool =
     """Maxima over a grid of `output_size` windows of [N, C, D, H, W]."""
 
 def affine_grid(theta: Tensor, size: Sequence[Any], align_corners: _bool | None = None) -> Tensor:
-    """Where every pixel of an image of `size` comes from, for `grid_sample`: [N, H, W, 2], x before y, from -1 to 1.
+    """Return where every pixel of an image of `size` comes from, for `grid_sample`: [N, H, W, 2], x before y, from -1 to 1.
 
     `theta` [N, 2, 3] maps (x, y, 1); with [N, 3, 4] and a size of (N, C, D, H, W) the same for volumes: [N, D, H, W, 3].
     `align_corners`: -1 and 1 are the centres of the outermost pixels, not their outer edges.
@@ -405,7 +405,7 @@ def mse_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, r
     tensor(2.)"""
 
 def multi_head_attention_forward(query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: _int, num_heads: _int, in_proj_weight: Tensor | None, in_proj_bias: Tensor | None, bias_k: Tensor | None, bias_v: Tensor | None, add_zero_attn: _bool, dropout_p: _float, out_proj_weight: Tensor, out_proj_bias: Tensor | None, training: _bool = True, key_padding_mask: Tensor | None = None, need_weights: _bool = True, attn_mask: Tensor | None = None, use_separate_proj_weight: _bool = False, q_proj_weight: Tensor | None = None, k_proj_weight: Tensor | None = None, v_proj_weight: Tensor | None = None, static_k: Tensor | None = None, static_v: Tensor | None = None, average_attn_weights: _bool = True, is_causal: _bool = False) -> tuple[Tensor, Tensor | None]:
-    """What `nn.MultiheadAttention` computes, for query [L, N, E], key and value [S, N, E]: (result, weights or None)."""
+    """Return what `nn.MultiheadAttention` computes, for query [L, N, E], key and value [S, N, E]: (result, weights or None)."""
 
 def multi_margin_loss(input: Tensor, target: Tensor, p: _int = 1, margin: _float = 1.0, weight: Tensor | None = None, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """The mean over the other classes of max(0, margin - input[target] + input[other]) ** p."""

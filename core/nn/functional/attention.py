@@ -90,7 +90,7 @@ def multi_head_attention_forward(
     average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:
-    """What `nn.MultiheadAttention` computes, for query [L, N, E], key and value [S, N, E]: (result, weights or None)."""
+    """Return what `nn.MultiheadAttention` computes, for query [L, N, E], key and value [S, N, E]: (result, weights or None)."""
     return attend(
         query,
         key,

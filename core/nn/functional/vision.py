@@ -203,7 +203,7 @@ def upsample(
 
 
 def affine_grid(theta: Tensor, size: Sequence[Any], align_corners: bool | None = None) -> Tensor:
-    """Where every pixel of an image of `size` comes from, for `grid_sample`: [N, H, W, 2], x before y, from -1 to 1.
+    """Return where every pixel of an image of `size` comes from, for `grid_sample`: [N, H, W, 2], x before y, from -1 to 1.
 
     `theta` [N, 2, 3] maps (x, y, 1); with [N, 3, 4] and a size of (N, C, D, H, W) the same for volumes: [N, D, H, W, 3].
     `align_corners`: -1 and 1 are the centres of the outermost pixels, not their outer edges.

@@ -25,7 +25,7 @@ States = Sequence[Tensor | None]
 
 
 class RNNBase(Module):
-    """What RNN, GRU and LSTM share: weights, layers, directions, packed and unbatched input.
+    """Everything that RNN, GRU and LSTM share: weights, layers, directions, packed and unbatched input.
 
     Parameters are `weight_ih_l{k}` [gates hidden, in], `weight_hh_l{k}` [gates hidden, hidden], `bias_ih_l{k}`, `bias_hh_l{k}`
     [gates hidden], in an LSTM with projections `weight_hr_l{k}` [projection, hidden], with the suffix `_reverse` for the reverse
@@ -335,7 +335,8 @@ class LSTM(RNNBase):
 
 
 class RNNCellBase(Module):
-    """What the cells share: `weight_ih` [gates hidden, in], `weight_hh` [gates hidden, hidden], `bias_ih`, `bias_hh`."""
+    """Everything that the cells share: `weight_ih` [gates hidden, in], `weight_hh` [gates hidden, hidden], `bias_ih`,
+    `bias_hh`."""
 
     weight_ih: Parameter
     weight_hh: Parameter

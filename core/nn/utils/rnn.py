@@ -23,7 +23,7 @@ from ...tensor import Tensor
 
 
 def invert_permutation(permutation: Tensor | None) -> Tensor | None:
-    """Where each index stands in a permutation.
+    """Return where each index stands in a permutation.
 
     >>> import frazil as fz
     >>> fz.nn.utils.rnn.invert_permutation(fz.tensor([2, 0, 1]))
@@ -107,7 +107,7 @@ class PackedSequence:
 
     @property
     def sorted_indices(self) -> Tensor | None:
-        """Which sequence comes where in `data`, the longest first; None where they were sorted already."""
+        """Return which sequence comes where in `data`, the longest first; None where they were sorted already."""
         if self._sorts and self._order is None:
             self._order = argsort(self._lengths, descending=True).to(self._padded.device)
         return self._order
@@ -119,7 +119,7 @@ class PackedSequence:
 
     @property
     def batch_sizes(self) -> Tensor:
-        """How many sequences have each step."""
+        """Return how many sequences have each step."""
         return _valid(self._lengths, self._padded.shape[0]).sum(1)
 
     @property
@@ -183,12 +183,12 @@ class PackedSequence:
         return self
 
     def is_pinned(self) -> bool:
-        """Whether the memory is pinned: never."""
+        """Return whether the memory is pinned: never."""
         return False
 
     @property
     def is_cuda(self) -> bool:
-        """Whether it is on a CUDA device."""
+        """Return whether it is on a CUDA device."""
         return self._padded.is_cuda
 
 

@@ -36,7 +36,7 @@ def default_convert(data: Any) -> Any:
 
 
 def from_worker(data: Any) -> Any:
-    """What a worker loaded, on the CPU, with its tensors on the default device."""
+    """Return what a worker loaded, on the CPU, with its tensors on the default device."""
     cpu, target = device("cpu"), get_default_device()
     if target is cpu:
         return data

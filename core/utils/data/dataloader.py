@@ -19,7 +19,7 @@ T = TypeVar("T", covariant=True)
 
 
 class Indexable(Protocol[T]):
-    """What need not be a `Dataset` to be loaded: a list, an array."""
+    """Anything that need not be a `Dataset` to be loaded: a list, an array."""
 
     def __getitem__(self, index: Any, /) -> T: ...
     def __len__(self) -> int: ...

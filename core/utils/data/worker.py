@@ -30,7 +30,7 @@ _LOOK = 1.0
 @final
 @dataclass(frozen=True)
 class WorkerInfo:
-    """What `get_worker_info()` tells inside a worker process."""
+    """Facts that `get_worker_info()` tells inside a worker process."""
 
     id: int
     num_workers: int
@@ -54,7 +54,7 @@ def get_worker_info() -> WorkerInfo | None:
 @final
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to know; must survive pickling when processes are spawned."""
+    """All that a worker needs to know; must survive pickling when processes are spawned."""
 
     info: WorkerInfo
     auto_collation: bool
@@ -83,7 +83,7 @@ class End:
 
 
 def work(job: Job, orders: Any, answers: Any, stop: Any) -> None:
-    """What a worker process runs: answers orders `(epoch, first of its epoch?, entry of the sampler)` until it gets None.
+    """Run a worker process: it answers orders `(epoch, first of its epoch?, entry of the sampler)` until it gets None.
 
     It loads on the CPU: a forked process cannot use the other devices of its parent.
     """

@@ -51,7 +51,7 @@ def binarizer(node: Any, x: Any) -> Any:
 
 @importer("Imputer", domain=_DOMAIN)
 def imputer(node: Any, x: Any) -> Any:
-    """What is missing, by its column."""
+    """Fill in what is missing, by its column."""
     whole = "imputed_value_int64s" in node
     values = node["imputed_value_int64s" if whole else "imputed_value_floats"]
     mark = node.get("replaced_value_int64" if whole else "replaced_value_float", 0)

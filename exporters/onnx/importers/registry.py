@@ -15,7 +15,7 @@ from ..errors import LoweringError
 
 
 class Importer(NamedTuple):
-    """How an operator is imported, and what its inputs are."""
+    """A way to import an operator, and what its inputs are."""
 
     function: Callable[..., Any]
     #: Positions of inputs that are numbers on the host.

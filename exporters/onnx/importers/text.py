@@ -57,7 +57,7 @@ def string_normalizer(node: Any, x: Any) -> Any:
 
 @importer("TfIdfVectorizer", raw=True)
 def tf_idf(node: Any, x: Any) -> Any:
-    """How often every n-gram of the pool occurs, with gaps of up to `max_skip_count`, weighted or as a flag."""
+    """Return how often every n-gram of the pool occurs, with gaps of up to `max_skip_count`, weighted or as a flag."""
     starts, places = node["ngram_counts"], node["ngram_indexes"]
     pool = node.get("pool_int64s") or node.get("pool_strings")
     weights = node.get("weights")

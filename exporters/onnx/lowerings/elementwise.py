@@ -69,7 +69,7 @@ def keep_apart(e: Emitter, product: ir.Value, factor: ir.Value) -> ir.Value:
 
 
 def is_coarse(factor: ir.Value | None) -> bool:
-    """Whether this is a float64 number that a float32 does not hold."""
+    """Return whether this is a float64 number that a float32 does not hold."""
     if factor is None or factor.const_value is None or factor.dtype != ir.DataType.DOUBLE or factor.const_value.size != 1:
         return False
     number = float(factor.const_value.numpy().item())
@@ -220,7 +220,7 @@ def _divisor(e: Emitter, b: ir.Value) -> tuple[ir.Value, ir.Value | None]:
 
 
 def is_signed(x: ir.Value) -> bool:
-    """Whether the integers of this type can be negative."""
+    """Return whether the integers of this type can be negative."""
     assert x.dtype is not None
     return bool(x.dtype.numpy().kind == "i")
 

@@ -33,7 +33,7 @@ def _never_empty(call: Call, dims: tuple[int, ...] | None) -> bool:
 
 
 def never_empty(shape: Sequence[Size]) -> bool:
-    """Whether there are elements, whatever the sizes are."""
+    """Return whether there are elements, whatever the sizes are."""
     return all(proven(n > 0) for n in shape)
 
 

@@ -63,7 +63,7 @@ def in_float32(e: Emitter, x: Any) -> Any:
 
 @final
 class Call:
-    """What a lowering sees of a node. `call["beta"]` reads an attribute, and counts as using it."""
+    """A node as a lowering sees it. `call["beta"]` reads an attribute, and counts as using it."""
 
     def __init__(self, node: Node, e: Emitter) -> None:
         self._attrs = {name: attr if isinstance(attr, Graph) else substitute(attr, e.fixed) for name, attr in node.attrs.items()}
