@@ -1412,7 +1412,7 @@ def isreal(input: Tensor) -> Tensor:
 from . import jit as jit
 
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
-    """Kronecker product of two matrices.
+    """Kronecker product: of matrices, or of tensors of any number of dimensions.
 
     >>> import frazil as fz
     >>> fz.kron(fz.eye(2), fz.tensor([[1.0, 2.0]]))

@@ -622,7 +622,7 @@ class TensorMethods:
         """Return whether x has no imaginary part."""
 
     def kron(self, other: Tensor, *, out: Any = None) -> Tensor:
-        """Kronecker product of two matrices."""
+        """Kronecker product: of matrices, or of tensors of any number of dimensions."""
 
     def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> tuple[Tensor, Tensor]:
         """The k-th smallest element along `dim` (the first is 1), and where it was."""

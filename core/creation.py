@@ -299,7 +299,7 @@ def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: Any = None
     tensor([[1., 0.],
             [0., 1.]])
     """
-    rows, columns = arange(n, device=device), arange(n if m is None else m, device=device)
+    rows, columns = arange(whole(n), device=device), arange(whole(n if m is None else m), device=device)
     result = (rows.unsqueeze(1) == columns).to(dtypes.get_default_dtype() if dtype is None else dtype)
     return result.requires_grad_() if requires_grad else result
 
@@ -312,7 +312,7 @@ def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = N
     tensor([[0, 1, 1],
             [0, 0, 1]])
     """
-    return from_host(np.stack(np.tril_indices(row, offset, col)), _target(device))
+    return _positions(np.tril_indices(whole(row), whole(offset), whole(col)), dtype, device)
 
 
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
@@ -323,7 +323,12 @@ def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = N
     tensor([[0, 0, 1],
             [0, 1, 1]])
     """
-    return from_host(np.stack(np.triu_indices(row, offset, col)), _target(device))
+    return _positions(np.triu_indices(whole(row), whole(offset), whole(col)), dtype, device)
+
+
+def _positions(found: Any, dtype: DType | None, device: Any) -> Tensor:
+    dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
+    return from_host(np.stack(found).astype(dtype.numpy), _target(device))
 
 
 # ------------------------------------------------------------------------------------------------------------------ from data

@@ -15,6 +15,7 @@ from .alias import make_inplace, make_inplace_of
 from .dispatch import make_call
 from .errors import ArgumentError
 from .out import write_out
+from .spelling import STUMBLES, explained
 from .table import FUNCTIONS, METHODS, OPS, OTHER_NAMES, Op, unknown
 
 
@@ -48,7 +49,8 @@ def op(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     Options: `vjp` (see core/README.md), `samples`, `errors`, `rule` (shape rule, where the body is slow to follow), `canon`
     (attributes as given -> canonical attributes), `promote` ("common", "float", "same"), `promoted` (indices of the tensors
-    that take part in promotion), `methods` (Tensor method names; default: the op's name), `inplace` (also a method with a
+    that take part in promotion), `takes` ("floats": nothing else, once promoted; "numbers": no bools, not even to promote),
+    `methods` (Tensor method names; default: the op's name), `inplace` (also a method with a
     trailing underscore), `outputs` (how many tensors it returns), `random`, `exact`, `public`.
     """
     return _register("composite", **options)
@@ -102,7 +104,10 @@ def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[
     @functools.wraps(fn)
     def call(*args: Any, **given: Any) -> Any:
         if not given:
-            return fn(*args)
+            try:
+                return fn(*args)
+            except STUMBLES as error:
+                raise explained(error, key, args) from error
         target = given.pop("out", None) if out else None
         for name in given.keys() - known:
             if name == packed:
@@ -117,7 +122,10 @@ def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[
                 raise ArgumentError(
                     f"{key}: {unknown(name, [p.name for p in plain])} Its signature is {key}{inspect.Signature(plain)}"
                 )
-        result = fn(*args, **given)
+        try:
+            result = fn(*args, **given)
+        except STUMBLES as error:
+            raise explained(error, key, (*args, *given.values())) from error
         if target is None:
             return result
         return write_out(key, target, result)

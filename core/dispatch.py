@@ -17,7 +17,7 @@ from .errors import ArgumentError, DeviceError, DTypeError, FrazilError
 from .explain import describe, explain, kinds, noted, where
 from .out import WIDENING, write_out
 from .state import RECORDINGS, STATE
-from .table import OPS, OTHER_NAMES, Op, unknown
+from .table import OPS, OTHER_NAMES, TAKES, Op, unknown
 from .tape import Node, OutputNode
 from .tensor import Tensor, from_numpy, whole, wrap
 from .views import link_view
@@ -54,7 +54,7 @@ def _named(call: Callable[..., Any], op: Op) -> Callable[..., Any]:
 
 def _unary(op: Op) -> Callable[..., Any]:
     name = op.name
-    floats_only = op.promote == "float"
+    takes = TAKES["floats"] if op.promote == "float" else op.takes
     save = bool(op.save_inputs)
     save_output = op.save_output
     differentiable = op.differentiable
@@ -75,7 +75,7 @@ def _unary(op: Op) -> Callable[..., Any]:
         if (
             kernel is None
             or (composite and not differentiable and x._rg)
-            or (floats_only and device.native[xa.dtype].kind != "f")
+            or (takes is not None and device.native[xa.dtype].kind not in takes)
         ):
             return general_call(op, (x,), {})
         try:
@@ -103,7 +103,7 @@ def _unary(op: Op) -> Callable[..., Any]:
 
 def _binary(op: Op) -> Callable[..., Any]:
     name = op.name
-    floats_only = op.promote == "float"
+    takes = TAKES["floats"] if op.promote == "float" else op.takes
     save_a, save_b = 0 in op.save_inputs, 1 in op.save_inputs
     save = save_a or save_b
     save_output = op.save_output
@@ -134,7 +134,7 @@ def _binary(op: Op) -> Callable[..., Any]:
         if (
             kernel is None
             or (composite and not differentiable and (a._rg or b._rg))
-            or (floats_only and device.native[aa.dtype].kind != "f")
+            or (takes is not None and device.native[aa.dtype].kind not in takes)
         ):
             return general_call(op, (a, b), attrs)
         try:
@@ -174,7 +174,7 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
     defaults, names, canon = op.defaults, op.attributes, op.canon
     required = [(names.index(name), name) for name in op.required]
     one_dtype = op.promote is not None and op.promoted is None
-    floats_only = op.promote == "float"
+    takes = TAKES["floats"] if op.promote == "float" else op.takes
     plain = op.promoted is None and count > 0
     recordings = RECORDINGS
 
@@ -190,7 +190,7 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
                     return general_call(op, args, given)
         except AttributeError:  # not a tensor
             return general_call(op, args, given)
-        if floats_only and device.native[dtype].kind != "f":
+        if takes is not None and device.native[dtype].kind not in takes:
             return general_call(op, args, given)
         if given or len(args) > count:
             attrs = defaults.copy()
@@ -233,6 +233,8 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     device = _common_device(op, tensors)
     if device.recording and any(isinstance(value, (Tensor, tuple, list)) for value in attrs.values()):
         attrs = {name: _numbers(value) for name, value in attrs.items()}
+    if op.takes is TAKES["numbers"]:
+        _check_kinds(op, tensors)
     if op.promote is not None:
         tensors = _promote(op, tensors, device)
     else:
@@ -250,6 +252,8 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
 
 def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
     """The op on tensors of one device and dtype, with canonical attributes."""
+    if op.takes is not None:
+        _check_kinds(op, tensors)
     tracked = False
     for t in tensors:
         if t is not None and t._rg:
@@ -420,6 +424,21 @@ def _common_device(op: Op, tensors: list[Any]) -> Any:
     return device
 
 
+def _check_kinds(op: Op, tensors: Any) -> None:
+    """Refuse dtypes that the op does not take."""
+    for t in tensors:
+        if t is None or type(t) in (float, int):
+            continue
+        given = t._dev.native[t._a.dtype] if isinstance(t, Tensor) else _number_dtype(t)
+        if given is not None and given.kind not in op.takes:  # type: ignore[operator]
+            if op.takes is TAKES["floats"]:
+                raise DTypeError(f"{op.name}: x must be floating, given {kinds(tensors)}; convert it with .float()")
+            raise DTypeError(
+                f"{op.name}: not defined for bool tensors, given {kinds(tensors)}; convert one with .to(fz.int64), or use &, |, "
+                f"^ and ~"
+            )
+
+
 def _number_dtype(value: Any) -> dtypes.dtype | None:
     kind = type(value)
     if kind is float:
@@ -460,11 +479,13 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
         else:
             d = _number_dtype(t) or _as_operand(op, t, device).dtype  # raises for what is no number
             operands.append((d, 0))
+            if op.promote == "same":
+                continue
         same = d if same is None or same is d else False
     if op.promote == "same":
         if same is False:
             raise DTypeError(f"{op.name}: its tensors differ in dtype: {kinds(tensors)}. Convert one with .to(dtype)")
-        return [t if t is None or isinstance(t, Tensor) else _as_operand(op, t, device) for t in tensors]
+        return [t if t is None or isinstance(t, Tensor) else _as_operand(op, t, device, same) for t in tensors]
     target = same if same else dtypes.result_type_of(operands)
     if op.promote == "float" and target.kind not in "fc":
         target = dtypes.get_default_dtype()

@@ -62,7 +62,7 @@ from .ops.reduction import cumsum, topk
 from .spelling import tell_names as _tell_names
 from .state import STATE
 from .table import METHODS
-from .tensor import Tensor, int_tuple
+from .tensor import Tensor, int_tuple, whole
 from .transfer import where_float64_is
 
 #: Seed of a generator that was given none (PyTorch's).
@@ -391,6 +391,7 @@ def randint(
         high = None
     if high is None or size is None:
         raise ArgumentError(f"randint: expected (high, size) or (low, high, size), given {args}")
+    low, high = whole(low), whole(high)
     dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
     drawn = _integers("randint", _source("randint", generator, device), low, high, _shape("randint", (size,)))
     return _finish(drawn.to(dtype), requires_grad)

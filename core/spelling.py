@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from .errors import ArgumentError
+from .errors import ArgumentError, FrazilError, ShapeError
 
 T = TypeVar("T")
 
@@ -112,8 +112,25 @@ def tell_keywords(function: Callable[..., T], shown: str) -> Callable[..., T]:
             if told:
                 raise told from None
             raise
+        except STUMBLES as error:
+            raise explained(error, shown, (*args, *given.values())) from error
 
     return call
+
+
+#: What a function of frazil itself raises for arguments that it has not thought of.
+STUMBLES = (IndexError, ValueError, ZeroDivisionError)
+
+
+def explained(error: Exception, shown: str, given: Iterable[Any]) -> Exception:
+    """The error, with the function and its arguments where it is Python's word about a line of frazil's own."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    if isinstance(error, FrazilError) or trace is None or not trace.tb_frame.f_globals.get("__name__", "").startswith("frazil."):
+        return error
+    parts = [f"{value.dtype.name}{list(value.shape)}" for value in given if hasattr(value, "_a")]
+    return ShapeError(f"{shown}: not defined for {', '.join(parts)} ({error})")
 
 
 def tell_keywords_of_classes(module: str, base: type) -> None:

@@ -27,6 +27,9 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {}
 METHODS: dict[str, Callable[..., Any]] = {}
 
 
+#: What an entry may say of the dtypes it takes: their kinds.
+TAKES = {"floats": frozenset("fc"), "numbers": frozenset("ifc")}
+
 #: What PyTorch calls the tensors that entries call by a letter.
 _FULL_NAMES = {"x": "input", "a": "input", "b": "other"}
 
@@ -64,6 +67,7 @@ class Op:
         canon: Callable[..., Any] | None = None,
         promote: str | None = None,
         promoted: Sequence[int] | None = None,
+        takes: str | None = None,
         samples: Sequence[Any] = (),
         errors: Sequence[Any] = (),
         view: bool = False,
@@ -79,6 +83,7 @@ class Op:
         self.canon = canon
         self.promote = promote
         self.promoted = tuple(promoted) if promoted is not None else None
+        self.takes = None if takes is None else TAKES[takes]
         self.samples = samples
         self.errors = errors
         self.view = view

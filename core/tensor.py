@@ -580,6 +580,8 @@ def whole(value: Any) -> Any:
     """The whole number that a 0-d integer tensor holds; while recording a size, which the running program knows. Anything else
     as it is."""
     if not isinstance(value, Tensor):
+        if isinstance(value, (float, np.floating)):
+            raise ArgumentError(f"expected an integer, given {value}")
         return value
     if value._dev.recording and value._a.constant is None and value.dtype.kind in "iu" and prod(value._a.shape) == 1:
         return value._dev.as_size(value)

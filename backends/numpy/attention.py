@@ -43,7 +43,7 @@ def _inputs(q: Array, k: Array, v: Array, mask: Array | None, keep: Array | None
     if mask is not None and mask.dtype.kind != "b" and mask.dtype != q.dtype:
         raise TypeError("the mask must be bool or of the dtype of query")
     dtype = np.dtype(np.float32) if q.dtype == np.float16 else q.dtype
-    scale = 1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
     if gqa:
         groups = k.shape[-3]
         q, mask, keep = (None if x is None else _grouped(x, groups) for x in (q, mask, keep))

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from frazil.errors import ArgumentError
+
 Array = Any  # ndarray or NumPy scalar
 
 # PyTorch computes with inf and NaN without a word, and so do we. A filter, because it costs nothing while all is finite
@@ -101,7 +103,7 @@ KERNELS["trunc"] = _rounding(np.trunc)
 KERNELS["round_half_even"] = _rounding(np.rint)
 
 
-def _of_numbers(ufunc: np.ufunc) -> Callable[[Array, Array], Array]:
+def _of_numbers(ufunc: Callable[..., Array]) -> Callable[[Array, Array], Array]:
     def fn(a: Array, b: Array) -> Array:
         if a.dtype.kind == "b":  # NumPy would go on in int8
             raise TypeError("not defined for bool")
@@ -110,10 +112,28 @@ def _of_numbers(ufunc: np.ufunc) -> Callable[[Array, Array], Array]:
     return fn
 
 
-KERNELS["power"] = _of_numbers(np.power)
-KERNELS["floor_divide"] = _of_numbers(np.floor_divide)
-KERNELS["remainder"] = _of_numbers(np.remainder)
-KERNELS["fmod"] = _of_numbers(np.fmod)
+def _dividing(name: str, ufunc: np.ufunc) -> Callable[[Array, Array], Array]:
+    def fn(a: Array, b: Array) -> Array:
+        if b.dtype.kind in "iu" and a.size and b.size and not b.all():
+            raise ArgumentError(f"{name}: integers are divided by 0 (PyTorch's ZeroDivisionError)")
+        return ufunc(a, b)
+
+    return _of_numbers(fn)
+
+
+def _power(a: Array, b: Array) -> Array:
+    try:
+        return np.power(a, b)
+    except ValueError:  # integers to negative powers: the fractions are cut off
+        below = b < 0
+        ones = np.where(np.abs(a) == 1, np.where(b % 2 == 0, 1, a), 0)
+        return np.where(below, ones, np.power(a, np.where(below, 0, b))).astype(np.result_type(a, b))
+
+
+KERNELS["power"] = _of_numbers(_power)
+KERNELS["floor_divide"] = _dividing("floor_divide", np.floor_divide)
+KERNELS["remainder"] = _dividing("remainder", np.remainder)
+KERNELS["fmod"] = _dividing("fmod", np.fmod)
 KERNELS["bitwise_left_shift"] = _of_numbers(np.left_shift)
 KERNELS["bitwise_right_shift"] = _of_numbers(np.right_shift)
 
@@ -624,7 +644,7 @@ def index(x: Array, *indices: Any) -> Array:
 def index_put_values(x: Array, values: Array, *indices: Any, accumulate: bool = False) -> Array:
     y = np.array(x)
     if accumulate and len(indices) == 1 and y.ndim == 2 and np.ndim(values) == indices[0].ndim + 1:
-        return _add_rows(y, indices[0].ravel(), np.ascontiguousarray(values).reshape(-1, y.shape[1]))
+        return _add_rows(y, indices[0].ravel(), np.ascontiguousarray(values).reshape(indices[0].size, y.shape[1]))
     key: Any = tuple(slice(None) if i is None else i for i in indices)
     if accumulate:
         return _add_at(y, key, values)

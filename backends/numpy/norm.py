@@ -115,7 +115,7 @@ def _rows(x: Array, normalized_shape: tuple[int, ...]) -> Array:
     """[rows, what is normalised together], contiguous."""
     if x.shape[x.ndim - len(normalized_shape) :] != tuple(normalized_shape):
         raise ValueError("normalized_shape")
-    return np.ascontiguousarray(x).reshape(-1, math.prod(normalized_shape))
+    return np.ascontiguousarray(x).reshape(math.prod(x.shape[: x.ndim - len(normalized_shape)]), math.prod(normalized_shape))
 
 
 def _flat(part: Array | None, normalized_shape: tuple[int, ...], dtype: Any) -> Any:

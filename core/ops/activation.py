@@ -39,6 +39,7 @@ _SAMPLES = [S(3, 4), S(), S(0), S.of([-1e3, -20.0, -1.0, 0.0, 1.0, 20.0, 1e3, ma
 
 
 @op(
+    takes="numbers",
     vjp=lambda g, y: relu_grad(g, y),
     samples=[*_SAMPLES, S.ints(4)],
     rule=like,
@@ -188,6 +189,7 @@ def mish(x, /):
 
 
 @op(
+    takes="floats",
     vjp=lambda g, x, negative_slope: where(gt(x, 0), g, g * negative_slope),
     samples=[*_SAMPLES, S(5, negative_slope=0.3)],
     methods=[],
@@ -198,7 +200,26 @@ def leaky_relu(x, /, *, negative_slope: float = 0.01):
     return where(gt(x, 0), x, x * negative_slope)
 
 
-@op(samples=[S((3, 4), floats(1, low=0.1, high=0.5)), S((2, 3, 4), floats(3, low=0.1, high=0.5)), S((2, 3), floats(3, low=0.1))])
+def _prelu_slopes(x: Any, weight: Any) -> Any:
+    """The weights, so that they broadcast along dimension 1."""
+    if weight.numel() == 1 or x.ndim < 2:
+        return weight if x.ndim else weight.reshape(())
+    return weight.reshape(-1, *[1] * (x.ndim - 2))
+
+
+def _prelu_weight_vjp(g: Any, x: Any, weight: Any) -> Any:
+    found = where(gt(x, 0), 0, g * x)
+    if weight.numel() == 1:
+        return found.sum().reshape(weight.shape)
+    return found.sum(dim=tuple(d for d in range(x.ndim) if d != 1)) if x.ndim > 1 else found.sum(dim=0)
+
+
+@op(
+    takes="floats",
+    promote="same",
+    vjp=(lambda g, x, weight: where(gt(x, 0), g, g * _prelu_slopes(x, weight)), _prelu_weight_vjp),
+    samples=[S((3, 4), floats(1, low=0.1, high=0.5)), S((2, 3, 4), floats(3, low=0.1, high=0.5)), S((2, 3), floats(3, low=0.1))],
+)
 def prelu(x, weight, /):
     """x where positive, else x * weight, with one weight or one per channel (dimension 1).
 
@@ -206,12 +227,13 @@ def prelu(x, weight, /):
     >>> fz.prelu(fz.tensor([-2.0, 3.0]), fz.tensor([0.5]))
     tensor([-1.,  3.])
     """
-    if weight.numel() != 1 and x.ndim > 1:
-        weight = weight.reshape(-1, *[1] * (x.ndim - 2))
-    return where(gt(x, 0), x, x * weight)
+    if not x.ndim and weight.numel() != 1:
+        raise ShapeError(f"prelu: a single number has no channels, given {specs(x)[0]}")
+    return where(gt(x, 0), x, x * _prelu_slopes(x, weight))
 
 
 @op(
+    takes="floats",
     vjp=lambda g, x, alpha: where(le(x, 0), g * exp(minimum(x, 0)) * alpha, g),
     samples=[*_SAMPLES, S(5, alpha=0.5)],
     methods=[],
@@ -222,7 +244,7 @@ def elu(x, /, *, alpha: float = 1.0):
     return where(gt(x, 0), x, expm1(minimum(x, 0)) * alpha)
 
 
-@op(samples=_SAMPLES)
+@op(takes="floats", samples=_SAMPLES)
 def selu(x, /):
     """The self-normalising elu.
 
@@ -236,6 +258,7 @@ def selu(x, /):
 
 
 @op(
+    takes="floats",
     vjp=lambda g, x, alpha: where(le(x, 0), g * exp(minimum(x, 0) / alpha), g),
     samples=[*_SAMPLES, S(5, alpha=0.5)],
 )
@@ -250,6 +273,7 @@ def celu(x, /, *, alpha: float = 1.0):
 
 
 @op(
+    takes="numbers",
     vjp=lambda g, x, min_val, max_val: where(logical_or(le(x, min_val), ge(x, max_val)), 0, g),
     samples=[*_SAMPLES, S(5, min_val=-0.5, max_val=0.7)],
     methods=[],
@@ -282,13 +306,14 @@ def hardswish(x, /):
     return x * (hardtanh(x + 3, min_val=0.0, max_val=6.0) / 6)
 
 
-@op(vjp=lambda g, x: g / (abs_(x) + 1) / (abs_(x) + 1), samples=_SAMPLES, methods=[], public=False)
+@op(takes="numbers", vjp=lambda g, x: g / (abs_(x) + 1) / (abs_(x) + 1), samples=_SAMPLES, methods=[], public=False)
 def softsign(x, /):
     """x / (1 + |x|)."""
     return x / (abs_(x) + 1)
 
 
 @op(
+    takes="floats",
     vjp=lambda g, x: g * sigmoid(-x),
     samples=_SAMPLES,
     methods=[],
@@ -311,13 +336,14 @@ def log_odds(x, /):
     return where(lt(x, 0.25), log(x / (1 - x)), log1p((x * 2 - 1) / (1 - x)))
 
 
-@op(samples=[*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)
+@op(takes="floats", samples=[*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)
 def hardshrink(x, /, *, lambd: float = 0.5):
     """x where |x| > lambd, else 0."""
     return where(logical_and(ge(x, -lambd), le(x, lambd)), 0, x)
 
 
 @op(
+    takes="floats",
     vjp=lambda g, x, lambd: where(logical_and(ge(x, -lambd), le(x, lambd)), 0, g),
     samples=[*_SAMPLES, S(5, lambd=0.2)],
     methods=[],
@@ -328,7 +354,7 @@ def softshrink(x, /, *, lambd: float = 0.5):
     return where(gt(x, lambd), x - lambd, where(lt(x, -lambd), x + lambd, where(ne(x, x), x, 0.0)))
 
 
-@op(vjp=lambda g, x: g * square(tanh(x)), samples=_SAMPLES, methods=[], public=False)
+@op(takes="numbers", vjp=lambda g, x: g * square(tanh(x)), samples=_SAMPLES, methods=[], public=False)
 def tanhshrink(x, /):
     """x - tanh(x); near 0, where that cancels, by a fraction of polynomials without differences.
 
@@ -343,13 +369,14 @@ def tanhshrink(x, /):
 _PADE = 34459425
 
 
-@op(samples=[S(3, 4, threshold=0.1, value=20.0)], methods=[], public=False)
+@op(takes="numbers", samples=[S(3, 4, threshold=0.1, value=20.0)], methods=[], public=False)
 def threshold(x, /, *, threshold: float, value: float):
     """x where x > threshold, else value."""
-    return where(gt(x, threshold), x, value)
+    return where(le(x, threshold), value, x)
 
 
 @op(
+    takes="floats",
     canon=lambda x, *, dim: {"dim": checked_dim("glu", dim, len(x._a.shape))},
     samples=[S(3, 4, dim=-1), S(4, 3, dim=0)],
     errors=[E(S(3, 3, dim=-1), "glu: dimension 1 .*cannot be halved")],

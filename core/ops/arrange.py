@@ -9,7 +9,7 @@ from typing import Any
 from ..creation import arange, ones, tensor
 from ..define import function
 from ..dtypes import int64
-from ..errors import ArgumentError, DTypeError, ShapeError
+from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..sizes import checked_dim
 from ..tensor import Size, Tensor, whole
 from .common import at_hand, broadcast, same, specs
@@ -19,6 +19,7 @@ from .reduction import cumprod, cumsum
 from .shape import (
     cat,
     diag,
+    diagonal,
     diagonal_scatter,
     expand,
     flatten,
@@ -28,6 +29,7 @@ from .shape import (
     pad,
     reshape,
     slice_scatter,
+    slice_size,
     stack,
     tensor_split,
     transpose,
@@ -158,6 +160,8 @@ def cartesian_prod(*tensors: Tensor) -> Tensor:
     """
     if len(tensors) == 1:
         return tensors[0]
+    if any(len(x._a.shape) != 1 for x in tensors):
+        raise ShapeError(f"cartesian_prod: expected vectors, given {', '.join(map(str, specs(*tensors)))}")
     return stack([flatten(grid) for grid in meshgrid(*tensors, indexing="ij")], dim=1)
 
 
@@ -171,6 +175,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
             [1, 3],
             [2, 3]])
     """
+    r = whole(r)
     choose = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     places = tensor(list(choose(range(int(input._a.shape[0])), r)), dtype=int64, device=input.device)
     return input[reshape(places, shape=(-1, r))]
@@ -185,6 +190,7 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     tensor([[4, 2, 1],
             [9, 3, 1]])
     """
+    x = cast(x, dtype=int64) if x.dtype.kind in "bi" else x
     n = x._a.shape[0] if N is None else N
     powers = ones(x._a.shape[0], 1, dtype=x.dtype, device=x.device)
     if n > 1:
@@ -203,7 +209,10 @@ def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
             [1., 1.]])
     """
     dim = checked_dim("select_scatter", dim, len(input._a.shape))
-    first = index + input._a.shape[dim] if index < 0 else index
+    n = input._a.shape[dim]
+    if isinstance(n, int) and isinstance(index, int) and not -n <= index < n:
+        raise DimError(f"select_scatter: index {index} is out of range for dimension {dim} of {list(input._a.shape)}")
+    first = index + n if index < 0 else index
     return _written(input, unsqueeze(src, dim), dim, first, first + 1, 1)
 
 
@@ -223,13 +232,25 @@ def slice_scatter_along(
 
 def _written(x: Tensor, src: Tensor, dim: int, start: Any, stop: Any, step: int) -> Tensor:
     n = range(len(x._a.shape))
+    region = tuple(slice_size(start, stop, step) if i == dim else x._a.shape[i] for i in n)
     return slice_scatter(
         x,
-        src,
+        _source("slice_scatter", x, src, region),
         starts=tuple(start if i == dim else 0 for i in n),
         stops=tuple(stop if i == dim else x._a.shape[i] for i in n),
         steps=tuple(step if i == dim else 1 for i in n),
     )
+
+
+def _source(name: str, x: Tensor, src: Tensor, region: tuple[Any, ...]) -> Tensor:
+    """What is written into a region of x: of its shape, in the dtype of x."""
+    shape = tuple(src._a.shape)
+    differ = len(shape) != len(region) or any(
+        isinstance(m, int) and isinstance(n, int) and m != n for m, n in zip(shape, region, strict=True)
+    )
+    if differ:
+        raise ShapeError(f"{name}: the region of {specs(x)[0]} has shape {list(region)}, but src is {specs(src)[0]}")
+    return src if src.dtype is x.dtype else cast(src, dtype=x.dtype)
 
 
 @function(methods=["diagonal_scatter"], name="diagonal_scatter")
@@ -242,6 +263,7 @@ def diagonal_scatter_(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0
             [0., 1.]])
     """
     n = len(input._a.shape)
+    src = _source("diagonal_scatter", input, src, tuple(diagonal(input, offset=offset, dim1=dim1, dim2=dim2)._a.shape))
     return diagonal_scatter(
         input, src, offset=offset, dim1=checked_dim("diagonal_scatter", dim1, n), dim2=checked_dim("diagonal_scatter", dim2, n)
     )
@@ -255,7 +277,7 @@ def adjoint(input: Tensor) -> Tensor:
     >>> fz.zeros(2, 3, 4).adjoint().shape
     frazil.Size([2, 4, 3])
     """
-    return transpose(input, -2, -1)
+    return transpose(input, -2, -1) if input._a.shape else input
 
 
 def _check_repeats(repeats: Tensor, n: Any) -> None:

@@ -93,7 +93,7 @@ def _scale(q: Tensor, scale: Any) -> Any:
     if scale is not None:
         return scale
     features = q._a.shape[-1]
-    return 1 / math.sqrt(features) if isinstance(features, int) else features**-0.5
+    return 1 / math.sqrt(features) if isinstance(features, int) and features else 1.0 if same(features, 0) else features**-0.5
 
 
 def _weights(q: Tensor, k: Tensor, mask: Tensor | None, is_causal: bool, scale: Any) -> Tensor:

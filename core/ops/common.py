@@ -29,6 +29,8 @@ def halves_in_float32(fn: Callable[..., Any]) -> Callable[..., Any]:
             return cast(t, dtype=dtypes.float32) if isinstance(t, Tensor) and t.dtype is half else t
 
         found = fn(*map(wide, tensors), **attributes)
+        if any(isinstance(t, Tensor) and t.dtype in (dtypes.float32, dtypes.float64) for t in tensors):
+            return found  # as promotion has it
         return tuple(cast(t, dtype=half) for t in found) if isinstance(found, tuple) else cast(found, dtype=half)
 
     return body
@@ -90,6 +92,28 @@ def require_float(name: str, *specs: Spec | None, hint: str = "convert it with .
     for x in specs:
         if x is not None and x.dtype.kind not in "fc":
             raise DTypeError(f"{name}: x must be floating, given {x}; {hint}")
+
+
+def require_numbers(name: str, *tensors: Tensor) -> None:
+    """Refuse bools."""
+    if any(t.dtype is dtypes.bool_ for t in tensors):
+        raise DTypeError(
+            f"{name}: not defined for bool tensors, given {', '.join(map(str, specs(*tensors)))}; convert one with .to(fz.int64)"
+        )
+
+
+def require_one_dtype(name: str, *tensors: Tensor) -> None:
+    """Refuse tensors of several dtypes."""
+    if any(t.dtype is not tensors[0].dtype for t in tensors):
+        raise DTypeError(
+            f"{name}: its tensors differ in dtype: {', '.join(map(str, specs(*tensors)))}. Convert one with .to(dtype)"
+        )
+
+
+def require_elements(name: str, x: Tensor, first: int = 1) -> None:
+    """Refuse tensors with nothing in them, but for what stands before dimension `first` (the batch)."""
+    if any(isinstance(n, int) and n == 0 for n in x._a.shape[first:]):
+        raise ShapeError(f"{name}: there is nothing in {specs(x)[0]}; only the batch may be of size 0")
 
 
 def float_like(name: str) -> Callable[..., Spec]:

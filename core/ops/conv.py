@@ -11,11 +11,12 @@ from typing import Any
 
 from ..define import function, op, primitive
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..table import E, S, Spec, ints
+from ..table import OPS, E, S, Spec, ints
 from ..tensor import Tensor
-from .common import same, with_whole_numbers
+from .common import same, specs, with_whole_numbers
+from .elementwise import clone
 from .reduction import sum_
-from .shape import pad, reshape, squeeze, unsqueeze
+from .shape import expand, pad, reshape, squeeze, unsqueeze
 
 
 def spatial(name: str, what: str, value: Any, n: int, *, minimum: int) -> tuple[Any, ...]:
@@ -222,8 +223,25 @@ def _convolution(
     elif padding == "valid":
         padding = (0,) * n
     padding = spatial(name, "padding", padding, n, minimum=0)
-    y = conv(x, w, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    _check_extent(name, x, w)
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+    y = _of_no_channels(x, w, bias, **options) if same(x._a.shape[1], 0) else conv(x, w, bias, **options)
     return y if had_batch else squeeze(y, 0)
+
+
+def _check_extent(name: str, x: Tensor, w: Tensor) -> None:
+    """Refuse images and windows without any place; batches and channels may be none."""
+    if any(isinstance(m, int) and m == 0 for m in (*x._a.shape[2:], *w._a.shape[2:])):
+        raise ShapeError(f"{name}: no size but batch and channels may be 0, given {list(x._a.shape)} and {list(w._a.shape)}")
+
+
+def _of_no_channels(x: Tensor, w: Tensor, bias: Tensor | None, **options: Any) -> Tensor:
+    """Sums of nothing, plus the bias."""
+    result = OPS["conv"].fn(*specs(x, w, bias), **options).shape
+    ones = (1,) * (len(result) - 2)
+    y = sum_(x, dim=tuple(range(1, len(result))), keepdim=True)
+    y = y if bias is None else y + reshape(bias, shape=(1, -1, *ones))
+    return clone(expand(y, shape=tuple(result)))
 
 
 def _check_groups(name: str, groups: Any) -> None:
@@ -337,6 +355,11 @@ def _transposed(
     x, had_batch = batched(name, x, n, w._a.shape[0] if len(w._a.shape) == n + 2 else None)
     if len(w._a.shape) != n + 2:
         raise ShapeError(f"{name}: weights must have {n + 2} dimensions (C, F/groups, ...), given {list(w._a.shape)}")
+    if bias is not None and len(bias._a.shape) != 1:
+        raise ShapeError(f"{name}: bias must have 1 dimension, given {list(bias._a.shape)}")
+    _check_extent(name, x, w)
+    if isinstance(w._a.shape[1], int) and not w._a.shape[1]:
+        raise ShapeError(f"{name}: weights {list(w._a.shape)} make no channels")
     size = tuple(
         (m - 1) * s - 2 * p + d * (k - 1) + e + 1
         for m, k, s, p, d, e in zip(x._a.shape[2:], w._a.shape[2:], stride, padding, dilation, extra, strict=True)

@@ -13,7 +13,7 @@ from ..define import function, op, primitive
 from ..errors import ArgumentError, DTypeError
 from ..table import METHODS, E, S, Spec, bools, floats, ints
 from ..tensor import Tensor
-from .common import like, numeric, pointwise, predicate, same
+from .common import like, numeric, pointwise, predicate, require_float, require_numbers, same, specs
 
 _SPECIAL = [-math.inf, -2.5, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0, math.inf, math.nan]
 _PAIRS = [S((3, 4), (3, 4)), S((3, 1, 4), (2, 1)), S((), (5,)), S((0, 3), (3,)), S((), ())]
@@ -42,10 +42,11 @@ def add(a, b, /):
 
 
 @primitive(
+    takes="numbers",
     vjp=(lambda g: g, lambda g: -g),
     promote="common",
     samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
-    errors=[E(S(bools(3), bools(3)), "sub: .*bool.*logical_xor")],
+    errors=[E(S(bools(3), bools(3)), "sub: not defined for bool tensors, .* or use &")],
     methods=["__sub__"],
     inplace=True,
 )
@@ -56,8 +57,6 @@ def sub(a, b, /):
     >>> fz.tensor([1.0, 2.0]) - fz.tensor([3.0, 1.0])
     tensor([-2.,  1.])
     """
-    if a.dtype is dtypes.bool_:
-        raise DTypeError("sub: subtraction of bool tensors is not defined; use ^ or logical_xor")
     return pointwise("sub", a, b)
 
 
@@ -267,6 +266,7 @@ def add_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     >>> fz.add(fz.tensor([1.0]), 2, alpha=3)
     tensor([7.])
     """
+    _check_alpha("add", input, other, alpha)
     return add(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
 
 
@@ -278,7 +278,16 @@ def sub_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     >>> fz.sub(fz.tensor([1.0]), fz.tensor([2.0]), alpha=3)
     tensor([-5.])
     """
+    _check_alpha("sub", input, other, alpha)
     return sub(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
+
+
+def _check_alpha(name: str, input: Any, other: Any, alpha: Any) -> None:
+    if name == "sub":
+        require_numbers(name, *(t for t in (input, other) if isinstance(t, Tensor)))
+    whole = all(t.dtype.kind in "bi" for t in (input, other) if isinstance(t, Tensor))
+    if isinstance(alpha, float) and whole and not any(isinstance(t, float) for t in (input, other)):
+        raise ArgumentError(f"{name}: for integer tensors alpha must be an integer, given {alpha}")
 
 
 @function(name="div", methods=["div"], out=True)
@@ -359,8 +368,9 @@ def _turn(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 @op(
+    takes="floats",
     vjp=(lambda g, a, b: g * sigmoid(a - b), lambda g, a, b: g * sigmoid(b - a)),
-    promote="float",
+    promote="common",
     samples=[S((3, 4), (4,)), S.of([-1e3, 0.0, 1e3], [1e3, 0.0, 1e3]), S.of(_SPECIAL, _SPECIAL), S.of(_SPECIAL, _SPECIAL[::-1])],
 )
 def logaddexp(a, b, /):
@@ -379,8 +389,9 @@ def apart(a: Tensor, b: Tensor) -> Tensor:
 
 
 @op(
+    takes="floats",
     vjp=(lambda g, a, y: g * (a / y), lambda g, b, y: g * (b / y)),
-    promote="float",
+    promote="common",
     samples=[
         S((3, 4), floats(4, low=0.5)),
         S.of([0.0, 3e30, 1e-30, -math.inf, math.nan], [0.0, 4e30, 1e-30, 1.0, 1.0]),
@@ -422,12 +433,13 @@ def xlogy(a, b, /):
 
 
 @op(
+    takes="floats",
     vjp=(
         lambda g, weight: g * (1 - weight),
         lambda g, weight: g * weight,
         lambda g, x, end: g * (end - x),
     ),
-    promote="common",
+    promote="same",
     samples=[
         S((3, 4), (3, 4), floats(3, 4, low=0, high=1)),
         S((3, 4), (4,), ()),
@@ -457,7 +469,12 @@ def addcmul(x, tensor1, tensor2, /, *, value: float = 1.0):
     return x + (tensor1 * tensor2 if same(value, 1) else tensor1 * tensor2 * value)
 
 
-@op(promote="float", samples=[S((3, 4), (3, 4), floats(4, low=0.5)), S((3,), (3,), floats(3, low=0.5), value=0.5)], inplace=True)
+@op(
+    takes="floats",
+    promote="common",
+    samples=[S((3, 4), (3, 4), floats(4, low=0.5)), S((3,), (3,), floats(3, low=0.5), value=0.5)],
+    inplace=True,
+)
 def addcdiv(x, tensor1, tensor2, /, *, value: float = 1.0):
     """x + value * tensor1 / tensor2.
 
@@ -491,11 +508,18 @@ def neg(x, /):
 @function(methods=["__pos__", "positive"])
 def positive(input: Tensor) -> Tensor:
     """The tensor itself."""
+    require_numbers("positive", input)
     return input
 
 
+def slope_of_abs(g: Tensor, x: Tensor) -> Tensor:
+    """g with the sign of x; NaN has no slope, as in PyTorch."""
+    return where(ne(x, x), 0, g * sign(x))
+
+
 @primitive(
-    vjp=lambda g, x: g * sign(x),
+    takes="numbers",
+    vjp=lambda g, x: slope_of_abs(g, x),
     samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)],
     methods=["__abs__", "abs"],
     inplace=True,
@@ -855,7 +879,7 @@ _ROUNDING = [
 ]
 
 
-@primitive(vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
+@primitive(takes="numbers", vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
 def floor(x, /):
     """The largest whole number not above x.
 
@@ -866,7 +890,7 @@ def floor(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
+@primitive(takes="numbers", vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
 def ceil(x, /):
     """The smallest whole number not below x.
 
@@ -877,7 +901,7 @@ def ceil(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=["trunc"], inplace=True)
+@primitive(takes="numbers", vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=["trunc"], inplace=True)
 def trunc(x, /):
     """x without its fraction.
 
@@ -888,7 +912,7 @@ def trunc(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=[], public=False)
+@primitive(takes="numbers", vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=[], public=False)
 def round_half_even(x, /):
     """The nearest whole number, halves to the even one."""
     return like(x)
@@ -904,11 +928,12 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     """
     if not decimals:
         return round_half_even(input)
+    require_float("round with decimals", *specs(input))
     scale = 10.0**decimals
     return round_half_even(input * scale) / scale
 
 
-@op(samples=[S(3, 4), S.of([-1.5, 2.25])], inplace=True)
+@op(takes="floats", samples=[S(3, 4), S.of([-1.5, 2.25])], inplace=True)
 def frac(x, /):
     """The fraction of x, with its sign.
 
@@ -1247,7 +1272,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         raise ArgumentError("clamp: give min, max or both")
-    if input.dtype.kind == "i" and any(isinstance(limit, (float, np.floating)) for limit in (min, max)):
+    if input.dtype.kind in "bi" and any(isinstance(limit, (float, np.floating)) for limit in (min, max)):
         input = cast(input, dtype=dtypes.get_default_dtype())
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if min is not None:

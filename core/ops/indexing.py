@@ -19,7 +19,7 @@ from ..sizes import checked_dim, size_max, size_min, surely, unbacked, wrapped
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor, whole
 from ..views import check_overlap
-from .common import broadcast, check_range, like, same, specs
+from .common import broadcast, check_range, like, require_numbers, same, specs
 from .elementwise import bitwise_not, cast, logical_not, maximum, neg, where
 from .reduction import cumsum, prod, sort_values
 from .shape import broadcast_tensors, expand, movedim, narrow, reshape, select, slice, slice_scatter, unsqueeze
@@ -272,6 +272,8 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     """
     if reduce not in ("sum", "prod", "mean", "amax", "amin"):
         raise ArgumentError(f"scatter_reduce: reduce is 'sum', 'prod', 'mean', 'amax' or 'amin', given {reduce!r}")
+    if reduce == "mean":
+        require_numbers("scatter_reduce", input)
     x, index = _as_vector(input), _as_vector(index)
     return _as_before(_scatter_reduced(x, dim, index, _fit_source(src, x, index), reduce, include_self), input)
 
@@ -307,6 +309,7 @@ def _scatter_prod(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     that zeros have their gradients."""
     if index.numel() == 0:
         return x
+    scatter_add_values(x.detach(), index, src.detach(), dim=dim)  # its checks
     dim = checked_dim("scatter_reduce", dim, len(x._a.shape))
     places, sent = unsqueeze(movedim(index, dim, -1), -1), unsqueeze(movedim(src, dim, -1), -1)
     met = places == arange(x._a.shape[dim], device=x.device)
@@ -682,6 +685,7 @@ def one_hot(x, /, *, num_classes: int = -1):
             [0, 0, 1]])
     """
     _integer_index("one_hot", specs(x)[0], allowed=(dtypes.int64,))
+    num_classes = whole(num_classes)
     given = not (isinstance(num_classes, int) and num_classes == -1)
     if not given and not x.numel():
         raise ArgumentError("one_hot: an empty tensor does not say how many classes there are; give num_classes")
@@ -799,6 +803,7 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
     """
     if input.dtype.kind != "i" or len(input._a.shape) != 1:
         raise DTypeError(f"bincount: expected a vector of integers, given {specs(input)[0]}")
+    minlength = whole(minlength)
     if surely(minlength < 0):
         raise ArgumentError(f"bincount: minlength must not be negative, given {minlength}")
     if weights is not None and tuple(weights._a.shape) != tuple(input._a.shape):

@@ -12,8 +12,8 @@ from ..define import function, op, primitive
 from ..errors import ArgumentError, ShapeError
 from ..sizes import checked_dim
 from ..table import E, S, Spec, ints
-from ..tensor import Tensor
-from .common import broadcast, numel, same
+from ..tensor import Tensor, whole
+from .common import broadcast, numel, require_float, require_numbers, require_one_dtype, same, specs
 from .elementwise import add, cast, clone, gt, mul, where
 from .reduction import sum_, vector_norm
 from .shape import cat, diagonal, expand, narrow, permute, reshape, stack, unbind, unsqueeze
@@ -51,6 +51,7 @@ def _matmul_vjp_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
 
 
 @primitive(
+    takes="numbers",
     vjp=(_matmul_vjp_a, _matmul_vjp_b),
     promote="same",
     samples=[
@@ -119,6 +120,7 @@ def sum_to_last(x, /):
 
 
 @op(
+    takes="numbers",
     vjp=(
         lambda g, weight: matmul(g, weight),
         lambda g, x: linear_weight_grad(g, x),
@@ -249,6 +251,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
 
 
 def _scaled_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    require_one_dtype("the sum of a tensor and a product", input, product)
     product = product if same(alpha, 1) else _scaled(product, alpha)
     total = add(input if same(beta, 1) else _scaled(input, beta), product)
     return total if input.dtype is not dtypes.bool_ else cast(total, dtype=dtypes.bool_)
@@ -269,16 +272,19 @@ def _scaled(x: Tensor, factor: Any) -> Tensor:
 
 @function(out=True)
 def kron(input: Tensor, other: Tensor) -> Tensor:
-    """Kronecker product of two matrices.
+    """Kronecker product: of matrices, or of tensors of any number of dimensions.
 
     >>> import frazil as fz
     >>> fz.kron(fz.eye(2), fz.tensor([[1.0, 2.0]]))
     tensor([[1., 2., 0., 0.],
             [0., 0., 1., 2.]])
     """
-    _need("kron", 2, input, other)
-    (a, b), (c, d) = input._a.shape, other._a.shape
-    return reshape(mul(reshape(input, shape=(a, 1, b, 1)), reshape(other, shape=(1, c, 1, d))), shape=(a * c, b * d))
+    first, second = tuple(input._a.shape), tuple(other._a.shape)
+    n = max(len(first), len(second))
+    first, second = (1,) * (n - len(first)) + first, (1,) * (n - len(second)) + second
+    a = reshape(input, shape=tuple(m for size in first for m in (size, 1)))
+    b = reshape(other, shape=tuple(m for size in second for m in (1, size)))
+    return reshape(mul(a, b), shape=tuple(m * k for m, k in zip(first, second, strict=True)))
 
 
 @function(methods=[], out=True)
@@ -290,7 +296,10 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     frazil.Size([2, 4])
     """
     na, nb = len(a._a.shape), len(b._a.shape)
-    if isinstance(dims, int):
+    if isinstance(dims, (int, float)):
+        dims = whole(dims)
+        if not 0 <= dims <= min(na, nb):
+            raise ShapeError(f"tensordot: dims={dims} of tensors with {na} and {nb} dimensions")
         da, db = list(range(na - dims, na)), list(range(dims))
     else:
         da = [checked_dim("tensordot", d, na) for d in dims[0]]
@@ -451,7 +460,11 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     >>> fz.addr(fz.zeros(1, 2), fz.tensor([2.0]), fz.tensor([3.0, 4.0]))
     tensor([[6., 8.]])
     """
-    return _scaled_sum(input, _times(outer(vec1, vec2), alpha), beta, 1)
+    product = outer(vec1, vec2)
+    dtype = dtypes.promote_types(input.dtype, product.dtype)
+    return _scaled_sum(
+        cast(input, dtype=dtype), cast(product if same(alpha, 1) else _times(product, alpha), dtype=dtype), beta, 1
+    )
 
 
 @function(methods=[], out=True)
@@ -476,12 +489,19 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     """
     if n < 0:
         raise ArgumentError(f"matrix_power: the power must not be negative, given {n}")
-    result = clone(expand(eye(input._a.shape[-1], dtype=input.dtype, device=input.device), shape=tuple(input._a.shape)))
+    require_numbers("matrix_power", input)
+    n = whole(n)
+    if len(input._a.shape) < 2:
+        raise ShapeError(f"matrix_power: expected square matrices, given {list(input._a.shape)}")
+    if not n:
+        return clone(expand(eye(input._a.shape[-1], dtype=input.dtype, device=input.device), shape=tuple(input._a.shape)))
+    result = None
     while n:
         if n % 2:
-            result = matmul(result, input)
-        input, n = matmul(input, input), n // 2
-    return result
+            result = input if result is None else matmul(result, input)
+        n //= 2
+        input = matmul(input, input) if n else input
+    return clone(result)
 
 
 @function(out=True)
@@ -492,6 +512,9 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     >>> fz.cross(fz.tensor([1.0, 0.0, 0.0]), fz.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
     """
+    require_one_dtype("cross", input, other)
+    if len(input._a.shape) != len(other._a.shape):
+        raise ShapeError(f"cross: expected as many dimensions, given {list(input._a.shape)} and {list(other._a.shape)}")
     shape = broadcast("cross", tuple(input._a.shape), tuple(other._a.shape))
     if dim is None:
         dim = next((d for d, n in enumerate(shape) if same(n, 3)), -1)
@@ -512,6 +535,10 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     """
     if compute_mode not in _CDIST_MODES:
         raise ArgumentError(f"cdist: compute_mode is one of {', '.join(map(repr, _CDIST_MODES))}, given {compute_mode!r}")
+    require_float("cdist", *specs(x1, x2))
+    require_one_dtype("cdist", x1, x2)
+    if len(x1._a.shape) < 2 or len(x2._a.shape) < 2:
+        raise ShapeError(f"cdist: expected at least 2 dimensions, given {list(x1._a.shape)} and {list(x2._a.shape)}")
     rows, columns, features = x1._a.shape[-2], x2._a.shape[-2], x1._a.shape[-1]
     known = all(isinstance(n, int) for n in (*x1._a.shape, *x2._a.shape))
     if known and rows > 1 and x1.numel() * columns > _CDIST_ELEMENTS:  # the differences of all rows would fill the memory
@@ -537,6 +564,8 @@ def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     tensor([[0.6000, 0.8000],
             [0.3000, 0.4000]])
     """
+    if len(input._a.shape) < 2:
+        raise ShapeError(f"renorm: expected at least 2 dimensions, given {list(input._a.shape)}")
     rest = tuple(d for d in range(len(input._a.shape)) if d != checked_dim("renorm", dim, len(input._a.shape)))
     size = vector_norm(input, p=p, dim=rest, keepdim=True)
     return where(gt(size, maxnorm), input * (maxnorm / (size + 1e-7)), input)
@@ -550,4 +579,5 @@ def trace(input: Tensor) -> Tensor:
     >>> fz.trace(fz.tensor([[1, 2], [3, 4]]))
     tensor(5)
     """
+    require_numbers("trace", input)
     return sum_(diagonal(input))

@@ -32,9 +32,10 @@ _SOFTMAX = [
 
 
 @op(
+    takes="floats",
     vjp=lambda g, y, dim: softmax_grad(g, y, dim=dim),
     canon=_canon_dim("softmax"),
-    promote="float",
+    promote="common",
     rule=like,
     samples=_SOFTMAX,
     errors=[E(S(3, dim=1), "softmax: dimension 1 is out of range")],
@@ -68,9 +69,10 @@ def softmax_grad(g, y, /, *, dim):
 
 
 @op(
+    takes="floats",
     vjp=lambda g, y, dim: g - exp(y) * sum_(g, dim=(dim,) if y._a.shape else None, keepdim=True),
     canon=_canon_dim("log_softmax"),
-    promote="float",
+    promote="common",
     rule=like,
     samples=_SOFTMAX,
     errors=[E(S(3, dim=1), "log_softmax: dimension 1 is out of range")],

@@ -13,11 +13,11 @@ from ..errors import ArgumentError, ShapeError
 from ..sizes import is_static, size_min
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor
-from .common import require_float, same, with_whole_numbers
+from .common import require_elements, require_float, same, specs, with_whole_numbers
 from .conv import batched, spatial
 from .indexing import gather
-from .reduction import amax, mean
-from .shape import cat, flatten, narrow, pad, reshape, squeeze
+from .reduction import amax, mean, sum_
+from .shape import cat, expand, flatten, narrow, pad, reshape, squeeze
 
 _PAIRS_2D: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
 _OVERLAP_2D: dict[str, Any] = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 1), "ceil_mode": False}
@@ -244,6 +244,7 @@ def _max_pool(
 ) -> Any:
     kernel, stride, padding, dilation = _window(name, n, kernel_size, stride, padding, dilation)
     x, had_batch = batched(name, x, n)
+    require_elements(name, x)
     if not is_static(kernel):
         if _covers(x, kernel, padding, dilation) and not return_indices:
             y = amax(x, dim=tuple(range(2, 2 + n)), keepdim=True)
@@ -331,6 +332,7 @@ def _avg_pool(
 ) -> Tensor:
     kernel, stride, padding, dilation = _window(name, n, kernel_size, stride, padding)
     x, had_batch = batched(name, x, n)
+    require_elements(name, x)
     if not is_static(kernel):
         if _covers(x, kernel, padding, dilation) and divisor_override is None:
             y = mean(x, dim=tuple(range(2, 2 + n)), keepdim=True)
@@ -423,10 +425,16 @@ def avg_pool3d(
 def _adaptive_avg_pool(name: str, n: int, x: Tensor, output_size: Any) -> Tensor:
     """Means over windows as even as it goes: cell i of o covers floor(i n / o) .. ceil((i + 1) n / o)."""
     x, had_batch = batched(name, x, n)
+    require_elements(name, x, 2)
     wanted = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * n
-    if len(wanted) != n or any(isinstance(o, (float, str)) or (isinstance(o, int) and o < 1) for o in wanted):
-        raise ArgumentError(f"{name}: output_size must be {n} positive numbers or None (keep), given {output_size!r}")
+    if len(wanted) != n or any(isinstance(o, (float, str)) or (isinstance(o, int) and o < 0) for o in wanted):
+        raise ArgumentError(f"{name}: output_size must be {n} numbers or None (keep), given {output_size!r}")
     size = x._a.shape[2:]
+    if any(same(o, 0) for o in wanted):  # no windows
+        require_float(name, *specs(x))
+        shape = (*x._a.shape[:2], *(m if o is None else o for m, o in zip(size, wanted, strict=True)))
+        x = expand(sum_(x, dim=tuple(range(2, 2 + n)), keepdim=True), shape=shape)
+        return x if had_batch else squeeze(x, 0)
     sizes = tuple(m if o is None else o for m, o in zip(size, wanted, strict=True))
     steps = []
     for m, o in zip(size, sizes, strict=True):

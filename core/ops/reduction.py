@@ -13,7 +13,7 @@ from ..errors import ArgumentError, ShapeError
 from ..sizes import checked_dim, size_max
 from ..table import OPS, E, S, Spec, floats
 from ..tensor import Tensor
-from .common import checked_dims, halves_in_float32, numel, reduced, require_float, specs
+from .common import checked_dims, halves_in_float32, numel, reduced, require_float, require_numbers, require_one_dtype, specs
 from .elementwise import (
     abs_,
     cast,
@@ -27,6 +27,7 @@ from .elementwise import (
     ne,
     pow_,
     sign,
+    slope_of_abs,
     spread_root,
     sqrt,
     square,
@@ -140,7 +141,8 @@ def mean(x, /, *, dim=None, keepdim=False, dtype=None):
 def _extreme_vjp(g: Tensor, x: Tensor, y: Tensor, dim: Any, keepdim: bool) -> Tensor:
     """Shared evenly among ties."""
     shape = x._a.shape
-    hit = cast(eq(x, _expanded(y, shape, dim, keepdim)), dtype=x.dtype)
+    found = _expanded(y, shape, dim, keepdim)
+    hit = cast(eq(x, found) | (ne(x, x) & ne(found, found)), dtype=x.dtype)
     share = hit / sum_(hit, dim=dim, keepdim=True) if dim is not None else hit / sum_(hit)
     return _expanded(g, shape, dim, keepdim) * share
 
@@ -200,7 +202,9 @@ def _arg_rule(name: str, x: Spec, dim: Any, keepdim: bool) -> Spec:
     return Spec(_extreme_rule(name, x, dims, keepdim).shape, dtypes.int64)
 
 
-@primitive(canon=_canon_arg("argmax"), samples=_ARG, exact=True, errors=[E(S(0), "argmax: nothing to choose from")])
+@primitive(
+    takes="numbers", canon=_canon_arg("argmax"), samples=_ARG, exact=True, errors=[E(S(0), "argmax: nothing to choose from")]
+)
 def argmax(x, /, *, dim=None, keepdim=False):
     """Index (int64) of the first largest element along `dim`, or in the flattened tensor. NaN counts as the largest.
 
@@ -211,7 +215,9 @@ def argmax(x, /, *, dim=None, keepdim=False):
     return _arg_rule("argmax", x, dim, keepdim)
 
 
-@primitive(canon=_canon_arg("argmin"), samples=_ARG, exact=True, errors=[E(S(0), "argmin: nothing to choose from")])
+@primitive(
+    takes="numbers", canon=_canon_arg("argmin"), samples=_ARG, exact=True, errors=[E(S(0), "argmin: nothing to choose from")]
+)
 def argmin(x, /, *, dim=None, keepdim=False):
     """Index (int64) of the first smallest element along `dim`, or in the flattened tensor. NaN counts as the smallest.
 
@@ -473,10 +479,10 @@ def _norm_vjp(g: Tensor, x: Tensor, y: Tensor, p: float, dim: Any, keepdim: bool
     if p == 2:
         return where(zero, 0.0, g * x / safe)
     if p == 1:
-        return g * sign(x)
+        return slope_of_abs(g, x)
     if math.isinf(p):
-        hit = cast(eq(abs_(x), y), dtype=x.dtype)
-        return g * sign(x) * hit / sum_(hit, dim=dim, keepdim=True)
+        hit = cast(eq(abs_(x), y) | (ne(x, x) & ne(y, y)), dtype=x.dtype)
+        return slope_of_abs(g, x) * (hit / sum_(hit, dim=dim, keepdim=True))
     if p == 0:
         return g * 0
     flat = zero if p > 1 else zero | eq(x, 0)  # below 1 the slope at 0 is infinite, and counts as 0
@@ -627,6 +633,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     >>> fz.topk(fz.tensor([3.0, 1.0, 2.0]), 2).values
     tensor([3., 2.])
     """
+    require_numbers("topk", input)
     return ValuesIndices(*topk_values(input, k=k, dim=dim, largest=largest))
 
 
@@ -635,9 +642,10 @@ def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool) -> ValuesIndices
     if not isinstance(dim, int):
         raise ArgumentError(f"{name}: dim is one integer (fz.a{name} takes several), given {dim!r}")
     dim = checked_dim(name, dim, len(input._a.shape))
+    places = cast(input, dtype=dtypes.uint8) if input.dtype is dtypes.bool_ else input
     if not input._a.shape:
-        return ValuesIndices(clone(input), pick(input))
-    indices = pick(input, dim=dim, keepdim=True)
+        return ValuesIndices(clone(input), pick(places))
+    indices = pick(places, dim=dim, keepdim=True)
     values = OPS["gather_values"].call(input, indices, dim=dim)
     if not keepdim:
         shape = tuple(n for i, n in enumerate(input._a.shape) if i != dim)
@@ -690,6 +698,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     >>> fz.isclose(fz.tensor([1.0, 2.0]), fz.tensor([1.0, 2.1]))
     tensor([ True, False])
     """
+    require_one_dtype("isclose", input, other)
     near = eq(input, other)
     if not input.dtype.is_floating_point:
         if input.dtype is not dtypes.bool_:

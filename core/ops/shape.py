@@ -19,7 +19,7 @@ from ..state import STATE
 from ..table import FUNCTIONS, OPS, E, S, Spec, ints
 from ..tape import Node, OutputNode
 from ..tensor import Tensor, int_tuple, unpacked, whole
-from .common import as_sequence, broadcast, like, numel, same
+from .common import as_sequence, broadcast, like, numel, require_elements, require_numbers, require_one_dtype, same
 from .elementwise import clone, ge, where, zeros_like
 
 # -------------------------------------------------------------------------------------------------------------------- views
@@ -333,9 +333,9 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     frazil.Size([2, 12])
     """
     shape = tuple(input._a.shape)
+    a, b = checked_dim("flatten", start_dim, len(shape)), checked_dim("flatten", end_dim, len(shape))
     if not shape:
         return reshape(input, shape=(1,))
-    a, b = checked_dim("flatten", start_dim, len(shape)), checked_dim("flatten", end_dim, len(shape))
     if a > b:
         raise DimError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim}")
     return input if a == b else reshape(input, shape=(*shape[:a], numel(shape[a : b + 1]), *shape[b + 1 :]))
@@ -361,7 +361,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     return reshape(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
 
 
-def _slice_size(start: Any, stop: Any, step: Any) -> Any:
+def slice_size(start: Any, stop: Any, step: Any) -> Any:
     if same(step, 1):
         return stop - start
     return (stop - start + (step - 1)) // step
@@ -381,7 +381,7 @@ def _slice_size(start: Any, stop: Any, step: Any) -> Any:
 )
 def slice(x, /, *, starts, stops, steps):
     """x[start:stop:step] in every dimension; 0 <= start <= stop <= size and step > 0."""
-    return Spec(tuple(_slice_size(a, b, s) for a, b, s in zip(starts, stops, steps, strict=True)), x.dtype)
+    return Spec(tuple(slice_size(a, b, s) for a, b, s in zip(starts, stops, steps, strict=True)), x.dtype)
 
 
 def _zeros_around(g: Tensor, x_shape: Any, starts: Any, stops: Any, steps: Any) -> Tensor:
@@ -408,7 +408,7 @@ def _zeros_around(g: Tensor, x_shape: Any, starts: Any, stops: Any, steps: Any) 
 )
 def slice_scatter(x, src, /, *, starts, stops, steps):
     """A copy of x with x[start:stop:step] replaced by src, which has exactly that shape."""
-    region = tuple(_slice_size(*bounds) for bounds in zip(starts, stops, steps, strict=True))
+    region = tuple(slice_size(*bounds) for bounds in zip(starts, stops, steps, strict=True))
     return _scattered("slice_scatter", x, src, region)
 
 
@@ -743,10 +743,12 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     [[0, 1, 2], [3, 4]]
     """
     dim = checked_dim("chunk", dim, len(input._a.shape))
-    chunks = int(chunks) if isinstance(chunks, np.integer) else chunks
+    chunks = int(chunks) if isinstance(chunks, np.integer) else whole(chunks)
     if chunks < 1:
         raise ArgumentError(f"chunk: chunks must be positive, given {chunks}")
     n = input._a.shape[dim]
+    if same(n, 0):
+        return split(input, [0] * chunks, dim)
     if not isinstance(n, int):
         size = (n + chunks - 1) // chunks
         if same(n % chunks, 0) or (chunks - 1) * size < n:  # all chunks are there: a recording notes this
@@ -762,6 +764,8 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     >>> [p.tolist() for p in fz.arange(5).tensor_split(2)]
     [[0, 1, 2], [3, 4]]
     """
+    if isinstance(indices_or_sections, float):
+        indices_or_sections = whole(indices_or_sections)
     dim = checked_dim("tensor_split", dim, len(input._a.shape))
     n = input._a.shape[dim]
     if isinstance(indices_or_sections, Tensor) and indices_or_sections._a.shape:
@@ -842,6 +846,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
             [0, 1, 2]])
     """
     given = list(unpacked(tensors))
+    require_one_dtype("meshgrid", *given)
     if indexing not in ("ij", "xy"):
         raise ArgumentError(f"meshgrid: indexing is 'ij' or 'xy', given {indexing!r}")
     swap = indexing == "xy" and len(given) > 1
@@ -892,12 +897,16 @@ def flip_dims(input: Tensor, *dims: Any) -> Tensor:
 @function(methods=["fliplr"])
 def fliplr(input: Tensor) -> Tensor:
     """Columns in reverse order."""
+    if len(input._a.shape) < 2:
+        raise DimError(f"fliplr: expected at least 2 dimensions, given {list(input._a.shape)}")
     return flip(input, dims=(1,))
 
 
 @function(methods=["flipud"])
 def flipud(input: Tensor) -> Tensor:
     """Rows in reverse order."""
+    if not input._a.shape:
+        raise DimError("flipud: expected at least 1 dimension, given a single number")
     return flip(input, dims=(0,))
 
 
@@ -930,6 +939,7 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
     tensor([[2, 4],
             [1, 3]])
     """
+    k = whole(k)
     a, b = dims
     k %= 4
     if k == 0:
@@ -1015,7 +1025,9 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: Any = 
     pairs = [(pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)]
     every: list[Any] = [(0, 0)] * (len(shape) - len(pairs)) + pairs[::-1]
     grow = tuple(tuple(0 if isinstance(p, int) and p < 0 else p for p in pair) for pair in every)
-    if mode in ("reflect", "replicate"):  # these see the edge of the whole: cut last
+    if mode in ("reflect", "replicate"):
+        require_numbers(f"pad with mode {mode!r}", input)
+        require_elements("pad", input, builtins.max(len(shape) - len(pairs) - 1, 0))  # these see the edge of the whole: cut last
         input = pad_edges(input, pads=grow, mode=mode)
     for dim, (before, after) in enumerate(every):
         cut = [-p if isinstance(p, int) and p < 0 else 0 for p in (before, after)]
@@ -1092,6 +1104,7 @@ def _tri_check(name: str, x: Spec) -> Spec:
 @op(
     vjp=lambda g, diagonal: tril(g, diagonal=diagonal),
     rule=lambda x, *, diagonal: _tri_check("tril", x),
+    canon=lambda x, *, diagonal: {"diagonal": whole(diagonal)},
     samples=[S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
     inplace=True,
 )
@@ -1110,6 +1123,7 @@ def tril(x, /, *, diagonal: int = 0):
 @op(
     vjp=lambda g, diagonal: triu(g, diagonal=diagonal),
     rule=lambda x, *, diagonal: _tri_check("triu", x),
+    canon=lambda x, *, diagonal: {"diagonal": whole(diagonal)},
     samples=[S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
     inplace=True,
 )
@@ -1171,6 +1185,10 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
         return unfold(reshape(input, shape=(1,)), dimension, size, step)[0]
     shape = tuple(input._a.shape)
     dim = checked_dim("unfold", dimension, len(shape))
+    if isinstance(shape[dim], int) and isinstance(size, int) and not 0 <= size <= shape[dim]:
+        raise DimError(f"unfold: windows of {size} do not fit dimension {dim} of {list(shape)}")
+    if isinstance(step, int) and step < 1:
+        raise ArgumentError(f"unfold: step must be positive, given {step}")
     windows = (shape[dim] - size) // step + 1
     recording = input._dev.recording
     fits = compare("<=", windows * step, shape[dim]) if size <= step else False  # else a window overlaps others or lacks its rest

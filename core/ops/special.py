@@ -11,7 +11,7 @@ from ..errors import ArgumentError, DTypeError
 from ..table import METHODS
 from ..tensor import Tensor
 from .activation import log_odds
-from .common import same
+from .common import require_float, require_one_dtype, same, specs
 from .elementwise import (
     apart,
     bitwise_left_shift,
@@ -113,6 +113,10 @@ def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     >>> fz.logaddexp2(fz.tensor([3.0]), fz.tensor([3.0]))
     tensor([4.])
     """
+    if not (input.dtype.is_floating_point or other.dtype.is_floating_point):
+        require_float("logaddexp2", *specs(input))
+    dtype = dtypes.promote_types(input.dtype, other.dtype)  # bools have no differences
+    input, other = cast(input, dtype=dtype), cast(other, dtype=dtype)
     return maximum(input, other) + log1p(exp2(-apart(input, other))) * (1 / math.log(2))
 
 
@@ -190,6 +194,8 @@ def copysign(input: Tensor, other: Any) -> Tensor:
         input = cast(
             input, dtype=dtypes.get_default_dtype() if not isinstance(other, Tensor) or other.dtype.kind in "bi" else other.dtype
         )
+    if isinstance(other, Tensor) and input._a.shape and other._a.shape:
+        input = cast(input, dtype=dtypes.promote_types(input.dtype, other.dtype))
     negative: Any = signbit(other) if isinstance(other, Tensor) else math.copysign(1.0, other) < 0
     found = where(signbit(input) ^ negative, -input, input)
     return where(eq(input, 0), found.detach(), found)  # no slope at 0
@@ -203,6 +209,7 @@ def heaviside(input: Tensor, values: Tensor) -> Tensor:
     >>> fz.heaviside(fz.tensor([-1.0, 0.0, 2.0]), fz.tensor(0.5))
     tensor([0.0000, 0.5000, 1.0000])
     """
+    require_one_dtype("heaviside", input, values)
     return where(eq(input, 0), values, cast(gt(input, 0), dtype=input.dtype))
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .. import dtypes
-from ..creation import arange, from_host, tensor, zeros
+from ..creation import arange, from_host, full, tensor, zeros
 from ..define import function
-from ..errors import ArgumentError, DimError, ShapeError
+from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..sizes import checked_dim
 from ..state import STATE
-from ..tensor import Tensor
+from ..tensor import Tensor, whole
+from .common import at_hand, numel, require_float, require_numbers, require_one_dtype, same, specs
 from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, ne, sqrt, where
 from .indexing import edges_before, gather, scatter_add_values
 from .linalg import matmul
@@ -57,6 +59,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     >>> fz.kthvalue(fz.tensor([3.0, 1.0, 2.0]), 2).values
     tensor(2.)
     """
+    require_numbers("kthvalue", input)
     dim, scalar = checked_dim("kthvalue", dim, len(input._a.shape)), not input._a.shape
     n = input._a.shape[dim] if input._a.shape else 1
     if isinstance(n, int) and not 1 <= k <= n:
@@ -83,7 +86,16 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
     if isinstance(q, (list, tuple)) and any(isinstance(p, (int, float)) and not 0 <= p <= 1 for p in q):
         raise ArgumentError(f"quantile: all of q are from 0 to 1, given {q}")
     points = q if isinstance(q, Tensor) else tensor(q, dtype=input.dtype, device=input.device)
+    if input.dtype not in (dtypes.float32, dtypes.float64):
+        raise DTypeError(f"quantile: the input must be float32 or float64, given {specs(input)[0]}; convert it with .float()")
+    require_one_dtype("quantile", input, points)
+    values = at_hand(points)
+    if values is not None and not ((values >= 0) & (values <= 1)).all():
+        raise ArgumentError(f"quantile: all of q are from 0 to 1, given {values.tolist()}")
     ndim = len(input._a.shape)
+    dim = dim if dim is None or ndim else checked_dim("quantile", dim, 0)
+    if any(isinstance(n, int) and n == 0 for n in input._a.shape):
+        raise ShapeError(f"quantile: there is nothing in {specs(input)[0]}")
     if not ndim:  # one number is every quantile of itself
         input, dim = reshape(input, shape=(1,)), None
     x = flatten(input) if dim is None else movedim(input, dim, -1)
@@ -99,7 +111,8 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
             interpolation
         ]
     first = cast(low, dtype=dtypes.int64)
-    below, above = (ordered[..., i] for i in (first, (first + 1).clamp(max=n - 1)))
+    rest = cast(share > 0, dtype=dtypes.int64)  # at an element itself no other takes part
+    below, above = (ordered[..., i] for i in (first, first + rest))
     missing = isnan(x).any(-1, keepdim=True)
     found = movedim(where(missing, float("nan"), lerp(below, above, share)), -1, 0)
     if keepdim:
@@ -130,6 +143,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
     >>> fz.nanmean(fz.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
     """
+    require_float("nanmean", *specs(input))
     counted = sum_(cast(eq(input, input), dtype=input.dtype), dim=dim, keepdim=keepdim)
     return nansum(input, dim, keepdim) / counted
 
@@ -145,6 +159,7 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
     dim = checked_dim("diff", dim, len(input._a.shape))
     if not input._a.shape:
         raise ShapeError("diff: a single number has no neighbours; give at least 1 dimension")
+    n = whole(n)
     if n < 0:
         raise ArgumentError(f"diff: n must not be negative, given {n}")
     if not n:
@@ -164,6 +179,18 @@ def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None
     return input
 
 
+def _neighbours(name: str, y: Tensor, dim: int) -> Tensor:
+    """The sums of neighbours along `dim`."""
+    require_numbers(name, y)
+    dim = checked_dim(name, dim, len(y._a.shape))
+    if not y._a.shape:
+        raise DimError(f"{name}: a single number has no neighbours; give at least 1 dimension")
+    size = y._a.shape[dim]
+    if same(size, 0):
+        return y
+    return narrow(y, dim, 1, size - 1) + narrow(y, dim, 0, size - 1)
+
+
 @function(methods=[])
 def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int = -1) -> Tensor:
     """The integral of samples `y` along `dim` up to every point but the first, by the trapezoidal rule.
@@ -172,8 +199,7 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0,
     >>> fz.cumulative_trapezoid(fz.tensor([0.0, 1.0, 2.0]))
     tensor([0.5000, 2.0000])
     """
-    size = y._a.shape[checked_dim("cumulative_trapezoid", dim, len(y._a.shape))]
-    both = narrow(y, dim, 1, size - 1) + narrow(y, dim, 0, size - 1)
+    both = _neighbours("cumulative_trapezoid", y, dim)
     if x is None:
         return cumsum(both, dim=dim) * (dx / 2)
     width = diff(x) if len(x._a.shape) == 1 else diff(x, 1, dim)
@@ -190,8 +216,7 @@ def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float = 1.0, dim: int =
     >>> fz.trapezoid(fz.tensor([0.0, 1.0, 2.0]))
     tensor(2.)
     """
-    size = y._a.shape[checked_dim("trapezoid", dim, len(y._a.shape))]
-    both = narrow(y, dim, 1, size - 1) + narrow(y, dim, 0, size - 1)
+    both = _neighbours("trapezoid", y, dim)
     if x is None:
         return sum_(both, dim=dim) * (dx / 2)
     width = diff(x) if len(x._a.shape) == 1 else diff(x, 1, dim)
@@ -210,6 +235,7 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, a
     tensor([[1., 2.],
             [2., 4.]])
     """
+    require_numbers("cov", input)
     if len(input._a.shape) > 2:
         raise ShapeError(f"cov: expected variables x observations, given {list(input._a.shape)}")
     x = input if len(input._a.shape) == 2 else reshape(input, shape=(1, -1))
@@ -259,10 +285,16 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
     >>> fz.histc(fz.tensor([1.0, 2.0, 2.5]), 2, 1, 3)
     tensor([1., 2.])
     """
+    require_float("histc", *specs(input))
     low: Any = min
     high: Any = max
-    if min == max:
+    if min == max and same(numel(input._a.shape), 0):
+        high = low + 1
+    if min == max and not same(numel(input._a.shape), 0):
         low, high = amin(input), amax(input)
+        for end in (at_hand(low), at_hand(high)):
+            if end is not None and not np.isfinite(end):
+                raise ArgumentError(f"histc: the range of the elements must be finite, found {end}; give min and max")
         same_value = eq(low, high)
         low, high = where(same_value, low - 1, low), where(same_value, high + 1, high)
     if bins < 1:
@@ -286,6 +318,7 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
     >>> fz.isin(fz.tensor([1, 2, 3]), fz.tensor([1, 3]))
     tensor([ True, False,  True])
     """
+    require_numbers("isin", *(t for t in (elements, test_elements) if isinstance(t, Tensor)))
     if not isinstance(test_elements, Tensor):
         found = eq(elements, test_elements)
     elif isinstance(elements, Tensor) and STATE.recorder is None and elements.numel() and test_elements.numel():
@@ -324,6 +357,12 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
+def _of_nothing(x: Tensor) -> Tensor:
+    """What PyTorch has for the median of nothing: NaN, or the least integer."""
+    least = math.nan if x.dtype.is_floating_point else dtypes.iinfo(x.dtype).min
+    return full((), least, dtype=x.dtype, device=x.device)
+
+
 @function(out=True)
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The middle value (the lower one of two); with `dim`, along it with indices.
@@ -332,9 +371,17 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     >>> fz.median(fz.tensor([3.0, 1.0, 2.0, 9.0]))
     tensor(2.)
     """
+    require_numbers("median", input)
     if dim is None:
-        return median(flatten(input), 0).values
+        if same(numel(input._a.shape), 0):
+            return _of_nothing(input)
+        middle = median(flatten(input.detach()), 0).values
+        if not input._rg:
+            return middle
+        return amax(where(eq(input, middle) | (ne(input, input) & ne(middle, middle)), input, -math.inf))  # for the gradient
     dim = checked_dim("median", dim, len(input._a.shape))
+    if input._a.shape and same(input._a.shape[dim], 0):
+        raise DimError(f"median: dimension {dim} of {list(input._a.shape)} has no elements")
     ordered = sort_values(input, dim=dim)
     if not input._a.shape:
         return ValuesIndices(*ordered)

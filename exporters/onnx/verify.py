@@ -373,6 +373,8 @@ class _Comparison:
             return self.gave_up(case, arrays)
         except Exception as error:
             note = f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
+            if "divided by 0" in note and not case.given and any(a.dtype.kind in "iu" and not a.all() for a in arrays):
+                return self.check(case, [np.where(a == 0, a.dtype.type(1), a) if a.dtype.kind in "iu" else a for a in arrays])
             if case.given:
                 raise VerificationError(
                     f"{case}: the program itself fails, so there is nothing to compare the file with: {note}", report=self.report

@@ -14,6 +14,7 @@ import frazil as fz
 import frazil.nn.functional as F
 from frazil import nn
 from frazil.exporters.onnx.running import run_file
+from frazil.ops.attention import scaled_dot_product_attention
 
 OPSETS = (21, 23, 24)
 INF = float("inf")
@@ -68,7 +69,7 @@ def test_masks_in_onnx(name: str, is_causal: bool, opset: int) -> None:
     given = (q, k, v) if mask is None else (q, k, v, fz.tensor(mask))
 
     def program(q: Any, k: Any, v: Any, mask: Any = None) -> Any:
-        return F.scaled_dot_product_attention(q, k, v, mask, is_causal=is_causal)
+        return scaled_dot_product_attention(q, k, v, mask, is_causal=is_causal)  # the op takes both
 
     sizes = {"q": {0: "batch", 2: "rows"}, "k": {0: "batch", 2: "keys"}, "v": {0: "batch", 2: "keys"}}
     if mask is not None:

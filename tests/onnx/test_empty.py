@@ -31,8 +31,8 @@ LAYERS = {
 
 #: Functions of x, an example, and inputs with a size of 0.
 FUNCTIONS = {
-    "fz.arange(4) % x.shape[0]": ((2, 3), [(0, 3)]),
-    "fz.arange(4) // x.shape[0]": ((2, 3), [(0, 3)]),
+    "fz.arange(x.shape[0]) % x.shape[0]": ((2, 3), [(0, 3)]),
+    "fz.arange(x.shape[0]) // x.shape[0]": ((2, 3), [(0, 3)]),
     "fz.topk(x, 2, dim=1)[0]": ((2, 3), [(0, 3)]),
     "fz.sort(x, dim=1)[0]": ((2, 3), [(0, 3), (2, 0)]),
     "x.argmax(1)": ((2, 3), [(0, 3)]),

@@ -62,7 +62,6 @@ ATTENTION: dict[str, tuple[list[tuple[int, ...]], Any, dict[str, Any]]] = {
     "bool, nobody sees anything": ([(2, 3, L, E), (2, 3, S, E), (2, 3, S, 6)], np.zeros((L, S), bool), {}),
     "added": ([(2, 3, L, E), (2, 3, S, E), (2, 3, S, 6)], added(seen(L, S)), {}),
     "added of every head": ([(2, 3, L, E), (2, 3, S, E), (2, 3, S, 6)], added(seen(2, 3, L, S)), {}),
-    "causal and bool": ([(2, 3, L, E), (2, 3, L, E), (2, 3, L, E)], seen(L, L), {"is_causal": True}),
     "grouped heads": ([(2, 6, L, E), (2, 2, S, E), (2, 2, S, 6)], None, {"enable_gqa": True}),
     "grouped heads, bool": ([(2, 6, L, E), (2, 2, S, E), (2, 2, S, 6)], seen(2, 1, L, S), {"enable_gqa": True}),
     "grouped heads, added": ([(2, 6, L, E), (2, 2, S, E), (2, 2, S, 6)], added(seen(6, L, S)), {"enable_gqa": True}),

@@ -517,7 +517,7 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn
         attn_mask: broadcasts to [..., L, S]; a bool one says which keys take part, a floating one is added to the scores. A row
             that sees no key is zero.
         dropout_p: probability with which a weight is dropped, whatever the mode of any module.
-        is_causal: row i sees keys 0 to i only (besides what `attn_mask` says).
+        is_causal: row i sees keys 0 to i only; not together with `attn_mask`.
         scale: 1 / sqrt(E) if not given.
         enable_gqa: query may have a multiple of the heads (dimension -3) of key and value.
 

@@ -58,7 +58,7 @@ def relu_(input: Tensor) -> Tensor:
 
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """`input` limited to [0, 6]."""
-    return _apply(table.hardtanh, input, inplace, min_val=0.0, max_val=6.0)
+    return hardtanh(input, 0.0, 6.0, inplace)
 
 
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
@@ -70,6 +70,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """
     if surely(min_val > max_val):
         raise ArgumentError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
+    if input.dtype.kind == "i":  # numbers that are whole are integers
+        min_val, max_val = (int(v) if isinstance(v, float) and v.is_integer() else v for v in (min_val, max_val))
     return _apply(table.hardtanh, input, inplace, min_val=min_val, max_val=max_val)
 
 

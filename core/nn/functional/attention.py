@@ -32,7 +32,7 @@ def scaled_dot_product_attention(
         attn_mask: broadcasts to [..., L, S]; a bool one says which keys take part, a floating one is added to the scores. A row
             that sees no key is zero.
         dropout_p: probability with which a weight is dropped, whatever the mode of any module.
-        is_causal: row i sees keys 0 to i only (besides what `attn_mask` says).
+        is_causal: row i sees keys 0 to i only; not together with `attn_mask`.
         scale: 1 / sqrt(E) if not given.
         enable_gqa: query may have a multiple of the heads (dimension -3) of key and value.
 
@@ -46,6 +46,11 @@ def scaled_dot_product_attention(
     """
     if not 0.0 <= dropout_p <= 1.0:
         raise ArgumentError(f"dropout probability has to be between 0 and 1, but got {dropout_p}")
+    if attn_mask is not None and is_causal:
+        raise ArgumentError(
+            "scaled_dot_product_attention: give attn_mask or is_causal, not both; a mask with what is_causal hides is "
+            "attn_mask & fz.ones(L, S, dtype=fz.bool).tril()"
+        )
     if attn_mask is not None and attn_mask.dtype is float32 and query.dtype is not float32:
         attn_mask = attn_mask.to(query.dtype)
     keep = _kept_weights(query, key, dropout_p) if dropout_p else None

@@ -9,10 +9,10 @@ from ...autograd.modes import no_grad
 from ...creation import arange, full, zeros
 from ...errors import ArgumentError, ShapeError
 from ...ops import elementwise, indexing, linalg
-from ...ops.common import at_hand, halves_in_float32
+from ...ops.common import at_hand, halves_in_float32, require_float, specs
 from ...ops.linalg import einsum
 from ...ops.shape import broadcast_tensors
-from ...tensor import Tensor
+from ...tensor import Tensor, whole
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -31,6 +31,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y[..., o] = sum over i, j of input1[..., i] weight[o, i, j] input2[..., j], plus bias[o]."""
+    if not input1.ndim or not input2.ndim:
+        raise ShapeError(f"bilinear: expected at least 1 dimension, given {list(input1.shape)} and {list(input2.shape)}")
     lead = input1.shape[:-1]
     first, second = input1.reshape(-1, input1.shape[-1]), input2.reshape(-1, input2.shape[-1])
     y: Any = einsum("ni,oij,nj->no", first, weight, second).reshape(*lead, weight.shape[0])
@@ -40,6 +42,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 def _wrapped(padding_idx: int | None, rows: int) -> int | None:
     if padding_idx is None:
         return None
+    padding_idx = whole(padding_idx)
     if not -rows <= padding_idx < rows:
         raise ArgumentError(f"embedding: Padding_idx must be within num_embeddings: given {padding_idx}, there are {rows} rows")
     return padding_idx % rows
@@ -73,6 +76,8 @@ def embedding(
     tensor([[2., 3.],
             [2., 3.]])
     """
+    if weight.ndim != 2:
+        raise ShapeError(f"embedding: the weight must have 2 dimensions, given {list(weight.shape)}")
     padding_idx = _wrapped(padding_idx, weight.shape[0])
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
@@ -130,6 +135,7 @@ def embedding_bag(
         raise ArgumentError(
             "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length sequences"
         )
+    require_float("embedding_bag", *specs(weight))
     ids: Any = input
     rows: Any = embedding(ids, weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
     present: Any = elementwise.eq(ids, ids)
@@ -153,7 +159,9 @@ def embedding_bag(
 
 def _rows_of_bags(rows: Any, how: str) -> Any:
     """[bags, rows per bag, n] reduced over the rows."""
-    return rows.sum(dim=1) if how == "sum" else rows.amax(dim=1)
+    if how == "sum":
+        return rows.sum(dim=1)
+    return rows.max(dim=1).values if rows.requires_grad else rows.amax(dim=1)  # the first of equals has the gradient
 
 
 def _runs(bags: Any, count: int, rows: Any, how: str) -> Any:
@@ -186,6 +194,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     >>> fz.nn.functional.cosine_similarity(fz.tensor([1.0, 0.0]), fz.tensor([1.0, 1.0]), dim=0)
     tensor(0.7071)
     """
+    if not (x1.dtype.is_floating_point or x2.dtype.is_floating_point):
+        require_float("cosine_similarity", *specs(x1, x2))
     a, b = broadcast_tensors(x1, x2)
     return (a / _length(a, dim, eps) * (b / _length(b, dim, eps))).sum(dim=dim)
 

@@ -15,7 +15,7 @@ from ...errors import ArgumentError, DTypeError, ShapeError
 from ...ops import elementwise
 from ...ops import loss as table
 from ...ops.activation import log_sigmoid, softplus
-from ...ops.common import at_hand, broadcast
+from ...ops.common import at_hand, broadcast, require_float, specs
 from ...sizes import same, surely
 from ...tensor import Tensor
 from .linear import pairwise_distance
@@ -62,8 +62,18 @@ def _operands(input: Tensor, target: Tensor) -> tuple[Any, Any]:
     return input, target
 
 
+def _numbers(input: Tensor, target: Tensor) -> tuple[Any, Any]:
+    """`_operands`, where one of them is bool and the other not as numbers."""
+    a, b = _operands(input, target)
+    if (a.dtype is dtypes.bool_) != (b.dtype is dtypes.bool_):
+        a, b = (a.to(b.dtype), b) if a.dtype is dtypes.bool_ else (a, b.to(a.dtype))
+    return a, b
+
+
 def _class_target(name: str, input: Tensor, target: Tensor, weight: Tensor | None) -> Any:
     """The target as the ops take it: bytes are class indices too; PyTorch's checks of what goes with it."""
+    if not input.ndim or same(input.shape[min(input.ndim - 1, 1)], 0):
+        raise ShapeError(f"{name}: expected scores [N, C, ...] or [C] of at least one class, given {list(input.shape)}")
     if weight is not None and weight.dtype is not input.dtype:
         raise DTypeError(f"{name}: weight must be {input.dtype.name} as the input is, given {weight.dtype.name}")
     if target.dtype is dtypes.uint8:
@@ -142,8 +152,9 @@ def mse_loss(
     >>> fz.nn.functional.mse_loss(fz.tensor([1.0, 2.0]), fz.tensor([1.0, 4.0]))
     tensor(2.)
     """
-    a, b = _operands(input, target)
+    a, b = _numbers(input, target)
     difference = a - b
+    require_float("mse_loss", *specs(difference))
     return _weighted(difference * difference, legacy_reduction(size_average, reduce, reduction), weight)
 
 
@@ -171,10 +182,12 @@ def smooth_l1_loss(
     """The square, divided by 2 `beta`, where |input - target| < beta; |input - target| - beta / 2 elsewhere."""
     if surely(beta < 0):
         raise ArgumentError(f"smooth_l1_loss: beta must not be negative, given {beta}")
-    a, b = _operands(input, target)
+    a, b = _numbers(input, target)
+    require_float("smooth_l1_loss", *specs(a - b))
     distance = (a - b).abs()
     if not same(beta, 0):
-        distance = where(distance < beta, distance * distance * (0.5 / beta), distance - 0.5 * beta)
+        near = distance.clamp(max=beta)  # what lies beyond is linear; no square of it, which could be infinite
+        distance = near * near * (0.5 / beta) + (distance - near)
     return _reduced(distance, legacy_reduction(size_average, reduce, reduction))
 
 
@@ -184,9 +197,11 @@ def huber_loss(
     """Half the square where |input - target| < delta, delta (|input - target| - delta / 2) elsewhere; `weight` multiplies."""
     if surely(delta <= 0):
         raise ArgumentError(f"huber_loss: delta must be positive, given {delta}")
-    a, b = _operands(input, target)
+    require_float("huber_loss", *specs(input))
+    a, b = _numbers(input, target)
     distance = (a - b).abs()
-    losses = where(distance < delta, distance * distance * 0.5, (distance - 0.5 * delta) * delta)
+    near = distance.clamp(max=delta)
+    losses = near * near * 0.5 + (distance - near) * delta
     return _reduced(losses if weight is None else losses * weight, reduction)
 
 
@@ -276,6 +291,7 @@ def kl_div(
     reduction = legacy_reduction(size_average, reduce, reduction)
     x: Any = input
     t: Any = target
+    require_float("kl_div", *specs(x, t))
     losses = t.exp() * (t - x) if log_target else elementwise.xlogy(t, t) - t * x
     if reduction == "batchmean":
         return losses.sum() / input.shape[0] if input.ndim else losses.sum()
@@ -325,6 +341,7 @@ def gaussian_nll_loss(
             var = var.unsqueeze(-1)
         elif tuple(var.shape[:-1]) != tuple(input.shape[:-1]) or var.shape[-1] != 1:
             raise ArgumentError(f"var is of incorrect size: {tuple(var.shape)} for an input of {tuple(input.shape)}")
+    require_float("gaussian_nll_loss", *specs(var))
     if bool((var < 0).any()):
         raise ArgumentError("var has negative entry/entries")
     floored = var + (var.clamp(min=eps) - var).detach()  # the floor has no gradient of its own
@@ -345,6 +362,7 @@ def hinge_embedding_loss(
     """`input` where the target is 1, max(0, margin - input) where it is -1."""
     x: Any = input
     t: Any = target
+    require_float("hinge_embedding_loss", *specs(x))
     losses = where(t != -1, x, 0.0) + where(t != 1, (margin - x).clamp(min=0.0), 0.0)
     return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
@@ -382,7 +400,7 @@ def cosine_embedding_loss(
     a: Any = input1
     b: Any = input2
     t: Any = target
-    if input1.ndim - 1 != target.ndim:
+    if input1.ndim - 1 != target.ndim or input2.ndim != input1.ndim:
         raise ShapeError(
             f"cosine_embedding_loss: a target of shape {tuple(target.shape)} does not fit inputs of {tuple(input1.shape)}"
         )
@@ -429,6 +447,11 @@ def triplet_margin_with_distance_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """`triplet_margin_loss` with any distance."""
+    if not anchor.ndim == positive.ndim == negative.ndim:
+        raise ShapeError(
+            f"triplet_margin_loss: all tensors must have as many dimensions, given {list(anchor.shape)}, {list(positive.shape)}, "
+            f"{list(negative.shape)}"
+        )
     if margin <= 0:
         raise ArgumentError(f"margin must be greater than 0, got {margin}")
     distance: Callable[..., Any] = pairwise_distance if distance_function is None else distance_function
@@ -442,6 +465,7 @@ def soft_margin_loss(
     input: Tensor, target: Tensor, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean"
 ) -> Tensor:
     """log(1 + exp(-target input)), for targets 1 and -1."""
+    require_float("soft_margin_loss", *specs(input))
     losses = softplus(-target * input)
     return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
@@ -457,6 +481,8 @@ def multilabel_soft_margin_loss(
     """The mean over classes of the binary cross entropy of sigmoid(input), per sample."""
     x: Any = input
     t: Any = target
+    if not input.ndim:
+        raise ShapeError("multilabel_soft_margin_loss: a single number has no classes")
     losses = -(t * log_sigmoid(x) + (1.0 - t) * log_sigmoid(-x))
     if weight is not None:
         losses = losses * weight
@@ -483,7 +509,10 @@ def multi_margin_loss(
     """The mean over the other classes of max(0, margin - input[target] + input[other]) ** p."""
     if p not in (1, 2):
         raise ArgumentError("only p == 1 and p == 2 supported")
+    require_float("multi_margin_loss", *specs(input))
     x, batched = _classwise(input)
+    if tuple(target.shape) != tuple(input.shape[:-1]) and not (not batched and target.numel() == 1):
+        raise ShapeError(f"multi_margin_loss: one target per sample, given {list(target.shape)} for {list(input.shape)}")
     t: Any = target.reshape(-1, 1)
     terms = (margin - x.gather(1, t) + x).clamp(min=0.0) ** p
     if weight is not None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from ...autograd.modes import no_grad
+from ...dtypes import float16, float32
 from ...errors import ArgumentError, ShapeError
+from ...ops.common import require_float, specs
 from ...ops.norm import batch_norm as _batch_norm
 from ...ops.norm import batch_norm_train as _batch_norm_train
 from ...ops.norm import group_norm as _group_norm
@@ -16,9 +19,24 @@ from ...ops.norm import rms_norm as _rms_norm
 from ...ops.pool import avg_pool2d, avg_pool3d
 from ...ops.shape import pad
 from ...out import write_out
+from ...sizes import same
 from ...tensor import Tensor
 
 
+def _halves_beside_float32(fn: Any) -> Any:
+    """A normalisation of float16 whose weights or statistics are float32, as in models of mixed precision."""
+
+    @functools.wraps(fn)
+    def call(input: Tensor, *args: Any, **options: Any) -> Tensor:
+        wider = any(getattr(a, "dtype", None) is float32 for a in (*args, *options.values()))
+        if input.dtype is not float16 or not wider:
+            return fn(input, *args, **options)
+        return fn(input.float(), *args, **options).half()
+
+    return call
+
+
+@_halves_beside_float32
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -38,6 +56,9 @@ def batch_norm(
     tensor([[-1.],
             [ 1.]])
     """
+    require_float("batch_norm", *specs(input))
+    if input.ndim < 2:
+        raise ShapeError(f"batch_norm: expected at least 2 dimensions, given {list(input.shape)}")
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("Expected running_mean and running_var to be defined when training=False")
@@ -65,6 +86,7 @@ def _track(running_mean: Any, running_var: Any, mean: Any, var: Any, count: Any,
         running_var.mul_(1 - momentum).add_(var.detach() * (momentum * (count / (count - 1))))
 
 
+@_halves_beside_float32
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -78,6 +100,10 @@ def instance_norm(
     """Normalise every channel of every sample over its spatial dimensions. Source: https://arxiv.org/abs/1607.08022."""
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if input.ndim < 2:
+        raise ShapeError(f"instance_norm: expected [N, C, ...], given {list(input.shape)}")
+    if same(input.shape[1], 0):
+        return input.clone()
     dims = tuple(range(2, input.ndim))
     count = math.prod(input.shape[2:])
     if isinstance(count, int) and count == 1:
@@ -97,6 +123,7 @@ def instance_norm(
     return normal if bias is None else normal + bias.reshape(per_channel)
 
 
+@_halves_beside_float32
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],
@@ -110,18 +137,27 @@ def layer_norm(
     >>> fz.nn.functional.layer_norm(fz.tensor([1.0, 3.0]), (2,), eps=0.0)
     tensor([-1.,  1.])
     """
+    if not tuple(normalized_shape):
+        raise ShapeError("layer_norm: normalized_shape must have at least one size, given ()")
     return _layer_norm(input, weight, bias, normalized_shape=tuple(normalized_shape), eps=eps)
 
 
 def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last dimensions. Source: https://arxiv.org/abs/1910.07467."""
-    return _rms_norm(input, weight, normalized_shape=tuple(normalized_shape), eps=eps)
+    if weight is not None and tuple(weight.shape) != tuple(normalized_shape):
+        raise ShapeError(f"rms_norm: weight must have shape {list(normalized_shape)}, given {list(weight.shape)}")
+    if weight is None or weight.dtype is input.dtype:
+        return _rms_norm(input, weight, normalized_shape=tuple(normalized_shape), eps=eps)
+    return (_rms_norm(input, None, normalized_shape=tuple(normalized_shape), eps=eps) * weight).to(input.dtype)
 
 
+@_halves_beside_float32
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """Normalise over groups of channels. Source: https://arxiv.org/abs/1803.08494."""
+    if input.ndim < 2:
+        raise ShapeError(f"group_norm: expected at least 2 dimensions, given {list(input.shape)}")
     return _group_norm(input, weight, bias, num_groups=num_groups, eps=eps)
 
 

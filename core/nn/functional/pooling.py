@@ -9,8 +9,10 @@ from ...creation import tensor as make_tensor
 from ...dtypes import int64
 from ...errors import ArgumentError, ShapeError
 from ...ops.activation import relu
+from ...ops.common import require_elements, require_float, specs
 from ...ops.elementwise import sign
 from ...ops.pool import avg_pool1d, avg_pool2d, avg_pool3d
+from ...sizes import same
 from ...tensor import Tensor
 
 Sizes = int | Sequence[int]
@@ -55,11 +57,19 @@ def _adaptive_max_pool(name: str, n: int, input: Tensor, output_size: Any, retur
     if input.ndim not in (n + 1, n + 2):
         raise ShapeError(f"{name}: expected {n + 2} dimensions (N, C, ...) or {n + 1} (C, ...), given {tuple(input.shape)}")
     wanted = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * n
+    require_float(name, *specs(input))
+    require_elements(name, input, input.ndim - n - 1)
     if len(wanted) != n:
         raise ArgumentError(f"{name}: output_size must be {n} numbers or None (keep), given {output_size!r}")
     x: Any = input
+    if any(same(o, 0) for o in wanted):  # no windows
+        shape = (*input.shape[:-n], *(m if o is None else o for m, o in zip(input.shape[-n:], wanted, strict=True)))
+        nothing = x.sum(dim=tuple(range(-n, 0)), keepdim=True).expand(*shape)
+        return (nothing, nothing.long()) if return_indices else nothing
     if not return_indices and all(isinstance(o, int) and o == 1 for o in wanted):  # asks nothing of the size
-        return x.amax(dim=tuple(range(-n, 0)), keepdim=True)
+        if not x.requires_grad:
+            return x.amax(dim=tuple(range(-n, 0)), keepdim=True)
+        return x.flatten(-n).max(dim=-1).values.unflatten(-1, (x.shape[-n - 1], *[1] * n))  # the first of equals has the gradient
     sizes = [int(m) for m in input.shape[-n:]]
     rows: list[list[list[int]]] = []
     for axis, (m, o) in enumerate(zip(sizes, wanted, strict=True)):
@@ -74,7 +84,7 @@ def _adaptive_max_pool(name: str, n: int, input: Tensor, output_size: Any, retur
     lead = input.ndim - n
     x = x.permute(*range(lead), *range(lead, x.ndim, 2), *range(lead + 1, x.ndim, 2)).flatten(lead + n)
     if not return_indices:
-        return x.amax(dim=-1)
+        return x.max(dim=-1).values if x.requires_grad else x.amax(dim=-1)
     values, chosen = x.max(dim=-1)
     return values, _plane_positions(rows, sizes, input.device).expand(*x.shape).gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
 

@@ -8,14 +8,16 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from ...creation import arange, eye
-from ...dtypes import int64
-from ...errors import ArgumentError, ShapeError
-from ...ops.conv import conv2d, conv_transpose2d
+from ...creation import arange, zeros
+from ...dtypes import int64, uint8
+from ...errors import ArgumentError, DTypeError, ShapeError
+from ...ops.arrange import slice_scatter_along
+from ...ops.common import require_elements, require_float, require_one_dtype, specs
 from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ...ops.resize import depth_to_space, resize
+from ...ops.shape import pad, stack
 from ...sizes import prod, size_max
-from ...tensor import Tensor
+from ...tensor import Tensor, whole
 
 Sizes = int | Sequence[int]
 
@@ -60,6 +62,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """Interleave the channels of `groups` groups of [N, C, ...] (https://arxiv.org/abs/1707.01083)."""
     x: Any = input
+    if input.ndim < 3:
+        raise ShapeError(f"channel_shuffle: expected at least 3 dimensions, given {list(input.shape)}")
     batch, channels = input.shape[:2]
     if isinstance(channels, int) and channels % groups:
         raise ShapeError(f"channel_shuffle: {channels} channels are not divisible by groups {groups}")
@@ -70,10 +74,27 @@ def _pair(value: Any) -> tuple[int, int]:
     return (value[0], value[-1]) if isinstance(value, (tuple, list)) else (int(value),) * 2
 
 
-def _window_weights(input: Tensor, kernel_size: Sizes) -> tuple[Any, int]:
-    """One filter for every place of a window, which is 1 there."""
-    height, width = _pair(kernel_size)
-    return eye(height * width, dtype=input.dtype, device=input.device).reshape(-1, 1, height, width), height * width
+def _windows_along(x: Any, dim: int, kernel: int, dilation: int, padding: int, stride: int) -> Any:
+    """The places of a window along `dim`, and behind it where the window stands: [..., kernel, windows, ...]."""
+    x = pad(x, [0, 0] * (x.ndim - 1 - dim) + [padding, padding]) if padding else x
+    free = x.shape[dim] - dilation * (kernel - 1) - 1
+    if isinstance(free, int) and free < 0:
+        raise ShapeError(f"unfold: a window of {kernel} (dilation {dilation}, padding {padding}) does not fit {x.shape[dim]}")
+    reach = free // stride * stride + 1
+    rows = [x.narrow(dim, i * dilation, reach) for i in range(kernel)]
+    return stack(rows if stride == 1 else [row[(*[slice(None)] * dim, slice(None, None, stride))] for row in rows], dim=dim)
+
+
+def _windows_back(x: Any, dim: int, size: Any, dilation: int, padding: int, stride: int) -> Any:
+    """The transpose of `_windows_along`: what stands at one place is added up."""
+    extent = size + 2 * padding
+    reach = (x.shape[dim + 1] - 1) * stride + 1
+    total: Any = 0
+    for i in range(x.shape[dim]):
+        shape = [extent if d == dim else n for d, n in enumerate(x.shape) if d != dim + 1]
+        nothing = zeros(*shape, dtype=x.dtype, device=x.device)
+        total = total + slice_scatter_along(nothing, x.select(dim, i), dim, i * dilation, i * dilation + reach, stride)
+    return total.narrow(dim, padding, size) if padding else total
 
 
 def unfold(input: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Sizes = 0, stride: Sizes = 1) -> Tensor:
@@ -88,11 +109,22 @@ def unfold(input: Tensor, kernel_size: Sizes, dilation: Sizes = 1, padding: Size
     """
     if input.ndim == 3:
         return unfold(input.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
-    batch, channels, height, width = input.shape
-    weights, size = _window_weights(input, kernel_size)
-    planes = input.reshape(batch * channels, 1, height, width)
-    windows = conv2d(planes, weights, None, _pair(stride), _pair(padding), _pair(dilation))
-    return windows.reshape(batch, channels * size, prod(windows.shape[2:]))
+    _check_columns("unfold", input, 4)
+    kernel, spread, around, step = _pair(kernel_size), _pair(dilation), _pair(padding), _pair(stride)
+    x: Any = input
+    for axis in (0, 1):  # [N, C, kernel, rows, kernel, columns]
+        x = _windows_along(x, 2 + 2 * axis, kernel[axis], spread[axis], around[axis], step[axis])
+    batch, channels, high, rows, wide, columns = x.shape
+    return x.transpose(3, 4).reshape(batch, channels * high * wide, rows * columns)
+
+
+def _check_columns(name: str, input: Tensor, ndim: int) -> None:
+    """What PyTorch asks of images and columns."""
+    if input.ndim != ndim:
+        raise ShapeError(f"{name}: expected {ndim} dimensions, or {ndim - 1} without a batch, given {list(input.shape)}")
+    if input.dtype.kind == "i":
+        raise DTypeError(f"{name}: x must be floating, given {specs(input)[0]}; convert it with .float()")
+    require_elements(name, input)
 
 
 def fold(
@@ -101,9 +133,10 @@ def fold(
     """Sum columns [N, C * window, number of windows] back into [N, C, *output_size]: the transpose of `unfold`."""
     if input.ndim == 2:
         return fold(input.unsqueeze(0), output_size, kernel_size, dilation, padding, stride).squeeze(0)
-    weights, size = _window_weights(input, kernel_size)
+    _check_columns("fold", input, 3)
     batch, rows, count = input.shape
     outer, kernel, step = _pair(output_size), _pair(kernel_size), _pair(stride)
+    size = kernel[0] * kernel[1]
     spread, around = _pair(dilation), _pair(padding)
     free = [o + 2 * p - d * (k - 1) - 1 for o, p, d, k in zip(outer, around, spread, kernel, strict=True)]
     grid = [f // s + 1 for f, s in zip(free, step, strict=True)]
@@ -114,10 +147,10 @@ def fold(
             f"fold: output_size {outer} has {grid[0]} x {grid[1]} windows of size {kernel}, but the input has {count}"
         )
     channels = rows // size
-    columns = input.reshape(batch * channels, size, *grid)
-    left_over = [f % s for f, s in zip(free, step, strict=True)]
-    image = conv_transpose2d(columns, weights, None, step, around, left_over, 1, spread)
-    return image.reshape(batch, channels, *outer)
+    x: Any = input.reshape(batch, channels, kernel[0], kernel[1], *grid).transpose(3, 4)
+    for axis in (1, 0):
+        x = _windows_back(x, 2 + 2 * axis, outer[axis], spread[axis], around[axis], step[axis])
+    return x
 
 
 # -------------------------------------------------------------------------------------------------------------- interpolation
@@ -162,6 +195,10 @@ def interpolate(
         raise ArgumentError(
             f"interpolate: mode {mode!r} is for {_LINEAR_MODES[mode]} spatial dimensions, given shape {tuple(input.shape)}"
         )
+    if mode != "area":
+        require_elements("interpolate", input)
+    if input.dtype.kind != "f" and input.dtype is not uint8:
+        raise DTypeError(f"interpolate: x must be floating or uint8, given {specs(input)[0]}; convert it with .float()")
     old = tuple(input.shape[2:])
     new, scales = _new_sizes(old, size, scale_factor, recompute_scale_factor)
     if mode == "area":
@@ -178,7 +215,7 @@ def _new_sizes(
     if size is not None:
         if recompute:
             raise ArgumentError("recompute_scale_factor is not meaningful with an explicit size.")
-        new = tuple(size) if isinstance(size, (tuple, list)) else (size,) * len(old)
+        new = tuple(map(whole, size)) if isinstance(size, (tuple, list)) else (whole(size),) * len(old)
         factors: list[float | None] = [None] * len(old)
     else:
         given = tuple(scale_factor) if isinstance(scale_factor, (tuple, list)) else (scale_factor,) * len(old)
@@ -215,8 +252,13 @@ def affine_grid(theta: Tensor, size: Sequence[Any], align_corners: bool | None =
     tensor([[[[ 0.5000,  0.0000],
               [-0.5000,  0.0000]]]])
     """
+    require_float("affine_grid", *specs(theta))
     sizes = tuple(size)[2:]
     n = len(sizes)
+    if isinstance(theta.shape[0], int) and isinstance(size[0], int) and theta.shape[0] != size[0]:
+        raise ShapeError(
+            f"affine_grid: theta {list(theta.shape)} is for {theta.shape[0]} images, size {tuple(size)} for {size[0]}"
+        )
     if n not in (2, 3) or theta.ndim != 3 or tuple(theta.shape[1:]) != (n, n + 1):
         raise ShapeError(
             "affine_grid: expected theta [N, 2, 3] and size (N, C, H, W), or theta [N, 3, 4] and size (N, C, D, H, W); "
@@ -259,6 +301,8 @@ def grid_sample(
         raise ArgumentError(f"grid_sample: mode is 'bilinear' or 'nearest', given {mode!r}")
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ArgumentError(f"grid_sample: padding_mode is 'zeros', 'border' or 'reflection', given {padding_mode!r}")
+    require_float("grid_sample", *specs(input))
+    require_one_dtype("grid_sample", input, grid)
     batch, channels, *sizes = input.shape
     flat: Any = input.reshape(batch, channels, prod(sizes))
     places = [

@@ -7,6 +7,7 @@ from typing import Any
 from ...creation import ones, zeros
 from ...creation import tensor as make_tensor
 from ...dtypes import int64
+from ...errors import ArgumentError
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
@@ -73,7 +74,7 @@ class _NormBase(Module):
     def _check_input_dim(self, input: Tensor) -> None:
         if input.ndim not in self._dims:
             names = " or ".join(f"{n}D" for n in self._dims)
-            raise ValueError(f"expected {names} input (got {input.ndim}D input)")
+            raise ArgumentError(f"expected {names} input (got {input.ndim}D input)")
 
     def extra_repr(self) -> str:
         return (
@@ -179,7 +180,7 @@ class _InstanceNorm(_NormBase):
         unbatched = input.ndim == self._dims[0]
         batch: Tensor = input.unsqueeze(0) if unbatched else input
         if isinstance(batch.shape[1], int) and batch.shape[1] != self.num_features and self.affine:
-            raise ValueError(f"expected {self.num_features} channels (num_features), but the input has {batch.shape[1]}")
+            raise ArgumentError(f"expected {self.num_features} channels (num_features), but the input has {batch.shape[1]}")
         result: Any = F.instance_norm(
             batch,
             self.running_mean,

@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
+from ...errors import ArgumentError
 from ...tensor import Tensor
 from ..module import Module, module_repr
 from ..parameter import Parameter
@@ -126,14 +127,14 @@ class Sequential(_IndexedModules):
 
     def __add__(self, other: Sequential) -> Sequential:
         if not isinstance(other, Sequential):
-            raise ValueError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
+            raise ArgumentError(f"add operator supports only objects of Sequential class, but {type(other)} is given.")
         return Sequential(*self, *other)
 
     def __mul__(self, times: int) -> Sequential:
         if not isinstance(times, int):
             raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(times)}")
         if times <= 0:
-            raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
+            raise ArgumentError(f"Non-positive multiplication factor {times} for {type(self)}")
         return Sequential(*(list(self) * times))
 
     __rmul__ = __mul__

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...errors import ArgumentError
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
@@ -41,15 +42,15 @@ class _ConvNd(Module):
     ) -> None:
         super().__init__()
         if groups <= 0:
-            raise ValueError("groups must be a positive integer")
+            raise ArgumentError("groups must be a positive integer")
         if in_channels % groups != 0:
-            raise ValueError(f"in_channels must be divisible by groups: {in_channels} and {groups}")
+            raise ArgumentError(f"in_channels must be divisible by groups: {in_channels} and {groups}")
         if out_channels % groups != 0:
-            raise ValueError(f"out_channels must be divisible by groups: {out_channels} and {groups}")
+            raise ArgumentError(f"out_channels must be divisible by groups: {out_channels} and {groups}")
         if isinstance(padding, str) and padding not in ("same", "valid"):
-            raise ValueError(f"Invalid padding string {padding!r}, should be one of 'same', 'valid'")
+            raise ArgumentError(f"Invalid padding string {padding!r}, should be one of 'same', 'valid'")
         if padding_mode not in _PADDING_MODES:
-            raise ValueError(f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'")
+            raise ArgumentError(f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'")
         n = self._n
         self.in_channels = in_channels
         self.out_channels = out_channels
@@ -62,7 +63,7 @@ class _ConvNd(Module):
         self.groups = groups
         self.padding_mode = padding_mode
         if padding == "same" and any(s != 1 for s in self.stride):
-            raise ValueError(f"padding='same' is not supported for strided convolutions, given stride={self.stride}")
+            raise ArgumentError(f"padding='same' is not supported for strided convolutions, given stride={self.stride}")
         channels = (in_channels, out_channels // groups) if self._transposed else (out_channels, in_channels // groups)
         self.weight = new_parameter(*channels, *self.kernel_size, device=device, dtype=dtype)
         self.register_parameter("bias", new_parameter(out_channels, device=device, dtype=dtype) if bias else None)
@@ -188,7 +189,7 @@ class _ConvTranspose(_ConvNd):
         dtype: DTypeLike = None,
     ) -> None:
         if padding_mode != "zeros":
-            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
+            raise ArgumentError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         super().__init__(
             in_channels,
             out_channels,
@@ -214,7 +215,7 @@ class _ConvTranspose(_ConvNd):
         extra = tuple(w - low for w, low in zip(wanted, smallest, strict=True))
         if any(not 0 <= e < max(s, 1) for e, s in zip(extra, self.stride, strict=True)):
             largest = [low + s - 1 for low, s in zip(smallest, self.stride, strict=True)]
-            raise ValueError(f"requested an output size of {list(wanted)}, but valid sizes range from {smallest} to {largest}")
+            raise ArgumentError(f"requested an output size of {list(wanted)}, but valid sizes range from {smallest} to {largest}")
         return extra
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:

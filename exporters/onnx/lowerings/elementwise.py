@@ -85,6 +85,9 @@ def power(e: Emitter, call: Call, a: ir.Value, b: ir.Value) -> ir.Value:
     return _power_of_integers(e, a, b)
 
 
+_UNSIGNED = {ir.DataType.UINT8, ir.DataType.UINT16, ir.DataType.UINT32, ir.DataType.UINT64}
+
+
 def _whole_power(e: Emitter, a: ir.Value, exponent: int) -> ir.Value:
     """By squaring. (onnxruntime's Pow computes integers in double, which holds 53 bits.)"""
     if exponent == 0:
@@ -122,7 +125,12 @@ def _power_of_integers(e: Emitter, a: ir.Value, b: ir.Value) -> ir.Value:
     outputs = [any_left(body, rest), body.op("Mul", result, factor), body.op("Mul", base, base), rest]
     graph = ir.Graph([number, goes_on, result, base, left], outputs, nodes=body.nodes, name=e.unique("power"))
     power, *_ = e.op("Loop", None, any_left(e, state[2]), *state, dtype=[dtype] * 3, outputs=3, body=graph)
-    return power
+    if dtype in _UNSIGNED:
+        return power
+    # to a negative power only 1 and -1 are whole: what is left of the others is 0
+    unit = e.op("Where", e.cast(e.op("Mod", b, two), BOOL), a, one)
+    fraction = e.op("Where", e.op("Equal", e.op("Abs", a), one), unit, e.like(0, a))
+    return e.op("Where", e.op("Less", b, e.like(0, b)), fraction, power)
 
 
 @lowering("sign")
