@@ -10,7 +10,7 @@ import math as _math
 from typing import Any as _Any
 
 from . import config as _config
-from . import debug, dtypes, errors, factorisations, linalg, ops
+from . import debug, dtypes, errors, factorizations, linalg, ops
 from . import tensor as _tensor
 from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .config import config, configure

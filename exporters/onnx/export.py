@@ -127,7 +127,7 @@ def export(
     training: bool = False,
     guards: str = "embed",
     external_data: bool | None = None,
-    optimise: bool = True,
+    optimize: bool = True,
     lowerings: Mapping[str, Lowering] | None = None,
     f: str | os.PathLike[str] | None = None,
     dynamic_axes: Mapping[str, Any] | None = None,
@@ -149,7 +149,7 @@ def export(
         training: allow modules in train mode, new gradients and random numbers too; what changes becomes inputs and outputs.
         guards: decisions on sizes become asserts in the file ("embed"), are only noted in it ("metadata"), or raise ("error").
         external_data: write weights to `<path>.data` (default: only above 1.5 GB).
-        optimise: simplify the graph first (`frazil.recorder.passes`).
+        optimize: simplify the graph first (`frazil.recorder.passes`).
         lowerings: op name -> lowering, before frazil's own.
         f, dynamic_axes: PyTorch's names of `path` and `dynamic_shapes` (axes of outputs follow from those of inputs). Others of
             its arguments (`export_params`, `do_constant_folding`, `verbose`, ...) are accepted and change nothing.
@@ -190,7 +190,7 @@ def export(
         refuse_train_mode(program, state=state)
     ranges = check_ranges(ranges, program.graph)
     graph, changed = _with_changed_inputs(program)
-    if optimise:
+    if optimize:
         graph = passes.optimize(graph)
     lowered = lower(
         graph,

@@ -36,7 +36,7 @@ def export_loop(
     verify: bool | str = True,
     epochs: int = 2,
     schedule_steps: int = 10_000,
-    optimise: bool = True,
+    optimize: bool = True,
 ) -> ExportReport:
     """Write an epoch of training steps as one file, whose `Loop` slices the batches: a call of it is as many steps as there are.
 
@@ -85,7 +85,7 @@ def export_loop(
     program.differentiates, program.asks, program.gradients = one.differentiates, one.asks, one.gradients
     if output_names is None and len(program.graph.outputs) == 1:
         output_names = ["losses"]
-    options = {"output_names": output_names, "opset_version": opset_version, "optimise": optimise}
+    options = {"output_names": output_names, "opset_version": opset_version, "optimize": optimize}
     return write_training(stage, program, eager, path, tuple(args), {}, (), verify, epochs, options)
 
 

@@ -12,18 +12,18 @@ import onnxruntime
 
 
 def run_file(
-    model: bytes | str | Path, feeds: Mapping[str, np.ndarray], names: Sequence[str] | None = None, *, optimise: bool = True
+    model: bytes | str | Path, feeds: Mapping[str, np.ndarray], names: Sequence[str] | None = None, *, optimize: bool = True
 ) -> dict[str, np.ndarray]:
     """The outputs of a model in onnxruntime on the CPU, by name."""
-    session = open_session(model, optimise=optimise)
+    session = open_session(model, optimize=optimize)
     return run_session(session, feeds, names)
 
 
-def open_session(model: bytes | str | Path, *, optimise: bool = True) -> onnxruntime.InferenceSession:
+def open_session(model: bytes | str | Path, *, optimize: bool = True) -> onnxruntime.InferenceSession:
     """A session that says nothing: what goes wrong is raised."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    if not optimise:
+    if not optimize:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     source = str(model) if isinstance(model, Path) else model
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

@@ -72,7 +72,7 @@ def export_step(
     ranges: Mapping[str, tuple[float, float]] | None = None,
     schedule_steps: int = 10_000,
     guards: str = "embed",
-    optimise: bool = True,
+    optimize: bool = True,
     lowerings: Mapping[str, Lowering] | None = None,
 ) -> ExportReport:
     """Write a training step, from the forward pass to optimiser and schedule, as a file that `TrainingSession` trains with.
@@ -118,7 +118,7 @@ def export_step(
     if output_names is None and len(program.graph.outputs) == 1:
         output_names = ["loss"]
     options: dict[str, Any] = {"output_names": output_names, "opset_version": opset_version, "ranges": ranges, "guards": guards}
-    options |= {"optimise": optimise, "lowerings": lowerings}
+    options |= {"optimize": optimize, "lowerings": lowerings}
     return write_training(stage, program, step, path, given, named, samples, verify, steps, options)
 
 

@@ -532,7 +532,7 @@ class _Comparison:
             return f"the ONNX reference evaluator cannot run the file in float64: {type(error).__name__}: {error}"
         to_file, to_program = (float(distance(reference, side).max(initial=0.0)) for side in (found, expected))
         if to_program < to_file:
-            plain = run_file(self.model, feeds, [name], optimise=False)[name]
+            plain = run_file(self.model, feeds, [name], optimize=False)[name]
             blame = ", and rightly when it may not optimise the graph" if _plainly_equal(plain, expected) else ""
             return (
                 f"the ONNX reference evaluator (float64) agrees with the program: onnxruntime computes this file wrongly{blame}"

@@ -7,6 +7,7 @@ import difflib
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -55,20 +56,36 @@ def test_every_folder_of_the_package_says_who_lives_there(root: Path):
     assert not silent, "write a short README.md there, or tell of the folder in its parent's"
 
 
+def public(root: Path, tops: tuple[str, ...]) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+    """Yield the public classes, functions and methods in folders of the package, each with its place."""
+
+    def look(holder: ast.AST, path: str) -> Iterator[tuple[str, ast.FunctionDef | ast.ClassDef]]:
+        for node in ast.iter_child_nodes(holder):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                yield f"{path}:{node.lineno} {node.name}", node
+                if isinstance(node, ast.ClassDef):
+                    yield from look(node, path)
+
+    for top in tops:
+        for file in sorted((root / top).rglob("*.py")):
+            yield from look(ast.parse(file.read_text(encoding="utf-8")), file.relative_to(root).as_posix())
+
+
 def test_public_docstrings_begin_with_a_verb_or_a_noun(root: Path):
     """`Return whether ...`, not `Whether ...`: a sentence of its own, in the documentation and in an editor."""
     questions = ("What", "Whether", "How", "Where", "Which", "When", "Why", "Who")
+    found = list(public(root, ("core", "backends", "exporters", "plugins")))
+    assert len(found) > 2000
+    assert not [place for place, node in found if (ast.get_docstring(node) or "").split(" ")[0] in questions]
+
+
+def test_public_names_are_spelled_as_those_of_pytorch(root: Path):
+    british = re.compile(
+        "(optim|normal|initial|quant|factor|serial|synchron|organ|maxim|minim|vector)is[ea]|centre|colour|behaviour"
+    )
     wrong = []
-
-    def look(holder: ast.AST, path: str) -> None:
-        for node in ast.iter_child_nodes(holder):
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                if (ast.get_docstring(node) or "").split(" ")[0] in questions:
-                    wrong.append(f"{path}:{node.lineno} {node.name}")
-                if isinstance(node, ast.ClassDef):
-                    look(node, path)
-
-    for top in ("core", "backends", "exporters", "plugins"):
-        for file in sorted((root / top).rglob("*.py")):
-            look(ast.parse(file.read_text(encoding="utf-8")), file.relative_to(root).as_posix())
-    assert not wrong
+    for place, node in public(root, ("core", "backends", "plugins", "exporters")):
+        arguments = node.args.posonlyargs + node.args.args + node.args.kwonlyargs if isinstance(node, ast.FunctionDef) else []
+        wrong += [f"{place}: {name}" for name in (node.name, *(a.arg for a in arguments)) if british.search(name.lower())]
+    # A file of ONNX operators, none of which is public.
+    assert not [place for place in wrong if "exporters/onnx/importers" not in place]
