@@ -15,7 +15,7 @@ from weakref import ref
 
 from ..alias import apply_path, assign, scatter_path
 from ..ops.elementwise import where
-from ..sizes import SymBool, SymInt, compare, prod, same
+from ..sizes import SymBool, SymInt, compare, prod, same, stretches
 from ..state import STATE
 from ..tensor import Tensor
 from ..views import joined, register_view, steps_of
@@ -89,26 +89,42 @@ def of_result(op: Any, arrays: Sequence[Any], attrs: dict[str, Any], shape: Sequ
         return None
     if op.view:
         return _of_view(op.name, arrays[0], attrs, shape, decide)
-    keeps = op.name in _KEEPING or op.fn.__module__.rpartition(".")[2] in _KEEPING_MODULES
-    if op.name == "copy" or not keeps:
-        return None
     whole = [a for a in arrays if a is not None and same(tuple(a.shape), tuple(shape))]
-    orders = [_order(a) for a in whole]
-    if not orders or None in orders or any(order != orders[0] for order in orders):
+    if op.name in _KEEPING:
+        read = whole
+    elif op.fn.__module__.rpartition(".")[2] in _KEEPING_MODULES and op.name != "copy":
+        read = [a for a in arrays if a is not None]
+    else:
+        return None
+    steps = [_steps(a, len(shape)) for a in read]
+    if not whole or None in steps:
         return UNKNOWN
-    assert orders[0] is not None
-    return _in_order(shape, orders[0])
+    return _in_order(shape, _common_order([s for s in steps if s is not None], len(shape)))
 
 
-def _order(array: Any) -> list[int] | None:
-    """The dimensions from the slowest to the fastest, for the sizes of the example."""
+def _steps(array: Any, ndim: int) -> list[int] | None:
+    """The strides of an operand along the dimensions of the result, for the sizes of the example; 0 where it is repeated."""
     if array.strides is UNKNOWN:
         return None
-    hints: list[Any] = [s.hint if isinstance(s, SymInt) else s for s in strides_of(array)]
-    if None in hints:
-        return None
-    moved = iter(sorted((i for i, s in enumerate(hints) if s), key=lambda i: (-hints[i], i)))
-    return [next(moved) if s else i for i, s in enumerate(hints)]  # a dimension that was expanded stays where it is
+    pairs = zip(array.shape, strides_of(array), strict=True)
+    hints: list[Any] = [0 if type(n) is int and n == 1 else s.hint if isinstance(s, SymInt) else s for n, s in pairs]
+    return None if None in hints else [0] * (ndim - len(hints)) + hints
+
+
+def _common_order(steps: Sequence[Sequence[int]], ndim: int) -> list[int]:
+    """The dimensions of a result from the slowest to the fastest, as NumPy chooses them: as they lie in the operands, and where
+    those disagree, or all repeat one of two dimensions, as they are written."""
+    order: list[int] = []  # from the fastest on
+    for d in reversed(range(ndim)):
+        place = len(order)
+        for k in reversed(range(len(order))):
+            slower = [abs(s[d]) >= abs(s[order[k]]) for s in steps if s[d] and s[order[k]]]
+            if any(slower):
+                break
+            if slower:
+                place = k
+        order.insert(place, d)
+    return order[::-1]
 
 
 def _of_view(name: str, x: Any, attrs: dict[str, Any], shape: Sequence[Any], decide: Decide) -> Any:
@@ -127,7 +143,7 @@ def _of_view(name: str, x: Any, attrs: dict[str, Any], shape: Sequence[Any], dec
     elif name == "expand":
         extra = len(shape) - len(strides)
         old = [*[1] * extra, *x.shape]
-        found = [0 if i < extra or not same(old[i], shape[i]) else strides[i - extra] for i in range(len(shape))]
+        found = [0 if i < extra or stretches(old[i], shape[i]) else strides[i - extra] for i in range(len(shape))]
     else:
         try:
             found = viewed(x.shape, strides, shape, decide) or row_major(shape)
@@ -270,6 +286,7 @@ def merge(base: Tensor, path: Any, view: Tensor) -> None:
     for t in (view, *(r() for r in view._views or ())):
         if t is not None:
             t._base, t._path = base, path if t is view else joined(path, t._path)
+            t._root = view._root if t._root is None else t._root
             register_view(base, t)
     view._views = None
     for doubt in view._doubts or ():
