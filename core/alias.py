@@ -20,7 +20,7 @@ from .state import RECORDINGS, STATE
 from .table import OPS, Op
 from .tape import Node
 from .tensor import Tensor
-from .views import Path, bump, check_overlap, register_view, steps_of
+from .views import Path, bump, check_overlap, register_view, root_of, steps_of
 
 
 def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
@@ -174,16 +174,16 @@ def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
     bump(x)
     if shared and y._node is not None:
         y._node.output_lies_in(x)
-    if x._base is None:
-        if STATE.grad and y._rg:
-            x._rg, x._node = True, y._node
-        elif STATE.grad and x._rg:  # it goes on requiring grad, but its gradient ends here
-            x._node = _overwritten(x)
-    else:
-        _write_base(x, y, device)
     base = x if x._base is None else x._base
+    root, steps = root_of(x)
+    if root is x:
+        _take_tape(x, y)
+    else:
+        _write_through(root, x, y, steps, device)
+    if base is not root and base is not x:
+        _write_memory(base, x, y, steps_of(x._path), device)
     if base._views:
-        _renew_views(base, device, skip=x if x._base is None else None)
+        _renew_views(base, root, device)
     if base._doubts:
         STATE.recorder.after_write(base)
 
@@ -195,50 +195,57 @@ def _overwritten(x: Tensor) -> Node:
     return node
 
 
-def _write_base(view: Tensor, y: Tensor, device: Any) -> None:
-    """After a write through `view`, whose new value is `y`: the base's tape node, and without aliasing its array."""
-    base, path = view._base, steps_of(view._path)
-    assert base is not None and path
-    through_tape = not any(step == "detach" for step, _ in path)
+def _take_tape(x: Tensor, y: Tensor) -> None:
+    """After all of `x` was replaced by `y`."""
+    if STATE.grad and y._rg:
+        x._rg, x._node = True, y._node
+    elif STATE.grad and x._rg:  # it goes on requiring grad, but its gradient ends here
+        x._node = _overwritten(x)
+
+
+def _write_through(root: Tensor, view: Tensor, y: Tensor, path: Path, device: Any) -> None:
+    """After a write through `view`, whose new value is `y`: the tape node of the tensor that it follows, and without aliasing
+    its array."""
     if not device.aliases:
-        if RECORDINGS[0] and STATE.recorder is not None:
-            STATE.recorder.adopt(base)
-        old = object.__new__(Tensor)
-        old._a, old._dev, old._rg, old._node = base._a, base._dev, base._rg, base._node
-        new = scatter_path(old, y, path)
-        base._a = new._a.in_memory_of(base._a) if device.recording else new._a
-        if base._ver is not view._ver:
-            bump(base)
-        if STATE.grad and through_tape:
-            if base._rg and not new._rg:  # all of it was written: it goes on requiring grad, but its gradient ends here
-                base._node = _overwritten(base)
-            else:
-                base._rg, base._node = new._rg, new._node
-        return
-    if STATE.grad and through_tape and (y._rg or base._rg):
+        _take_tape(root, _write_memory(root, view, y, path, device))
+    elif STATE.grad and (y._rg or root._rg):
         node = Node(
             OPS["view_write"],
-            ((base._node or base) if base._rg else None, (y._node or y) if y._rg else None),
+            ((root._node or root) if root._rg else None, (y._node or y) if y._rg else None),
             None,
             None,
             {"path": path},
-            base._a.shape,
-            base._a.dtype,
+            root._a.shape,
+            root._a.dtype,
         )
-        node.shapes = (base._a.shape, y._a.shape)
-        base._node, base._rg = node, True
+        node.shapes = (root._a.shape, y._a.shape)
+        root._node, root._rg = node, True
 
 
-def _renew_views(base: Tensor, device: Any, skip: Tensor | None) -> None:
-    tape = STATE.grad and base._node is not None
+def _write_memory(target: Tensor, view: Tensor, y: Tensor, path: Path, device: Any) -> Tensor:
+    """Without aliasing: let `target`, of which `path` leads to `view`, hold what was written; the new value."""
+    if RECORDINGS[0] and STATE.recorder is not None:
+        STATE.recorder.adopt(target)
+    new = scatter_path(apply_path(target, ()), y, path)
+    target._a = new._a.in_memory_of(target._a) if device.recording else new._a
+    if target._ver is not view._ver:
+        bump(target)
+    return new
+
+
+def _renew_views(base: Tensor, root: Tensor, device: Any) -> None:
+    """After a write that went through the tape of `root`: the arrays of all views where memory does not alias, and the tape
+    nodes of those that follow `root`."""
+    tape = STATE.grad and root._node is not None
     if device.aliases and not tape:
         return
     for reference in base._views or ():
         view = reference()
-        if view is None or view is skip or (view._dev.recording and view._dev is not device):
+        if view is None or view is root or (view._dev.recording and view._dev is not device):
             continue  # the views of a recording that is over, which nothing can be asked of
-        path = steps_of(view._path)
-        fresh = apply_path(base, path)
+        source, path = root_of(view)
+        follows = source is root
+        fresh = apply_path(root, path) if follows else apply_path(base, steps_of(view._path))
         if not device.aliases:
             if RECORDINGS[0] and STATE.recorder is not None:
                 STATE.recorder.adopt(view)
@@ -246,7 +253,7 @@ def _renew_views(base: Tensor, device: Any, skip: Tensor | None) -> None:
             view._dev = fresh._dev
             if view._ver is not base._ver:
                 bump(view)
-        if tape and not any(step == "detach" for step, _ in path):
+        if tape and follows:
             view._rg, view._node = fresh._rg, fresh._node
 
 

@@ -74,6 +74,7 @@ class Tensor(TensorMethods):
     _aliased: bool = False  # another tensor or NumPy array may look at the same memory
     _base: Tensor | None = None
     _path: Any = None  # from the base to this view, see alias.py
+    _root: Tensor | None = None  # the detached tensor on the way there, whose tape this view follows
     _views: Any = None
     _doubts: Any = None  # while recording: tensors of which it is not known yet whether they share its memory
     _hooks: Any = None

@@ -3,6 +3,9 @@
 A view knows its base (`_base`, never itself a view) and the steps that lead from the base to it (`_path`).
 
 A path is a linked list, (path before, step, attributes), so that a view of a view of a view costs no more than the first.
+
+The tape knows another base: what `detach()` gives begins anew there, and views of it follow it (`_root`). Where memory aliases
+that tensor is a base itself; elsewhere it is a view of the one whose memory it has, by the step "detach".
 """
 
 from __future__ import annotations
@@ -44,12 +47,30 @@ def link_view(op: Op, x: Tensor, y: Tensor, attrs: dict[str, Any], device: Any) 
     base = x if x._base is None else x._base
     y._path = (x._path, op.name, attrs)
     y._base = base
+    follow_tape(x, y)
     if base._ver is None:
         base._ver = [0]
     y._ver = base._ver
     base._aliased = y._aliased = True
     if STATE.grad or not device.aliases:
         register_view(base, y)
+
+
+def follow_tape(x: Tensor, y: Tensor) -> None:
+    """Let `y`, which is or may become a view of `x`, find the detached tensor whose tape `x` follows."""
+    if x._path is not None:
+        y._root = x if x._path[1] == "detach" else x._root
+
+
+def root_of(x: Tensor) -> tuple[Tensor, Path]:
+    """The tensor whose tape `x` follows, and the steps from there: the base, or the last tensor that was detached on the way."""
+    steps = steps_of(x._path)
+    begin = max((i + 1 for i, (step, _) in enumerate(steps) if step == "detach"), default=0)
+    if begin == len(steps):
+        return x, ()
+    root = x._root if begin else x._base
+    assert root is not None
+    return root, steps[begin:]
 
 
 def register_view(base: Tensor, view: Tensor) -> None:

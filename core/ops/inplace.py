@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..alias import assign, check_writable, current_value
+from ..alias import assign, check_writable, current_value, detached
 from ..errors import ShapeError
 from ..state import STATE
 from ..table import FUNCTIONS, METHODS
@@ -110,9 +110,12 @@ def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 
 def _take_over(x: Tensor, y: Tensor) -> Tensor:
     """`x` becomes the view `y` of itself."""
-    x._a, x._rg, x._node = y._a, y._rg, y._node
     if x._base is not None:
-        x._path = y._path
+        if y._root is x:  # detached: what it was goes on as what it follows
+            y._root = before = detached(x)
+            before._path, before._rg, before._node = x._path, x._rg, x._node
+        x._path, x._root = y._path, y._root
+    x._a, x._rg, x._node = y._a, y._rg, y._node
     return x
 
 

@@ -5,10 +5,12 @@ Input [predicate], attributes `then_branch`, `else_branch`: graphs without input
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, NamedTuple, final
 
 from .. import dtypes
+from ..autograd.modes import enable_grad
 from ..control import RECORDED, Undefined
 from ..creation import zeros
 from ..dtypes import dtype
@@ -18,8 +20,8 @@ from ..state import STATE
 from ..table import Spec
 from ..tape import next_order
 from ..tensor import Tensor
-from .control_grad import attach, cond_backward, outer_edges
-from .graph import Value
+from .control_grad import attach, check_once_more, cond_backward, outer_edges
+from .graph import Graph, Value
 from .recording import Frame, Recorder
 from .slots import Slot
 from .values import (
@@ -27,7 +29,6 @@ from .values import (
     agree,
     as_before,
     as_flag,
-    as_it_is,
     as_tensor,
     doubt_if_outer,
     equal,
@@ -38,6 +39,7 @@ from .values import (
     text_of,
     wrapped,
 )
+from .world import Reached
 
 
 class _Recorded(NamedTuple):
@@ -52,6 +54,12 @@ class _Recorded(NamedTuple):
     def at_end(self, leaf: Any) -> Any:
         """What a result held when the branch ended: what it wrote is undone since."""
         return self.ends.get(id(leaf), leaf) if isinstance(leaf, Tensor) else leaf
+
+    def slot_at_end(self, slot: Slot) -> Tensor:
+        """What is in a slot that one of two branches wrote to, when this one ended."""
+        if slot.key in self.written:
+            return self.written[slot.key][1]
+        return self.ends[slot.key] if slot.key in self.ends else slot.read()
 
 
 def _record_branch(recorder: Recorder, name: str, fn: Callable[..., Any], operands: Any, facts: Sequence[SymBool]) -> _Recorded:
@@ -77,7 +85,7 @@ def record_cond(
         return true_fn(*operands) if known else false_fn(*operands)
     facts = ([pred], [~pred]) if isinstance(pred, SymBool) else ([], [])
     flag = as_flag(recorder, pred)
-    since, moment = next_order(), recorder.moment
+    since, moment, reached = next_order(), recorder.moment, Reached(true_fn, false_fn) if STATE.grad else None
     yes = _record_branch(recorder, "then", true_fn, operands, facts[0])
     no = _record_branch(recorder, "else", false_fn, operands, facts[1])
     if str(yes.tree) != str(no.tree):
@@ -88,16 +96,14 @@ def record_cond(
         for name, a, b in zip(labels, yes.leaves, no.leaves, strict=True)
     ]
     slots = {**{k: s for k, (s, _) in yes.written.items()}, **{k: s for k, (s, _) in no.written.items()}}
-    for key, slot in slots.items():
-        before = slot.read()
-        sides = [branch.written[key][1] if key in branch.written else before for branch in (yes, no)]
-        pairs.append((slot.label(recorder), sides[0], sides[1]))
+    pairs += [(slot.label(recorder), yes.slot_at_end(slot), no.slot_at_end(slot)) for slot in slots.values()]
     merge = _Merge(recorder, yes.frame, no.frame)
     results = [merge.leaf(*pair) for pair in pairs]
     made = merge.node(flag)
     given = [result(made) for result in results]
-    if STATE.grad:
-        _track_cond(recorder, flag, since, moment, (yes, no), (true_fn, false_fn), operands, pairs, given, list(slots.values()))
+    if reached is not None:
+        functions, changed = (true_fn, false_fn), list(slots.values())
+        _track_cond(recorder, flag, since, moment, reached, (yes, no), functions, operands, pairs, given, changed)
     recorder.leave(yes.frame)
     recorder.leave(no.frame)
     for branch, holds in ((yes, True), (no, False)):
@@ -113,6 +119,7 @@ def _track_cond(
     flag: Tensor,
     since: int,
     moment: int,
+    reached: Reached,
     branches: Sequence[_Recorded],
     functions: Sequence[Callable[..., Any]],
     operands: Any,
@@ -134,15 +141,23 @@ def _track_cond(
         return
     before = [slot.read() for slot in slots]
 
-    def again(fn: Callable[..., Any]) -> Callable[[], list[Any]]:
-        def run() -> list[Any]:
-            with recorder.as_of(moment), as_before(slots, before):
-                found = [*flatten(fn(*operands))[0], *(slot.read() for slot in slots)]
-                return [as_it_is(found[i]) for i in wanted]
+    def again(graph: Graph, first: Sequence[Any], fn: Callable[..., Any]) -> Callable[[], AbstractContextManager[list[Any]]]:
+        @contextmanager
+        def run() -> Iterator[list[Any]]:
+            with recorder.as_of(moment), reached.again(), as_before(slots, before):
+                begin = len(recorder.graph.nodes)
+                with enable_grad():
+                    leaves = flatten(fn(*operands))[0]
+                ends = [*leaves, *(slot.read() for slot in slots)]
+                found = [ends[i] for i in wanted]
+                check_once_more(recorder, graph, first, found, begin)
+                yield found
 
         return run
 
-    backward = cond_backward(flag, [again(fn) for fn in functions], edges)
+    firsts = [[pairs[i][1 + k] for i in wanted] for k in range(2)]
+    graphs = [branch.frame.graph for branch in branches]
+    backward = cond_backward(flag, [again(*each) for each in zip(graphs, firsts, functions, strict=True)], edges)
     attach("cond", [results[i] for i in wanted], edges, backward)
 
 

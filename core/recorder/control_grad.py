@@ -6,11 +6,11 @@ for backward: the rest is computed anew from there, in the reverse order of the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from ..autograd.engine import gradients_since
-from ..autograd.modes import enable_grad
 from ..control import cond, scan
 from ..creation import zeros
 from ..dtypes import of_native
@@ -19,7 +19,9 @@ from ..sizes import same
 from ..table import OPS, Spec
 from ..tape import Node, OutputNode, next_order
 from ..tensor import Tensor, wrap
-from .graph import Value
+from .graph import Graph, Value
+from .recording import Recorder
+from .values import as_it_is
 
 
 class ControlNode(Node):
@@ -118,18 +120,68 @@ def _gradients(
     return [_zeros(edge) if g is None else g for edge, g in zip(edges, found, strict=True)]
 
 
+def check_once_more(
+    recorder: Recorder, graph: Graph, first: Sequence[Any], again: Sequence[Any], begin: int, given: Iterable[Value] = ()
+) -> None:
+    """Refuse a branch or body that, run once more for its gradient, gives something else than its `graph`: it reads what is
+    another by now.
+
+    What was done again begins at the node of this number. `given` are values that others stand for now, as those that were made
+    before it may do.
+    """
+    own = {value for node in graph.walk() for value in node.outputs}
+    made = {value for node in recorder.graph.nodes[:begin] for value in node.outputs}
+    pairs = [(a._a.value, b._a.value) for a, b in zip(first, again, strict=True) if a is not b and b._dev is a._dev]
+    if not _made_alike(pairs, own, {*given}, made):
+        recorder.fail(
+            f"backward runs a part of the program ({graph.name}) once more, and now it computes something else: a Python value "
+            "that it reads (an attribute, an item of a list or dict, a global variable) was changed since. Hand it in as an "
+            "argument or as a variable of the function, or do not change it before backward"
+        )
+
+
+def _made_alike(pairs: list[tuple[Any, Any]], own: Collection[Any], given: set[Any], made: Collection[Any]) -> bool:
+    """Whether the second value of every pair is made as the first is, of the same tensors from outside."""
+    names: dict[Any, Any] = {}  # values of the first recording -> those of the second
+    while pairs:
+        x, y = pairs.pop()
+        if x in names:
+            if names[x] is not y:
+                return False
+            continue
+        names[x] = y
+        if x is y or x in given or y in made:
+            continue
+        if x not in own or y is None or y.producer is None:
+            if x is None or y is None or not x.kind == y.kind == "constant":
+                return False
+            continue
+        a, b = x.producer, y.producer
+        if a.op_name != b.op_name or len(a.inputs) != len(b.inputs) or len(a.outputs) != len(b.outputs):
+            return False
+        pairs += [*zip(a.inputs, b.inputs, strict=True), *zip(a.outputs, b.outputs, strict=True)]
+        for one, other in zip(a.subgraphs.values(), b.subgraphs.values(), strict=True):
+            if len(one.outputs) != len(other.outputs):
+                return False
+            given.update(one.inputs)
+            pairs += zip(one.outputs, other.outputs, strict=True)
+    return True
+
+
 def cond_backward(
-    pred: Any, branches: Sequence[Callable[[], Sequence[Any]]], edges: Sequence[Any]
+    pred: Any, branches: Sequence[Callable[[], AbstractContextManager[Sequence[Any]]]], edges: Sequence[Any]
 ) -> Callable[[Sequence[Any], bool], list[Any]]:
-    """The backward of a `cond` whose branches give the differentiable results."""
+    """The backward of a `cond`. A branch, run again, gives the differentiable results; while its context lasts, all tensors hold
+    what they held for it, and what it saved has not changed since."""
 
     def backward(grads: Sequence[Any], create_graph: bool) -> list[Any]:
-        def again(branch: Callable[[], Sequence[Any]]) -> Callable[[], tuple[Tensor, ...]]:
+        given = [as_it_is(g) for g in grads]
+
+        def again(branch: Callable[[], AbstractContextManager[Sequence[Any]]]) -> Callable[[], tuple[Tensor, ...]]:
             def run() -> tuple[Tensor, ...]:
                 since = next_order()
-                with enable_grad():
-                    outputs = branch()
-                return tuple(_gradients(since, outputs, grads, edges, create_graph))
+                with branch() as outputs:
+                    return tuple(_gradients(since, outputs, given, edges, create_graph))
 
             return run
 
@@ -139,7 +191,7 @@ def cond_backward(
 
 
 def rounds_backward(
-    one_round: Callable[[list[Tensor], list[Tensor]], Sequence[Any]],
+    one_round: Callable[[list[Tensor], list[Tensor]], AbstractContextManager[Sequence[Any]]],
     histories: Sequence[Tensor],
     xs: Sequence[Tensor],
     reverse: bool,
@@ -148,13 +200,14 @@ def rounds_backward(
 ) -> Callable[[Sequence[Any], Sequence[Any], bool], tuple[list[Tensor], list[Tensor], list[Tensor]]]:
     """The backward of a loop or scan.
 
-    `one_round(carried, slices)` gives the differentiable ones of the carried values and then all ys; `histories` are the
-    carried values at the start of every round (and its number), `wants` which of them are differentiable. What is returned
-    takes the gradients of the last carried values and of the ys and gives those of the first carried values, of xs, and of the
-    edges.
+    `one_round(carried, slices)` gives the differentiable ones of the carried values and then all ys, as branches of a `cond` do;
+    `histories` are the carried values at the start of every round (and its number), `wants` which of them are differentiable.
+    What is returned takes the gradients of the last carried values and of the ys and gives those of the first carried values,
+    of xs, and of the edges.
     """
 
     def backward(last: Sequence[Any], rows: Sequence[Any], create_graph: bool) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        rows = [as_it_is(g) for g in rows]
         given = [g for g in rows if g is not None]
 
         def step(carry: Any, slices: Any) -> Any:
@@ -165,10 +218,9 @@ def rounds_backward(
             gs = [*g_carried, *(None if g is None else next(remaining) for g in rows)]
             inner, leaves = zip(*(tracked(t, k in wants) for k, t in enumerate(before)), strict=True) if before else ((), ())
             inner_x, leaves_x = zip(*(tracked(t, t.dtype.kind == "f") for t in x), strict=True) if x else ((), ())
-            with enable_grad():
-                outputs = one_round(list(inner), list(inner_x))
             targets = [*(leaves[k] for k in wants), *leaves_x, *edges]
-            found = _gradients(since, outputs, gs, targets, create_graph)
+            with one_round(list(inner), list(inner_x)) as outputs:
+                found = _gradients(since, outputs, gs, targets, create_graph)
             into, through = found[: len(wants)], found[len(wants) : len(wants) + len(x)]
             total = tuple(a + b for a, b in zip(sums, found[len(wants) + len(x) :], strict=True))
             return (tuple(into), total), tuple(through)

@@ -11,10 +11,12 @@ that change become unknown, and what it writes into from outside is carried too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, final
 
 from .. import dtypes, sizes
+from ..autograd.modes import enable_grad
 from ..control import RECORDED, Undefined
 from ..creation import zeros, zeros_like
 from ..errors import ArgumentError
@@ -25,7 +27,7 @@ from ..state import STATE
 from ..table import Spec
 from ..tape import next_order
 from ..tensor import Tensor
-from .control_grad import attach, outer_edges, refuse_backward, rounds_backward, tracked
+from .control_grad import attach, check_once_more, outer_edges, refuse_backward, rounds_backward, tracked
 from .graph import Origin, Value
 from .layout import MAY_BE_ONE
 from .recording import Frame, Recorder
@@ -35,7 +37,6 @@ from .values import (
     agree,
     as_before,
     as_flag,
-    as_it_is,
     as_tensor,
     doubt_if_outer,
     equal,
@@ -46,6 +47,7 @@ from .values import (
     text_of,
     wrapped,
 )
+from .world import Reached
 
 
 def record_loop(
@@ -248,6 +250,7 @@ class _Rounds:
         """Record the body once; whether the types stand still."""
         recorder = self.recorder
         self.since, self.moment = next_order(), recorder.moment
+        self.reached = Reached(*([self.body] if STATE.grad else []))
         with recorder.within(frame):
             head = self._enter_round(frame)
             values = [c.enter(recorder, frame) for c in self.carried]
@@ -257,6 +260,7 @@ class _Rounds:
                 c.slot.write(value)
             entered = unflatten(self.tree, values[: self.own])
             self._assume(frame, head, entered)
+            self.given = [*frame.graph.inputs, *(value for node in frame.graph.nodes for value in node.outputs)]
             following, ys = self.body(head if self.kind == "loop" else slices, *entered)
             leaves, tree = flatten(tuple(following))
             if str(tree) != str(self.tree):
@@ -355,6 +359,8 @@ class _Rounds:
             return
         own = {*frame.graph.inputs, *(value for node in frame.graph.nodes for value in node.outputs)}
         tracked_leaves = [following[k] for k in self.wants] + [self.rows[k] for k in self.wants_rows]
+        self.graph = frame.graph
+        self.results = [*(following[k] for k in self.wants), *self.rows]
         self.edges = outer_edges(tracked_leaves, self.since, own)
         if not any(c.free for c in changing):
             self.histories = [wrapped(self.recorder, c.input) for c in changing if c.input is not None]
@@ -453,22 +459,28 @@ class _Rounds:
 
         attach(self.kind, results, edges, backward)
 
-    def _once_more(self, changing: list[_Carried]) -> Callable[[list[Tensor], list[Tensor]], list[Any]]:
+    def _once_more(self, changing: list[_Carried]) -> Callable[[list[Tensor], list[Tensor]], AbstractContextManager[list[Any]]]:
         """Runs the body on given values: the differentiable carried values, and all ys."""
         slots = [c.slot for c in changing if c.slot is not None]
         kept = [(c, c.init) for c in self.carried]
 
-        def run(carried: list[Tensor], slices: list[Tensor]) -> list[Any]:
+        @contextmanager
+        def run(carried: list[Tensor], slices: list[Tensor]) -> Iterator[list[Any]]:
             number = self.recorder.device.as_size(carried.pop()) if self.kind == "loop" else None
             given = iter(carried)
             values = [init if c.form == "fixed" else _again(c, next(given)) for c, init in kept]
             written = [value for c, value in zip(self.carried, values, strict=True) if c.slot is not None and c.form != "fixed"]
-            with self.recorder.as_of(self.moment), as_before(slots, written):
-                entered = unflatten(self.tree, values[: self.own])
-                following, ys = self.body(number if self.kind == "loop" else slices, *entered)
-                leaves = [*flatten(tuple(following))[0], *(c.slot.read() for c in self.carried[self.own :] if c.slot is not None)]
+            with self.recorder.as_of(self.moment), self.reached.again(), as_before(slots, written):
+                begin = len(self.recorder.graph.nodes)
+                with enable_grad():
+                    entered = unflatten(self.tree, values[: self.own])
+                    following, ys = self.body(number if self.kind == "loop" else slices, *entered)
+                    slot_ends = [c.slot.read() for c in self.carried[self.own :] if c.slot is not None]
+                leaves = [*flatten(tuple(following))[0], *slot_ends]
                 ends = [leaf for c, leaf in zip(self.carried, leaves, strict=True) if c.form != "fixed"]
-                return [as_it_is(t) for t in (*(ends[k] for k in self.wants), *flatten(ys)[0])]
+                found = [*(ends[k] for k in self.wants), *flatten(ys)[0]]
+                check_once_more(self.recorder, self.graph, self.results, found, begin, self.given)
+                yield found
 
         return run
 

@@ -427,12 +427,16 @@ class Recorder:
             fields = ("_a", "_dev", "_rg", "_node", "_ver")
             self._adopted[id(t)] = (t, {f: getattr(t, f) for f in fields}, array)
             t._a, t._dev = array, self.device
+        self._note(t)
+        return self.device
+
+    def _note(self, t: Tensor) -> None:
+        """Before a tensor of the recording holds something else."""
         self._history.append(TensorSlot(t))
         for frame in reversed(self._frames):
             if id(t) in frame.tensors or t._a.value in frame.own:
                 break  # known here and further out already, or made inside: nobody around it knows it
             frame.tensors[id(t)] = TensorSlot(t)
-        return self.device
 
     @property
     def moment(self) -> int:
@@ -445,11 +449,13 @@ class Recorder:
         earlier = {id(slot.tensor): slot for slot in reversed(self._history[moment:])}
         now = [TensorSlot(slot.tensor) for slot in earlier.values()]
         for slot in earlier.values():
+            self._note(slot.tensor)
             slot.restore()
         try:
             yield
         finally:
             for slot in now:
+                self._note(slot.tensor)
                 slot.restore()
 
     def note_grad(self, leaf: Tensor) -> None:

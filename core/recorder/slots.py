@@ -39,8 +39,9 @@ class TensorSlot:
 
     @property
     def changed(self) -> bool:
-        """Return whether it was written to; views follow the tensor they look at."""
-        return self.tensor._base is None and self.touched
+        """Return whether it was written to; views follow the tensor they look at, a detached one its own tape."""
+        t = self.tensor
+        return self.touched and (t._base is None or (t._path[1] == "detach" and t._node is not self.before[3]))
 
     def read(self) -> Any:
         """Return what it holds now."""

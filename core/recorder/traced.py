@@ -22,6 +22,7 @@ from ..sizes import Symbol, SymBool, SymFloat, SymInt
 from ..state import STATE
 from ..table import OPS
 from ..tensor import Tensor, wrap
+from ..views import follow_tape
 from . import layout
 from .graph import Origin, Value
 
@@ -129,6 +130,7 @@ class RecordingDevice:
             except layout.Undecided:
                 pass
         path = (x._path, "reshape", attrs)
+        follow_tape(x, y)
         layout.LayoutDoubt(x if x._base is None else x._base, path, y, source)
         return False
 
@@ -162,6 +164,7 @@ class RecordingDevice:
         path = x._path
         for step, attrs in steps:
             path = (path, step, attrs)
+        follow_tape(x, y)
         layout.LayoutDoubt(x if x._base is None else x._base, path, y, x._a, when)
 
     def strides(self, x: Tensor) -> tuple[Any, ...]:

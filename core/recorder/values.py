@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from .. import dtypes
-from ..autograd.modes import no_grad
+from ..autograd.modes import enable_grad, no_grad
 from ..control import Undefined
 from ..dispatch import run
 from ..dtypes import dtype
@@ -58,15 +58,19 @@ def as_it_is(t: Any) -> Any:
 
 @contextmanager
 def as_before(slots: Sequence[Slot], values: Sequence[Tensor]) -> Iterator[None]:
-    """Let what a branch or body writes into hold earlier values, to run it again; then what it held."""
+    """Let what a branch or body writes into hold earlier values, with their gradients, to run it again; then what it held."""
     now = [slot.read() for slot in slots]
-    for slot, value in zip(slots, values, strict=True):
-        slot.write(value)
+
+    def hold(held: Sequence[Tensor]) -> None:
+        with enable_grad():
+            for slot, value in zip(slots, held, strict=True):
+                slot.write(value)
+
+    hold(values)
     try:
         yield
     finally:
-        for slot, value in zip(slots, now, strict=True):
-            slot.write(value)
+        hold(now)
 
 
 def known_truth(recorder: Recorder, name: str, pred: Any) -> bool | None:

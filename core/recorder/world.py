@@ -13,7 +13,8 @@ from __future__ import annotations
 import functools
 import sys
 from collections import OrderedDict, defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from operator import is_
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any, final
@@ -259,6 +260,80 @@ class World:
         for container, before in self._before.values():
             if not _holds_the_same(container, before):
                 _put(container, before)
+
+
+@final
+class Reached:
+    """The variables that a function shares with those around it, and the containers and objects that are in them, as they are
+    now: what a branch or body reads, which is to be run once more when the program has gone on."""
+
+    def __init__(self, *functions: Any) -> None:
+        self._cells: dict[int, tuple[CellType, Any]] = {}
+        self._before: dict[int, tuple[Any, Any]] = {}
+        for function in functions:
+            self._look(function, 0)
+
+    def _look(self, value: Any, depth: int) -> None:
+        if isinstance(value, MethodType):
+            self._look(value.__self__, depth)
+            value = value.__func__
+        if isinstance(value, FunctionType):
+            for cell in value.__closure__ or ():
+                if id(cell) not in self._cells:
+                    self._cells[id(cell)] = (cell, _content(cell))
+                    self._look(_content(cell), depth)
+        elif isinstance(value, functools.partial):
+            for item in (value.func, *value.args, *value.keywords.values()):
+                self._look(item, depth)
+        elif depth < _NEAR:
+            if isinstance(value, tuple):
+                for item in value:
+                    self._look(item, depth + 1)
+            elif type(value) in _CONTAINERS:
+                self._hold(value, depth)
+            elif _plain_object(value):
+                self._hold(value.__dict__, depth)
+
+    def _hold(self, container: Any, depth: int) -> None:
+        if id(container) not in self._before and len(self._before) < LIMIT:
+            self._before[id(container)] = (container, container.copy())
+            for item in container.values() if isinstance(container, dict) else container:
+                self._look(item, depth + 1)
+
+    @contextmanager
+    def again(self) -> Iterator[None]:
+        """Let them be as they were; then as they are now."""
+        cells = [(cell, _content(cell)) for cell, _ in self._cells.values()]
+        containers = [(container, container.copy()) for container, _ in self._before.values()]
+        _let_hold(self._cells.values(), self._before.values())
+        try:
+            yield
+        finally:
+            _let_hold(cells, containers)
+
+
+#: Containers in containers in variables are looked at, but not without an end.
+_NEAR = 4
+
+_EMPTY = object()
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return _EMPTY
+
+
+def _let_hold(cells: Iterable[tuple[CellType, Any]], containers: Iterable[tuple[Any, Any]]) -> None:
+    for cell, value in cells:
+        if value is _EMPTY:
+            with suppress(ValueError):
+                del cell.cell_contents
+        else:
+            cell.cell_contents = value
+    for container, before in containers:
+        _put(container, before)
 
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules", "_hooks", "_state_hooks")

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.control import loop
 from frazil.errors import RecordError
+from frazil.recorder import layout
 
 VECTORS = ([1.0, 1.0, 1.0], [-1.0, -1.0, -1.0], [1.0, 2.0, -9.0, 4.0])
 MATRICES = (np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4), np.arange(20.0).reshape(5, 4))
@@ -372,3 +374,150 @@ def test_repeated_tensors_have_memory_of_their_own():
     for repeated in (x.repeat(1, 2), x.repeat(1, 1), row.repeat(1, 1), fz.tile(x[:1], (1,)), row.repeat_interleave(2, 0)):
         repeated.add_(1)
     assert x.sum() == 0
+
+
+#: What lies otherwise than it is written: one operand, two that agree or do not, repeated ones, other sizes of one.
+LAYOUTS = {
+    "transposed": lambda v, w: v.transpose(0, 2) * 2,
+    "a part of it, expanded": lambda v, w: v.transpose(0, 2)[:1].expand(4, 3, 2) * 2,
+    "all of it, expanded": lambda v, w: v.transpose(0, 2).expand(5, 4, 3, 2).tanh(),
+    "expanded in the middle": lambda v, w: v.transpose(0, 2)[:, :1].expand(4, 7, 2) + 1,
+    "with one in order": lambda v, w: v.transpose(0, 2) + w,
+    "in order, with one that is not": lambda v, w: w + v.transpose(0, 2),
+    "two alike": lambda v, w: v.transpose(0, 2) * v.transpose(0, 2),
+    "with a row": lambda v, w: v.transpose(0, 2) + w[0, 0],
+    "with a kept sum": lambda v, w: v.transpose(0, 2) / v.transpose(0, 2).norm(dim=0, keepdim=True),
+    "with a kept sum of another": lambda v, w: v.transpose(0, 2) / w.sum(1, keepdim=True),
+    "chosen": lambda v, w: fz.where(w > 0, v.permute(2, 1, 0), 0.5),
+    "with itself moved": lambda v, w: v.transpose(0, 1)[:2, :2] + v[:2, :2],
+    "reduced": lambda v, w: v.transpose(0, 2).sum(1),
+    "copied": lambda v, w: v.transpose(0, 2).clone(),
+    "joined": lambda v, w: fz.cat([v.transpose(0, 2), w]),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_recording_knows_how_results_lie_in_memory(name):
+    given = [fz.tensor(np.arange(24.0).reshape(s)) for s in ((2, 3, 4), (4, 3, 2))]
+    believed = []
+
+    def noting(v, w):
+        y = LAYOUTS[name](v, w)
+        believed.append(None if y._a.strides is layout.UNKNOWN else [getattr(s, "hint", s) for s in layout.strides_of(y._a)])
+        return y
+
+    fz.jit.trace(noting, tuple(given))
+    y = LAYOUTS[name](*given)
+    assert believed[0] in (None, list(y.stride())), "UNKNOWN is no claim"
+
+
+def _write_detached(x, w):
+    d = x.detach()
+    d += x
+    return d, x
+
+
+def _write_a_part_of_detached(x, w):
+    d = x.detach()
+    e = d[0]
+    e += w[0]
+    return d, e, x
+
+
+def _write_a_part_whose_whole_is_gone(x, w):
+    e = x.detach()[0]
+    e += w[0]
+    return e, x
+
+
+def _detach_twice(x, w):
+    d = x.detach()
+    d *= w
+    g = d.detach()
+    g += w
+    return d, g, x
+
+
+def _write_both(x, w):
+    d = x.detach()
+    e = d[0]
+    x += w
+    e *= w[1]
+    u = d[1]
+    u *= 2
+    return d, e, u, x
+
+
+def _reshape_detached(x, w):
+    d = x.detach()
+    r = d.t().reshape(-1)
+    r *= 2
+    d *= w
+    r += w.reshape(-1)
+    d.unsqueeze_(0)
+    e = d[0]
+    e += w
+    return d, e, r, x
+
+
+def _overwrite_detached(x, w):
+    d = x.detach()
+    d.fill_(2.0)
+    d *= w
+    d.detach().zero_()
+    return d, x
+
+
+def _write_detached_in_a_branch(x, w):
+    d = x.detach()
+    fz.cond(w.sum() > -99, lambda: d.mul_(w), lambda: d.add_(1))
+    return d, x
+
+
+def _write_detached_in_the_other_branch(x, w):
+    d = x.detach()
+    fz.cond(w.sum() < -99, lambda: d.mul_(w), lambda: d.add_(1))
+    return d, x
+
+
+def _write_detached_in_a_loop(x, w):
+    d = x.detach()
+    e = d[0]
+    loop(None, lambda i: (d.mul_(w).add_(w[i]), ((), ()))[1], (), limit=2)
+    return d, e, x
+
+
+def _write_in_one_branch_and_compute_in_the_other(x, w):
+    return fz.cond(w.sum() > -99, lambda: x.sin(), lambda: x.mul_(2)), x
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        _write_detached,
+        _write_a_part_of_detached,
+        _write_a_part_whose_whole_is_gone,
+        _detach_twice,
+        _write_both,
+        _reshape_detached,
+        _overwrite_detached,
+        _write_detached_in_a_branch,
+        _write_detached_in_the_other_branch,
+        _write_detached_in_a_loop,
+        _write_in_one_branch_and_compute_in_the_other,
+    ],
+    ids=lambda fn: fn.__name__.strip("_"),
+)
+def test_gradients_through_what_was_detached_and_written_to(fn):
+    def run(x, w):
+        leaves = [x.detach().requires_grad_(), w.detach().requires_grad_()]
+        results = fn(*(leaf * 1 for leaf in leaves))
+        loss = sum((r * (r.detach() + 1) * (k + 1)).sum() for k, r in enumerate(results) if r.requires_grad)
+        found = fz.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
+        return *found, *(r.detach() for r in results)  # results as they are after backward
+
+    rng = np.random.default_rng(0)
+    given = [fz.tensor(rng.uniform(0.5, 2, (2, 3))) for _ in range(2)]
+    recorded = fz.jit.trace(run, tuple(given))
+    for found, expected in zip(recorded(*given), run(*given), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-12)

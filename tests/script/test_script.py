@@ -442,3 +442,74 @@ def test_recording_goes_on_with_numbers_of_tensors():
         return y.sum(), max(n, 2), fz.arange(n), float(x[0]), bool(x[0] > 1), n
 
     agree(fn, (UP, fz.tensor([4])), (DOWN, fz.tensor([1])), (UP, fz.tensor([2])))
+
+
+def rebound_after_a_branch(x, w):
+    k = w * 3
+    if x.sum() > -99:
+        x = x * k
+    k = w * 5
+    return x * k
+
+
+def rebound_after_a_loop(x, w):
+    k = w * 3
+    for _ in range(x.shape[0]):
+        x = x * k
+    k = w * 5
+    return x * k
+
+
+def an_item_set_after_a_branch(x, w):
+    m = [w * 3]
+    if x.sum() > -99:
+        x = x * m[0]
+    m[0] = w * 5
+    return x * m[0]
+
+
+def a_name_that_a_later_branch_forgets(x, w):
+    k = w.exp()
+    if x.sum() > -99:
+        x = x * k
+    if x.shape[0] > 4:
+        k = k * 2
+    return x
+
+
+class Kept:
+    k = None
+
+
+def an_attribute_set_after_a_branch(x, w):
+    Kept.k = w * 3
+    if x.sum() > -99:
+        x = x * Kept.k
+    Kept.k = w * 5
+    return x * Kept.k
+
+
+def _gradients_of(fn):
+    def run(x, w):
+        leaves = [x.detach().requires_grad_(), w.detach().requires_grad_()]
+        return fz.autograd.grad(fn(*(leaf * 1 for leaf in leaves)).sum(), leaves)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [rebound_after_a_branch, rebound_after_a_loop, an_item_set_after_a_branch, a_name_that_a_later_branch_forgets],
+    ids=lambda fn: fn.__name__,
+)
+def test_gradients_of_a_branch_read_variables_as_the_branch_did(fn):
+    run = _gradients_of(fz.jit.script(fn))
+    given = fz.tensor([1.0, 2.0]), fz.tensor([0.5, 0.7])
+    for found, expected in zip(fz.jit.trace(run, given)(*given), run(*given), strict=True):
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6)
+
+
+def test_a_gradient_that_would_read_something_else_is_refused():
+    run = _gradients_of(fz.jit.script(an_attribute_set_after_a_branch))
+    with pytest.raises(fz.errors.RecordError, match=r"once more, and now it computes something else.*attribute"):
+        fz.jit.trace(run, (fz.tensor([1.0, 2.0]), fz.tensor([0.5, 0.7])))
