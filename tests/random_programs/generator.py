@@ -10,6 +10,7 @@ import linecache
 import random
 import re
 import textwrap
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -193,6 +194,7 @@ class Program:
     statements: list[Statement]
     returned: list[str]
     gradient: bool = False
+    _classes: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
     def scripted(self) -> bool:
@@ -206,13 +208,26 @@ class Program:
 
     def model(self, xp: Any, dtype: str = "float32") -> Any:
         """A new Module of this text, in frazil or PyTorch; scripted in frazil where it has control flow."""
-        name = f"<random program {self.seed}>"
+        model = self.module(xp, dtype)().eval()
+        if xp is not fz or not self.scripted:
+            return model
         source = self.text
-        linecache.cache[name] = (len(source), None, source.splitlines(True), name)  # where `script` reads it
-        found: dict[str, Any] = {"xp": xp, "np": np, "F": xp.nn.functional, "dtype": dtype, "__name__": f"random_{self.seed}"}
-        exec(compile(source, name, "exec"), found)
-        model = found["Model"]().eval()
-        return fz.jit.script(model) if xp is fz and self.scripted else model
+        linecache.cache[self._file] = (len(source), None, source.splitlines(True), self._file)  # where `script` reads it
+        return fz.jit.script(model)
+
+    @property
+    def _file(self) -> str:
+        """A name that no program of another text has."""
+        return f"<random program {self.seed}, {zlib.crc32(self.text.encode()):08x}>"
+
+    def module(self, xp: Any, dtype: str = "float32") -> Any:
+        """The class, as it is written: not scripted."""
+        key = xp.__name__, dtype
+        if key not in self._classes:
+            found: dict[str, Any] = {"xp": xp, "np": np, "F": xp.nn.functional, "dtype": dtype, "__name__": f"random_{self.seed}"}
+            exec(compile(self.text, self._file, "exec"), found)
+            self._classes[key] = found["Model"]
+        return self._classes[key]
 
 
 def arguments(sizes: dict[str, int], seed: int, dtype: str = "float32") -> list[np.ndarray]:
@@ -461,7 +476,7 @@ class Writer:
         tried = Program(self.program.seed, [*self.program.statements, *pending], ["locals()"])
         try:
             # What is under construction is run flat, as Python.
-            model = _plain(tried)
+            model = tried.module(fz)().eval()
             (found,) = model(*map(fz.tensor, arguments(EXAMPLE, tried.seed)))
         except Exception:
             return False
@@ -518,14 +533,6 @@ class Writer:
         last = names[-1:]
         self.program.returned = list(dict.fromkeys([*last, *grammar.random.sample(names, min(2, len(names)))])) or ["x * 1"]
         return self.program
-
-
-def _plain(program: Program) -> Any:
-    """The module without script: the same Python."""
-    name = f"<random program {program.seed}>"
-    found: dict[str, Any] = {"xp": fz, "np": np, "F": fz.nn.functional, "dtype": "float32", "__name__": f"random_{program.seed}"}
-    exec(compile(program.text, name, "exec"), found)
-    return found["Model"]().eval()
 
 
 def generate(seed: int, *, gradient: bool = False, control: bool | None = None) -> Program:

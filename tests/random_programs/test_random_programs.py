@@ -1,4 +1,4 @@
-"""A few hundred programs that nobody wrote. `python -m tests.random_programs` runs as many as wanted and reduces what fails."""
+"""A hundred programs that nobody wrote. `python -m tests.random_programs` runs as many as wanted and reduces what fails."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def check(seeds: range, ways: list[str], *, gradient: bool = False) -> None:
     assert agreed >= len(seeds) // 2, "most programs must be compared, not refused"
 
 
-@pytest.mark.parametrize("first", range(0, 200, EACH))
+@pytest.mark.parametrize("first", range(0, 80, EACH))
 def test_a_recording_and_its_file_compute_what_the_program_computes(first: int) -> None:
     check(range(first, first + EACH), ["replay", "file"])
 
 
-@pytest.mark.parametrize("first", range(0, 100, EACH))
+@pytest.mark.parametrize("first", range(0, 40, EACH))
 def test_gradients_are_recorded_and_exported(first: int) -> None:
     check(range(first, first + EACH), ["replay", "file"], gradient=True)
 
 
 @pytest.mark.parity
 @pytest.mark.parametrize("gradient", [False, True])
-@pytest.mark.parametrize("first", range(0, 200, EACH))
+@pytest.mark.parametrize("first", range(0, 100, EACH))
 def test_programs_compute_what_they_compute_in_pytorch(first: int, gradient: bool) -> None:
     check(range(first, first + EACH), ["torch"], gradient=gradient)
 
@@ -44,12 +44,12 @@ def test_programs_compute_what_they_compute_in_pytorch(first: int, gradient: boo
 @pytest.mark.parametrize("gradient", [False, True])
 @pytest.mark.parametrize("first", range(1000, 1400, EACH))
 def test_more_of_them(first: int, gradient: bool) -> None:
-    check(range(first, first + EACH), ["replay", "file"], gradient=gradient)
+    check(range(first, first + EACH), ["replay", "file", "threads"], gradient=gradient)
 
 
 @pytest.mark.parametrize("gradient", [False, True])
 def test_programs_in_four_threads_compute_what_they_compute_alone(gradient: bool) -> None:
-    programs = [generate(seed, gradient=gradient) for seed in range(2000, 2060)]
+    programs = [generate(seed, gradient=gradient) for seed in range(2000, 2020)]
 
     def results(index: int) -> object:
         try:

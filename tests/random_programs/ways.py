@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +16,8 @@ import numpy as np
 
 import frazil as fz
 from frazil.exporters.onnx.running import open_session, run_session
+from frazil.recorder import layout
+from frazil.sizes import SymInt
 
 from .generator import EXAMPLE, OTHERS, Program, arguments
 
@@ -26,6 +29,10 @@ TIME_LIMIT = 60
 
 #: What a program itself may raise: frazil's errors, and Python's own of arithmetic and of loops without a round.
 OWN_ERRORS = (fz.errors.FrazilError, ZeroDivisionError, NameError)
+
+
+#: What must not come of any program.
+FAULTS = ("disagree", "traceback", "hang")
 
 
 class Hang(BaseException):
@@ -43,7 +50,7 @@ class Outcome:
 
     @property
     def fault(self) -> bool:
-        return self.kind in ("disagree", "traceback", "hang")
+        return self.kind in FAULTS
 
 
 @contextlib.contextmanager
@@ -60,35 +67,54 @@ def time_limit(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGPROF, before)
 
 
+@contextlib.contextmanager
+def default_dtype(xp: Any, dtype: str) -> Iterator[None]:
+    """What a program makes itself is of this dtype too: a float64 run has no float32 in it."""
+    before = xp.get_default_dtype()
+    xp.set_default_dtype(getattr(xp, dtype))
+    try:
+        yield
+    finally:
+        xp.set_default_dtype(before)
+
+
 def gradients(model: Any, xp: Any, x: Any, y: Any, ids: Any) -> tuple[Any, ...]:
-    """Gradients of a weighted sum of the results with respect to inputs and parameters."""
+    """Gradients of a weighted sum of the results with respect to inputs and parameters: zeros where nothing depends on them."""
     with xp.enable_grad():
         x, y = x.detach().requires_grad_(), y.detach().requires_grad_()
+        leaves = [x, y, *model.parameters()]
         results = [r for r in model(x * 1, y * 1, ids) if r.is_floating_point() and r.requires_grad]
         if not results:
-            return (x.detach() * 0,)
+            return tuple(xp.zeros_like(leaf) for leaf in leaves)
         loss = sum((r * xp.cos(r.detach())).sum() for r in results)
-        leaves = [x, y, *model.parameters()]
         found = xp.autograd.grad(loss, leaves, allow_unused=True)
     return tuple(xp.zeros_like(leaf) if g is None else g for g, leaf in zip(found, leaves, strict=True))
 
 
-def function_of(program: Program, model: Any, xp: Any) -> Callable[..., Any]:
+def function_of(program: Program, model: Any, xp: Any) -> Callable[..., tuple[Any, ...]]:
     if program.gradient:
         return lambda x, y, ids: gradients(model, xp, x, y, ids)
     return lambda x, y, ids: model(x, y, ids)
 
 
+def run_eagerly(
+    program: Program, sizes: dict[str, int], xp: Any = fz, dtype: str = "float32", device: str | None = None
+) -> list[Any]:
+    """Results, arguments as they are afterwards, buffers as they are afterwards: tensors."""
+    with default_dtype(xp, dtype) if dtype != "float32" else contextlib.nullcontext():
+        model = program.model(xp, dtype)
+        options = {} if device is None else {"device": device}
+        if device is not None:
+            model = model.to(device)
+        arrays = [a.astype(dtype) if a.dtype.kind == "f" else a for a in arguments(sizes, program.seed)]
+        given = [xp.tensor(a, **options) for a in arrays]
+        results = function_of(program, model, xp)(*given)
+        return [*results, *given[:2], model.mean, model.count]
+
+
 def eager(program: Program, sizes: dict[str, int], xp: Any = fz, dtype: str = "float32", device: str | None = None) -> Arrays:
-    """Results, arguments as they are afterwards, buffers as they are afterwards."""
-    model = program.model(xp, dtype)
-    options = {} if device is None else {"device": device}
-    if device is not None:
-        model = model.to(device)
-    given = [xp.tensor(a, **options) for a in arguments(sizes, program.seed)]
-    given = [t.to(getattr(xp, dtype)) if t.is_floating_point() else t for t in given]
-    results = function_of(program, model, xp)(*given)
-    return [t.detach().cpu().numpy() for t in (*results, *given[:2], model.mean, model.count)]
+    """As `run_eagerly`, as arrays."""
+    return [t.detach().cpu().numpy() for t in run_eagerly(program, sizes, xp, dtype, device)]
 
 
 def differs(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], tolerance: float) -> str | None:
@@ -118,12 +144,15 @@ class Check:
         self.program = program
         self.outcomes: list[Outcome] = []
         self.expected: dict[int, Arrays] = {}
+        self.recording: Recording | None = None
         try:
             with time_limit(TIME_LIMIT), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 if self._eagerly():
                     for way in ways:
                         self._guarded(way, getattr(self, way))
+                elif "torch" in ways and self.outcomes[0].kind == "refused":
+                    self._refused_too()
         except Hang:
             self.outcomes.append(Outcome("any", "hang", "".join(traceback.format_stack(limit=3))))
 
@@ -170,42 +199,64 @@ class Check:
         self._say(way, "disagree" if wrong else "agree", f"at {SIZES[i]}: {wrong}" if wrong else "")
 
     def torch(self) -> None:
+        """The same text in PyTorch: values in float64; at the example dtypes, as they are in float32, too."""
         import torch
 
         for i in self.expected:
-            ours = eager(self.program, SIZES[i], dtype="float64")
-            try:
-                theirs = eager(self.program, SIZES[i], torch, "float64")
-            except (RuntimeError, IndexError, TypeError, ValueError, NotImplementedError, AttributeError) as error:
-                self._say("torch", "refused", f"PyTorch: {str(error).splitlines()[0]}")
-                continue
-            wrong = differs(ours, theirs, 1e-7)
-            self._say("torch", "disagree" if wrong else "agree", f"at {SIZES[i]}: {wrong}" if wrong else "")
+            for dtype in ("float64", "float32")[: 1 + (i == 0)]:
+                ours = eager(self.program, SIZES[i], dtype=dtype)
+                try:
+                    theirs = eager(self.program, SIZES[i], torch, dtype)
+                except (RuntimeError, IndexError, TypeError, ValueError, NotImplementedError, AttributeError) as error:
+                    self._say("torch", "refused", f"PyTorch: {str(error).splitlines()[0]}")
+                    break
+                wrong = differs(ours, theirs, 1e-7 if dtype == "float64" else 1e-3)
+                self._say("torch", "disagree" if wrong else "agree", f"at {SIZES[i]} in {dtype}: {wrong}" if wrong else "")
+
+    def _refused_too(self) -> None:
+        """Whether PyTorch refuses at the example what eager frazil refuses."""
+        import torch
+
+        try:
+            eager(self.program, EXAMPLE, torch)
+        except (RuntimeError, IndexError, TypeError, ValueError, NotImplementedError, AttributeError):
+            self._say("torch", "agree")
+        else:
+            self._say("torch", "refused", f"not by PyTorch: {self.outcomes[0].text}")
+
+    def _record(self) -> Recording:
+        """The recording of the example, made once."""
+        if self.recording is None:
+            self.recording = Recording(self.program)
+        return self.recording
 
     def replay(self) -> None:
         """The recording of the example, run at every size."""
-        model = self.program.model(fz)
-        before = [model.mean.detach().clone(), model.count.detach().clone()]
-        example = [fz.tensor(a) for a in arguments(EXAMPLE, self.program.seed)]
-        recorded = fz.jit.trace(function_of(self.program, model, fz), tuple(example))
+        recording = self._record()
+        self._lies_as_eagerly(recording.strides)
         for i in self.expected:
-            with fz.no_grad():
-                model.mean.copy_(before[0])
-                model.count.copy_(before[1])
-            given = [fz.tensor(a) for a in arguments(SIZES[i], self.program.seed)]
             try:
-                results = recorded(*given)
+                found = recording.run(SIZES[i])
             except fz.errors.FrazilError as error:
                 self._say("replay", "guard" if i else "refused", f"{type(error).__name__}: {error}")
                 continue
-            found = [t.detach().numpy() for t in (*results, *given[:2], model.mean, model.count)]
             self._compare("replay", found, i)
+
+    def _lies_as_eagerly(self, strides: Sequence[tuple[int, ...] | None]) -> None:
+        """Whether results lie in memory as the recording believes, which decides what is a view."""
+        if self.program.gradient:
+            return
+        for k, (believed, t) in enumerate(zip(strides, run_eagerly(self.program, EXAMPLE), strict=False)):
+            if believed is not None and 0 not in t.shape:
+                pairs = zip(t.shape, believed, t.stride(), strict=True)
+                if any(n > 1 and a != b for n, a, b in pairs):
+                    self._say("replay", "disagree", f"[{k}] has strides {t.stride()}, recorded as {believed}")
 
     def file(self) -> None:
         """The file of the example in onnxruntime, at every size."""
-        model = self.program.model(fz)
-        example = tuple(fz.tensor(a) for a in arguments(EXAMPLE, self.program.seed))
-        report = fz.onnx.export(function_of(self.program, model, fz), example, verify=False, training=True)
+        recording = self._record()
+        recording.reset()
+        report = fz.onnx.export(recording.program, verify=False, training=True)
         session = open_session(report.model_bytes)
         graph = report.graph
         states = {state.input.name: state.tensor.detach().numpy().copy() for state in graph.states}
@@ -216,9 +267,11 @@ class Check:
             try:
                 found = list(run_session(session, {**arrays, **states}).values())
             except Exception as error:
-                text = str(error)
-                refusal = "frazil.assert" in text or "Got invalid dimensions" in text
-                self._say("file", "guard" if refusal and i else "traceback", text)
+                refused = bool(i) and recording.refuses(SIZES[i])
+                self._say("file", "guard" if refused else "traceback", str(error))
+                continue
+            if recording.refuses(SIZES[i]):
+                self._say("file", "disagree", f"at {SIZES[i]}: the file gives a result where a guard of the recording fails")
                 continue
             wrong = differs(found[:count], self.expected[i][:count], 1e-3)
             self._say("file", "disagree" if wrong else "agree", f"at {SIZES[i]}: {wrong}" if wrong else "")
@@ -226,6 +279,85 @@ class Check:
     def opencl(self) -> None:
         for i in self.expected:
             self._compare("opencl", eager(self.program, SIZES[i], device="opencl"), i)
+
+    def threads(self) -> None:
+        """Four threads at once: each runs the program at every size and records it, and finds what was found alone."""
+        found: list[Any] = []
+
+        def work(first: int) -> None:
+            sizes = [*self.expected]
+            try:
+                results = {i: eager(self.program, SIZES[i]) for i in sizes[first:] + sizes[:first]}
+                found.append((results, Recording(self.program).run(EXAMPLE)))
+            except BaseException as error:
+                found.append(error)
+
+        workers = [threading.Thread(target=work, args=(k % len(self.expected),), daemon=True) for k in range(4)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(TIME_LIMIT)
+        if len(found) < len(workers):
+            raise Hang
+        for result in found:
+            if isinstance(result, BaseException):
+                self._guarded("threads", lambda error=result: _raise(error))
+                continue
+            eagerly, recorded = result
+            for i, arrays in eagerly.items():
+                self._compare("threads", arrays, i, 0.0)
+            self._compare("threads", recorded, 0)
+
+
+class Recording:
+    """The recording of the example, with the buffers that it changes."""
+
+    def __init__(self, program: Program) -> None:
+        self.seed, self.model = program.seed, program.model(fz)
+        self.strides: list[tuple[int, ...] | None] = []
+        self._before = [buffer.detach().clone() for buffer in (self.model.mean, self.model.count)]
+        function = function_of(program, self.model, fz)
+
+        def noting(*args: Any) -> tuple[Any, ...]:
+            results = function(*args)
+            self.strides = [_believed(t) for t in results]
+            return results
+
+        example = tuple(fz.tensor(a) for a in arguments(EXAMPLE, self.seed))
+        self.program = fz.jit.trace(noting if not program.gradient else function, example)
+
+    def reset(self) -> None:
+        """Let the buffers hold what they held before the first run."""
+        with fz.no_grad():
+            self.model.mean.copy_(self._before[0])
+            self.model.count.copy_(self._before[1])
+
+    def refuses(self, sizes: dict[str, int]) -> bool:
+        """Whether one of its guards fails at these sizes."""
+        try:
+            self.run(sizes)
+        except fz.errors.RecordError:
+            return True
+        return False
+
+    def run(self, sizes: dict[str, int]) -> Arrays:
+        """As `eager`, by the recording."""
+        self.reset()
+        given = [fz.tensor(a) for a in arguments(sizes, self.seed)]
+        results = self.program(*given)
+        return [t.detach().numpy() for t in (*results, *given[:2], self.model.mean, self.model.count)]
+
+
+def _believed(t: Any) -> tuple[int, ...] | None:
+    """The strides of a tensor being recorded, for the sizes of the example; None where the recording does not claim to know."""
+    if not t._dev.recording or t._a.strides is layout.UNKNOWN:
+        return None
+    hints = [s.hint if isinstance(s, SymInt) else s for s in layout.strides_of(t._a)]
+    return None if None in hints else tuple(hints)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def reduced(program: Program, ways: Sequence[str], fault: Outcome) -> Program:
