@@ -12,7 +12,7 @@ from .errors import SerializationError
 
 #: Values may be nested so deep.
 DEPTH = 200
-#: NumPy arrays have at most so many dimensions, and so tensors on the CPU.
+#: NumPy arrays have at most this many dimensions, and so tensors on the CPU.
 DIMENSIONS = 64
 
 #: How files of other kinds begin, and what to say about them.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, final
 from .errors import SerializationError
 from .outside import DEPTH, Budget, plain
 
-#: A key of a dict or a member of a set is made of at most so many values: hashing has no other limit.
+#: A key of a dict or a member of a set is made of at most this many values: hashing has no other limit.
 _KEY_VALUES = 1000
 
 

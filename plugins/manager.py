@@ -29,7 +29,7 @@ from .hookspecs import RECORDS, BackendRecord, problem
 
 BACKENDS_GROUP = "frazil.backends"
 PLUGINS_GROUP = "frazil.plugins"
-#: A hook that goes on after so many records would go on for ever.
+#: A hook that goes on after this many records would go on for ever.
 _MOST_RECORDS = 10_000
 EXPORTERS = {"onnx": "frazil.exporters.onnx", "drawing": "frazil.exporters.drawing"}
 

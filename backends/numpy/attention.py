@@ -18,7 +18,7 @@ from .threads import scratch, split
 
 Array = Any
 
-#: The scores of one block have at most so many bytes (and at least one row of one head).
+#: The scores of one block have at most this many bytes (and at least one row of one head).
 BLOCK_BYTES = 1 << 18
 #: Rows of a block of causal attention: what lies right of the diagonal is computed only within a block.
 CAUSAL_ROWS = 128

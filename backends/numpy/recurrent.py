@@ -13,7 +13,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-#: From so many steps on, it pays to transpose the weight for the hidden state once.
+#: From this many steps on, it pays to transpose the weight for the hidden state once.
 _TRANSPOSE_FROM = 8
 
 

@@ -67,7 +67,7 @@ class Runtime:
             raise self._no_room(size * dtype.itemsize, error) from error
 
     def allocate(self, size: int) -> Any:
-        """A buffer of so many bytes; DeviceError where there is no room for it."""
+        """A buffer of this many bytes; DeviceError where there is no room for it."""
         try:
             return self.pool.allocate(size or 1)
         except (cl.Error, OverflowError) as error:

@@ -24,7 +24,7 @@ FROM_BODY = (
     "gelu gelu_grad silu softplus leaky_relu elu selu celu mish hardtanh hardsigmoid hardswish softsign log_sigmoid log_odds "
     "xlogy lerp addcmul addcdiv hardshrink softshrink tanhshrink threshold frac"
 ).split()
-#: Nodes of a chain at most: kernels have room for so many parameters and registers.
+#: Nodes of a chain at most: kernels have room for this many parameters and registers.
 LONGEST = 64
 
 

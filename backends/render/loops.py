@@ -363,7 +363,7 @@ class _Kernel:
     # --- values
 
     def emit(self, i: int, names: dict[int, str], full: bool, lanes: int) -> str:
-        """The name (or text) of value i with so many lanes, computed here if it was not before."""
+        """The name (or text) of value i with this many lanes, computed here if it was not before."""
         ins = self.program.instructions[i]
         T = c_type(ins.dtype, lanes)
         if ins.op == "const":

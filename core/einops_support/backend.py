@@ -76,7 +76,7 @@ class FrazilBackend:
         return x.expand(*sizes)
 
     def tile(self, x: Tensor, repeats: Sequence[Any]) -> Tensor:
-        """The tensor so many times along every axis."""
+        """The tensor this many times along every axis."""
         return x.repeat(*repeats)
 
     def concat(self, tensors: Sequence[Tensor], axis: int) -> Tensor:

@@ -75,7 +75,7 @@ def _every_second(words: Tensor, first: int, count: Any) -> Tensor:
 
 
 def _top(bits: int) -> int:
-    """A mask for the upper `bits` of a word, which leaves a whole number that a float of so many bits holds exactly."""
+    """A mask for the upper `bits` of a word, which leaves a whole number that a float of this many bits holds exactly."""
     return 2**32 - 2 ** (32 - bits)
 
 

@@ -22,7 +22,7 @@ class LBFGS(Optimizer):
 
     Args:
         lr: the length of a step, or of the first one tried by the line search.
-        max_iter: at most so many directions per step; `max_eval`: at most so many calls of the closure (default: 5/4 of it).
+        max_iter: at most this many directions per step; `max_eval`: at most this many calls of the closure (default: 5/4 of it).
         tolerance_grad, tolerance_change: a step ends when the largest gradient, or the change, is at most this.
         history_size: how many past steps make up the estimate of the curvature.
         line_search_fn: None or "strong_wolfe".

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 Pass = Callable[[Graph], bool]
 
-#: Constant folding reads at most so many bytes per node, and writes at most so many.
+#: Constant folding reads at most this many bytes per node, and writes at most this many.
 FOLD_BYTES_IN = 8 * 1024
 FOLD_BYTES_OUT = 256 * 1024
 

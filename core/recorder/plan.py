@@ -26,7 +26,7 @@ from ..table import OPS, Op
 from ..tensor import Tensor, wrap
 from .graph import Graph, Node, Value
 
-#: So many different sizes of the inputs are kept prepared.
+#: This many different sizes of the inputs are kept prepared.
 KEPT = 32
 
 Env = list[Any]

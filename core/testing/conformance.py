@@ -37,7 +37,7 @@ from .tiers import TIERS, Check, checks, opens
 #: Outcomes. "behind": it failed, but so did an op that it stands on, and that is the failure to look at.
 PASSED, FAILED, EXPECTED, BEHIND = "passed", "failed", "expected", "behind"
 
-#: So many ops fit into a line.
+#: This many ops fit into a line.
 _FEW = 8
 
 

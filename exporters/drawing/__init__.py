@@ -20,7 +20,7 @@ from .svg import svg
 
 __all__ = ["Drawing", "draw", "listing", "read"]
 
-#: So many things are shown at first: more are left in closed boxes. A page can open them, a picture cannot.
+#: This many things are shown at first: more are left in closed boxes. A page can open them, a picture cannot.
 _MOST_AT_FIRST = {".html": 80, ".svg": 400}
 
 
@@ -73,7 +73,7 @@ def draw(what: Any, path: str | os.PathLike[str]) -> Path:
 
 
 def opened_at_first(root: Item, most: int, leave: Sequence[str] = ()) -> set[Item]:
-    """The boxes to open so that at most so many items can be seen: all boxes of one depth, or none of them.
+    """The boxes to open so that at most this many items can be seen: all boxes of one depth, or none of them.
 
     Boxes of the kinds to `leave` stay closed.
     """

@@ -13,7 +13,7 @@ from .model import Drawing, Frame, Item, Step, Wire, nested
 
 #: How the parts of control flow are called.
 _BRANCHES = {"then_branch": "then", "else_branch": "else"}
-#: Constants of at most so many numbers are shown as numbers.
+#: Constants of at most this many numbers are shown as numbers.
 _FEW = 4
 
 

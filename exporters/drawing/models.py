@@ -20,7 +20,7 @@ from .kinds import kind_of_operator
 from .model import Drawing, Frame, Item, Step, Wire, in_runs, nested
 
 _DTYPES = {"FLOAT": "float32", "DOUBLE": "float64"}
-#: Constants of at most so many numbers are shown as numbers.
+#: Constants of at most this many numbers are shown as numbers.
 _FEW = 4
 #: Boxes within each other: programs stay far below.
 _BOXES = 32

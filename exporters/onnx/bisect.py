@@ -24,7 +24,7 @@ from .oracle import Oracle, Values, distance, eps_of, host, run_graph
 from .reference import reference_outputs
 from .running import run_file
 
-#: Inputs of up to so many elements are written into the script, larger ones beside it.
+#: Inputs of up to this many elements are written into the script, larger ones beside it.
 _INLINE = 64
 
 

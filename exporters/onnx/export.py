@@ -37,7 +37,7 @@ from .running import open_session, run_file
 from .values import Ranges
 from .verify import Verification, verify_model
 
-#: Above so many bytes of weights, they go into a file of their own: protobuf ends at 2 GB.
+#: Above this many bytes of weights, they go into a file of their own: protobuf ends at 2 GB.
 EXTERNAL_BYTES = 1_500_000_000
 
 #: Arguments of `torch.onnx.export` without a meaning here: weights are always in the file, constants are always folded.

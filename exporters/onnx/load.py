@@ -24,7 +24,7 @@ from .arrays import TENSOR_TYPES, Sizes
 from .importers import IMPORTERS
 from .program import RUN, Program, Run, unknown_operators
 
-#: Integers of at most so many elements and one dimension are numbers of the program (shapes, axes), not state of the module.
+#: Integers of at most this many elements and one dimension are numbers of the program (shapes, axes), not state of the module.
 _NUMBERS = 1024
 
 

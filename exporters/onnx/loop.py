@@ -49,7 +49,7 @@ def export_loop(
         batch_size: rows of a batch. Rows that do not fill the last batch are left out.
         permutation: how rows are put into batches: "drawn": by `fz.randperm`, from the generator whose state is `random_state`;
             "given": by a further input `permutation` (int64), the numbers of the rows to go through; None: as they stand.
-        epochs: so many are made in onnxruntime and in Python from the same state and compared, as the steps of `export_step` are.
+        epochs: this many run in onnxruntime and in Python from the same state and are compared, as the steps of `export_step`.
 
     >>> import frazil as fz
     >>> model = fz.nn.Linear(2, 1)

@@ -50,7 +50,7 @@ SUMS = (
     - EXACT
 )
 
-#: A runtime may be so many times as far from the exact result as rounding alone explains.
+#: A runtime may be this many times as far from the exact result as rounding alone explains.
 FACTOR = 16
 
 Values = dict[Value, np.ndarray]

@@ -25,7 +25,7 @@ from . import careful
 from .arrays import Sizes, as_numbers, as_tensor, is_numbers
 from .importers import FOLDS, IMPORTERS, Importer
 
-#: Numbers are computed on the host up to so many.
+#: Numbers are computed on the host up to this many.
 _FEW = 4096
 
 

@@ -35,7 +35,7 @@ def run_session(
     names: Sequence[str] | None = None,
     seconds: float | None = None,
 ) -> dict[str, np.ndarray]:
-    """Run an open session; inputs that the model does not have are left out. After so many `seconds` it is told to stop."""
+    """Run an open session; inputs that the model does not have are left out. After this many `seconds` it is told to stop."""
     wanted = list(names) if names is not None else [output.name for output in session.get_outputs()]
     has = {value.name for value in session.get_inputs()}
     run_options = onnxruntime.RunOptions()

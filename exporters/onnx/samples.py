@@ -109,8 +109,8 @@ def _complete(symbols: Sequence[Symbol], solved: Mapping[Symbol, Any], choice: M
     return sizes
 
 
-#: A condition that changes its answer again and again (`n % 4 == 0`) is tried at its first changes, so many, and at as many next
-#: to the example.
+#: A condition that changes its answer again and again (`n % 4 == 0`) is tried at this many of its first changes, and at as many
+#: next to the example.
 _CHANGES = 4
 
 

@@ -92,7 +92,7 @@ def export_step(
         objects: {name: module, optimiser, schedule, generator or tensor} that cannot be seen from the step's closure or globals.
         verify: as in `export`; and `steps` steps in a row are made in onnxruntime and in Python from the same state, on the
             example and on `samples` in turn, and every result, parameter and state is compared.
-        schedule_steps: for so many steps the rates of a schedule are in the file, as a table; a step beyond is an error there.
+        schedule_steps: for this many steps the rates of a schedule are in the file, as a table; a step beyond is an error there.
         Others as in `export`.
 
     Raises:

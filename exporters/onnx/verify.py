@@ -35,7 +35,7 @@ from .running import load_proto, open_session, run_file, run_session
 from .samples import Case, input_symbols, size_cases
 from .values import Ranges, Values, feeding
 
-#: Errors below so many units in the last place of the largest element are rounding and need no further look.
+#: Errors below this many units in the last place of the largest element are rounding and need no further look.
 _PLAINLY_EQUAL = 8
 
 #: Seconds after which no further size is tried; the report says which were left out.
@@ -47,13 +47,13 @@ MADE_UP = Limits(rounds=10_000, seconds=10.0, bytes=2**30)
 #: What an input that was given may take: a program that has not ended then has nothing to compare a file with.
 GIVEN = Limits(rounds=200_000, seconds=600.0, bytes=2**62)
 
-#: Made-up inputs may take so many times what the example took.
+#: Made-up inputs may take this many times what the example took.
 _MORE = 20
 
-#: After so many inputs without an end, the others get only as many times what the program needed where it ended.
+#: After this many inputs without an end, the others get only as many times what the program needed where it ended.
 _PATIENCE = 1
 
-#: A class of numbers is left after so many inputs without an end.
+#: A class of numbers is left after this many inputs without an end.
 _GIVE_UPS = 2
 
 #: Seconds that a file with loops may need, or 50 times what the program needed.
@@ -63,7 +63,7 @@ _FILE_SECONDS = 60.0
 _VALUE_SECONDS = 3.0
 _SEARCH_SECONDS = 1.0
 
-#: Inputs of up to so many elements are told in full.
+#: Inputs of up to this many elements are told in full.
 _SHORT = 4
 
 Arrays = list[np.ndarray]
@@ -344,7 +344,7 @@ class _Comparison:
         return dict(zip(self.names["inputs"], [*arrays, *self.eager.state()], strict=True))
 
     def raised(self, limits: Limits, times: int) -> Limits:
-        """The limits, or so many times what the longest run took that ended."""
+        """The limits, or this many times what the longest run took that ended."""
         most = self.most
         return Limits(
             max(limits.rounds, times * most.rounds), max(limits.seconds, times * most.seconds), max(limits.bytes, 4 * most.bytes)

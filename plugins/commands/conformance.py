@@ -20,7 +20,7 @@ from frazil.testing.tiers import TIERS
 
 from .output import add_json_option, show
 
-#: Of so many ops the first failure is told in full; of the others, the names.
+#: Of this many ops the first failure is told in full; of the others, the names.
 _TOLD = 5
 
 

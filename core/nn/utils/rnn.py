@@ -237,7 +237,7 @@ def pad_packed_sequence(
     """The inverse of `pack_padded_sequence`: a padded tensor, and the length of each sequence.
 
     Args:
-        total_length: pad to so many steps (default: as many as the longest has). In an exported model, give the number of steps
+        total_length: pad to this many steps (default: as many as the longest has). In an exported model, give the number of steps
             of its input: then the result has a size that is known from the input.
 
     >>> import frazil as fz
@@ -263,7 +263,7 @@ def pad_packed_sequence(
 
 
 def _lengthened(x: Tensor, length: Any, value: float, side: str = "right") -> Tensor:
-    """`x` with so many steps along dimension 0."""
+    """`x` with this many steps along dimension 0."""
     missing = length - x.shape[0]
     if same(missing, 0):
         return x

@@ -18,7 +18,7 @@ from frazil.sizes import size_max, size_min
 from ..arrays import TENSOR_TYPES, Sizes, int_list, number, numbers, numpy_dtype, raw
 from .registry import fold
 
-#: Arrays of numbers are made on the host up to so many elements.
+#: Arrays of numbers are made on the host up to this many elements.
 _FEW = 4096
 
 

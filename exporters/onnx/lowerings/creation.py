@@ -11,7 +11,7 @@ from .. import sizes
 from ..emit import DOUBLE, INT64, Emitter, element_type
 from .registry import Call, lowering
 
-#: Up to so many elements, a sequence is stored instead of computed.
+#: Up to this many elements, a sequence is stored instead of computed.
 _STORED = 4096
 
 
