@@ -72,7 +72,7 @@ class Runtime(Protocol):
         ...
 
     def address(self, array: Array) -> Any:
-        """Return what a launch is given for an array: where its memory is."""
+        """Return what a launch is given for an array: where its memory is. It keeps the memory until then."""
         ...
 
     def offset(self, array: Array) -> int:

@@ -142,16 +142,16 @@ class Runtime:
     def compile(self, text: str, arguments: list[Any]) -> Function:
         return Function(text, arguments)
 
-    def address(self, array: np.ndarray) -> int:
-        return array.ctypes.data
+    def address(self, array: np.ndarray) -> np.ndarray:
+        return array  # which keeps the memory until the launch
 
     def offset(self, array: np.ndarray) -> int:
         return 0
 
     def launch(self, function: Function, items: tuple[int, ...], group: tuple[int, ...], *arguments: Any) -> None:
-        numbers = {i: np.array(arguments[i], t) for i, t in enumerate(function.arguments) if t is not None}
-        given = [numbers[i].ctypes.data if i in numbers else address for i, address in enumerate(arguments)]
-        function.launch((ctypes.c_int64 * 2)(*items, *(1,) * (2 - len(items))), (ctypes.c_void_p * len(given))(*given))
+        kept = [a if t is None else np.array(a, t) for a, t in zip(arguments, function.arguments, strict=True)]
+        given = (ctypes.c_void_p * len(kept))(*(array.ctypes.data for array in kept))
+        function.launch((ctypes.c_int64 * 2)(*items, *(1,) * (2 - len(items))), given)
 
     def multiplier(self, b: np.ndarray, bias: np.ndarray | None = None) -> Any:
         return multiplier(self, b, bias)
@@ -161,8 +161,8 @@ class Runtime:
 
     # --- indices out of range, found by kernels
 
-    def faults(self, op: str) -> int:
-        return self.address(self.found.setdefault(op, np.zeros(3, np.int32)))
+    def faults(self, op: str) -> np.ndarray:
+        return self.found.setdefault(op, np.zeros(3, np.int32))
 
     def check_faults(self) -> None:
         for op, found in self.found.items():
