@@ -1023,10 +1023,9 @@ def compare(op: str, a: Any, b: Any) -> bool | SymBool:
 def _plainly(condition: SymBool) -> SymBool | bool:
     """An equation as a reader would write it: `2*n - 2*m == 0` as `n == m`, `n == 4*(n//4)` as `n % 4 == 0`, and `n == min(n, m)`
     as `n <= m`."""
-    form = condition.zero
-    if form is None or isinstance(form[1], int):
+    op, difference = condition.zero or ("", 0)
+    if isinstance(difference, int):
         return condition
-    op, difference = form
     factor = math.gcd(*(c for _, c in difference.terms))
     if factor > 1:
         return compare(op, _scale(difference, factor), 0)

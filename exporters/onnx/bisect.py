@@ -344,7 +344,7 @@ def _in_body(
         return None
     if any(array is None for array in first):
         return None
-    own = {value.name: array for value, array in zip(written.input, first, strict=True)}
+    own = {value.name: array for value, array in zip(written.input, first, strict=True) if array is not None}
     return first_difference(*_model_of(proto, written, own, feeds), device)
 
 

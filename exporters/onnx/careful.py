@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import onnx
 import onnx_ir as ir
@@ -19,7 +19,7 @@ from .emit import BOOL, DOUBLE, INT64, IR_VERSIONS, Emitter
 from .errors import LoweringError, Unsupported
 
 #: What to ask, and what to do where the answer is yes; or the result.
-Form = tuple[ir.Value, Callable[[Emitter], Any]] | ir.Value
+Form: TypeAlias = tuple[ir.Value, Callable[[Emitter], Any]] | ir.Value
 
 #: (Operator, which of its results, None for all) -> its form for these inputs and attributes; None where there is no fault.
 FORMS: dict[tuple[str, int | None], Callable[[Emitter, str, Any, Mapping[str, Any]], Form | None]] = {}
@@ -47,7 +47,8 @@ def careful(e: Emitter, op_type: str, *inputs: ir.Value | None, outputs: int = 1
 
     found = FORMS[op_type, result](e, op_type, (*inputs, *[None] * 8), attrs)
     if isinstance(found, tuple):
-        return choose(e, *found, write)
+        question, answer = found
+        return choose(e, question, answer, write)
     return write(e) if found is None else found
 
 
@@ -128,7 +129,7 @@ def extreme(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> 
 
     def then(e: Emitter) -> ir.Value:
         unordered = e.op("ReduceMax", e.op("IsNaN", x), axes, **attrs)
-        return e.op("Where", unordered, e.like(math.nan, x), e.op(op_type, x, axes, **attrs))  # type: ignore[no-any-return]
+        return e.op("Where", unordered, e.like(math.nan, x), e.op(op_type, x, axes, **attrs))
 
     return (e.op("IsNaN", whole_sum(e, x)), then) if is_float(x) else None
 

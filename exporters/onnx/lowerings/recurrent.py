@@ -91,7 +91,7 @@ def _weight(e: Emitter, op_type: str, parts: Sequence[Values]) -> ir.Value:
         return _taken_apart(op_type, parts) or _at_run_time(e, op_type, parts)
     key = (op_type, *map(id, flat))
     if key not in e.stored:
-        whole = _together(op_type, [[value.const_value.numpy() for value in part] for part in parts])
+        whole = _together(op_type, [[value.const_value.numpy() for value in part if value is not None] for part in parts])
         e.stored[key] = e.initializer(e.unique(f"{flat[0].name}.{op_type}"), whole)
     return e.stored[key]
 
