@@ -126,7 +126,7 @@ def test_a_gap_is_said_and_does_not_excuse_a_lowering_of_ones_own() -> None:
     [
         pytest.param(lambda x: fz.maximum(x, x.flip(0)), id="maximum"),
         pytest.param(lambda x: fz.amax(x, 0), id="amax"),
-        pytest.param(lambda x: x.argmin(0), id="argmin"),
+        pytest.param(lambda x: (x.int() if x.dtype is fz.bool else x).argmin(0), id="argmin"),  # not defined for bool
         pytest.param(lambda x: x.sum(0), id="sum"),
         pytest.param(lambda x: x.cumsum(0), id="cumsum"),
         pytest.param(lambda x: fz.where(x > 2, x, x.flip(0)), id="where"),
