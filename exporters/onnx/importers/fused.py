@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import frazil as fz
+from frazil.errors import ArgumentError
 
 from .conv import conv
 from .linalg import gemm
@@ -53,6 +54,48 @@ def skip_layer_norm(node: Any, x: Any, skip: Any, gamma: Any, beta: Any = None, 
     total = x + skip if bias is None else x + skip + bias
     y = F.layer_norm(total, (total.shape[-1],), gamma, beta, node.get("epsilon", 1e-12))
     return (y, None, None, total)[: max(node.outputs, 1)]
+
+
+@importer("SkipSimplifiedLayerNormalization", domain=_DOMAIN)
+def skip_rms_norm(node: Any, x: Any, skip: Any, gamma: Any, bias: Any = None) -> Any:
+    """The root mean square norm of a sum; the sum itself is the fourth result."""
+    total = x + skip if bias is None else x + skip + bias
+    y = F.rms_norm(total, (total.shape[-1],), gamma, node.get("epsilon", 1e-12))
+    return (y, None, None, total)[: max(node.outputs, 1)]
+
+
+@importer("Attention", domain=_DOMAIN)
+def attention(
+    node: Any,
+    x: Any,
+    weights: Any,
+    bias: Any = None,
+    mask: Any = None,
+    past: Any = None,
+    added: Any = None,
+    past_length: Any = None,
+) -> Any:
+    """Self-attention with one matrix for queries, keys and values. Of masks those that say of every key whether it counts."""
+    if past is not None or past_length is not None or node.get("do_rotary", 0) or node.wants(1):
+        raise ArgumentError("com.microsoft::Attention is read without past keys and rotary embeddings")
+    if mask is not None and mask.ndim not in (2, 3):
+        raise ArgumentError(f"com.microsoft::Attention: a mask of {mask.ndim} dimensions is not read; 2 or 3 are")
+    joined = fz.matmul(x, weights)
+    joined = joined if bias is None else joined + bias
+    third = weights.shape[1] // 3
+    widths = node.get("qkv_hidden_sizes") or [third, third, third]
+    q, k, v = (part.unflatten(-1, (node["num_heads"], -1)).transpose(1, 2) for part in fz.split(joined, widths, dim=-1))
+    scale = node.get("scale", 0.0) or q.shape[-1] ** -0.5
+    scores = fz.matmul(q, k.transpose(-1, -2)) * scale
+    if mask is not None:
+        keep = mask[:, None, None, :] if mask.ndim == 2 else mask[:, None]
+        scores = scores + fz.where(keep != 0, 0.0, node.get("mask_filter_value", -10000.0)).to(scores.dtype)
+    if node.get("unidirectional", 0):
+        n = scores.shape[-1]
+        later = fz.ones(n, n, dtype=fz.bool, device=scores.device).triu(1)
+        scores = scores.masked_fill(later, fz.finfo(scores.dtype).min)
+    scores = scores if added is None else scores + added
+    return fz.matmul(fz.softmax(scores, dim=-1), v).transpose(1, 2).flatten(2)
 
 
 @importer("FusedConv", domain=_DOMAIN)
