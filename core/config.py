@@ -91,6 +91,7 @@ KEYS: Mapping[str, Key] = {
         Key("limits.tensors", (int,), 50_000, "most tensors in a file to load"),
         Key("limits.expansion", (int,), 64 * 2**20, "most bytes that a file to load may take beyond four times its own size"),
         Key("limits.operations", (int,), 50_000, "most operations of an ONNX file to draw, calls of functions written out"),
+        Key("limits.elements", (int,), 2**31, "most numbers that an operator of a loaded ONNX file makes out of a size"),
     )
 }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import onnx
 import onnx_ir as ir
 
 from frazil.config import config
@@ -28,10 +30,25 @@ def read(path: str | os.PathLike[str], action: str) -> ir.Model:
     path = Path(path)
     if not path.is_file():
         raise ArgumentError(f"{action}: there is no file {str(path)!r}")
-    model = parsed(lambda: ir.load(path), action, repr(str(path)))
+    model = parsed(lambda: _model(path), action, repr(str(path)))
     if not model.graph.opset_imports:
         raise ArgumentError(f"{action}: {str(path)!r} is not an ONNX file: it states no opset")
     return model
+
+
+def _model(path: Path) -> ir.Model:
+    model = from_proto(onnx.load(path, load_external_data=False))
+    ir.external_data.set_base_dir(model.graph, path.parent)
+    return model
+
+
+def from_proto(proto: onnx.ModelProto) -> ir.Model:
+    """The model of a message. Raises ValueError for two weights of one name, of which the model would have the last."""
+    names = Counter(tensor.name for tensor in proto.graph.initializer)
+    twice = next((name for name, count in names.items() if count > 1), None)
+    if twice is not None:
+        raise ValueError(f"two weights are called {plain(twice)!r}")
+    return ir.from_proto(proto)
 
 
 def parsed(parse: Callable[[], ir.Model], action: str, name: str) -> ir.Model:

@@ -14,7 +14,7 @@ import numpy as np
 import onnx_ir as ir
 
 import frazil as fz
-from frazil.errors import ArgumentError, DTypeError
+from frazil.errors import ArgumentError, DimError, DTypeError
 from frazil.sizes import SymBool, SymFloat, SymInt
 from frazil.state import STATE
 from frazil.tensor import Tensor
@@ -119,6 +119,13 @@ def number(value: Any) -> Any:
     if array.size != 1:
         raise ArgumentError(f"one number is expected, given {list(array.shape)}")
     return array.reshape(-1)[0].item() if isinstance(array, np.ndarray) and array.dtype != object else array.reshape(-1)[0]
+
+
+def axis_of(axis: int, rank: int) -> int:
+    """The axis counted from the front. Raises DimError where there is none."""
+    if not -max(rank, 1) <= axis < max(rank, 1):
+        raise DimError(f"axis {axis} is out of range for {rank} dimensions")
+    return axis % max(rank, 1)
 
 
 def _type_name(dtype: np.dtype) -> str:

@@ -22,7 +22,7 @@ from frazil.tensor import Tensor
 from .. import onnx_file
 from .arrays import TENSOR_TYPES, Sizes
 from .importers import IMPORTERS
-from .program import RUN, Program, Run, unknown_operators
+from .program import RUN, Program, Run, endless_loop, unknown_operators
 
 #: Integers of at most this many elements and one dimension are numbers of the program (shapes, axes), not state of the module.
 _NUMBERS = 1024
@@ -67,9 +67,9 @@ def _read(source: Any) -> tuple[ir.Model, str, Path | None]:
         return onnx_file.read(source, "fz.onnx.load"), str(source), Path(os.path.realpath(source)).parent
     if isinstance(source, (bytes, bytearray, memoryview)):
         contents = bytes(source)
-        parse = lambda: ir.from_proto(onnx.ModelProto.FromString(contents))
+        parse = lambda: onnx_file.from_proto(onnx.ModelProto.FromString(contents))
     elif isinstance(source, onnx.ModelProto):
-        parse = lambda: ir.from_proto(source)
+        parse = lambda: onnx_file.from_proto(source)
     elif isinstance(source, ir.Model):
         return source, source.graph.name or "the model", None
     else:
@@ -91,12 +91,12 @@ def _check(model: ir.Model, name: str) -> None:
             f"fz.onnx.load: {name!r} is of opset {version}; the installed onnx knows 1 to {onnx.defs.onnx_opset_version()}: "
             "update it (pip install -U onnx)"
         )
-    _check_graph(model.graph, set(), name)
+    _check_graph(model.graph, set(), name, model.graph.opset_imports)
     for function in model.functions.values():
-        _check_graph(function, set(), name)
+        _check_graph(function, set(), name, function.opset_imports or model.graph.opset_imports)
 
 
-def _check_graph(graph: ir.Graph | ir.Function, around: set[ir.Value], name: str) -> None:
+def _check_graph(graph: ir.Graph | ir.Function, around: set[ir.Value], name: str, opsets: Mapping[str, int]) -> None:
     known = {*around, *graph.inputs, *getattr(graph, "initializers", {}).values()}
     names = Counter(value.name for value in graph.inputs)
     twice = next((n for n, count in names.items() if count > 1), None)
@@ -110,9 +110,11 @@ def _check_graph(graph: ir.Graph | ir.Function, around: set[ir.Value], name: str
         for value in node.inputs:
             if value is not None and value not in known:
                 _refuse_unmade(value, node, name)
+        if wrong := _against_definition(node, opsets):
+            raise ArgumentError(f"fz.onnx.load: {name!r} is not a sound ONNX model: {_named(node)} {wrong}")
         for attribute in node.attributes.values():
             for inner in onnx_file.graphs_of(attribute):
-                _check_graph(inner, known, name)
+                _check_graph(inner, known, name, opsets)
         known.update(node.outputs)
     for value in graph.outputs:
         if value not in known:
@@ -120,10 +122,36 @@ def _check_graph(graph: ir.Graph | ir.Function, around: set[ir.Value], name: str
 
 
 def _refuse_unmade(value: ir.Value, node: ir.Node | None, name: str) -> None:
-    reader = "it is a result" if node is None else f"{plain(node.op_type)} {plain(node.name or '')!r} reads it"
+    reader = "it is a result" if node is None else f"{_named(node)} reads it"
     raise ArgumentError(
         f"fz.onnx.load: {name!r} is not a sound ONNX model: nothing makes {plain(value.name or '')!r}, but {reader}"
     )
+
+
+def _named(node: ir.Node) -> str:
+    return f"{plain(node.op_type)} {plain(node.name or '')!r}"
+
+
+def _against_definition(node: ir.Node, opsets: Mapping[str, int]) -> str | None:
+    """What of a node is not as its operator's definition says: how many inputs, which attributes of which type."""
+    domain = "" if node.domain == "ai.onnx" else node.domain
+    version = opsets.get(domain, opsets.get("ai.onnx", 1) if not domain else 1)
+    try:
+        schema = onnx.defs.get_schema(node.op_type, version, domain)
+    except onnx.defs.SchemaError:
+        return None
+    count = len(node.inputs)
+    if not schema.min_input <= count <= schema.max_input:
+        most = "at least" if count < schema.min_input else "at most"
+        return f"has {count} inputs; {most} {schema.min_input if count < schema.min_input else schema.max_input} are defined"
+    for attribute, formal in schema.attributes.items():
+        given = node.attributes.get(attribute)
+        if given is None:
+            if formal.required:
+                return f"lacks the attribute {attribute!r}"
+        elif not given.is_ref() and given.type.name != formal.type.name:
+            return f"has {attribute!r} as {given.type.name}; it is defined as {formal.type.name}"
+    return None
 
 
 def _check_external(model: ir.Model, name: str, folder: Path | None) -> None:
@@ -199,6 +227,10 @@ class Model(fz.nn.Module):
             raise ArgumentError(
                 f"fz.onnx.load: {name!r} has {len(missing)} operators that frazil lacks: {', '.join(missing[:20])}"
                 f"{', ...' if len(missing) > 20 else ''}. They can be given as importers (fz.onnx.importer)"
+            )
+        if endless := endless_loop(self._program):
+            raise ArgumentError(
+                f"fz.onnx.load: {name!r} has the loop {endless!r}, which never ends: it has no limit, and always goes on"
             )
         #: The names of the inputs and the results, as in the file.
         self.input_names = [str(value.name) for value in self._program.inputs]

@@ -7,7 +7,7 @@ recording, export) it can therefore do with a file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from typing import Any, final
 
@@ -27,6 +27,8 @@ from .importers import FOLDS, IMPORTERS, Importer
 
 #: Numbers are computed on the host up to this many.
 _FEW = 4096
+#: So many rounds of a loop have no end.
+_ENDLESS = 2**40
 
 
 @final
@@ -73,6 +75,13 @@ class Program:
 
     def __deepcopy__(self, memo: Any) -> Program:
         return self
+
+    def known(self, value: ir.Value) -> np.ndarray | None:
+        """The numbers of a value that the file says: stored, not an input as well, or made by Constant."""
+        node = value.producer()
+        if node is not None and node.op_type == "Constant" and "value" in node.attributes:
+            return np.asarray(node.attributes["value"].as_tensor().numpy())
+        return None if value.const_value is None or value.is_graph_input() else np.asarray(value.const_value.numpy())
 
     def constant(self, tensor: Any) -> np.ndarray:
         """The array of a tensor in the file, which this keeps."""
@@ -286,24 +295,41 @@ def call(node: Node, inputs: list[Any], env: Mapping[ir.Value, Any]) -> Sequence
     return results if isinstance(results, tuple) else (results,)
 
 
+def _all_steps(block: Block) -> Iterator[_Step]:
+    """The steps of a block, and of everything in it."""
+    for step in block.steps:
+        yield step
+        inner = [step.body] if step.body is not None else [v for v in step.view.attributes.values() if isinstance(v, Block)]
+        for body in inner:
+            yield from _all_steps(body)
+
+
 def unknown_operators(program: Program) -> list[str]:
     """The operators that nothing here can run, sorted."""
     found: set[str] = set()
-
-    def look(block: Block) -> None:
-        for step in block.steps:
-            node = step.view
-            if step.body is not None:
-                look(step.body)
-            elif step.importer is None and not _has_definition(node):
-                version = f" (opset {node.opset})" if not node.domain else ""
-                found.add(plain(f"{node.domain}::{node.op_type}" if node.domain else node.op_type) + version)
-            for value in node.attributes.values():
-                if isinstance(value, Block):
-                    look(value)
-
-    look(program.main)
+    for step in _all_steps(program.main):
+        node = step.view
+        if step.body is None and step.importer is None and not _has_definition(node):
+            version = f" (opset {node.opset})" if not node.domain else ""
+            found.add(plain(f"{node.domain}::{node.op_type}" if node.domain else node.op_type) + version)
     return sorted(found)
+
+
+def endless_loop(program: Program) -> str | None:
+    """The name of a Loop that no condition and no limit ever ends."""
+    from .importers.control import always_goes_on
+
+    for step in _all_steps(program.main):
+        if step.view.op_type != "Loop" or step.view.domain or "body" not in step.view:
+            continue
+        limit, condition = (*step.inputs, None, None)[:2]
+        most = None if limit is None else program.known(limit)
+        if limit is not None and (most is None or most.item() < _ENDLESS):
+            continue
+        begins = condition is None or ((known := program.known(condition)) is not None and bool(known.item()))
+        if begins and always_goes_on(step.view["body"]):
+            return plain(step.view.name or "")
+    return None
 
 
 def _explain(error: BaseException, node: Node, inputs: Sequence[Any]) -> None:
@@ -417,4 +443,4 @@ def _type_proto(kind: Any) -> onnx.TypeProto:
     return onnx.helper.make_tensor_type_proto(int(kind[0]), kind[1])
 
 
-__all__ = ["RUN", "Block", "Node", "Program", "Run", "call", "reason", "unknown_operators"]
+__all__ = ["RUN", "Block", "Node", "Program", "Run", "call", "endless_loop", "reason", "unknown_operators"]

@@ -312,6 +312,25 @@ def _nested(depth: int) -> onnx.ModelProto:
     return _raw([inner])
 
 
+def _field(number: int, contents: bytes) -> bytes:
+    """A field of a protobuf message, since protobuf itself makes none that are nested too deeply."""
+    size, length = len(contents), b""
+    while size > 127:
+        size, length = size >> 7, length + bytes([size & 127 | 128])
+    return bytes([number << 3 | 2]) + length + bytes([size]) + contents
+
+
+def _nested_deeply(depth: int) -> bytes:
+    """Branches within branches: node, attribute, graph, node, ..."""
+    proto = _raw([_relu("x", "y")])
+    node = proto.graph.node[0].SerializeToString()
+    for _ in range(depth):
+        branch = _field(1, b"then_branch") + _field(6, _field(1, node)) + bytes([20 << 3 & 127 | 128, 1, 5])
+        node = _field(2, b"y") + _field(4, b"If") + _field(5, branch)
+    del proto.graph.node[:]
+    return proto.SerializeToString() + _field(7, _field(1, node))
+
+
 def _with_weight(tensor: onnx.TensorProto) -> onnx.ModelProto:
     proto = _raw([helper.make_node("Add", ["x", "w"], ["y"])])
     proto.graph.initializer.append(tensor)
@@ -334,6 +353,23 @@ def _explodes(levels: int = 40) -> onnx.ModelProto:
         name, domain = ("Relu", "") if i == levels - 1 else (f"F{i + 1}", "mine")
         nodes = [helper.make_node(name, [f"v{k}" if k else "a"], [f"v{k + 1}"], domain=domain) for k in range(3)]
         proto.functions.append(helper.make_function("mine", f"F{i}", ["a"], ["v3"], nodes, opsets))
+    return proto
+
+
+def _twice() -> onnx.ModelProto:
+    proto = _with_weight(numpy_helper.from_array(np.zeros(2, np.float32), "w"))
+    proto.graph.initializer.append(numpy_helper.from_array(np.ones(2, np.float32), "w"))
+    return proto
+
+
+def _endless(limit: int | None = None) -> onnx.ModelProto:
+    """A loop that nothing ends."""
+    infos = [helper.make_tensor_value_info(*info) for info in (("i", INT64, []), ("go", BOOL, []), ("h", FLOAT, [2]))]
+    outputs = [helper.make_tensor_value_info("on", BOOL, []), helper.make_tensor_value_info("k", FLOAT, [2])]
+    body = helper.make_graph([helper.make_node("Identity", ["go"], ["on"]), _relu("h", "k")], "body", infos, outputs)
+    proto = _raw([helper.make_node("Loop", ["" if limit is None else "most", "", "x"], ["y"], name="forever", body=body)])
+    if limit is not None:
+        proto.graph.initializer.append(numpy_helper.from_array(np.array(limit), "most"))
     return proto
 
 
@@ -363,6 +399,19 @@ HOSTILE = {
         _with_weight(onnx.TensorProto(name="w", data_type=FLOAT, dims=[-2], raw_data=b"\0" * 8)),
         "is not a sound ONNX model|is not an ONNX file",
     ),
+    "a text where a number belongs": (
+        _raw([helper.make_node("Softmax", ["x"], ["y"], axis="last")]),
+        "Softmax '' has 'axis' as STRING; it is defined as INT",
+    ),
+    "numbers where a number belongs": (_raw([helper.make_node("Elu", ["x"], ["y"], alpha=[1.0])]), "has 'alpha' as FLOATS"),
+    "an attribute that is missing": (_raw([helper.make_node("Cast", ["x"], ["y"])]), "Cast '' lacks the attribute 'to'"),
+    "an input that is missing": (_raw([helper.make_node("Add", ["x"], ["y"])]), "has 1 inputs; at least 2 are defined"),
+    "an input too many": (_raw([helper.make_node("Relu", ["x", "x"], ["y"])]), "has 2 inputs; at most 1 are defined"),
+    "a loop without an end": (_endless(), "has the loop 'forever', which never ends"),
+    "a loop of 2**62 rounds": (_endless(2**62), "has the loop 'forever', which never ends"),
+    "two weights of one name": (_twice(), "two weights are called 'w'"),
+    "branches 150 deep": (_nested_deeply(150), "is not an ONNX file"),
+    "a name that writes on the terminal": (_raw([_relu("\x1b[2Jz", "y")]), r"nothing makes '\\\\x1b\[2Jz'"),
     "a type that is none": (_with_weight(onnx.TensorProto(name="w", data_type=99, dims=[2], raw_data=b"\0" * 8)), "is not"),
 }
 
@@ -372,6 +421,38 @@ def test_what_is_no_sound_model_is_refused_in_words(what: str) -> None:
     source, words = HOSTILE[what]
     with pytest.raises(fz.errors.ArgumentError, match=words):
         fz.onnx.load(source)
+
+
+def _huge(op_type: str, *sizes: int, **attributes: Any) -> onnx.ModelProto:
+    """An operator that makes much of little."""
+    weights = {"size": np.array(sizes, np.int64)}
+    return model(
+        [helper.make_node(op_type, [*attributes.pop("given", []), "size"], ["y"])],
+        {"x": (FLOAT, [2])},
+        {"y": (FLOAT, None)},
+        weights,
+    )
+
+
+UNSOUND_WHEN_CALLED = {
+    "a petabyte of zeros": (_huge("ConstantOfShape", 10**5, 10**10), "the file asks for 1e\\+15 numbers at once"),
+    "a repetition without an end": (_huge("Tile", 2**60, given=["x"]), "the file asks for 2.31e\\+18 numbers at once"),
+    "a shape that does not fit": (_huge("Reshape", 7, given=["x"]), "shape|size|element"),
+    "shapes that do not match": (_with_weight(numpy_helper.from_array(np.zeros(3, np.float32), "w")), "must match"),
+    "an axis that is none": (
+        _raw([helper.make_node("Flatten", ["x"], ["y"], axis=1000000000)]),
+        "axis 1000000000 is out of range for 1 dimensions",
+    ),
+    "another axis that is none": (_raw([helper.make_node("ArgMax", ["x"], ["y"], axis=7)]), "axis 7 is out of range"),
+}
+
+
+@pytest.mark.parametrize("what", UNSOUND_WHEN_CALLED)
+def test_what_is_found_out_in_a_call_is_told_with_the_node(what: str) -> None:
+    source, words = UNSOUND_WHEN_CALLED[what]
+    with pytest.raises(fz.errors.FrazilError, match=words) as caught:
+        fz.onnx.load(source)(fz.ones(2))
+    assert "in the ONNX node" in "".join(caught.value.__notes__)
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,7 @@ def rounds(node: Any, env: Mapping[Any, Any], limit: Any, condition: Any, *carri
     if STATE.recorder is None:
         return _rounds(node, body, None if most is None else int(most), condition, carried)
     endless = condition is None or (is_numbers(condition) and _truth(condition) is True)
-    goes_on = block.outputs[0]
-    always = endless and (goes_on is block.inputs[1] or _is_true(block, goes_on))
+    always = endless and always_goes_on(block)
 
     def step(i: Any, *state: Any) -> Any:
         i = i if isinstance(i, Tensor) else fz.tensor(i, device=node.device)
@@ -71,6 +70,11 @@ def rounds(node: Any, env: Mapping[Any, Any], limit: Any, condition: Any, *carri
         trial = lambda: body(np.asarray(0, np.int64), np.asarray(True), *carried)[1 + count :]
         rows = _no_rows(node, block.outputs[1 + count :], trial)
     return (*found, *rows)
+
+
+def always_goes_on(block: Any) -> bool:
+    """Whether the body of a Loop never ends it."""
+    return block.outputs[0] is block.inputs[1] or _is_true(block, block.outputs[0])
 
 
 def _is_true(block: Any, value: Any) -> bool:

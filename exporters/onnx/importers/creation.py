@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import onnx_ir as ir
 
 import frazil as fz
+from frazil.config import config
 from frazil.errors import ArgumentError
 from frazil.sizes import prod
 
-from ..arrays import TENSOR_TYPES, dtype_of, int_list, number, numbers, shape_of
+from ..arrays import TENSOR_TYPES, axis_of, dtype_of, int_list, number, numbers, shape_of
 from .registry import importer
+
+
+def affordable(op_type: str, shape: Sequence[Any]) -> None:
+    """Refuse what a few bytes of a file would make too large for the machine."""
+    count = math.prod(n if isinstance(n, (int, float)) else 1 for n in shape)
+    limit = config.get("limits.elements")
+    if count > limit:
+        raise ArgumentError(
+            f"{op_type}: the file asks for {count:.3g} numbers at once; {limit:,} are made at most. "
+            "Raise the limit with the setting limits.elements"
+        )
 
 
 @importer("Constant", raw=True)
@@ -35,6 +48,7 @@ def constant(node: Any) -> Any:
 @importer("ConstantOfShape", numbers=(0,))
 def constant_of_shape(node: Any, shape: Any) -> Any:
     value = node.get("value", np.zeros(1, np.float32)).reshape(-1)
+    affordable("ConstantOfShape", int_list(shape))
     if value.dtype.name not in TENSOR_TYPES:
         return np.full(int_list(shape), value[0], value.dtype)
     return fz.full(tuple(int_list(shape)), value[0].item(), dtype=getattr(fz, value.dtype.name), device=node.device)
@@ -46,6 +60,8 @@ def count(node: Any, start: Any, limit: Any, delta: Any) -> Any:
     dtype = getattr(fz, np.dtype(start.dtype).name)
     if isinstance(step, (int, float)) and step == 0:
         raise ArgumentError("Range: delta is 0")
+    if all(isinstance(n, (int, float)) for n in (a, b, step)):
+        affordable("Range", [max((b - a) / step, 0)])
     if dtype.is_floating_point and all(isinstance(n, (int, float)) for n in (a, b, step)):
         n = max(math.ceil((b - a) / step), 0)
         return (fz.arange(n, dtype=fz.float64, device=node.device) * step + a).to(dtype)
@@ -74,9 +90,10 @@ def eye_like(node: Any, x: Any) -> Any:
 def one_hot(node: Any, indices: Any, depth: Any, values: Any) -> Any:
     """An index may be negative; one out of range stands nowhere."""
     classes = number(depth)
-    axis = node.get("axis", -1) % (indices.ndim + 1)
+    axis = axis_of(node.get("axis", -1), indices.ndim + 1)
     whole = indices.to(fz.int64)
     whole = fz.where(whole < 0, whole + int(classes), whole)
+    affordable("OneHot", [*indices.shape, int(classes)])
     places = fz.arange(int(classes), device=node.device).reshape(*[-1 if d == axis else 1 for d in range(indices.ndim + 1)])
     return fz.where(whole.unsqueeze(axis) == places, values[1], values[0])
 

@@ -13,7 +13,7 @@ from frazil.sizes import prod
 from frazil.state import STATE
 from frazil.tensor import Tensor
 
-from ..arrays import TENSOR_TYPES, int_list, number, raw
+from ..arrays import TENSOR_TYPES, axis_of, int_list, number, raw
 from .registry import importer
 
 
@@ -34,7 +34,7 @@ def gather(node: Any, x: Any, index: Any) -> Any:
     if isinstance(x, np.ndarray) and x.dtype.name not in TENSOR_TYPES:
         return np.take(x, raw(index) if not isinstance(index, Tensor) else index.numpy(), axis=axis)
     x = node.tensor(x)
-    axis = axis % x.ndim
+    axis = axis_of(axis, x.ndim)
     if not isinstance(index, Tensor) and not index.shape:
         place = number(index)
         n = x.shape[axis]
@@ -49,13 +49,13 @@ def gather(node: Any, x: Any, index: Any) -> Any:
 
 @importer("GatherElements")
 def gather_elements(node: Any, x: Any, index: Any) -> Any:
-    axis = node.get("axis", 0) % x.ndim
+    axis = axis_of(node.get("axis", 0), x.ndim)
     return gather_values(x, wrapped(index, x.shape[axis]), dim=axis)
 
 
 @importer("ScatterElements", "Scatter")
 def scatter_elements(node: Any, x: Any, index: Any, updates: Any) -> Any:
-    axis = node.get("axis", 0) % x.ndim
+    axis = axis_of(node.get("axis", 0), x.ndim)
     return reduced_scatter(node.get("reduction", "none"), x, axis, wrapped(index, x.shape[axis]), updates)
 
 

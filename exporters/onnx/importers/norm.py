@@ -7,7 +7,7 @@ from typing import Any
 import frazil as fz
 from frazil.ops.norm import batch_norm as plain_batch_norm
 
-from ..arrays import number
+from ..arrays import axis_of, number
 from .registry import importer
 
 F = fz.nn.functional
@@ -43,7 +43,7 @@ def instance_norm(node: Any, x: Any, scale: Any, bias: Any) -> Any:
 
 @importer("LayerNormalization")
 def layer_norm(node: Any, x: Any, scale: Any, bias: Any = None) -> Any:
-    axis = node.get("axis", -1) % x.ndim
+    axis = axis_of(node.get("axis", -1), x.ndim)
     eps = node.get("epsilon", 1e-5)
     shape = tuple(x.shape[axis:])
     if not (node.wants(1) or node.wants(2)):
@@ -63,7 +63,7 @@ def layer_norm(node: Any, x: Any, scale: Any, bias: Any = None) -> Any:
 
 @importer("RMSNormalization")
 def rms_norm(node: Any, x: Any, scale: Any) -> Any:
-    axis = node.get("axis", -1) % x.ndim
+    axis = axis_of(node.get("axis", -1), x.ndim)
     shape = tuple(x.shape[axis:])
     eps = node.get("epsilon", 1e-5)
     if tuple(scale.shape) == shape:

@@ -9,7 +9,7 @@ import frazil as fz
 from frazil.dtypes import iinfo
 from frazil.tensor import Tensor
 
-from ..arrays import int_list, number
+from ..arrays import axis_of, int_list, number
 from .registry import importer
 
 
@@ -18,7 +18,7 @@ def _dims(node: Any, x: Any, axes: Any) -> tuple[tuple[int, ...] | None, bool]:
     given = node.get("axes") if axes is None else int_list(axes)
     if not given:
         return tuple(range(x.ndim)), bool(node.get("noop_with_empty_axes", 0))
-    return tuple(axis % max(x.ndim, 1) for axis in given), False
+    return tuple(axis_of(axis, x.ndim) for axis in given), False
 
 
 def _sum(x: Any, dims: Any, keep: bool) -> Any:
@@ -106,7 +106,7 @@ def reduce(node: Any, x: Any, axes: Any = None) -> Any:
 
 @importer("ArgMax", "ArgMin")
 def arg_extreme(node: Any, x: Any) -> Any:
-    axis, keep = node.get("axis", 0) % max(x.ndim, 1), bool(node.get("keepdims", 1))
+    axis, keep = axis_of(node.get("axis", 0), x.ndim), bool(node.get("keepdims", 1))
     function = fz.argmax if node.op_type == "ArgMax" else fz.argmin
     if node.get("select_last_index", 0):
         return x.shape[axis] - 1 - function(x.flip(axis), dim=axis, keepdim=keep)
@@ -115,7 +115,7 @@ def arg_extreme(node: Any, x: Any) -> Any:
 
 @importer("CumSum", "CumProd", numbers=(1,))
 def running(node: Any, x: Any, axis: Any) -> Any:
-    dim = number(axis) % max(x.ndim, 1)
+    dim = axis_of(number(axis), x.ndim)
     function = fz.cumsum if node.op_type == "CumSum" else fz.cumprod
     backwards, exclusive = node.get("reverse", 0), node.get("exclusive", 0)
     x = x.flip(dim) if backwards else x

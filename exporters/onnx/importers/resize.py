@@ -13,7 +13,7 @@ from frazil.ops.resize import resize as plain_resize
 from frazil.sizes import SymInt
 from frazil.state import STATE
 
-from ..arrays import int_list, raw
+from ..arrays import axis_of, int_list, raw
 from .registry import importer
 
 _SPATIAL = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -38,7 +38,7 @@ def resize(node: Any, x: Any, *given: Any) -> Any:
             node, x, list(range(x.ndim)), raw(scales).tolist(), None, node.get("mode", "nearest"), "asymmetric", "floor"
         )
     roi, scales, sizes = (*given, None, None, None)[:3]
-    axes = [axis % x.ndim for axis in node.get("axes") or range(x.ndim)]
+    axes = [axis_of(axis, x.ndim) for axis in node.get("axes") or range(x.ndim)]
     scales = None if scales is None or not scales.size else raw(scales).tolist()
     wanted = None if sizes is None or not sizes.size else int_list(sizes)
     if (scales is None) == (wanted is None):

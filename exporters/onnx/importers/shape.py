@@ -11,7 +11,8 @@ from frazil.errors import ArgumentError, ShapeError
 from frazil.ops.shape import pad_edges
 from frazil.sizes import prod, size_max
 
-from ..arrays import TENSOR_TYPES, int_list, number, raw
+from ..arrays import TENSOR_TYPES, axis_of, int_list, number, raw
+from .creation import affordable
 from .registry import importer
 
 F = fz.nn.functional
@@ -35,7 +36,7 @@ def reshape(node: Any, x: Any, shape: Any = None) -> Any:
 def flatten(node: Any, x: Any) -> Any:
     axis = node.get("axis", 1)
     x = x if _plain(x) else node.tensor(x)
-    axis = axis + x.ndim if axis < 0 else axis
+    axis = axis if axis == x.ndim else axis_of(axis, x.ndim)
     if axis == 1 and x.ndim >= 2:
         return x.reshape(x.shape[0], -1) if _plain(x) else x.flatten(1)
     return x.reshape((prod(x.shape[:axis]), prod(x.shape[axis:])))
@@ -58,16 +59,19 @@ def squeeze(node: Any, x: Any, axes: Any = None) -> Any:
 def unsqueeze(node: Any, x: Any, axes: Any = None) -> Any:
     given = node["axes"] if axes is None else int_list(axes)
     rank = x.ndim + len(given)
-    if len({axis % rank for axis in given}) != len(given):
+    places = sorted({axis_of(axis, rank) for axis in given})
+    if len(places) != len(given):
         raise ArgumentError(f"Unsqueeze: an axis is given twice in {given}")
-    for axis in sorted(axis % rank for axis in given):
+    for axis in places:
         x = x.unsqueeze(axis)
     return x
 
 
 @importer("Expand", numbers=(1,))
 def expand(node: Any, x: Any, shape: Any) -> Any:
-    return x.expand(fz.broadcast_shapes(x.shape, tuple(int_list(shape))))
+    wanted = fz.broadcast_shapes(x.shape, tuple(int_list(shape)))
+    affordable("Expand", wanted)
+    return x.expand(wanted)
 
 
 @importer("Concat")
@@ -142,6 +146,7 @@ def tile(node: Any, x: Any, repeats: Any, axis: Any = None) -> Any:
         times = [1] * x.ndim
         times[number(axis)] = number(repeats)
         return x.repeat(*times)
+    affordable("Tile", [*x.shape, *int_list(repeats)])
     return x.repeat(*int_list(repeats)) if x.ndim else x
 
 
@@ -219,7 +224,7 @@ def center_crop_pad(node: Any, x: Any, shape: Any) -> Any:
             x = x.narrow(axis, start, after)
         elif after > before:
             around = [0, 0] * x.ndim
-            back = 2 * (x.ndim - 1 - axis % x.ndim)
+            back = 2 * (x.ndim - 1 - axis_of(axis, x.ndim))
             around[back], around[back + 1] = (after - before) // 2, after - before - (after - before) // 2
             x = F.pad(x, around)
     return x

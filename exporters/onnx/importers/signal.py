@@ -9,7 +9,7 @@ import numpy as np
 
 import frazil as fz
 
-from ..arrays import dtype_of, number
+from ..arrays import axis_of, dtype_of, number
 from .registry import importer
 
 
@@ -39,7 +39,7 @@ def _transform(x: Any, axis: int, n: int, inverse: bool, one_sided: bool) -> Any
 @importer("DFT", numbers=(1, 2))
 def dft(node: Any, x: Any, length: Any = None, axis: Any = None) -> Any:
     along = node.get("axis", 1) if node.opset < 20 else (-2 if axis is None else int(number(axis)))
-    along = along % x.ndim
+    along = axis_of(along, x.ndim)
     inverse, one_sided = bool(node.get("inverse", 0)), bool(node.get("onesided", 0))
     if inverse and one_sided:
         n = 2 * (x.shape[along] - 1) if length is None else int(number(length))

@@ -1,0 +1,178 @@
+"""Writes onnx-coverage.md from the importers, the installed onnx, and the results that are kept of its test suite.
+
+python docs/build_onnx_coverage.py                                   # the page
+python docs/build_onnx_coverage.py --measure numpy onnxruntime ...   # runs the suite first (minutes), and keeps the results
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from frazil.plugins import exporter
+
+PAGE = Path(__file__).with_name("onnx-coverage.md")
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "onnx_suite.json"
+RUNTIMES = ("numpy", "opencl", "onnxruntime", "reference")
+
+#: Why an operator is not read.
+LEFT_OUT = {
+    ("", "ImageDecoder"): "there is no decoder of pictures",
+    **dict.fromkeys(
+        [("ai.onnx.preview.training", name) for name in ("Adagrad", "Adam", "Gradient", "Momentum")],
+        "a preview of training operators, which no runtime has",
+    ),
+}
+
+HEAD = """\
+# ONNX operators that `fz.onnx.load` reads
+
+Made from the importers, onnx {onnx} and its test suite by `python docs/build_onnx_coverage.py`.
+
+- **Read.** *importer*: written for it; *definition*: as the body of its definition says; else the reason why it is not read.
+- **Opsets.** Those in which its definition changed; every opset from 6 on is read, and the forms before it where they are met.
+- **Tests** of ONNX's own suite that have the operator, by the opset they are written in, and how many of them pass on frazil's
+  backends, in onnxruntime (CPU) and in ONNX's reference evaluator; *-*: not measured.
+
+| runtime | tests of opset 21 and before that onnxruntime passes | all tests |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """The text of onnx-coverage.md."""
+    exporter("onnx")  # brings the importers
+    from frazil.exporters.onnx.importers import IMPORTERS
+
+    kept = json.loads(RESULTS.read_text(encoding="utf-8"))
+    parts = [HEAD.format(onnx=kept["onnx"]) + "".join(_shares(kept))]
+    for domain in sorted({domain for domain, _ in (*schemas(), *IMPORTERS)}):
+        rows = "".join(_rows(domain, kept))
+        titles = " | ".join(("operator", "read", "opsets", "tests of opset", "tests", *RUNTIMES))
+        parts.append(f"\n## {domain or 'ai.onnx'}\n\n| {titles} |\n|{'---|' * (5 + len(RUNTIMES))}\n{rows}")
+    return "".join(parts)
+
+
+def schemas() -> dict[tuple[str, str], list[onnx.defs.OpSchema]]:
+    """(domain, operator) -> its definitions, oldest first."""
+    found: dict[tuple[str, str], list[onnx.defs.OpSchema]] = {}
+    for schema in onnx.defs.get_all_schemas_with_history():
+        found.setdefault((_domain(schema.domain), schema.name), []).append(schema)
+    return {key: sorted(found[key], key=lambda schema: schema.since_version) for key in sorted(found)}
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name
+
+
+def _shares(kept: dict[str, Any]) -> Iterator[str]:
+    tests = kept["tests"]
+    passed = {runtime: set(tests) - set(failures) for runtime, failures in kept["failures"].items()}
+    old = {name for name, test in tests.items() if test["opset"] <= 21} & passed.get("onnxruntime", set(tests))
+    for runtime in RUNTIMES:
+        if runtime not in passed:
+            yield f"| {runtime} | - | - |\n"
+            continue
+        shares = [
+            f"{len(passed[runtime] & some):,} of {len(some):,} ({_percent(passed[runtime], some)})" for some in (old, set(tests))
+        ]
+        yield f"| {runtime} | {shares[0]} | {shares[1]} |\n"
+
+
+def _percent(passed: set[str], some: set[str]) -> str:
+    return f"{100 * len(passed & some) / max(len(some), 1):.1f} %"
+
+
+def _rows(domain: str, kept: dict[str, Any]) -> Iterator[str]:
+    from frazil.exporters.onnx.importers import IMPORTERS
+
+    known = schemas()
+    for key in sorted({key for key in (*known, *IMPORTERS) if key[0] == domain}):
+        definitions = known.get(key, [])
+        newest = definitions[-1] if definitions else None
+        if key in IMPORTERS:
+            read = "importer"
+        elif newest is not None and (newest.has_function or newest.has_context_dependent_function):
+            read = "definition"
+        else:
+            read = LEFT_OUT[key]
+        opsets = ", ".join(str(schema.since_version) for schema in definitions)
+        by_opset: dict[int, list[str]] = {}
+        for name, test in kept["tests"].items():
+            if "::".join(key) in test["operators"]:
+                by_opset.setdefault(test["opset"], []).append(name)
+        for i, (opset, names) in enumerate(sorted(by_opset.items()) or [(None, [])]):
+            counts = [
+                str(sum(name not in kept["failures"][runtime] for name in names))
+                if runtime in kept["failures"] and names
+                else "-"
+                for runtime in RUNTIMES
+            ]
+            first = [f"`{key[1]}`", read, opsets] if not i else ["", "", ""]
+            yield f"| {' | '.join((*first, str(opset or '-'), str(len(names)), *counts))} |\n"
+
+
+# --- measuring ------------------------------------------------------------------------------------------------------------------
+
+
+def measure(runtimes: list[str]) -> None:
+    """Run ONNX's suite, and keep what fails."""
+    sys.path.insert(0, str(ROOT))
+    from tests.onnx.test_backend_suite import cases
+
+    warnings.simplefilter("ignore")
+    kept = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"failures": {}}
+    found = [case for kind in ("node", "simple", "pytorch-converted", "pytorch-operator") for case in cases(kind)]
+    kept["onnx"], kept["tests"] = onnx.__version__, {}
+    for name, model, *_ in found:
+        opsets = {_domain(given.domain): given.version for given in model.opset_import}
+        operators = sorted({f"{_domain(node.domain)}::{node.op_type}" for node in model.graph.node})
+        kept["tests"][name] = {"opset": opsets.get("", 1), "operators": operators}
+    for runtime in runtimes:
+        kept["failures"][runtime] = sorted(name for name, *case in found if not _passes(runtime, *case))
+        RESULTS.write_text(json.dumps(kept, indent=0) + "\n", encoding="utf-8")
+
+
+def _passes(runtime: str, model: onnx.ModelProto, data: Any, rtol: float, atol: float) -> bool:
+    from tests.onnx.test_backend_suite import assert_equal, fault
+
+    if runtime in ("numpy", "opencl"):
+        return fault(model, data, rtol, atol, None if runtime == "numpy" else runtime) is None
+    try:
+        run = _session(model) if runtime == "onnxruntime" else _evaluator(model)
+        for given, expected in data:
+            for ours, theirs in zip(run(given), expected, strict=True):
+                assert_equal(ours, theirs, rtol, atol)
+    except Exception:  # whatever a runtime lacks
+        return False
+    return True
+
+
+def _session(model: onnx.ModelProto) -> Callable[[Any], Any]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    return lambda given: session.run(None, dict(zip(names, given, strict=False)))
+
+
+def _evaluator(model: onnx.ModelProto) -> Callable[[Any], Any]:
+    from onnx.reference import ReferenceEvaluator
+
+    evaluator = ReferenceEvaluator(model)
+    return lambda given: evaluator.run(None, dict(zip(evaluator.input_names, given, strict=False)))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--measure"]:
+        measure(sys.argv[2:] or list(RUNTIMES))
+    PAGE.write_text(page(), encoding="utf-8")
