@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 
 from frazil.plugins import exporter
@@ -137,7 +138,7 @@ def measure(runtimes: list[str]) -> None:
         kept["tests"][name] = {"opset": opsets.get("", 1), "operators": operators}
     for runtime in runtimes:
         kept["failures"][runtime] = sorted(name for name, *case in found if not _passes(runtime, *case))
-        RESULTS.write_text(json.dumps(kept, indent=0) + "\n", encoding="utf-8")
+        RESULTS.write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
 
 def _passes(runtime: str, model: onnx.ModelProto, data: Any, rtol: float, atol: float) -> bool:
@@ -162,7 +163,8 @@ def _session(model: onnx.ModelProto) -> Callable[[Any], Any]:
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
-    return lambda given: session.run(None, dict(zip(names, given, strict=False)))
+    whole = lambda x: x if isinstance(x, list) else np.asarray(x)  # NumPy's numbers are not taken
+    return lambda given: session.run(None, {name: whole(x) for name, x in zip(names, given, strict=False) if x is not None})
 
 
 def _evaluator(model: onnx.ModelProto) -> Callable[[Any], Any]:

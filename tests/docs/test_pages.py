@@ -5,10 +5,13 @@ from __future__ import annotations
 import ast
 import difflib
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+
+from frazil.exporters.onnx.importers import IMPORTERS
 
 
 def test_the_page_of_operations_is_the_table(root: Path):
@@ -20,6 +23,20 @@ def test_the_page_of_operations_is_the_table(root: Path):
         difflib.unified_diff(kept.splitlines(), made.stdout.splitlines(), "docs/ops.md", "the table", "", "", 0, "")
     )
     assert kept == made.stdout, f"the op table has changed: run `python docs/build_ops.py`\n{changes}"
+
+
+def test_the_page_of_onnx_operators_has_all_of_the_installed_onnx(root: Path):
+    """The results on it are measured now and then; the operators are those that there are."""
+    coverage = runpy.run_path(str(root / "docs" / "build_onnx_coverage.py"))
+    kept = (root / "docs" / "onnx-coverage.md").read_text(encoding="utf-8")
+    sections = {part.partition("\n")[0]: part for part in kept.split("\n## ")[1:]}
+    missing = [
+        f"{domain or 'ai.onnx'}: {name}"
+        for domain, name in {*coverage["schemas"](), *IMPORTERS}
+        if f"\n| `{name}` |" not in sections.get(domain or "ai.onnx", "")
+    ]
+    assert not missing, "run `python docs/build_onnx_coverage.py`"
+    assert coverage["page"]().count("\n| `") >= kept.count("\n| `")
 
 
 def test_readmes_name_only_what_exists(root: Path):
