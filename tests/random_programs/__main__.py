@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import re
 import sys
 import time
@@ -58,19 +59,20 @@ def main() -> int:
     options = parser.parse_args()
     ways = options.ways.split(",")
     report, failed, start, done = Report(), [], time.monotonic(), 0
-    for seed in range(options.seed, options.seed + options.count):
-        if time.monotonic() - start > options.minutes * 60:
-            break
-        program = generate(seed, gradient=options.gradient)
-        check = Check(program, ways)
-        done += 1
-        report.add(check)
-        if check.faults:
-            failed.append(seed)
-            fault = check.faults[0]
-            small = program if options.keep_going else reduced(program, ways, fault)
-            print(f"--- seed {seed}: {fault.way}: {fault.kind}{small.text.partition('def forward')[2]}")
-            print(fault.text, flush=True)
+    with contextlib.suppress(KeyboardInterrupt):  # the table tells what was done until then
+        for seed in range(options.seed, options.seed + options.count):
+            if time.monotonic() - start > options.minutes * 60:
+                break
+            program = generate(seed, gradient=options.gradient)
+            check = Check(program, ways)
+            done += 1
+            report.add(check)
+            if check.faults:
+                failed.append(seed)
+                fault = check.faults[0]
+                small = program if options.keep_going else reduced(program, ways, fault)
+                print(f"--- seed {seed}: {fault.way}: {fault.kind}{small.text.partition('def forward')[2]}")
+                print(fault.text, flush=True)
     last = options.seed + done - 1
     what = "gradients of programs" if options.gradient else "programs"
     print(f"{what} {options.seed} to {last}: {done} in {time.monotonic() - start:.0f} s, {len(failed)} with a fault: {failed}")
