@@ -12,7 +12,7 @@ from frazil.backend import Backend, Capabilities, Kernel
 from frazil.config import config
 from frazil.dtypes import ALL
 
-from . import activation, attention, conv, norm, optim, pool, random, recurrent
+from . import activation, attention, conv, erf, norm, optim, pool, random, recurrent
 from .kernels import IN_ORDER, KERNELS, in_order
 from .memory import keep_freed_blocks
 
@@ -33,7 +33,7 @@ class NumpyBackend(Backend):
         # Infinities and NaN are values here, as in PyTorch. Only warnings that arise inside frazil are silenced.
         warnings.filterwarnings("ignore", r".* encountered in ", RuntimeWarning, r"frazil(\.|$)")
         self._kernels: dict[str, Kernel] = dict(KERNELS)
-        for module in (activation, attention, conv, pool, norm, random, recurrent, optim):
+        for module in (activation, attention, conv, erf, pool, norm, random, recurrent, optim):
             self._kernels |= module.KERNELS
         for name in IN_ORDER:
             self._kernels[name] = in_order(self._kernels[name])

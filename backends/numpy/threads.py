@@ -136,3 +136,27 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         buffer = np.empty(nbytes, np.uint8)
         setattr(_local, name, buffer)
     return buffer[:nbytes].view(dtype).reshape(shape)
+
+
+#: Elements of a block: a few arrays of this size fit into a core's second-level cache.
+BLOCK = 1 << 15
+
+
+def by_blocks(work: Callable[..., None], y: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+    """`work` on all arrays block by block, y being the first; float16 is computed in float32."""
+    flat = [np.ascontiguousarray(a).reshape(-1) for a in arrays]
+    result = y.reshape(-1)
+    wide = np.float32 if y.dtype == np.float16 else y.dtype
+
+    def blocks(start: int, stop: int) -> None:
+        for first in range(start, stop, BLOCK):
+            part = slice(first, min(first + BLOCK, stop))
+            if wide == y.dtype:
+                work(result[part], *(a[part] for a in flat))
+            else:
+                block = np.empty(part.stop - part.start, wide)
+                work(block, *(a[part].astype(wide) for a in flat))
+                result[part] = block
+
+    split(blocks, result.size, nbytes=8 * y.nbytes)
+    return y

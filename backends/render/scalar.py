@@ -6,7 +6,7 @@ calls lane by lane.
 
 from __future__ import annotations
 
-from ..numpy.kernels import ERF32, ERFC32
+from ..numpy.erf import ERF32, ERFC32
 from .dialect import C_TYPES, VECTOR_TYPES, c_type, kind_of, size_of
 
 #: Operation -> expression, for every kind of number and for scalars and vectors alike.

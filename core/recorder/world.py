@@ -242,14 +242,15 @@ class World:
         for container, key, value in self._places:
             if _get(container, key) is self._replaced[id(value)]:
                 _set(container, key, value)
+        search = _Search()
         for sized in self._replaced.values():
-            if not sized.sized and not any(map(_of_recording, sized.values())):
+            if not sized.sized and not any(map(search.finds, sized.values())):
                 _put(sized.original, dict(sized))
         for container, before in self._before.values():
-            if any(map(_of_recording, _items(container))):
+            if any(map(search.finds, _items(container))):
                 _put(container, before)
         for space, before in self._spaces:
-            for key in [k for k, value in list(space.items()) if value is not before.get(k) and _of_recording(value)]:
+            for key in [k for k, value in list(space.items()) if value is not before.get(k) and search.finds(value)]:
                 _restore_key(space, key, before)
         for function, misses in self._caches.values():
             if function.cache_info().misses != misses:
@@ -365,15 +366,34 @@ def _items(container: Any) -> Iterator[Any]:
         yield from container
 
 
-def _of_recording(value: Any, depth: int = 0) -> bool:
-    """Whether it is, or holds, a tensor or size of a recording."""
-    if isinstance(value, Tensor):
-        return value._dev.recording
-    if isinstance(value, (SymInt, SymFloat, SymBool, SizedDict)):
-        return True
-    if depth < 8 and (type(value) in _CONTAINERS or isinstance(value, tuple)):
-        return any(_of_recording(item, depth + 1) for item in _items(value))
-    return depth < 8 and _plain_object(value) and any(_of_recording(item, depth + 1) for item in list(value.__dict__.values()))
+@final
+class _Search:
+    """Looks for tensors and sizes of a recording in what objects hold, at each object once from every depth: objects of a library
+    that all know each other have more ways through them than there is time for."""
+
+    def __init__(self) -> None:
+        self._seen: dict[int, tuple[Any, int, bool]] = {}  # id -> (the object, from which depth, what was found)
+
+    def finds(self, value: Any, depth: int = 0) -> bool:
+        """Whether it is, or holds, a tensor or size of a recording."""
+        if isinstance(value, Tensor):
+            return value._dev.recording
+        if isinstance(value, (SymInt, SymFloat, SymBool, SizedDict)):
+            return True
+        if depth >= 8:
+            return False
+        if type(value) in _CONTAINERS or isinstance(value, tuple):
+            items = _items(value)
+        elif _plain_object(value):
+            items = iter(list(value.__dict__.values()))
+        else:
+            return False
+        _, before, found = self._seen.get(id(value), (None, 9, False))
+        if depth < before and not found:
+            self._seen[id(value)] = (value, depth, False)
+            found = any(self.finds(item, depth + 1) for item in items)
+            self._seen[id(value)] = (value, depth, found)
+        return found
 
 
 def _get(container: Any, key: Any) -> Any:

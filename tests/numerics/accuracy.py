@@ -143,12 +143,18 @@ REASONS = {
     "gelu (tanh)": "the argument of tanh is rounded, and exp(2 u) counts that 2 u times",
     "logaddexp": "its terms cancel where it is 0",
     "logaddexp2": "its terms cancel where it is 0",
+    "addcmul": "its terms cancel where it is 0",
+    "addcdiv": "its terms cancel where it is 0",
+    "lerp": "its terms cancel where it is 0",
 }
 CONDITIONS: dict[str, Truth] = {
     "gelu": lambda x: 1 + x * x / 8,
     "gelu (tanh)": lambda x: 1 + mp.sqrt(2 / mp.pi) * abs(x + mpf("0.044715") * x**3) / 2,
     "logaddexp": lambda a, b: 1 + abs(max(a, b) / _logaddexp(a, b)),
     "logaddexp2": lambda a, b: 1 + abs(max(a, b) / _logaddexp2(a, b)),
+    "addcmul": lambda x, a, b: 1 + _lost(x, a * b),
+    "addcdiv": lambda x, a, b: 1 + _lost(x, a / b),
+    "lerp": lambda a, b, w: 1 + _lost(a, w * b, -w * a),
 }
 SLOPE_REASONS = {
     "tanh": "from the result, as PyTorch: what was rounded to 1 has slope 0",
@@ -177,6 +183,12 @@ SLOPE_CONDITIONS: dict[str, Truth] = {
 def _cancelled(x: Any, term: Any, total: Any) -> Any:
     """How much larger a term is than the sum that it is part of, for negative x."""
     return abs(term / total) if x < 0 else 0
+
+
+def _lost(*terms: Any) -> Any:
+    """How much larger terms are than their sum."""
+    total = sum(terms)
+    return max(map(abs, terms)) / abs(total) if total else mpf("inf")
 
 
 _SELU, _SELU_ALPHA = mpf("1.0507009873554805"), mpf("1.6732632423543772")
@@ -263,6 +275,7 @@ def _unary() -> Iterator[Case]:
     yield Case("sinc", fz.sinc, mp.sincpi, budget=SPECIAL)
     yield Case("deg2rad", fz.deg2rad, lambda x: x * mp.pi / 180, (lambda x: mp.pi / 180,))
     yield Case("rad2deg", fz.rad2deg, lambda x: x * 180 / mp.pi, (lambda x: 180 / mp.pi,))
+    yield Case("threshold", lambda x: F.threshold(x, 0.5, 20.0), lambda x: x if x > 0.5 else mpf(20), (lambda x: mpf(x > 0.5),))
 
 
 def _binary() -> Iterator[Case]:
@@ -298,8 +311,20 @@ def _binary() -> Iterator[Case]:
     yield Case("div (floor)", lambda a, b: fz.div(a, b, rounding_mode="floor"), _floor_divide, (), 2)
     yield Case("div (trunc)", lambda a, b: fz.div(a, b, rounding_mode="trunc"), _trunc_divide, (), 2)
 
+    yield Case("prelu", lambda x, w: F.prelu(x[None], w)[0], lambda x, w: x if x > 0 else w * x, (), 2)
+    yield Case("glu", lambda a, b: F.glu(fz.stack([a, b], 1), 1)[:, 0], lambda a, b: a * _sigmoid(b), (), 2, SPECIAL)
 
-CASES: dict[str, Case] = {case.name: case for case in (*_unary(), *_binary())}
+
+def _ternary() -> Iterator[Case]:
+    for name, value in (
+        ("addcmul", lambda x, a, b: x + a * b),
+        ("addcdiv", lambda x, a, b: x + a / b),
+        ("lerp", lambda a, b, w: a + w * (b - a)),
+    ):
+        yield Case(name, OPS[name].call, value, (), 3, BUDGET, CONDITIONS[name])
+
+
+CASES: dict[str, Case] = {case.name: case for case in (*_unary(), *_binary(), *_ternary())}
 
 
 # -------------------------------------------------------------------------------------------------------------------- points
@@ -350,9 +375,18 @@ def pairs(dtype: str, density: int = 1) -> tuple[Array, Array]:
     return a, b
 
 
+@cache
+def triples(dtype: str, density: int = 1) -> tuple[Array, ...]:
+    """Pairs of numbers, and a third: another of all magnitudes, and one between 0 and 1."""
+    random = np.random.default_rng(9)
+    a, b = pairs(dtype, density)
+    third = np.where(random.random(len(a)) < 0.5, random.permutation(a), random.random(len(a)).astype(dtype))
+    return a, b, third.astype(dtype)
+
+
 def operands(case: Case, dtype: str, density: int = 1) -> tuple[Array, ...]:
     """The numbers that the case is tried on."""
-    return (points(dtype, density),) if case.operands == 1 else pairs(dtype, density)
+    return ((points(dtype, density),), pairs(dtype, density), triples(dtype, density))[case.operands - 1]
 
 
 # --------------------------------------------------------------------------------------------------------------- measurement

@@ -18,12 +18,12 @@ SLOPES = {
     "silu": "x times a denormal number",
     "mish": "x times a denormal number",
 }
-#: Elementwise ops with nothing to measure: choices, comparisons, bits, and sums of three terms, which cancel.
+#: Elementwise ops with nothing to measure: choices, comparisons, bits, and what others here are made of.
 EXACT = {
-    "addcdiv", "addcmul", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
-    "cast", "clamp_numbers", "copy", "eq", "ge", "gelu_grad", "glu", "gt", "isfinite", "isinf", "isnan", "le", "lerp", "log_odds",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "nan_to_num", "ne", "prelu", "relu_grad", "spread_root",
-    "threshold", "trunc_divide", "where",
+    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
+    "cast", "clamp_numbers", "copy", "eq", "ge", "gelu_grad", "gt", "isfinite", "isinf", "isnan", "le", "log_odds",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "nan_to_num", "ne", "relu_grad", "spread_root",
+    "trunc_divide", "where",
 }  # fmt: skip
 
 

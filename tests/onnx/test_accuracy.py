@@ -18,6 +18,7 @@ GAPS = {
     "tanh": "Tanh of denormal numbers is 1.2 times too large",
     "sigmoid": "Sigmoid is limited to [-18, 18]",
     "silu": "Sigmoid is limited to [-18, 18]",
+    "glu": "Sigmoid is limited to [-18, 18]",
     "elu": "Elu is exp(x) - 1: small numbers cancel",
     "selu": "Selu is exp(x) - 1: small numbers cancel",
     "hardswish": "HardSwish is x times max(x / 6 + 1/2, 0): that cancels near -3",

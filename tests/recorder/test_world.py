@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -127,3 +128,23 @@ def test_recordings_in_several_threads():
     for thread in threads:
         thread.join()
     assert found == {k: [float(k)] * (k + 1) for k in range(1, 6)}
+
+
+def test_objects_that_all_know_each_other_are_looked_at_once():
+    class Neighbour:
+        def __init__(self):
+            self.known = []
+
+    village = [Neighbour() for _ in range(30)]
+    for neighbour in village:
+        neighbour.known = village
+        for k, other in enumerate(village):
+            setattr(neighbour, f"friend{k}", other)
+
+    def program(x):
+        village[7].friend3.last = x * 2
+        return x + len(village)
+
+    started = time.monotonic()
+    assert fz.jit.trace(program, (fz.ones(3),))(fz.ones(2)).tolist() == [31.0] * 2
+    assert time.monotonic() - started < 10 and not hasattr(village[3], "last")
