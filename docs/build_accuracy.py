@@ -28,7 +28,7 @@ from tests.onnx.test_accuracy import GAPS, in_onnxruntime  # noqa: E402
 PAGE = ROOT / "docs" / "accuracy.md"
 
 #: How many times as many operands as in the tests.
-DENSITY = 2
+DENSITY = 1
 
 #: How many rows of a column are its worst.
 _WORST = 6

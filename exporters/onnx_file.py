@@ -30,15 +30,10 @@ def read(path: str | os.PathLike[str], action: str) -> ir.Model:
     path = Path(path)
     if not path.is_file():
         raise ArgumentError(f"{action}: there is no file {str(path)!r}")
-    model = parsed(lambda: _model(path), action, repr(str(path)))
+    model = parsed(lambda: onnx.load(path, load_external_data=False), action, repr(str(path)))
+    ir.external_data.set_base_dir(model.graph, str(path.parent))
     if not model.graph.opset_imports:
         raise ArgumentError(f"{action}: {str(path)!r} is not an ONNX file: it states no opset")
-    return model
-
-
-def _model(path: Path) -> ir.Model:
-    model = from_proto(onnx.load(path, load_external_data=False))
-    ir.external_data.set_base_dir(model.graph, path.parent)
     return model
 
 
@@ -51,13 +46,40 @@ def from_proto(proto: onnx.ModelProto) -> ir.Model:
     return ir.from_proto(proto)
 
 
-def parsed(parse: Callable[[], ir.Model], action: str, name: str) -> ir.Model:
-    """Return what `parse` gives; whatever goes wrong there says that `name` is no ONNX file."""
+def parsed(parse: Callable[[], onnx.ModelProto], action: str, name: str) -> ir.Model:
+    """The model that `parse` gives; whatever goes wrong there says that `name` is no ONNX file. What is too large is refused
+    before much time goes into it."""
     with _silent():
         try:
-            return parse()
+            proto = parse()
+            count = _written(proto)
+            model = from_proto(proto) if count <= config.get("limits.operations") else None
         except Exception as error:  # protobuf and onnx_ir each have their own
             raise ArgumentError(f"{action}: {name} is not an ONNX file: {reason(error)}") from error
+    if model is None:
+        raise ArgumentError(f"{action}: {name} has {_many(count)} operations; {_limit()}")
+    return model
+
+
+def _written(proto: onnx.ModelProto) -> int:
+    """How many operations are written in a file, those of branches and functions too."""
+    count, open_ = 0, [proto.graph.node, *(function.node for function in proto.functions)]
+    while open_:
+        nodes = open_.pop()
+        count += len(nodes)
+        for node in nodes:
+            for attribute in node.attribute:
+                if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
+                    open_ += [graph.node for graph in (attribute.g, *attribute.graphs)]
+    return count
+
+
+def _limit(done: str = "read") -> str:
+    """What to say to whom the limit is too low."""
+    return (
+        f"{config.get('limits.operations'):,} are {done} at most. Raise the limit with the setting limits.operations, such as "
+        "FRAZIL_LIMITS_OPERATIONS=200000"
+    )
 
 
 @contextmanager
@@ -104,10 +126,7 @@ def check_size(model: ir.Model, name: str, action: str, done: str) -> None:
 
     found = size(model.graph, ("", "the model"))
     if found > limit:
-        raise ArgumentError(
-            f"{action}: {name!r} has {_many(found)} operations, calls of functions written out; {limit:,} are {done} at most. "
-            "Raise the limit with the setting limits.operations, such as FRAZIL_LIMITS_OPERATIONS=200000"
-        )
+        raise ArgumentError(f"{action}: {name!r} has {_many(found)} operations, calls of functions written out; {_limit(done)}")
 
 
 def graphs_of(attribute: ir.Attr) -> list[ir.Graph]:

@@ -67,9 +67,9 @@ def _read(source: Any) -> tuple[ir.Model, str, Path | None]:
         return onnx_file.read(source, "fz.onnx.load"), str(source), Path(os.path.realpath(source)).parent
     if isinstance(source, (bytes, bytearray, memoryview)):
         contents = bytes(source)
-        parse = lambda: onnx_file.from_proto(onnx.ModelProto.FromString(contents))
+        parse = lambda: onnx.ModelProto.FromString(contents)
     elif isinstance(source, onnx.ModelProto):
-        parse = lambda: onnx_file.from_proto(source)
+        parse = lambda: source
     elif isinstance(source, ir.Model):
         return source, source.graph.name or "the model", None
     else:

@@ -142,6 +142,17 @@ def test_many_operations_take_no_more_than_their_share(tmp_path: Path) -> None:
     assert work(3000) < 13 * work(300)
 
 
+def test_what_is_too_large_is_refused_before_it_is_taken_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnx_ir
+
+    monkeypatch.setattr(onnx_ir, "from_proto", None)  # the slow part
+    (tmp_path / "m.onnx").write_bytes(chain(500))
+    with fz.config(limits__operations=499), pytest.raises(ArgumentError, match="has 500 operations; 499 are read at most"):
+        fz.drawing.read(tmp_path / "m.onnx")
+    with fz.config(limits__operations=499), pytest.raises(ArgumentError, match="has 500 operations; 499 are read at most"):
+        fz.onnx.load(chain(500))
+
+
 def test_the_limit_can_be_raised(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(chain(50))
     with fz.config(limits__operations=49), pytest.raises(ArgumentError, match="50 operations"):
