@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frazil.exporters.onnx.importers import IMPORTERS
+from frazil.table import OPS
 
 
 def test_the_page_of_operations_is_the_table(root: Path):
@@ -37,6 +38,15 @@ def test_the_page_of_onnx_operators_has_all_of_the_installed_onnx(root: Path):
     ]
     assert not missing, "run `python docs/build_onnx_coverage.py`"
     assert coverage["page"]().count("\n| `") >= kept.count("\n| `")
+
+
+def test_the_page_of_accuracy_lists_every_elementwise_op(root: Path):
+    """Not its figures, which are those of one machine."""
+    page = (root / "docs" / "accuracy.md").read_text(encoding="utf-8")
+    subjects = ("elementwise", "activation")
+    ops = {name for name, op in OPS.items() if op.fn.__module__.rpartition(".")[2] in subjects}
+    missing = sorted(name for name in ops if f"`{name}`" not in page)
+    assert not missing, "run `python docs/build_accuracy.py`"
 
 
 def test_readmes_name_only_what_exists(root: Path):
