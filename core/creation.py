@@ -73,10 +73,8 @@ def _dtype_of_number(value: Any) -> DType:
 
 
 def _sizes(name: str, size: tuple[Any, ...]) -> tuple[Any, ...]:
-    sizes = tuple(int(n) if isinstance(n, np.integer) else n for n in int_tuple(size))
+    sizes = tuple(int(n) if isinstance(n, np.integer) else n for n in int_tuple(size, name))
     for n in sizes:
-        if isinstance(n, (float, str)) or n is None:
-            raise ArgumentError(f"{name}: sizes are integers, given {sizes!r}")
         if isinstance(n, int) and n < 0:
             raise ShapeError(f"{name}: sizes are not negative, given {list(sizes)}")
     return sizes

@@ -278,10 +278,8 @@ def _float_dtype(name: str, dtype: DType | None) -> DType:
 
 
 def _shape(name: str, size: Any) -> tuple[Any, ...]:
-    shape = tuple(int(n) if isinstance(n, np.integer) else n for n in int_tuple(size))
+    shape = tuple(int(n) if isinstance(n, np.integer) else n for n in int_tuple(size, name))
     for n in shape:
-        if isinstance(n, (float, str)) or n is None:
-            raise ArgumentError(f"{name}: sizes are integers, given {shape!r}")
         if isinstance(n, int) and n < 0:
             raise ShapeError(f"{name}: sizes are not negative, given {list(shape)}")
     return shape

@@ -596,11 +596,14 @@ def unpacked(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def int_tuple(value: Any) -> tuple[Any, ...]:
-    """Sizes given as several arguments, a tuple, a list or a Size; they may be 0-d tensors."""
+def int_tuple(value: Any, name: str = "") -> tuple[Any, ...]:
+    """Sizes given as several arguments, a tuple, a list or a Size; they may be 0-d tensors. With a `name`, the function that asks
+    for them says so where one is no number."""
     value = unpacked(value)
     for n in value:
         if type(n) is not int:
+            if name and any(isinstance(m, (float, np.floating, str)) or m is None for m in value):
+                raise ArgumentError(f"{name}: sizes are integers, given {tuple(value)!r}")
             return tuple(map(whole, value))
     return value
 

@@ -107,7 +107,7 @@ _ONE, _HALF = numbers32((1.0, 0.5))
 
 
 def square_lost(x: Array, square: Array, out: Array) -> None:
-    """What the rounding of the square of float32 numbers lost, with the sign turned."""
+    """Write to `out` what rounding took from the square of float32 numbers, with the sign turned."""
     upper, rest = scratch("erf_upper", x.shape, x.dtype), scratch("erf_rest", x.shape, x.dtype)
     np.bitwise_and(x.view(np.int32), np.int32(-4096), out=upper.view(np.int32))
     np.multiply(upper, upper, out)

@@ -22,10 +22,13 @@ from frazil.tensor import Tensor
 from .. import onnx_file
 from .arrays import TENSOR_TYPES, Sizes
 from .importers import IMPORTERS
-from .program import RUN, Program, Run, endless_loop, unknown_operators
+from .importers.control import always_goes_on
+from .program import RUN, Program, Run, all_steps, unknown_operators
 
 #: Integers of at most this many elements and one dimension are numbers of the program (shapes, axes), not state of the module.
 _NUMBERS = 1024
+#: So many rounds of a loop have no end.
+_ENDLESS = 2**40
 
 
 def load(source: Any, *, device: Any = None) -> Model:
@@ -195,6 +198,21 @@ def _external(model: ir.Model) -> Iterator[ir.ExternalTensor]:
 # --- the module -----------------------------------------------------------------------------------------------------------------
 
 
+def _endless_loop(program: Program) -> str | None:
+    """The name of a Loop that no condition and no limit ever ends."""
+    for step in all_steps(program.main):
+        if step.view.op_type != "Loop" or step.view.domain or "body" not in step.view:
+            continue
+        limit, condition = (*step.inputs, None, None)[:2]
+        most = None if limit is None else program.known(limit)
+        if limit is not None and (most is None or most.item() < _ENDLESS):
+            continue
+        begins = condition is None or ((known := program.known(condition)) is not None and bool(known.item()))
+        if begins and always_goes_on(step.view["body"]):
+            return plain(step.view.name or "")
+    return None
+
+
 @final
 class Weights(fz.nn.Module):
     """Weights whose names begin alike: those of `layer1.0.weight` are `model.layer1` and its `0`."""
@@ -228,7 +246,7 @@ class Model(fz.nn.Module):
                 f"fz.onnx.load: {name!r} has {len(missing)} operators that frazil lacks: {', '.join(missing[:20])}"
                 f"{', ...' if len(missing) > 20 else ''}. They can be given as importers (fz.onnx.importer)"
             )
-        if endless := endless_loop(self._program):
+        if endless := _endless_loop(self._program):
             raise ArgumentError(
                 f"fz.onnx.load: {name!r} has the loop {endless!r}, which never ends: it has no limit, and always goes on"
             )

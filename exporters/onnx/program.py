@@ -27,8 +27,6 @@ from .importers import FOLDS, IMPORTERS, Importer
 
 #: Numbers are computed on the host up to this many.
 _FEW = 4096
-#: So many rounds of a loop have no end.
-_ENDLESS = 2**40
 
 
 @final
@@ -295,41 +293,24 @@ def call(node: Node, inputs: list[Any], env: Mapping[ir.Value, Any]) -> Sequence
     return results if isinstance(results, tuple) else (results,)
 
 
-def _all_steps(block: Block) -> Iterator[_Step]:
+def all_steps(block: Block) -> Iterator[_Step]:
     """The steps of a block, and of everything in it."""
     for step in block.steps:
         yield step
         inner = [step.body] if step.body is not None else [v for v in step.view.attributes.values() if isinstance(v, Block)]
         for body in inner:
-            yield from _all_steps(body)
+            yield from all_steps(body)
 
 
 def unknown_operators(program: Program) -> list[str]:
     """The operators that nothing here can run, sorted."""
     found: set[str] = set()
-    for step in _all_steps(program.main):
+    for step in all_steps(program.main):
         node = step.view
         if step.body is None and step.importer is None and not _has_definition(node):
             version = f" (opset {node.opset})" if not node.domain else ""
             found.add(plain(f"{node.domain}::{node.op_type}" if node.domain else node.op_type) + version)
     return sorted(found)
-
-
-def endless_loop(program: Program) -> str | None:
-    """The name of a Loop that no condition and no limit ever ends."""
-    from .importers.control import always_goes_on
-
-    for step in _all_steps(program.main):
-        if step.view.op_type != "Loop" or step.view.domain or "body" not in step.view:
-            continue
-        limit, condition = (*step.inputs, None, None)[:2]
-        most = None if limit is None else program.known(limit)
-        if limit is not None and (most is None or most.item() < _ENDLESS):
-            continue
-        begins = condition is None or ((known := program.known(condition)) is not None and bool(known.item()))
-        if begins and always_goes_on(step.view["body"]):
-            return plain(step.view.name or "")
-    return None
 
 
 def _explain(error: BaseException, node: Node, inputs: Sequence[Any]) -> None:
@@ -443,4 +424,4 @@ def _type_proto(kind: Any) -> onnx.TypeProto:
     return onnx.helper.make_tensor_type_proto(int(kind[0]), kind[1])
 
 
-__all__ = ["RUN", "Block", "Node", "Program", "Run", "call", "endless_loop", "reason", "unknown_operators"]
+__all__ = ["RUN", "Block", "Node", "Program", "Run", "all_steps", "call", "reason", "unknown_operators"]

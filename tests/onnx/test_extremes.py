@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.errors import ArgumentError
 from frazil.exporters.onnx.running import open_session, run_session
 from frazil.table import OPS
 
@@ -24,7 +25,6 @@ GAPS = {
     ("float32", "elu"): "Elu is exp(x) - 1: small numbers cancel",
     ("float32", "selu"): "Selu is exp(x) - 1: small numbers cancel",
     ("float32", "silu"): "Sigmoid loses digits in its left tail",
-    ("float32", "gelu"): "the tails of Gelu lose digits",
     ("float32", "sigmoid"): "Sigmoid loses digits in its left tail",
     ("float32", "glu"): "Sigmoid loses digits in its left tail",
     ("float32", "cumprod"): "products leave the range of float32 on the way, where the program multiplies in float64",
@@ -164,9 +164,15 @@ def test_integer_division_by_a_number(dtype: str, divisor: int) -> None:
     by = fz.tensor(np.array(divisor, dtype))
     programs: list[Any] = [lambda x: x // by, lambda x: x % by, lambda x: fz.fmod(x, by)]
     for program in programs:
+        found = in_onnxruntime(fz.onnx.export(program, x, verify=False), [x])
+        if divisor == 0:  # a file cannot raise as the program does, and must not end the process as a division would
+            with pytest.raises(ArgumentError, match="integers are divided by 0"):
+                program(x)
+            np.testing.assert_array_equal(found, [np.zeros_like(x.numpy())])
+            continue
         with np.errstate(all="ignore"):
             expected = results_of(program, [x])
-        np.testing.assert_array_equal(in_onnxruntime(fz.onnx.export(program, x, verify=False), [x]), expected)
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3, 5, 13])

@@ -73,7 +73,7 @@ def rounds(node: Any, env: Mapping[Any, Any], limit: Any, condition: Any, *carri
 
 
 def always_goes_on(block: Any) -> bool:
-    """Whether the body of a Loop never ends it."""
+    """Return whether the body of a Loop never ends it."""
     return block.outputs[0] is block.inputs[1] or _is_true(block, block.outputs[0])
 
 

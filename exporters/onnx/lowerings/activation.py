@@ -74,7 +74,7 @@ def log_sigmoid(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 @lowering("threshold")
 def threshold(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     limit, value = call["threshold"], call["value"]
-    return e.op("Where", e.op("Greater", x, e.like(limit, x)), x, e.like(value, x))
+    return e.op("Where", e.op("LessOrEqual", x, e.like(limit, x)), e.like(value, x), x)  # NaN stays
 
 
 @lowering("softmax")
