@@ -17,6 +17,7 @@ import numpy as np
 from frazil import dtypes
 from frazil.autograd.modes import no_grad
 from frazil.creation import tensor as make_tensor
+from frazil.device import device
 from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.running import Watcher, execute
 from frazil.table import OPS, Spec
@@ -74,15 +75,16 @@ def eps_of(dtype: np.dtype[Any]) -> float:
 
 
 def in_float64(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
-    """The graph with all floats in float64, and which value became which."""
+    """The graph with all floats in float64, on the CPU, which has it, and which value became which."""
     copy = graph.copy()
     pairs = dict(zip(_all_values(graph), _all_values(copy), strict=True))
     for value in pairs.values():
-        if not value.spec.dtype.is_floating_point:
-            continue
-        value.spec = Spec(value.spec.shape, dtypes.float64)
+        floating = value.spec.dtype.is_floating_point
+        if floating:
+            value.spec = Spec(value.spec.shape, dtypes.float64)
         if value.tensor is not None:
-            value.tensor = make_tensor(host(value.tensor).astype(np.float64))
+            numbers = host(value.tensor)
+            value.tensor = make_tensor(numbers.astype(np.float64) if floating else numbers, device="cpu")
     _widen(copy)
     return copy, pairs
 
@@ -265,7 +267,8 @@ class Oracle:
         inputs = [a.astype(np.float64) if a.dtype.kind == "f" else a for a in arrays]
 
         def run(watcher: Watcher) -> Values:
-            found = run_graph(self.wide, inputs, watcher)
+            with device("cpu"):
+                found = run_graph(self.wide, inputs, watcher)
             return {value: found[twin] for value, twin in self.pairs.items() if twin in found}
 
         def shake() -> list[Values]:
