@@ -143,9 +143,11 @@ BLOCK = 1 << 15
 
 
 def by_blocks(work: Callable[..., None], y: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
-    """`work` on all arrays block by block, y being the first; float16 is computed in float32."""
-    flat = [np.ascontiguousarray(a).reshape(-1) for a in arrays]
-    result = y.reshape(-1)
+    """`work` on all arrays of one shape block by block, y being the first, whose elements lie without gaps, in whatever order;
+    float16 is computed in float32."""
+    order = sorted(range(y.ndim), key=lambda d: -y.strides[d])
+    flat = [np.ascontiguousarray(a.transpose(order)).reshape(-1) for a in arrays]
+    result = y.transpose(order).reshape(-1)
     wide = np.float32 if y.dtype == np.float16 else y.dtype
 
     def blocks(start: int, stop: int) -> None:

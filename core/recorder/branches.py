@@ -20,6 +20,7 @@ from ..state import STATE
 from ..table import Spec
 from ..tape import next_order
 from ..tensor import Tensor
+from . import layout
 from .control_grad import attach, check_once_more, cond_backward, outer_edges
 from .graph import Graph, Value
 from .recording import Frame, Recorder
@@ -175,6 +176,7 @@ class _Merge:
         self.recorder = recorder
         self.yes, self.no = yes, no
         self.outputs: list[Value] = []
+        self.strides: list[Any] = []  # how each of them lies in memory
         self.sizes: dict[Any, Any] = {}  # sizes in the two branches -> that of the result
 
     def leaf(self, name: str, a: Any, b: Any) -> Callable[[list[Tensor]], Any]:
@@ -238,11 +240,14 @@ class _Merge:
         return self.sizes[pair]
 
     def _join(self, a: Any, b: Any, target: dtype, shape: tuple[Any, ...]) -> int:
+        strides = []
         for frame, side in ((self.yes, a), (self.no, b)):
             with self.recorder.within(frame):
                 side = zeros(side.shape, dtype=target) if isinstance(side, _Zeros) else side
                 t = as_tensor(self.recorder, side, target)
                 frame.graph.outputs.append(self.recorder.value_of(t))
+                strides.append(t._a.strides)
+        self.strides.append(None if strides == [None, None] else layout.UNKNOWN)
         self.outputs.append(self.recorder.new_value("cond", Spec(shape, target)))
         return len(self.outputs) - 1
 
@@ -251,7 +256,7 @@ class _Merge:
         if self.outputs or self.yes.graph.nodes or self.no.graph.nodes:
             branches = {"then_branch": self.yes.graph, "else_branch": self.no.graph}
             self.recorder.append("cond", [self.recorder.value_of(flag)], branches, self.outputs)
-        return [wrapped(self.recorder, value) for value in self.outputs]
+        return [wrapped(self.recorder, *each) for each in zip(self.outputs, self.strides, strict=True)]
 
 
 def _instead(value: Any) -> Any:

@@ -27,6 +27,7 @@ from ..state import STATE
 from ..table import Spec
 from ..tape import next_order
 from ..tensor import Tensor
+from . import layout
 from .control_grad import attach, check_once_more, outer_edges, refuse_backward, rounds_backward, tracked
 from .graph import Origin, Value
 from .layout import MAY_BE_ONE
@@ -43,6 +44,7 @@ from .values import (
     kind_of,
     known_truth,
     labels_of,
+    lies_in_order,
     number_dtype,
     text_of,
     wrapped,
@@ -106,6 +108,7 @@ class _Carried:
         self.inner: Any = None  # what the body sees
         self.handed_on: list[Tensor] = []  # what a round makes of it
         self.overwritten = False  # whether a round writes to what it was given, and hands on something else
+        self.in_order = True  # whether its elements lie in memory as they are written, at first and after a round
 
     def prepare(self) -> None:
         """Zeros for a variable that has no value at first, made outside of the body."""
@@ -115,6 +118,7 @@ class _Carried:
     def enter(self, recorder: Recorder, frame: Frame) -> Any:
         """The value in the body, at the start of a round."""
         self.input = None
+        self.in_order = self.in_order and lies_in_order(self.init)
         if self.form == "fixed":
             self.inner = self.init
             return self.inner
@@ -129,7 +133,7 @@ class _Carried:
             shape[axis] = frame.marked[mark]
         self.input.spec = Spec(tuple(shape), self.spec.dtype)
         frame.add_input(self.input)
-        t, _ = tracked(wrapped(recorder, self.input), self.tracked)
+        t, _ = tracked(wrapped(recorder, self.input, None if self.in_order else layout.UNKNOWN), self.tracked)
         self.inner = t._dev.as_size(t) if self.form == "int" else t
         return self.inner
 
@@ -339,6 +343,7 @@ class _Rounds:
         for c, leaf in zip(self.carried, leaves, strict=True):
             if c.form != "fixed":
                 outputs.append(as_tensor(recorder, leaf, None if isinstance(leaf, Tensor) else c.spec.dtype))
+                c.in_order = c.in_order and lies_in_order(outputs[-1])
         rows, self.y_tree = flatten(ys)
         for y in rows:
             if not isinstance(y, (Tensor, *Number)):
@@ -393,7 +398,8 @@ class _Rounds:
             xs = [recorder.value_of(x) for x in self.xs]
             attrs = {"carried": len(given), "reverse": self.reverse, "body": frame.graph}
             recorder.append("scan", [*given, *xs], attrs, outputs)
-        made = [wrapped(recorder, value) for value in outputs]
+        lie = [None if c.in_order else layout.UNKNOWN for c in changing]
+        made = [wrapped(recorder, v, lie[i] if i < len(lie) else None) for i, v in enumerate(outputs)]
         if self.differentiable:
             self._track(changing, inits, made)
         remaining = iter(made[: len(changing) + len(self.rows)])

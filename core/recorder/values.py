@@ -47,8 +47,15 @@ def as_tensor(recorder: Recorder, value: Any, like: dtype | None = None) -> Tens
     return value
 
 
-def wrapped(recorder: Recorder, value: Value) -> Tensor:
-    return wrap(TracedArray(value), recorder.device)
+def wrapped(recorder: Recorder, value: Value, strides: Any = None) -> Tensor:
+    return wrap(TracedArray(value, strides=strides), recorder.device)
+
+
+def lies_in_order(t: Any) -> bool:
+    """Return whether the elements of what may be a tensor are known to lie in memory as they are written."""
+    if not isinstance(t, Tensor):
+        return True
+    return t._a.strides is None if t._dev.recording else t.is_contiguous()
 
 
 def as_it_is(t: Any) -> Any:
