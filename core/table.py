@@ -7,6 +7,7 @@ vjp may name.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, final
@@ -94,29 +95,29 @@ class Op:
         self._read_signature()
         self._read_vjp(vjp)
 
+    @functools.cached_property
+    def signature(self) -> inspect.Signature:
+        return inspect.signature(self.fn)
+
     def _read_signature(self) -> None:
-        self.signature = inspect.signature(self.fn)
-        self.tensors: tuple[str, ...] = ()
-        self.optional = 0  # how many trailing tensors may be None
-        self.packed = False  # takes a sequence of tensors first
-        self.defaults: dict[str, Any] = {}
-        self.required: tuple[str, ...] = ()
-        for p in self.signature.parameters.values():
-            if p.kind is p.POSITIONAL_ONLY:
-                self.tensors += (p.name,)
-                self.optional += p.default is None
-            elif p.kind is p.VAR_POSITIONAL:
-                self.tensors += (p.name,)
-                self.packed = True
-            elif p.kind is p.KEYWORD_ONLY:
-                if p.default is p.empty:
-                    self.required += (p.name,)
-                self.defaults[p.name] = None if p.default is p.empty else p.default
-            else:
-                raise ArgumentError(
-                    f"op {self.name}: parameter {p.name!r} must be positional-only (a tensor, before '/') or keyword-only "
-                    f"(an attribute, after '*')"
-                )
+        fn = inspect.unwrap(self.fn)
+        code, given = fn.__code__, fn.__kwdefaults__ or {}  # `inspect.signature` would be a tenth of the time of an import
+        names = code.co_varnames
+        takes = code.co_argcount + code.co_kwonlyargcount
+        neither = names[code.co_posonlyargcount : code.co_argcount]
+        if code.co_flags & inspect.CO_VARKEYWORDS:
+            neither += (names[takes + bool(code.co_flags & inspect.CO_VARARGS)],)
+        if neither:
+            raise ArgumentError(
+                f"op {self.name}: parameter {neither[0]!r} must be positional-only (a tensor, before '/') or keyword-only "
+                f"(an attribute, after '*')"
+            )
+        attributes = names[code.co_argcount : takes]
+        self.packed = bool(code.co_flags & inspect.CO_VARARGS)  # takes a sequence of tensors first
+        self.tensors: tuple[str, ...] = names[: code.co_argcount] + names[takes : takes + self.packed]
+        self.optional = sum(default is None for default in fn.__defaults__ or ())  # how many trailing tensors may be None
+        self.defaults: dict[str, Any] = {name: given.get(name) for name in attributes}
+        self.required: tuple[str, ...] = tuple(name for name in attributes if name not in given)
         self.attributes = tuple(self.defaults)
         #: PyTorch's names of the tensors, by which a call may give them too.
         self.names = tuple(_FULL_NAMES.get(name, name) for name in self.tensors)

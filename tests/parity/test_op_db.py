@@ -15,7 +15,6 @@ THERE = [name for name in public_names() if find(name) is not None]
 
 #: Names whose results differ in some sample, and why.
 VALUES = {
-    "__rpow__": "integers to negative integer powers are refused, where PyTorch gives 0",
     "all": "bool also of uint8, where PyTorch gives uint8",
     "any": "bool also of uint8, where PyTorch gives uint8",
     "arange": "fractions are counted before they are made integers, in PyTorch after",
@@ -23,7 +22,6 @@ VALUES = {
     "full_like": "a negative number is no uint8, where PyTorch wraps it round",
     "gather": "an empty uint8 index is refused as others of uint8 are",
     "linspace": "integers are rounded from the exact points, PyTorch's from a step in their own dtype",
-    "logit": "of bool with eps: float64",
     "nn.functional.batch_norm": "an input of one dimension and no elements is refused",
     "nn.functional.embedding_bag": "per_sample_weights of one dimension with offsets",
     "nn.functional.grid_sample": "bicubic is planned",
@@ -31,10 +29,8 @@ VALUES = {
     "nn.functional.interpolate": "uint8 gives float32, and antialias is planned",
     "nn.functional.margin_ranking_loss": "uint8 does not wrap round",
     "nn.functional.multi_margin_loss": "a single number is no list of classes",
-    "nn.functional.relu6": "integers are not clamped to floats",
     "nn.functional.soft_margin_loss": "float16 does not overflow on the way",
     "nn.functional.triplet_margin_with_distance_loss": "the samples bring a module of PyTorch",
-    "nn.functional.unfold": "bool is refused",
     "scalar_tensor": "a negative number is no uint8, where PyTorch wraps it round",
     "square": "of bool: int8 from NumPy",
 }
