@@ -50,12 +50,15 @@ def full(
     if isinstance(fill_value, Tensor):
         if STATE.recorder is not None:
             filled = fill_value if dtype is None else fill_value.to(dtype)
-            return OPS["copy"].call(OPS["expand"].call(filled, shape=_sizes("full", (size,))))
+            return OPS["copy"].call(OPS["expand"].call(filled, shape=checked_sizes("full", (size,))))
         fill_value = fill_value.item()
     if dtype is None:
         dtype = _dtype_of_number(fill_value)
     return _make(
-        "fill", {"shape": _sizes("full", (size,)), "value": fill_value, "dtype": dtypes.as_dtype(dtype)}, device, requires_grad
+        "fill",
+        {"shape": checked_sizes("full", (size,)), "value": fill_value, "dtype": dtypes.as_dtype(dtype)},
+        device,
+        requires_grad,
     )
 
 
@@ -72,7 +75,8 @@ def _dtype_of_number(value: Any) -> DType:
     return found
 
 
-def _sizes(name: str, size: tuple[Any, ...]) -> tuple[Any, ...]:
+def checked_sizes(name: str, size: Any) -> tuple[Any, ...]:
+    """Return the sizes that a function was asked for; they are integers and not negative."""
     sizes = tuple(int(n) if isinstance(n, np.integer) else n for n in int_tuple(size, name))
     for n in sizes:
         if isinstance(n, int) and n < 0:
@@ -94,7 +98,7 @@ def zeros(
     >>> fz.zeros(2, 3).shape
     frazil.Size([2, 3])
     """
-    shape = _sizes("zeros", sizes if size is None else (size,))
+    shape = checked_sizes("zeros", sizes if size is None else (size,))
     return full(shape, 0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 
@@ -112,7 +116,7 @@ def ones(
     >>> fz.ones(2)
     tensor([1., 1.])
     """
-    shape = _sizes("ones", sizes if size is None else (size,))
+    shape = checked_sizes("ones", sizes if size is None else (size,))
     return full(shape, 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
 
 

@@ -40,7 +40,7 @@ import numpy as np
 from . import dtypes
 from .alias import assign, check_writable
 from .autograd.modes import no_grad
-from .creation import from_host, tensor
+from .creation import checked_sizes, from_host, tensor
 from .define import function
 from .device import as_device
 from .device import device as Device
@@ -62,7 +62,7 @@ from .ops.reduction import cumsum, topk
 from .spelling import tell_names as _tell_names
 from .state import STATE
 from .table import METHODS
-from .tensor import Tensor, int_tuple, whole
+from .tensor import Tensor, whole
 from .transfer import where_float64_is
 
 #: Seed of a generator that was given none (PyTorch's).
@@ -277,14 +277,6 @@ def _float_dtype(name: str, dtype: DType | None) -> DType:
     return dtype
 
 
-def _shape(name: str, size: Any) -> tuple[Any, ...]:
-    shape = tuple(int(n) if isinstance(n, np.integer) else n for n in int_tuple(size, name))
-    for n in shape:
-        if isinstance(n, int) and n < 0:
-            raise ShapeError(f"{name}: sizes are not negative, given {list(shape)}")
-    return shape
-
-
 def _finish(drawn: Tensor, requires_grad: bool) -> Tensor:
     return drawn.requires_grad_() if requires_grad else drawn
 
@@ -335,7 +327,7 @@ def rand(
     >>> fz.rand(2, 3).shape
     frazil.Size([2, 3])
     """
-    drawn = _uniform(_source("rand", generator, device), _shape("rand", size), _float_dtype("rand", dtype))
+    drawn = _uniform(_source("rand", generator, device), checked_sizes("rand", size), _float_dtype("rand", dtype))
     return _finish(drawn, requires_grad)
 
 
@@ -354,7 +346,7 @@ def randn(
     >>> fz.randn(10000).std().item() > 0.9
     True
     """
-    drawn = _normal(_source("randn", generator, device), _shape("randn", size), _float_dtype("randn", dtype))
+    drawn = _normal(_source("randn", generator, device), checked_sizes("randn", size), _float_dtype("randn", dtype))
     return _finish(drawn, requires_grad)
 
 
@@ -391,7 +383,7 @@ def randint(
         raise ArgumentError(f"randint: expected (high, size) or (low, high, size), given {args}")
     low, high = whole(low), whole(high)
     dtype = dtypes.int64 if dtype is None else dtypes.as_dtype(dtype)
-    drawn = _integers("randint", _source("randint", generator, device), low, high, _shape("randint", (size,)))
+    drawn = _integers("randint", _source("randint", generator, device), low, high, checked_sizes("randint", (size,)))
     return _finish(drawn.to(dtype), requires_grad)
 
 
@@ -411,7 +403,7 @@ def randperm(
     >>> sorted(fz.randperm(4).tolist())
     [0, 1, 2, 3]
     """
-    (n,) = _shape("randperm", (n,))
+    (n,) = checked_sizes("randperm", (n,))
     drawn = _source("randperm", generator, device).draw(random_permutation, int63_words(n), n=n)
     return _finish(drawn.to(dtypes.int64 if dtype is None else dtype), requires_grad)
 
@@ -583,7 +575,7 @@ def normal(
     if not parameters:
         if size is None:
             raise ArgumentError("normal: with two numbers, give the size too: normal(mean, std, size)")
-        unit = randn(*_shape("normal", (size,)), generator=generator, dtype=dtype, device=device)
+        unit = randn(*checked_sizes("normal", (size,)), generator=generator, dtype=dtype, device=device)
     else:
         both = parameters[0] if len(parameters) == 1 else parameters[0] + parameters[1]
         unit = randn_like(both.detach(), generator=generator)
