@@ -5,16 +5,15 @@ They stand above what a call does (`dispatch.py`, `alias.py`, `out.py`), for the
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any
 
 from . import table
 from .alias import make_inplace, make_inplace_of
 from .dispatch import make_call
 from .errors import ArgumentError
-from .out import write_out
+from .out import WithOut, write_out
 from .spelling import STUMBLES, explained
 from .table import FUNCTIONS, METHODS, OPS, OTHER_NAMES, Op, unknown
 
@@ -93,26 +92,6 @@ def function(
     return decorate
 
 
-@final
-class _WithOut(inspect.Signature):
-    """The signature of a function with `out` at its end, read when somebody asks for it."""
-
-    __slots__ = ("function",)
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = function
-
-    def __getattr__(self, name: str) -> Any:  # the slots of a Signature, as long as they are empty
-        plain = inspect.signature(self.function)
-        out = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any")
-        super().__init__([*plain.parameters.values(), out], return_annotation=plain.return_annotation)
-        return object.__getattribute__(self, name)
-
-    def replace(self, **changes: Any) -> inspect.Signature:  # type: ignore[override]
-        plain = inspect.Signature(list(self.parameters.values()), return_annotation=self.return_annotation)
-        return plain.replace(**changes)
-
-
 def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[..., Any]:
     """The public form of a Python function: it takes every argument by any of its names (`flip(input=x, dims=0)`), and `out`."""
     code = inspect.unwrap(fn).__code__  # `inspect.signature` of every function would be a tenth of the time of an import
@@ -121,7 +100,6 @@ def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[
     known = set(code.co_varnames[:takes])
     packed = code.co_varnames[takes] if code.co_flags & inspect.CO_VARARGS else None
 
-    @functools.wraps(fn)
     def call(*args: Any, **given: Any) -> Any:
         if not given:
             try:
@@ -151,8 +129,9 @@ def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[
         return write_out(key, target, result)
 
     call.__name__ = call.__qualname__ = fn.__qualname__ = key
+    call.__module__, call.__doc__, call.__wrapped__ = fn.__module__, fn.__doc__, fn  # type: ignore[attr-defined]
     if out:
-        call.__signature__ = _WithOut(fn)  # type: ignore[attr-defined]
+        call.__signature__ = WithOut(fn)  # type: ignore[attr-defined]
     return call
 
 

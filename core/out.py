@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, final
 
 from . import dtypes
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
@@ -80,9 +80,30 @@ def _write(name: str, out: Tensor, y: Tensor, *, exact: bool) -> Tensor:
     return out
 
 
+@final
+class WithOut(inspect.Signature):
+    """The signature of a function with `out` at its end, read when somebody asks for it."""
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __getattr__(self, name: str) -> Any:  # the slots of a Signature, as long as they are empty
+        plain = inspect.signature(self.function)
+        rest = list(plain.parameters.values())
+        at = next((i for i, p in enumerate(rest) if p.kind is p.VAR_KEYWORD), len(rest))
+        out = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any")
+        super().__init__([*rest[:at], out, *rest[at:]], return_annotation=plain.return_annotation)
+        return object.__getattribute__(self, name)
+
+    def replace(self, **changes: Any) -> inspect.Signature:  # type: ignore[override]
+        plain = inspect.Signature(list(self.parameters.values()), return_annotation=self.return_annotation)
+        return plain.replace(**changes)
+
+
 def made(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """`function`, which makes a tensor from nothing, with `out=`: without `dtype` it makes that of `out`."""
-    signature = inspect.signature(function)
 
     @functools.wraps(function)
     def call(*args: Any, out: Any = None, **given: Any) -> Any:
@@ -98,8 +119,5 @@ def made(function: Callable[..., Any], name: str) -> Callable[..., Any]:
                 raise told from None
             raise
 
-    shown = inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY, default=None, annotation="Any")
-    rest = list(signature.parameters.values())
-    at = next((i for i, p in enumerate(rest) if p.kind is p.VAR_KEYWORD), len(rest))
-    call.__signature__ = signature.replace(parameters=[*rest[:at], shown, *rest[at:]])  # type: ignore[attr-defined]
+    call.__signature__ = WithOut(function)  # type: ignore[attr-defined]
     return call

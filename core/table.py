@@ -69,8 +69,8 @@ class Op:
         promote: str | None = None,
         promoted: Sequence[int] | None = None,
         takes: str | None = None,
-        samples: Sequence[Any] = (),
-        errors: Sequence[Any] = (),
+        samples: Sequence[Any] | Callable[[], Sequence[Any]] = (),
+        errors: Sequence[Any] | Callable[[], Sequence[Any]] = (),
         view: bool = False,
         outputs: int = 1,
         random: bool = False,
@@ -85,15 +85,30 @@ class Op:
         self.promote = promote
         self.promoted = tuple(promoted) if promoted is not None else None
         self.takes = None if takes is None else TAKES[takes]
-        self.samples = samples
-        self.errors = errors
+        self._samples = samples
+        self._errors = errors
         self.view = view
         self.outputs = outputs
         self.random = random
-        self.doc = inspect.getdoc(fn) or ""
         self.exact = exact  # results are exact, so tests compare with ==
         self._read_signature()
         self._read_vjp(vjp)
+
+    # What only tests and documentation ask for is made when they do: all of it would be a sixth of the time of an import.
+
+    @functools.cached_property
+    def samples(self) -> Sequence[S]:
+        """Sample calls, on which every test of the table runs the op."""
+        return self._samples() if callable(self._samples) else self._samples
+
+    @functools.cached_property
+    def errors(self) -> Sequence[E]:
+        """Sample calls that must fail."""
+        return self._errors() if callable(self._errors) else self._errors
+
+    @functools.cached_property
+    def doc(self) -> str:
+        return inspect.getdoc(self.fn) or ""
 
     @functools.cached_property
     def signature(self) -> inspect.Signature:

@@ -41,7 +41,7 @@ _SAMPLES = [S(3, 4), S(), S(0), S.of([-1e3, -20.0, -1.0, 0.0, 1.0, 20.0, 1e3, ma
 @op(
     takes="numbers",
     vjp=lambda g, y: relu_grad(g, y),
-    samples=[*_SAMPLES, S.ints(4)],
+    samples=lambda: [*_SAMPLES, S.ints(4)],
     rule=like,
     inplace=True,
 )
@@ -58,7 +58,7 @@ def relu(x, /):
 @op(
     vjp=(lambda g, y: relu_grad(g, y), None),
     rule=like,
-    samples=[S((3, 4), (3, 4)), S.of([math.inf, 1.0, 2.0], [0.0, math.nan, 1.0])],
+    samples=lambda: [S((3, 4), (3, 4)), S.of([math.inf, 1.0, 2.0], [0.0, math.nan, 1.0])],
     methods=[],
     public=False,
 )
@@ -69,8 +69,8 @@ def relu_grad(g, y, /):
 
 @op(
     vjp=lambda g, x, beta, threshold: where(gt(x * beta, threshold), g, g * sigmoid(x * beta)),
-    samples=[*_SAMPLES, S(5, beta=3.0), S(5, beta=2.0, threshold=1.0)],
-    errors=[E(S.ints(3), "softplus: x must be floating")],
+    samples=lambda: [*_SAMPLES, S(5, beta=3.0), S(5, beta=2.0, threshold=1.0)],
+    errors=lambda: [E(S.ints(3), "softplus: x must be floating")],
     methods=[],
 )
 def softplus(x, /, *, beta: float = 1.0, threshold: float = 20.0):
@@ -99,8 +99,8 @@ def _gelu_rule(x: Spec, *, approximate: str) -> Spec:
 @op(
     vjp=lambda g, x, approximate: gelu_grad(g, x, approximate=approximate),
     rule=_gelu_rule,
-    samples=[*_SAMPLES, S(5, approximate="tanh")],
-    errors=[E(S.ints(3), "gelu: x must be floating"), E(S(3, approximate="fast"), "gelu: approximate is")],
+    samples=lambda: [*_SAMPLES, S(5, approximate="tanh")],
+    errors=lambda: [E(S.ints(3), "gelu: x must be floating"), E(S(3, approximate="fast"), "gelu: approximate is")],
     methods=[],
     public=False,
 )
@@ -129,7 +129,7 @@ def _times_sigmoid(x: Any, half: Any) -> Any:
 
 @op(
     rule=lambda g, x, *, approximate: like(x),
-    samples=[S((3, 4), (3, 4), approximate="none"), S((5,), (5,), approximate="tanh")],
+    samples=lambda: [S((3, 4), (3, 4), approximate="none"), S((5,), (5,), approximate="tanh")],
     methods=[],
     public=False,
 )
@@ -152,7 +152,7 @@ def _silu_vjp(g: Any, x: Any) -> Any:
     vjp=_silu_vjp,
     rule=float_like("silu"),
     samples=_SAMPLES,
-    errors=[E(S.ints(3), "silu: x must be floating")],
+    errors=lambda: [E(S.ints(3), "silu: x must be floating")],
     methods=[],
     public=False,
 )
@@ -170,7 +170,7 @@ def _mish_vjp(g: Any, x: Any) -> Any:
 @op(
     vjp=_mish_vjp,
     samples=_SAMPLES,
-    errors=[E(S.ints(3), "mish: x must be floating")],
+    errors=lambda: [E(S.ints(3), "mish: x must be floating")],
     rule=float_like("mish"),
     methods=[],
     public=False,
@@ -191,7 +191,7 @@ def mish(x, /):
 @op(
     takes="floats",
     vjp=lambda g, x, negative_slope: where(gt(x, 0), g, g * negative_slope),
-    samples=[*_SAMPLES, S(5, negative_slope=0.3)],
+    samples=lambda: [*_SAMPLES, S(5, negative_slope=0.3)],
     methods=[],
     public=False,
 )
@@ -218,7 +218,11 @@ def _prelu_weight_vjp(g: Any, x: Any, weight: Any) -> Any:
     takes="floats",
     promote="same",
     vjp=(lambda g, x, weight: where(gt(x, 0), g, g * _prelu_slopes(x, weight)), _prelu_weight_vjp),
-    samples=[S((3, 4), floats(1, low=0.1, high=0.5)), S((2, 3, 4), floats(3, low=0.1, high=0.5)), S((2, 3), floats(3, low=0.1))],
+    samples=lambda: [
+        S((3, 4), floats(1, low=0.1, high=0.5)),
+        S((2, 3, 4), floats(3, low=0.1, high=0.5)),
+        S((2, 3), floats(3, low=0.1)),
+    ],
 )
 def prelu(x, weight, /):
     """x where positive, else x * weight, with one weight or one per channel (dimension 1).
@@ -235,7 +239,7 @@ def prelu(x, weight, /):
 @op(
     takes="floats",
     vjp=lambda g, x, alpha: where(le(x, 0), g * exp(minimum(x, 0)) * alpha, g),
-    samples=[*_SAMPLES, S(5, alpha=0.5)],
+    samples=lambda: [*_SAMPLES, S(5, alpha=0.5)],
     methods=[],
     public=False,
 )
@@ -260,7 +264,7 @@ def selu(x, /):
 @op(
     takes="floats",
     vjp=lambda g, x, alpha: where(le(x, 0), g * exp(minimum(x, 0) / alpha), g),
-    samples=[*_SAMPLES, S(5, alpha=0.5)],
+    samples=lambda: [*_SAMPLES, S(5, alpha=0.5)],
 )
 def celu(x, /, *, alpha: float = 1.0):
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).
@@ -275,7 +279,7 @@ def celu(x, /, *, alpha: float = 1.0):
 @op(
     takes="numbers",
     vjp=lambda g, x, min_val, max_val: where(logical_or(le(x, min_val), ge(x, max_val)), 0, g),
-    samples=[*_SAMPLES, S(5, min_val=-0.5, max_val=0.7)],
+    samples=lambda: [*_SAMPLES, S(5, min_val=-0.5, max_val=0.7)],
     methods=[],
     public=False,
 )
@@ -327,7 +331,7 @@ def log_sigmoid(x, /):
 @op(
     vjp=lambda g, x: where(logical_and(ge(x, 0), le(x, 1)), g / (x * (1 - x)), math.nan),
     promote="float",
-    samples=[S(floats(3, 4, low=0.1, high=0.9)), S.ints(3, low=0, high=1), S.of([0.0, 1e-30, 0.25, 0.5, 1.0, -1.0, 2.0])],
+    samples=lambda: [S(floats(3, 4, low=0.1, high=0.9)), S.ints(3, low=0, high=1), S.of([0.0, 1e-30, 0.25, 0.5, 1.0, -1.0, 2.0])],
     methods=[],
     public=False,
 )
@@ -336,7 +340,7 @@ def log_odds(x, /):
     return where(lt(x, 0.25), log(x / (1 - x)), log1p((x * 2 - 1) / (1 - x)))
 
 
-@op(takes="floats", samples=[*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)
+@op(takes="floats", samples=lambda: [*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)
 def hardshrink(x, /, *, lambd: float = 0.5):
     """x where |x| > lambd, else 0."""
     return where(logical_and(ge(x, -lambd), le(x, lambd)), 0, x)
@@ -345,7 +349,7 @@ def hardshrink(x, /, *, lambd: float = 0.5):
 @op(
     takes="floats",
     vjp=lambda g, x, lambd: where(logical_and(ge(x, -lambd), le(x, lambd)), 0, g),
-    samples=[*_SAMPLES, S(5, lambd=0.2)],
+    samples=lambda: [*_SAMPLES, S(5, lambd=0.2)],
     methods=[],
     public=False,
 )
@@ -369,7 +373,7 @@ def tanhshrink(x, /):
 _PADE = 34459425
 
 
-@op(takes="numbers", samples=[S(3, 4, threshold=0.1, value=20.0)], methods=[], public=False)
+@op(takes="numbers", samples=lambda: [S(3, 4, threshold=0.1, value=20.0)], methods=[], public=False)
 def threshold(x, /, *, threshold: float, value: float):
     """x where x > threshold, else value."""
     return where(le(x, threshold), value, x)
@@ -378,8 +382,8 @@ def threshold(x, /, *, threshold: float, value: float):
 @op(
     takes="floats",
     canon=lambda x, *, dim: {"dim": checked_dim("glu", dim, len(x._a.shape))},
-    samples=[S(3, 4, dim=-1), S(4, 3, dim=0)],
-    errors=[E(S(3, 3, dim=-1), "glu: dimension 1 .*cannot be halved")],
+    samples=lambda: [S(3, 4, dim=-1), S(4, 3, dim=0)],
+    errors=lambda: [E(S(3, 3, dim=-1), "glu: dimension 1 .*cannot be halved")],
     methods=[],
     public=False,
 )

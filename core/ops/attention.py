@@ -119,7 +119,7 @@ _ADDED = [[0.0, -math.inf, 1.0, 0.5], [-math.inf] * 4, [-1.0, 0.0, 2.0, -math.in
     promote="same",
     promoted=(0, 1, 2),
     rule=_attention_rule,
-    samples=[
+    samples=lambda: [
         S((2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 3)),
         S((2, 3, 3, 4), (2, 3, 3, 4), (2, 3, 3, 4), is_causal=True),
         S((2, 5, 4), (2, 3, 4), (2, 3, 4), is_causal=True, scale=0.3),
@@ -131,7 +131,7 @@ _ADDED = [[0.0, -math.inf, 1.0, 0.5], [-math.inf] * 4, [-1.0, 0.0, 2.0, -math.in
         S((3, 4), (5, 4), (5, 2)),
         S((2, 1, 3, 4), (5, 4), (2, 5, 4)),
     ],
-    errors=[
+    errors=lambda: [
         E(S((3, 4), (5, 3), (5, 4)), f"{_NAME}: the features of query and key must be equal, they are 4 and 3"),
         E(S((3, 4), (5, 4), (6, 4)), f"{_NAME}: the rows of key and value must be equal, they are 5 and 6"),
         E(S((3,), (5, 4), (5, 4)), f"{_NAME}: query, key and value are .*at least 2-d"),
@@ -193,7 +193,7 @@ def _grad_rule(
 @op(
     outputs=3,
     rule=_grad_rule,
-    samples=[
+    samples=lambda: [
         S((2, 2, 3, 3), (2, 2, 3, 3), (2, 2, 3, 4), (2, 2, 5, 4), (2, 2, 5, 3), is_causal=False, scale=None, enable_gqa=False),
         S((2, 3, 4), (2, 3, 4), (2, 3, 4), (2, 4, 4), (2, 4, 4), values(_MASKED), is_causal=True, scale=0.3, enable_gqa=False),
         S(

@@ -102,7 +102,7 @@ _PLAIN_3D: dict[str, Any] = {"stride": (1, 2, 1), "padding": (0, 1, 0), "dilatio
         lambda g: sum_(g, dim=(0, *range(2, len(g._a.shape)))),
     ),
     promote="same",
-    samples=[
+    samples=lambda: [
         S((2, 3, 6), (4, 3, 3), (4,), **_PLAIN),
         S((2, 2, 5, 6), (3, 2, 3, 3), (3,), **_PADDED_2D),
         S((2, 4, 7, 6), (6, 2, 3, 2), (6,), **_UNEVEN),
@@ -112,7 +112,7 @@ _PLAIN_3D: dict[str, Any] = {"stride": (1, 2, 1), "padding": (0, 1, 0), "dilatio
         S((0, 2, 4, 4), (3, 2, 3, 3), (3,), **_PLAIN_2D),
         S((0, 3, 5, 5), (3, 1, 3, 3), None, **{**_PADDED_2D, "groups": 3}),
     ],
-    errors=[
+    errors=lambda: [
         E(S((1, 3, 4, 4), (2, 2, 3, 3), None, **_PLAIN_2D), "conv: .*for an input with 2 channels, given .*3, 4, 4"),
         E(S((1, 3, 2, 2), (2, 3, 3, 3), None, **_PLAIN_2D), r"conv: a kernel of size \[3, 3\].*does not fit"),
         E(S((1, 3, 4, 4), (3, 3, 3), None, **_PLAIN_2D), "conv: input and weights must both have"),
@@ -141,14 +141,14 @@ def conv(x, w, bias=None, /, *, stride, padding, dilation, groups):
         ),
     ),
     promote="same",
-    samples=[
+    samples=lambda: [
         S((2, 4, 4), (4, 3, 3), size=(6,), **_PLAIN),
         S((2, 3, 5, 6), (3, 2, 3, 3), size=(5, 6), **_PADDED_2D),
         S((2, 6, 4, 8), (6, 2, 3, 2), size=(7, 6), **_UNEVEN),
         S((1, 2, 2, 3, 3), (2, 2, 2, 2, 2), size=(3, 4, 4), **_PLAIN_3D),
         S((0, 3, 2, 2), (3, 2, 3, 3), size=(4, 4), **_PLAIN_2D),
     ],
-    errors=[
+    errors=lambda: [
         E(S((1, 2, 2, 2), (3, 2, 3, 3), size=(4, 4), **_PLAIN_2D), "conv_input_grad: .*for a result with 3 channels"),
         E(S((1, 3, 2, 2), (3, 2, 3, 3), size=(9, 4), **_PLAIN_2D), "conv_input_grad: .*size"),
     ],
@@ -173,14 +173,14 @@ def conv_input_grad(dy, w, /, *, size, stride, padding, dilation, groups):
         ),
     ),
     promote="same",
-    samples=[
+    samples=lambda: [
         S((2, 4, 4), (2, 3, 6), kernel_size=(3,), **_PLAIN),
         S((2, 3, 5, 6), (2, 2, 5, 6), kernel_size=(3, 3), **_PADDED_2D),
         S((2, 6, 4, 8), (2, 4, 7, 6), kernel_size=(3, 2), **_UNEVEN),
         S((1, 2, 2, 3, 3), (1, 2, 3, 4, 4), kernel_size=(2, 2, 2), **_PLAIN_3D),
         S((0, 3, 2, 2), (0, 2, 4, 4), kernel_size=(3, 3), **_PLAIN_2D),
     ],
-    errors=[E(S((1, 3, 4, 4), (1, 2, 4, 4), kernel_size=(3, 3), **_PLAIN_2D), "conv_weight_grad: .*size")],
+    errors=lambda: [E(S((1, 3, 4, 4), (1, 2, 4, 4), kernel_size=(3, 3), **_PLAIN_2D), "conv_weight_grad: .*size")],
     methods=[],
     public=False,
 )
@@ -313,7 +313,7 @@ def conv3d(
 
 @op(
     promote="same",
-    samples=[
+    samples=lambda: [
         S((2, 4, 4), (4, 3, 3), (3,), size=(6,), **_PLAIN),
         S((2, 6, 4, 8), (6, 2, 3, 2), (4,), size=(7, 6), **_UNEVEN),
         S((0, 3, 2, 2), (3, 2, 3, 3), (2,), size=(4, 4), **_PLAIN_2D),

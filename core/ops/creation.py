@@ -11,7 +11,7 @@ from ..table import S, Spec
 
 
 @primitive(
-    samples=[S.none(shape=(2, 3), value=1.5, dtype=dtypes.float32), S.none(shape=(), value=True, dtype=dtypes.bool_)],
+    samples=lambda: [S.none(shape=(2, 3), value=1.5, dtype=dtypes.float32), S.none(shape=(), value=True, dtype=dtypes.bool_)],
     methods=[],
     public=False,
     exact=True,
@@ -22,7 +22,10 @@ def fill(*, shape, value, dtype):
 
 
 @primitive(
-    samples=[S.none(start=1, stop=8, step=2, dtype=dtypes.int64), S.none(start=0.0, stop=1.0, step=0.25, dtype=dtypes.float32)],
+    samples=lambda: [
+        S.none(start=1, stop=8, step=2, dtype=dtypes.int64),
+        S.none(start=0.0, stop=1.0, step=0.25, dtype=dtypes.float32),
+    ],
     methods=[],
     public=False,
 )

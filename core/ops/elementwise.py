@@ -26,8 +26,8 @@ _INTS = [S(ints(3, 4), ints(4), grad=False)]
 @primitive(
     vjp=(lambda g: g, lambda g: g),
     promote="common",
-    samples=[*_PAIRS, *_INTS, S(bools(4), bools(4), grad=False), S.of(_SPECIAL, _SPECIAL[::-1])],
-    errors=[E(S((3, 4), (5,)), r"add: The size of tensor a \(4\) must match the size of tensor b \(5\)")],
+    samples=lambda: [*_PAIRS, *_INTS, S(bools(4), bools(4), grad=False), S.of(_SPECIAL, _SPECIAL[::-1])],
+    errors=lambda: [E(S((3, 4), (5,)), r"add: The size of tensor a \(4\) must match the size of tensor b \(5\)")],
     methods=["__add__", "__radd__"],
     inplace=True,
 )
@@ -45,8 +45,8 @@ def add(a, b, /):
     takes="numbers",
     vjp=(lambda g: g, lambda g: -g),
     promote="common",
-    samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
-    errors=[E(S(bools(3), bools(3)), "sub: not defined for bool tensors, .* or use &")],
+    samples=lambda: [*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
+    errors=lambda: [E(S(bools(3), bools(3)), "sub: not defined for bool tensors, .* or use &")],
     methods=["__sub__"],
     inplace=True,
 )
@@ -63,7 +63,7 @@ def sub(a, b, /):
 @primitive(
     vjp=(lambda g, b: g * b, lambda g, a: g * a),
     promote="common",
-    samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
+    samples=lambda: [*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
     methods=["__mul__", "__rmul__", "mul"],
     inplace=True,
 )
@@ -80,7 +80,7 @@ def mul(a, b, /):
 @primitive(
     vjp=(lambda g, b: g / b, lambda g, b, y: -g * y / b),
     promote="float",
-    samples=[
+    samples=lambda: [
         S((3, 4), floats(3, 4, low=0.5)),
         S((2, 1, 4), floats(3, 1, low=0.5)),
         S(ints(4), ints(4, low=1), grad=False),
@@ -102,7 +102,7 @@ def div(a, b, /):
 @primitive(
     vjp=(lambda g: zeros_like(g), lambda g: zeros_like(g)),
     promote="common",
-    samples=[
+    samples=lambda: [
         S(floats(4, 5, low=-9, high=9), floats(5, low=0.5)),
         S(ints(20, low=-9, high=9), ints(20, low=1, high=4), grad=False),
         S(ints(20, low=-9, high=9), ints(20, low=-4, high=-1), grad=False),
@@ -124,7 +124,7 @@ def floor_divide(a, b, /):
 @primitive(
     vjp=(lambda g: g, lambda g, a, b: -g * floor_divide(a, b)),
     promote="common",
-    samples=[
+    samples=lambda: [
         S(floats(4, 5, low=-9, high=9), floats(5, low=0.5)),
         S(ints(20, low=-9, high=9), ints(20, low=1, high=4), grad=False),
         S(ints(20, low=-9, high=9), ints(20, low=-4, high=-1), grad=False),
@@ -146,7 +146,7 @@ def remainder(a, b, /):
 @primitive(
     vjp=(lambda g: g, lambda g, a, b: -g * trunc(a / b)),
     promote="common",
-    samples=[
+    samples=lambda: [
         S(floats(4, 5, low=-9, high=9), floats(5, low=0.5)),
         S(ints(20, low=-9, high=9), ints(20, low=1, high=4), grad=False),
         S.of([7.5, -7.5, 7.5, -7.5], [2.0, 2.0, -2.0, -2.0]),
@@ -169,7 +169,7 @@ def fmod(a, b, /):
         lambda g, a, b, y: where(logical_and(eq(a, 0), ge(b, 0)), 0, g * y * log(a)),
     ),
     promote="common",
-    samples=[
+    samples=lambda: [
         S(floats(3, 4, low=0.3), (3, 4)),
         S(floats(2, 1, 4, low=0.3), floats(3, 1, low=0.3)),
         S(ints(5), ints(5, low=0, high=4), grad=False),
@@ -186,7 +186,7 @@ def power(a, b, /):
 @op(
     vjp=(lambda g: zeros_like(g), lambda g: zeros_like(g)),
     promote="common",
-    samples=[
+    samples=lambda: [
         S(floats(4, 5, low=-9, high=9), floats(5, low=0.5)),
         S(ints(20, low=-9, high=9), ints(20, low=1, high=4), grad=False),
         S(ints(20, low=-9, high=9), ints(20, low=-4, high=-1), grad=False),
@@ -310,7 +310,7 @@ def div_rounded(input: Any, other: Any, *, rounding_mode: str | None = None) -> 
 @primitive(
     vjp=(lambda g, a, b: _share(g, a, b), lambda g, a, b: _share(g, b, a)),
     promote="common",
-    samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
+    samples=lambda: [*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
     inplace=True,
 )
 def maximum(a, b, /):
@@ -326,7 +326,7 @@ def maximum(a, b, /):
 @primitive(
     vjp=(lambda g, a, b: _share(g, b, a), lambda g, a, b: _share(g, a, b)),
     promote="common",
-    samples=[*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
+    samples=lambda: [*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
     inplace=True,
 )
 def minimum(a, b, /):
@@ -347,7 +347,7 @@ def _share(g: Tensor, winner: Tensor, loser: Tensor) -> Tensor:
 @primitive(
     vjp=(lambda g, a, b: _turn(g, b, a), lambda g, a, b: _turn(-g, a, b)),
     promote="float",
-    samples=[S((3, 4), (4,)), S.of([0.0, 1.0, -1.0, 0.0, -0.0], [1.0, 0.0, -1.0, -1.0, -1.0])],
+    samples=lambda: [S((3, 4), (4,)), S.of([0.0, 1.0, -1.0, 0.0, -0.0], [1.0, 0.0, -1.0, -1.0, -1.0])],
     methods=["atan2"],
     inplace=True,
 )
@@ -371,7 +371,12 @@ def _turn(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     takes="floats",
     vjp=(lambda g, a, b: g * sigmoid(a - b), lambda g, a, b: g * sigmoid(b - a)),
     promote="common",
-    samples=[S((3, 4), (4,)), S.of([-1e3, 0.0, 1e3], [1e3, 0.0, 1e3]), S.of(_SPECIAL, _SPECIAL), S.of(_SPECIAL, _SPECIAL[::-1])],
+    samples=lambda: [
+        S((3, 4), (4,)),
+        S.of([-1e3, 0.0, 1e3], [1e3, 0.0, 1e3]),
+        S.of(_SPECIAL, _SPECIAL),
+        S.of(_SPECIAL, _SPECIAL[::-1]),
+    ],
 )
 def logaddexp(a, b, /):
     """log(exp(a) + exp(b)) without overflow.
@@ -392,7 +397,7 @@ def apart(a: Tensor, b: Tensor) -> Tensor:
     takes="floats",
     vjp=(lambda g, a, y: g * (a / y), lambda g, b, y: g * (b / y)),
     promote="common",
-    samples=[
+    samples=lambda: [
         S((3, 4), floats(4, low=0.5)),
         S.of([0.0, 3e30, 1e-30, -math.inf, math.nan], [0.0, 4e30, 1e-30, 1.0, 1.0]),
         S.of(_SPECIAL, _SPECIAL[::-1]),
@@ -415,7 +420,7 @@ def hypot(a, b, /):
 @op(
     vjp=(lambda g, a, b: where(logical_and(eq(a, 0), le(b, 0)), 0, g * log(b)), lambda g, a, b: g * a / b),
     promote="float",
-    samples=[
+    samples=lambda: [
         S((3, 4), floats(4, low=0.5)),
         S.of([0.0, 0.0, 2.0], [0.0, 3.0, 3.0]),
         S.of([0.0, 0.0, math.nan, math.inf], [math.nan, math.inf, 1.0, 2.0]),
@@ -440,7 +445,7 @@ def xlogy(a, b, /):
         lambda g, x, end: g * (end - x),
     ),
     promote="same",
-    samples=[
+    samples=lambda: [
         S((3, 4), (3, 4), floats(3, 4, low=0, high=1)),
         S((3, 4), (4,), ()),
         S.of([-math.inf, 1.0, 0.1], [1.0, math.inf, 0.7], [0.9, 0.2, 1.0]),
@@ -458,7 +463,7 @@ def lerp(x, end, weight, /):
     return where(lt(abs_(weight), 0.5), x + weight * way, end - way * (1 - weight))
 
 
-@op(promote="common", samples=[S((3, 4), (3, 4), (4,)), S((3, 4), (3, 4), (4,), value=0.5)], inplace=True)
+@op(promote="common", samples=lambda: [S((3, 4), (3, 4), (4,)), S((3, 4), (3, 4), (4,), value=0.5)], inplace=True)
 def addcmul(x, tensor1, tensor2, /, *, value: float = 1.0):
     """x + value * tensor1 * tensor2.
 
@@ -472,7 +477,7 @@ def addcmul(x, tensor1, tensor2, /, *, value: float = 1.0):
 @op(
     takes="floats",
     promote="common",
-    samples=[S((3, 4), (3, 4), floats(4, low=0.5)), S((3,), (3,), floats(3, low=0.5), value=0.5)],
+    samples=lambda: [S((3, 4), (3, 4), floats(4, low=0.5)), S((3,), (3,), floats(3, low=0.5), value=0.5)],
     inplace=True,
 )
 def addcdiv(x, tensor1, tensor2, /, *, value: float = 1.0):
@@ -492,7 +497,7 @@ _UNARY = [S(3, 4), S(), S(0)]
 _POSITIVE = [S(floats(3, 4, low=0.2, high=3)), S(floats(low=0.2)), S(0)]
 
 
-@primitive(vjp=lambda g: neg(g), samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["__neg__", "neg"], inplace=True)
+@primitive(vjp=lambda g: neg(g), samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["__neg__", "neg"], inplace=True)
 def neg(x, /):
     """-x.
 
@@ -520,7 +525,7 @@ def slope_of_abs(g: Tensor, x: Tensor) -> Tensor:
 @primitive(
     takes="numbers",
     vjp=lambda g, x: slope_of_abs(g, x),
-    samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)],
+    samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL)],
     methods=["__abs__", "abs"],
     inplace=True,
 )
@@ -534,7 +539,7 @@ def abs_(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g: zeros_like(g), samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["sign"], inplace=True)
+@primitive(vjp=lambda g: zeros_like(g), samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["sign"], inplace=True)
 def sign(x, /):
     """-1, 0 or 1 by the sign; NaN stays NaN.
 
@@ -545,7 +550,7 @@ def sign(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, y: g * y, promote="float", samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], inplace=True)
+@primitive(vjp=lambda g, y: g * y, promote="float", samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL)], inplace=True)
 def exp(x, /):
     """e to the power x.
 
@@ -556,7 +561,9 @@ def exp(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g * exp(x), promote="float", samples=[*_UNARY, S.of([1e-8, -1e-8, 1e-3, *_SPECIAL])], inplace=True)
+@primitive(
+    vjp=lambda g, x: g * exp(x), promote="float", samples=lambda: [*_UNARY, S.of([1e-8, -1e-8, 1e-3, *_SPECIAL])], inplace=True
+)
 def expm1(x, /):
     """exp(x) - 1, exact for small x.
 
@@ -567,7 +574,7 @@ def expm1(x, /):
     return like(x)
 
 
-@op(vjp=lambda g, y: g * y * math.log(2), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], inplace=True)
+@op(vjp=lambda g, y: g * y * math.log(2), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], inplace=True)
 def exp2(x, /):
     """2 to the power x.
 
@@ -578,7 +585,7 @@ def exp2(x, /):
     return power(2, x)
 
 
-@primitive(vjp=lambda g, x: g / x, promote="float", samples=[*_POSITIVE, S.ints(4, low=1), S.of(_SPECIAL)], inplace=True)
+@primitive(vjp=lambda g, x: g / x, promote="float", samples=lambda: [*_POSITIVE, S.ints(4, low=1), S.of(_SPECIAL)], inplace=True)
 def log(x, /):
     """Natural logarithm.
 
@@ -592,7 +599,7 @@ def log(x, /):
 @primitive(
     vjp=lambda g, x: g / (x + 1),
     promote="float",
-    samples=[S(floats(3, 4, low=-0.8)), S(0), S.of([1e-8, -1e-8, *_SPECIAL])],
+    samples=lambda: [S(floats(3, 4, low=-0.8)), S(0), S.of([1e-8, -1e-8, *_SPECIAL])],
     inplace=True,
 )
 def log1p(x, /):
@@ -605,7 +612,7 @@ def log1p(x, /):
     return like(x)
 
 
-@op(vjp=lambda g, x: g * (1 / math.log(2)) / x, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
+@op(vjp=lambda g, x: g * (1 / math.log(2)) / x, promote="float", samples=lambda: [*_POSITIVE, S.of(_SPECIAL)], inplace=True)
 def log2(x, /):
     """Logarithm to base 2.
 
@@ -616,7 +623,7 @@ def log2(x, /):
     return log(x) * (1 / math.log(2))
 
 
-@op(vjp=lambda g, x: g * (1 / math.log(10)) / x, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
+@op(vjp=lambda g, x: g * (1 / math.log(10)) / x, promote="float", samples=lambda: [*_POSITIVE, S.of(_SPECIAL)], inplace=True)
 def log10(x, /):
     """Logarithm to base 10.
 
@@ -627,7 +634,7 @@ def log10(x, /):
     return log(x) * (1 / math.log(10))
 
 
-@primitive(vjp=lambda g, y: g / (y * 2), promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
+@primitive(vjp=lambda g, y: g / (y * 2), promote="float", samples=lambda: [*_POSITIVE, S.of(_SPECIAL)], inplace=True)
 def sqrt(x, /):
     """Square root.
 
@@ -641,7 +648,7 @@ def sqrt(x, /):
 @op(
     vjp=lambda g, y: where(eq(y, 0), 0, g / (y * 2)),
     promote="float",
-    samples=[*_POSITIVE, S.of(_SPECIAL)],
+    samples=lambda: [*_POSITIVE, S.of(_SPECIAL)],
     methods=[],
     public=False,
 )
@@ -650,7 +657,7 @@ def spread_root(x, /):
     return sqrt(x)
 
 
-@op(vjp=lambda g, y: g * -0.5 * y * y * y, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
+@op(vjp=lambda g, y: g * -0.5 * y * y * y, promote="float", samples=lambda: [*_POSITIVE, S.of(_SPECIAL)], inplace=True)
 def rsqrt(x, /):
     """1 / sqrt(x).
 
@@ -661,7 +668,7 @@ def rsqrt(x, /):
     return reciprocal(sqrt(x))
 
 
-@op(vjp=lambda g, y: -g * y * y, promote="float", samples=[*_POSITIVE, S.of(_SPECIAL)], inplace=True)
+@op(vjp=lambda g, y: -g * y * y, promote="float", samples=lambda: [*_POSITIVE, S.of(_SPECIAL)], inplace=True)
 def reciprocal(x, /):
     """1 / x.
 
@@ -672,7 +679,7 @@ def reciprocal(x, /):
     return div(1, x)
 
 
-@op(vjp=lambda g, x: g * x * 2, samples=[*_UNARY, S.ints(4), S.of(_SPECIAL)], inplace=True)
+@op(vjp=lambda g, x: g * x * 2, samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL)], inplace=True)
 def square(x, /):
     """x * x.
 
@@ -683,7 +690,9 @@ def square(x, /):
     return x * x
 
 
-@primitive(vjp=lambda g, x: g * cos(x), promote="float", samples=[*_UNARY, S.of([-1e3, 0.0, 1e3, math.nan])], inplace=True)
+@primitive(
+    vjp=lambda g, x: g * cos(x), promote="float", samples=lambda: [*_UNARY, S.of([-1e3, 0.0, 1e3, math.nan])], inplace=True
+)
 def sin(x, /):
     """Sine of x in radians.
 
@@ -694,7 +703,9 @@ def sin(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: -g * sin(x), promote="float", samples=[*_UNARY, S.of([-1e3, 0.0, 1e3, math.nan])], inplace=True)
+@primitive(
+    vjp=lambda g, x: -g * sin(x), promote="float", samples=lambda: [*_UNARY, S.of([-1e3, 0.0, 1e3, math.nan])], inplace=True
+)
 def cos(x, /):
     """Cosine of x in radians.
 
@@ -705,7 +716,9 @@ def cos(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, y: g * (y * y + 1), promote="float", samples=[S(floats(3, 4, low=-1.2, high=1.2)), S(0)], inplace=True)
+@primitive(
+    vjp=lambda g, y: g * (y * y + 1), promote="float", samples=lambda: [S(floats(3, 4, low=-1.2, high=1.2)), S(0)], inplace=True
+)
 def tan(x, /):
     """Tangent of x in radians.
 
@@ -741,7 +754,9 @@ def acos(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g / (x * x + 1), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], methods=["atan"], inplace=True)
+@primitive(
+    vjp=lambda g, x: g / (x * x + 1), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], methods=["atan"], inplace=True
+)
 def atan(x, /):
     """Inverse tangent, in radians.
 
@@ -752,7 +767,7 @@ def atan(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g * cosh(x), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], inplace=True)
+@primitive(vjp=lambda g, x: g * cosh(x), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], inplace=True)
 def sinh(x, /):
     """Hyperbolic sine.
 
@@ -763,7 +778,7 @@ def sinh(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g * sinh(x), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], inplace=True)
+@primitive(vjp=lambda g, x: g * sinh(x), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], inplace=True)
 def cosh(x, /):
     """Hyperbolic cosine.
 
@@ -774,7 +789,7 @@ def cosh(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, y: g * (1 - y * y), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], inplace=True)
+@primitive(vjp=lambda g, y: g * (1 - y * y), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], inplace=True)
 def tanh(x, /):
     """Hyperbolic tangent.
 
@@ -785,7 +800,9 @@ def tanh(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g, x: g / hypot(x, 1), promote="float", samples=[*_UNARY, S.of(_SPECIAL)], methods=["asinh"], inplace=True)
+@primitive(
+    vjp=lambda g, x: g / hypot(x, 1), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], methods=["asinh"], inplace=True
+)
 def asinh(x, /):
     """Inverse hyperbolic sine.
 
@@ -799,7 +816,7 @@ def asinh(x, /):
 @primitive(
     vjp=lambda g, x: g * rsqrt(x - 1) * rsqrt(x + 1),
     promote="float",
-    samples=[S(floats(3, 4, low=1.2, high=4)), S(0)],
+    samples=lambda: [S(floats(3, 4, low=1.2, high=4)), S(0)],
     methods=["acosh"],
     inplace=True,
 )
@@ -827,7 +844,7 @@ def atanh(x, /):
 @primitive(
     vjp=lambda g, x: g * exp(-(x * x)) * (2 / math.sqrt(math.pi)),
     promote="float",
-    samples=[*_UNARY, S.of([-7.0, -1e-5, 1e-5, 0.9, 1.1, 5.0, 30.0, *_SPECIAL])],
+    samples=lambda: [*_UNARY, S.of([-7.0, -1e-5, 1e-5, 0.9, 1.1, 5.0, 30.0, *_SPECIAL])],
     inplace=True,
 )
 def erf(x, /):
@@ -840,7 +857,7 @@ def erf(x, /):
     return like(x)
 
 
-@op(promote="float", samples=[*_UNARY, S.of([-2.0, 0.0, 1.0, math.nan])], inplace=True)
+@op(promote="float", samples=lambda: [*_UNARY, S.of([-2.0, 0.0, 1.0, math.nan])], inplace=True)
 def erfc(x, /):
     """1 - erf(x).
 
@@ -854,7 +871,7 @@ def erfc(x, /):
 @op(
     vjp=lambda g, y: g * (y * (1 - y)),
     promote="float",
-    samples=[*_UNARY, S.ints(4), S.of([-1e3, -90.0, -20.0, 0.0, 20.0, 1e3, math.nan])],
+    samples=lambda: [*_UNARY, S.ints(4), S.of([-1e3, -90.0, -20.0, 0.0, 20.0, 1e3, math.nan])],
     inplace=True,
 )
 def sigmoid(x, /):
@@ -933,7 +950,7 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     return round_half_even(input * scale) / scale
 
 
-@op(takes="floats", samples=[S(3, 4), S.of([-1.5, 2.25])], inplace=True)
+@op(takes="floats", samples=lambda: [S(3, 4), S.of([-1.5, 2.25])], inplace=True)
 def frac(x, /):
     """The fraction of x, with its sign.
 
@@ -1082,7 +1099,7 @@ def logical_xor(a, b, /):
     return predicate("logical_xor", a, b)
 
 
-@primitive(samples=[S.bools(4), S.ints(9, low=0, high=1), S(4, grad=False)], exact=True, inplace=True)
+@primitive(samples=lambda: [S.bools(4), S.ints(9, low=0, high=1), S(4, grad=False)], exact=True, inplace=True)
 def logical_not(x, /):
     """Return whether x is false (zero).
 
@@ -1105,7 +1122,7 @@ def _no_floats(name: str, *specs: Spec) -> Spec:
     samples=_BITS,
     methods=["__and__", "__rand__", "bitwise_and"],
     inplace=True,
-    errors=[E(S((3,), (3,)), "bitwise_and: only integer")],
+    errors=lambda: [E(S((3,), (3,)), "bitwise_and: only integer")],
     exact=True,
 )
 def bitwise_and(a, b, /):
@@ -1140,7 +1157,7 @@ def bitwise_xor(a, b, /):
     return _no_floats("bitwise_xor", a, b)
 
 
-@primitive(samples=[S.bools(4), S.ints(9)], methods=["__invert__", "bitwise_not"], exact=True, inplace=True)
+@primitive(samples=lambda: [S.bools(4), S.ints(9)], methods=["__invert__", "bitwise_not"], exact=True, inplace=True)
 def bitwise_not(x, /):
     """All bits turned; `not` for bools.
 
@@ -1178,7 +1195,7 @@ def bitwise_right_shift(a, b, /):
     return numeric("bitwise_right_shift", a, b)
 
 
-@op(samples=[S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
+@op(samples=lambda: [S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
 def isnan(x, /):
     """Return whether x is not a number.
 
@@ -1189,7 +1206,7 @@ def isnan(x, /):
     return ne(x, x)
 
 
-@op(samples=[S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
+@op(samples=lambda: [S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
 def isinf(x, /):
     """Return whether x is infinite.
 
@@ -1200,7 +1217,7 @@ def isinf(x, /):
     return eq(abs_(x), math.inf) if x.dtype.kind == "f" else ne(x, x)
 
 
-@op(samples=[S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
+@op(samples=lambda: [S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
 def isfinite(x, /):
     """Return whether x is neither infinite nor NaN.
 
@@ -1218,13 +1235,13 @@ def isfinite(x, /):
     vjp=(None, lambda g, c: where(c, g, 0), lambda g, c: where(c, 0, g)),
     promote="common",
     promoted=(1, 2),
-    samples=[
+    samples=lambda: [
         S(bools(3, 4), (3, 4), (3, 4)),
         S(bools(3, 1), (4,), ()),
         S(bools(0), (1,), ()),
         S(bools(3), ints(3), ints(3), grad=False),
     ],
-    errors=[E(S((3,), (3,), (3,)), "where: the condition must be bool")],
+    errors=lambda: [E(S((3,), (3,), (3,)), "where: the condition must be bool")],
     methods=[],
     public=False,
 )
@@ -1237,7 +1254,7 @@ def where(c, a, b, /):
 
 @op(
     vjp=lambda g, x, min, max: where(_inside(x, min, max), g, 0),
-    samples=[
+    samples=lambda: [
         S(3, 4, min=-0.5, max=0.7),
         S(4, min=0.1),
         S(4, max=0.1),
@@ -1281,7 +1298,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return clamp_numbers(input, min=min, max=max)
 
 
-@op(samples=[S(3), S.of(_SPECIAL), S.of(_SPECIAL, nan=1.0, posinf=2.0, neginf=-3.0)], exact=True, inplace=True)
+@op(samples=lambda: [S(3), S.of(_SPECIAL), S.of(_SPECIAL, nan=1.0, posinf=2.0, neginf=-3.0)], exact=True, inplace=True)
 def nan_to_num(x, /, *, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None):
     """NaN and infinities replaced by numbers (default: 0 and the largest of the dtype).
 
@@ -1300,7 +1317,7 @@ def nan_to_num(x, /, *, nan: float = 0.0, posinf: float | None = None, neginf: f
 @primitive(
     vjp=lambda g: g,  # the engine casts it back
     canon=lambda x, *, dtype: {"dtype": dtypes.as_dtype(dtype)},
-    samples=[
+    samples=lambda: [
         S(3, dtype="float32", grad=False),
         S(3, dtype="float64"),
         S(3, grad=False, dtype="int64"),
@@ -1319,7 +1336,7 @@ def cast(x, /, *, dtype):
     return Spec(x.shape, dtype)
 
 
-@primitive(vjp=lambda g: g, samples=[S(3, 4), S.ints(3), S.bools(3), S()], methods=[], public=False, exact=True)
+@primitive(vjp=lambda g: g, samples=lambda: [S(3, 4), S.ints(3), S.bools(3), S()], methods=[], public=False, exact=True)
 def copy(x, /):
     """The same values in memory of their own; `clone` is the public form."""
     return like(x)

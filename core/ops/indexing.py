@@ -74,8 +74,8 @@ def _zeros(g: Tensor, shape: Any) -> Tensor:
 @primitive(
     vjp=(lambda g, x_shape, index, dim: scatter_add_values(_zeros(g, x_shape), index, g, dim=dim), None),
     canon=lambda x, index, *, dim: {"dim": checked_dim("gather", dim, len(x._a.shape))},
-    samples=[*_ROWS, S(ints(3, 4), ints(2, 4, low=0, high=2), dim=0, grad=False)],
-    errors=[
+    samples=lambda: [*_ROWS, S(ints(3, 4), ints(2, 4, low=0, high=2), dim=0, grad=False)],
+    errors=lambda: [
         E(S((3, 4), ints(2), dim=0), "gather: index .* must have as many"),
         E(S((3, 4), (3, 4), dim=0), "gather: the index must be an integer"),
     ],
@@ -178,7 +178,7 @@ def _scatter_canon(name: str) -> Any:
     canon=_scatter_canon("scatter"),
     promote="same",
     promoted=(0, 2),
-    samples=[S((3, 4), values([[0, 1, 2, 0], [1, 2, 0, 1]]), (2, 4), dim=0), S((5,), values([1, 4]), (2,), dim=0)],
+    samples=lambda: [S((3, 4), values([[0, 1, 2, 0], [1, 2, 0, 1]]), (2, 4), dim=0), S((5,), values([1, 4]), (2,), dim=0)],
     methods=[],
     public=False,
 )
@@ -446,14 +446,14 @@ def _index_shape(x: Spec, indices: Sequence[Spec | None]) -> tuple[Any, ...]:
 
 @primitive(
     vjp=lambda g, x_shape, indices: (index_put_values(_zeros(g, x_shape), g, *indices, accumulate=True), *[None] * len(indices)),
-    samples=[
+    samples=lambda: [
         S((3, 4), ints(5, low=0, high=2)),
         S((3, 4), ints(2, 2, low=0, high=2), ints(2, low=0, high=3)),
         S((3, 4), None, ints(5, low=-4, high=3)),
         S((2, 3, 4), ints(2, low=0, high=1), None, ints(2, low=0, high=3)),
         S(ints(4), ints(3, low=0, high=3), grad=False),
     ],
-    errors=[
+    errors=lambda: [
         E(S((3,), (2,)), "index: the index must be an integer"),
         E(S((3,), ints(2), ints(2)), "index: 2 indices for 1 dimension"),
     ],
@@ -478,7 +478,7 @@ def index(x, /, *indices):
     ),
     promote="same",
     promoted=(0, 1),
-    samples=[
+    samples=lambda: [
         S((3, 4), (2, 4), values([0, 2]), accumulate=False),
         S((3, 4), (5, 4), ints(5, low=0, high=2), accumulate=True),
         S((3, 4), (), values([0, 1]), values([3, 3]), accumulate=False),
@@ -530,7 +530,9 @@ def slice_column(x: Tensor, column: int) -> Tensor:
     return select(x, 1, column)
 
 
-@primitive(samples=[S.bools(3, 4), S.ints(5, low=0, high=1), S.bools(0), S(3, grad=False)], exact=True, methods=[], public=False)
+@primitive(
+    samples=lambda: [S.bools(3, 4), S.ints(5, low=0, high=1), S.bools(0), S(3, grad=False)], exact=True, methods=[], public=False
+)
 def nonzero_positions(x, /):
     """int64[n, ndim]: where x is not zero. How many there are depends on the data."""
     return Spec((unbacked("nonzero"), len(x.shape)), dtypes.int64)
@@ -655,8 +657,8 @@ def take(input: Tensor, index: Tensor) -> Tensor:
 
 @op(
     vjp=(None, lambda g, indices, weight_shape: _embedding_grad(g, indices, weight_shape)),
-    samples=[S(ints(2, 3, low=0, high=4), (5, 3)), S(ints(low=0, high=4), (5, 3)), S(ints(0), (5, 3))],
-    errors=[
+    samples=lambda: [S(ints(2, 3, low=0, high=4), (5, 3)), S(ints(low=0, high=4), (5, 3)), S(ints(0), (5, 3))],
+    errors=lambda: [
         E(S((2,), (5, 3)), "embedding: the index must be an integer"),
         E(S(ints(2), (5,)), "embedding: the weight must be a matrix"),
     ],
@@ -675,7 +677,7 @@ def _embedding_grad(g: Tensor, indices: Tensor, weight_shape: Any) -> Tensor:
     return index_put_values(_zeros(g, weight_shape), g, indices, accumulate=True)
 
 
-@op(samples=[S(ints(2, 3, low=0, high=4), num_classes=5)], exact=True, methods=[])
+@op(samples=lambda: [S(ints(2, 3, low=0, high=4), num_classes=5)], exact=True, methods=[])
 def one_hot(x, /, *, num_classes: int = -1):
     """int64: 1 at the class of every element, along a new last dimension. -1: as many classes as the largest element needs.
 
@@ -741,13 +743,13 @@ def _edges_rule(edges: Spec, points: Spec, *, right: bool) -> Spec:
 @op(
     rule=_edges_rule,
     promote="common",
-    samples=[
+    samples=lambda: [
         S.of([0.1, 0.4, 0.4, 1.0], [0.0, 0.1, 0.39, 0.4, 2.0, math.nan], right=False),
         S.of([0.1, 0.4, 0.4, 1.0], [0.0, 0.1, 0.39, 0.4, 2.0, math.nan], right=True),
         S.of([[1, 3], [0, 2]], [[1, 2, 3], [0, 1, 9]], right=False),
         S((0,), (3,), right=False, grad=False),
     ],
-    errors=[E(S((2, 3), (4, 3), right=False), "searchsorted: .*must agree")],
+    errors=lambda: [E(S((2, 3), (4, 3), right=False), "searchsorted: .*must agree")],
     exact=True,
     methods=[],
     public=False,

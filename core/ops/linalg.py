@@ -54,7 +54,7 @@ def _matmul_vjp_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     takes="numbers",
     vjp=(_matmul_vjp_a, _matmul_vjp_b),
     promote="same",
-    samples=[
+    samples=lambda: [
         S((3, 4), (4, 5)),
         S((2, 3, 4), (4, 5)),
         S((2, 1, 3, 4), (5, 4, 2)),
@@ -67,7 +67,7 @@ def _matmul_vjp_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
         S((3, 0), (0, 2)),
         S(ints(3, 4), ints(4, 2), grad=False),
     ],
-    errors=[
+    errors=lambda: [
         E(
             S((4, 3), (2, 5)),
             r"matmul: inner dimensions differ: a is float\d+\[4, 3\], b is float\d+\[2, 5\]; a.shape\[-1\]=3, b.shape\[-2\]=2",
@@ -106,14 +106,14 @@ def rmatmul(b: Tensor, a: Any) -> Tensor:
     return matmul(a, b)
 
 
-@op(samples=[S((3, 5), (3, 4)), S((2, 3, 5), (2, 3, 4)), S((5,), (4,))], promote="same", methods=[], public=False)
+@op(samples=lambda: [S((3, 5), (3, 4)), S((2, 3, 5), (2, 3, 4)), S((5,), (4,))], promote="same", methods=[], public=False)
 def linear_weight_grad(g, x, /):
     """g.T @ x with all leading dimensions as rows."""
     rows = numel(g._a.shape[:-1])
     return matmul(_transposed(reshape(g, shape=(rows, g._a.shape[-1]))), reshape(x, shape=(rows, x._a.shape[-1])))
 
 
-@op(samples=[S(3, 4), S(2, 3, 4), S(4)], methods=[], public=False)
+@op(samples=lambda: [S(3, 4), S(2, 3, 4), S(4)], methods=[], public=False)
 def sum_to_last(x, /):
     """The sum over all dimensions but the last."""
     return sum_(x, dim=tuple(range(len(x._a.shape) - 1))) if len(x._a.shape) > 1 else clone(x)
@@ -127,14 +127,14 @@ def sum_to_last(x, /):
         lambda g: sum_to_last(g),
     ),
     promote="same",
-    samples=[
+    samples=lambda: [
         S((3, 4), (5, 4), (5,)),
         S((3, 4), (5, 4)),
         S((2, 3, 4), (5, 4), (5,)),
         S((4,), (5, 4), (5,)),
         S((0, 4), (5, 4), (5,)),
     ],
-    errors=[E(S((3, 4), (5, 3), (5,)), "linear: x has 4 features, weight expects 3")],
+    errors=lambda: [E(S((3, 4), (5, 3), (5,)), "linear: x has 4 features, weight expects 3")],
     methods=[],
     public=False,
 )

@@ -83,7 +83,7 @@ def _sample_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dt
         None,
         None,
     ),
-    samples=[
+    samples=lambda: [
         S((4, 3), ints(4, low=0, high=2)),
         S((4, 3), ints(4, low=0, high=2), floats(3, low=0.1), reduction="sum"),
         S((4, 3, 2), ints(4, 2, low=0, high=2), reduction="none"),
@@ -91,7 +91,7 @@ def _sample_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dt
         S((4, 3), values([0, 1, 2, 1]), floats(3, low=0.1), ignore_index=1),
         S((3,), values(1)),
     ],
-    errors=[E(S((4, 3), ints(5, low=0, high=2)), "nll_loss: the target of class indices must have shape")],
+    errors=lambda: [E(S((4, 3), ints(5, low=0, high=2)), "nll_loss: the target of class indices must have shape")],
     rule=_loss_rule("nll_loss"),
     methods=[],
     public=False,
@@ -130,7 +130,7 @@ def _log_or_floor(x: Tensor) -> Tensor:
         lambda g, p: g * (_log_or_floor(log1p(-p)) - _log_or_floor(log(p))),
     ),
     promote="float",
-    samples=[
+    samples=lambda: [
         S(floats(3, 4, low=0.1, high=0.9), floats(3, 4, low=0, high=1)),
         S(floats(3, 4, low=0.1, high=0.9), floats(4, low=0, high=1)),
         S.of([0.0, 1.0, 0.0, 1.0, 0.5, 1e-30], [0.0, 1.0, 1.0, 0.0, 0.5, 1.0]),
@@ -154,7 +154,7 @@ _CE: dict[str, Any] = {"reduction": "mean", "ignore_index": -100, "label_smoothi
         lambda g, x, target, weight, reduction, label_smoothing: _target_grad(g, x, weight, reduction, label_smoothing),
         None,
     ),
-    samples=[
+    samples=lambda: [
         S((4, 3), ints(4, low=0, high=2)),
         S((4, 3), ints(4, low=0, high=2), floats(3, low=0.1), reduction="sum"),
         S((4, 3, 2), ints(4, 2, low=0, high=2), reduction="none"),
@@ -165,7 +165,7 @@ _CE: dict[str, Any] = {"reduction": "mean", "ignore_index": -100, "label_smoothi
         S((3,), values(1)),
         S.of([[1e4, -1e4, 0.0]], [1]),
     ],
-    errors=[
+    errors=lambda: [
         E(S((4, 3), ints(5, low=0, high=2)), "cross_entropy: the target of class indices must have shape"),
         E(S((4, 3), ints(4, low=0, high=2), reduction="avg"), "cross_entropy: reduction is one of"),
         E(S((4, 3), floats(4, 2)), "cross_entropy: a target of probabilities must have the shape"),
@@ -216,7 +216,7 @@ def _target_grad(g: Tensor, x: Tensor, weight: Tensor | None, reduction: str, la
 
 
 @op(
-    samples=[S((4,), (4, 3), floats(4, 3, low=0, high=1), reduction="none", ignore_index=-100, label_smoothing=0.1)],
+    samples=lambda: [S((4,), (4, 3), floats(4, 3, low=0, high=1), reduction="none", ignore_index=-100, label_smoothing=0.1)],
     rule=lambda g, x, target, weight=None, **_: Spec(x.shape, x.dtype),
     methods=[],
     public=False,
@@ -236,7 +236,7 @@ def soft_cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ign
 
 
 @op(
-    samples=[
+    samples=lambda: [
         S((), (4, 3), ints(4, low=0, high=2), **_CE),
         S((), (4, 3), values([0, -100, 2, 1]), floats(3, low=0.1), reduction="mean", ignore_index=-100, label_smoothing=0.1),
         S((2, 4), (2, 3, 4), ints(2, 4, low=0, high=2), reduction="none", ignore_index=1, label_smoothing=0.0),

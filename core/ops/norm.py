@@ -38,7 +38,7 @@ _SOFTMAX = [
     promote="common",
     rule=like,
     samples=_SOFTMAX,
-    errors=[E(S(3, dim=1), "softmax: dimension 1 is out of range")],
+    errors=lambda: [E(S(3, dim=1), "softmax: dimension 1 is out of range")],
     methods=[],
     public=False,
 )
@@ -60,7 +60,7 @@ def softmax_of(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     return softmax(input if dtype is None else input.to(dtype), dim=dim)
 
 
-@op(rule=like, samples=[S((3, 4), floats(3, 4, low=0, high=1), dim=1)], methods=[], public=False)
+@op(rule=like, samples=lambda: [S((3, 4), floats(3, 4, low=0, high=1), dim=1)], methods=[], public=False)
 @halves_in_float32
 def softmax_grad(g, y, /, *, dim):
     """y * (g - sum(g * y))."""
@@ -75,7 +75,7 @@ def softmax_grad(g, y, /, *, dim):
     promote="common",
     rule=like,
     samples=_SOFTMAX,
-    errors=[E(S(3, dim=1), "log_softmax: dimension 1 is out of range")],
+    errors=lambda: [E(S(3, dim=1), "log_softmax: dimension 1 is out of range")],
     methods=[],
     public=False,
 )
@@ -112,12 +112,12 @@ def _per_channel(t: Tensor, ndim: int) -> Tensor:
 
 @op(
     promote="same",
-    samples=[
+    samples=lambda: [
         S((2, 3, 4), (3,), floats(3, low=0.3), (3,), (3,)),
         S((2, 3, 4, 4), (3,), floats(3, low=0.3), (3,), (3,), eps=0.1),
         S((4, 3), (3,), floats(3, low=0.3)),
     ],
-    errors=[E(S((4, 3), (4,), (3,)), "batch_norm: mean must have shape")],
+    errors=lambda: [E(S((4, 3), (4,), (3,)), "batch_norm: mean must have shape")],
     methods=[],
     public=False,
 )
@@ -170,14 +170,14 @@ def _batch_norm_train_vjp(g: Any, x: Tensor, weight: Tensor | None, eps: float) 
     promote="same",
     canon=_batch_norm_train_canon,
     outputs=3,
-    samples=[
+    samples=lambda: [
         S((3, 2, 4), (2,), (2,), eps=1e-5),
         S((2, 3, 2, 3), (3,), eps=0.1),
         S((5, 3), eps=0.01),
         S((0, 3, 2), grad=False, eps=0.1),
         S.of([[[1.0, math.nan], [2.0, 4.0]]], eps=0.1),
     ],
-    errors=[
+    errors=lambda: [
         E(S((4, 3), (4,), eps=0.1), "batch_norm_train: weight must have shape"),
         E(S((4, 3), (3,), (3, 1), eps=0.1), "batch_norm_train: bias must have shape"),
         E(S(3, eps=0.1), "batch_norm_train: x must have at least 2 dimensions"),
@@ -204,7 +204,7 @@ def batch_norm_train(x, weight=None, bias=None, /, *, eps):
 @op(
     promote="same",
     outputs=3,
-    samples=[
+    samples=lambda: [
         S((3, 2, 4), (3, 2, 4), (2,), eps=1e-5),
         S((2, 3, 2, 3), (2, 3, 2, 3), (3,), eps=0.1),
         S((5, 3), (5, 3), eps=0.01),
@@ -243,13 +243,13 @@ def _check_last(name: str, x_shape: Any, normalized_shape: Any) -> None:
         "normalized_shape": tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,),
         "eps": real(eps),
     },
-    samples=[
+    samples=lambda: [
         S((3, 4), (4,), (4,), normalized_shape=(4,)),
         S((2, 3, 4), normalized_shape=(3, 4)),
         S((2, 3, 4), (4,), normalized_shape=(4,), eps=0.1),
         S((2, 3, 4), (3, 4), (3, 4), normalized_shape=(3, 4)),
     ],
-    errors=[E(S((3, 4), normalized_shape=(3,)), "layer_norm: the last dimensions")],
+    errors=lambda: [E(S((3, 4), normalized_shape=(3,)), "layer_norm: the last dimensions")],
     methods=[],
     public=False,
 )
@@ -280,7 +280,7 @@ def _layer_norm_grad_rule(
     promote="same",
     outputs=3,
     rule=_layer_norm_grad_rule,
-    samples=[
+    samples=lambda: [
         S((3, 4), (3, 4), (4,), normalized_shape=(4,), eps=1e-5),
         S((2, 3, 4), (2, 3, 4), (3, 4), normalized_shape=(3, 4), eps=0.1),
         S((4,), (4,), normalized_shape=(4,), eps=0.01),
@@ -308,8 +308,8 @@ def layer_norm_grad(g, x, weight=None, /, *, normalized_shape, eps):
         "normalized_shape": tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,),
         "eps": eps,
     },
-    samples=[S((3, 4), (4,), normalized_shape=(4,)), S((2, 3, 4), normalized_shape=(4,), eps=0.1)],
-    errors=[E(S((3, 4), normalized_shape=(3,)), "rms_norm: the last dimensions")],
+    samples=lambda: [S((3, 4), (4,), normalized_shape=(4,)), S((2, 3, 4), normalized_shape=(4,), eps=0.1)],
+    errors=lambda: [E(S((3, 4), normalized_shape=(3,)), "rms_norm: the last dimensions")],
     methods=[],
     public=False,
 )
@@ -327,8 +327,8 @@ def rms_norm(x, weight=None, /, *, normalized_shape, eps: float | None = None):
 
 @op(
     promote="same",
-    samples=[S((2, 4, 3), (4,), (4,), num_groups=2), S((2, 4, 3, 3), num_groups=4, eps=0.1), S((2, 4), num_groups=1)],
-    errors=[E(S((2, 4, 3), num_groups=3), "group_norm: 4 channels")],
+    samples=lambda: [S((2, 4, 3), (4,), (4,), num_groups=2), S((2, 4, 3, 3), num_groups=4, eps=0.1), S((2, 4), num_groups=1)],
+    errors=lambda: [E(S((2, 4, 3), num_groups=3), "group_norm: 4 channels")],
     methods=[],
     public=False,
 )

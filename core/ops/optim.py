@@ -35,7 +35,7 @@ def _regularised(param: Any, grad: Any, weight_decay: float, maximize: bool) -> 
     promoted=(0, 2),
     methods=(),
     public=False,
-    samples=[S((3, 4), (3, 4), _LR), S((5,), (5,), _LR, weight_decay=0.1, maximize=True)],
+    samples=lambda: [S((3, 4), (3, 4), _LR), S((5,), (5,), _LR, weight_decay=0.1, maximize=True)],
 )
 def sgd_step(param, grad, lr, /, *, weight_decay: float = 0.0, maximize: bool = False):
     """A step of gradient descent: `param - lr * grad`."""
@@ -48,7 +48,7 @@ def sgd_step(param, grad, lr, /, *, weight_decay: float = 0.0, maximize: bool = 
     methods=(),
     public=False,
     outputs=2,
-    samples=[
+    samples=lambda: [
         S((3, 4), (3, 4), (3, 4), _LR, momentum=0.9),
         S((3, 4), (3, 4), (3, 4), _LR, momentum=0.9, dampening=0.5, weight_decay=0.1, maximize=True),
         S((3, 4), (3, 4), (3, 4), _LR, momentum=0.9, nesterov=True),
@@ -104,7 +104,7 @@ def _adam_move(param: Any, exp_avg: Any, second: Any, step: Any, lr: Any, beta1:
     methods=(),
     public=False,
     outputs=4,
-    samples=[
+    samples=lambda: [
         S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR),
         S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, weight_decay=0.1, maximize=True, beta1=0.5),
         S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, weight_decay=0.1, decoupled=True),
@@ -142,7 +142,7 @@ def adam_step(
     methods=(),
     public=False,
     outputs=5,
-    samples=[S((3, 4), (3, 4), _STATE, _STATE, _STEP, (3, 4), _LR)],
+    samples=lambda: [S((3, 4), (3, 4), _STATE, _STATE, _STEP, (3, 4), _LR)],
 )
 def amsgrad_step(
     param,

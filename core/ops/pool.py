@@ -69,7 +69,7 @@ def _at_maximum(g: Tensor, x: Tensor, kernel_size: Any, stride: Any, padding: An
     vjp=lambda g, x, y, kernel_size, stride, padding, dilation, ceil_mode: max_pool_grad(
         g, x, y, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     ),
-    samples=[
+    samples=lambda: [
         S(2, 2, 4, 6, dilation=(1, 1), **_PAIRS_2D),
         S(2, 2, 5, 5, dilation=(1, 1), **_PAIRS_2D),
         S(1, 2, 6, 7, dilation=(1, 2), **_OVERLAP_2D),
@@ -78,7 +78,7 @@ def _at_maximum(g: Tensor, x: Tensor, kernel_size: Any, stride: Any, padding: An
         S(0, 2, 4, 4, dilation=(1, 1), **_PAIRS_2D),
         S.of([[[1.0, 1.0, float("nan"), 2.0, float("-inf"), float("-inf")]]], dilation=(1,), **_CEIL_1D),
     ],
-    errors=[
+    errors=lambda: [
         E(S(1, 1, 1, 1, dilation=(1, 1), **_PAIRS_2D), r"max_pool: a window of size \[2, 2\].*does not fit.*\[1, 1\]"),
         E(S(4, 4, dilation=(1, 1), **_PAIRS_2D), "max_pool: expected 4 dimensions"),
         E(S(ints(1, 1, 4, 4), dilation=(1, 1), **_PAIRS_2D), "max_pool: x must be floating"),
@@ -95,14 +95,14 @@ def max_pool(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):
 
 
 @primitive(
-    samples=[
+    samples=lambda: [
         S(2, 2, 5, 6, dilation=(1, 1), **_PAIRS_2D),
         S(1, 2, 6, 7, dilation=(1, 2), **_OVERLAP_2D),
         S(2, 1, 6, dilation=(1,), **_CEIL_1D),
         S.of([[[1.0, 1.0, float("nan"), 2.0, float("-inf"), float("-inf")]]], dilation=(1,), **_CEIL_1D),
         S(0, 2, 4, 4, dilation=(1, 1), **_PAIRS_2D),
     ],
-    errors=[E(S(4, 4, dilation=(1, 1), **_PAIRS_2D), "max_pool_indices: expected 4 dimensions")],
+    errors=lambda: [E(S(4, 4, dilation=(1, 1), **_PAIRS_2D), "max_pool_indices: expected 4 dimensions")],
     exact=True,
     methods=[],
     public=False,
@@ -124,10 +124,10 @@ def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode)
         None,
     ),
     promote="same",
-    samples=[
+    samples=lambda: [
         S((2, 2, 2, 3), values(_HILLS), values(_PEAKS), dilation=(1, 1), **_PAIRS_2D),
     ],
-    errors=[
+    errors=lambda: [
         E(
             S((2, 2, 2, 2), (2, 2, 5, 6), (2, 2, 2, 3), dilation=(1, 1), **_PAIRS_2D),
             r"max_pool_grad: .*\[2, 2, 2, 3\].*gradient is .*\[2, 2, 2, 2\]",
@@ -159,7 +159,7 @@ def max_pool_grad(dy, x, y, /, *, kernel_size, stride, padding, dilation, ceil_m
         ceil_mode=ceil_mode,
         count_include_pad=count_include_pad,
     ),
-    samples=[
+    samples=lambda: [
         S(2, 2, 4, 6, count_include_pad=True, **_PAIRS_2D),
         S(2, 2, 5, 5, count_include_pad=True, **_PAIRS_2D),
         S(1, 2, 6, 7, count_include_pad=True, **_OVERLAP_2D),
@@ -169,7 +169,7 @@ def max_pool_grad(dy, x, y, /, *, kernel_size, stride, padding, dilation, ceil_m
         S(1, 2, 3, 2, 4, count_include_pad=True, **_CEIL_3D),
         S(0, 2, 4, 4, count_include_pad=True, **_PAIRS_2D),
     ],
-    errors=[
+    errors=lambda: [
         E(S(1, 1, 1, 1, count_include_pad=True, **_PAIRS_2D), r"avg_pool: a window of size \[2, 2\].*does not fit"),
         E(S(ints(1, 1, 4, 4), count_include_pad=True, **_PAIRS_2D), "avg_pool: x must be floating"),
     ],
@@ -192,13 +192,13 @@ def avg_pool(x, /, *, kernel_size, stride, padding, ceil_mode, count_include_pad
         ceil_mode=ceil_mode,
         count_include_pad=count_include_pad,
     ),
-    samples=[
+    samples=lambda: [
         S(2, 2, 2, 2, size=(5, 5), count_include_pad=True, **_PAIRS_2D),
         S(1, 2, 3, 8, size=(6, 7), count_include_pad=False, **_OVERLAP_2D),
         S(2, 1, 4, size=(6,), count_include_pad=True, **_CEIL_1D),
         S(0, 2, 2, 2, size=(4, 4), count_include_pad=True, **_PAIRS_2D),
     ],
-    errors=[E(S(1, 1, 3, 3, size=(4, 4), count_include_pad=True, **_PAIRS_2D), "avg_pool_grad: .*size")],
+    errors=lambda: [E(S(1, 1, 3, 3, size=(4, 4), count_include_pad=True, **_PAIRS_2D), "avg_pool_grad: .*size")],
     methods=[],
     public=False,
 )

@@ -54,8 +54,8 @@ def int63_words(n: Any) -> Any:
 
 
 @primitive(
-    samples=[S(_STATE, n=16), S(_FAR_STATE, n=13), S(_STATE, n=0)],
-    errors=[
+    samples=lambda: [S(_STATE, n=16), S(_FAR_STATE, n=13), S(_STATE, n=0)],
+    errors=lambda: [
         E(S(ints(3), n=1), r"random_bits: the state of a generator is int64\[2\].*given int64\[3\]"),
         E(S(floats(2), n=1), "random_bits: the state of a generator"),
     ],
@@ -148,7 +148,7 @@ def _int63_rule(state: Spec, *, shape: Any) -> Spec:
 
 @op(
     rule=_int63_rule,
-    samples=[S(_STATE, shape=(3, 5)), S(_FAR_STATE, shape=(7,)), S(_STATE, shape=(0,))],
+    samples=lambda: [S(_STATE, shape=(3, 5)), S(_FAR_STATE, shape=(7,)), S(_STATE, shape=(0,))],
     exact=True,
     methods=[],
     public=False,
@@ -168,7 +168,7 @@ def _permutation_rule(state: Spec, *, n: Any) -> Spec:
 
 @op(
     rule=_permutation_rule,
-    samples=[S(_STATE, n=9), S(_FAR_STATE, n=1), S(_STATE, n=0)],
+    samples=lambda: [S(_STATE, n=9), S(_FAR_STATE, n=1), S(_STATE, n=0)],
     exact=True,
     methods=[],
     public=False,
@@ -187,11 +187,11 @@ def _first_above_rule(edges: Spec, points: Spec) -> Spec:
 
 @op(
     rule=_first_above_rule,
-    samples=[
+    samples=lambda: [
         S.of([0.1, 0.4, 0.4, 1.0], [0.0, 0.1, 0.39, 0.4, 0.9]),
         S.of([[0.5, 1.0], [0.0, 2.0]], [[0.2, 0.6, 0.9], [0.0, 1.0, 1.9]]),
     ],
-    errors=[E(S((2, 3), (4, 3)), "first_above: .*must agree")],
+    errors=lambda: [E(S((2, 3), (4, 3)), "first_above: .*must agree")],
     exact=True,
     methods=[],
     public=False,

@@ -219,13 +219,13 @@ def _lstm_rule(x, w_ih, w_hh, b_ih, b_hh, h0, c0, lengths, w_ih_r, w_hh_r, b_ih_
     promote="same",
     promoted=(*range(7), *range(8, 12)),
     outputs=3,
-    samples=[
+    samples=lambda: [
         S((3, 2, 2), (8, 2), (8, 2), (8,), (8,), (1, 2, 2), (1, 2, 2)),
         S((3, 2, 1), (8, 1), (8, 2), None, None, None, None, _LENGTHS),
         S((2, 2, 2), (8, 2), (8, 2), (8,), (8,), (2, 2, 2), (2, 2, 2), None, (8, 2), (8, 2), (8,), (8,)),
         S((3, 2, 1), (8, 1), (8, 2), None, None, None, None, _LENGTHS, (8, 1), (8, 2)),
     ],
-    errors=[
+    errors=lambda: [
         E(S((3, 2, 2), (8, 3), (8, 2)), r"lstm: w_ih must have shape \[8, 2\]"),
         E(S((3, 2), (8, 2), (8, 2)), "lstm: x must have 3 dimensions"),
     ],
@@ -277,13 +277,13 @@ def _lstm_train_vjp(
     promote="same",
     promoted=range(7),
     outputs=5,
-    samples=[
+    samples=lambda: [
         S((3, 2, 2), (8, 2), (8, 2), (8,), (8,), (1, 2, 2), (1, 2, 2), reverse=False),
         S((3, 2, 1), (8, 1), (8, 2), None, None, (1, 2, 2), (1, 2, 2), _LENGTHS, reverse=True),
         S((3, 2, 1), (4, 1), (4, 1), (4,), (4,), None, None, _LENGTHS, reverse=False),
         S((2, 1, 2), (4, 2), (4, 1), reverse=True),
     ],
-    errors=[
+    errors=lambda: [
         E(S((3, 2, 2), (8, 3), (8, 2), reverse=False), r"lstm_train: w_ih must have shape \[8, 2\]"),
         E(S.ints(3, 2, 2, reverse=False), "lstm_train: missing tensor"),
     ],
@@ -306,7 +306,7 @@ def _lstm_train_grad_rule(gates, cells, before, w_hh, lengths, gy, gh, gc, ggate
     promote="same",
     promoted=(0, 1, 2, 3, *range(5, 10)),
     outputs=3,
-    samples=[
+    samples=lambda: [
         S((3, 2, 8), (3, 2, 2), (3, 2, 2), (8, 2), None, (3, 2, 2), (1, 2, 2), (1, 2, 2), (3, 2, 8), (3, 2, 2), reverse=False),
         S((3, 2, 8), (3, 2, 2), (3, 2, 2), (8, 2), _LENGTHS, (3, 2, 2), None, None, None, (3, 2, 2), reverse=True),
         S((3, 2, 4), (3, 2, 1), (3, 2, 1), (4, 1), _LENGTHS, None, (1, 2, 1), None, (3, 2, 4), reverse=False),
@@ -366,13 +366,13 @@ def _gru_rule(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, w_ih_r, w_hh_r, b_ih_r, b_
     promote="same",
     promoted=(*range(6), *range(7, 11)),
     outputs=2,
-    samples=[
+    samples=lambda: [
         S((3, 2, 2), (6, 2), (6, 2), (6,), (6,), (1, 2, 2)),
         S((3, 2, 1), (6, 1), (6, 2), None, None, None, _LENGTHS),
         S((2, 2, 2), (6, 2), (6, 2), (6,), (6,), (2, 2, 2), None, (6, 2), (6, 2), (6,), (6,)),
         S((3, 2, 1), (6, 1), (6, 2), None, None, None, _LENGTHS, (6, 1), (6, 2)),
     ],
-    errors=[E(S((3, 2, 2), (6, 3), (6, 2)), r"gru: w_ih must have shape \[6, 2\]")],
+    errors=lambda: [E(S((3, 2, 2), (6, 3), (6, 2)), r"gru: w_ih must have shape \[6, 2\]")],
     methods=[],
     public=False,
 )
@@ -419,13 +419,13 @@ def _gru_train_vjp(
     promote="same",
     promoted=range(6),
     outputs=3,
-    samples=[
+    samples=lambda: [
         S((3, 2, 2), (6, 2), (6, 2), (6,), (6,), (1, 2, 2), reverse=False),
         S((3, 2, 1), (6, 1), (6, 2), None, None, (1, 2, 2), _LENGTHS, reverse=True),
         S((3, 2, 1), (3, 1), (3, 1), (3,), (3,), None, _LENGTHS, reverse=False),
         S((2, 1, 2), (3, 2), (3, 1), reverse=True),
     ],
-    errors=[E(S((3, 2, 2), (6, 3), (6, 2), reverse=False), r"gru_train: w_ih must have shape \[6, 2\]")],
+    errors=lambda: [E(S((3, 2, 2), (6, 3), (6, 2), reverse=False), r"gru_train: w_ih must have shape \[6, 2\]")],
     methods=[],
     public=False,
 )
@@ -445,7 +445,7 @@ def _gru_train_grad_rule(gates, before, w_hh, lengths, gy, gh, ggates, *, revers
     promote="same",
     promoted=(0, 1, 2, 4, 5, 6),
     outputs=3,
-    samples=[
+    samples=lambda: [
         S((3, 2, 8), (3, 2, 2), (6, 2), None, (3, 2, 2), (1, 2, 2), (3, 2, 8), reverse=False),
         S((3, 2, 8), (3, 2, 2), (6, 2), _LENGTHS, (3, 2, 2), reverse=True),
         S((3, 2, 4), (3, 2, 1), (3, 1), _LENGTHS, None, (1, 2, 1), (3, 2, 4), reverse=False),
@@ -498,13 +498,13 @@ def _rnn_rule(x, w_ih, w_hh, b_ih, b_hh, h0, lengths, w_ih_r, w_hh_r, b_ih_r, b_
     promote="same",
     promoted=(*range(6), *range(7, 11)),
     outputs=2,
-    samples=[
+    samples=lambda: [
         S((3, 2, 2), (2, 2), (2, 2), (2,), (2,), (1, 2, 2), nonlinearity="tanh"),
         S((3, 2, 1), (2, 1), (2, 2), None, None, None, _LENGTHS, nonlinearity="relu"),
         S((2, 2, 2), (2, 2), (2, 2), (2,), (2,), (2, 2, 2), None, (2, 2), (2, 2), (2,), (2,), nonlinearity="relu"),
         S((3, 2, 1), (2, 1), (2, 2), None, None, None, _LENGTHS, (2, 1), (2, 2), nonlinearity="tanh"),
     ],
-    errors=[E(S((3, 2, 2), (2, 3), (2, 2), nonlinearity="tanh"), r"rnn: w_ih must have shape \[2, 2\]")],
+    errors=lambda: [E(S((3, 2, 2), (2, 3), (2, 2), nonlinearity="tanh"), r"rnn: w_ih must have shape \[2, 2\]")],
     methods=[],
     public=False,
 )
@@ -557,13 +557,13 @@ def _rnn_train_vjp(
     promote="same",
     promoted=range(6),
     outputs=2,
-    samples=[
+    samples=lambda: [
         S((3, 2, 2), (2, 2), (2, 2), (2,), (2,), (1, 2, 2), nonlinearity="tanh", reverse=False),
         S((3, 2, 1), (2, 1), (2, 2), None, None, (1, 2, 2), _LENGTHS, nonlinearity="tanh", reverse=True),
         S((3, 2, 1), (2, 1), (2, 2), (2,), (2,), None, _LENGTHS, nonlinearity="relu", reverse=False),
         S((2, 3, 2), (1, 2), (1, 1), nonlinearity="relu", reverse=True),
     ],
-    errors=[
+    errors=lambda: [
         E(S((3, 2, 2), (2, 3), (2, 2), nonlinearity="tanh", reverse=False), r"rnn_train: w_ih must have shape \[2, 2\]"),
     ],
     methods=[],
@@ -584,7 +584,7 @@ def _rnn_train_grad_rule(y, w_hh, lengths, gy, gh, *, nonlinearity, reverse):
     promote="same",
     promoted=(0, 1, 3, 4),
     outputs=2,
-    samples=[
+    samples=lambda: [
         S((3, 2, 2), (2, 2), None, (3, 2, 2), (1, 2, 2), nonlinearity="tanh", reverse=False),
         S((3, 2, 2), (2, 2), _LENGTHS, (3, 2, 2), nonlinearity="relu", reverse=True),
         S((3, 2, 1), (1, 1), _LENGTHS, None, (1, 2, 1), nonlinearity="tanh", reverse=False),

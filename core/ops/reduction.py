@@ -89,8 +89,11 @@ def _accumulated(x: Spec, dtype: Any) -> dtypes.dtype:
 @primitive(
     vjp=lambda g, x_shape, dim, keepdim: _expanded(g, x_shape, dim, keepdim),
     canon=_canon_typed("sum"),
-    samples=[*_WITH_EMPTY, S(3, 4, dtype="float64"), S.ints(3, dtype="float32")],
-    errors=[E(S(3, 4, dim=2), "sum: dimension 2 is out of range"), E(S(3, 4, dim=(0, 0)), "sum: a dimension appears twice")],
+    samples=lambda: [*_WITH_EMPTY, S(3, 4, dtype="float64"), S.ints(3, dtype="float32")],
+    errors=lambda: [
+        E(S(3, 4, dim=2), "sum: dimension 2 is out of range"),
+        E(S(3, 4, dim=(0, 0)), "sum: a dimension appears twice"),
+    ],
 )
 def sum_(x, /, *, dim=None, keepdim=False, dtype=None):
     """Sum over `dim` (one, several, or all); integers and bools give int64.
@@ -115,13 +118,13 @@ def _mean_rule(x: Spec, *, dim: Any, keepdim: bool, dtype: Any) -> Spec:
 @op(
     vjp=lambda g, x_shape, dim, keepdim: _expanded(g / count(x_shape, dim), x_shape, dim, keepdim),
     canon=_canon_typed("mean"),
-    samples=[
+    samples=lambda: [
         *[s for s in _REDUCE if s.args[0].kind == "f"],
         S.of([[1.0, math.nan]], dim=1),
         S(0, grad=False),
         S.ints(3, dtype="float32"),
     ],
-    errors=[E(S.ints(3), "mean: x must be floating")],
+    errors=lambda: [E(S.ints(3), "mean: x must be floating")],
     rule=_mean_rule,
 )
 @halves_in_float32
@@ -157,7 +160,7 @@ def _extreme_rule(name: str, x: Spec, dim: Any, keepdim: bool) -> Spec:
     return Spec(reduced(x, dim, keepdim), x.dtype)
 
 
-@primitive(vjp=_extreme_vjp, canon=_canon("amax"), samples=_EXTREME, errors=[E(S(0), "amax: nothing to choose from")])
+@primitive(vjp=_extreme_vjp, canon=_canon("amax"), samples=_EXTREME, errors=lambda: [E(S(0), "amax: nothing to choose from")])
 def amax(x, /, *, dim=None, keepdim=False):
     """The largest element over `dim`; NaN wins. The gradient is shared evenly among equals.
 
@@ -168,7 +171,7 @@ def amax(x, /, *, dim=None, keepdim=False):
     return _extreme_rule("amax", x, dim, keepdim)
 
 
-@primitive(vjp=_extreme_vjp, canon=_canon("amin"), samples=_EXTREME, errors=[E(S(0), "amin: nothing to choose from")])
+@primitive(vjp=_extreme_vjp, canon=_canon("amin"), samples=_EXTREME, errors=lambda: [E(S(0), "amin: nothing to choose from")])
 def amin(x, /, *, dim=None, keepdim=False):
     """The smallest element over `dim`; NaN wins. The gradient is shared evenly among equals.
 
@@ -203,7 +206,11 @@ def _arg_rule(name: str, x: Spec, dim: Any, keepdim: bool) -> Spec:
 
 
 @primitive(
-    takes="numbers", canon=_canon_arg("argmax"), samples=_ARG, exact=True, errors=[E(S(0), "argmax: nothing to choose from")]
+    takes="numbers",
+    canon=_canon_arg("argmax"),
+    samples=_ARG,
+    exact=True,
+    errors=lambda: [E(S(0), "argmax: nothing to choose from")],
 )
 def argmax(x, /, *, dim=None, keepdim=False):
     """Index (int64) of the first largest element along `dim`, or in the flattened tensor. NaN counts as the largest.
@@ -216,7 +223,11 @@ def argmax(x, /, *, dim=None, keepdim=False):
 
 
 @primitive(
-    takes="numbers", canon=_canon_arg("argmin"), samples=_ARG, exact=True, errors=[E(S(0), "argmin: nothing to choose from")]
+    takes="numbers",
+    canon=_canon_arg("argmin"),
+    samples=_ARG,
+    exact=True,
+    errors=lambda: [E(S(0), "argmin: nothing to choose from")],
 )
 def argmin(x, /, *, dim=None, keepdim=False):
     """Index (int64) of the first smallest element along `dim`, or in the flattened tensor. NaN counts as the smallest.
@@ -291,7 +302,7 @@ def _prod_vjp(g: Tensor, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
 @primitive(
     vjp=_prod_vjp,
     canon=_canon_typed("prod"),
-    samples=[*_WITH_EMPTY, S.of([2.0, 0.0, 3.0], grad=True), S.of([0.0, 0.0, 3.0], grad=True)],
+    samples=lambda: [*_WITH_EMPTY, S.of([2.0, 0.0, 3.0], grad=True), S.of([0.0, 0.0, 3.0], grad=True)],
 )
 def prod(x, /, *, dim=None, keepdim=False, dtype=None):
     """Product over `dim` (one, several, or all); integers and bools give int64.
@@ -320,8 +331,8 @@ def _reverse_cumsum(g: Tensor, dim: int) -> Tensor:
 @primitive(
     vjp=lambda g, dim: _reverse_cumsum(g, dim),
     canon=_canon_scan("cumsum"),
-    samples=[*_SCAN, S(3, dim=0, dtype="float64")],
-    errors=[E(S(3, dim=1), "cumsum: dimension 1 is out of range")],
+    samples=lambda: [*_SCAN, S(3, dim=0, dtype="float64")],
+    errors=lambda: [E(S(3, dim=1), "cumsum: dimension 1 is out of range")],
     inplace=True,
 )
 def cumsum(x, /, *, dim, dtype=None):
@@ -344,7 +355,9 @@ def _cumprod_vjp(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     return where(first, at_zero, _reverse_cumsum(g * y, dim) / where(zero, 1.0, x))
 
 
-@primitive(vjp=_cumprod_vjp, canon=_canon_scan("cumprod"), samples=[*_SCAN[:6], S(floats(5, low=0.3), dim=0)], inplace=True)
+@primitive(
+    vjp=_cumprod_vjp, canon=_canon_scan("cumprod"), samples=lambda: [*_SCAN[:6], S(floats(5, low=0.3), dim=0)], inplace=True
+)
 def cumprod(x, /, *, dim, dtype=None):
     """Running product along `dim`; integers and bools give int64.
 
@@ -359,7 +372,7 @@ def cumprod(x, /, *, dim, dtype=None):
     vjp=lambda g, x, y, dim, keepdim: _expanded(g, x._a.shape, dim, keepdim) * exp(x - _expanded(y, x._a.shape, dim, keepdim)),
     canon=lambda x, *, dim, keepdim: {"dim": checked_dims("logsumexp", dim, len(x._a.shape)), "keepdim": bool(keepdim)},
     promote="float",
-    samples=[
+    samples=lambda: [
         S(3, 4, dim=1),
         S(2, 3, 4, dim=(0, 2), keepdim=True),
         S.of([[1e3, 1e3], [-1e3, -1e3]], dim=1),
@@ -388,7 +401,7 @@ def logsumexp(x, /, *, dim, keepdim=False):
         "correction": correction,
         "keepdim": bool(keepdim),
     },
-    samples=[S(3, 4), S(3, 4, dim=1), S(3, 4, dim=0, correction=0, keepdim=True), S(2, 3, 4, dim=(0, 2))],
+    samples=lambda: [S(3, 4), S(3, 4, dim=1), S(3, 4, dim=0, correction=0, keepdim=True), S(2, 3, 4, dim=(0, 2))],
     methods=[],
     public=False,
 )
@@ -496,7 +509,7 @@ def _norm_vjp(g: Tensor, x: Tensor, y: Tensor, p: float, dim: Any, keepdim: bool
         "dim": checked_dims("norm", dim, len(x._a.shape)),
         "keepdim": bool(keepdim),
     },
-    samples=[
+    samples=lambda: [
         S(3, 4),
         S(3, 4, p=1),
         S(3, 4, p=3, dim=1),
@@ -560,7 +573,7 @@ def _select_vjp(g: Any, y_1: Any, x_shape: Any, dim: int) -> Tensor:
         "descending": bool(descending),
         "stable": True,
     },
-    samples=[
+    samples=lambda: [
         S(3, 5, dim=-1),
         S(3, 5, dim=0, descending=True),
         S.ints(9, low=0, high=3, dim=0),
@@ -615,8 +628,8 @@ def _topk_rule(x: Spec, k: Any, dim: int) -> tuple[Spec, Spec]:
         "largest": bool(largest),
         "sorted": True,
     },
-    samples=[S(3, 5, k=2, dim=-1), S(3, 5, k=3, dim=0, largest=False), S(4, k=0, dim=0), S.ints(9, k=4, dim=0)],
-    errors=[E(S(3, k=4, dim=0), "topk: k=4 of 3 elements")],
+    samples=lambda: [S(3, 5, k=2, dim=-1), S(3, 5, k=3, dim=0, largest=False), S(4, k=0, dim=0), S.ints(9, k=4, dim=0)],
+    errors=lambda: [E(S(3, k=4, dim=0), "topk: k=4 of 3 elements")],
     methods=[],
     public=False,
 )

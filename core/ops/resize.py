@@ -16,7 +16,7 @@ _CUBIC = -0.75  # the constant of the cubic convolution kernel that PyTorch and 
 
 @op(
     rule=lambda x, *, size, scales, mode, align_corners: Spec((*x.shape[:2], *size), x.dtype),
-    samples=[
+    samples=lambda: [
         S(1, 2, 3, 4, size=(6, 8), scales=(2.0, 2.0), mode="nearest", align_corners=False),
         S(1, 2, 5, size=(3,), scales=(None,), mode="nearest-exact", align_corners=False),
         S(2, 3, 4, size=(7,), scales=(None,), mode="linear", align_corners=True),
@@ -37,7 +37,7 @@ def resize(x, /, *, size, scales, mode, align_corners):
 
 @op(
     rule=lambda x, *, factor: Spec((x.shape[0], x.shape[1] // factor**2, x.shape[2] * factor, x.shape[3] * factor), x.dtype),
-    samples=[S(2, 8, 3, 2, factor=2), S(1, 9, 1, 4, factor=3), S.ints(1, 4, 2, 2, factor=2), S(0, 4, 2, 2, factor=2)],
+    samples=lambda: [S(2, 8, 3, 2, factor=2), S(1, 9, 1, 4, factor=3), S.ints(1, 4, 2, 2, factor=2), S(0, 4, 2, 2, factor=2)],
     methods=[],
     public=False,
 )

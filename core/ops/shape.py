@@ -59,7 +59,7 @@ def _canon_reshape(x: Tensor, *, shape: Any) -> dict[str, Any]:
     vjp=lambda g, x_shape: reshape(g, shape=tuple(x_shape)),
     canon=_canon_reshape,
     view=True,
-    samples=[
+    samples=lambda: [
         S(3, 4, shape=(2, 6)),
         S(3, 4, shape=(-1,)),
         S(shape=(1, 1)),
@@ -67,7 +67,7 @@ def _canon_reshape(x: Tensor, *, shape: Any) -> dict[str, Any]:
         S.ints(4, shape=(2, -1)),
         S.bools(4, shape=(2, 2)),
     ],
-    errors=[
+    errors=lambda: [
         E(S(3, 4, shape=(5,)), "reshape: .*12 elements.*5"),
         E(S(3, 4, shape=(-1, -1)), "reshape: .*at most one"),
         E(S(3, 4, shape=(5, -1)), "reshape: 12"),
@@ -145,8 +145,14 @@ def inverse_permutation(dims: Sequence[int]) -> tuple[int, ...]:
     vjp=lambda g, dims: permute(g, dims=inverse_permutation(dims)),
     canon=_canon_permute,
     view=True,
-    samples=[S(2, 3, 4, dims=(2, 0, 1)), S(3, 4, dims=(1, 0)), S(dims=()), S(0, 3, dims=(1, 0)), S.bools(2, 3, dims=(1, 0))],
-    errors=[E(S(3, 4, dims=(0, 0)), "permute: .*not an order")],
+    samples=lambda: [
+        S(2, 3, 4, dims=(2, 0, 1)),
+        S(3, 4, dims=(1, 0)),
+        S(dims=()),
+        S(0, 3, dims=(1, 0)),
+        S.bools(2, 3, dims=(1, 0)),
+    ],
+    errors=lambda: [E(S(3, 4, dims=(0, 0)), "permute: .*not an order")],
     methods=[],
     public=False,
 )
@@ -238,7 +244,7 @@ def _canon_expand(x: Tensor, *, shape: Any) -> dict[str, Any]:
     vjp=lambda g: g,  # the engine sums over what was expanded
     canon=_canon_expand,
     view=True,
-    samples=[
+    samples=lambda: [
         S(3, 1, shape=(3, 4)),
         S(shape=(2, 3)),
         S(1, 4, shape=(2, 3, 4)),
@@ -246,7 +252,7 @@ def _canon_expand(x: Tensor, *, shape: Any) -> dict[str, Any]:
         S(1, shape=(0,)),
         S.ints(1, 2, shape=(3, 2)),
     ],
-    errors=[E(S(3, 4, shape=(3, 5)), "expand: .*size 4.*5"), E(S(3, 4, shape=(4,)), "expand: .*fewer")],
+    errors=lambda: [E(S(3, 4, shape=(3, 5)), "expand: .*size 4.*5"), E(S(3, 4, shape=(4,)), "expand: .*fewer")],
     methods=[],
     public=False,
 )
@@ -370,7 +376,7 @@ def slice_size(start: Any, stop: Any, step: Any) -> Any:
 @primitive(
     vjp=lambda g, x_shape, starts, stops, steps: _zeros_around(g, x_shape, starts, stops, steps),
     view=True,
-    samples=[
+    samples=lambda: [
         S(5, starts=(1,), stops=(4,), steps=(1,)),
         S(5, 6, starts=(0, 1), stops=(5, 6), steps=(2, 3)),
         S(3, starts=(2,), stops=(2,), steps=(1,)),
@@ -398,7 +404,7 @@ def _zeros_around(g: Tensor, x_shape: Any, starts: Any, stops: Any, steps: Any) 
         lambda g, starts, stops, steps: slice(g, starts=starts, stops=stops, steps=steps),
     ),
     promote="same",
-    samples=[
+    samples=lambda: [
         S((5,), (3,), starts=(1,), stops=(4,), steps=(1,)),
         S((5, 6), (3, 2), starts=(0, 1), stops=(5, 6), steps=(2, 3)),
         S((5,), (0,), starts=(2,), stops=(2,), steps=(1,)),
@@ -474,8 +480,8 @@ def _row(shape: Any, dim: int, index: Any) -> dict[str, Any]:
     canon=_canon_select,
     view=True,
     rule=lambda x, *, dim, index: Spec(x.shape[:dim] + x.shape[dim + 1 :], x.dtype),
-    samples=[S(3, 4, dim=0, index=1), S(3, 4, dim=1, index=-1), S.ints(3, dim=0, index=0)],
-    errors=[E(S(3, dim=0, index=3), "select: index 3 is out of range"), E(S(dim=0, index=0), "select: a 0-d tensor")],
+    samples=lambda: [S(3, 4, dim=0, index=1), S(3, 4, dim=1, index=-1), S.ints(3, dim=0, index=0)],
+    errors=lambda: [E(S(3, dim=0, index=3), "select: index 3 is out of range"), E(S(dim=0, index=0), "select: a 0-d tensor")],
 )
 def select(x, /, *, dim, index):
     """A view of the element `index` along `dim`, without that dimension.
@@ -521,8 +527,8 @@ def _scattered(name: str, x: Spec, src: Spec, region: tuple[Any, ...]) -> Spec:
     vjp=lambda g, x_shape, offset, dim1, dim2: diagonal_scatter(_zeros_of(g, x_shape), g, offset=offset, dim1=dim1, dim2=dim2),
     canon=_canon_diagonal,
     view=True,
-    samples=[S(3, 4, offset=0), S(3, 4, offset=1), S(4, 3, offset=-1), S(2, 3, 4, dim1=0, dim2=2), S(2, 2, offset=5)],
-    errors=[E(S(3), "diagonal: needs two different")],
+    samples=lambda: [S(3, 4, offset=0), S(3, 4, offset=1), S(4, 3, offset=-1), S(2, 3, 4, dim1=0, dim2=2), S(2, 2, offset=5)],
+    errors=lambda: [E(S(3), "diagonal: needs two different")],
 )
 def diagonal(x, /, *, offset: int = 0, dim1: int = 0, dim2: int = 1):
     """A view of the diagonal of two dimensions, as a new last dimension.
@@ -544,7 +550,7 @@ def diagonal(x, /, *, offset: int = 0, dim1: int = 0, dim2: int = 1):
         lambda g, offset, dim1, dim2: diagonal(g, offset=offset, dim1=dim1, dim2=dim2),
     ),
     promote="same",
-    samples=[
+    samples=lambda: [
         S((3, 4), (3,), offset=0, dim1=0, dim2=1),
         S((3, 4), (2,), offset=-1, dim1=0, dim2=1),
         S((2, 3, 4), (3, 2), offset=0, dim1=0, dim2=2),
@@ -559,7 +565,7 @@ def diagonal_scatter(x, src, /, *, offset: int, dim1: int, dim2: int):
 
 @op(
     vjp=(lambda g, new_shape, path: _without_region(g, new_shape, path), lambda g, path: _region(g, path)),
-    samples=[],
+    samples=list,
     methods=[],
     public=False,
 )
@@ -568,7 +574,7 @@ def view_write(base, new, /, *, path):
     return scatter_path(base, new, path)
 
 
-@op(rule=lambda x: like(x), samples=[], methods=[], public=False)
+@op(rule=lambda x: like(x), samples=list, methods=[], public=False)
 def detach(x, /):
     """x without its gradient: how `Tensor.detach` looks in a recorded program."""
     return x.detach()
@@ -607,7 +613,7 @@ def _canon_cat(*tensors: Tensor, dim: int) -> dict[str, Any]:
     vjp=_cat_vjp,
     canon=_canon_cat,
     promote="common",
-    samples=[
+    samples=lambda: [
         S((2, 3), (4, 3)),
         S((2, 3), (2, 1), (2, 2), dim=-1),
         S((0, 3), (2, 3)),
@@ -615,7 +621,7 @@ def _canon_cat(*tensors: Tensor, dim: int) -> dict[str, Any]:
         S((2,), ints(3), grad=False),
         S((3,)),
     ],
-    errors=[E(S((2, 3), (2, 4)), "cat: .*differ in dimension 1")],
+    errors=lambda: [E(S((2, 3), (2, 4)), "cat: .*differ in dimension 1")],
     methods=[],
 )
 def cat(*tensors, dim: int = 0):
@@ -717,7 +723,7 @@ def _joined(g: Any, dim: int, shapes: Any) -> Tensor:
 
 @op(
     vjp=lambda g, dim, shapes: _joined(g, dim, shapes),
-    samples=[S((3, 2), dim=0, shapes=((2, 2), (1, 2))), S((2, 5, 2), dim=1, shapes=((2, 0, 2), (2, 5, 2)))],
+    samples=lambda: [S((3, 2), dim=0, shapes=((2, 2), (1, 2))), S((2, 5, 2), dim=1, shapes=((2, 0, 2), (2, 5, 2)))],
     outputs=2,
     methods=[],
     public=False,
@@ -870,7 +876,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     canon=lambda x, *, dims: {
         "dims": tuple(sorted({checked_dim("flip", d, len(x._a.shape)) for d in as_sequence(dims, 1)} if x._a.shape else ()))
     },
-    samples=[S(3, 4, dims=(0,)), S(3, 4, dims=(0, 1)), S(0, dims=(0,)), S.ints(3, dims=(0,)), S(dims=())],
+    samples=lambda: [S(3, 4, dims=(0,)), S(3, 4, dims=(0, 1)), S(0, dims=(0,)), S.ints(3, dims=(0,)), S(dims=())],
     methods=[],
     public=False,
 )
@@ -993,7 +999,7 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
         stops=tuple(a + n for (a, _), n in zip(pads, x_shape, strict=True)),
         steps=(1,) * len(pads),
     ),
-    samples=[
+    samples=lambda: [
         S(3, 4, pads=((1, 0), (0, 2))),
         S(3, pads=((2, 1),), value=1.5),
         S(0, pads=((1, 1),)),
@@ -1053,12 +1059,12 @@ def _padded_with_edges(x: Spec, pads: Any, mode: str) -> Spec:
 
 @op(
     rule=lambda x, *, pads, mode: _padded_with_edges(x, pads, mode),
-    samples=[
+    samples=lambda: [
         S(2, 4, 5, pads=((0, 0), (1, 3), (2, 0)), mode="reflect"),
         S(2, 3, 4, pads=((0, 0), (0, 0), (5, 1)), mode="replicate"),
         S(2, 3, 4, pads=((0, 0), (1, 0), (4, 2)), mode="circular"),
     ],
-    errors=[E(S(3, 4, pads=((0, 0), (4, 0)), mode="reflect"), "pad: reflect padding of .4, 0. is too wide")],
+    errors=lambda: [E(S(3, 4, pads=((0, 0), (4, 0)), mode="reflect"), "pad: reflect padding of .4, 0. is too wide")],
     methods=[],
     public=False,
 )
@@ -1105,7 +1111,7 @@ def _tri_check(name: str, x: Spec) -> Spec:
     vjp=lambda g, diagonal: tril(g, diagonal=diagonal),
     rule=lambda x, *, diagonal: _tri_check("tril", x),
     canon=lambda x, *, diagonal: {"diagonal": whole(diagonal)},
-    samples=[S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
+    samples=lambda: [S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
     inplace=True,
 )
 def tril(x, /, *, diagonal: int = 0):
@@ -1124,7 +1130,7 @@ def tril(x, /, *, diagonal: int = 0):
     vjp=lambda g, diagonal: triu(g, diagonal=diagonal),
     rule=lambda x, *, diagonal: _tri_check("triu", x),
     canon=lambda x, *, diagonal: {"diagonal": whole(diagonal)},
-    samples=[S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
+    samples=lambda: [S(3, 4), S(3, 4, diagonal=1), S(2, 3, 3, diagonal=-1), S.ints(3, 3), S.bools(3, 3)],
     inplace=True,
 )
 def triu(x, /, *, diagonal: int = 0):
