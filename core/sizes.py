@@ -604,6 +604,19 @@ def size_min(*sizes: Size) -> Size:
     return result
 
 
+def window_positions(n: Size, k: Size, stride: Size, padding: Size, dilation: Size, ceil_mode: bool = False) -> Size:
+    """How many positions a window of size `k` takes on an axis of size `n`; less than 1 where it does not fit.
+
+    >>> window_positions(7, 3, 2, 1, 1), window_positions(6, 3, 2, 0, 1, ceil_mode=True), window_positions(2, 3, 1, 0, 1)
+    (4, 3, 0)
+    """
+    free = n + 2 * padding - dilation * (k - 1) - 1
+    if not ceil_mode:
+        return free // stride + 1
+    # The last window must start inside the input or its left padding: one window less when it would not.
+    return size_min((free + stride - 1) // stride + 1, (n + padding - 1) // stride + 1)
+
+
 def prod(sizes: Iterable[Size]) -> Size:
     """The product; 1 for no sizes."""
     result: Size = 1

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from frazil.sizes import window_positions
+
 from .kernels import halves_in_float32
 from .threads import scratch, split
 
@@ -67,10 +69,7 @@ class _Axis(NamedTuple):
 def _axes(size: Sizes, kernel: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool) -> list[_Axis]:
     axes = []
     for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
-        free = n + 2 * p - d * (k - 1) - 1
-        out = (free + (s - 1 if ceil_mode else 0)) // s + 1
-        if ceil_mode and (out - 1) * s >= n + p:
-            out -= 1  # the last window must start inside the input or its left padding
+        out = window_positions(n, k, s, p, d, ceil_mode)
         if out < 1:
             raise ValueError(f"a window of size {kernel} does not fit an input of size {size} with padding {padding}")
         axes.append(_Axis(n, k, s, p, d, out))

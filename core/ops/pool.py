@@ -10,7 +10,7 @@ import numpy as np
 from .. import dtypes
 from ..define import function, primitive
 from ..errors import ArgumentError, ShapeError
-from ..sizes import is_static, size_min
+from ..sizes import is_static, window_positions
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor
 from .common import require_elements, require_float, same, specs, with_whole_numbers
@@ -32,16 +32,9 @@ def _out_size(
 ) -> tuple[Any, ...]:
     sizes = []
     for n, k, s, p, d in zip(size, kernel_size, stride, padding, dilation, strict=True):
-        free = n + 2 * p - d * (k - 1) - 1
-        if not ceil_mode:
-            out = free // s + 1
-        else:
-            # The last window must start inside the input or its left padding: one window less when it would not.
-            out = (free + s - 1) // s + 1
-            starts = (n + p - 1) // s + 1
-            out = min(out, starts) if isinstance(out, int) and isinstance(starts, int) else size_min(out, starts)
+        out = window_positions(n, k, s, p, d, ceil_mode)
         # Of sizes that are symbols it is a guard in the file: onnxruntime 1.32 rounds towards 0, and computes where this refuses.
-        if (out < 1) if ceil_mode else (free < 0):
+        if (out < 1) if ceil_mode else (n + 2 * p < d * (k - 1) + 1):
             raise ShapeError(
                 f"{name}: a window of size {list(kernel_size)} with dilation {list(dilation)} does not fit an input of "
                 f"size {list(size)} with padding {list(padding)}"

@@ -8,6 +8,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
+from frazil.sizes import window_positions
+
 from ..dialect import C_TYPES
 from ..texts import Text, kernel, read, register, write
 from .iterate import at, contiguous, filled, new, run_text
@@ -193,16 +195,11 @@ def in_3d(values: Sizes, fill: int) -> Sizes:
 
 def pooled_size(size: Sizes, window: Sizes, stride: Sizes, padding: Sizes, dilation: Sizes, ceil_mode: bool) -> Sizes:
     """Return how many positions the window takes."""
-    out = []
-    for n, k, s, p, d in zip(size, window, stride, padding, dilation, strict=True):
-        free = n + 2 * p - d * (k - 1) - 1
-        m = (free + (s - 1 if ceil_mode else 0)) // s + 1
-        if ceil_mode and (m - 1) * s >= n + p:
-            m -= 1  # the last window must start inside the input or its left padding
-        if m < 1:
-            raise ValueError(f"a window of size {window} does not fit an input of size {size} with padding {padding}")
-        out.append(m)
-    return tuple(out)
+    axes = zip(size, window, stride, padding, dilation, strict=True)
+    out = tuple(window_positions(n, k, s, p, d, ceil_mode) for n, k, s, p, d in axes)
+    if min(out) < 1:
+        raise ValueError(f"a window of size {window} does not fit an input of size {size} with padding {padding}")
+    return out
 
 
 class _Geometry:
