@@ -226,13 +226,25 @@ def in_order(array: Any, decide: Decide) -> bool:
 
 
 class Doubt:
-    """A doubt whether `view` looks at the memory of `base`, as what `path` leads to. Neither is kept alive by it."""
+    """A doubt whether `view` looks at the memory of `base`, as what `path` leads to.
+
+    One alone keeps neither alive. A tensor with several connects others with one another, and is kept by them.
+    """
 
     def __init__(self, base: Tensor, path: Any, view: Tensor) -> None:
         self.base, self.path, self.view = ref(base), path, ref(view)
         self.number = _next_number()
+        self.kept: list[Tensor] = []
         for t in (base, view):
-            t._doubts = [d for d in t._doubts or () if d.alive] + [self]
+            self.note(t)
+
+    def note(self, t: Tensor) -> None:
+        """Let one of the two know of it."""
+        t._doubts = [d for d in t._doubts or () if d.alive and d is not self] + [self]
+        if len(t._doubts) > 1:
+            for doubt in t._doubts:
+                if not any(t is known for known in doubt.kept):
+                    doubt.kept.append(t)
 
     @property
     def alive(self) -> bool:
@@ -256,6 +268,7 @@ class LayoutDoubt(Doubt):
     ) -> None:
         super().__init__(base, path, view)
         self.source, self.when, self.array = source, when, view._a
+        self.facts = STATE.recorder.facts  # about sizes, as long as the two can be there
 
     def settle(self, fail: Callable[[str], Any], decide: Decide) -> None:
         """Decide, counting on the sizes of the example."""
@@ -292,8 +305,8 @@ def merge(base: Tensor, path: Any, view: Tensor) -> None:
     for doubt in view._doubts or ():
         if doubt.base() is view:
             doubt.base, doubt.path = ref(base), joined(path, doubt.path)
-            base._doubts = [*(base._doubts or ()), doubt]
-            doubt.view()._doubts = [d for d in doubt.view()._doubts if d is not doubt] + [doubt]
+            for other in (base, doubt.view()):
+                doubt.note(other)
     view._doubts = None
 
 

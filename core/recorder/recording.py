@@ -102,6 +102,7 @@ class Recorder:
         self.asks = False  # or whether they are recorded, on which it may decide
         self.gradients = STATE.grad  # whether they are
         self._assumptions: list[SymBool] = []  # what is known about sizes inside a branch or body
+        self._lasting = 0  # how many guards stay, whatever is undone
         self._answers: dict[str, bool | None] = {}  # what `known_inside` found out
         self._answered_with: Any = None  # the facts that it knew then
         self._asking = False
@@ -220,7 +221,8 @@ class Recorder:
 
         def restore() -> None:
             self._counts, self._taken, self.unbacked_count = counts, taken | self._kept_names, unknown
-            del self._root.guards[guards:]
+            del self._root.guards[max(guards, self._lasting) :]
+            self._answered_with = None
 
         return restore
 
@@ -404,8 +406,23 @@ class Recorder:
         base = t if t._base is None else t._base
         if base._doubts:
             for doubt in layout.connected(base):
-                doubt.settle(self.fail, layout.guarded)
+                self.settle(doubt)
         return self.adopt(t)
+
+    def settle(self, doubt: layout.LayoutDoubt) -> None:
+        """Decide a doubt once and for all: with what was known where it came up, not only where it is decided, and with guards
+        that stay when the trial of a body is undone."""
+        inside, self._assumptions = self._assumptions, [*doubt.facts]
+        try:
+            doubt.settle(self.fail, layout.guarded)
+        finally:
+            self._assumptions = inside
+            self._lasting = len(self._root.guards)
+
+    @property
+    def facts(self) -> tuple[SymBool, ...]:
+        """Return what is known about sizes in the branch or body being recorded."""
+        return tuple(self._assumptions)
 
     def after_write(self, base: Tensor) -> None:
         """Write into what may share the memory of a tensor that was written to."""

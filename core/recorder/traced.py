@@ -140,7 +140,7 @@ class RecordingDevice:
         for doubt in doubts:
             if doubt.source.strides is layout.UNKNOWN:
                 return True
-            doubt.settle(self.recorder.fail, layout.guarded)
+            self.recorder.settle(doubt)
         return y._base is not None
 
     def contiguous(self, x: Tensor) -> Tensor:

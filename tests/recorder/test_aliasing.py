@@ -111,9 +111,19 @@ def nested_with_views(x):
     return total, v
 
 
+def views_that_only_a_tensor_connects_which_is_gone(x):
+    y = x * x
+    v = y[:2]
+    if x.sum() < 0.5:
+        v, y = v * 2, y * 3
+    v[0] += 1
+    return y, v
+
+
 @pytest.mark.parametrize(
     "program",
     [
+        views_that_only_a_tensor_connects_which_is_gone,
         write_to_what_a_branch_made,
         write_to_one_of_two,
         write_to_the_source_of_one_of_two,
@@ -220,6 +230,82 @@ def test_what_is_a_view_for_some_sizes_only_is_guarded_when_it_is_written_to():
     with pytest.raises(RecordError, match=r"x\.shape"):
         program(fz.ones(1, 4))  # a row: its transpose is in order, so the reshape is a view
     assert not fz.jit.trace(lambda x: x.t().reshape(-1) + 1, (fz.ones(2, 3),)).graph.guards
+
+
+def contiguous_written_in_a_loop(x):
+    y = x[:, 0].contiguous()
+    for _ in range(x.shape[0]):
+        y[0] = 5
+    return y, x
+
+
+def source_written_in_a_loop(x):
+    y = x[:, 0].contiguous()
+    for i in range(x.shape[0]):
+        x[0] = i
+    return y, x
+
+
+def reshape_written_in_a_loop(x):
+    y, total = x[:, :1].t().reshape(-1), x.sum()
+    while total < 50:
+        y.flatten()[0] += 1
+        total = total + 10
+    return y, x
+
+
+def viewed_in_a_loop(x):
+    y = z = x[:, 0].contiguous()
+    for _ in range(x.shape[0]):
+        z = y.view(-1)
+        x[0] = 9
+    return z, x
+
+
+def written_first_where_more_is_known(x):
+    y = x[:, 0].contiguous()
+    if x.shape[0] > 1:
+        y[0] = 5
+    y[0] += 7
+    return y, x
+
+
+def written_first_where_the_example_does_not_go(x):
+    y = x[:, 0].contiguous()
+    if x.shape[0] == 1:
+        y[0] = 5
+    y[0] += 7
+    return y, x
+
+
+def two_copies_of_what_is_gone(x):
+    y = x * 2
+    a, b = y[:, 0].contiguous(), y[:, 0].contiguous()
+    y = None
+    a[0] = 5
+    return a, b
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        two_copies_of_what_is_gone,
+        contiguous_written_in_a_loop,
+        source_written_in_a_loop,
+        reshape_written_in_a_loop,
+        viewed_in_a_loop,
+        written_first_where_more_is_known,
+        written_first_where_the_example_does_not_go,
+    ],
+)
+def test_what_is_a_view_of_a_batch_of_one_only_is_guarded_wherever_it_is_written_to(program):
+    """Bodies are recorded several times and branches know more than what follows: the decision outlives both."""
+    recorded = fz.jit.trace(fz.jit.script(program), (fz.arange(8.0).reshape(2, 4),))
+    for rows in (2, 3):
+        x = fz.arange(rows * 4.0).reshape(rows, 4)
+        assert _run(recorded, x) == _run(program, x)
+    with pytest.raises(RecordError, match=r"x\.shape"):
+        recorded(fz.arange(4.0).reshape(1, 4))
 
 
 def _check(program, inputs):
