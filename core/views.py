@@ -73,6 +73,28 @@ def root_of(x: Tensor) -> tuple[Tensor, Path]:
     return root, steps[begin:]
 
 
+def slowest_first(x: Tensor, dims: list[int]) -> list[int]:
+    """These dimensions in the order in which they lie in memory, as PyTorch finds it: one that is repeated, or of one element,
+    stays where it is written. As they are written, too, where a recording does not know."""
+    if x._dev.recording:
+        strides = None if x._a.strides is None else x._dev.strides_of_example(x)
+    else:
+        strides = None if x.is_contiguous() else [0 if n == 1 else s for n, s in zip(x._a.shape, x.stride(), strict=True)]
+    if strides is None:
+        return dims
+    order = dims[::-1]
+    for end in range(1, len(order)):
+        at = end
+        for i in reversed(range(end)):
+            faster, slower = strides[order[i]], strides[order[at]]
+            if faster and slower and faster < slower:
+                break
+            if faster and slower and faster > slower:
+                order[i], order[at] = order[at], order[i]
+                at = i
+    return order[::-1]
+
+
 def register_view(base: Tensor, view: Tensor) -> None:
     """Let the base find its views, as long as they live."""
     views = base._views

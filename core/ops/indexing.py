@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
-from ..alias import assign, check_leaf
+from ..alias import apply_path, assign, check_leaf
 from ..creation import arange, from_host, full, full_like, ones, ones_like, tensor, zeros, zeros_of
 from ..define import function, op, primitive
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..sizes import checked_dim, size_max, size_min, surely, unbacked, wrapped
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor, whole
-from ..views import check_overlap
+from ..views import check_overlap, slowest_first
 from .common import broadcast, check_range, like, require_numbers, same, specs
 from .elementwise import bitwise_not, cast, logical_not, maximum, neg, where
 from .reduction import cumsum, prod, sort_values
-from .shape import broadcast_tensors, expand, movedim, narrow, reshape, select, slice, slice_scatter, unsqueeze
+from .shape import broadcast_tensors, expand, movedim, narrow, permute, reshape, select, slice, slice_scatter, unsqueeze
 
 
 def _integer_index(name: str, index: Any, *, allowed: tuple[Any, ...] = (dtypes.int64, dtypes.int32)) -> None:
@@ -985,7 +985,25 @@ def getitem(x: Tensor, key: Any) -> Tensor:
         return x
     while advanced and advanced[-1] is None:
         advanced.pop()
-    return index(x, _positions(x, advanced))
+    return _index_as_it_lies(x, _positions(x, advanced))
+
+
+def _index_as_it_lies(x: Tensor, indices: list[Any]) -> Tensor:
+    """`x[i, j, ...]`. What is not indexed lies in memory in the order in which it does in x, as in PyTorch."""
+    used = [d for d, i in enumerate(indices) if i is not None]
+    rest = [d for d in range(len(x._a.shape)) if d not in used]
+    order = slowest_first(x, rest)
+    if order == rest:
+        return index(x, indices)
+    sources = dict(zip(rest, order, strict=True))
+    y = index(permute(x, dims=tuple(sources.get(d, d) for d in range(len(x._a.shape)))), indices)
+    first = used[0] if used[-1] - used[0] < len(used) else 0  # where the shape of the indices stands in the result
+    many = len(y._a.shape) - len(rest)
+    places = [k if k < first else k + many for k in range(len(rest))]
+    dims = list(range(len(y._a.shape)))
+    for place, d in zip(places, rest, strict=True):
+        dims[place] = places[order.index(d)]
+    return apply_path(y, (("permute", {"dims": tuple(dims)}),))
 
 
 def _without_leading_ones(value: Any, ndim: int) -> Any:

@@ -94,15 +94,15 @@ def of_result(op: Any, arrays: Sequence[Any], attrs: dict[str, Any], shape: Sequ
         read = whole
     elif op.fn.__module__.rpartition(".")[2] in _KEEPING_MODULES and op.name != "copy":
         read = [a for a in arrays if a is not None]
-    else:
-        return None
-    steps = [_steps(a, len(shape)) for a in read]
+    else:  # in order, but `x[indices]`, which as_it_lies gives the order of x
+        return UNKNOWN if op.name == "index" and arrays[0] is not None and arrays[0].strides is UNKNOWN else None
+    steps = [steps_of_example(a, len(shape)) for a in read]
     if not whole or None in steps:
         return UNKNOWN
     return _in_order(shape, _common_order([s for s in steps if s is not None], len(shape)))
 
 
-def _steps(array: Any, ndim: int) -> list[int] | None:
+def steps_of_example(array: Any, ndim: int) -> list[int] | None:
     """The strides of an operand along the dimensions of the result, for the sizes of the example; 0 where it is repeated."""
     if array.strides is UNKNOWN:
         return None

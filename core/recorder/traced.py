@@ -174,6 +174,10 @@ class RecordingDevice:
             self.recorder.fail("stride() or is_contiguous() of a tensor whose place in memory depends on more than its shape")
         return layout.strides_of(array)
 
+    def strides_of_example(self, x: Tensor) -> list[int] | None:
+        """Return how far apart neighbours are for the sizes of the example, 0 where there is one for all sizes; None: unknown."""
+        return layout.steps_of_example(x._a, len(x._a.shape))
+
     def is_contiguous(self, x: Tensor) -> bool:
         """Return whether the elements lie in order; where that depends on sizes, the program decides on them."""
         array: TracedArray = x._a

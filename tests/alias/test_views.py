@@ -114,3 +114,38 @@ def test_a_long_chain_of_views_costs_as_much_per_link_as_a_short_one():
         v = v[:]
     v[0] = 4.0
     assert base.tolist() == [4.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "strides"),  # as PyTorch 2.13 lays them
+    [
+        (([0, -1],), (2, 5, 4), (20, 1, 5)),
+        ((slice(None), [0, -1]), (3, 2, 4), (1, 3, 6)),
+        ((..., [0, -1]), (3, 5, 2), (2, 6, 1)),
+        ((slice(None), [[0, 1], [1, 2]]), (3, 2, 2, 4), (1, 6, 3, 12)),
+        ((slice(0, 2), [0, 1]), (2, 2, 4), (1, 2, 4)),
+        ((None, [0, 1]), (1, 2, 5, 4), (40, 20, 1, 5)),
+        (([0, 1], [0, 1]), (2, 4), (4, 1)),
+        (([0, 1], slice(None), [0, 1]), (2, 5), (5, 1)),
+    ],
+)
+def test_an_advanced_index_keeps_the_order_in_memory_of_what_it_does_not_index(key, shape, strides):
+    def program(x):
+        y = x.permute(2, 1, 0)[key]
+        flat = y.flatten()  # a copy unless y lies in order
+        flat[0] = 7
+        return y, y.sum() + flat.sum()
+
+    x = fz.arange(60.0).reshape(4, 5, 3)
+    y = x.permute(2, 1, 0)[key]
+    assert y.tolist() == x.permute(2, 1, 0).contiguous()[key].tolist()
+    assert y.shape == shape and [s for n, s in zip(shape, y.stride(), strict=True) if n > 1] == [
+        s for n, s in zip(shape, strides, strict=True) if n > 1
+    ]
+    recorded = fz.jit.trace(program, (x,))
+    for rows in (4, 2):
+        x = fz.arange(rows * 15.0).reshape(rows, 5, 3)
+        assert [t.tolist() for t in recorded(x)] == [t.tolist() for t in program(x)]
+    x.requires_grad_()
+    (x.permute(2, 1, 0)[key] * 2).sum().backward()
+    assert x.grad.sum() == 2 * program(x.detach())[0].numel()
