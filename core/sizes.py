@@ -19,7 +19,7 @@ import operator
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol, TypeAlias, Union, final
+from typing import Any, NoReturn, Protocol, TypeAlias, Union, final, overload
 from weakref import WeakValueDictionary
 
 from . import dtypes
@@ -604,6 +604,10 @@ def size_min(*sizes: Size) -> Size:
     return result
 
 
+@overload
+def window_positions(n: int, k: int, stride: int, padding: int, dilation: int, ceil_mode: bool = False) -> int: ...
+@overload
+def window_positions(n: Size, k: Size, stride: Size, padding: Size, dilation: Size, ceil_mode: bool = False) -> Size: ...
 def window_positions(n: Size, k: Size, stride: Size, padding: Size, dilation: Size, ceil_mode: bool = False) -> Size:
     """How many positions a window of size `k` takes on an axis of size `n`; less than 1 where it does not fit.
 
