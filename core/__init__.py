@@ -145,6 +145,7 @@ einops_support.connect()
 _LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn")}
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
+_LAZY |= {name: name for name in ("accelerator", "func", "serialization", "version")} | {"vmap": "func"}
 _LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
 
@@ -155,7 +156,6 @@ _MISSING = {
     "fft stft istft": "Fourier transforms are planned; for short signals, multiply by matrices of cosines and sines",
     "special lgamma digamma polygamma erfinv i0 mvlgamma igamma": "special functions are planned; fz.erf, erfc, expm1, log1p, "
     "logit, sinc and xlogy are there",
-    "func vmap": "function transforms are planned; use fz.autograd.grad, and a batch dimension for vmap",
     "sparse sparse_coo_tensor sparse_csr_tensor spmm": "sparse tensors are planned; use gather and scatter_add",
     "lu lu_solve lu_unpack geqrf ormqr lobpcg triangular_solve": "this factorisation is planned; fz.linalg has solve, "
     "solve_triangular, qr, svd, eigh, cholesky, inv and pinv",
@@ -165,7 +165,7 @@ _MISSING = {
     "quantization ao quantize_per_tensor": "quantisation is out of scope; quantise the exported file with onnxruntime's tools",
     "nested jagged": "nested tensors are out of scope; use fz.nn.utils.rnn.pad_sequence and a mask",
     "classes ops library": "C++ operators are out of scope; write a backend's kernel or an autograd.Function",
-    "accelerator xpu mps hip": "frazil's devices are 'cpu', 'cuda' and 'opencl': fz.device(...), fz.cuda.is_available()",
+    "xpu mps hip": "frazil's devices are 'cpu', 'cuda' and 'opencl': fz.device(...), fz.cuda.is_available()",
 }
 
 

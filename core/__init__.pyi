@@ -51,6 +51,8 @@ def absolute(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.abs(fz.tensor([-1.5, 2.0]))
     tensor([1.5000, 2.0000])"""
 
+from . import accelerator as accelerator
+
 def acos(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse cosine, in radians.
 
@@ -1130,6 +1132,8 @@ def full_like(input: Tensor, fill_value: Any, *, dtype: DType | None = None, dev
     >>> import frazil as fz
     >>> fz.full_like(fz.zeros(2), 3)
     tensor([3., 3.])"""
+
+from . import func as func
 
 def gather(input: Tensor, dim: _int, index: Tensor, *, sparse_grad: _bool = False, out: Any = None) -> Tensor:
     """Elements of `input` picked along `dim` by `index` (int64, same number of dimensions).
@@ -2268,6 +2272,8 @@ def selu(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.selu(fz.tensor([1.0]))
     tensor([1.0507])"""
 
+from . import serialization as serialization
+
 def set_default_device(d: Any) -> None:
     """New tensors made without `device=` live on `d`; None goes back to the configuration.
 
@@ -2732,6 +2738,8 @@ def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     >>> fz.vdot(fz.tensor([1.0, 2.0]), fz.tensor([3.0, 4.0]))
     tensor(11.)"""
 
+from . import version as version
+
 def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     """The same memory in another shape; an error where that needs a copy.
 
@@ -2741,6 +2749,27 @@ def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """`input` viewed in the shape of `other`."""
+
+def vmap(func: Any, in_dims: Any = 0, out_dims: Any = 0, randomness: _str = 'error', *, chunk_size: _int | None = None) -> Any:
+    """`func`, which takes one sample, as a function that takes all of them at once, along a dimension of its arguments.
+
+    Args:
+        func: its results are tensors, or nested tuples, lists and dicts of them.
+        in_dims: the dimension of the samples, for all arguments or (nested as they are) for each; None: the same for all samples.
+            Keyword arguments are the same for all.
+        out_dims: where the results have them, for all results or each.
+        randomness: what random numbers inside are: "error", the "same" for all samples, or "different".
+        chunk_size: how many samples run at once; None: all.
+
+    Most operations run on all samples at once, some on one after another, with a warning. Python may not look at the numbers of
+    a sample (`if x > 0`, `x.item()`), for each has its own.
+
+    >>> import frazil as fz
+    >>> fz.func.vmap(fz.dot)(fz.tensor([[1.0, 2.0], [3.0, 4.0]]), fz.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    tensor([1., 4.])
+    >>> fz.func.vmap(lambda x, y: x * y, in_dims=(0, None), out_dims=1)(fz.tensor([1.0, 2.0]), fz.tensor([1.0, 10.0]))
+    tensor([[ 1.,  2.],
+            [10., 20.]])"""
 
 def vsplit(input: Tensor, indices_or_sections: Any) -> Any:
     """Views of the rows: as many equal groups, or cut at the given places.

@@ -194,6 +194,9 @@ class TensorMethods:
     def bernoulli_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with 1, with probability `p` (a number or a tensor), or 0."""
 
+    def bfloat16(self, memory_format: Any = None) -> Tensor:
+        """With dtype bfloat16; the tensor itself if it has that already."""
+
     def bincount(self, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
         """Return how often every non-negative integer occurs (or the sum of its weights)."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from . import dtypes
 from .dispatch import general_call, run
-from .errors import AutogradError, DTypeError, ShapeError
+from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .explain import describe
 from .sizes import prod, same
 from .state import RECORDINGS, STATE
@@ -29,7 +29,7 @@ def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
         STATE.recorder.adopt(x)
     y = object.__new__(Tensor)
     y._dev = x._dev
-    if x._dev.recording:
+    if x._dev.recording or x._dev.depth:
         y._a = x._dev.cut(x._a)
     else:
         y._a = x._a = x._dev.kernels["writable"](x._a) if x._dev.aliases and not x._a.shape else x._a
@@ -146,6 +146,11 @@ def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
         raise ShapeError(
             f"{name}: the result has shape {list(y._a.shape)} and cannot be stored in a tensor of shape {list(x._a.shape)}; "
             "in-place operations do not broadcast the tensor they change"
+        )
+    if y._dev.depth > x._dev.depth:
+        raise ArgumentError(
+            f"{name}: inside vmap, a value that differs between the samples cannot be written into a tensor that is the same for "
+            "all of them. Make the tensor from a mapped one (fz.zeros_like(x), x.new_zeros(...)), or use the out-of-place form"
         )
     source, target = y.dtype, x.dtype
     if source is not target:
@@ -264,7 +269,7 @@ def apply_path(base: Tensor, path: Path) -> Tensor:
     for step, attrs in path:
         if step == "detach":
             value._rg, value._node = False, None
-            if value._dev.recording:
+            if value._dev.recording or value._dev.depth:
                 value._a = value._dev.cut(value._a)
         else:
             value = run(OPS[step], [value], attrs, value._dev)

@@ -154,9 +154,10 @@ def full_like(
     >>> fz.full_like(fz.zeros(2), 3)
     tensor([3., 3.])
     """
-    return full(
-        tuple(input._a.shape), fill_value, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad
-    )
+    made = full(tuple(input._a.shape), fill_value, dtype=dtype or input.dtype, device=device or input.device)
+    if input._dev.depth:
+        made = input._dev.lifted(made)
+    return made.requires_grad_() if requires_grad else made
 
 
 def zeros_like(

@@ -62,6 +62,10 @@ class device:
     aliases: bool
     #: Whether this is the device of a recording.
     recording = False
+    #: How many `vmap`s are around the device of one; 0 for a device that there really is.
+    depth = 0
+    #: The device that there really is: this one, except in a recording or a `vmap`.
+    real: device
 
     def __new__(cls, type: str | device, index: int | None = None) -> device:
         if isinstance(type, device):
@@ -84,6 +88,7 @@ class device:
             found._backend = None
             found._scalars = {}
             found.aliases = True
+            found.real = found
             found.kernels = KernelTable(found)
             found = _devices.setdefault(key, found)  # another thread may have been faster, and `==` is identity
         return found

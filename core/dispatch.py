@@ -16,7 +16,7 @@ from . import dtypes
 from .errors import ArgumentError, DeviceError, DTypeError, FrazilError
 from .explain import describe, explain, kinds, noted, where
 from .out import WIDENING, write_out
-from .state import RECORDINGS, STATE
+from .state import BATCHINGS, RECORDINGS, STATE
 from .table import OPS, OTHER_NAMES, TAKES, Op, unknown
 from .tape import Node, OutputNode
 from .tensor import Tensor, from_numpy, whole, wrap
@@ -233,6 +233,8 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     device = _common_device(op, tensors)
     if device.recording and any(isinstance(value, (Tensor, tuple, list)) for value in attrs.values()):
         attrs = {name: _numbers(value) for name, value in attrs.items()}
+    if device.depth:
+        tensors = [device.lifted(t) for t in tensors]
     if op.takes is TAKES["numbers"]:
         _check_kinds(op, tensors)
     if op.promote is not None:
@@ -400,6 +402,10 @@ def _numbers(value: Any) -> Any:
 
 
 def _common_device(op: Op, tensors: list[Any]) -> Any:
+    if BATCHINGS[0]:
+        deepest = max((t._dev for t in tensors if isinstance(t, Tensor)), key=lambda d: d.depth, default=None)
+        if deepest is not None and deepest.depth:
+            return deepest
     if RECORDINGS[0] and STATE.recorder is not None:
         return STATE.recorder.device
     device = guest = None

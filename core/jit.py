@@ -10,7 +10,22 @@ from .script import script
 from .spelling import tell_names as _tell_names
 from .state import STATE
 
-__all__ = ["Final", "Program", "annotate", "export", "ignore", "is_scripting", "is_tracing", "script", "trace", "unused"]
+__all__ = [
+    "Final",
+    "Program",
+    "ScriptModule",
+    "annotate",
+    "export",
+    "ignore",
+    "is_scripting",
+    "is_tracing",
+    "script",
+    "trace",
+    "unused",
+]
+
+#: What `trace` and `script` of a module give, under the name that programs ask `isinstance` for.
+ScriptModule = Program
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -23,7 +23,7 @@ from .ops import linalg as products
 from .ops import reduction
 from .ops.shape import broadcast_tensors, cat
 from .sizes import checked_dim
-from .tensor import Tensor
+from .tensor import Tensor, tracked
 
 
 class LinAlgError(FrazilError, RuntimeError):
@@ -93,6 +93,10 @@ def _matrices(name: str, *tensors: Any, square: bool = False) -> None:
 
 def _on_host(name: str, compute: Callable[..., Any], *tensors: Tensor) -> Any:
     """The arrays that NumPy finds, as tensors of the device of `tensors`."""
+    if any(t._dev.depth for t in tensors):  # NumPy's functions take matrices of many samples at once
+        level = max((t._dev for t in tensors), key=lambda d: d.depth).level
+        found = _on_host(name, compute, *level.aligned(tensors))
+        return tuple(level.enter(y, 0) for y in found) if isinstance(found, tuple) else level.enter(found, 0)
     arrays = [t._host(f"linalg.{name}()") for t in tensors]
     device = tensors[0]._dev
     if device.type != "cpu":
@@ -235,7 +239,7 @@ class _Det(Function):
     def backward(ctx: Any, g: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         y = det(x)
-        if bool((y != 0).all()):
+        if not y._dev.depth and bool((y != 0).all()):
             return _column(_column(g * y)) * inv(x).mT
         return _column(_column(g)) * _on_host("det", _cofactors, x)
 
@@ -340,7 +344,7 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
         r = _on_host("qr", lambda a: np.linalg.qr(a, "r"), A.detach())
         return QR(r.new_zeros(0), r)
     if mode == "complete" and rows > columns:
-        if A.requires_grad:
+        if tracked(A):
             raise ArgumentError("linalg.qr: mode='complete' has no gradient for more rows than columns; use 'reduced'")
         return QR(*_on_host("qr", lambda a: tuple(np.linalg.qr(a, "complete")), A))
     if rows < columns:  # the first columns say what Q is
@@ -431,7 +435,7 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     if not full_matrices or A.shape[-1] == A.shape[-2]:
         return SVD(*_SVD.apply(A))
     u, s, vh = _on_host("svd", lambda a: tuple(np.linalg.svd(a)), A)
-    return SVD(u, _SVD.apply(A)[1] if A.requires_grad else s, vh)
+    return SVD(u, _SVD.apply(A)[1] if tracked(A) else s, vh)
 
 
 @_public

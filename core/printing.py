@@ -99,6 +99,8 @@ def tensor_text(t: Tensor) -> str:
     """`tensor([1., 2.], requires_grad=True)`."""
     if t._dev.recording:
         return f"<{t.dtype.name}{list(t.shape)} in a recording>"
+    if t._dev.depth and t._a.batched:
+        return f"<{t.dtype.name}{list(t.shape)} of each of {t._dev.level.size} samples: {t._a.value!r}>"
     array = t._dev.to_host(t._a)
     prefix = "tensor("
     notes = []
@@ -136,7 +138,7 @@ def tensor_html(t: Tensor) -> str:
 
     text = tensor_text(t)
     caption = f"{t.dtype.name}[{', '.join(map(str, t.shape))}] on {t._dev}" + (", requires_grad" if t._rg else "")
-    if t._dev.recording or len(t.shape) not in (1, 2) or 0 in t.shape:
+    if t._dev.recording or t._dev.depth or len(t.shape) not in (1, 2) or 0 in t.shape:
         return f"<pre>{escape(text)}</pre><small>{escape(caption)}</small>"
     array = t._dev.to_host(t._a)
     rows = array[None] if array.ndim == 1 else array

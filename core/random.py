@@ -155,6 +155,11 @@ class Generator:
 
     def draw(self, op: Callable[..., Tensor], words: Any, **attrs: Any) -> Tensor:
         """op(state, **attrs), which takes `words` words, and move on."""
+        if STATE.level is not None:
+            return STATE.level.drawn(lambda: self._draw(op, words, attrs))
+        return self._draw(op, words, attrs)
+
+    def _draw(self, op: Callable[..., Tensor], words: Any, attrs: dict[str, Any]) -> Tensor:
         blocks = (words + (_WORDS_PER_BLOCK - 1)) // _WORDS_PER_BLOCK
         with self._lock:
             state = self.state

@@ -14,7 +14,8 @@ import math
 import os
 import stat
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import IO, Any, final
 
 import numpy as np
@@ -29,6 +30,7 @@ from .nn.state import StateDict
 from .outside import Budget, kind_of, plain
 from .pickles import Unsound
 from .tensor import Size, Tensor
+from .warn import without_effect
 
 Array = np.ndarray[Any, Any]
 File = str | os.PathLike[str] | IO[bytes]
@@ -397,3 +399,26 @@ class _Reader:
             tensor.requires_grad_(True)
         self._objects[number] = tensor
         return tensor
+
+
+@contextmanager
+def safe_globals(safe_globals: Sequence[Any]) -> Iterator[None]:
+    """Accepted for PyTorch's sake, where it names classes that `load` may make: `fz.load` makes data only, whatever is named.
+
+    >>> import frazil as fz
+    >>> from frazil.serialization import safe_globals
+    >>> with safe_globals([]): fz.ones(1)
+    tensor([1.])
+    """
+    add_safe_globals(safe_globals)
+    yield
+
+
+def add_safe_globals(safe_globals: Sequence[Any]) -> None:
+    """As `safe_globals`, for the whole program. The first call in a process warns.
+
+    >>> from frazil.serialization import add_safe_globals
+    >>> add_safe_globals([])
+    """
+    if safe_globals:
+        without_effect("safe_globals", "fz.load makes tensors and plain data only; build other objects from what it returns")

@@ -6,10 +6,11 @@ All of it runs only once something has gone wrong; a call that is right takes no
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from .errors import ArgumentError, FrazilError, ShapeError
@@ -58,9 +59,9 @@ def missing(start: str, name: str, names: Callable[[], Iterable[str]]) -> Attrib
     return AttributeError(_Late(start, name, names))
 
 
-def tell_names(module: str) -> None:
-    """Let the module say which name is nearest to one that it lacks. (Not a `def __getattr__`, which would hide misspellings
-    from type checkers.)
+def tell_names(module: str, later: Sequence[str] = ()) -> None:
+    """Let the module say which name is nearest to one that it lacks, and import modules below it when they are first asked for.
+    (Not a `def __getattr__`, which would hide misspellings from type checkers.)
 
     >>> import frazil as fz
     >>> fz.nn.Linaer
@@ -71,7 +72,9 @@ def tell_names(module: str) -> None:
     found = sys.modules[module]
 
     def absent(name: str) -> Any:
-        raise missing(f"module {module!r} has no attribute {name!r}", name, lambda: dir(found))
+        if name in later:
+            return importlib.import_module(f"{module}.{name}")
+        raise missing(f"module {module!r} has no attribute {name!r}", name, lambda: [*dir(found), *later])
 
     found.__dict__["__getattr__"] = absent
 

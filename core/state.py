@@ -16,6 +16,7 @@ class _State(threading.local):
     recorder: Any = None  # the active recorder.recording.Recorder
     device: Any = None  # of `with fz.device(...)`
     outer_devices: Any = ()  # and of the blocks around it
+    level: Any = None  # the innermost `vmap` that is running, a func.batching.Level
     trial: bool = False  # whether a program is recorded without gradients to see whether it asks for any
     reads: Callable[[], None] | None = None  # told when Python asks for numbers of a tensor, and of every round of a loop
 
@@ -24,6 +25,9 @@ STATE = _State()
 
 #: Number of recordings going on in this process: while it is 0, no call looks whether its thread is recording.
 RECORDINGS = [0]
+
+#: Number of `vmap`s that are running in this process.
+BATCHINGS = [0]
 
 
 class AsksForGradients(BaseException):

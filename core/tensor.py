@@ -133,7 +133,7 @@ class Tensor(TensorMethods):
     @property
     def device(self) -> Device:
         """The device it lives on."""
-        return self._dev.real if self._dev.recording else self._dev
+        return self._dev.real
 
     @property
     def ndim(self) -> int:
@@ -494,6 +494,22 @@ class Tensor(TensorMethods):
             strides = row_major_strides(self._a.shape) if measure is None else measure(self._a)
         return strides if dim is None else strides[checked_dim("size", dim, len(strides))]
 
+    def data_ptr(self) -> int:
+        """The address of the first element in the memory of the CPU."""
+        if self._dev.type != "cpu" or self._dev.recording:
+            raise ArgumentError(
+                f"data_ptr: only tensors on the CPU have an address that a program can use, this one is on {self.device}"
+            )
+        return int(self.detach().numpy().ctypes.data)
+
+    def storage_offset(self) -> int:
+        """Return how many elements after the beginning of the memory that it is a view of its first element is."""
+        return 0 if self._base is None else (self.data_ptr() - self._base.data_ptr()) // self.itemsize
+
+    def to_dense(self, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
+        """Itself, for every tensor is dense; with another dtype if one is given."""
+        return self if dtype is None else self.to(dtype)
+
     def pin_memory(self) -> Tensor:
         """Itself; accepted for PyTorch's sake."""
         return self
@@ -575,6 +591,17 @@ def wrap(array: Any, device: Any, cls: type[Tensor] = Tensor) -> Tensor:
     t._a = array
     t._dev = device
     return t
+
+
+def tracked(t: Tensor) -> bool:
+    """Whether gradients through `t` may be asked for: here, or outside of the `vmap` that it belongs to.
+
+    >>> import frazil as fz
+    >>> from frazil.tensor import tracked
+    >>> tracked(fz.ones(2)), tracked(fz.ones(2, requires_grad=True))
+    (False, True)
+    """
+    return t._rg or (t._dev.depth > 0 and tracked(t._a.value))
 
 
 def whole(value: Any) -> Any:

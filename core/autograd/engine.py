@@ -6,6 +6,7 @@ reachable nodes by that number is a topological order. Nothing recurses: graphs 
 
 from __future__ import annotations
 
+import importlib
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
@@ -73,6 +74,7 @@ def grad(
         create_graph: record the computation, for gradients of gradients.
         only_inputs: accepted for PyTorch's sake, and always so.
         allow_unused: give None for inputs that the outputs do not depend on, instead of an error.
+        is_grads_batched: `grad_outputs` have one dimension more, the first, and so have the results: a row for each row.
         materialize_grads: give zeros instead of None.
 
     >>> import frazil as fz
@@ -81,8 +83,6 @@ def grad(
     >>> fz.autograd.grad(g, x)
     (tensor(18.),)
     """
-    if is_grads_batched:
-        raise AutogradError("grad: is_grads_batched is not supported; call grad once per row")
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     given = [grad_outputs] if isinstance(grad_outputs, Tensor) or grad_outputs is None else list(grad_outputs)
@@ -92,7 +92,10 @@ def grad(
             raise AutogradError(
                 f"grad: input {i} ({_text(x)}) does not require grad; set requires_grad_() before computing the outputs"
             )
-    found = _run("grad", outs, given, create_graph if retain_graph is None else retain_graph, create_graph, ins)
+    if is_grads_batched:
+        found = _run_batched(outs, given, create_graph if retain_graph is None else retain_graph, create_graph, ins)
+    else:
+        found = _run("grad", outs, given, create_graph if retain_graph is None else retain_graph, create_graph, ins)
     results: list[Tensor | None] = []
     for i, (x, g) in enumerate(zip(ins, found, strict=True)):
         if g is None:
@@ -105,6 +108,23 @@ def grad(
                 )
         results.append(g)
     return tuple(results)
+
+
+def _run_batched(
+    outs: list[Tensor], given: list[Any], retain_graph: bool, create_graph: bool, ins: list[Tensor]
+) -> list[Tensor | None]:
+    """As `_run`, for many gradients of the outputs at once: the first dimension of each of `given`."""
+    there: list[bool] = []
+
+    def pull(*gs: Tensor | None) -> tuple[Tensor, ...]:
+        found = _run("grad", outs, list(gs), retain_graph, create_graph, ins)
+        there.extend(g is not None for g in found)
+        return tuple(g for g in found if g is not None)
+
+    # By name: function transforms stand above autograd.
+    mapped = importlib.import_module("frazil.func").vmap(pull, tuple(None if g is None else 0 for g in given))
+    found = iter(mapped(*given))
+    return [next(found) if known else None for known in there]
 
 
 def gradients_since(

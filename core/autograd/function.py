@@ -151,7 +151,10 @@ class Function:
         before = STATE.grad
         STATE.grad = False
         try:
-            if cls.setup_context is not Function.setup_context:
+            deepest = max((a._dev for a in args if isinstance(a, Tensor)), key=lambda d: d.depth, default=None)
+            if deepest is not None and deepest.depth:  # in a `vmap`
+                output = deepest.level.apply(cls._as_two(), ctx, args)
+            elif cls.setup_context is not Function.setup_context:
                 output = cls.forward(*args)
                 cls.setup_context(ctx, args, output)
             else:
@@ -162,6 +165,23 @@ class Function:
         if before and any(ctx._needs):
             outputs = cls._record(ctx, args, edges, outputs)
         return tuple(outputs) if isinstance(output, tuple) else outputs[0]
+
+    @classmethod
+    def _as_two(cls) -> type[Function]:
+        """This with the older `forward(ctx, ...)`."""
+        if cls.setup_context is Function.setup_context:
+            return cls
+
+        class Two(Function):
+            @staticmethod
+            def forward(ctx: Any, *args: Any) -> Any:
+                output = cls.forward(*args)
+                cls.setup_context(ctx, args, output)
+                return output
+
+            backward = cls.backward
+
+        return Two
 
     @classmethod
     def _record(cls, ctx: FunctionCtx, args: Any, edges: list[Any], outputs: Any) -> list[Any]:

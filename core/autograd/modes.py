@@ -58,9 +58,12 @@ class _GradMode(_Mode):
     def __enter__(self) -> None:
         self._before = STATE.grad
         STATE.grad = self._value
+        self._levels = STATE.level and STATE.level.set_grad(self._value)
 
     def __exit__(self, *_: object) -> None:
         STATE.grad = self._before
+        for level, value in self._levels or ():
+            level.grad = value
 
     def _fresh(self) -> Any:
         return type(self)()

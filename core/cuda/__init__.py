@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import legacy
 from ..device import device
 from ..errors import ArgumentError, BackendError, DeviceError
 from ..random import manual_seed as _manual_seed
@@ -144,5 +145,19 @@ def empty_cache() -> None:
     >>> fz.cuda.empty_cache()
     """
 
+
+def is_bf16_supported(including_emulation: bool = True) -> bool:
+    """Return whether tensors of bfloat16 can be computed with.
+
+    >>> import frazil as fz
+    >>> fz.cuda.is_bf16_supported() and not fz.cuda.is_available()
+    False
+    """
+    return is_available() and "bfloat16" in device("cuda").capabilities().dtypes
+
+
+#: PyTorch's old types of tensors on a CUDA device: `fz.cuda.FloatTensor(...)`.
+for _name in ("Half", "Float", "Double", "Byte", "Char", "Short", "Int", "Long", "Bool"):
+    globals()[f"{_name}Tensor"] = legacy.tensor_type(f"{_name}Tensor", getattr(legacy, f"{_name}Tensor").dtype, "cuda")
 
 _tell_names(__name__)

@@ -2,6 +2,7 @@
 
 from ..spelling import tell_keywords_of_classes as _tell_keywords
 from ..spelling import tell_names as _tell_names
+from . import attention as attention
 from . import functional as functional
 from . import init as init
 from . import parallel as parallel
@@ -44,6 +45,7 @@ from .modules.batchnorm import BatchNorm3d as BatchNorm3d
 from .modules.batchnorm import InstanceNorm1d as InstanceNorm1d
 from .modules.batchnorm import InstanceNorm2d as InstanceNorm2d
 from .modules.batchnorm import InstanceNorm3d as InstanceNorm3d
+from .modules.batchnorm import SyncBatchNorm as SyncBatchNorm
 from .modules.container import ModuleDict as ModuleDict
 from .modules.container import ModuleList as ModuleList
 from .modules.container import ParameterDict as ParameterDict

@@ -14,6 +14,7 @@ from ..state import RECORDINGS, STATE
 from ..tensor import Tensor
 from ..transfer import parse_to
 from ..utils.hooks import Hook, HookDict, RemovableHandle
+from ..warn import without_effect
 from .hooks import call_with_hooks
 from .parameter import Parameter
 from .state import IncompatibleKeys, StateDict, as_value, assign_later, copy_later, loading_problem, note_module, quoted
@@ -414,6 +415,16 @@ class Module:
     def half(self: M) -> M:
         """Cast floating parameters and buffers to float16."""
         return self.to(float16)
+
+    def share_memory(self: M) -> M:
+        """This module. Processes get copies of it, of which the first call in a process warns."""
+        for tensor in [*self.parameters(), *self.buffers()]:
+            tensor.share_memory_()
+        return self
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Accepted for PyTorch's sake; the arguments are those of `fz.compile`. The first call in a process warns."""
+        without_effect("Module.compile", "programs run as they are written. fz.jit.trace(model, inputs) records one")
 
     def train(self: M, mode: bool = True) -> M:
         """Set training mode here and below; it changes what layers such as Dropout and BatchNorm do."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import ArgumentError
+from ..ops.shape import cat, stack
+from ..tensor import Tensor
 from ..warn import without_effect
 from .module import Module
 
@@ -69,3 +72,69 @@ def data_parallel(
     """
     _one_device("data_parallel")
     return module(*(inputs if isinstance(inputs, tuple) else (inputs,)), **(module_kwargs or {}))
+
+
+def replicate(network: Module, devices: Sequence[Any], detach: bool = False) -> list[Module]:
+    """`network`, once for each of the devices: all are the one module, on the device where it is.
+
+    >>> import frazil as fz
+    >>> [m] = fz.nn.parallel.replicate(fz.nn.ReLU(), [0]); m
+    ReLU()
+    """
+    if len(devices) > 1:
+        _one_device("replicate")
+    return [network for _ in devices]
+
+
+def scatter(inputs: Any, target_gpus: Sequence[Any], dim: int = 0) -> Any:
+    """Tensors of nested data cut along `dim`, a part for each device: [data of the first, data of the second, ...].
+
+    >>> import frazil as fz
+    >>> fz.nn.parallel.scatter({"x": fz.arange(4)}, [0, 1])
+    [{'x': tensor([0, 1])}, {'x': tensor([2, 3])}]
+    """
+    if isinstance(inputs, Tensor):
+        return list(inputs.chunk(len(target_gpus), dim))
+    if isinstance(inputs, (tuple, list)) and inputs:
+        parts = zip(*(scatter(item, target_gpus, dim) for item in inputs), strict=False)
+        return [type(inputs)(*part) if hasattr(inputs, "_fields") else type(inputs)(part) for part in parts]
+    if isinstance(inputs, dict) and inputs:
+        values = zip(*(scatter(item, target_gpus, dim) for item in inputs.values()), strict=False)
+        return [type(inputs)(zip(inputs, part, strict=True)) for part in values]
+    return [inputs for _ in target_gpus]
+
+
+def gather(outputs: Sequence[Any], target_device: Any = None, dim: int = 0) -> Any:
+    """Nested data joined again along `dim`: the inverse of `scatter`.
+
+    >>> import frazil as fz
+    >>> fz.nn.parallel.gather([(fz.ones(2),), (fz.zeros(1),)])
+    (tensor([1., 1., 0.]),)
+    """
+    first = outputs[0]
+    if isinstance(first, Tensor):
+        return stack(list(outputs)) if first.ndim == 0 else cat(list(outputs), dim)
+    if isinstance(first, dict):
+        return type(first)((key, gather([out[key] for out in outputs], target_device, dim)) for key in first)
+    if isinstance(first, (tuple, list)):
+        parts = [gather(part, target_device, dim) for part in zip(*outputs, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else type(first)(parts)
+    return first
+
+
+def parallel_apply(
+    modules: Sequence[Module], inputs: Sequence[Any], kwargs_tup: Sequence[dict[str, Any]] | None = None, devices: Any = None
+) -> list[Any]:
+    """Each module on its inputs, one after another.
+
+    >>> import frazil as fz
+    >>> fz.nn.parallel.parallel_apply([fz.nn.ReLU()], [fz.tensor([-1.0])])
+    [tensor([0.])]
+    """
+    if len(modules) != len(inputs):
+        raise ArgumentError(f"parallel_apply: {len(modules)} modules, but {len(inputs)} inputs")
+    keywords = [{}] * len(modules) if kwargs_tup is None else kwargs_tup
+    return [
+        module(*(given if isinstance(given, (tuple, list)) else (given,)), **words)
+        for module, given, words in zip(modules, inputs, keywords, strict=True)
+    ]

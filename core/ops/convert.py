@@ -24,6 +24,7 @@ def _conversion(name: str, dtype: DType) -> Callable[..., Tensor]:
 
 _DTYPES = {
     "half": dtypes.float16,
+    "bfloat16": dtypes.bfloat16,
     "float": dtypes.float32,
     "double": dtypes.float64,
     "byte": dtypes.uint8,
@@ -40,7 +41,10 @@ def new_full(
     self: Tensor, size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of one value, with the dtype and device of `self` unless others are named."""
-    return full(size, fill_value, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+    made = full(size, fill_value, dtype=dtype or self.dtype, device=device or self.device)
+    if self._dev.depth:
+        made = self._dev.lifted(made)
+    return made.requires_grad_() if requires_grad else made
 
 
 def new_zeros(self: Tensor, *sizes: Any, size: Any = None, **options: Any) -> Tensor:

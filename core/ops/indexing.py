@@ -883,7 +883,7 @@ def _parse(x: Tensor, key: Any, *, reading: bool = False) -> tuple[Tensor, list[
         key = tuple(key)  # as PyTorch (and once NumPy) reads a list of indices
     items = [_as_index(i) for i in (key if isinstance(key, tuple) else (key,))]
     if not x._dev.recording:
-        items = [int(i) if _is_number(i) and not i._dev.recording else i for i in items]
+        items = [int(i) if _is_number(i) and not i._dev.recording and not i._dev.depth else i for i in items]
     shape = tuple(x._a.shape)
     width = [
         0 if i is None or i is Ellipsis else len(i._a.shape) if isinstance(i, Tensor) and i.dtype.kind == "b" else 1
@@ -897,7 +897,7 @@ def _parse(x: Tensor, key: Any, *, reading: bool = False) -> tuple[Tensor, list[
         raise DimError("index: '...' can stand only once")
     at = dots[0] if dots else len(items)
     items = items[:at] + [builtins.slice(None)] * (len(shape) - consumed) + items[at + 1 :]
-    if x._dev.recording:  # there, an element is one operator, which checks the range by itself
+    if x._dev.recording or any(_is_number(i) for i in items):  # an element is one operator, which checks the range by itself
         x, items = _without_integers(x, items, reading)
         shape = tuple(x._a.shape)
 

@@ -13,7 +13,7 @@ from ..define import function
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..sizes import checked_dim
 from ..state import STATE
-from ..tensor import Tensor, whole
+from ..tensor import Tensor, tracked, whole
 from .common import at_hand, numel, require_float, require_numbers, require_one_dtype, same, specs
 from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, ne, sqrt, where
 from .indexing import edges_before, gather, scatter_add_values
@@ -376,7 +376,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         if same(numel(input._a.shape), 0):
             return _of_nothing(input)
         middle = median(flatten(input.detach()), 0).values
-        if not input._rg:
+        if not tracked(input):
             return middle
         return amax(where(eq(input, middle) | (ne(input, input) & ne(middle, middle)), input, -math.inf))  # for the gradient
     dim = checked_dim("median", dim, len(input._a.shape))

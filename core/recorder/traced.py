@@ -77,6 +77,7 @@ class RecordingDevice:
     """The device of a recording, in the place of the real one."""
 
     recording = True
+    depth = 0
     aliases = False  # core functionalises views and in-place operations
     native = dtypes.OWN
 

@@ -8,7 +8,20 @@ from . import reference
 from .close import assert_close
 from .kernels import kernel_arguments, kernel_replaced
 
-__all__ = ["BackendConformance", "assert_close", "kernel_arguments", "kernel_replaced", "reference"]
+__all__ = ["BackendConformance", "assert_allclose", "assert_close", "kernel_arguments", "kernel_replaced", "reference"]
+
+
+def assert_allclose(
+    actual: Any, expected: Any, rtol: float | None = None, atol: float | None = None, equal_nan: bool = True, msg: str = ""
+) -> None:
+    """The old name of `assert_close`: dtypes and devices may differ, and NaN equals NaN.
+
+    >>> import frazil as fz
+    >>> fz.testing.assert_allclose(fz.tensor([1.0]), fz.tensor([1.0], dtype=fz.float64))
+    """
+    assert_close(
+        actual, expected, rtol=rtol, atol=atol, equal_nan=equal_nan, check_dtype=False, check_device=False, msg=msg or None
+    )
 
 
 def __getattr__(name: str) -> Any:

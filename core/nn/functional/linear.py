@@ -12,7 +12,7 @@ from ...ops import elementwise, indexing, linalg
 from ...ops.common import at_hand, halves_in_float32, require_float, specs
 from ...ops.linalg import einsum
 from ...ops.shape import broadcast_tensors
-from ...tensor import Tensor, whole
+from ...tensor import Tensor, tracked, whole
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -82,9 +82,9 @@ def embedding(
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
     rows: Any = indexing.embedding(input, weight)
-    if padding_idx is not None and rows._rg:
+    if padding_idx is not None and tracked(rows):
         rows = elementwise.where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
-    if scale_grad_by_freq and rows._rg:
+    if scale_grad_by_freq and tracked(rows):
         ids: Any = input.reshape(-1)
         ones = elementwise.cast(elementwise.eq(ids, ids), dtype=weight.dtype)
         uses = indexing.scatter_add_values(zeros(weight.shape[0], dtype=weight.dtype, device=weight.device), ids, ones, dim=0)
@@ -161,7 +161,7 @@ def _rows_of_bags(rows: Any, how: str) -> Any:
     """[bags, rows per bag, n] reduced over the rows."""
     if how == "sum":
         return rows.sum(dim=1)
-    return rows.max(dim=1).values if rows.requires_grad else rows.amax(dim=1)  # the first of equals has the gradient
+    return rows.max(dim=1).values if tracked(rows) else rows.amax(dim=1)  # the first of equals has the gradient
 
 
 def _runs(bags: Any, count: int, rows: Any, how: str) -> Any:

@@ -13,7 +13,7 @@ from ...ops.common import require_elements, require_float, specs
 from ...ops.elementwise import sign
 from ...ops.pool import avg_pool1d, avg_pool2d, avg_pool3d
 from ...sizes import same
-from ...tensor import Tensor
+from ...tensor import Tensor, tracked
 
 Sizes = int | Sequence[int]
 
@@ -67,7 +67,7 @@ def _adaptive_max_pool(name: str, n: int, input: Tensor, output_size: Any, retur
         nothing = x.sum(dim=tuple(range(-n, 0)), keepdim=True).expand(*shape)
         return (nothing, nothing.long()) if return_indices else nothing
     if not return_indices and all(isinstance(o, int) and o == 1 for o in wanted):  # asks nothing of the size
-        if not x.requires_grad:
+        if not tracked(x):
             return x.amax(dim=tuple(range(-n, 0)), keepdim=True)
         return x.flatten(-n).max(dim=-1).values.unflatten(-1, (x.shape[-n - 1], *[1] * n))  # the first of equals has the gradient
     sizes = [int(m) for m in input.shape[-n:]]
@@ -84,7 +84,7 @@ def _adaptive_max_pool(name: str, n: int, input: Tensor, output_size: Any, retur
     lead = input.ndim - n
     x = x.permute(*range(lead), *range(lead, x.ndim, 2), *range(lead + 1, x.ndim, 2)).flatten(lead + n)
     if not return_indices:
-        return x.max(dim=-1).values if x.requires_grad else x.amax(dim=-1)
+        return x.max(dim=-1).values if tracked(x) else x.amax(dim=-1)
     values, chosen = x.max(dim=-1)
     return values, _plane_positions(rows, sizes, input.device).expand(*x.shape).gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
 
