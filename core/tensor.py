@@ -594,7 +594,7 @@ def wrap(array: Any, device: Any, cls: type[Tensor] = Tensor) -> Tensor:
 
 
 def tracked(t: Tensor) -> bool:
-    """Whether gradients through `t` may be asked for: here, or outside of the `vmap` that it belongs to.
+    """Return whether gradients through `t` may be asked for: here, or outside of the `vmap` that it belongs to.
 
     >>> import frazil as fz
     >>> from frazil.tensor import tracked

@@ -30,7 +30,7 @@ def _places(batches: Any, heads: Any, rows: Any, columns: Any, device: Any) -> l
 
 @final
 class BlockMask:
-    """Which rows of the query see which rows of the key: what `create_block_mask` makes."""
+    """A mask: the rows of the key that each row of the query sees. It is what `create_block_mask` makes."""
 
     def __init__(self, mask_mod: MaskMod, shape: tuple[Any, ...]) -> None:
         self.mask_mod = mask_mod
