@@ -609,7 +609,7 @@ def window_positions(n: int, k: int, stride: int, padding: int, dilation: int, c
 @overload
 def window_positions(n: Size, k: Size, stride: Size, padding: Size, dilation: Size, ceil_mode: bool = False) -> Size: ...
 def window_positions(n: Size, k: Size, stride: Size, padding: Size, dilation: Size, ceil_mode: bool = False) -> Size:
-    """How many positions a window of size `k` takes on an axis of size `n`; less than 1 where it does not fit.
+    """Return how many positions a window of size `k` takes on an axis of size `n`; less than 1 where it does not fit.
 
     >>> window_positions(7, 3, 2, 1, 1), window_positions(6, 3, 2, 0, 1, ceil_mode=True), window_positions(2, 3, 1, 0, 1)
     (4, 3, 0)

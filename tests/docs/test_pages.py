@@ -64,7 +64,7 @@ def test_every_folder_of_the_package_says_who_lives_there(root: Path):
     told_by_parent = {
         "backends/render/kernels",
         "core/nn/attention",
-            "core/nn/functional",
+        "core/nn/functional",
         "core/nn/modules",
         "core/nn/utils",
         "core/utils/data",

@@ -157,7 +157,7 @@ def flex_attention(
         times = query.shape[1] // key.shape[1]
         key, value = key.repeat_interleave(times, 1), value.repeat_interleave(times, 1)
     scores = query @ key.transpose(-2, -1) * (1 / math.sqrt(query.shape[-1]) if scale is None else scale)
-    places = _places(*query.shape[:3], key.shape[-2], query.device)
+    places = _places(query.shape[0], query.shape[1], query.shape[2], key.shape[2], query.device)
     if score_mod is not None:
         scores = score_mod(scores, *places)
     if block_mask is not None:
