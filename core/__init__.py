@@ -115,7 +115,6 @@ from .table import OPS as _OPS
 from .tensor import Size, Tensor
 from .tuning import (
     are_deterministic_algorithms_enabled,
-    compile,
     get_float32_matmul_precision,
     get_num_threads,
     set_float32_matmul_precision,
@@ -146,6 +145,7 @@ _LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", 
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY |= {name: name for name in ("accelerator", "func", "serialization", "version")} | {"vmap": "func"}
+_LAZY["compile"] = "compiled"
 _LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 from .device import get_default_device
@@ -11,33 +10,6 @@ from .errors import ArgumentError
 from .warn import without_effect
 
 _ASKED: dict[str, Any] = {"threads": os.cpu_count() or 1, "precision": "highest", "deterministic": False}
-
-
-def compile(
-    model: Callable[..., Any] | None = None,
-    *,
-    fullgraph: bool = False,
-    dynamic: bool | None = None,
-    backend: Any = "inductor",
-    mode: str | None = None,
-    options: Any = None,
-    disable: bool = False,
-) -> Any:
-    """The model or function itself (also as a decorator): programs run as they are written. The first call in a process warns
-    of that, unless it says `disable=True`.
-
-    >>> import frazil as fz
-    >>> @fz.compile(disable=True)
-    ... def f(x): return x * 2
-    >>> f(fz.ones(2))
-    tensor([2., 2.])
-    """
-    if not disable:
-        asked = f"compile(mode={mode!r})" if mode else "compile"
-        without_effect(
-            asked, "programs run as they are written. fz.jit.trace(model, inputs) records one, fz.onnx.export writes it to a file"
-        )
-    return (lambda decorated: decorated) if model is None else model
 
 
 def set_num_threads(threads: int) -> None:

@@ -10,12 +10,13 @@ from types import ModuleType
 
 from frazil.backend import Backend
 
-from .hookspecs import BackendRecord, LoweringRecord, OpsRecord, hookimpl
+from .hookspecs import BackendRecord, EngineRecord, LoweringRecord, OpsRecord, hookimpl
 from .manager import Manager, PluginInfo
 
 __all__ = [
     "MANAGER",
     "BackendRecord",
+    "EngineRecord",
     "LoweringRecord",
     "Manager",
     "OpsRecord",
@@ -25,6 +26,7 @@ __all__ = [
     "exporter",
     "hookimpl",
     "list_backends",
+    "list_engines",
     "list_plugins",
     "open_backend",
     "unknown_backend",
@@ -105,6 +107,16 @@ def list_backends() -> list[BackendRecord]:
     True
     """
     return MANAGER.backends()
+
+
+def list_engines() -> list[EngineRecord]:
+    """Return the engines of `fz.compile` beyond its own, installed or known; imports none of them.
+
+    >>> from frazil.plugins import list_engines
+    >>> all(record.name != "numpy" for record in list_engines())
+    True
+    """
+    return MANAGER.engines()
 
 
 def list_plugins() -> list[PluginInfo]:

@@ -77,6 +77,25 @@ class LoweringRecord:
     distribution: str = ""
 
 
+@dataclass(frozen=True)
+class EngineRecord:
+    """An engine of `fz.compile` that exists somewhere. `distribution` is filled in by the manager."""
+
+    name: str
+    #: Imports and returns the class, a subclass of `frazil.compiled.Engine`.
+    load: Callable[[], Any]
+    #: Top-level modules it cannot do without; looked for, not imported.
+    requires: tuple[str, ...] = ()
+    #: The command that installs what it requires.
+    install_hint: str = ""
+    distribution: str = ""
+
+    @property
+    def installed(self) -> bool:
+        """Return whether there is what it requires."""
+        return all(map(_is_there, self.requires))
+
+
 @hookspec
 def frazil_backends() -> list[BackendRecord]:  # type: ignore[empty-body]
     """Backends beyond those with an entry point; asked when a backend is looked for or listed."""
@@ -92,11 +111,17 @@ def frazil_onnx_lowerings() -> list[LoweringRecord]:  # type: ignore[empty-body]
     """ONNX lowerings of the plugin's own ops; asked before the first export."""
 
 
+@hookspec
+def frazil_engines() -> list[EngineRecord]:  # type: ignore[empty-body]
+    """Engines that run what `fz.compile` has recorded; asked when one is looked for, and by "auto"."""
+
+
 #: Hook -> what its records are.
 RECORDS: dict[str, type[Any]] = {
     "frazil_backends": BackendRecord,
     "frazil_ops": OpsRecord,
     "frazil_onnx_lowerings": LoweringRecord,
+    "frazil_engines": EngineRecord,
 }
 
 

@@ -25,9 +25,10 @@ from frazil.errors import BackendError, DeviceError, FrazilError, PluginWarning
 from frazil.outside import one_line, plain
 
 from . import builtin, hookspecs
-from .hookspecs import RECORDS, BackendRecord, problem
+from .hookspecs import RECORDS, BackendRecord, EngineRecord, problem
 
 BACKENDS_GROUP = "frazil.backends"
+ENGINES_GROUP = "frazil.engines"
 PLUGINS_GROUP = "frazil.plugins"
 #: A hook that goes on after this many records would go on for ever.
 _MOST_RECORDS = 10_000
@@ -246,6 +247,20 @@ class Manager:
     def _broken_note(self) -> str:
         notes = [f"\n{self._explain(name, error)}; it may be the one that provides it" for name, error in self._broken.items()]
         return "".join(notes)
+
+    # *** engines ***
+
+    def engines(self) -> list[EngineRecord]:
+        """A record for every engine that hooks and entry points tell of; of two with one name, frazil's own or the first."""
+        with self._lock:
+            self._load_plugins()
+            records = list(self._records("frazil_engines"))
+            for point in self._entry_points(ENGINES_GROUP):
+                records.append(EngineRecord(point.name, point.load, distribution=_distribution(point)))
+        found: dict[str, EngineRecord] = {}
+        for record in sorted(records, key=lambda record: record.distribution.partition(" ")[0] != "frazil"):
+            found.setdefault(record.name, record)
+        return list(found.values())
 
     # *** plugins ***
 

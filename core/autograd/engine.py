@@ -317,9 +317,9 @@ def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> Non
         replaced = _call_hooks(leaf._hooks.values(), g)
         fresh = fresh and replaced is g
         g = replaced
+    old = leaf.grad
     if STATE.recorder is not None:
         STATE.recorder.note_grad(leaf)
-    old = leaf.grad
     if old is not None:
         if create_graph or old._rg:
             leaf.grad = old + g

@@ -275,9 +275,9 @@ class Graph:
         self.states = [replace(state, output=final_value(state.output)) for state in self.states]
         self.symbols = {symbol: Origin(final_value(value), axis) for symbol, (value, axis) in self.symbols.items()}
 
-    def copy(self) -> Graph:
-        """An independent graph with the same tensors, symbols and sources."""
-        return self._copy({})
+    def copy(self, copies: dict[Value, Value] | None = None) -> Graph:
+        """An independent graph with the same tensors, symbols and sources. `copies` gets each value's copy."""
+        return self._copy({} if copies is None else copies)
 
     def _copy(self, mapping: dict[Value, Value]) -> Graph:
         def fresh(value: Value, producer: Node | None = None) -> Value:

@@ -4,10 +4,11 @@
 |---|---|---|
 | `max`, `min`, `len`, `math.sqrt` | functions that do the same for numbers, and keep sizes sizes | while any thread records |
 | `Module.__getattribute__` | tells the recorder of its thread that an attribute is read | while any thread records |
+| `Tensor.grad` | tells it that a gradient is read or set | while any thread records |
 | the `forward` of one module | what the hooks in `Recorder.around` make of it: rewritten code | while that module is called |
 
-The first two are put in place when the first recording begins, and taken away when the last one ends; threads that record
-nothing see them and notice nothing. The third is how `script` reaches into modules: it adds a hook, and takes it off again.
+The first three are put in place when the first recording begins, and taken away when the last one ends; threads that record
+nothing see them and notice nothing. The last is how `script` reaches into modules: it adds a hook, and takes it off again.
 """
 
 from __future__ import annotations
@@ -72,6 +73,23 @@ def _attribute(self: Module, name: str) -> Any:
     return object.__getattribute__(self, name)
 
 
+def _noted_grad(plain: Any) -> property:
+    """`Tensor.grad`, of which the recorder is told."""
+
+    def get(self: Tensor) -> Tensor | None:
+        if STATE.recorder is not None:
+            STATE.recorder.note_grad_read(self)
+        found: Tensor | None = plain.fget(self)
+        return found
+
+    def put(self: Tensor, value: Tensor | None) -> None:
+        if STATE.recorder is not None:
+            STATE.recorder.note_grad(self)
+        plain.fset(self, value)
+
+    return property(get, put, lambda self: put(self, None), plain.__doc__)
+
+
 #: (owner, name, what takes its place while recording)
 REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (builtins, "max", _extreme(max, size_max)),
@@ -79,6 +97,7 @@ REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (builtins, "len", _length(len)),
     (math, "sqrt", _square_root(math.sqrt)),
     (Module, "__getattribute__", _attribute),
+    (Tensor, "grad", _noted_grad(vars(Tensor)["grad"])),
 )
 
 #: What each of them is otherwise; None where the owner has none of its own.

@@ -75,11 +75,11 @@ class Plan:
         self.captured = [value for value in graph.captured if value.tensor is not None]
         self._dead = _last_uses(graph, set(results))
         self._prepared: dict[Any, Prepared] = {}
-        origins = [_origins(value) for value in results]
+        found = [origins(value) for value in results]
         #: Per result: whether no other result, input or captured tensor may share its memory.
         self.fresh = [
-            all(v.producer is not None for v in own) and not any(own & other for j, other in enumerate(origins) if j != i)
-            for i, own in enumerate(origins)
+            all(v.producer is not None for v in own) and not any(own & other for j, other in enumerate(found) if j != i)
+            for i, own in enumerate(found)
         ]
 
     def gives_fresh(self, count: int) -> bool:
@@ -399,7 +399,7 @@ def _last_uses(graph: Graph, kept: set[Value]) -> dict[Node, list[Value]]:
     return found
 
 
-def _origins(value: Value) -> set[Value]:
+def origins(value: Value) -> set[Value]:
     """The values whose memory this one may look at."""
     node = value.producer
     if node is None:
@@ -407,13 +407,13 @@ def _origins(value: Value) -> set[Value]:
     if node.subgraphs:
         position = node.outputs.index(value)
         if node.op_name == "cond":
-            return set().union(*(_origins(graph.outputs[position]) for graph in node.subgraphs.values()))
+            return set().union(*(origins(graph.outputs[position]) for graph in node.subgraphs.values()))
         head = 0 if node.op_name == "scan" else 2
         carried = node.attrs["carried"] if node.op_name == "scan" else len(node.inputs) - 2
         body = node.attrs["body"]
         first = len(body.outputs) - len(node.outputs)
         start = node.inputs[head + position] if position < carried else None
-        return {value} if start is None else _origins(start) | _origins(body.outputs[first + position])
+        return {value} if start is None else origins(start) | origins(body.outputs[first + position])
     if node.inputs and node.inputs[0] is not None and (OPS[node.op_name].view or node.is_cut):
-        return _origins(node.inputs[0])
+        return origins(node.inputs[0])
     return {value}

@@ -87,6 +87,8 @@ class Recorder:
         self._adopted: dict[int, tuple[Tensor, dict[str, Any], TracedArray]] = {}
         self._history: list[TensorSlot] = []  # what was written to, as it was before each write
         self._grads: dict[int, tuple[Tensor, Any]] = {}
+        self.reads_grad: dict[int, Tensor] = {}  # leaves whose gradient from before the program reads
+        self.clears_grad: list[Tensor] = []  # leaves whose gradient it leaves at None
         self._muted = 0
         self._counts: dict[str, int] = {}
         self._labels: dict[str, Symbol] = {}
@@ -456,6 +458,16 @@ class Recorder:
             frame.tensors[id(t)] = TensorSlot(t)
 
     @property
+    def met(self) -> set[int]:
+        """Return the ids of the tensors from outside that the program uses."""
+        return set(self._captured)
+
+    @property
+    def bound(self) -> list[AttributeSlot]:
+        """The attributes of modules that the program has bound to tensors."""
+        return list(self._attributes.values())
+
+    @property
     def moment(self) -> int:
         """Return how many writes there have been; see `as_of`."""
         return len(self._history)
@@ -478,7 +490,12 @@ class Recorder:
     def note_grad(self, leaf: Tensor) -> None:
         """Before `.grad` of a leaf is set."""
         if id(leaf) not in self._grads and (leaf._dev is not self.device or id(leaf) in self._adopted):
-            self._grads[id(leaf)] = (leaf, leaf.grad)
+            self._grads[id(leaf)] = (leaf, leaf._grad)
+
+    def note_grad_read(self, leaf: Tensor) -> None:
+        """Before `.grad` of a leaf is read."""
+        if id(leaf) not in self._grads and (leaf._dev is not self.device or id(leaf) in self._adopted):
+            self.reads_grad[id(leaf)] = leaf
 
     # ----------------------------------------------------------------------------------------------------------- where we are
 
@@ -568,9 +585,12 @@ class Recorder:
             for name, value in fields.items():
                 setattr(t, name, value)
         for leaf, before in self._grads.values():
-            if leaf.grad is not None and leaf.grad._dev is self.device:
-                graph.states.append(State(self.capture(leaf).value, leaf.grad._a.value, leaf, "grad"))
-            leaf.grad = before
+            now = leaf._grad
+            if now is None:
+                self.clears_grad.append(leaf)
+            elif now is not before and now._dev is self.device:
+                graph.states.append(State(self.capture(leaf).value, now._a.value, leaf, "grad"))
+            leaf._grad = before
         changed = {i: t._a.value for i, (t, array) in enumerate(inputs) if t._a.value is not array.value}
         for value in (*graph.results, *changed.values()):
             if value in self._left:
@@ -585,7 +605,7 @@ class Recorder:
             for name, value in fields.items():
                 setattr(t, name, value)
         for leaf, before in self._grads.values():
-            leaf.grad = before
+            leaf._grad = before
 
     def value_of(self, t: Tensor) -> Value:
         """The value of a tensor in the graph."""

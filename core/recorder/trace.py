@@ -216,7 +216,18 @@ def trace(
             f"trace: example_kwargs is a dict of arguments by name, given a {type(example_kwargs).__name__}; several inputs are "
             f"one tuple: fz.jit.trace(fn, (a, b))"
         )
-    args, kwargs = tuple(example_inputs), dict(example_kwargs or {})
+    return record(fn, tuple(example_inputs), dict(example_kwargs or {}), input_names, dynamic_shapes)
+
+
+def record(
+    fn: Any,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    input_names: Sequence[str] | None = None,
+    dynamic_shapes: Any = "auto",
+    call: Any = None,
+) -> Program:
+    """As `trace`. `call` is run in the place of `fn`, which says how things are called and what the program can reach."""
     leaves, tree = flatten((args, kwargs))
     positions = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
     parameter_names = leaf_names_of(fn, tree)
@@ -245,7 +256,7 @@ def trace(
     try:
         with recorder.active():
             a, k = unflatten(tree, given)
-            result = fn(*a, **k)
+            result = (fn if call is None else call)(*a, **k)
             outputs, sizes_out, out_tree = _results(recorder, result)
             graph, changed = recorder.finish(outputs, before)
     except BaseException:

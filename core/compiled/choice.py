@@ -1,0 +1,116 @@
+"""Which engine runs a recording: the one that was asked for, or with "auto" the fastest of those that give the same numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from ..warn import warn
+from .engines import Run, names, open_engine
+
+if TYPE_CHECKING:
+    from .recording import Recording
+
+#: How far the results of two engines may be apart, relative to the largest element, by the dtype of the result.
+TOLERANCES = {"float16": 1e-2, "float32": 1e-4, "float64": 1e-9}
+
+#: Engines are timed for at most this long each.
+SECONDS = 0.05
+
+
+@final
+class Choice:
+    """The answer to `engine=`."""
+
+    def __init__(self, engine: str) -> None:
+        self.engine = engine
+        if engine != "auto":
+            open_engine(engine)  # what is not there is told at once
+
+    def first(self, recording: Recording, arrays: Sequence[Any]) -> list[Any]:
+        """Prepare the recording's runner on its first call, and give the results of that call."""
+        graph, device, donated = recording.graph, recording.device, recording.donated
+        if self.engine != "auto":
+            engine = open_engine(self.engine)
+            refused = engine.refuses(graph, device)
+            if refused:
+                warn(f"compile: engine {self.engine!r} does not take {graph.name}: {refused}; engine 'numpy' runs it")
+                engine = open_engine("numpy")
+            recording.engine = engine.name
+            runner = recording.runner = engine.prepare(graph, device, donated)
+            return runner(arrays)
+        reference = open_engine("numpy").prepare(graph, device, donated)
+        candidates = {"numpy": reference}
+        for name in names():
+            if name == "numpy":
+                continue
+            try:
+                engine = open_engine(name)
+                refused = engine.refuses(graph, device)
+                if not refused:
+                    candidates[name] = engine.prepare(graph, device, donated)
+            except Exception as error:  # one of several ways, and the others are there
+                refused = f"{type(error).__name__}: {error}".partition("\n")[0]
+            if refused:
+                recording.refused[name] = refused
+        if len(candidates) > 1:
+            self._compare(recording, candidates, arrays)
+        best = min(recording.times, key=recording.times.__getitem__, default="numpy")
+        recording.engine, recording.runner = best, candidates[best]
+        return candidates[best](arrays)
+
+    def _compare(self, recording: Recording, candidates: dict[str, Run], arrays: Sequence[Any]) -> None:
+        """Leave out what gives other numbers, and time the rest. Runs write into copies."""
+        device = recording.device
+        copy = device.kernels["copy"]
+
+        def own() -> list[Any]:
+            written = set(recording.donated.values())
+            return [copy(a) if i in written else a for i, a in enumerate(arrays)]
+
+        expected = [np.array(device.to_host(a)) for a in candidates["numpy"](own())]
+        for name, run in list(candidates.items()):
+            if name == "numpy":
+                continue
+            try:
+                problem = _differs([device.to_host(a) for a in run(own())], expected)
+            except Exception as error:
+                problem = f"{type(error).__name__}: {error}".partition("\n")[0]
+            if problem:
+                recording.refused[name] = problem
+                del candidates[name]
+        if len(candidates) == 1:
+            return
+        given = {name: own() for name in candidates}
+        best = dict.fromkeys(candidates, float("inf"))
+        spent = 0.0
+        rounds = 0
+        while rounds < 3 or (spent < SECONDS * len(candidates) and rounds < 50):
+            for name, run in candidates.items():
+                began = time.perf_counter()
+                run(given[name])
+                took = time.perf_counter() - began
+                best[name] = min(best[name], took)
+                spent += took
+            rounds += 1
+        recording.times = best
+
+
+def _differs(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> str | None:
+    """Say which result differs by more than rounding."""
+    for i, (a, b) in enumerate(zip(found, expected, strict=True)):
+        if a.shape != b.shape or a.dtype != b.dtype:
+            return f"its result {i} is {a.dtype}{list(a.shape)}, not {b.dtype}{list(b.shape)}"
+        if b.dtype.kind not in "fc":
+            if not np.array_equal(a, b):
+                return f"its result {i} has other numbers"
+            continue
+        with np.errstate(all="ignore"):
+            scale = float(np.abs(b[np.isfinite(b)]).max(initial=1e-6))
+            close = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= TOLERANCES.get(b.dtype.name, 1e-4) * scale)
+        if not close.all():
+            return f"its result {i} differs by {float(np.nanmax(np.abs(a - b))):.3g}"
+    return None

@@ -1,0 +1,259 @@
+"""A graph as one Python function: a line for each kernel call, and nothing between them.
+
+Sizes are numbers in it, so there is one for each set of input sizes. Bodies of operations without a kernel are written out. An
+optimiser step that is the last to read its parameter writes into it, with the kernel that eager code uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+from ..dispatch import run
+from ..errors import RecordError
+from ..recorder.graph import Graph, Node, Value
+from ..recorder.plan import Plan, origins
+from ..recorder.trace import expand
+from ..sizes import Symbol, SymInt, evaluate, symbols_of
+from ..table import OPS, Spec
+from ..tensor import wrap
+
+#: This many sets of input sizes are kept.
+KEPT = 32
+
+
+@final
+class Lines:
+    """Runs a graph on arrays of a device."""
+
+    def __init__(self, graph: Graph, device: Any, donated: Mapping[int, int]) -> None:
+        self.graph, self.device, self.donated = graph, device, donated
+        #: The inputs whose sizes may differ from call to call.
+        self._open = [i for i, v in enumerate(graph.inputs) if any(isinstance(n, SymInt) for n in v.spec.shape)]
+        self._functions: dict[Any, Any] = {}
+        self._plan = Plan(graph, graph.outputs) if _late(graph) else None
+
+    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        """The results."""
+        if self._plan is not None:
+            found: list[Any] = self._plan.run([wrap(a, self.device) for a in arrays], on_arrays=True)
+            return found
+        key = tuple([arrays[i].shape for i in self._open])
+        function = self._functions.get(key)
+        if function is not None:
+            found = function(arrays)
+            return found
+        results: list[Any] = self._written(key)(arrays)
+        if len(self._functions) >= KEPT:
+            self._functions.clear()
+        self._functions[key] = self._written(key)  # again: a device tries its kernels at first
+        return results
+
+    def _written(self, key: Any) -> Any:
+        shapes = dict(zip(self._open, key, strict=True))
+        sizes: dict[Symbol, Any] = {}
+        for symbol, (value, axis) in self.graph.symbols.items():
+            if value in self.graph.inputs and axis is not None:
+                i = self.graph.inputs.index(value)
+                sizes[symbol] = shapes[i][axis] if i in shapes else value.spec.shape[axis]
+        return _Writer(self, sizes).function()
+
+
+def _late(graph: Graph) -> bool:
+    """Whether there are branches, loops, or sizes that only the data tell."""
+    inputs = set(graph.inputs)
+    known = {symbol for symbol, (value, axis) in graph.symbols.items() if value in inputs and axis is not None}
+    return any(
+        node.subgraphs or any(symbol not in known for symbol in symbols_of(list(node.attrs.values()))) for node in graph.nodes
+    )
+
+
+class _Writer:
+    """Writes the function for one set of sizes."""
+
+    def __init__(self, lines: Lines, sizes: dict[Symbol, Any]) -> None:
+        self.graph, self.device, self.sizes = lines.graph, lines.device, sizes
+        self.space: dict[str, Any] = {}
+        self.bound: dict[int, str] = {}  # id of a kernel, attribute or constant -> its name
+        self.names: dict[Value, str] = {}
+        self.text: list[str] = []
+        self.steps = self._in_place(lines.donated)
+
+    def function(self) -> Any:
+        """The function from a list of arrays to a list of arrays."""
+        graph = self.graph
+        for i, value in enumerate(graph.inputs):
+            self.names[value] = f"i{i}"
+        self._constants(graph)
+        body: list[tuple[Node, list[str]]] = []
+        self._nodes(graph.nodes, body)
+        results = [self.names[value] for value in graph.outputs]
+        last: dict[str, int] = {}
+        for number, (_, read) in enumerate(body):
+            for name in read:
+                last[name] = number
+        lines = [f"    [{', '.join(self.names[v] for v in graph.inputs)}{',' if len(graph.inputs) == 1 else ''}] = arrays"]
+        for number, line in enumerate(self.text):
+            lines.append("    " + line)
+            dead = [n for n in dict.fromkeys(body[number][1]) if last[n] == number and n[0] == "v" and n not in results]
+            if dead:
+                lines.append(f"    {' = '.join(dead)} = None")
+        constants = [name for name in self.space if name[0] in "ckaw"]
+        head = f"def run(arrays, {', '.join(f'{n}={n}' for n in constants)}):" if constants else "def run(arrays):"
+        text = "\n".join([head, *lines, f"    return [{', '.join(results)}]"])
+        exec(compile(text, f"<compiled {graph.name}>", "exec"), self.space)
+        return self._guarded(self.space["run"])
+
+    def _guarded(self, run: Any) -> Any:
+        graph = self.graph
+
+        def guarded(arrays: Any) -> Any:
+            try:
+                return run(arrays)
+            except Exception as error:
+                raise self._explained(arrays, error) from error
+
+        guarded.__name__ = graph.name
+        return guarded
+
+    def _explained(self, arrays: Sequence[Any], error: Exception) -> BaseException:
+        """The error in the words of the operation, which is run once more for that."""
+        try:
+            Plan(self.graph, self.graph.outputs).run([wrap(a, self.device) for a in arrays], on_arrays=True)
+        except Exception as told:
+            return told
+        return error
+
+    def _nodes(self, nodes: Sequence[Node], body: list[tuple[Node, list[str]]]) -> None:
+        for node in nodes:
+            if node.is_cut:
+                assert node.inputs[0] is not None
+                self.names[node.outputs[0]] = self.names[node.inputs[0]]
+                continue
+            op = OPS[node.op_name]
+            attrs = {name: evaluate(attr, self.sizes) for name, attr in node.attrs.items()}
+            if node in self.steps:
+                self._step(node, attrs, body)
+                continue
+            kernel = self.device.kernels[op.name]
+            if kernel is None and self._inlined(node, attrs, body):
+                continue
+            read = ["None" if v is None else self.names[v] for v in node.inputs]
+            call = self._bound("k", kernel or _through_body(op, self.device))
+            out = [self._new(v) for v in node.outputs]
+            left = f"{', '.join(out)}{',' if op.outputs > 1 and len(out) == 1 else ''}"
+            self.text.append(f"{left} = {call}({', '.join(read + self._keywords(attrs))})")
+            body.append((node, read))
+
+    def _constants(self, graph: Graph) -> None:
+        for value in graph.captured:
+            if value.tensor is not None:
+                array = value.tensor._a if value.tensor._dev is self.device else self.device.lift(value.tensor)
+                self.names[value] = self._bound("c", array)
+
+    def _bound(self, kind: str, value: Any) -> str:
+        name = self.bound.get(id(value))
+        if name is None:
+            name = self.bound[id(value)] = f"{kind}{len(self.space)}"
+            self.space[name] = value
+        return name
+
+    def _keywords(self, attrs: Mapping[str, Any]) -> list[str]:
+        found = []
+        for name, value in attrs.items():
+            if (
+                type(value) in (int, bool, float, str, type(None))
+                and value == value
+                and value not in (float("inf"), -float("inf"))
+            ):
+                found.append(f"{name}={value!r}")
+            else:
+                found.append(f"{name}={self._bound('a', value)}")
+        return found
+
+    def _new(self, value: Value) -> str:
+        name = f"v{len(self.names)}"
+        self.names[value] = name
+        return name
+
+    def _inlined(self, node: Node, attrs: dict[str, Any], body: list[tuple[Node, list[str]]]) -> bool:
+        """Write out the body of an operation without a kernel; False where it decides on sizes or on numbers."""
+        given = [v and Value(v.name, Spec(evaluate(tuple(v.spec.shape), self.sizes), v.spec.dtype)) for v in node.inputs]
+        try:
+            graph = expand(Node(node.op_name, given, attrs, [], source=node.source, scope=node.scope))
+        except RecordError:
+            return False
+        if graph.guards or graph.symbols or _late(graph) or any(self.device.kernels[n.op_name] is None for n in graph.nodes):
+            return False
+        for inner, outer in zip(graph.inputs, [v for v in node.inputs if v is not None], strict=True):
+            self.names[inner] = self.names[outer]
+        self._constants(graph)
+        self._nodes(graph.nodes, body)
+        for inner, outer in zip(graph.outputs, node.outputs, strict=True):
+            self.names[outer] = self.names[inner]
+        return True
+
+    # --- optimiser steps in place
+
+    def _in_place(self, donated: Mapping[int, int]) -> dict[Node, Any]:
+        """The optimiser steps that may write into what they are given first -> their kernels."""
+        graph, device = self.graph, self.device
+        if not device.aliases or not donated:
+            return {}
+        wanted = {graph.outputs[result]: graph.inputs[given] for result, given in donated.items()}
+        last: dict[Value, int] = {}
+        for number, node in enumerate(graph.nodes):
+            for value in node.inputs:
+                if value is not None:
+                    for origin in origins(value):
+                        last[origin] = number
+        found: dict[Node, Any] = {}
+        for number, node in enumerate(graph.nodes):
+            kernel = device.kernels.get(f"{node.op_name}_") if node.op_name.endswith("_step") else None
+            if kernel is None:
+                continue
+            given = node.inputs[: len(node.outputs)]
+            if all(
+                wanted.get(out) is value
+                and last[value] == number
+                and graph.outputs.count(out) == 1
+                and out.spec.dtype is value.spec.dtype
+                for out, value in zip(node.outputs, given, strict=True)
+                if value is not None
+            ) and len(set(given)) == len(given):
+                found[node] = kernel
+        written = {v for node in found for v in node.inputs[: len(node.outputs)]}
+        kept = set().union(*(origins(v) for v in graph.outputs if v not in wanted)) if graph.outputs else set()
+        return {} if written & kept else found
+
+    def _step(self, node: Node, attrs: dict[str, Any], body: list[tuple[Node, list[str]]]) -> None:
+        count = len(node.outputs)
+        read = []
+        for position, value in enumerate(node.inputs):
+            assert value is not None
+            producer = value.producer
+            if position >= count and producer is not None and producer.op_name == "cast" and not value.spec.shape:
+                value = producer.inputs[0]  # a rate goes in as exact as it is
+                assert value is not None
+            name = self.names[value]
+            if position < count and not value.spec.shape:  # the array of a 0-d tensor may be an immutable scalar
+                self.text.append(f"{name} = {self._bound('k', self.device.kernels['writable'])}({name})")
+                body.append((node, []))
+            read.append(name)
+        call = self._bound("k", self.steps[node])
+        self.text.append(f"{call}({', '.join(read + self._keywords(attrs))})")
+        body.append((node, read))
+        for out, value in zip(node.outputs, node.inputs, strict=False):
+            assert value is not None
+            self.names[out] = self.names[value]
+
+
+def _through_body(op: Any, device: Any) -> Any:
+    """What computes an operation without a kernel from arrays."""
+
+    def call(*arrays: Any, **attrs: Any) -> Any:
+        tensors = [None if a is None else wrap(a, device) for a in arrays]
+        results = run(op, tensors, attrs, device)
+        return tuple(r._a for r in results) if op.outputs > 1 else results._a
+
+    return call

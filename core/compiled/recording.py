@@ -1,0 +1,400 @@
+"""One recording of a compiled function: what it computes, what it needs of the world, what it changes there."""
+
+from __future__ import annotations
+
+import builtins
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, final
+
+import numpy as np
+
+from ..alias import assign
+from ..autograd.modes import no_grad
+from ..creation import tensor
+from ..dtypes import float64
+from ..pytree import flatten, unflatten
+from ..recorder.graph import Graph, Value
+from ..recorder.passes import optimize
+from ..recorder.plan import Plan, origins
+from ..recorder.trace import record
+from ..sizes import SymInt, holds
+from ..state import STATE
+from ..tensor import Tensor, wrap
+from ..views import bump
+from .choice import Choice
+from .engines import Run, fresh
+from .reach import Reach
+
+
+class SideEffect(Exception):
+    """The program does something that only running it does."""
+
+
+class _Rate:
+    """The learning rate of a parameter group, which goes in as a number."""
+
+    def __init__(self, group: dict[str, Any]) -> None:
+        self.group, self.value = group, group["lr"]
+        self.tensor = tensor(float(self.value), dtype=float64)
+        self._last = self.tensor
+
+    def now(self) -> Tensor:
+        """Return the present rate as a tensor."""
+        rate = self.group["lr"]
+        if rate != self.value:
+            self.value, self._last = rate, tensor(float(rate), dtype=float64)
+        return self._last
+
+
+@final
+class Recording:
+    """A recorded call. `run(tensors)` does what the call did, for tensors of the same kind."""
+
+    def __init__(self, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, dynamic: bool, choice: Choice) -> None:
+        began = time.perf_counter()
+        leaves, _ = flatten((args, kwargs))
+        tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        self.reach = Reach(fn, [leaf for leaf in leaves if not isinstance(leaf, Tensor)])
+        self.device: Any = next((t._dev for t in tensors), None)
+        self.runs = 0
+        rates = [_Rate(group) for o in self.reach.optimizers for group in o.param_groups if not isinstance(group["lr"], Tensor)]
+        groups = [group for o in self.reach.optimizers for group in o.param_groups]
+        self._rate_kinds = [(group, isinstance(group["lr"], Tensor)) for group in groups]
+        leaves_of = [p for module in self.reach.modules for p in module.parameters()]
+        leaves_of += [p for group in groups for p in group["params"]]
+        grads = {id(p._grad): p for p in leaves_of if p._grad is not None}
+        taken = [(o, o._steps_taken) for o in self.reach.optimizers]
+        call = _Watched(fn, self.reach, rates)
+        with _staged(self.reach, rates, call):
+            program = record(fn, args, kwargs, None, "auto" if dynamic else None, call)
+        recorder = call.recorder
+        self.steps = [(o, after - before) for (o, before), after in zip(taken, call.steps_taken, strict=True) if after != before]
+        self.schedules = call.schedules
+        for slot in call.extras:
+            self.reach.forget(vars(slot.module), slot.name)
+        if self.device is None:
+            self.device = recorder.device.real
+
+        # what goes in beside the arguments
+        by_id = {id(rate.tensor): rate for rate in rates}
+        outside = [v for v in program.graph.captured if id(v.tensor) in recorder.met]
+        self.rates = [by_id.get(id(v.tensor)) for v in outside]
+        self.grads = [grads.get(id(v.tensor)) for v in outside]
+        self.tensors: list[Any] = [v.tensor for v in outside]
+        self._fixed = [
+            t for t, rate, leaf in zip(self.tensors, self.rates, self.grads, strict=True) if rate is None and leaf is None
+        ]
+        self._special = [
+            (i, rate, leaf)
+            for i, (rate, leaf) in enumerate(zip(self.rates, self.grads, strict=True))
+            if rate is not None or leaf is not None
+        ]
+        self._flags = [t._rg for t in self._fixed]
+        self._kinds = [(t._a.shape, t._a.dtype, t._dev) for t in self._fixed]
+        self._grad_flags = [(leaf, leaf._grad is not None) for leaf in recorder.reads_grad.values()]
+
+        # the pure graph
+        values = list(dict.fromkeys(program._results))
+        at = {value: i for i, value in enumerate(values)}
+        copies: dict[Value, Value] = {}
+        graph = program.graph.copy(copies)
+        moved = [copies[v] for v in outside]
+        captured = [v for v in graph.captured if v not in set(moved)]
+        pure = Graph(
+            graph.name,
+            [*graph.inputs, *moved],
+            [copies[v] for v in values],
+            graph.nodes,
+            captured,
+            [],
+            graph.guards,
+            graph.symbols,
+        )
+        self.graph = optimize(pure)
+        self._plan = Plan(pure, pure.outputs)
+
+        # what comes out
+        count = len(program.graph.outputs) - len(call.extras)
+        inputs = {value: i for i, value in enumerate(pure.inputs)}
+        self.targets: list[tuple[int, str, Any]] = []  # (result, what is written, where)
+        for state in program.graph.states:
+            leaf = grads.get(id(state.tensor))
+            kind = "grad" if state.attribute == "grad" else "gradient of" if leaf is not None else "data"
+            self.targets.append((at[state.output], kind, leaf if kind == "gradient of" else state.tensor))
+        for position, value in program.changed_inputs.items():
+            self.targets.append((at[value], "argument", position))
+        self.clears = list(recorder.clears_grad)
+        written = {result: (kind, where) for result, kind, where in self.targets}
+        source_of = {id(t): len(tensors) + i for i, t in enumerate(self.tensors)}
+        changed = {source_of.get(id(where)) if kind == "data" else where for _, kind, where in self.targets if kind != "grad"}
+        self.results: list[tuple[str, Any]] = []
+        for k, value in enumerate(program.graph.outputs[:count]):
+            result = at[value]
+            place = inputs.get(copies[value])
+            if k in program.sizes_out:
+                self.results.append(("size", result))
+            elif result in written:
+                self.results.append(("written", written[result]))
+            elif place is not None and place not in changed:
+                self.results.append(("input", place))
+            else:
+                self.results.append(("copy" if value.producer is None else "fresh", result))
+        self.extras = [
+            (slot.module, slot.name, at[v]) for slot, v in zip(call.extras, program.graph.outputs[count:], strict=True)
+        ]
+        self.out_tree, self.plain = call.tree, call.plain
+        self.wants_grad = call.wants_grad
+        own, later = fresh(pure, origins), fresh(self.graph, origins)
+        free = [result for kind, result in self.results if kind == "fresh"] + [result for _, _, result in self.extras]
+        self.on_arrays = all(own[result] for result in free)
+        self._own = own
+        self._own_arrays = [a and b for a, b in zip(own, later, strict=True)]
+        self.donated = {
+            result: source_of[id(where)] for result, kind, where in self.targets if kind == "data" and id(where) in source_of
+        }
+        self.arguments = len(tensors)
+        self._writes_arguments = bool(program.changed_inputs)
+        self._bases = {id(t if t._base is None else t._base) for t in self._fixed}
+        self._sizes_known: set[Any] = set()
+        self.choice = choice
+        self.runner: Run | None = None
+        self.engine = ""
+        self.times: dict[str, float] = {}
+        self.refused: dict[str, str] = {}
+        self.seconds = time.perf_counter() - began
+
+    # --- whether it is right for a call
+
+    def fits(self, *, at_first_sight: bool = False) -> bool:
+        """Return whether the world is as it was when the program was recorded."""
+        fixed = self._fixed
+        if [t._rg for t in fixed] != self._flags:
+            self.reach.why = "requires_grad of a parameter has changed"
+            return False
+        for t, (shape, dtype, device) in zip(fixed, self._kinds, strict=True):
+            a = t._a
+            if a.shape != shape or a.dtype != dtype or t._dev is not device:
+                self.reach.why = "a parameter or buffer has another shape, dtype or device"
+                return False
+        for leaf, there in self._grad_flags:
+            if (leaf._grad is not None) is not there:
+                self.reach.why = f"the gradient of a parameter is {'None' if there else 'there'} before the call"
+                return False
+        for group, is_tensor in self._rate_kinds:
+            if isinstance(group["lr"], Tensor) is not is_tensor:
+                self.reach.why = "a learning rate is a tensor now, or no longer"
+                return False
+        return self.reach.holds(at_first_sight=at_first_sight)
+
+    def takes(self, tensors: Sequence[Tensor]) -> str | None:
+        """Say which decision on sizes does not hold for these arguments."""
+        key = tuple([t._a.shape for t in tensors])
+        if key in self._sizes_known:
+            return None
+        sizes: dict[Any, Any] = {}
+        inputs = {value: i for i, value in enumerate(self.graph.inputs)}
+        for symbol, (value, axis) in self.graph.symbols.items():
+            i = inputs.get(value)
+            if i is not None and axis is not None:
+                sizes[symbol] = tensors[i]._a.shape[axis] if i < len(tensors) else self.tensors[i - len(tensors)]._a.shape[axis]
+        for value, t in zip(self.graph.inputs, tensors, strict=False):
+            for axis, (n, m) in enumerate(zip(value.spec.shape, t._a.shape, strict=True)):
+                if not isinstance(n, SymInt) and n != m:
+                    return f"{value.name}.shape[{axis}] is {m}, recorded was {n}"
+        for guard in self.graph.guards:
+            if all(s in sizes for s in guard.condition.symbols) and not holds(guard.holds, sizes):
+                return str(guard)
+        if len(self._sizes_known) > 10_000:
+            self._sizes_known.clear()
+        self._sizes_known.add(key)
+        return None
+
+    def shares_memory(self, tensors: Sequence[Tensor]) -> bool:
+        """Return whether an argument is reached in another way too, and one of the two is written."""
+        if not self.targets:
+            return False
+        bases = [id(t if t._base is None else t._base) for t in tensors]
+        return any(base in self._bases for base in bases) or (self._writes_arguments and len(set(bases)) < len(bases))
+
+    # --- running
+
+    def run(self, tensors: Sequence[Tensor]) -> Any:
+        """The results of the program for these arguments; what it changes is changed."""
+        given = self.tensors
+        if self._special:
+            given = list(given)
+            for i, rate, leaf in self._special:
+                given[i] = rate.now() if rate is not None else leaf._grad  # type: ignore[union-attr]
+        self.runs += 1
+        tracked = self.wants_grad and STATE.grad
+        found: list[Any]
+        if self.on_arrays and not tracked:
+            device = self.device
+            arrays = [t._a if t._dev is device else device.lift(t) for t in (*tensors, *given)]
+            results = self.choice.first(self, arrays) if self.runner is None else self.runner(arrays)
+            copy = device.kernels["copy"]
+            found = [wrap(a if own else copy(a), device) for a, own in zip(results, self._own_arrays, strict=True)]
+        else:
+            found = self._plan.run([*tensors, *given], on_arrays=False)
+            inner = {result for kind, result in self.results if kind == "fresh"}
+            found = [t if own or i in inner else t.clone() for i, (t, own) in enumerate(zip(found, self._own, strict=True))]
+        return self._finish(tensors, given, found)
+
+    def _finish(self, tensors: Sequence[Tensor], given: Sequence[Tensor], found: list[Tensor]) -> Any:
+        """Write what the program changes, and give its results. `found` are tensors of their own memory, where they may be."""
+        if self.targets:
+            self._write(tensors, found)
+        for leaf in self.clears:
+            leaf._grad = None
+        for optimizer, count in self.steps:
+            optimizer._steps_taken += count
+        for module, name, result in self.extras:
+            object.__setattr__(module, name, found[result])
+        for schedule in self.schedules:
+            schedule.step()
+        out: list[Any] = []
+        for kind, where in self.results:
+            if kind == "input":
+                out.append(tensors[where] if where < len(tensors) else given[where - len(tensors)])
+            elif kind == "size":
+                out.append(int(found[where]))
+            elif kind == "written":
+                what, target = where
+                out.append(tensors[target] if what == "argument" else target if what == "data" else target._grad)
+            else:
+                out.append(found[where])
+        for position, value in self.plain:
+            out.insert(position, value)
+        return out[0] if self.out_tree.kind is None else unflatten(self.out_tree, out)
+
+    def _write(self, tensors: Sequence[Tensor], found: list[Tensor]) -> None:
+        for result, kind, where in self.targets:
+            new = found[result]
+            if kind == "data":
+                array = new._a
+                if array is where._a:  # an engine has written into its memory
+                    bump(where)
+                elif not where._aliased and where._base is None and where._dev is new._dev and not new._aliased:
+                    where._a = array  # nobody else looks at its memory: take the result's
+                    bump(where)
+                else:
+                    with no_grad():
+                        assign("a compiled function", where, new)
+            elif kind == "grad":
+                where._grad = new
+            elif kind == "argument" and STATE.grad:
+                assign("a compiled function", tensors[where], new)
+            else:
+                with no_grad():
+                    assign("a compiled function", tensors[where] if kind == "argument" else where._grad, new)
+
+
+class _Watched:
+    """Calls the program while it is recorded, and sees what else it does."""
+
+    def __init__(self, fn: Any, reach: Reach, rates: Sequence[_Rate]) -> None:
+        self.fn, self.reach, self.rates = fn, reach, rates
+        self.recorder: Any = None
+        self.extras: list[Any] = []
+        self.schedules: list[Any] = []
+        self.effects: list[str] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        recorder = self.recorder = STATE.recorder
+        result = self.fn(*args, **kwargs)
+        self.steps_taken = [o._steps_taken for o in self.reach.optimizers]
+        leaves, self.tree = flatten(result, none_is_leaf=False)
+        self.plain = [(i, leaf) for i, leaf in enumerate(leaves) if not isinstance(leaf, (Tensor, SymInt))]
+        for _, leaf in self.plain:
+            if not isinstance(leaf, (builtins.bool, int, float, complex, str, bytes, type(None))):
+                recorder.fail(f"the compiled function returns a {type(leaf).__name__}; return tensors, numbers and strings")
+        tensors = [leaf for leaf in leaves if isinstance(leaf, (Tensor, SymInt))]
+        bound = set()
+        for slot in recorder.bound:
+            for owner in (vars(slot.module), slot.module._buffers, slot.module._parameters):
+                bound.add((id(owner), slot.name))
+            if slot.changed and slot.forgotten(recorder._read):
+                value = slot.read()
+                if isinstance(value, Tensor) and value._dev is recorder.device:
+                    self.extras.append(slot)
+                    tensors.append(value)
+        effects = list(self.effects)
+        if any(rate.group["lr"] is not rate.tensor for rate in self.rates):
+            effects.append("it sets the learning rate of an optimiser")
+        if any(taken != self.steps_taken for _, taken in self.schedules):
+            effects.append("it steps a schedule before the optimiser")
+        self.schedules = [schedule for schedule, _ in self.schedules]
+        effect = effects[0] if effects else self.reach.change(bound)
+        if effect:
+            raise SideEffect(effect)
+        self.wants_grad = any(isinstance(t, Tensor) and t._rg and (t._node is None or not t._node.released) for t in tensors)
+        return tuple(tensors)
+
+
+@contextmanager
+def _staged(reach: Reach, rates: Sequence[_Rate], call: _Watched) -> Iterator[None]:
+    """Rates are tensors, schedules wait, and Python's world is put back where the program could not be recorded."""
+    taken = [(o, o._steps_taken) for o in reach.optimizers]
+    sources = [(source, _state_of(source)) for source in (random, np.random, *reach.sources)]
+    for rate in rates:
+        rate.group["lr"] = rate.tensor
+    waiting = {id(scheduler): scheduler for scheduler in reach.schedulers}
+    for scheduler in waiting.values():
+        scheduler.__dict__.update(step=_later(scheduler, call), get_last_lr=_numbers_of(scheduler, call))
+    try:
+        yield
+        if any(repr(_state_of(source)) != repr(before) for source, before in sources):
+            raise SideEffect(
+                "it draws random numbers of Python or NumPy, which a recording would draw once; use fz.rand and its kin"
+            )
+    except BaseException:
+        for source, before in sources:
+            _set_state(source, before)
+        reach.put_back()
+        raise
+    finally:
+        for scheduler in waiting.values():
+            del scheduler.__dict__["step"], scheduler.__dict__["get_last_lr"]
+        for rate in rates:
+            rate.group["lr"] = rate.value
+        for optimizer, count in taken:
+            optimizer._steps_taken = count
+
+
+def _later(scheduler: Any, call: _Watched) -> Callable[..., None]:
+    """In the place of `scheduler.step`: it is stepped after each run."""
+
+    def step(*args: Any) -> None:
+        if args:
+            call.effects.append(f"{type(scheduler).__name__}.step is given a number, which only the running program knows")
+        call.schedules.append((scheduler, [o._steps_taken for o in call.reach.optimizers]))
+
+    return step
+
+
+def _numbers_of(scheduler: Any, call: _Watched) -> Callable[[], list[float]]:
+    """In the place of `scheduler.get_last_lr`."""
+
+    def get_last_lr() -> list[float]:
+        call.effects.append(f"{type(scheduler).__name__}.get_last_lr gives numbers that change; ask for them outside")
+        return [float(group["lr"]) for group in scheduler.optimizer.param_groups]
+
+    return get_last_lr
+
+
+def _state_of(source: Any) -> Any:
+    if source is random or isinstance(source, random.Random):
+        return source.getstate()
+    return source.bit_generator.state if isinstance(source, np.random.Generator) else source.get_state()
+
+
+def _set_state(source: Any, state: Any) -> None:
+    if source is random or isinstance(source, random.Random):
+        source.setstate(state)
+    elif isinstance(source, np.random.Generator):
+        source.bit_generator.state = state
+    else:
+        source.set_state(state)
