@@ -1,11 +1,14 @@
-"""What frazil itself says through the hooks: which backends it knows, installed or not.
+"""What frazil itself says through the hooks: which backends and engines it knows, installed or not.
 
-Their classes are named by entry points in pyproject.toml, as those of any other package.
+The classes of backends are named by entry points in pyproject.toml, as those of any other package.
 """
 
 from __future__ import annotations
 
-from .hookspecs import BackendRecord, hookimpl
+import importlib
+from typing import Any
+
+from .hookspecs import BackendRecord, EngineRecord, hookimpl
 
 
 @hookimpl
@@ -16,3 +19,14 @@ def frazil_backends() -> list[BackendRecord]:
         BackendRecord("cupy", None, "cuda", ("cupy",), "pip install 'frazil[cuda13]'  (for CUDA 12: 'frazil[cuda12]')"),
         BackendRecord("opencl", None, "opencl", ("pyopencl",), "pip install 'frazil[opencl]'"),
     ]
+
+
+@hookimpl
+def frazil_engines() -> list[EngineRecord]:
+    """The engines that come with frazil, beside its own kernels."""
+    return [EngineRecord("onnxruntime", _onnxruntime, ("onnx", "onnxruntime", "onnx_ir"), "pip install 'frazil[onnx]'")]
+
+
+def _onnxruntime() -> Any:
+    importlib.import_module("frazil.plugins").exporter("onnx")  # with the lowerings of plugins
+    return importlib.import_module("frazil.exporters.onnx.engine").OnnxRuntimeEngine

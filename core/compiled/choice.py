@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: How far the results of two engines may be apart, relative to the largest element, by the dtype of the result.
 TOLERANCES = {"float16": 1e-2, "float32": 1e-4, "float64": 1e-9}
 
+#: What takes less is not worth a second engine, whose sessions and bindings cost as much.
+QUICK = 3e-5
+
 #: Engines are timed for at most this long each.
 SECONDS = 0.05
 
@@ -44,7 +47,8 @@ class Choice:
             return runner(arrays)
         reference = open_engine("numpy").prepare(graph, device, donated)
         candidates = {"numpy": reference}
-        for name in names():
+        quick = self._seconds(reference, self._own(recording, arrays)) < QUICK
+        for name in () if quick else names():
             if name == "numpy":
                 continue
             try:
@@ -62,14 +66,26 @@ class Choice:
         recording.engine, recording.runner = best, candidates[best]
         return candidates[best](arrays)
 
+    @staticmethod
+    def _own(recording: Recording, arrays: Sequence[Any]) -> list[Any]:
+        """The arrays, with copies of those that a run may write into."""
+        copy, written = recording.device.kernels["copy"], set(recording.donated.values())
+        return [copy(a) if i in written else a for i, a in enumerate(arrays)]
+
+    @staticmethod
+    def _seconds(run: Run, arrays: Sequence[Any]) -> float:
+        """How long a run takes, once it is prepared."""
+        run(arrays)
+        began = time.perf_counter()
+        run(arrays)
+        return time.perf_counter() - began
+
     def _compare(self, recording: Recording, candidates: dict[str, Run], arrays: Sequence[Any]) -> None:
         """Leave out what gives other numbers, and time the rest. Runs write into copies."""
         device = recording.device
-        copy = device.kernels["copy"]
 
         def own() -> list[Any]:
-            written = set(recording.donated.values())
-            return [copy(a) if i in written else a for i, a in enumerate(arrays)]
+            return self._own(recording, arrays)
 
         expected = [np.array(device.to_host(a)) for a in candidates["numpy"](own())]
         for name, run in list(candidates.items()):

@@ -86,8 +86,7 @@ def test_an_error_inside_a_function_is_not_taken_for_a_misspelling() -> None:
 
 NOTHING: dict[str, Callable[[], Any]] = {
     "autocast": lambda: fz.autocast(device_type="cpu", dtype=fz.float16),
-    "compile(mode='max-autotune')": lambda: fz.compile(nn.Linear(1, 1), mode="max-autotune"),
-    "compile": lambda: fz.compile(nn.Linear(1, 1)),
+    "compile(backend=...)": lambda: fz.compile(nn.Linear(1, 1), backend=print),
     "DataParallel": lambda: nn.DataParallel(nn.Linear(1, 1)),
     "data_parallel": lambda: nn.parallel.data_parallel(nn.Linear(1, 1), fz.ones(1, 1)),
     "set_num_threads": lambda: fz.set_num_threads(fz.get_num_threads() + 1),
@@ -111,7 +110,7 @@ def test_what_does_nothing_says_so_once(name: str, monkeypatch: pytest.MonkeyPat
     "quiet",
     [
         lambda: fz.autocast("cpu", enabled=False),
-        lambda: fz.compile(nn.ReLU(), disable=True),
+        lambda: fz.compile(nn.ReLU(), mode="max-autotune"),
         lambda: fz.set_num_threads(fz.get_num_threads()),
         lambda: fz.use_deterministic_algorithms(True),
         lambda: fz.use_deterministic_algorithms(False),

@@ -1,0 +1,158 @@
+"""Every engine gives what eager code gives, and `auto` takes one that does."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil import compiled, nn
+from frazil.compiled import engines
+from frazil.nn import functional as F
+from frazil.plugins import MANAGER, EngineRecord, hookimpl
+from frazil.recorder.graph import Graph
+
+from ..random_programs.generator import arguments, generate
+from ..random_programs.ways import SIZES, differs, function_of
+from .test_compile import OPTIMIZERS, recorded, trained
+
+ENGINES = ("numpy", "onnxruntime")
+
+
+#: The bias before a BatchNorm has a gradient of rounding errors, which AdamW would make as large as any other without an `eps`.
+IN_ONNXRUNTIME = {"momentum": OPTIMIZERS["momentum"], "adamw": lambda p: fz.optim.AdamW(p, lr=0.01, eps=1e-3)}
+
+
+@pytest.mark.parametrize("name", IN_ONNXRUNTIME)
+def test_a_training_step_in_onnxruntime_leaves_the_weights_of_the_eager_one(name: str) -> None:
+    losses, state, _ = trained(IN_ONNXRUNTIME[name], False)
+    found, other, step = trained(IN_ONNXRUNTIME[name], True, engine="onnxruntime")
+    np.testing.assert_allclose(found, losses, rtol=1e-4)
+    for a, b in zip(other, state, strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=5e-3, atol=2e-4)
+    assert fz.compile.explain(step).recordings[0].engine == "onnxruntime"
+    assert recorded(step) == 1
+
+
+def check(seeds: range, engine: str) -> None:
+    """Random programs and gradients of them, compiled, at three sizes, twice each."""
+    for seed in seeds:
+        program = generate(seed, gradient=bool(seed % 2))
+        eager, other = program.model(fz, "float32"), program.model(fz, "float32")
+        f, g = function_of(program, eager, fz), fz.compile(function_of(program, other, fz), engine=engine)
+        for sizes in (*SIZES[:3], SIZES[0]):
+            outcomes: list[Any] = []
+            for run, model in ((f, eager), (g, other)):
+                given = [fz.tensor(array) for array in arguments(sizes, program.seed)]
+                try:
+                    outcomes.append([t.detach().numpy() for t in (*run(*given), *given[:2], model.mean, model.count)])
+                except Exception as error:
+                    outcomes.append(type(error))
+            same = outcomes[0] is outcomes[1] if isinstance(outcomes[0], type) else None
+            problem = differs(outcomes[1], outcomes[0], 1e-4) if same is None else None if same else repr(outcomes)
+            assert problem is None, f"seed {seed} at {sizes}: {problem}\n{program.text.partition('def forward')[2]}"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_programs_that_nobody_wrote(engine: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(range(6000, 6004), engine)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", [*ENGINES, "auto"])
+@pytest.mark.parametrize("first", range(6100, 6160, 10))
+def test_more_of_them(engine: str, first: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(range(first, first + 10), engine)
+
+
+def test_onnxruntime_says_what_frazil_says_and_takes_any_layout() -> None:
+    f = fz.compile(lambda x, i: x[i] @ fz.ones(3, 2), engine="onnxruntime")
+    x = fz.arange(12).float().reshape(3, 4).t()
+    for _ in range(3):
+        assert f(x, fz.tensor([0, 2])).tolist() == [[12.0, 12.0], [18.0, 18.0]]
+    with pytest.raises(IndexError):
+        f(x, fz.tensor([0, 7]))
+
+
+class Wrong(engines.Engine):
+    """Gives other numbers, quickly."""
+
+    name = "wrong"
+
+    def refuses(self, graph: Graph, device: Any) -> str | None:
+        return "no loops" if any(node.subgraphs for node in graph.nodes) else None
+
+    def prepare(self, graph: Graph, device: Any, donated: Mapping[int, int]) -> engines.Run:
+        run = engines.open_engine("numpy").prepare(graph, device, donated)
+
+        def wrong(arrays: Sequence[Any]) -> list[Any]:
+            return [array + 1 for array in run(arrays)]
+
+        return wrong
+
+
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch) -> Any:
+    class Plugin:
+        @hookimpl
+        def frazil_engines(self) -> list[EngineRecord]:
+            return [
+                EngineRecord("wrong", lambda: Wrong),
+                EngineRecord("absent", lambda: Wrong, ("no_such_module",), "pip install absent"),
+            ]
+
+    offered = Plugin()
+    MANAGER.plugins()
+    MANAGER._pluggy.register(offered, name="engines-of-a-test")
+    monkeypatch.setitem(MANAGER._distributions, "engines-of-a-test", "test 1")
+    monkeypatch.setattr(engines, "_OPENED", dict(engines._OPENED))
+    yield
+    MANAGER._pluggy.unregister(offered)
+
+
+@pytest.mark.usefixtures("plugin")
+def test_engines_come_from_plugins_and_auto_leaves_out_those_that_compute_something_else() -> None:
+    x = fz.randn(64, 64)
+    f = fz.compile(lambda x: (x @ x).softmax(-1), engine="wrong")
+    np.testing.assert_allclose(f(x).numpy(), (x @ x).softmax(-1).numpy() + 1, rtol=1e-6)
+    with fz.no_grad():
+        g = fz.compile(nn.Sequential(nn.Linear(64, 512), nn.GELU(), nn.Linear(512, 64)))
+        a = g(x)
+        np.testing.assert_allclose(a.numpy(), g._orig_mod(x).numpy(), rtol=1e-4, atol=1e-5)
+    (recording,) = fz.compile.explain(g).recordings
+    assert "differs by 1" in recording.refused["wrong"]
+    assert recording.engine in ENGINES
+    assert set(recording.times) == set(ENGINES)
+    with pytest.raises(fz.errors.ArgumentError, match="known but not installed: pip install absent"):
+        fz.compile(lambda x: x, engine="absent")
+    assert "absent" not in engines.names()
+    assert "wrong" in engines.names()
+
+
+@pytest.mark.usefixtures("plugin")
+def test_a_graph_that_an_engine_refuses_is_run_by_the_kernels() -> None:
+    @fz.compile(engine="wrong")
+    @fz.jit.script
+    def f(x: fz.Tensor) -> fz.Tensor:
+        while x.sum() < 10:
+            x = x * 2
+        return x + 1
+
+    with pytest.warns(UserWarning, match="engine 'wrong' does not take f: no loops; engine 'numpy' runs it"):
+        assert f(fz.ones(2)).tolist() == [9.0, 9.0]
+
+
+def test_small_programs_are_not_worth_asking_others() -> None:
+    f = fz.compile(lambda x: x + 1)
+    f(fz.ones(2))
+    (recording,) = compiled.explain(f).recordings
+    assert (recording.engine, recording.times) == ("numpy", {})
+    assert F.relu(f(fz.ones(1))).item() == 2.0
