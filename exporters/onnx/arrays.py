@@ -121,6 +121,14 @@ def number(value: Any) -> Any:
     return array.reshape(-1)[0].item() if isinstance(array, np.ndarray) and array.dtype != object else array.reshape(-1)[0]
 
 
+def known_equal(a: Any, b: Any) -> bool:
+    """Return whether two sizes, or two shapes, are known to be equal. A recording that cannot tell is not asked to decide."""
+    if isinstance(a, (tuple, list)):
+        return len(a) == len(b) and all(map(known_equal, a, b))
+    found = a == b
+    return (STATE.recorder is not None and STATE.recorder.known(found) if isinstance(found, SymBool) else bool(found)) is True
+
+
 def axis_of(axis: int, rank: int) -> int:
     """The axis counted from the front. Raises DimError where there is none."""
     if not -max(rank, 1) <= axis < max(rank, 1):

@@ -419,9 +419,8 @@ def _check_input(value: ir.Value, x: Tensor) -> None:
             raise DTypeError(f"the input {name!r} is {wanted}, given {x.dtype.name}: convert it with .to(fz.{wanted})")
     if value.shape is None:
         return
-    fits = len(value.shape) == x.ndim and all(
-        not isinstance(n, int) or not isinstance(m, int) or n == m for n, m in zip(value.shape, x.shape, strict=True)
-    )
+    # while recording, a size that the file fixes is fixed in what is recorded as well
+    fits = len(value.shape) == x.ndim and all(not isinstance(n, int) or n == m for n, m in zip(value.shape, x.shape, strict=True))
     if not fits:
         raise ShapeError(f"the input {name!r} is {_declared(value)}, given {list(x.shape)}")
 

@@ -100,6 +100,18 @@ random_bits (state, n) => (bits)
 """
 
 
+def is_random_bits(function: ir.Function) -> bool:
+    """Return whether a function of a file is the one that is written here."""
+    if (function.domain, function.name) != (DOMAIN, "random_bits"):
+        return False
+    try:
+        own = random_bits(function.opset_imports.get("", 0))
+    except onnx.parser.ParseError:
+        return False
+    contents = lambda f: [node.SerializeToString(deterministic=True) for node in ir.serde.serialize_function(f).node]
+    return contents(function) == contents(own)
+
+
 @lru_cache
 def random_bits(opset: int = 21) -> ir.Function:
     """The function `frazil.random_bits(state: int64[2], n: int64) -> int64[n]`: n words of 32 bits, those that eager mode draws.

@@ -21,7 +21,7 @@ from frazil.state import STATE
 from frazil.tensor import Tensor
 
 from ..onnx_file import graphs_of, reason
-from . import careful
+from . import careful, philox
 from .arrays import Sizes, as_numbers, as_tensor, is_numbers
 from .importers import FOLDS, IMPORTERS, Importer
 
@@ -236,6 +236,8 @@ class _Step:
             node, self.inputs, self.outputs = plain
         self.view = Node(node, program, opsets, bindings)
         function = program.functions.get(node.op_identifier())
+        if function is not None and philox.is_random_bits(function):
+            function = None  # an op of frazil's own
         self.body: Block | None = None
         if function is not None:
             given = {**function.attributes, **node.attributes}

@@ -21,15 +21,42 @@ from .models import Model, arrays_of, count_nodes, dynamic_axes, models
 
 
 def _files(name: str, sample: S) -> tuple[Any, Any, Any]:
-    """The program of an op, its tensors, and the file of it as a module."""
+    """The program of an op, its tensors, and its file."""
     program, given = op_program(OPS[name], sample)
-    report = fz.onnx.export(program, tuple(given), verify=False, training=True)
-    return program, given, fz.onnx.load(report.model_bytes)
+    return program, given, _written(program, given)
+
+
+def _written(program: Any, given: list[Any]) -> bytes:
+    contents: bytes = fz.onnx.export(program, tuple(given), verify=False, training=True).model_bytes
+    return contents
+
+
+_SLICED = "the op knows the size of its result; the Slice that cuts it in the file says only that it is no larger"
+_COUNTED = "ONNX counts the places of maxima through the whole tensor, the op through a plane: it is written as a remainder"
+_SHIFTED = "ONNX leaves open what a shift by the whole width gives: what keeps that away in the file is written once more"
+#: Ops whose file has more nodes when it was read and is written again, and why. That it has not is an error as well.
+GROWS = {
+    "bitwise_left_shift": _SHIFTED,
+    "bitwise_right_shift": _SHIFTED,
+    "diagonal": _SLICED,
+    "conv_input_grad": _SLICED,
+    "conv_weight_grad": _SLICED,
+    "biased_conv_input_grad": _SLICED,
+    "avg_pool_grad": _SLICED,
+    "gru_train": _SLICED,
+    "gru_train_grad": _SLICED,
+    "max_pool_indices": _COUNTED,
+    "max_pool_grad": _COUNTED,
+    "index_put_values": "what is written is expanded in the file, which decides on sizes: a file that is read asserts them",
+    "sort_values": "a size that is computed with is a tensor of one element in the file, and of none for the recording",
+}
 
 
 @pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.samples])
-def test_the_first_sample_of_every_op_is_read_as_the_same(name: str) -> None:
-    _check(name, OPS[name].samples[0])
+def test_the_first_sample_of_every_op_is_read_as_the_same_and_does_not_grow(name: str) -> None:
+    given, contents, loaded = _check(name, OPS[name].samples[0])
+    again = _written(loaded, given)
+    assert (count_nodes(again) > count_nodes(contents)) == (name in GROWS)
 
 
 @pytest.mark.slow
@@ -38,12 +65,14 @@ def test_every_sample_of_every_op_is_read_as_the_same(name: str, sample: S) -> N
     _check(name, sample)
 
 
-def _check(name: str, sample: S) -> None:
+def _check(name: str, sample: S) -> tuple[Any, bytes, Any]:
     try:
-        program, given, loaded = _files(name, sample)
+        program, given, contents = _files(name, sample)
     except fz.onnx.UnsupportedOps as refused:
         pytest.skip(f"there is no file: {refused}")
+    loaded = fz.onnx.load(contents)
     assert_same(results_of(loaded, given), results_of(program, given))
+    return given, contents, loaded
 
 
 @functools.cache

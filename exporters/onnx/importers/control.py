@@ -12,10 +12,11 @@ import onnx_ir as ir
 import frazil as fz
 from frazil.control import cond, loop, scan
 from frazil.errors import ArgumentError, FrazilError, ShapeError
+from frazil.sizes import SymBool, SymInt
 from frazil.state import STATE
 from frazil.tensor import Tensor
 
-from ..arrays import Sizes, dtype_of, is_numbers, number, raw
+from ..arrays import Sizes, dtype_of, is_numbers, known_equal, number, raw
 from .registry import importer
 
 
@@ -35,7 +36,36 @@ def branch(node: Any, env: Mapping[Any, Any], condition: Any) -> tuple[Any, ...]
     flag = _truth(condition)
     if STATE.recorder is None or isinstance(flag, bool):
         return tuple((then if bool(flag) else otherwise)())
+    if (found := _rounds_if_any(node, env, flag)) is not None:
+        return found
     return tuple(cond(flag, lambda: [node.tensor(x) for x in then()], lambda: [node.tensor(x) for x in otherwise()]))
+
+
+def _rounds_if_any(node: Any, env: Mapping[Any, Any], flag: Any) -> tuple[Any, ...] | None:
+    """What a Scan gives that stands in an If because there may be nothing to run over, as frazil writes it: the recording asks
+    again by itself."""
+    block = node["then_branch"]
+    if [step.view.op_type for step in block.steps] != ["Scan"] or block.outputs != block.steps[0].outputs:
+        return None
+    scan, inputs = block.steps[0].view, block.steps[0].inputs
+    if scan.opset < 9 or not isinstance(flag, SymBool) or not all(value in env for value in inputs):
+        return None
+    given = [env[value] for value in inputs]
+    carried = len(given) - scan["num_scan_inputs"]
+    count = given[carried].shape[(scan.get("scan_input_axes") or [0])[0]]
+    if not isinstance(count, SymInt) or not _alike(flag.zero, SymBool(">", count, 0).zero):
+        return None
+    nothing = [node.tensor(x) for x in node["else_branch"].bound(env)()]
+    found = [node.tensor(x) for x in block.bound(env)()]
+    kept = all(a is b for a, b in zip(nothing, given[:carried], strict=False))
+    rows = zip(nothing[carried:], found[carried:], strict=True)
+    empty = all(a.dtype is b.dtype and known_equal(a.shape, (0, *b.shape[1:])) for a, b in rows)
+    return tuple(found) if kept and empty else None
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether two conditions on a size are one."""
+    return a is not None and b is not None and a[0] == b[0] and a[1] is b[1]
 
 
 @importer("Loop", blocks=True)

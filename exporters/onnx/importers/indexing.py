@@ -8,7 +8,7 @@ import numpy as np
 
 import frazil as fz
 from frazil.errors import ArgumentError, DimError, ShapeError
-from frazil.ops.indexing import gather_values, scatter_add_values, scatter_values
+from frazil.ops.indexing import gather_values, scatter_add_values, scatter_max_values, scatter_values
 from frazil.sizes import prod
 from frazil.state import STATE
 from frazil.tensor import Tensor
@@ -59,9 +59,6 @@ def scatter_elements(node: Any, x: Any, index: Any, updates: Any) -> Any:
     return reduced_scatter(node.get("reduction", "none"), x, axis, wrapped(index, x.shape[axis]), updates)
 
 
-_REDUCTIONS = {"max": "amax", "min": "amin"}
-
-
 def reduced_scatter(reduction: str, x: Any, axis: int, index: Any, updates: Any) -> Any:
     """Updates written, added, multiplied or compared at an index."""
     if reduction == "none":
@@ -70,7 +67,9 @@ def reduced_scatter(reduction: str, x: Any, axis: int, index: Any, updates: Any)
         return scatter_add_values(x, index, updates, dim=axis)
     if reduction == "mul":
         return _multiplied(x, axis, index, updates)
-    return fz.scatter_reduce(x, axis, index, updates, _REDUCTIONS[reduction])
+    if reduction == "max":
+        return scatter_max_values(x, index, updates, dim=axis)
+    return fz.scatter_reduce(x, axis, index, updates, "amin")
 
 
 def _multiplied(x: Any, axis: int, index: Any, updates: Any) -> Any:
@@ -92,6 +91,8 @@ def _columns(index: Any, sizes: Any) -> list[Any]:
     depth = index.shape[-1]
     if not isinstance(depth, int) or depth > len(sizes):
         raise ShapeError(f"index tuples of {depth} numbers for {len(sizes)} dimensions")
+    if depth == 1:
+        return [wrapped(index.reshape(index.shape[:-1]), sizes[0])]
     return [wrapped(index.select(-1, i), sizes[i]) for i in range(depth)]
 
 

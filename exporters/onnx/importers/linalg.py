@@ -6,6 +6,7 @@ from typing import Any
 
 import frazil as fz
 
+from ..arrays import known_equal
 from .registry import importer
 
 F = fz.nn.functional
@@ -22,7 +23,7 @@ def gemm(node: Any, a: Any, b: Any, c: Any = None) -> Any:
     if node.get("transB", 0) and alpha == 1 and not node.get("transA", 0) and a.dtype.is_floating_point:
         if c is None:
             return F.linear(a, b)
-        if beta == 1 and c.ndim == 1 and isinstance(c.shape[0], int) and c.shape[0] == b.shape[0]:
+        if beta == 1 and c.ndim == 1 and known_equal(c.shape[0], b.shape[0]):
             return F.linear(a, b, c)
     a = a.t() if node.get("transA", 0) else a
     b = b.t() if node.get("transB", 0) else b

@@ -7,7 +7,7 @@ from typing import Any
 
 import frazil as fz
 from frazil.dtypes import iinfo
-from frazil.ops.pool import avg_pool, max_pool
+from frazil.ops.pool import avg_pool, max_pool, max_pool_indices
 from frazil.sizes import prod
 
 from ..arrays import raw
@@ -39,10 +39,11 @@ def max_pool_2d(node: Any, x: Any) -> Any:
     strides, dilations, before, after = window(node, x, kernel)
     ceil = bool(node.get("ceil_mode", 0))
     plain = all(isinstance(a, int) and a == b and 2 * a <= k for a, b, k in zip(before, after, kernel, strict=True))
-    if plain and x.dtype.is_floating_point and not node.wants(1):
-        return max_pool(
-            x, kernel_size=tuple(kernel), stride=tuple(strides), padding=tuple(before), dilation=tuple(dilations), ceil_mode=ceil
-        )
+    if plain and x.dtype.is_floating_point and (not node.wants(1) or (len(kernel) == 2 and not node.get("storage_order", 0))):
+        options: dict[str, Any] = {"kernel_size": tuple(kernel), "stride": tuple(strides), "padding": tuple(before)}
+        options |= {"dilation": tuple(dilations), "ceil_mode": ceil}
+        found = max_pool(x, **options)
+        return (found, _planes(x, 2) + max_pool_indices(x, **options)) if node.wants(1) else found
     lowest = -math.inf if x.dtype.is_floating_point else iinfo(x.dtype).min
     counts = _counts(x, kernel, strides, dilations, before, after, ceil)
     behind = _over(counts, x, kernel, strides, dilations, before)
@@ -68,8 +69,12 @@ def max_pool_2d(node: Any, x: Any) -> Any:
     axes = list(range(n))
     for i in reversed(axes) if node.get("storage_order", 0) else axes:
         flat = flat * x.shape[2 + i] + lines[i]
-    planes = fz.arange(prod(x.shape[:2]), device=x.device).reshape(*x.shape[:2], *[1] * n) * prod(x.shape[2:])
-    return seen.amax(dim=-1), planes + flat
+    return seen.amax(dim=-1), _planes(x, n) + flat
+
+
+def _planes(x: Any, n: int) -> Any:
+    """Where every plane of x begins in the flattened tensor."""
+    return fz.arange(prod(x.shape[:2]), device=x.device).reshape(*x.shape[:2], *[1] * n) * prod(x.shape[2:])
 
 
 @importer("AveragePool")

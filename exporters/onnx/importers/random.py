@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 import frazil as fz
+from frazil.ops.random import random_bits
 
-from ..arrays import dtype_of, numpy_dtype, shape_of
+from ..arrays import dtype_of, number, numpy_dtype, shape_of
+from ..philox import DOMAIN
 from .registry import importer
 
 
@@ -24,6 +26,12 @@ def _drawn(node: Any, normal: bool, shape: Any, dtype: Any) -> Any:
         return fz.randn(tuple(shape), **options) * node.get("scale", 1.0) + node.get("mean", 0.0)
     low, high = node.get("low", 0.0), node.get("high", 1.0)
     return fz.rand(tuple(shape), **options) * (high - low) + low
+
+
+@importer("random_bits", domain=DOMAIN, numbers=(1,))
+def bits(node: Any, state: Any, n: Any) -> Any:
+    """The function of frazil's own files."""
+    return random_bits(state, n=number(n))
 
 
 @importer("RandomNormal", "RandomUniform")

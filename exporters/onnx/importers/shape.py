@@ -8,6 +8,7 @@ import numpy as np
 
 import frazil as fz
 from frazil.errors import ArgumentError, ShapeError
+from frazil.ops.resize import depth_to_space as pixels
 from frazil.ops.shape import pad_edges
 from frazil.sizes import prod, size_max
 
@@ -192,7 +193,7 @@ def _wrapped(x: Any, around: list[Any]) -> Any:
 def depth_to_space(node: Any, x: Any) -> Any:
     block = node["blocksize"]
     if node.get("mode", "DCR") == "CRD":
-        return F.pixel_shuffle(x, block)
+        return F.pixel_shuffle(x, block) if isinstance(x.shape[1], int) else pixels(x, factor=block)
     n, c, h, w = x.shape
     x = x.reshape(n, block, block, c // block**2, h, w).permute(0, 3, 4, 1, 5, 2)
     return x.reshape(n, c // block**2, h * block, w * block)

@@ -51,10 +51,19 @@ def total(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     call["dtype"]  # it is the dtype of the result
     if call.out.dtype.kind != "i":
         return _reduce(e, "ReduceSum", e.cast(x, call.type), dims, keepdim)
+    if x.dtype == call.type == _INT32 and _is_truth(x):  # 0 and 1, which are counted
+        return _reduce(e, "ReduceSum", x, dims, keepdim)
     if _type_of_numbers(x) not in (INT64, ir.DataType.UINT64, ir.DataType.UINT32):
         return e.cast(_reduce(e, "ReduceSum", e.cast(x, INT64), dims, keepdim), call.type)
     axes = None if dims is None else e.ints(*dims)
     return e.cast(careful(e, "ReduceSum", e.cast(x, INT64), axes, keepdims=int(keepdim)), call.type)
+
+
+def _is_truth(x: ir.Value) -> bool:
+    """Return whether these are truth values that were made numbers."""
+    node = x.producer()
+    given = node.inputs[0] if node is not None and node.op_type == "Cast" else None
+    return given is not None and given.dtype == BOOL
 
 
 def _type_of_numbers(x: ir.Value) -> ir.DataType | None:
