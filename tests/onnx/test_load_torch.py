@@ -1,4 +1,4 @@
-"""Files that PyTorch's exporter writes."""
+"""Files that PyTorch's exporters write."""
 
 from __future__ import annotations
 
@@ -16,13 +16,23 @@ from frazil.plugins import digits
 pytestmark = pytest.mark.parity
 
 
-def exported(module: Any, *inputs: Any) -> bytes:
-    """The file of the exporter that needs nothing but PyTorch."""
+#: Whether it is the exporter that goes by `torch.export`, or the one that needs nothing but PyTorch.
+EXPORTERS = pytest.mark.parametrize("dynamo", [False, True], ids=["TorchScript", "dynamo"])
+
+
+def exported(module: Any, *inputs: Any, dynamo: bool = False) -> bytes:
+    """The file of an exporter."""
     import torch
 
+    if dynamo:
+        pytest.importorskip("onnxscript", reason="PyTorch's newer exporter needs it: pip install onnxscript")
     stream = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        if dynamo:
+            found = torch.onnx.export(module.eval(), inputs, dynamo=True, verbose=False)
+            contents: bytes = found.model_proto.SerializeToString()
+            return contents
         torch.onnx.export(module.eval(), inputs, stream, dynamo=False, opset_version=17)
     return stream.getvalue()
 
@@ -37,19 +47,23 @@ def network() -> Any:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["convolutions", "lstm", "gru"])
-def test_it_computes_what_pytorch_computes(kind: str) -> None:
+@EXPORTERS
+@pytest.mark.parametrize("kind", ["convolutions", "lstm", "gru", "transformer"])
+def test_it_computes_what_pytorch_computes(kind: str, dynamo: bool) -> None:
     import torch
 
+    if kind == "transformer" and not dynamo:
+        pytest.skip("PyTorch's older exporter fails on it")
     torch.manual_seed(0)
     modules = {
         "convolutions": (network(), torch.randn(2, 1, 8, 8)),
         "lstm": (torch.nn.LSTM(4, 5, bidirectional=True), torch.randn(6, 2, 4)),
         "gru": (torch.nn.GRU(4, 5, num_layers=2), torch.randn(6, 2, 4)),
+        "transformer": (torch.nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), torch.randn(2, 5, 8)),
     }
     module, x = modules[kind]
     module.eval()
-    found = fz.onnx.load(exported(module, x))(fz.tensor(x.numpy()))
+    found = fz.onnx.load(exported(module, x, dynamo=dynamo))(fz.tensor(x.numpy()))
     with torch.no_grad():
         expected = module(x)
     flat = lambda part: [t for inner in part for t in flat(inner)] if isinstance(part, tuple) else [part]
@@ -57,10 +71,11 @@ def test_it_computes_what_pytorch_computes(kind: str) -> None:
         np.testing.assert_allclose(ours.detach().numpy(), theirs.numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_it_is_fine_tuned_with_another_last_layer() -> None:
+@EXPORTERS
+def test_it_is_fine_tuned_with_another_last_layer(dynamo: bool) -> None:
     import torch
 
-    model = fz.onnx.load(exported(network(), torch.randn(2, 1, 8, 8)))
+    model = fz.onnx.load(exported(network(), torch.randn(2, 1, 8, 8), dynamo=dynamo))
     last = next(name for name, p in model.named_parameters() if p.shape == (10, 72))
     holder, _, own = last.rpartition(".")
     setattr(model.get_submodule(holder) if holder else model, own, nn.Parameter(fz.randn(10, 72) * 0.05))
