@@ -15,6 +15,7 @@ from ..errors import ShapeError
 from ..pytree import Tree, leaf_names
 from ..sizes import SymBool, SymFloat, SymInt, same, symbols_of
 from ..table import OPS
+from ..tape import Node
 from ..tensor import Tensor, wrap
 from ..views import steps_of
 from .graph import Value
@@ -42,7 +43,9 @@ def as_tensor(recorder: Recorder, value: Any, like: dtype | None = None) -> Tens
         return recorder.device.scalar(value, target)
     if value._dev is not recorder.device:
         t = wrap(recorder.device.lift(value), recorder.device)
-        t._rg, t._node = value._rg, value._node or (value if value._rg else None)
+        if value._rg:
+            t._rg = True
+            t._node = value._node or Node(OPS["copy"], (value,), None, None, {}, t._a.shape, t._a.dtype)
         return t
     return value
 

@@ -147,6 +147,19 @@ class Node:
         """The value as a tensor."""
         return RUN.get().tensor(value)
 
+    def later(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as part of this call of the model, however late it is called: backward records bodies once more."""
+        run = RUN.get()
+
+        def called(*given: Any) -> Any:
+            token = RUN.set(run)
+            try:
+                return function(*given)
+            finally:
+                RUN.reset(token)
+
+        return called
+
     def function(self, inputs: Sequence[Any]) -> Block:
         """The body of the operator as its definition gives it, for inputs of these types."""
         types = tuple(None if value is None else _type_of(value) for value in inputs)

@@ -117,12 +117,22 @@ def test_models_give_the_same_at_other_sizes_and_are_written_again(name: str) ->
 
 @pytest.mark.parametrize("name", ["mlp", "mobilenet", "squeeze_and_excite", "vision_transformer"])
 def test_models_train_as_the_original(name: str) -> None:
+    _train(name, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", models(fz))
+def test_every_model_trains_for_20_steps_as_the_original(name: str) -> None:
+    _train(name, 20)
+
+
+def _train(name: str, steps: int) -> None:
     module, loaded, _, given = _round_trip(name)
     losses: list[list[float]] = []
     for m in (module, loaded):
         optimizer = fz.optim.SGD(m.parameters(), lr=0.01)
         losses.append([])
-        for _ in range(4):
+        for _ in range(steps):
             loss = sum((t * t).mean() for t in _tensors(m(*given)))
             optimizer.zero_grad()
             loss.backward()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pytest
 
 import frazil as fz
@@ -330,3 +333,24 @@ def test_eager_mistakes():
         fz.scan(lambda c, x: (c, x), 0, fz.zeros(0, 3))
     with pytest.raises(ShapeError, match="differ in size along dim 0"):
         fz.scan(lambda c, x: (c, x[0]), 0, (fz.zeros(2), fz.zeros(3)))
+
+
+@pytest.mark.parametrize("kind", ["cond", "loop", "scan"])
+def test_a_weight_may_be_what_branches_give_and_loops_begin_with(kind: str) -> None:
+    b, w = fz.nn.Parameter(fz.tensor([0.5, -0.25, 0.125])), fz.nn.Parameter(fz.eye(3) * 0.5)
+
+    def gradients(x: fz.Tensor) -> Any:
+        x = x.detach().requires_grad_()
+        if kind == "cond":
+            found = fz.cond(x.sum() > 0, lambda: b, lambda: (x @ w).sum(0))
+        elif kind == "loop":
+            found = fz.while_loop(lambda h: (h * h).sum() < 4, lambda h: ((x @ w).sum(0) + 2 * h + 1,), (b,))[0]
+        else:
+            found = fz.scan(lambda h, e: ((e @ w + h).tanh(), h), b, x)[0]
+        return fz.autograd.grad((found * found).sum(), [x, b, w], allow_unused=True, materialize_grads=True)
+
+    first, second = fz.ones(4, 3), -fz.ones(4, 3)
+    program = fz.jit.trace(gradients, first)
+    for x in (first, second):
+        for ours, theirs in zip(program(x), gradients(x), strict=True):
+            np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)

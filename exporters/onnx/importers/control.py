@@ -38,7 +38,8 @@ def branch(node: Any, env: Mapping[Any, Any], condition: Any) -> tuple[Any, ...]
         return tuple((then if bool(flag) else otherwise)())
     if (found := _rounds_if_any(node, env, flag)) is not None:
         return found
-    return tuple(cond(flag, lambda: [node.tensor(x) for x in then()], lambda: [node.tensor(x) for x in otherwise()]))
+    branches = (node.later(lambda: [node.tensor(x) for x in then()]), node.later(lambda: [node.tensor(x) for x in otherwise()]))
+    return tuple(cond(flag, *branches))
 
 
 def _rounds_if_any(node: Any, env: Mapping[Any, Any], flag: Any) -> tuple[Any, ...] | None:
@@ -94,7 +95,7 @@ def rounds(node: Any, env: Mapping[Any, Any], limit: Any, condition: Any, *carri
         first = fz.tensor(True, device=node.device) if condition is None else node.tensor(condition).reshape(())
         start = [first, *start]
     keeps_on = None if always else (lambda flag, *_: flag)
-    last, rows = loop(keeps_on, step, start, limit=most)
+    last, rows = loop(keeps_on, node.later(step), start, limit=most)
     found = last if always else last[1:]
     if rows is None:
         trial = lambda: body(np.asarray(0, np.int64), np.asarray(True), *carried)[1 + count :]
@@ -176,7 +177,7 @@ def _scan(node: Any, body: Any, given: list[Any], slices: int) -> list[Any]:
         first = [fz.zeros(x.shape[1:], dtype=x.dtype, device=node.device) for x in xs]
         last, rows = init, _no_rows(node, node["body"].outputs[carried:], lambda: body(*init, *first)[carried:])
     else:
-        last, rows = scan(combine, init, xs, reverse=reverse)
+        last, rows = scan(node.later(combine), init, xs, reverse=reverse)
     # the rows stand in the order of the slices, the file wants them in the order of the rounds, unless it turns them
     rows = [row.flip(0) if bool(back) != reverse else row for row, back in zip(rows, out_turned, strict=True)]
     axes = node.get("scan_output_axes") or [0] * results
