@@ -32,6 +32,60 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {folded[near[0]]!r}?" if near else ""
 
 
+#: Names of PyTorch's that are not here -> whether they are planned or out of scope, and what to use instead. A name stands for
+#: all that is below it.
+WHY = {
+    "torch.cuda.Stream torch.cuda.stream torch.cuda.current_stream torch.cuda.default_stream torch.cuda.Event "
+    "Tensor.record_stream": (
+        "out of scope: a device computes in order, and copies wait for it; fz.cuda.synchronize() waits for all, for timing"
+    ),
+    "torch.cuda.max_memory_allocated torch.cuda.max_memory_reserved torch.cuda.reset_peak_memory_stats torch.cuda.memory_stats "
+    "torch.cuda.memory_reserved torch.cuda.memory_summary torch.cuda.memory_cached": (
+        "planned; fz.cuda.memory_allocated() and mem_get_info() say what is used now"
+    ),
+    "torch.cuda.get_device_properties torch.cuda.get_device_capability": (
+        "planned; fz.cuda.get_device_name() and mem_get_info() say which device it is and how much memory it has"
+    ),
+    "torch.cuda.CUDAGraph torch.cuda.graph torch.cuda.nvtx torch.cuda.comm torch.cuda.nccl": (
+        "out of scope: it is of CUDA's inside; fz.compile records whole steps"
+    ),
+    "torch.distributed.rpc torch.distributed.fsdp torch.distributed.tensor torch.distributed.pipelining torch.distributed.optim "
+    "torch.distributed.autograd torch.distributed.nn torch.distributed.checkpoint torch.distributed.elastic": (
+        "out of scope: frazil trains in one process"
+    ),
+    "torch.jit.load torch.jit.save torch.jit.freeze torch.jit.script_method torch.jit.fork torch.jit.wait": (
+        "out of scope: TorchScript is a language of PyTorch's; write fz.onnx.export(model, ...) and read fz.onnx.load(path)"
+    ),
+    "torch.export torch.fx": "out of scope: programs are recorded by running them, fz.jit.trace and fz.onnx.export",
+    "torch.utils.tensorboard": "planned; the package tensorboardX writes the same files: from tensorboardX import SummaryWriter",
+    "torch.utils.benchmark": "planned; Python's timeit measures, after a first call",
+    "torch.utils.cpp_extension torch.library torch.ops": "out of scope: write a backend's kernel, or an autograd.Function",
+    "torch.compiler torch._dynamo torch._inductor": "out of scope: fz.compile has engines of its own",
+    "torch.autograd.profiler": "planned; Python's cProfile shows the operations",
+    "torch.autograd.forward_ad": "planned; fz.func.jvp and jacfwd take derivatives forwards",
+    "Tensor.to_sparse Tensor.to_sparse_coo Tensor.to_sparse_csr "
+    "Tensor.coalesce Tensor.sparse_mask Tensor.indices Tensor.values": ("sparse tensors are planned; use gather and scatter_add"),
+    "Tensor.as_strided Tensor.as_strided_ torch.as_strided": "planned; x.unfold(dim, size, step) gives overlapping windows",
+    "Tensor.resize_ Tensor.resize_as_ Tensor.set_ Tensor.untyped_storage Tensor.storage": (
+        "out of scope: the memory of a tensor is the backend's; make a new tensor"
+    ),
+    "Tensor.get_device": "use x.device.index",
+}
+
+
+def reason(name: str) -> str | None:
+    """Return why a name of PyTorch's is not here, and what to use instead.
+
+    >>> from frazil.spelling import reason
+    >>> reason("torch.export.export")
+    'out of scope: programs are recorded by running them, fz.jit.trace and fz.onnx.export'
+    """
+    for names, text in WHY.items():
+        if any(name == known or name.startswith(f"{known}.") for known in names.split()):
+            return text
+    return None
+
+
 class _Late:
     """The message about a missing name, worked out when it is read: `hasattr` asks often and never reads."""
 
@@ -40,6 +94,9 @@ class _Late:
 
     def __str__(self) -> str:
         start, name, names = self.parts
+        found = re.match(r"module 'frazil\.?(.*?)' has no attribute|'(Tensor)' object has no attribute", start)
+        if found and (why := reason(f"Tensor.{name}" if found[2] else f"torch.{found[1]}.{name}".replace("..", "."))):
+            return f"{start}: {why}"
         return start + ("" if name.startswith("_") else nearest(name, (n for n in names() if not n.startswith("_"))))
 
     def __repr__(self) -> str:

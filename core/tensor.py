@@ -14,6 +14,7 @@ from . import dtypes
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .printing import tensor_html, tensor_text
 from .sizes import checked_dim, prod
+from .spelling import missing
 from .state import STATE, asked
 from .warn import without_effect
 
@@ -201,6 +202,9 @@ class Tensor(TensorMethods):
             )
         self._rg = bool(requires_grad) or self._node is not None
         return self
+
+    def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
+        raise missing(f"{type(self).__name__!r} object has no attribute {name!r}", name, lambda: dir(self))
 
     def _asked(self) -> None:
         """Note while recording that the answer depends on whether gradients are recorded; not of leaves that require them."""

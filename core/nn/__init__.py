@@ -65,6 +65,20 @@ from .modules.dropout import Dropout1d as Dropout1d
 from .modules.dropout import Dropout2d as Dropout2d
 from .modules.dropout import Dropout3d as Dropout3d
 from .modules.dropout import FeatureAlphaDropout as FeatureAlphaDropout
+from .modules.lazy import LazyBatchNorm1d as LazyBatchNorm1d
+from .modules.lazy import LazyBatchNorm2d as LazyBatchNorm2d
+from .modules.lazy import LazyBatchNorm3d as LazyBatchNorm3d
+from .modules.lazy import LazyConv1d as LazyConv1d
+from .modules.lazy import LazyConv2d as LazyConv2d
+from .modules.lazy import LazyConv3d as LazyConv3d
+from .modules.lazy import LazyConvTranspose1d as LazyConvTranspose1d
+from .modules.lazy import LazyConvTranspose2d as LazyConvTranspose2d
+from .modules.lazy import LazyConvTranspose3d as LazyConvTranspose3d
+from .modules.lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
+from .modules.lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
+from .modules.lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
+from .modules.lazy import LazyLinear as LazyLinear
+from .modules.lazy import UninitializedParameter as UninitializedParameter
 from .modules.linear import Bilinear as Bilinear
 from .modules.linear import Identity as Identity
 from .modules.linear import Linear as Linear
@@ -72,6 +86,7 @@ from .modules.loss import BCELoss as BCELoss
 from .modules.loss import BCEWithLogitsLoss as BCEWithLogitsLoss
 from .modules.loss import CosineEmbeddingLoss as CosineEmbeddingLoss
 from .modules.loss import CrossEntropyLoss as CrossEntropyLoss
+from .modules.loss import CTCLoss as CTCLoss
 from .modules.loss import GaussianNLLLoss as GaussianNLLLoss
 from .modules.loss import HingeEmbeddingLoss as HingeEmbeddingLoss
 from .modules.loss import HuberLoss as HuberLoss
@@ -79,6 +94,7 @@ from .modules.loss import KLDivLoss as KLDivLoss
 from .modules.loss import L1Loss as L1Loss
 from .modules.loss import MarginRankingLoss as MarginRankingLoss
 from .modules.loss import MSELoss as MSELoss
+from .modules.loss import MultiLabelMarginLoss as MultiLabelMarginLoss
 from .modules.loss import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
 from .modules.loss import MultiMarginLoss as MultiMarginLoss
 from .modules.loss import NLLLoss as NLLLoss
@@ -121,6 +137,9 @@ from .modules.pooling import LPPool3d as LPPool3d
 from .modules.pooling import MaxPool1d as MaxPool1d
 from .modules.pooling import MaxPool2d as MaxPool2d
 from .modules.pooling import MaxPool3d as MaxPool3d
+from .modules.pooling import MaxUnpool1d as MaxUnpool1d
+from .modules.pooling import MaxUnpool2d as MaxUnpool2d
+from .modules.pooling import MaxUnpool3d as MaxUnpool3d
 from .modules.rnn import GRU as GRU
 from .modules.rnn import LSTM as LSTM
 from .modules.rnn import RNN as RNN

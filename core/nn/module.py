@@ -424,7 +424,7 @@ class Module:
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Accepted for PyTorch's sake; the arguments are those of `fz.compile`. The first call in a process warns."""
-        without_effect("Module.compile", "programs run as they are written. fz.jit.trace(model, inputs) records one")
+        without_effect("Module.compile", "a module stays as it is; fz.compile(model) gives one that is compiled")
 
     def train(self: M, mode: bool = True) -> M:
         """Set training mode here and below; it changes what layers such as Dropout and BatchNorm do."""

@@ -36,6 +36,8 @@ COMMANDS = {
     "demo": Command(f"{__name__}.demo", "train on real digits, freeze, export, and check with onnxruntime alone"),
     "run": Command(f"{__name__}.run", "run an ONNX file, and compare with onnxruntime"),
     "graph": Command(f"{__name__}.graph", "what is in an ONNX file, as text, picture or page"),
+    "port": Command(f"{__name__}.port", "which of PyTorch's names a script uses are here, and what to use instead of others"),
+    "run-torch": Command(f"{__name__}.run_torch", "run a script of PyTorch's as it stands, on frazil"),
     "doctor": Command(f"{__name__}.doctor", "what is installed, what is wrong, what would be faster"),
 }
 

@@ -76,6 +76,7 @@ from .loss import binary_cross_entropy as binary_cross_entropy
 from .loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from .loss import cosine_embedding_loss as cosine_embedding_loss
 from .loss import cross_entropy as cross_entropy
+from .loss import ctc_loss as ctc_loss
 from .loss import gaussian_nll_loss as gaussian_nll_loss
 from .loss import hinge_embedding_loss as hinge_embedding_loss
 from .loss import huber_loss as huber_loss
@@ -84,6 +85,7 @@ from .loss import l1_loss as l1_loss
 from .loss import margin_ranking_loss as margin_ranking_loss
 from .loss import mse_loss as mse_loss
 from .loss import multi_margin_loss as multi_margin_loss
+from .loss import multilabel_margin_loss as multilabel_margin_loss
 from .loss import multilabel_soft_margin_loss as multilabel_soft_margin_loss
 from .loss import nll_loss as nll_loss
 from .loss import poisson_nll_loss as poisson_nll_loss
@@ -104,6 +106,9 @@ from .pooling import adaptive_max_pool3d as adaptive_max_pool3d
 from .pooling import lp_pool1d as lp_pool1d
 from .pooling import lp_pool2d as lp_pool2d
 from .pooling import lp_pool3d as lp_pool3d
+from .pooling import max_unpool1d as max_unpool1d
+from .pooling import max_unpool2d as max_unpool2d
+from .pooling import max_unpool3d as max_unpool3d
 from .vision import affine_grid as affine_grid
 from .vision import channel_shuffle as channel_shuffle
 from .vision import fold as fold

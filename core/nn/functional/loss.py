@@ -11,11 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from ... import dtypes
+from ...creation import arange, as_tensor, full
 from ...errors import ArgumentError, DTypeError, ShapeError
 from ...ops import elementwise
 from ...ops import loss as table
 from ...ops.activation import log_sigmoid, softplus
 from ...ops.common import at_hand, broadcast, require_float, specs
+from ...ops.reduction import logsumexp
+from ...ops.shape import cat, pad, stack
 from ...sizes import same, surely
 from ...tensor import Tensor
 from .linear import pairwise_distance
@@ -520,3 +523,113 @@ def multi_margin_loss(
     classes = elementwise.zeros_like(x).scatter(1, t, 1.0)
     losses = (terms * (1.0 - classes)).sum(dim=1) / x.shape[1]
     return _reduced(losses if batched else losses.squeeze(0), legacy_reduction(size_average, reduce, reduction))
+
+
+def multilabel_margin_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: bool | None = None,
+    reduce: bool | None = None,
+    reduction: str = "mean",
+) -> Tensor:
+    """The hinge between every target class and every other, of [N, C] or [C]; a row of `target` lists classes up to the first -1.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.multilabel_margin_loss(fz.tensor([0.1, 0.2, 0.4, 0.8]), fz.tensor([3, 0, -1, 1]))
+    tensor(0.8500)
+    """
+    if input.ndim not in (1, 2) or tuple(input.shape) != tuple(target.shape):
+        raise ShapeError(
+            f"multilabel_margin_loss: expected input and target of one shape, [N, C] or [C], given {list(input.shape)} and "
+            f"{list(target.shape)}"
+        )
+    require_float("multilabel_margin_loss", *specs(input))
+    listed = (target >= 0).to(dtypes.int64).cumprod(-1)
+    classes = target.clamp(min=0)
+    wanted = (input * 0).detach().scatter_add(-1, classes, listed.to(input.dtype)) > 0
+    margins = 1 - input.gather(-1, classes).unsqueeze(-1) + input.unsqueeze(-2)
+    counted = listed.unsqueeze(-1).to(dtypes.bool_) & wanted.logical_not().unsqueeze(-2)
+    losses = where(counted, margins.clamp(min=0), 0.0).sum((-2, -1)) / input.shape[-1]
+    return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
+
+
+def ctc_loss(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Any,
+    target_lengths: Any,
+    blank: int = 0,
+    reduction: str = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """Minus the logarithm of the probability that outputs, once repetitions and blanks are taken out, are the targets.
+
+    Args:
+        log_probs: [T, N, C] or [T, C], logarithms of probabilities (of `log_softmax`).
+        targets: classes other than `blank`: [N, S], or those of all samples one after another.
+        input_lengths: how many of the T steps each sample has.
+        target_lengths: how many targets each sample has.
+        reduction: "mean" divides every loss by its number of targets first.
+        zero_infinity: 0 in the place of infinite losses, of targets that do not fit, and of their gradients.
+
+    As in PyTorch, the gradient is that of outputs which `log_softmax` gave. Source: Graves et al., "Connectionist temporal
+    classification", 2006.
+
+    >>> import frazil as fz
+    >>> steps = fz.full((4, 1, 3), 1 / 3).log()
+    >>> fz.nn.functional.ctc_loss(steps, fz.tensor([[1, 2]]), fz.tensor([4]), fz.tensor([2]))
+    tensor(0.8439)
+    """
+    single = log_probs.ndim == 2
+    if log_probs.ndim not in (2, 3):
+        raise ShapeError(f"ctc_loss: expected log_probs of [T, N, C] or [T, C], given {list(log_probs.shape)}")
+    require_float("ctc_loss", *specs(log_probs))
+    p: Any = log_probs.unsqueeze(1) if single else log_probs
+    steps, samples, classes = p.shape
+    if not 0 <= blank < classes:
+        raise ArgumentError(f"ctc_loss: blank is one of the {classes} classes, given {blank}")
+    inputs = as_tensor(input_lengths, device=p.device).reshape(-1).to(dtypes.int64)
+    lengths = as_tensor(target_lengths, device=p.device).reshape(-1).to(dtypes.int64)
+    rows = targets.unsqueeze(0) if single and targets.ndim == 1 else targets
+    if rows.ndim == 1:  # one after another
+        places = lengths.cumsum(0) - lengths
+        longest = int(lengths.max()) if lengths.numel() else 0
+        at = places.unsqueeze(1) + arange(longest, device=p.device)
+        rows = rows[at.clamp(max=max(rows.shape[0] - 1, 0))] if rows.shape[0] else rows.reshape(1, 0).expand(samples, 0)
+    if inputs.shape[0] != samples or lengths.shape[0] != samples or rows.shape[0] != samples:
+        raise ShapeError(
+            f"ctc_loss: expected targets and lengths of {samples} samples, given {list(targets.shape)}, {list(inputs.shape)} and "
+            f"{list(lengths.shape)}"
+        )
+    held = at_hand(inputs)
+    if held is not None and (held > steps).any():
+        raise ArgumentError(f"ctc_loss: input_lengths are at most the {steps} steps there are, given {held.tolist()}")
+    rows = rows.to(dtypes.int64).clamp(0, classes - 1)
+    size = 2 * rows.shape[1] + 1
+    # Blanks around the targets; a state may be reached from the one before it, and past a blank between different classes.
+    states = stack([(rows * 0 + blank), rows], -1).reshape(samples, size - 1)
+    states = cat([states, full((samples, 1), blank, dtype=dtypes.int64, device=p.device)], 1)
+    never = -1e30  # far from overflow, and less than any sum of logarithms
+    apart = pad(states[:, 2:] != states[:, :-2], (2, 0)) if size > 2 else states != states
+    leaps = apart & (states != blank)
+    scores = p.clamp(min=never / 1e5).gather(2, states.unsqueeze(0).expand(steps, *states.shape))
+    first = arange(size, device=p.device) < 2
+    started = first & (inputs > 0).unsqueeze(1)
+    alpha: Any = where(started, scores[0] if steps else never, full((), never, dtype=p.dtype, device=p.device))
+    for t in range(1, steps):
+        before = pad(alpha, (1, 0), value=never)[:, :-1]
+        skipped = where(leaps, pad(alpha, (2, 0), value=never)[:, :-2], never) if size > 2 else alpha * 0 + never
+        moved = logsumexp(stack([alpha, before, skipped]), 0) + scores[t]
+        alpha = where((t < inputs).unsqueeze(1), moved.clamp(min=never), alpha)
+    ends = stack([2 * lengths, (2 * lengths - 1).clamp(min=0)], 1)
+    last = where(arange(2, device=p.device) <= (lengths > 0).unsqueeze(1) + 0, alpha.gather(1, ends), never)
+    found = logsumexp(last, 1)
+    fits = (found > never / 2) | ((inputs == 0) & (lengths == 0))
+    inside = (arange(steps, device=p.device).unsqueeze(1) < inputs).unsqueeze(2)
+    total = where(inside, p, -math.inf).exp().sum((0, 2))
+    losses = where((inputs == 0) & (lengths == 0), 0.0, -found) + (total - total.detach())
+    losses = where(fits, losses, 0.0 if zero_infinity else math.inf)
+    if reduction == "mean":
+        losses = losses / lengths.clamp(min=1).to(losses.dtype)
+    reduced = _reduced(losses, reduction)
+    return reduced.squeeze(0) if single and reduction == "none" else reduced

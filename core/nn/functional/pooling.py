@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...creation import tensor as make_tensor
+from ...creation import zeros
 from ...dtypes import int64
 from ...errors import ArgumentError, ShapeError
 from ...ops.activation import relu
-from ...ops.common import require_elements, require_float, specs
+from ...ops.common import at_hand, require_elements, require_float, specs
 from ...ops.elementwise import sign
 from ...ops.pool import avg_pool1d, avg_pool2d, avg_pool3d
 from ...sizes import same
@@ -121,3 +123,53 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima over a grid of `output_size` windows of [N, C, D, H, W]."""
     return _adaptive_max_pool("adaptive_max_pool3d", 3, input, output_size, return_indices)
+
+
+def _max_unpool(name: str, n: int, input: Tensor, indices: Tensor, windows: Any, output_size: Any) -> Tensor:
+    if input.ndim not in (n + 1, n + 2) or tuple(input.shape) != tuple(indices.shape):
+        raise ShapeError(
+            f"{name}: expected input and indices of one shape with {n + 1} or {n + 2} dimensions, given {list(input.shape)} and "
+            f"{list(indices.shape)}"
+        )
+    kernel, stride, padding = windows
+    given = (kernel, kernel if stride in (None, ()) else stride, padding)
+    sizes = [tuple(v) if isinstance(v, (tuple, list)) else (v,) * n for v in given]
+    spatial = tuple(input.shape[-n:])
+    usual = tuple((m - 1) * s - 2 * p + k for m, k, s, p in zip(spatial, *sizes, strict=True))
+    wanted = usual if output_size is None else tuple(output_size)[-n:]
+    if len(wanted) != n or any(not abs(w - u) < s for w, u, s in zip(wanted, usual, sizes[1], strict=True)):
+        raise ShapeError(f"{name}: output_size {tuple(wanted)} is not within the strides {sizes[1]} of {usual}")
+    volume = math.prod(wanted)
+    values = at_hand(indices)
+    if values is not None and values.size and not 0 <= values.min() <= values.max() < volume:
+        raise ArgumentError(f"{name}: indices are 0 to {volume - 1} for an output of {wanted}, found others")
+    lead = tuple(input.shape[:-n])
+    flat = zeros(*lead, volume, dtype=input.dtype, device=input.device)
+    return flat.scatter(-1, indices.reshape(*lead, -1), input.reshape(*lead, -1)).reshape(*lead, *wanted)
+
+
+def max_unpool1d(
+    input: Tensor, indices: Tensor, kernel_size: Sizes, stride: Any = None, padding: Sizes = 0, output_size: Any = None
+) -> Tensor:
+    """The inverse of `max_pool1d(..., return_indices=True)`: maxima at their places, zeros elsewhere.
+
+    >>> import frazil as fz
+    >>> y, places = fz.nn.functional.max_pool1d(fz.tensor([[1.0, 3.0, 2.0, 0.0]]), 2, return_indices=True)
+    >>> fz.nn.functional.max_unpool1d(y, places, 2)
+    tensor([[0., 3., 2., 0.]])
+    """
+    return _max_unpool("max_unpool1d", 1, input, indices, (kernel_size, stride, padding), output_size)
+
+
+def max_unpool2d(
+    input: Tensor, indices: Tensor, kernel_size: Sizes, stride: Any = None, padding: Sizes = 0, output_size: Any = None
+) -> Tensor:
+    """The inverse of `max_pool2d(..., return_indices=True)`; see `max_unpool1d`."""
+    return _max_unpool("max_unpool2d", 2, input, indices, (kernel_size, stride, padding), output_size)
+
+
+def max_unpool3d(
+    input: Tensor, indices: Tensor, kernel_size: Sizes, stride: Any = None, padding: Sizes = 0, output_size: Any = None
+) -> Tensor:
+    """The inverse of `max_pool3d(..., return_indices=True)`; see `max_unpool1d`."""
+    return _max_unpool("max_unpool3d", 3, input, indices, (kernel_size, stride, padding), output_size)

@@ -8,7 +8,7 @@ from typing import Any
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
-from .common import Sizes
+from .common import Sizes, spread
 
 
 class _MaxPool(Module):
@@ -247,3 +247,41 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """Maxima over a grid of `output_size` windows of [N, C, D, H, W]."""
 
     _function = staticmethod(F.adaptive_max_pool3d)
+
+
+class _MaxUnpool(Module):
+    _n: int
+    _function: Callable[..., Tensor]
+
+    def __init__(self, kernel_size: Sizes, stride: Sizes | None = None, padding: Sizes = 0) -> None:
+        super().__init__()
+        self.kernel_size = spread(kernel_size, self._n)
+        self.stride = spread(kernel_size if stride is None else stride, self._n)
+        self.padding = spread(padding, self._n)
+
+    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
+        return type(self)._function(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpool):
+    """The inverse of `MaxPool1d(..., return_indices=True)`: maxima at their places, zeros elsewhere."""
+
+    _n = 1
+    _function = staticmethod(F.max_unpool1d)
+
+
+class MaxUnpool2d(_MaxUnpool):
+    """The inverse of `MaxPool2d(..., return_indices=True)`: maxima at their places, zeros elsewhere."""
+
+    _n = 2
+    _function = staticmethod(F.max_unpool2d)
+
+
+class MaxUnpool3d(_MaxUnpool):
+    """The inverse of `MaxPool3d(..., return_indices=True)`: maxima at their places, zeros elsewhere."""
+
+    _n = 3
+    _function = staticmethod(F.max_unpool3d)

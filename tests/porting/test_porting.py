@@ -1,0 +1,107 @@
+"""Programs of PyTorch's: which of their names are here, and how they run as they stand."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import frazil as fz
+from frazil.plugins.commands import main
+from frazil.porting import lookup, uses
+
+SCRIPT = """
+import sys
+import torch, torch.nn as nn
+import torch.nn.functional as F
+from torch.utils.data import DataLoader, TensorDataset
+from torch.nn.modules.module import Module
+
+torch.manual_seed(int(sys.argv[1]))
+model = nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1))
+x = torch.randn(64, 2)
+y = x.sum(1, keepdim=True)
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+before = F.mse_loss(model(x), y).item()
+for _ in range(3):
+    for a, b in DataLoader(TensorDataset(x, y), batch_size=16):
+        optimizer.zero_grad()
+        F.mse_loss(model(a), b).backward()
+        optimizer.step()
+print(torch.__name__, isinstance(model, Module), F.mse_loss(model(x), y).item() < before)
+"""
+MORE = """
+if False:
+    torch.sparse_coo_tensor(1); x.to_sparse(); torch.compile(model); torch.cuda.Stream(); torch.float32.itemsize; torch.relluu
+"""
+
+
+def test_each_name_is_there_or_there_is_a_word_about_it():
+    found = {use.name: use for use in uses(SCRIPT + MORE)}
+    assert found["torch.nn.Linear"].status == "there" and found["torch.nn.Linear"].lines == (9,)
+    assert found["torch.nn.modules.module.Module"].status == "there"
+    assert found["torch.float32"].status == "there"
+    assert found["torch.compile"].status == "differs" and found["torch.compile"].note
+    assert found["torch.cuda.Stream"].note.startswith("out of scope")
+    assert found["Tensor.to_sparse"].note.startswith("sparse tensors are planned")
+    assert found["torch.relluu"].note == "did you mean 'relu'?"
+    missing = {name for name, use in found.items() if use.status == "missing"}
+    assert missing == {"torch.sparse_coo_tensor", "Tensor.to_sparse", "torch.cuda.Stream", "torch.relluu"}
+
+
+def test_names_that_are_no_names_of_pytorch_are_left_alone():
+    assert not uses("import numpy as np\ntorch_like = np.torch\nnp.relu(to_sparse)\nfrom . import torch\n")
+
+
+def test_the_command_lists_them_and_says_by_its_exit_code_whether_one_is_missing(tmp_path, capsys):
+    good, bad = tmp_path / "good.py", tmp_path / "bad.py"
+    good.write_text(SCRIPT)
+    bad.write_text(SCRIPT + MORE)
+    assert main(["port", str(good)]) == 0
+    assert "0 missing" in capsys.readouterr().out
+    assert main(["port", str(bad)]) == 1
+    shown = capsys.readouterr().out
+    assert "torch.cuda.Stream" in shown and "nn.Linear" not in shown
+    assert main(["port", "--json", str(bad)]) == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert {"status": "there", "name": "torch.nn.ReLU", "lines": "9", "note": ""} in rows
+    bad.write_text("def (")
+    assert main(["port", str(bad)]) == 2
+    assert "no Python program" in capsys.readouterr().err
+
+
+def test_a_script_runs_as_it_stands(tmp_path, run_python):
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    code = f"import sys; from frazil.plugins.commands import main; sys.exit(main(['run-torch', {str(script)!r}, '3']))"
+    assert run_python(code).stdout.split() == ["frazil", "True", "True"]
+
+
+def test_what_is_missing_says_so_when_a_script_runs(run_python):
+    code = """
+from frazil.porting import torch_is_frazil
+torch_is_frazil(); torch_is_frazil()
+import torch, torch.nn.functional, torch.utils.data as d
+import frazil as fz
+assert torch is fz and torch.nn.functional is fz.nn.functional and d is fz.utils.data
+assert fz.nn.functional.__spec__.name == "frazil.nn.functional"
+for line in ("import torch.export", "from torch.fx import wrap", "import torch.utils.tensorboard"):
+    try: exec(line)
+    except ImportError as error: print(error)
+"""
+    lines = run_python(code).stdout.strip().splitlines()
+    assert len(lines) == 3 and "out of scope" in lines[1] and "tensorboardX" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("torch.cuda.Event", "out of scope"),
+        ("Tensor.storage", "out of scope"),
+        ("torch.distributed.fsdp.wrap", "one process"),
+        ("torch.nn.Linaer", "did you mean 'Linear'"),
+    ],
+)
+def test_an_attribute_that_is_missing_says_whether_it_is_planned(name, said):
+    with pytest.raises(AttributeError, match=said):
+        lookup(name) if not name.startswith("Tensor") else getattr(fz.ones(1), name.partition(".")[2])
