@@ -12,8 +12,12 @@ from .adaptive import NAdam as NAdam
 from .adaptive import RAdam as RAdam
 from .adaptive import RMSprop as RMSprop
 from .lbfgs import LBFGS as LBFGS
+from .more import ASGD as ASGD
+from .more import Adafactor as Adafactor
+from .more import Muon as Muon
+from .more import Rprop as Rprop
 from .optimizer import Optimizer as Optimizer
 from .sgd import SGD as SGD
 
-_tell_names(__name__)
+_tell_names(__name__, later=("swa_utils",))
 _tell_keywords(__name__, Optimizer)

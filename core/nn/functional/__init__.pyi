@@ -192,6 +192,25 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, s
     >>> fz.nn.functional.cross_entropy(fz.zeros(2, 4), fz.tensor([0, 3]))
     tensor(1.3863)"""
 
+def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: _int = 0, reduction: _str = 'mean', zero_infinity: _bool = False) -> Tensor:
+    """Minus the logarithm of the probability that outputs, once repetitions and blanks are taken out, are the targets.
+
+    Args:
+        log_probs: [T, N, C] or [T, C], logarithms of probabilities (of `log_softmax`).
+        targets: classes other than `blank`: [N, S], or those of all samples one after another.
+        input_lengths: how many of the T steps each sample has.
+        target_lengths: how many targets each sample has.
+        reduction: "mean" divides every loss by its number of targets first.
+        zero_infinity: 0 in the place of infinite losses, of targets that do not fit, and of their gradients.
+
+    As in PyTorch, the gradient is that of outputs which `log_softmax` gave. Source: Graves et al., "Connectionist temporal
+    classification", 2006.
+
+    >>> import frazil as fz
+    >>> steps = fz.full((4, 1, 3), 1 / 3).log()
+    >>> fz.nn.functional.ctc_loss(steps, fz.tensor([[1, 2]]), fz.tensor([4]), fz.tensor([2]))
+    tensor(0.8439)"""
+
 def dropout(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False) -> Tensor:
     """Set elements to 0 with probability `p` and scale the others by 1 / (1 - p).
 
@@ -394,6 +413,20 @@ def max_pool3d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int |
     >>> fz.nn.functional.max_pool3d(fz.ones(1, 1, 4, 4, 4), 2).shape
     frazil.Size([1, 1, 2, 2, 2])"""
 
+def max_unpool1d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+    """The inverse of `max_pool1d(..., return_indices=True)`: maxima at their places, zeros elsewhere.
+
+    >>> import frazil as fz
+    >>> y, places = fz.nn.functional.max_pool1d(fz.tensor([[1.0, 3.0, 2.0, 0.0]]), 2, return_indices=True)
+    >>> fz.nn.functional.max_unpool1d(y, places, 2)
+    tensor([[0., 3., 2., 0.]])"""
+
+def max_unpool2d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+    """The inverse of `max_pool2d(..., return_indices=True)`; see `max_unpool1d`."""
+
+def max_unpool3d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
+    """The inverse of `max_pool3d(..., return_indices=True)`; see `max_unpool1d`."""
+
 def mish(input: Tensor, inplace: _bool = False) -> Tensor:
     """input * tanh(softplus(input))."""
 
@@ -409,6 +442,13 @@ def multi_head_attention_forward(query: Tensor, key: Tensor, value: Tensor, embe
 
 def multi_margin_loss(input: Tensor, target: Tensor, p: _int = 1, margin: _float = 1.0, weight: Tensor | None = None, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """The mean over the other classes of max(0, margin - input[target] + input[other]) ** p."""
+
+def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
+    """The hinge between every target class and every other, of [N, C] or [C]; a row of `target` lists classes up to the first -1.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.multilabel_margin_loss(fz.tensor([0.1, 0.2, 0.4, 0.8]), fz.tensor([3, 0, -1, 1]))
+    tensor(0.8500)"""
 
 def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """The mean over classes of the binary cross entropy of sigmoid(input), per sample."""

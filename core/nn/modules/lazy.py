@@ -113,7 +113,7 @@ class _LazyConv(LazyModuleMixin, _ConvNd):
     """Common part of lazy convolutions, which take the arguments of the others but `in_channels`."""
 
     def __init__(self, out_channels: int, *args: Any, device: DeviceLike = None, dtype: DTypeLike = None, **kwargs: Any) -> None:
-        super().__init__(0, out_channels, *args, device=device, dtype=dtype, **kwargs)
+        super().__init__(0, out_channels, *args, device=device, dtype=dtype, **kwargs)  # type: ignore[misc]
         self.weight = _uninitialized(True, device, dtype)
         if self.bias is not None:
             self.bias = _uninitialized(True, device, dtype)
