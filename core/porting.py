@@ -84,7 +84,7 @@ def lookup(name: str) -> Any:
 
 
 def checked(name: str, lines: Sequence[int] = ()) -> Use:
-    """What there is to say about a name of PyTorch's.
+    """Return what there is to say about a name of PyTorch's.
 
     >>> from frazil.porting import checked
     >>> checked("torch.relu").status, checked("torch.quantization").status

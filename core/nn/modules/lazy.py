@@ -51,7 +51,7 @@ def _materialize(t: Tensor, *shape: Any) -> None:
 
 
 class LazyModuleMixin(Module):
-    """What lazy layers share: at the first call they infer their sizes, and become the layer that `cls_to_become` names."""
+    """Common part of lazy layers: at the first call they infer their sizes, and become the layer that `cls_to_become` names."""
 
     cls_to_become: type[Module]
 
