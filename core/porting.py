@@ -104,6 +104,7 @@ def uses(source: str, filename: str = "<program>") -> list[Use]:
 
     >>> from frazil.porting import uses
     >>> for use in uses("import torch.nn as nn\\nlayer = nn.Linear(2, 3)\\ny = layer(x).to_sparse()"): print(use.name, use.status)
+    torch.nn there
     torch.nn.Linear there
     Tensor.to_sparse missing
     """

@@ -251,8 +251,8 @@ def orthogonalized(matrix: Tensor, coefficients: tuple[float, float, float], ste
     >>> import frazil as fz
     >>> from frazil.optim.more import orthogonalized
     >>> x = orthogonalized(fz.tensor([[2.0, 0.0], [0.0, 1.0]]), (1.5, -0.5, 0.0), 20, 1e-7); x
-    tensor([[1.0000, 0.0000],
-            [0.0000, 1.0000]])
+    tensor([[1., 0.],
+            [0., 1.]])
     """
     a, b, c = coefficients
     x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
