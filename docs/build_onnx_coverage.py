@@ -40,7 +40,8 @@ Made from the importers, onnx {onnx} and its test suite by `python docs/build_on
 - **Read.** *importer*: written for it; *definition*: as the body of its definition says; else the reason why it is not read.
 - **Opsets.** Those in which its definition changed; every opset from 6 on is read, and the forms before it where they are met.
 - **Tests** of ONNX's own suite that have the operator, by the opset they are written in, and how many of them pass on frazil's
-  backends, in onnxruntime (CPU) and in ONNX's reference evaluator; *-*: not measured.
+  backends, in onnxruntime (CPU) and in ONNX's reference evaluator; *-*: not measured. What NumPy has no type for is handed to
+  onnxruntime as float32 and cast inside, which is exact.
 
 | runtime | tests of opset 21 and before that onnxruntime passes | all tests |
 |---|---|---|
@@ -161,10 +162,49 @@ def _session(model: onnx.ModelProto) -> Callable[[Any], Any]:
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    model, narrow = _widened(model)
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
-    whole = lambda x: x if isinstance(x, list) else np.asarray(x)  # NumPy's numbers are not taken
-    return lambda given: session.run(None, {name: whole(x) for name, x in zip(names, given, strict=False) if x is not None})
+
+    def whole(name: str, x: Any) -> Any:
+        """The input as it is taken: neither as a number of NumPy's nor of a type that NumPy lacks."""
+        return x if isinstance(x, list) else np.asarray(x).astype(np.float32) if name in narrow else np.asarray(x)
+
+    def run(given: Any) -> list[Any]:
+        named = {name: whole(name, x) for name, x in zip(names, given, strict=False) if x is not None}
+        outputs = zip(model.graph.output, session.run(None, named), strict=True)
+        return [found.astype(narrow[value.name]) if value.name in narrow else found for value, found in outputs]
+
+    return run
+
+
+def _widened(model: onnx.ModelProto) -> tuple[onnx.ModelProto, dict[str, np.dtype]]:
+    """The model with float32 for inputs and outputs of types that NumPy lacks, which onnxruntime's Python cannot hand over, and
+    casts inside, which are exact; and which those are."""
+    found, narrow = onnx.ModelProto(), {}
+    found.CopyFrom(model)
+    casts: tuple[list[onnx.NodeProto], list[onnx.NodeProto]] = ([], [])
+    for side, values in enumerate((found.graph.input, found.graph.output)):
+        for value in values:
+            kind = value.type.tensor_type.elem_type
+            if not value.type.HasField("tensor_type") or kind in (0, onnx.TensorProto.STRING):
+                continue
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(kind)
+            if dtype.isbuiltin == 1:
+                continue
+            inner, outer = f"{value.name}_narrow", value.name
+            for node in found.graph.node:
+                for places in (node.input, node.output):
+                    places[:] = [inner if name == outer else name for name in places]
+            ends = (outer, inner) if side == 0 else (inner, outer)
+            to = kind if side == 0 else onnx.TensorProto.FLOAT
+            casts[side].append(onnx.helper.make_node("Cast", [ends[0]], [ends[1]], to=to))
+            value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+            narrow[outer] = dtype
+    nodes = [*casts[0], *found.graph.node, *casts[1]]
+    del found.graph.node[:]
+    found.graph.node.extend(nodes)
+    return found, narrow
 
 
 def _evaluator(model: onnx.ModelProto) -> Callable[[Any], Any]:
