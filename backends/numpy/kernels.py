@@ -821,7 +821,7 @@ def is_contiguous(x: Array) -> bool:
 
 #: Ops whose results lie in order, as PyTorch's do, although NumPy would keep the order of what they are made of.
 IN_ORDER = (
-    *("sum", "mean", "amax", "amin", "prod", "cumsum", "cumprod", "softmax", "softmax_grad", "log_softmax", "cat"),
+    *("sum", "mean", "amax", "amin", "any", "all", "prod", "cumsum", "cumprod", "softmax", "softmax_grad", "log_softmax", "cat"),
     *("scaled_dot_product_attention", "scaled_dot_product_attention_grad", "class_cross_entropy_grad"),
     *("gather_values", "scatter_values", "scatter_add_values", "index"),
 )

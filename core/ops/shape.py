@@ -14,7 +14,7 @@ from ..creation import arange, zeros_of
 from ..define import function, op, primitive
 from ..dtypes import dtype as dtype_class
 from ..errors import ArgumentError, DimError, ShapeError
-from ..sizes import checked_dim, compare, is_open, is_static, size_max, size_min, stretches, surely, unmatched, wrapped
+from ..sizes import checked_dim, compare, is_open, size_max, size_min, stretches, surely, unmatched, wrapped
 from ..state import STATE
 from ..table import FUNCTIONS, OPS, E, S, Spec, ints
 from ..tape import Node, OutputNode
@@ -438,7 +438,8 @@ def narrow(input: Tensor, dim: int, start: Any, length: Any) -> Tensor:
         start = start + n
     if is_open(start >= 0) or is_open(start + length <= n):
         return _positions_along(input, dim, start, length)
-    if is_static((n, start, length)) and not (0 <= start and 0 <= length and start + length <= n):
+    # Of sizes that are symbols it is a guard: a file would give what there is.
+    if surely(start < 0) or surely(start + length > n) or (isinstance(length, int) and length < 0):
         raise DimError(f"narrow: {length} elements from {start} do not fit dimension {dim} of size {n}")
     starts = tuple(start if i == dim else 0 for i in range(len(shape)))
     stops = tuple(start + length if i == dim else m for i, m in enumerate(shape))
@@ -460,7 +461,7 @@ def _canon_select(x: Tensor, *, dim: Any, index: Any) -> dict[str, Any]:
     if isinstance(index, int):
         if isinstance(n, int) and not -n <= index < n:  # of a symbolic n it shows when the program runs
             raise DimError(f"select: index {index} is out of range for dimension {dim} of size {n}")
-        if index < 0:
+        if index < 0 and isinstance(n, int):  # of a symbolic n it stays: too far from the end is no position from the end
             index = index + n
     return {"dim": dim, "index": index}
 
@@ -1038,6 +1039,8 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: Any = 
     for dim, (before, after) in enumerate(every):
         cut = [-p if isinstance(p, int) and p < 0 else 0 for p in (before, after)]
         if any(cut):
+            if surely(cut[0] + cut[1] > input._a.shape[dim]):
+                raise DimError(f"pad: {(before, after)} takes away more than dimension {dim} of {list(input._a.shape)} has")
             input = narrow(input, dim, cut[0], input._a.shape[dim] - cut[0] - cut[1])
     if mode != "constant":
         return input if mode in ("reflect", "replicate") else pad_edges(input, pads=grow, mode=mode)
@@ -1191,7 +1194,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
         return unfold(reshape(input, shape=(1,)), dimension, size, step)[0]
     shape = tuple(input._a.shape)
     dim = checked_dim("unfold", dimension, len(shape))
-    if isinstance(shape[dim], int) and isinstance(size, int) and not 0 <= size <= shape[dim]:
+    if surely(size < 0) or surely(size > shape[dim]):
         raise DimError(f"unfold: windows of {size} do not fit dimension {dim} of {list(shape)}")
     if isinstance(step, int) and step < 1:
         raise ArgumentError(f"unfold: step must be positive, given {step}")

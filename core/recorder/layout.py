@@ -28,18 +28,7 @@ _next_number = itertools.count().__next__
 #: Modules of ops, and ops, whose results lie in memory as their operands do.
 _KEEPING_MODULES = ("elementwise", "activation", "special")
 _KEEPING = (
-    *(
-        "flip",
-        "index_put_values",
-        "slice_scatter",
-        "diagonal_scatter",
-        "pieces",
-        "nonzero_positions",
-        "pad_edges",
-        "resize",
-    ),
-    *("batch_norm", "rms_norm", "nll_loss", "one_hot", "sgd_step", "sgd_momentum_step"),
-    *("adam_step", "amsgrad_step", "scatter_max_values"),
+    *("flip", "index_put_values", "slice_scatter", "diagonal_scatter", "nonzero_positions", "pad_edges", "resize", "nll_loss"),
 )
 
 

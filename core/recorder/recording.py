@@ -134,11 +134,13 @@ class Recorder:
 
     def record(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> Any:
         """Append a node for `op` and give its results."""
-        specs = self._result_specs(op, arrays, attrs)
+        specs, lies = self._result_specs(op, arrays, attrs)
         several = op.outputs > 1
         outputs = [Value(self.fresh_name(op.name), spec) for spec in (specs if several else (specs,))]
         self.append(op.name, [None if a is None else a.value for a in arrays], attrs, outputs)
-        results = tuple(TracedArray(v, strides=layout.of_result(op, arrays, attrs, v.spec.shape, self.decide)) for v in outputs)
+        if lies is None:
+            lies = [layout.of_result(op, arrays, attrs, v.spec.shape, self.decide) for v in outputs]
+        results = tuple(TracedArray(v, strides=strides) for v, strides in zip(outputs, lies, strict=True))
         return results if several else results[0]
 
     def append(self, name: str, inputs: list[Value | None], attrs: dict[str, Any], outputs: list[Value]) -> None:
@@ -302,9 +304,10 @@ class Recorder:
             stack += [v for v in node.inputs if v is not None]
         return True
 
-    def _result_specs(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> Any:
+    def _result_specs(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> tuple[Any, list[Any] | None]:
+        """What an op gives, and how it lies in memory where its body, and no kernel, decides that."""
         if op.rule is not None:
-            return op.rule(*(None if a is None else Spec(a.shape, a.dtype) for a in arrays), **attrs)
+            return op.rule(*(None if a is None else Spec(a.shape, a.dtype) for a in arrays), **attrs), None
         assert op.body is not None
         self._muted += 1  # only the shapes matter: the nodes of the body are left out
         before, STATE.grad = STATE.grad, False
@@ -315,7 +318,9 @@ class Recorder:
             self._muted -= 1
         found = results if op.outputs > 1 else (results,)
         found_specs = tuple(Spec(tuple(r._a.shape), r.dtype) for r in found)
-        return found_specs if op.outputs > 1 else found_specs[0]
+        decides = self.device.real.kernels[op.name] is None
+        lies = [r._a.strides if r._dev.recording else None for r in found] if decides else None
+        return found_specs if op.outputs > 1 else found_specs[0], lies
 
     def _define_new_sizes(self, outputs: list[Value]) -> None:
         for value in outputs:

@@ -19,7 +19,7 @@ from ...ops.norm import rms_norm as _rms_norm
 from ...ops.pool import avg_pool2d, avg_pool3d
 from ...ops.shape import pad
 from ...out import write_out
-from ...sizes import same
+from ...sizes import same, surely
 from ...tensor import Tensor
 
 
@@ -72,7 +72,7 @@ def batch_norm(
 def _count(name: str, input: Tensor) -> Any:
     """How many values a channel has; one alone cannot be normalised."""
     count = math.prod(n for i, n in enumerate(input.shape) if i != 1)
-    if isinstance(count, int) and count == 1:
+    if surely(count == 1):
         raise ShapeError(f"Expected more than 1 value per channel when training, given {list(input.shape)}")
     return count
 
@@ -106,7 +106,7 @@ def instance_norm(
         return input.clone()
     dims = tuple(range(2, input.ndim))
     count = math.prod(input.shape[2:])
-    if isinstance(count, int) and count == 1:
+    if surely(count == 1):
         raise ShapeError(f"Expected more than 1 spatial element when training, given {list(input.shape)}")
     if running_mean is None and running_var is None and isinstance(input.shape[1], int):
         return group_norm(input, input.shape[1], weight, bias, eps)  # a group is a channel

@@ -16,7 +16,7 @@ from ...ops.common import require_elements, require_float, require_one_dtype, sp
 from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ...ops.resize import depth_to_space, resize
 from ...ops.shape import pad, stack
-from ...sizes import prod, size_max
+from ...sizes import prod, size_max, surely
 from ...tensor import Tensor, whole
 
 Sizes = int | Sequence[int]
@@ -78,7 +78,7 @@ def _windows_along(x: Any, dim: int, kernel: int, dilation: int, padding: int, s
     """The places of a window along `dim`, and behind it where the window stands: [..., kernel, windows, ...]."""
     x = pad(x, [0, 0] * (x.ndim - 1 - dim) + [padding, padding]) if padding else x
     free = x.shape[dim] - dilation * (kernel - 1) - 1
-    if isinstance(free, int) and free < 0:
+    if surely(free < 0):
         raise ShapeError(f"unfold: a window of {kernel} (dilation {dilation}, padding {padding}) does not fit {x.shape[dim]}")
     reach = free // stride * stride + 1
     rows = [x.narrow(dim, i * dilation, reach) for i in range(kernel)]
