@@ -178,6 +178,13 @@ def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False, o
 
 from . import amp as amp
 
+def angle(input: Tensor, *, out: Any = None) -> Tensor:
+    """The angles of complex numbers in the plane; of real ones 0, and pi below 0.
+
+    >>> import frazil as fz
+    >>> fz.angle(fz.tensor([1j, -1.0]))
+    tensor([1.5708, 3.1416])"""
+
 def any(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Return whether any element over `dim` is true (not zero).
 
@@ -634,6 +641,13 @@ def compile(model: Any = None, *, engine: _str = 'auto', fullgraph: _bool = Fals
     >>> print(str(fz.compile.explain(f)).splitlines()[0])
     f: recorded once, called 2 times, never eagerly"""
 
+def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
+    """The complex numbers with these real and imaginary parts.
+
+    >>> import frazil as fz
+    >>> fz.complex(fz.tensor([1.0]), fz.tensor([2.0]))
+    tensor([1.+2.j])"""
+
 complex128: Any
 
 complex64: Any
@@ -674,7 +688,18 @@ def configure(**values: Any) -> None:
     False"""
 
 def conj(input: Tensor) -> Tensor:
-    """The complex conjugate: of a real tensor itself."""
+    """The complex conjugate: of a real tensor itself.
+
+    >>> import frazil as fz
+    >>> fz.conj(fz.tensor([1 + 2j]))
+    tensor([1.-2.j])"""
+
+def conj_physical(input: _Operand, *, out: Any = None) -> Tensor:
+    """The complex conjugate, in memory of its own.
+
+    >>> import frazil as fz
+    >>> fz.conj_physical(fz.tensor([1 + 2j]))
+    tensor([1.-2.j])"""
 
 contiguous_format: Any
 
@@ -870,6 +895,13 @@ def diff(input: Tensor, n: _int = 1, dim: _int = -1, prepend: Tensor | None = No
     >>> fz.diff(fz.tensor([1, 4, 9]))
     tensor([3, 5])"""
 
+def digamma(input: _Operand, *, out: Any = None) -> Tensor:
+    """The slope of `lgamma`.
+
+    >>> import frazil as fz
+    >>> fz.digamma(fz.tensor([1.0, 2.0]))
+    tensor([-0.5772,  0.4228])"""
+
 def dist(input: Tensor, other: Tensor, p: _float = 2) -> Tensor:
     """The p-norm of `input - other`.
 
@@ -983,6 +1015,13 @@ def erfc(input: _Operand, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.erfc(fz.tensor([0.0]))
     tensor([1.])"""
+
+def erfinv(input: _Operand, *, out: Any = None) -> Tensor:
+    """The inverse of erf, for x from -1 to 1; NaN outside.
+
+    >>> import frazil as fz
+    >>> fz.erfinv(fz.tensor([0.0, 0.5]))
+    tensor([0.0000, 0.4769])"""
 
 from . import errors as errors
 
@@ -1265,7 +1304,35 @@ def hypot(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.hypot(fz.tensor([3.0]), fz.tensor([4.0]))
     tensor([5.])"""
 
+def i0(input: _Operand, *, out: Any = None) -> Tensor:
+    """The modified Bessel function of the first kind, of order 0.
+
+    >>> import frazil as fz
+    >>> fz.i0(fz.tensor([0.0, 1.0]))
+    tensor([1.0000, 1.2661])"""
+
+def igamma(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """The regularised lower incomplete gamma function of order `input`, from 0 to `other`.
+
+    >>> import frazil as fz
+    >>> fz.igamma(fz.tensor([1.0]), fz.tensor([2.0]))
+    tensor([0.8647])"""
+
+def igammac(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """1 - `igamma`, without cancellation.
+
+    >>> import frazil as fz
+    >>> fz.igammac(fz.tensor([1.0]), fz.tensor([2.0]))
+    tensor([0.1353])"""
+
 from .dtypes import iinfo as iinfo
+
+def imag(input: Tensor) -> Tensor:
+    """The imaginary parts of a complex tensor, a view.
+
+    >>> import frazil as fz
+    >>> fz.imag(fz.tensor([1 + 2j]))
+    tensor([2.])"""
 
 def index_add(input: Tensor, dim: _int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Any = None) -> Tensor:
     """A copy of `input` with the slices of `source` added to those that `index` names along `dim`.
@@ -1486,6 +1553,13 @@ def less_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) <= 2
     tensor([ True,  True, False])"""
+
+def lgamma(input: _Operand, *, out: Any = None) -> Tensor:
+    """The logarithm of |gamma(x)|: log((x - 1)!).
+
+    >>> import frazil as fz
+    >>> fz.lgamma(fz.tensor([1.0, 5.0]))
+    tensor([0.0000, 3.1781])"""
 
 from . import linalg as linalg
 
@@ -1805,6 +1879,13 @@ def mv(input: Tensor, vec: Tensor, *, out: Any = None) -> Tensor:
     >>> fz.mv(fz.ones(2, 3), fz.ones(3))
     tensor([3., 3.])"""
 
+def mvlgamma(input: Tensor, p: _int, *, out: Any = None) -> Tensor:
+    """The logarithm of the multivariate gamma function of dimension `p`.
+
+    >>> import frazil as fz
+    >>> fz.mvlgamma(fz.tensor([3.0]), 2)
+    tensor([1.3963])"""
+
 nan: _float
 
 def nan_to_num(input: _Operand, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor:
@@ -1962,6 +2043,20 @@ def pinverse(input: Tensor, rcond: _float = 1e-15) -> Tensor:
 
 from . import plugins as plugins
 
+def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
+    """The complex numbers with these sizes and angles.
+
+    >>> import frazil as fz
+    >>> fz.polar(fz.tensor([2.0]), fz.tensor([0.0]))
+    tensor([2.+0.j])"""
+
+def polygamma(n: _int, input: Tensor, *, out: Any = None) -> Tensor:
+    """The n-th derivative of `digamma`; n = 0 is digamma itself.
+
+    >>> import frazil as fz
+    >>> fz.polygamma(1, fz.tensor([1.0]))
+    tensor([1.6449])"""
+
 def positive(input: Tensor) -> Tensor:
     """The tensor itself."""
 
@@ -2076,7 +2171,11 @@ def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension; a copy unless they lie in order."""
 
 def real(input: Tensor) -> Tensor:
-    """The real part: of a real tensor itself."""
+    """The real parts, a view; of a real tensor itself.
+
+    >>> import frazil as fz
+    >>> fz.real(fz.tensor([1 + 2j]))
+    tensor([1.])"""
 
 def reciprocal(input: _Operand, *, out: Any = None) -> Tensor:
     """1 / x.
@@ -2339,12 +2438,12 @@ def set_printoptions(precision: _int | None = None, threshold: _int | None = Non
 def set_rng_state(new_state: Tensor) -> None:
     """Bring the CPU's default generator into a state that `get_rng_state` returned."""
 
-def sgn(input: _Operand, *, out: Any = None) -> Tensor:
-    """-1, 0 or 1 by the sign; NaN stays NaN.
+def sgn(input: Tensor, *, out: Any = None) -> Tensor:
+    """x / |x|, and 0 at 0: the sign of real numbers, the direction of complex ones.
 
     >>> import frazil as fz
-    >>> fz.sign(fz.tensor([-3.0, 0.0, 2.0]))
-    tensor([-1.,  0.,  1.])"""
+    >>> fz.sgn(fz.tensor([3j, 0]))
+    tensor([0.+1.j, 0.+0.j])"""
 
 short: Any
 
@@ -2764,6 +2863,20 @@ def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """`input` viewed in the shape of `other`."""
+
+def view_as_complex(input: _Operand, *, out: Any = None) -> Tensor:
+    """Pairs along the last dimension seen as complex numbers.
+
+    >>> import frazil as fz
+    >>> fz.view_as_complex(fz.tensor([[1.0, 2.0]]))
+    tensor([1.+2.j])"""
+
+def view_as_real(input: _Operand, *, out: Any = None) -> Tensor:
+    """A complex tensor seen as pairs: a last dimension of 2 with real and imaginary parts.
+
+    >>> import frazil as fz
+    >>> fz.view_as_real(fz.tensor([1 + 2j]))
+    tensor([[1., 2.]])"""
 
 def vmap(func: Any, in_dims: Any = 0, out_dims: Any = 0, randomness: _str = 'error', *, chunk_size: _int | None = None) -> Any:
     """`func`, which takes one sample, as a function that takes all of them at once, along a dimension of its arguments.

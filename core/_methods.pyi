@@ -17,6 +17,9 @@ _str: TypeAlias = builtins.str
 _Operand: TypeAlias = Tensor | builtins.complex  # complex takes float, int and bool too
 
 class TensorMethods:
+    def _pairs(self, *, out: Any = None) -> Tensor:
+        """A complex tensor seen as pairs: a last dimension of 2 with real and imaginary parts."""
+
     def abs(self, *, out: Any = None) -> Tensor:
         """Absolute value."""
 
@@ -94,6 +97,9 @@ class TensorMethods:
 
     def aminmax(self, *, dim: _int | None = None, keepdim: _bool = False, out: Any = None) -> Any:
         """The smallest and the largest element, of all or along `dim`."""
+
+    def angle(self, *, out: Any = None) -> Tensor:
+        """The angles of complex numbers in the plane; of real ones 0, and pi below 0."""
 
     def any(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """Return whether any element over `dim` is true (not zero)."""
@@ -254,6 +260,9 @@ class TensorMethods:
     def cauchy_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with Cauchy numbers."""
 
+    def cdouble(self, memory_format: Any = None) -> Tensor:
+        """With dtype complex128; the tensor itself if it has that already."""
+
     def ceil(self, *, out: Any = None) -> Tensor:
         """The smallest whole number not below x."""
 
@@ -262,6 +271,9 @@ class TensorMethods:
 
     def celu(self, alpha: _float = 1.0, *, out: Any = None) -> Tensor:
         """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0)."""
+
+    def cfloat(self, memory_format: Any = None) -> Tensor:
+        """With dtype complex64; the tensor itself if it has that already."""
 
     def char(self, memory_format: Any = None) -> Tensor:
         """With dtype int8; the tensor itself if it has that already."""
@@ -307,6 +319,12 @@ class TensorMethods:
 
     def conj(self) -> Tensor:
         """The complex conjugate: of a real tensor itself."""
+
+    def conj_physical(self, *, out: Any = None) -> Tensor:
+        """The complex conjugate, in memory of its own."""
+
+    def conj_physical_(self, *, out: Any = None) -> Tensor:
+        """In-place form of `conj_physical`: writes the result into this tensor and returns it."""
 
     def copy_(self, src: Any, non_blocking: _bool = False) -> Tensor:
         """Write the values of `src` (broadcast, converted) into this tensor."""
@@ -378,6 +396,12 @@ class TensorMethods:
     def diff(self, n: _int = 1, dim: _int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *, out: Any = None) -> Tensor:
         """Differences of neighbours along `dim`, n times over, after `prepend` and `append` were put around."""
 
+    def digamma(self, *, out: Any = None) -> Tensor:
+        """The slope of `lgamma`."""
+
+    def digamma_(self, *, out: Any = None) -> Tensor:
+        """In-place form of `digamma`: writes the result into this tensor and returns it."""
+
     def dist(self, other: Tensor, p: _float = 2) -> Tensor:
         """The p-norm of `input - other`."""
 
@@ -422,6 +446,12 @@ class TensorMethods:
 
     def erfc_(self, *, out: Any = None) -> Tensor:
         """In-place form of `erfc`: writes the result into this tensor and returns it."""
+
+    def erfinv(self, *, out: Any = None) -> Tensor:
+        """The inverse of erf, for x from -1 to 1; NaN outside."""
+
+    def erfinv_(self, *, out: Any = None) -> Tensor:
+        """In-place form of `erfinv`: writes the result into this tensor and returns it."""
 
     def exp(self, *, out: Any = None) -> Tensor:
         """e to the power x."""
@@ -564,6 +594,24 @@ class TensorMethods:
     def hypot_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `hypot`: writes the result into this tensor and returns it."""
 
+    def i0(self, *, out: Any = None) -> Tensor:
+        """The modified Bessel function of the first kind, of order 0."""
+
+    def i0_(self, *, out: Any = None) -> Tensor:
+        """In-place form of `i0`: writes the result into this tensor and returns it."""
+
+    def igamma(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """The regularised lower incomplete gamma function of order `input`, from 0 to `other`."""
+
+    def igamma_(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """In-place form of `igamma`: writes the result into this tensor and returns it."""
+
+    def igammac(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """1 - `igamma`, without cancellation."""
+
+    def igammac_(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """In-place form of `igammac`: writes the result into this tensor and returns it."""
+
     def index_add(self, dim: _int, index: Tensor, source: Tensor, *, alpha: Any = 1, out: Any = None) -> Tensor:
         """A copy of `input` with the slices of `source` added to those that `index` names along `dim`."""
 
@@ -656,6 +704,12 @@ class TensorMethods:
 
     def less_equal_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `le`: writes the result into this tensor and returns it."""
+
+    def lgamma(self, *, out: Any = None) -> Tensor:
+        """The logarithm of |gamma(x)|: log((x - 1)!)."""
+
+    def lgamma_(self, *, out: Any = None) -> Tensor:
+        """In-place form of `lgamma`: writes the result into this tensor and returns it."""
 
     def log(self, *, out: Any = None) -> Tensor:
         """Natural logarithm."""
@@ -813,6 +867,12 @@ class TensorMethods:
     def mv(self, vec: Tensor, *, out: Any = None) -> Tensor:
         """Product of a matrix and a vector."""
 
+    def mvlgamma(self, p: _int, *, out: Any = None) -> Tensor:
+        """The logarithm of the multivariate gamma function of dimension `p`."""
+
+    def mvlgamma_(self, p: _int, *, out: Any = None) -> Tensor:
+        """In-place form of `mvlgamma`: writes the result into this tensor and returns it."""
+
     def nan_to_num(self, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor:
         """NaN and infinities replaced by numbers (default: 0 and the largest of the dtype)."""
 
@@ -887,6 +947,9 @@ class TensorMethods:
 
     def pinverse(self, rcond: _float = 1e-15) -> Tensor:
         """The Moore-Penrose inverse; singular values of at most rcond * the largest count as 0."""
+
+    def polygamma(self, n: _int) -> Tensor:
+        """The n-th derivative of `digamma`, as `fz.polygamma`."""
 
     def positive(self) -> Tensor:
         """The tensor itself."""
@@ -1011,10 +1074,10 @@ class TensorMethods:
         """The self-normalising elu."""
 
     def sgn(self, *, out: Any = None) -> Tensor:
-        """-1, 0 or 1 by the sign; NaN stays NaN."""
+        """x / |x|, and 0 at 0: the sign of real numbers, the direction of complex ones."""
 
     def sgn_(self, *, out: Any = None) -> Tensor:
-        """In-place form of `sign`: writes the result into this tensor and returns it."""
+        """In-place form of `sgn`: writes the result into this tensor and returns it."""
 
     def short(self, memory_format: Any = None) -> Tensor:
         """With dtype int16; the tensor itself if it has that already."""

@@ -69,6 +69,8 @@ def _dtype_of_number(value: Any) -> DType:
         return dtypes.int64
     if isinstance(value, (float, np.floating)):
         return dtypes.get_default_dtype()
+    if isinstance(value, (complex, np.complexfloating)):
+        return dtypes.complex128 if dtypes.get_default_dtype() is dtypes.float64 else dtypes.complex64
     found = getattr(value, "number_dtype", None)
     if found is None:
         raise ArgumentError(f"expected a number, given a {type(value).__name__}")

@@ -235,7 +235,7 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         attrs = {name: _numbers(value) for name, value in attrs.items()}
     if device.depth:
         tensors = [device.lifted(t) for t in tensors]
-    if op.takes is TAKES["numbers"]:
+    if op.takes is TAKES["numbers"] or op.takes is TAKES["reals"] or op.takes is TAKES["ordered"]:
         _check_kinds(op, tensors)
     if op.promote is not None:
         tensors = _promote(op, tensors, device)
@@ -439,6 +439,11 @@ def _check_kinds(op: Op, tensors: Any) -> None:
         if given is not None and given.kind not in op.takes:  # type: ignore[operator]
             if op.takes is TAKES["floats"]:
                 raise DTypeError(f"{op.name}: x must be floating, given {kinds(tensors)}; convert it with .float()")
+            if given.is_complex:
+                raise DTypeError(
+                    f"{op.name}: not defined for complex tensors, which have no order, given {kinds(tensors)}; take .real, .imag "
+                    f"or .abs()"
+                )
             raise DTypeError(
                 f"{op.name}: not defined for bool tensors, given {kinds(tensors)}; convert one with .to(fz.int64), or use &, |, "
                 f"^ and ~"

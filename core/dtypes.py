@@ -269,10 +269,10 @@ class finfo:
 
     def __init__(self, d: dtype | None = None) -> None:
         d = get_default_dtype() if d is None else as_dtype(d)
-        if not d.is_floating_point:
+        if d.kind not in "fc":
             raise DTypeError(f"finfo: {d} is not floating; for integers use fz.iinfo")
         info = np.finfo(d.numpy)
-        self.bits, self.dtype = info.bits, d.name
+        self.bits, self.dtype = info.bits, info.dtype.name
         self.max, self.min, self.eps = float(info.max), float(info.min), float(info.eps)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
         self.resolution = float(info.resolution)

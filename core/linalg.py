@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .autograd.function import Function
-from .creation import eye, from_host, ones_like
+from .creation import eye, ones_like
 from .define import by_name
-from .device import note_detour
 from .dtypes import as_dtype, float32, float64
 from .errors import ArgumentError, DTypeError, FrazilError, ShapeError
+from .host import on_host
 from .ops import linalg as products
 from .ops import reduction
 from .ops.shape import broadcast_tensors, cat
@@ -93,21 +93,10 @@ def _matrices(name: str, *tensors: Any, square: bool = False) -> None:
 
 def _on_host(name: str, compute: Callable[..., Any], *tensors: Tensor) -> Any:
     """The arrays that NumPy finds, as tensors of the device of `tensors`."""
-    if any(t._dev.depth for t in tensors):  # NumPy's functions take matrices of many samples at once
-        level = max((t._dev for t in tensors), key=lambda d: d.depth).level
-        found = _on_host(name, compute, *level.aligned(tensors))
-        return tuple(level.enter(y, 0) for y in found) if isinstance(found, tuple) else level.enter(found, 0)
-    arrays = [t._host(f"linalg.{name}()") for t in tensors]
-    device = tensors[0]._dev
-    if device.type != "cpu":
-        note_detour(device, f"linalg.{name}")
     try:
-        found = compute(*arrays)
+        return on_host(f"linalg.{name}", compute, *tensors)
     except np.linalg.LinAlgError as error:
-        raise LinAlgError(f"linalg.{name}: {str(error)[:1].lower()}{str(error)[1:]} ({list(arrays[0].shape)})") from None
-    if isinstance(found, tuple):
-        return tuple(from_host(np.asarray(a, order="C"), device) for a in found)
-    return from_host(np.asarray(found, order="C"), device)
+        raise LinAlgError(f"linalg.{name}: {str(error)[:1].lower()}{str(error)[1:]} ({list(tensors[0].shape)})") from None
 
 
 def _column(x: Tensor) -> Tensor:
@@ -587,7 +576,7 @@ def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False,
     >>> fz.linalg.vector_norm(fz.tensor([3.0, 4.0]))
     tensor(5.)
     """
-    if not x.dtype.is_floating_point and dtype is None:
+    if x.dtype.kind not in "fc" and dtype is None:
         raise DTypeError(f"linalg.vector_norm: x must be floating, given {x.dtype.name}; convert it with .float()")
     x = x if dtype is None else x.to(as_dtype(dtype))
     return reduction.vector_norm(x, p=float(ord), dim=dim, keepdim=keepdim)

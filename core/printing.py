@@ -111,7 +111,8 @@ def tensor_text(t: Tensor) -> str:
     else:
         body = _body(array, len(prefix))
     kind = t.dtype
-    silent = kind in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_)
+    whole = dtypes.complex128 if dtypes.get_default_dtype() is dtypes.float64 else dtypes.complex64
+    silent = kind in (dtypes.get_default_dtype(), whole, dtypes.int64, dtypes.bool_)
     if not silent or (array.size == 0 and kind is not dtypes.get_default_dtype()):
         notes.append(f"dtype={kind}")
     if t._dev.type != "cpu":

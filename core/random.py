@@ -47,6 +47,7 @@ from .device import device as Device
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from .ops.common import prod
+from .ops.complex_numbers import PARTS, view_as_complex
 from .ops.elementwise import cast
 from .ops.random import (
     first_above,
@@ -277,7 +278,7 @@ def _source(name: str, generator: Generator | None, device: Any) -> Generator:
 
 def _float_dtype(name: str, dtype: DType | None) -> DType:
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-    if dtype.kind != "f":
+    if dtype.kind not in "fc":
         raise DTypeError(f"{name}: the result must have a floating dtype, asked for {dtype.name}")
     return dtype
 
@@ -287,6 +288,8 @@ def _finish(drawn: Tensor, requires_grad: bool) -> Tensor:
 
 
 def _uniform(generator: Generator, shape: tuple[Any, ...], dtype: DType) -> Tensor:
+    if dtype.is_complex:
+        return view_as_complex(_uniform(generator, (*shape, 2), PARTS[dtype]))
     return generator.draw(random_uniform, uniform_words(prod(shape), dtype), shape=shape, dtype=dtype)
 
 
@@ -301,6 +304,8 @@ def uniform64(name: str, shape: tuple[Any, ...], device: Any, generator: Generat
 
 
 def _normal(generator: Generator, shape: tuple[Any, ...], dtype: DType) -> Tensor:
+    if dtype.is_complex:  # of variance 1 together
+        return view_as_complex(_normal(generator, (*shape, 2), PARTS[dtype]) * 0.5**0.5)
     return generator.draw(random_normal, normal_words(prod(shape), dtype), shape=shape, dtype=dtype)
 
 

@@ -8,7 +8,11 @@ from typing import Any, final
 
 from .errors import AutogradError
 from .state import STATE
+from .table import OPS
 from .tensor import wrap
+
+#: Ops whose results are complex and whose operands may be the real parts: their vjps are right as they are.
+_OF_PARTS = frozenset({"view_as_complex", "view_write"})
 
 next_order = itertools.count().__next__
 
@@ -100,13 +104,19 @@ class Node:
     def vjp(self, gradient: Any, create_graph: bool) -> list[Any]:
         """Gradients of the inputs, None where no edge wants one."""
         op, edges = self.op, self.edges
+        turned = type(gradient) is not tuple and gradient._dev.native[gradient._a.dtype].is_complex and op.name not in _OF_PARTS
+        if turned:
+            gradient = OPS["conj_physical"].call(gradient)
         if op.joint:
-            results = self._call(op.vjp_plans[0], gradient, create_graph)
-            return list(results) if type(results) in (tuple, list) else [results]
-        return [
-            None if edge is None or plan is None else self._call(plan, gradient, create_graph)
-            for edge, plan in zip(edges, op.vjp_plans, strict=False)
-        ]
+            found = self._call(op.vjp_plans[0], gradient, create_graph)
+            results = list(found) if type(found) in (tuple, list) else [found]
+        else:
+            results = [
+                None if edge is None or plan is None else self._call(plan, gradient, create_graph)
+                for edge, plan in zip(edges, op.vjp_plans, strict=False)
+            ]
+        # Wirtinger's gradient of a function with a complex slope is g * conj(f'): the vjp, g * f', between two conjugations.
+        return [g if g is None else OPS["conj_physical"].call(g) for g in results] if turned else results
 
     def _call(self, plan: Any, gradient: Any, create_graph: bool) -> Any:
         function, sources = plan

@@ -295,6 +295,18 @@ class Tensor(TensorMethods):
         return self.transpose(-2, -1)
 
     @property
+    def real(self) -> Tensor:
+        """The real parts, a view; of a real tensor itself."""
+        return self._pairs().select(-1, 0) if self.dtype.is_complex else self
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary parts of a complex tensor, a view."""
+        if not self.dtype.is_complex:
+            raise DTypeError(f"imag: only complex tensors have an imaginary part, this one is {self.dtype.name}")
+        return self._pairs().select(-1, 1)
+
+    @property
     def mH(self) -> Tensor:
         """As `mT` (and conjugated, for complex ones)."""
         return self.adjoint()

@@ -150,7 +150,28 @@ def cast(x: Array, *, dtype: Any) -> Array:
     if dtype.kind == "i" and x.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
             return x.astype(dtype.numpy)
+    if x.dtype.kind == "c" and dtype.kind in "if":
+        x = x.real  # without NumPy's warning
     return x.astype(dtype.numpy)
+
+
+@kernel
+def view_as_real(x: Array) -> Array:
+    return x[..., None].view(_PART[x.dtype])
+
+
+@kernel
+def view_as_complex(x: Array) -> Array:
+    if x.ndim == 0 or x.shape[-1] != 2:
+        raise TypeError("no pairs")
+    if x.size and x.strides[-1] != x.itemsize:
+        raise ArgumentError("view_as_complex: the numbers of a pair must be neighbours in memory; call .contiguous()")
+    return x.view(_WHOLE[x.dtype])[..., 0]
+
+
+_PART = {np.dtype("complex64"): np.dtype("float32"), np.dtype("complex128"): np.dtype("float64")}
+_WHOLE = {part: whole for whole, part in _PART.items()}
+KERNELS["conj_physical"] = lambda x: np.conj(x) if x.dtype.kind == "c" else x.copy()
 
 
 @kernel
@@ -164,7 +185,7 @@ def relu(x: Array) -> Array:
 
 
 _ZERO = {np.dtype(t): np.zeros((), t) for t in ("float16", "float32", "float64", "int64", "int32")}
-_ONE = {np.dtype(t): np.ones((), t) for t in ("float16", "float32", "float64")}
+_ONE = {np.dtype(t): np.ones((), t) for t in ("float16", "float32", "float64", "complex64", "complex128")}
 _BITS = {np.dtype(f): np.dtype(i) for f, i in (("float16", "int16"), ("float32", "int32"), ("float64", "int64"))}
 _FAR = {np.dtype("float32"): np.array(-87, np.float32), np.dtype("float64"): np.array(-700.0)}
 
@@ -184,6 +205,8 @@ def relu_grad(g: Array, y: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     if x.dtype == np.float16:
         return sigmoid(x.astype(np.float32)).astype(np.float16)
+    if x.dtype.kind == "c":
+        return np.reciprocal(np.exp(-x) + 1)
     one, far = _ONE[x.dtype], _FAR[x.dtype]
     y = np.asarray(np.negative(x))
     np.exp(y, out=y)

@@ -19,7 +19,20 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
 
 
 def _outputs(fn: Callable[..., Any], inputs: Sequence[Any]) -> list[Tensor]:
-    return [y for y in _as_tuple(fn(*inputs)) if isinstance(y, Tensor) and y.dtype.kind == "f"]
+    return [y for y in _as_tuple(fn(*inputs)) if isinstance(y, Tensor) and y.dtype.kind in "fc"]
+
+
+def _random(rng: np.random.Generator, x: Tensor) -> Tensor:
+    """Normal numbers of the shape and dtype of `x`."""
+    array = rng.standard_normal(tuple(x.shape))
+    if x.dtype.is_complex:
+        array = array + 1j * rng.standard_normal(tuple(x.shape))
+    return tensor(array, dtype=x.dtype, device=x.device)
+
+
+def _product(a: Tensor, b: Tensor) -> float:
+    """The sum of the products of all parts: of complex numbers those of the real and of the imaginary parts."""
+    return float((a.conj() * b).real.sum().item())
 
 
 def gradcheck(
@@ -38,7 +51,7 @@ def gradcheck(
     """Compare the gradients of `func` with central differences along random directions.
 
     Args:
-        inputs: tensors (those that require grad must be float64) and anything else.
+        inputs: tensors (those that require grad must be float64 or complex128) and anything else.
         eps: step of the difference.
         directions: how many random directions to try per input.
         constant: whether a function none of whose results requires grad is right if differences are 0 too, instead of an error.
@@ -56,12 +69,12 @@ def gradcheck(
     if not checked:
         raise AutogradError("gradcheck: none of the inputs requires grad")
     for i in checked:
-        if given[i].dtype.name != "float64":
+        if given[i].dtype.name not in ("float64", "complex128"):
             raise DTypeError(
                 f"gradcheck: input {i} is {given[i].dtype.name}; differences are only sharp enough in float64: .double()"
             )
     outs = _outputs(func, given)
-    weights = [tensor(rng.standard_normal(tuple(y.shape)), dtype=y.dtype, device=y.device) for y in outs]
+    weights = [_random(rng, y) for y in outs]
     outs_rg = [(y, w) for y, w in zip(outs, weights, strict=True) if y.requires_grad]
     if not outs_rg and not constant:
         raise AutogradError("gradcheck: no output requires grad")
@@ -72,18 +85,18 @@ def gradcheck(
 
     def projected(shifted: Sequence[Any]) -> float:
         with no_grad():
-            return float(sum(float((y * w).sum().item()) for y, w in zip(_outputs(func, shifted), weights, strict=True)))
+            return sum(_product(w, y) for y, w in zip(_outputs(func, shifted), weights, strict=True))
 
     for i, g in zip(checked, analytic, strict=True):
         for _ in range(directions):
             x = given[i]
-            direction = tensor(rng.standard_normal(tuple(x.shape)), dtype=x.dtype, device=x.device)
+            direction = _random(rng, x)
             moved = [list(given), list(given)]
             for sign, arguments in zip((1, -1), moved, strict=True):
                 with no_grad():
                     arguments[i] = (x.detach() + direction * (sign * eps)).requires_grad_()
             numeric = (projected(moved[0]) - projected(moved[1])) / (2 * eps)
-            found = float((g * direction).sum().item())
+            found = _product(g, direction)
             if not np.isclose(found, numeric, rtol=rtol, atol=atol, equal_nan=True):
                 if raise_exception:
                     raise AutogradError(
@@ -106,7 +119,7 @@ def gradgradcheck(func: Callable[..., Any], inputs: Any, grad_outputs: Any = Non
     checked = [i for i, x in enumerate(given) if isinstance(x, Tensor) and x.requires_grad]
     rng = np.random.default_rng(1)
     outs = [y for y in _outputs(func, given) if y.requires_grad]
-    weights = [tensor(rng.standard_normal(tuple(y.shape)), dtype=y.dtype, device=y.device).requires_grad_() for y in outs]
+    weights = [_random(rng, y).requires_grad_() for y in outs]
 
     def first(*arguments: Any) -> tuple[Any, ...]:
         values, seeds = arguments[: len(given)], arguments[len(given) :]

@@ -39,7 +39,7 @@ _SAMPLES = [S(3, 4), S(), S(0), S.of([-1e3, -20.0, -1.0, 0.0, 1.0, 20.0, 1e3, ma
 
 
 @op(
-    takes="numbers",
+    takes="reals",
     vjp=lambda g, y: relu_grad(g, y),
     samples=lambda: [*_SAMPLES, S.ints(4)],
     rule=like,

@@ -13,6 +13,7 @@ from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..sizes import checked_dim
 from ..tensor import Size, Tensor, whole
 from .common import at_hand, broadcast, same, specs
+from .complex_numbers import conj
 from .elementwise import cast, clone
 from .indexing import index_select, searchsorted, slice_bounds
 from .reduction import cumprod, cumsum
@@ -277,7 +278,7 @@ def adjoint(input: Tensor) -> Tensor:
     >>> fz.zeros(2, 3, 4).adjoint().shape
     frazil.Size([2, 4, 3])
     """
-    return transpose(input, -2, -1) if input._a.shape else input
+    return conj(transpose(input, -2, -1) if input._a.shape else input)
 
 
 def _check_repeats(repeats: Tensor, n: Any) -> None:

@@ -33,6 +33,8 @@ _DTYPES = {
     "int": dtypes.int32,
     "long": dtypes.int64,
     "bool": dtypes.bool_,
+    "cfloat": dtypes.complex64,
+    "cdouble": dtypes.complex128,
 }
 METHODS.update({name: _conversion(name, dtype) for name, dtype in _DTYPES.items()})
 

@@ -11,7 +11,7 @@ from .. import dtypes
 from ..creation import full_like
 from ..define import function, op, primitive
 from ..errors import ArgumentError, DTypeError
-from ..table import METHODS, E, S, Spec, bools, floats, ints
+from ..table import FUNCTIONS, METHODS, E, S, Spec, bools, floats, ints
 from ..tensor import Tensor
 from .common import like, numeric, pointwise, predicate, require_float, require_numbers, same, specs
 
@@ -166,7 +166,7 @@ def fmod(a, b, /):
 @primitive(
     vjp=(
         lambda g, a, b: where(eq(b, 0), 0, g * b * power(a, b - 1)),
-        lambda g, a, b, y: where(logical_and(eq(a, 0), ge(b, 0)), 0, g * y * log(a)),
+        lambda g, a, b, y: where(logical_and(eq(a, 0), ge(b.real, 0)), 0, g * y * log(a)),
     ),
     promote="common",
     samples=lambda: [
@@ -308,6 +308,7 @@ def div_rounded(input: Any, other: Any, *, rounding_mode: str | None = None) -> 
 
 
 @primitive(
+    takes="ordered",
     vjp=(lambda g, a, b: _share(g, a, b), lambda g, a, b: _share(g, b, a)),
     promote="common",
     samples=lambda: [*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
@@ -324,6 +325,7 @@ def maximum(a, b, /):
 
 
 @primitive(
+    takes="ordered",
     vjp=(lambda g, a, b: _share(g, b, a), lambda g, a, b: _share(g, a, b)),
     promote="common",
     samples=lambda: [*_PAIRS, *_INTS, S.of(_SPECIAL, _SPECIAL[::-1])],
@@ -519,7 +521,12 @@ def positive(input: Tensor) -> Tensor:
 
 def slope_of_abs(g: Tensor, x: Tensor) -> Tensor:
     """g with the sign of x; NaN has no slope, as in PyTorch."""
-    return where(ne(x, x), 0, g * sign(x))
+    return where(ne(x, x), 0, g * direction(x))
+
+
+def direction(x: Tensor) -> Tensor:
+    """The sign of real numbers; x / |x| of complex ones."""
+    return FUNCTIONS["sgn"](x) if x.dtype.is_complex else sign(x)
 
 
 @primitive(
@@ -539,7 +546,13 @@ def abs_(x, /):
     return like(x)
 
 
-@primitive(vjp=lambda g: zeros_like(g), samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL)], methods=["sign"], inplace=True)
+@primitive(
+    takes="ordered",
+    vjp=lambda g: zeros_like(g),
+    samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL)],
+    methods=["sign"],
+    inplace=True,
+)
 def sign(x, /):
     """-1, 0 or 1 by the sign; NaN stays NaN.
 
@@ -801,7 +814,11 @@ def tanh(x, /):
 
 
 @primitive(
-    vjp=lambda g, x: g / hypot(x, 1), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], methods=["asinh"], inplace=True
+    vjp=lambda g, x: g / (sqrt(x * x + 1) if x.dtype.is_complex else hypot(x, 1)),
+    promote="float",
+    samples=lambda: [*_UNARY, S.of(_SPECIAL)],
+    methods=["asinh"],
+    inplace=True,
 )
 def asinh(x, /):
     """Inverse hyperbolic sine.
@@ -896,7 +913,7 @@ _ROUNDING = [
 ]
 
 
-@primitive(takes="numbers", vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
+@primitive(takes="reals", vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
 def floor(x, /):
     """The largest whole number not above x.
 
@@ -907,7 +924,7 @@ def floor(x, /):
     return like(x)
 
 
-@primitive(takes="numbers", vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
+@primitive(takes="reals", vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
 def ceil(x, /):
     """The smallest whole number not below x.
 
@@ -918,7 +935,7 @@ def ceil(x, /):
     return like(x)
 
 
-@primitive(takes="numbers", vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=["trunc"], inplace=True)
+@primitive(takes="reals", vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=["trunc"], inplace=True)
 def trunc(x, /):
     """x without its fraction.
 
@@ -929,7 +946,7 @@ def trunc(x, /):
     return like(x)
 
 
-@primitive(takes="numbers", vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=[], public=False)
+@primitive(takes="reals", vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=[], public=False)
 def round_half_even(x, /):
     """The nearest whole number, halves to the even one."""
     return like(x)
@@ -988,8 +1005,10 @@ def _unless_foreign(compare: Any) -> Any:
 
 
 def _comparison(method: str) -> Any:
+    takes = None if method in ("__eq__", "__ne__") else "ordered"
+
     def decorate(rule: Any) -> Any:
-        compare = primitive(promote="common", samples=_COMPARE, inplace=True, exact=True)(rule)
+        compare = primitive(takes=takes, promote="common", samples=_COMPARE, inplace=True, exact=True)(rule)
         METHODS[method] = _unless_foreign(compare) if method in ("__eq__", "__ne__") else compare
         return compare
 
@@ -1253,6 +1272,7 @@ def where(c, a, b, /):
 
 
 @op(
+    takes="ordered",
     vjp=lambda g, x, min, max: where(_inside(x, min, max), g, 0),
     samples=lambda: [
         S(3, 4, min=-0.5, max=0.7),
@@ -1340,18 +1360,6 @@ def cast(x, /, *, dtype):
 def copy(x, /):
     """The same values in memory of their own; `clone` is the public form."""
     return like(x)
-
-
-@function(methods=[])
-def real(input: Tensor) -> Tensor:
-    """The real part: of a real tensor itself."""
-    return input
-
-
-@function()
-def conj(input: Tensor) -> Tensor:
-    """The complex conjugate: of a real tensor itself."""
-    return input
 
 
 @function()

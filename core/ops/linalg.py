@@ -14,6 +14,7 @@ from ..sizes import checked_dim
 from ..table import E, S, Spec, ints
 from ..tensor import Tensor, whole
 from .common import broadcast, numel, require_float, require_numbers, require_one_dtype, same, specs
+from .complex_numbers import conj
 from .elementwise import add, cast, clone, gt, mul, where
 from .reduction import sum_, vector_norm
 from .shape import cat, diagonal, expand, narrow, permute, reshape, stack, unbind, unsqueeze
@@ -425,7 +426,7 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
     >>> fz.vdot(fz.tensor([1.0, 2.0]), fz.tensor([3.0, 4.0]))
     tensor(11.)
     """
-    return dot(input, other)
+    return dot(conj(input), other)
 
 
 @function(out=True)

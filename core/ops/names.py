@@ -19,7 +19,6 @@ SECOND_NAMES = {
     "arcsinh": "asinh",
     "arccosh": "acosh",
     "arctanh": "atanh",
-    "sgn": "sign",
     "fix": "trunc",
     "clip": "clamp",
     "not_equal": "ne",

@@ -18,6 +18,7 @@ from .elementwise import (
     abs_,
     cast,
     clone,
+    direction,
     eq,
     exp,
     isfinite,
@@ -26,7 +27,6 @@ from .elementwise import (
     minimum,
     ne,
     pow_,
-    sign,
     slope_of_abs,
     spread_root,
     sqrt,
@@ -160,7 +160,13 @@ def _extreme_rule(name: str, x: Spec, dim: Any, keepdim: bool) -> Spec:
     return Spec(reduced(x, dim, keepdim), x.dtype)
 
 
-@primitive(vjp=_extreme_vjp, canon=_canon("amax"), samples=_EXTREME, errors=lambda: [E(S(0), "amax: nothing to choose from")])
+@primitive(
+    takes="ordered",
+    vjp=_extreme_vjp,
+    canon=_canon("amax"),
+    samples=_EXTREME,
+    errors=lambda: [E(S(0), "amax: nothing to choose from")],
+)
 def amax(x, /, *, dim=None, keepdim=False):
     """The largest element over `dim`; NaN wins. The gradient is shared evenly among equals.
 
@@ -171,7 +177,13 @@ def amax(x, /, *, dim=None, keepdim=False):
     return _extreme_rule("amax", x, dim, keepdim)
 
 
-@primitive(vjp=_extreme_vjp, canon=_canon("amin"), samples=_EXTREME, errors=lambda: [E(S(0), "amin: nothing to choose from")])
+@primitive(
+    takes="ordered",
+    vjp=_extreme_vjp,
+    canon=_canon("amin"),
+    samples=_EXTREME,
+    errors=lambda: [E(S(0), "amin: nothing to choose from")],
+)
 def amin(x, /, *, dim=None, keepdim=False):
     """The smallest element over `dim`; NaN wins. The gradient is shared evenly among equals.
 
@@ -206,7 +218,7 @@ def _arg_rule(name: str, x: Spec, dim: Any, keepdim: bool) -> Spec:
 
 
 @primitive(
-    takes="numbers",
+    takes="reals",
     canon=_canon_arg("argmax"),
     samples=_ARG,
     exact=True,
@@ -223,7 +235,7 @@ def argmax(x, /, *, dim=None, keepdim=False):
 
 
 @primitive(
-    takes="numbers",
+    takes="reals",
     canon=_canon_arg("argmin"),
     samples=_ARG,
     exact=True,
@@ -418,6 +430,11 @@ def variance(x, /, *, dim=None, correction=1, keepdim=False):
     return sum_(square(centred), dim=dim, keepdim=keepdim) / divisor
 
 
+def _variance(x: Tensor, **options: Any) -> Tensor:
+    """The variance; of complex numbers that of both parts together."""
+    return variance(x.real, **options) + variance(x.imag, **options) if x.dtype.is_complex else variance(x, **options)
+
+
 def _spread_arguments(dim: Any, unbiased: Any, correction: Any) -> tuple[Any, Any]:
     if isinstance(dim, bool):  # var(unbiased) by position
         dim, unbiased = None, dim
@@ -435,7 +452,7 @@ def var(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: b
     tensor(1.)
     """
     dim, correction = _spread_arguments(dim, unbiased, correction)
-    return variance(input, dim=dim, correction=correction, keepdim=keepdim)
+    return _variance(input, dim=dim, correction=correction, keepdim=keepdim)
 
 
 @function(out=True)
@@ -453,7 +470,7 @@ def std(input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: b
 @halves_in_float32
 def _deviation(x: Tensor, **options: Any) -> Tensor:
     """The root of the variance, which may be no float16 where the root is one."""
-    return spread_root(variance(x, **options))
+    return spread_root(_variance(x, **options))
 
 
 @function(methods=[], out=True)
@@ -467,7 +484,7 @@ def var_mean(
     (tensor(1.), tensor(2.))
     """
     dim, correction = _spread_arguments(dim, unbiased, correction)
-    return variance(input, dim=dim, correction=correction, keepdim=keepdim), mean(input, dim=dim, keepdim=keepdim)
+    return _variance(input, dim=dim, correction=correction, keepdim=keepdim), mean(input, dim=dim, keepdim=keepdim)
 
 
 @function(methods=[], out=True)
@@ -499,7 +516,7 @@ def _norm_vjp(g: Tensor, x: Tensor, y: Tensor, p: float, dim: Any, keepdim: bool
     if p == 0:
         return g * 0
     flat = zero if p > 1 else zero | eq(x, 0)  # below 1 the slope at 0 is infinite, and counts as 0
-    return where(flat, 0.0, g * sign(x) * pow_(abs_(x) / safe, p - 1))
+    return where(flat, 0.0, g * direction(x) * pow_(abs_(x) / safe, p - 1))
 
 
 @op(
@@ -524,6 +541,8 @@ def _norm_vjp(g: Tensor, x: Tensor, y: Tensor, p: float, dim: Any, keepdim: bool
 def vector_norm(x, /, *, p=2.0, dim=None, keepdim=False):
     """The p-norm over `dim`."""
     require_float("norm", Spec(x._a.shape, x.dtype))
+    if x.dtype.is_complex:
+        x = abs_(x)
     if p == 2:
         return sqrt(sum_(square(x), dim=dim, keepdim=keepdim))
     size = abs_(x)
@@ -566,6 +585,7 @@ def _select_vjp(g: Any, y_1: Any, x_shape: Any, dim: int) -> Tensor:
 
 
 @primitive(
+    takes="ordered",
     vjp=_select_vjp,
     outputs=2,
     canon=lambda x, *, dim, descending, stable: {
@@ -620,6 +640,7 @@ def _topk_rule(x: Spec, k: Any, dim: int) -> tuple[Spec, Spec]:
 
 
 @primitive(
+    takes="ordered",
     vjp=_select_vjp,
     outputs=2,
     canon=lambda x, *, k, dim, largest, sorted: {

@@ -582,7 +582,8 @@ def detach(x, /):
 
 
 def _without_region(g: Tensor, new_shape: Any, path: Any) -> Tensor:
-    return scatter_path(g, _zeros_of(g, new_shape), path)
+    parts = any(step in ("view_as_real", "view_as_complex") for step, _ in path)  # then the region has another dtype
+    return scatter_path(g, _zeros_of(_region(g, path) if parts else g, new_shape), path)
 
 
 def _region(g: Tensor, path: Any) -> Tensor:

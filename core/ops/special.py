@@ -7,11 +7,12 @@ from typing import Any
 
 from .. import dtypes
 from ..define import function
-from ..errors import ArgumentError, DTypeError
+from ..errors import ArgumentError
 from ..table import METHODS
 from ..tensor import Tensor
 from .activation import log_odds
 from .common import require_float, require_one_dtype, same, specs
+from .complex_numbers import imag
 from .elementwise import (
     apart,
     bitwise_left_shift,
@@ -79,7 +80,9 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     >>> fz.float_power(fz.tensor([2, 3]), 2)
     tensor([4., 9.], dtype=frazil.float64)
     """
-    base, exponent = (cast(v, dtype=dtypes.float64) if isinstance(v, Tensor) else float(v) for v in (input, exponent))
+    whole = any(v.dtype.is_complex if isinstance(v, Tensor) else isinstance(v, complex) for v in (input, exponent))
+    dtype, number = (dtypes.complex128, complex) if whole else (dtypes.float64, float)
+    base, exponent = (cast(v, dtype=dtype) if isinstance(v, Tensor) else number(v) for v in (input, exponent))
     return pow_(base, exponent)
 
 
@@ -243,9 +246,7 @@ def isreal(input: Tensor) -> Tensor:
     >>> fz.isreal(fz.tensor([1.0]))
     tensor([True])
     """
-    if input.dtype.is_complex:
-        raise DTypeError(f"isreal: not available for {input.dtype.name}")
-    return ge(input, 0) | True
+    return eq(imag(input), 0) if input.dtype.is_complex else eq(input, input) | True
 
 
 @function(methods=["is_nonzero"])

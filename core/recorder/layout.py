@@ -126,6 +126,10 @@ def _of_view(name: str, x: Any, attrs: dict[str, Any], shape: Sequence[Any], dec
         found = [s * step for s, step in zip(strides, attrs["steps"], strict=True)]
     elif name == "select":
         found = strides[: attrs["dim"]] + strides[attrs["dim"] + 1 :]
+    elif name == "view_as_real":
+        found = [*(s * 2 for s in strides), 1]
+    elif name == "view_as_complex":
+        found = [s // 2 for s in strides[:-1]]
     elif name == "diagonal":
         a, b = attrs["dim1"], attrs["dim2"]
         found = [*(s for i, s in enumerate(strides) if i not in (a, b)), strides[a] + strides[b]]

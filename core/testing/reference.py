@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -113,6 +114,9 @@ REFERENCE.update(
         "logical_not": lambda x: x == 0,
         "bitwise_not": lambda x: x == 0 if x.dtype.kind == "b" else -1 - x,
         "copy": lambda x: x,
+        "conj_physical": lambda x: np.conj(x),
+        "view_as_real": lambda x: np.stack([x.real, x.imag], -1),
+        "view_as_complex": lambda x: x[..., 0] + 1j * x[..., 1],
         "detach": lambda x: x,
         "add": lambda a, b: a + b,
         "sub": lambda a, b: a - b,
@@ -160,6 +164,130 @@ REFERENCE.update(
         ),
         "size_to_tensor": lambda size, dtype: np.array(size),
         "transfer": lambda x, origin: x,
+    }
+)
+
+
+# ---------------------------------------------------------------------------------------------------------- special functions
+
+
+def _digamma(x: float) -> float:
+    total = 0.0
+    while x < 30:
+        total -= math.copysign(math.inf, x) if x == 0 else 1 / x
+        x += 1
+    return total + math.log(x) - 1 / (2 * x) - 1 / (12 * x**2) + 1 / (120 * x**4) - 1 / (252 * x**6)
+
+
+def _hurwitz(s: float, q: float) -> float:
+    """The sum of (q + k)^-s, and an integral for its rest."""
+    if not s > 1:
+        return math.inf if s == 1 else math.nan
+    if q <= 0 and q == math.floor(q):
+        return math.inf
+    if q < 0 and s != math.floor(s):
+        return math.nan
+    total = 0.0
+    while q < 40:
+        total += q**-s
+        q += 1
+    rest = q / (s - 1) + 0.5 + s / (12 * q) - s * (s + 1) * (s + 2) / (720 * q**3)
+    rest += s * (s + 1) * (s + 2) * (s + 3) * (s + 4) / (30240 * q**5)
+    return total + q**-s * rest
+
+
+def _quantile(p: float) -> float:
+    if not 0 < p < 1:
+        return {0: -math.inf, 1: math.inf}.get(p, math.nan)
+    return statistics.NormalDist().inv_cdf(p)
+
+
+def _erfinv(x: float) -> float:
+    y = _quantile((1 + x) / 2) / math.sqrt(2)
+    return y - (math.erf(y) - x) * math.exp(y * y) * math.sqrt(math.pi) / 2 if abs(x) < 1 else y
+
+
+def _erfcx(x: float) -> float:
+    if x < 25:
+        return math.exp(x * x) * math.erfc(x)
+    return 1 / (math.sqrt(math.pi) * (x + 0.5 / (x + 1 / (x + 1.5 / (x + 2 / (x + 2.5 / x))))))
+
+
+def _log_ndtr(x: float) -> float:
+    if x < -5:
+        return math.log(_erfcx(-x / math.sqrt(2)) / 2) - x * x / 2 if x > -math.inf else x
+    return math.log1p(-math.erfc(x / math.sqrt(2)) / 2)
+
+
+_POINTS, _SHARES = np.polynomial.legendre.leggauss(300)
+
+
+def _integral(f: Callable[[Array], Array], high: float) -> float:
+    """The integral of f from 0 to `high`."""
+    return float(f((_POINTS + 1) * high / 2) @ _SHARES * high / 2)
+
+
+def _bessel_i(n: int, x: float, scaled: bool) -> float:
+    lost = abs(x) if scaled else 0.0
+    return _integral(lambda t: np.exp(x * np.cos(t) - lost) * np.cos(n * t), math.pi) / math.pi
+
+
+def _bessel_k(n: float, x: float, scaled: bool) -> float:
+    if not x > 0:
+        return math.inf if x == 0 else math.nan
+    lost = x if scaled else 0.0
+    return _integral(lambda t: np.exp(lost - x * np.cosh(t)) * np.cosh(n * t), math.asinh(800 / x))
+
+
+def _bessel_j(n: float, x: float) -> float:
+    """Schlaefli's integral, which holds for x > 0 and every order; for whole orders its second part is 0."""
+    if x < 0 or n == int(n):
+        return _integral(lambda t: np.cos(n * t - x * np.sin(t)), math.pi) / math.pi
+    tail = _integral(lambda t: np.exp(-x * np.sinh(t) - n * t), math.asinh(800 / x))
+    return _integral(lambda t: np.cos(n * t - x * np.sin(t)), math.pi) / math.pi - math.sin(n * math.pi) / math.pi * tail
+
+
+def _bessel_y(n: int, x: float) -> float:
+    if not x > 0:
+        return -math.inf if x == 0 else math.nan
+    tail = _integral(lambda t: (np.exp(n * t) + (-1) ** n * np.exp(-n * t)) * np.exp(-x * np.sinh(t)), math.asinh(800 / x))
+    return (_integral(lambda t: np.sin(x * np.sin(t) - n * t), math.pi) - tail) / math.pi
+
+
+def _airy(x: float) -> float:
+    if abs(x) < 1e-12:
+        return 3 ** (-2 / 3) / math.gamma(2 / 3)
+    turn = 2 / 3 * abs(x) ** 1.5
+    if x > 0:
+        return math.sqrt(x / 3) / math.pi * _bessel_k(1 / 3, turn, False)
+    return math.sqrt(-x) / 3 * (_bessel_j(1 / 3, turn) + _bessel_j(-1 / 3, turn))
+
+
+REFERENCE.update(
+    {
+        "lgamma": each(lambda x: math.inf if x <= 0 and x == math.floor(x) else math.lgamma(x)),
+        "digamma": each(lambda x: x if x == math.inf else math.nan if x < 0 and x == math.floor(x) else _digamma(x)),
+        "zeta": each(_hurwitz),
+        "polygamma_of": lambda x, n: (-1) ** (n + 1) * math.factorial(n) * each(lambda v: _hurwitz(n + 1.0, v))(x),
+        "erfinv": each(_erfinv),
+        "ndtri": each(_quantile),
+        "erfcx": each(_erfcx),
+        "ndtr": each(lambda x: math.erfc(-x / math.sqrt(2)) / 2),
+        "log_ndtr": each(_log_ndtr),
+        "i0": each(lambda x: _bessel_i(0, x, False)),
+        "i0e": each(lambda x: _bessel_i(0, x, True)),
+        "i1": each(lambda x: _bessel_i(1, x, False)),
+        "i1e": each(lambda x: _bessel_i(1, x, True)),
+        "modified_bessel_k0": each(lambda x: _bessel_k(0, x, False)),
+        "modified_bessel_k1": each(lambda x: _bessel_k(1, x, False)),
+        "scaled_modified_bessel_k0": each(lambda x: _bessel_k(0, x, True)),
+        "scaled_modified_bessel_k1": each(lambda x: _bessel_k(1, x, True)),
+        "bessel_j0": each(lambda x: _bessel_j(0, x)),
+        "bessel_j1": each(lambda x: _bessel_j(1, x)),
+        "bessel_y0": each(lambda x: _bessel_y(0, x)),
+        "bessel_y1": each(lambda x: _bessel_y(1, x)),
+        "spherical_bessel_j0": each(lambda x: 1.0 if x == 0 else 0.0 if abs(x) == math.inf else math.sin(x) / x),
+        "airy_ai": each(_airy),
     }
 )
 

@@ -17,8 +17,9 @@ from frazil.testing.reference import OF_DTYPE, REFERENCE, compute
 
 from .cases import Case, cases, packed
 
-#: Ops that only stand on tapes and in graphs, or move tensors between devices: no call by a user, so no sample.
-WITHOUT_SAMPLES = {"detach", "view_write", "transfer", "size_to_tensor"}
+#: Ops that only stand on tapes and in graphs, or move tensors between devices: no call by a user, so no sample. Those of complex
+#: numbers, which few devices have, are called in test_complex.py.
+WITHOUT_SAMPLES = {"detach", "view_write", "transfer", "size_to_tensor", "view_as_real", "view_as_complex"}
 
 
 def expected(case: Case, arrays: list[Any]) -> tuple[np.ndarray, ...]:
