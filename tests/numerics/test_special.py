@@ -76,18 +76,28 @@ def test_errors_stay_within_some_ulp(name, dtype):
             assert error <= budget, f"{name}({point!r}) is {value!r}, not {mp.nstr(exact, 17)}: {float(error):.1f} ulp"
 
 
+def _shares(a, x):
+    """Both functions, by the series of the lower one."""
+    a, x = mp.mpf(a), mp.mpf(x)
+    term = total = mp.mpf(1)
+    n = 0
+    while term > total * mp.eps:
+        n += 1
+        term *= x / (a + n)
+        total += term
+    lower = total * mp.exp(a * mp.log(x) - x - mp.loggamma(a + 1))
+    return lower, 1 - lower
+
+
 def test_incomplete_gamma_functions():
     orders = [1e-3, 0.2, 1.0, 2.5, 9.0, 40.0, 99.0, 101.0, 1e3]
-    with mp.workdps(60):
+    with mp.workdps(330):
         for a in orders:
             for share in (0.01, 0.3, 0.9, 1.0, 1.05, 1.6, 5.0):
                 x = a * share
                 pair = [fz.tensor(v, dtype=fz.float64) for v in (a, x)]
                 found = [fz.special.gammainc(*pair).item(), fz.special.gammaincc(*pair).item()]
-                exact = [
-                    mp.gammainc(a, 0, x, regularized=True, maxterms=10**6),
-                    mp.gammainc(a, x, mp.inf, regularized=True, maxterms=10**6),
-                ]
+                exact = _shares(a, x)
                 for value, true in zip(found, exact, strict=True):
                     assert abs(value - true) <= 2e-12 * abs(true) + 1e-280, f"a={a} x={x}: {value} for {mp.nstr(true, 17)}"
     edges = fz.igamma(fz.tensor([0.0, 0.0, 1.0, math.inf, 1.0, -1.0]), fz.tensor([0.0, 1.0, 0.0, 1.0, math.inf, 1.0]))

@@ -18,6 +18,7 @@ VALUES = {
     "all": "bool also of uint8, where PyTorch gives uint8",
     "any": "bool also of uint8, where PyTorch gives uint8",
     "arange": "fractions are counted before they are made integers, in PyTorch after",
+    "complex": "float16 has no complex dtype",
     "einsum": "operands of several integer dtypes, after sums that widen them",
     "full_like": "a negative number is no uint8, where PyTorch wraps it round",
     "gather": "an empty uint8 index is refused as others of uint8 are",
