@@ -198,7 +198,7 @@ def _hurwitz(s: float, q: float) -> float:
 
 def _quantile(p: float) -> float:
     if not 0 < p < 1:
-        return {0: -math.inf, 1: math.inf}.get(p, math.nan)
+        return {0.0: -math.inf, 1.0: math.inf}.get(p, math.nan)
     return statistics.NormalDist().inv_cdf(p)
 
 
