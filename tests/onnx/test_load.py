@@ -192,6 +192,53 @@ def test_a_copy_is_independent() -> None:
     assert other(fz.zeros(1, 2)).tolist() == [[0.0, 0.0, 0.0]]
 
 
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_resized_images_are_the_same_recorded_and_trained(mode: str) -> None:
+    for where in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"):
+        for scale in (2.0, 0.6):
+            node = helper.make_node("Resize", ["x", "", "s"], ["y"], mode=mode, coordinate_transformation_mode=where)
+            weights = {"s": np.array([1, 1, scale, scale], np.float32)}
+            proto = model([node], {"x": (FLOAT, ["n", 1, 4, 4])}, {"y": (FLOAT, None)}, weights, opset=13)
+            loaded = fz.onnx.load(proto)
+            x = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4) ** 2
+            expected = in_onnxruntime(proto, x=x)[0]
+            holed = np.where(x == 25, np.float32(np.nan), x)
+            for given in (x, holed):
+                found = loaded(fz.tensor(given)).numpy()
+                recorded = fz.jit.trace(loaded, fz.tensor(given))(fz.tensor(given)).numpy()
+                trained = loaded(fz.tensor(given).requires_grad_()).detach().numpy()
+                np.testing.assert_allclose(recorded, found, rtol=1e-5, atol=1e-4, err_msg=f"{where} {scale}")
+                np.testing.assert_array_equal(trained, found)
+                if given is x and (where, scale) != ("align_corners", 0.6):  # ONNX's suite has it otherwise than onnxruntime
+                    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3, err_msg=f"{where} {scale}")
+
+
+def test_narrow_weights_in_blocks_are_recorded() -> None:
+    rng = np.random.default_rng(0)
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s", "z"], ["d"], axis=0, block_size=4),
+        helper.make_node("MatMul", ["x", "d"], ["y"]),
+    ]
+    scales = np.abs(rng.standard_normal((2, 5))).astype(np.float32)
+    proto = model(nodes, {"x": (FLOAT, ["n", 8])}, {"y": (FLOAT, ["n", 5])}, {"s": scales})
+    for name, shape in (("w", [8, 5]), ("z", [2, 5])):
+        numbers = rng.integers(-8, 8, shape).ravel().tolist()
+        proto.graph.initializer.append(helper.make_tensor(name, TensorProto.INT4, shape, numbers))
+    x = rng.standard_normal((3, 8)).astype(np.float32)
+    loaded = fz.onnx.load(proto)
+    np.testing.assert_allclose(loaded(fz.tensor(x)).numpy(), in_onnxruntime(proto, x=x)[0], rtol=1e-5, atol=1e-5)
+    fz.onnx.export(loaded, fz.tensor(x))
+
+
+def test_onnxruntimes_own_norm_is_read() -> None:
+    node = helper.make_node("SimplifiedLayerNormalization", ["x", "g"], ["y", "r"], axis=-1, epsilon=1e-4)
+    inputs, outputs = {"x": (FLOAT, ["n", 3, 4])}, {"y": (FLOAT, None), "r": (FLOAT, None)}
+    proto = model([node], inputs, outputs, {"g": np.array([1.0, 2.0, -1.0, 0.5], np.float32)}, opset=13)
+    x = np.random.default_rng(0).standard_normal((2, 3, 4)).astype(np.float32)
+    for ours, theirs in zip(fz.onnx.load(proto)(fz.tensor(x)), in_onnxruntime(proto, x=x), strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), theirs, rtol=1e-5, atol=1e-6)
+
+
 # --- files ----------------------------------------------------------------------------------------------------------------------
 
 

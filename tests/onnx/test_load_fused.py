@@ -30,10 +30,19 @@ def file_of(op_type: str, inputs: list[np.ndarray | None], outputs: int, **attri
         for name, array in zip(names, inputs, strict=True)
         if array is not None
     ]
-    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in results if name]
+    kind = TensorProto.UINT8 if op_type.startswith("QLinear") else TensorProto.FLOAT
+    ends = [helper.make_tensor_value_info(name, kind, None) for name in results if name]
     graph = helper.make_graph([node], "fused", infos, ends)
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def bytes_(*shape: int) -> np.ndarray:
+    return RNG.integers(0, 127, shape).astype(np.uint8)
+
+
+def scale(x: float, zero: int) -> list[np.ndarray | None]:
+    return [np.array(x, np.float32), np.array(zero, np.uint8)]
 
 
 X, KEEP = floats(2, 3, 8), np.array([[1, 1, 0], [1, 1, 1]], np.int32)
@@ -60,6 +69,19 @@ CASES: list[tuple[str, list[np.ndarray | None], int, dict[str, Any]]] = [
     ("FusedConv", [*IMAGE], 1, {"activation": "HardSigmoid", "activation_params": [0.2, 0.5]}),
     ("FusedGemm", [floats(3, 4), floats(5, 4), floats(5)], 1, {"transB": 1, "alpha": 0.5, "activation": "Tanh"}),
     ("FusedGemm", [floats(3, 4), floats(4, 5)], 1, {"activation": "Sigmoid"}),
+    ("MatMulIntegerToFloat", [bytes_(3, 4), bytes_(4, 5), *scale(0.1, 0)[:1], floats(5), *scale(0, 9)[1:]], 1, {}),
+    (
+        "MatMulIntegerToFloat",
+        [bytes_(3, 4), bytes_(4, 5), *scale(0.1, 0)[:1], *scale(0.2, 0)[:1], *scale(0, 9)[1:], *scale(0, 7)[1:], floats(5)],
+        1,
+        {},
+    ),
+    ("DynamicQuantizeMatMul", [floats(3, 4), bytes_(4, 5), *scale(0.1, 60), floats(5)], 1, {}),
+    ("QLinearAdd", [bytes_(3, 4), *scale(0.1013, 100), bytes_(3, 4), *scale(0.0517, 60), *scale(0.2031, 70)], 1, {}),
+    ("QLinearMul", [bytes_(3, 4), *scale(0.1013, 100), bytes_(4), *scale(0.0517, 60), *scale(0.2031, 70)], 1, {}),
+    ("QLinearSigmoid", [bytes_(3, 4), *scale(0.1, 60), *scale(1 / 256, 0)], 1, {}),
+    ("QLinearLeakyRelu", [bytes_(3, 4), *scale(0.1, 60), *scale(0.07, 40)], 1, {"alpha": 0.2}),
+    ("QLinearGlobalAveragePool", [bytes_(2, 3, 4, 5), *scale(0.1, 60), *scale(0.05, 40)], 1, {"channels_last": 0}),
     ("Attention", [X, WEIGHTS, BIAS], 1, {"num_heads": 2}),
     ("Attention", [X, WEIGHTS, BIAS, KEEP], 1, {"num_heads": 2}),
     ("Attention", [X, WEIGHTS, BIAS, None, None, floats(2, 2, 3, 3)], 1, {"num_heads": 2, "scale": 0.5}),

@@ -11,7 +11,6 @@ import frazil as fz
 from frazil.errors import ArgumentError
 from frazil.ops.resize import resize as plain_resize
 from frazil.sizes import SymInt
-from frazil.state import STATE
 
 from ..arrays import axis_of, int_list, raw
 from .registry import importer
@@ -91,11 +90,11 @@ def _common(node: Any, x: Any, axes: Any, scales: Any, before: Any, after: Any, 
         return None
     if any(before[i] is not after[i] and before[i] != after[i] for i in kept) or node.get("antialias", 0):
         return None
-    if STATE.recorder is None and not x.requires_grad and mode != "nearest":
-        return None
     own = [i for i, axis in enumerate(axes) if axis in spatial]
     factors = [None] * len(own) if scales is None else [float(scales[i]) for i in own]
     size = tuple(after[i] for i in own)
+    if where == "align_corners" and not all(_whole(before[i], f, after[i]) for i, f in zip(own, factors, strict=True)):
+        return None  # what is rounded off takes part in where the corners are
     if mode == "nearest" and where == "asymmetric" and nearest == "floor":
         name, corners = "nearest", False
     elif mode == "linear" and where in ("half_pixel", "align_corners") and len(own) in _SPATIAL:
@@ -107,6 +106,11 @@ def _common(node: Any, x: Any, axes: Any, scales: Any, before: Any, after: Any, 
     else:
         return None
     return plain_resize(x, size=size, scales=tuple(factors), mode=name, align_corners=corners)
+
+
+def _whole(before: Any, scale: float | None, after: Any) -> bool:
+    """Whether the size is the scaled one without rounding."""
+    return scale is None or scale.is_integer() or (not isinstance(before, SymInt) and before * scale == after)
 
 
 def _places(node: Any, n: int, m: int, scale: float, where: str, region: Any) -> np.ndarray:
