@@ -144,7 +144,7 @@ einops_support.connect()
 _LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn", "special")}
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
-_LAZY |= {name: name for name in ("accelerator", "func", "serialization", "version")} | {"vmap": "func"}
+_LAZY |= {name: name for name in ("accelerator", "func", "profiler", "serialization", "version")} | {"vmap": "func"}
 _LAZY["compile"] = "compiled"
 _LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
@@ -156,7 +156,6 @@ _MISSING = {
     "lu lu_solve lu_unpack geqrf ormqr lobpcg triangular_solve": "this factorisation is planned; fz.linalg has solve, "
     "solve_triangular, qr, svd, eigh, cholesky, inv and pinv",
     "matrix_exp": "it is planned; fz.linalg.eigh gives it for symmetric matrices",
-    "profiler": "a profiler is planned; Python's cProfile shows the operations",
     "fx export": "frazil records programs by running them: fz.jit.trace, fz.jit.script and fz.onnx.export",
     "quantization ao quantize_per_tensor": "quantisation is out of scope; quantise the exported file with onnxruntime's tools",
     "nested jagged": "nested tensors are out of scope; use fz.nn.utils.rnn.pad_sequence and a mask",

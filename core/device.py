@@ -248,6 +248,17 @@ def _backend_name(device_type: str) -> str:
     return "numpy" if device_type == "cpu" else _plugins().backend_for_device_type(device_type)
 
 
+def in_use() -> list[device]:
+    """Return the devices whose backend has been opened.
+
+    >>> import frazil as fz
+    >>> from frazil.device import in_use
+    >>> _ = fz.ones(1) + 1; fz.device("cpu") in in_use()
+    True
+    """
+    return [found for found in _devices.values() if found._backend is not None]
+
+
 #: How often each (device, op) went through the CPU.
 FALLBACKS: dict[tuple[str, str], int] = {}
 

@@ -61,7 +61,6 @@ WHY = {
     "torch.utils.benchmark": "planned; Python's timeit measures, after a first call",
     "torch.utils.cpp_extension torch.library torch.ops": "out of scope: write a backend's kernel, or an autograd.Function",
     "torch.compiler torch._dynamo torch._inductor": "out of scope: fz.compile has engines of its own",
-    "torch.autograd.profiler": "planned; Python's cProfile shows the operations",
     "torch.autograd.forward_ad": "planned; fz.func.jvp and jacfwd take derivatives forwards",
     "Tensor.to_sparse Tensor.to_sparse_coo Tensor.to_sparse_csr "
     "Tensor.coalesce Tensor.sparse_mask Tensor.indices Tensor.values": ("sparse tensors are planned; use gather and scatter_add"),

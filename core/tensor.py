@@ -79,6 +79,7 @@ class Tensor(TensorMethods):
     _views: Any = None
     _doubts: Any = None  # while recording: tensors of which it is not known yet whether they share its memory
     _hooks: Any = None
+    _after: Any = None  # hooks that run once its gradient has been added up
     _grad: Tensor | None = None
 
     if TYPE_CHECKING:  # operators, whose methods come from the op table as the others do
@@ -564,6 +565,10 @@ class Tensor(TensorMethods):
         """Call `hook(grad)` whenever a gradient with respect to this tensor is computed; what it returns replaces the
         gradient."""
         return _engine().register_hook(self, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], Any]) -> Any:
+        """Call `hook(tensor)` whenever `backward` has added to the `.grad` of this leaf, for a step of an optimiser."""
+        return _engine().register_post_accumulate_grad_hook(self, hook)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return _creation().rebuild, (type(self), self._host("pickle"), str(self.device), self.requires_grad)

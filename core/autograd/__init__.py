@@ -38,4 +38,4 @@ def Variable(data: Any, requires_grad: bool = False) -> Any:
     return data.requires_grad_(requires_grad) if requires_grad else data
 
 
-_tell_names(__name__, later=("functional",))
+_tell_names(__name__, later=("functional", "profiler"))

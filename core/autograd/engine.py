@@ -329,6 +329,9 @@ def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> Non
         leaf.grad = g
     else:
         leaf.grad = OPS["copy"].call(g)
+    if leaf._after:
+        for hook in list(leaf._after.values()):
+            hook(leaf)
 
 
 # --------------------------------------------------------------------------------------------------------------------- hooks
@@ -369,6 +372,17 @@ def register_hook(t: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
         hooks = t._node.hooks
     handle = RemovableHandle(hooks)
     hooks[handle.id] = hook
+    return handle
+
+
+def register_post_accumulate_grad_hook(t: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+    """See `Tensor.register_post_accumulate_grad_hook`."""
+    if not t._rg or t._node is not None:
+        raise AutogradError("register_post_accumulate_grad_hook: only leaf tensors that require grad have such hooks")
+    if t._after is None:
+        t._after = {}
+    handle = RemovableHandle(t._after)
+    t._after[handle.id] = hook
     return handle
 
 
