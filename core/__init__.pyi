@@ -2083,6 +2083,8 @@ def prod(input: _Operand, dim: Any = None, keepdim: _bool = False, dtype: Any = 
     >>> fz.tensor([1.0, 2.0, 4.0]).prod()
     tensor(8.)"""
 
+from . import profiler as profiler
+
 def promote_types(type1: Any, type2: Any) -> Any:
     """The smallest dtype that both convert to, by PyTorch's rules.
 

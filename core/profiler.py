@@ -65,7 +65,7 @@ class Average:
 
 
 class Averages(list[Average]):
-    """What `key_averages` gives."""
+    """A list of averages, with a table: it is what `key_averages` gives."""
 
     def table(self, sort_by: str | None = None, row_limit: int = 100, **options: Any) -> str:
         """The averages as text: name, share of the time, times and number of calls; longest first, or by `sort_by`."""

@@ -1,8 +1,6 @@
 """Helpers around parameters and sequences, as `torch.nn.utils`."""
 
 from ...spelling import tell_names as _tell_names
-from . import parametrizations as parametrizations
-from . import parametrize as parametrize
 from . import prune as prune
 from . import rnn as rnn
 from . import stateless as stateless
@@ -21,4 +19,4 @@ from .weights import remove_weight_norm as remove_weight_norm
 from .weights import spectral_norm as spectral_norm
 from .weights import weight_norm as weight_norm
 
-_tell_names(__name__)
+_tell_names(__name__, later=("parametrizations", "parametrize"))  # they need layers, which need `rnn`

@@ -112,7 +112,7 @@ def type_before_parametrizations(module: Module) -> type[Module]:
     'ReLU'
     """
     cls = type(module)
-    return cls.__bases__[0] if is_parametrized(module) else cls  # type: ignore[return-value]
+    return cls.__bases__[0] if is_parametrized(module) else cls
 
 
 def _property(name: str) -> property:
@@ -171,7 +171,7 @@ def register_parametrization(module: M, tensor_name: str, parametrization: Modul
         setattr(cls, tensor_name, _property(tensor_name))
     else:
         members = {tensor_name: _property(tensor_name), "__module__": cls.__module__}
-        module.__class__ = type(f"Parametrized{cls.__name__}", (cls,), members)  # type: ignore[assignment]
+        module.__class__ = type(f"Parametrized{cls.__name__}", (cls,), members)
         module.parametrizations = ModuleDict()
     lists = module.parametrizations
     lists[tensor_name] = made
@@ -206,7 +206,7 @@ def remove_parametrizations(module: M, tensor_name: str, leave_parametrized: boo
     del lists[tensor_name]
     delattr(type(module), tensor_name)
     if not len(lists):
-        module.__class__ = type(module).__bases__[0]  # type: ignore[assignment]
+        module.__class__ = type(module).__bases__[0]
         del module.parametrizations
     if isinstance(kept, Parameter):
         module.register_parameter(tensor_name, kept)

@@ -49,9 +49,9 @@ def _apply(module: M, name: str, importance: Tensor | None, find: Callable[[Tens
     if not isinstance(current, Tensor):
         raise ArgumentError(f"prune: {type(module).__name__} has no parameter {name!r}")
     with no_grad():
-        original = current if key is None else getattr(module, f"{name}_orig")
+        original: Any = current if key is None else getattr(module, f"{name}_orig")
         before = ones_like(original) if key is None else getattr(module, f"{name}_mask")
-        scores = original if importance is None else importance
+        scores = current if importance is None else importance
         if tuple(scores.shape) != tuple(original.shape):
             raise ArgumentError(
                 f"prune: importance_scores have the shape of the parameter, {list(original.shape)}, given {list(scores.shape)}"
@@ -189,7 +189,7 @@ def global_unstructured(
     originals = [getattr(m, f"{n}_orig" if _hook(m, n) is not None else n) for m, n in pairs]
     masks = [ones_like(t) if _hook(m, n) is None else getattr(m, f"{n}_mask") for (m, n), t in zip(pairs, originals, strict=True)]
     with no_grad():
-        scores = [given.get(pair, t).detach() for pair, t in zip(pairs, originals, strict=True)]
+        scores = [given.get((m, n), getattr(m, n)).detach() for m, n in pairs]
         flat = _joined(scores)
         ranked = flat.abs() if pruning_method is L1Unstructured else rand(flat.shape[0], device=flat.device)
         mask = _without_least(ranked, _joined(masks), kwargs["amount"])
