@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .erf import erfc64, numbers32, polynomial, square_lost
-from .threads import by_blocks, scratch
+from .threads import by_blocks, lying_as, scratch
 
 Array = Any
 
@@ -93,7 +93,7 @@ def _share(x: Array | np.floating, out: Array) -> None:
 
 def gelu(x: Array, *, approximate: str = "none") -> Array:
     _check(x, approximate)
-    return by_blocks(_exact if approximate == "none" else _tanh, np.empty_like(x), x)
+    return by_blocks(_exact if approximate == "none" else _tanh, lying_as(x), x)
 
 
 def _exact(y: Array, x: Array) -> None:
@@ -118,7 +118,7 @@ def _tanh(y: Array, x: Array) -> None:
 def silu(x: Array) -> Array:
     if x.dtype.kind != "f":
         raise TypeError("silu")
-    return by_blocks(_silu, np.empty_like(x), x)
+    return by_blocks(_silu, lying_as(x), x)
 
 
 def _silu(y: Array, x: Array) -> None:
@@ -128,7 +128,7 @@ def _silu(y: Array, x: Array) -> None:
 
 def gelu_grad(g: Array, x: Array, *, approximate: str) -> Array:
     _check(x, approximate)
-    return by_blocks(_slope if approximate == "none" else _tanh_slope, np.empty_like(x), g, x)
+    return by_blocks(_slope if approximate == "none" else _tanh_slope, lying_as(x), g, x)
 
 
 def _slope(y: Array, g: Array, x: Array) -> None:

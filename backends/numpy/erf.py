@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .threads import by_blocks, scratch
+from .threads import by_blocks, lying_as, scratch
 
 Array = Any
 
@@ -197,7 +197,7 @@ def _kernel(name: str, work32: Callable[..., None], work64: Callable[..., None])
     def kernel(x: Array) -> Array:
         if x.dtype.kind != "f":
             raise TypeError(name)
-        return by_blocks(work64 if x.dtype == np.float64 else work32, np.empty_like(x), x)
+        return by_blocks(work64 if x.dtype == np.float64 else work32, lying_as(x), x)
 
     return kernel
 

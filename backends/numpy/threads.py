@@ -142,6 +142,11 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 BLOCK = 1 << 15
 
 
+def lying_as(x: np.ndarray) -> np.ndarray:
+    """Memory for a result that lies as one of NumPy's own functions would lay it, also where a dimension of x is repeated."""
+    return np.positive(x) if 0 in x.strides else np.empty_like(x)
+
+
 def by_blocks(work: Callable[..., None], y: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
     """`work` on all arrays of one shape block by block, y being the first, whose elements lie without gaps, in whatever order;
     float16 is computed in float32."""

@@ -67,3 +67,17 @@ def test_results_of_every_op_lie_as_the_recording_says(order: str) -> None:
             compared += count
             wrong += found
     assert compared > 300 and not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", ["silu", "gelu", "erf", "tanh", "softplus"])
+def test_what_an_elementwise_op_makes_of_a_repeated_dimension_lies_as_the_recording_says(name: str) -> None:
+    def program(x: Any) -> Any:
+        y = OPS[name].call(x.permute(1, 0).expand(2, 4, 3))
+        strides.append(believed(y) or y.stride())
+        return y
+
+    strides: list[Any] = []
+    x = fz.ones(3, 4)
+    program(x)
+    fz.jit.trace(program, (x,))
+    assert strides[0] == strides[1] == (12, 1, 4)
