@@ -139,26 +139,32 @@ def _text(batch: int, steps: int) -> Data:
     return draw
 
 
+#: Name, model, data, optimiser, and the bar for eager code.
+MODELS: list[tuple[str, Callable[[Any], Any], Data, str, float]] = [
+    ("MLP 2-16-16-2, batch 32, SGD", lambda lib: _mlp(lib, 2, 16, 16, 2), _classes(2, 32, 2), "SGD", 1.0),
+    ("MLP 784-256-128-10, batch 64, Adam", lambda lib: _mlp(lib, 784, 256, 128, 10), _classes(10, 64, 784), "Adam", 1.0),
+    ("ConvNet 28x28, batch 64, SGD", _convnet, _classes(10, 64, 1, 28, 28), "SGD", 2.0),
+    ("LSTM 256 wide, batch 32, 64 steps, SGD", _char_lstm, _text(32, 64), "SGD", 1.5),
+    ("GPT 4 x 128, batch 16, 128 steps, AdamW", _gpt, _text(16, 128), "AdamW", 1.5),
+    ("the same with dropout 0.1", lambda lib: _gpt(lib, 0.1), _text(16, 128), "AdamW", 1.5),
+]
+
+
+def steps_of(build: Callable[[Any], Any], data: Data, optimiser: str, count: int = 1) -> list[Callable[[], object]]:
+    """PyTorch's training step, and this many of frazil, each with a model of its own that begins with PyTorch's weights."""
+    x, y = data(np.random.default_rng(0))
+    theirs = build(torch)
+    weights = {k: fz.tensor(v.numpy().copy()) for k, v in theirs.state_dict().items()}
+    steps = [_training_step(torch, theirs, getattr(torch.optim, optimiser)(theirs.parameters(), lr=1e-3), x, y)]
+    for _ in range(count):
+        ours = build(fz)
+        ours.load_state_dict(weights)
+        steps.append(_training_step(fz, ours, getattr(fz.optim, optimiser)(ours.parameters(), lr=1e-3), x, y))
+    return steps
+
+
 def training_steps() -> Iterator[Case]:
     """Forward, cross entropy, backward, optimiser."""
-    models: list[tuple[str, Callable[[Any], Any], Data, str, float]] = [
-        ("MLP 2-16-16-2, batch 32, SGD", lambda lib: _mlp(lib, 2, 16, 16, 2), _classes(2, 32, 2), "SGD", 1.0),
-        ("MLP 784-256-128-10, batch 64, Adam", lambda lib: _mlp(lib, 784, 256, 128, 10), _classes(10, 64, 784), "Adam", 1.0),
-        ("ConvNet 28x28, batch 64, SGD", _convnet, _classes(10, 64, 1, 28, 28), "SGD", 2.0),
-        ("LSTM 256 wide, batch 32, 64 steps, SGD", _char_lstm, _text(32, 64), "SGD", 1.5),
-        ("GPT 4 x 128, batch 16, 128 steps, AdamW", _gpt, _text(16, 128), "AdamW", 1.5),
-        ("the same with dropout 0.1", lambda lib: _gpt(lib, 0.1), _text(16, 128), "AdamW", 1.5),
-    ]
-    rng = np.random.default_rng(0)
-    for name, build, data, optimiser, bar in models:
-        x, y = data(rng)
-        theirs = build(torch)
-        ours = build(fz)
-        ours.load_state_dict({k: fz.tensor(v.numpy()) for k, v in theirs.state_dict().items()})
-        yield Case(
-            name,
-            _training_step(fz, ours, getattr(fz.optim, optimiser)(ours.parameters(), lr=1e-3), x, y),
-            _training_step(torch, theirs, getattr(torch.optim, optimiser)(theirs.parameters(), lr=1e-3), x, y),
-            bar,
-            "training steps",
-        )
+    for name, build, data, optimiser, bar in MODELS:
+        theirs, ours = steps_of(build, data, optimiser)
+        yield Case(name, ours, theirs, bar, "training steps")

@@ -52,7 +52,6 @@ class Compiled:
         self._choice = Choice(engine)
         self._signatures: dict[Any, _Signature] = {}
         self._last: Any = None  # the names and values of the last new signature
-        self._held: dict[int, Any] = {}  # objects that signatures know by identity
         self._lock = threading.RLock()
         self._told = False
         if not isinstance(fn, Module):
@@ -113,15 +112,12 @@ class Compiled:
             elif isinstance(leaf, _VALUES):
                 key += (type(leaf), leaf if leaf == leaf else "nan")
             else:
-                self._held[id(leaf)] = leaf
-                key += (type(leaf), id(leaf))
+                key += (type(leaf), id(leaf))  # a recording holds it
 
     # --- new signatures, and recordings that do not fit
 
     def _slowly(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor]) -> Any:
-        signature = self._signatures.get(key)
-        if signature is None:
-            signature = self._signatures.setdefault(key, _Signature())
+        signature = self._signatures.get(key) or _Signature()
         cause = self._cause(key, args, kwargs)
         for i, recording in enumerate(signature.recordings):
             refused = recording.takes(tensors)
@@ -138,14 +134,13 @@ class Compiled:
             self._give_up(signature, cause)
             return self.fn(*args, **kwargs)
         with self._lock:
+            signature = self._signatures.setdefault(key, signature)
             found = self._record(signature, key, args, kwargs, tensors, cause)
         return self.fn(*args, **kwargs) if found is None else found.run(tensors) if isinstance(found, Recording) else found[0]
 
     def _give_up(self, signature: _Signature, cause: str) -> None:
         """Too many recordings: from now on what is not recorded runs eagerly."""
         self.eager_calls += 1
-        if not signature.recordings:
-            signature.eager = f"there are {MOST_RECORDINGS} recordings already"
         if not self._told:
             self._told = True
             text = (

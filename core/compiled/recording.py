@@ -57,7 +57,8 @@ class Recording:
         began = time.perf_counter()
         leaves, _ = flatten((args, kwargs))
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
-        self.reach = Reach(fn, [leaf for leaf in leaves if not isinstance(leaf, Tensor)])
+        self.held = [leaf for leaf in leaves if not isinstance(leaf, Tensor)]  # which signatures know by identity
+        self.reach = Reach(fn, self.held)
         self.device: Any = next((t._dev for t in tensors), None)
         self.runs = 0
         rates = [_Rate(group) for o in self.reach.optimizers for group in o.param_groups if not isinstance(group["lr"], Tensor)]
@@ -304,6 +305,7 @@ class _Watched:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         recorder = self.recorder = STATE.recorder
+        recorder.effects = self.effects
         result = self.fn(*args, **kwargs)
         self.steps_taken = [o._steps_taken for o in self.reach.optimizers]
         leaves, self.tree = flatten(result, none_is_leaf=False)

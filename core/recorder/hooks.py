@@ -3,11 +3,12 @@
 | what | becomes | for how long |
 |---|---|---|
 | `max`, `min`, `len`, `math.sqrt` | functions that do the same for numbers, and keep sizes sizes | while any thread records |
+| `print`, `time.time`, `time.perf_counter` | functions that tell the recorder, if it wants to know | while any thread records |
 | `Module.__getattribute__` | tells the recorder of its thread that an attribute is read | while any thread records |
 | `Tensor.grad` | tells it that a gradient is read or set | while any thread records |
 | the `forward` of one module | what the hooks in `Recorder.around` make of it: rewritten code | while that module is called |
 
-The first three are put in place when the first recording begins, and taken away when the last one ends; threads that record
+All but the last are put in place when the first recording begins, and taken away when the last one ends; threads that record
 nothing see them and notice nothing. The last is how `script` reaches into modules: it adds a hook, and takes it off again.
 """
 
@@ -17,6 +18,7 @@ import builtins
 import functools
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -54,6 +56,20 @@ def _square_root(plain: Callable[[Any], float]) -> Callable[[Any], Any]:
         return x**0.5 if isinstance(x, (SymInt, SymFloat)) else plain(x)
 
     return square_root
+
+
+def _effect(plain: Callable[..., Any], text: str, *, left_out: bool = False) -> Callable[..., Any]:
+    """A function that a recording would call once, and its runs never."""
+
+    def effect(*args: Any, **options: Any) -> Any:
+        effects = STATE.recorder.effects if STATE.recorder is not None else None
+        if effects is not None:
+            effects.append(text)
+            if left_out:
+                return None  # the call that runs eagerly will do it
+        return plain(*args, **options)
+
+    return effect
 
 
 def to_int(x: Any) -> Any:
@@ -96,6 +112,9 @@ REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (builtins, "min", _extreme(min, size_min)),
     (builtins, "len", _length(len)),
     (math, "sqrt", _square_root(math.sqrt)),
+    (builtins, "print", _effect(print, "it prints", left_out=True)),
+    (time, "time", _effect(time.time, "it reads the clock")),
+    (time, "perf_counter", _effect(time.perf_counter, "it reads the clock")),
     (Module, "__getattribute__", _attribute),
     (Tensor, "grad", _noted_grad(vars(Tensor)["grad"])),
 )

@@ -89,6 +89,7 @@ class Recorder:
         self._grads: dict[int, tuple[Tensor, Any]] = {}
         self.reads_grad: dict[int, Tensor] = {}  # leaves whose gradient from before the program reads
         self.clears_grad: list[Tensor] = []  # leaves whose gradient it leaves at None
+        self.effects: list[str] | None = None  # what the program does beside computing, where somebody wants to know
         self._muted = 0
         self._counts: dict[str, int] = {}
         self._labels: dict[str, Symbol] = {}

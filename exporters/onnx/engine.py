@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, final
@@ -17,7 +18,6 @@ from frazil.recorder.graph import Graph
 from .emit import element_type
 from .errors import Unsupported
 from .lower import lower
-from .running import open_session
 
 #: Graphs of more nodes are not tried: opening the session takes as long as many calls.
 MOST_NODES = 20_000
@@ -47,6 +47,16 @@ class OnnxRuntimeEngine(Engine):
         return Session(graph, device, donated)
 
 
+def _options() -> onnxruntime.SessionOptions:
+    """Say nothing, as what goes wrong is raised; compute with as many threads as everything else."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdecimal() and int(threads):
+        options.intra_op_num_threads = int(threads)
+    return options
+
+
 @final
 class Session:
     """Runs one graph. Inputs are bound where they are; new state is written beside the old one, and copied over it at the end."""
@@ -59,7 +69,7 @@ class Session:
         if len(own.guards) > known:
             raise Unsupported(f"its operators would fix a size: {own.guards[known]}")
         model = ir.to_proto(lowered.model)
-        self._session = open_session(model.SerializeToString())
+        self._session = onnxruntime.InferenceSession(model.SerializeToString(), _options(), providers=["CPUExecutionProvider"])
         self._options = onnxruntime.RunOptions()
         self._options.log_severity_level = 4
         self._inputs = [value.name for value in own.inputs]

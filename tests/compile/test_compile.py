@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
+import time
 import warnings
 from typing import Any
 
@@ -275,7 +276,7 @@ def test_what_cannot_be_recorded_runs_eagerly_after_one_warning() -> None:
             whole(fz.ones(2))
 
 
-def test_side_effects_are_not_lost() -> None:
+def test_side_effects_are_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
     log: list[int] = []
     calls = {"n": 0}
 
@@ -290,13 +291,21 @@ def test_side_effects_are_not_lost() -> None:
     def h(x: fz.Tensor) -> fz.Tensor:
         return x + np.random.rand()
 
-    for fn in (f, g, h):
+    def p(x: fz.Tensor) -> fz.Tensor:
+        print("ice")
+        return x + 1
+
+    def t(x: fz.Tensor) -> fz.Tensor:
+        return x * (time.time() > 0)
+
+    for fn in (f, g, h, p, t):
         compiled = fz.compile(fn)
         with pytest.warns(UserWarning, match="a recording would|which a recording would"):
             compiled(fz.ones(2))
         compiled(fz.ones(2))
         compiled(fz.ones(2))
     assert (len(log), calls["n"]) == (3, 3)
+    assert capsys.readouterr().out == "ice\n" * 3
 
 
 def test_a_table_that_the_first_call_makes_is_there_for_the_next() -> None:

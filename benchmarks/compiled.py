@@ -1,0 +1,69 @@
+"""`python -m benchmarks.compiled [--only TEXT] [--seconds S]`: training steps compiled, by engine, next to eager code.
+
+All sides are alternated in one run and the best of each is kept. The times of the first two calls, in which a step is recorded and
+its engine made ready, are printed beside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+
+import torch
+
+import frazil as fz
+
+from .eager import MODELS, steps_of
+
+ENGINES = ("numpy", "onnxruntime")
+SIDES = ("torch eager", "frazil eager", *ENGINES)
+
+
+def compare(sides: list[Callable[[], object]], seconds: float) -> list[float]:
+    """The best time of each side, in seconds, of at least three bursts of each."""
+    best = [float("inf")] * len(sides)
+    began, rounds = time.perf_counter(), 0
+    while rounds < 3 or time.perf_counter() - began < seconds:
+        for i, side in enumerate(sides):
+            count = 1 if best[i] > 0.01 else max(1, int(0.02 / best[i]))
+            start = time.perf_counter()
+            for _ in range(count):
+                side()
+            best[i] = min(best[i], (time.perf_counter() - start) / count)
+        rounds += 1
+    return best
+
+
+def main() -> None:
+    """Run the cases and print a table."""
+    parser = argparse.ArgumentParser(prog="benchmarks.compiled", description=__doc__)
+    parser.add_argument("--only", default="", help="run only models whose name contains this")
+    parser.add_argument("--seconds", type=float, default=5.0, help="time per model (default 5)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of PyTorch (default 2)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    print(f"load {os.getloadavg()[0]:.1f}, {options.threads} threads; ms, and the ratio to PyTorch eager")
+    print(f"first: seconds until the second compiled call is done, {', '.join(ENGINES)}")
+    print(f"{'':42s}" + "".join(f"{side:>20s}" for side in SIDES) + "   first")
+    for name, build, data, optimiser, _ in MODELS:
+        if options.only not in name:
+            continue
+        theirs, ours, *others = steps_of(build, data, optimiser, 1 + len(ENGINES))
+        sides = [theirs, ours]
+        first = []
+        for engine, step in zip(ENGINES, others, strict=True):
+            compiled = fz.compile(step, engine=engine, fullgraph=True)
+            start = time.perf_counter()
+            compiled()
+            compiled()
+            first.append(time.perf_counter() - start)
+            sides.append(compiled)
+        best = compare(sides, options.seconds)
+        cells = "".join(f"{t * 1e3:12.3f} ({t / best[0]:5.2f})" for t in best)
+        print(f"{name:42s}{cells}   {', '.join(f'{t:.2f}' for t in first)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
