@@ -1,7 +1,7 @@
 """`python -m benchmarks.compiled [--only TEXT] [--seconds S]`: training steps compiled, by engine, next to eager code.
 
-All sides are alternated in one run and the best of each is kept. The times of the first two calls, in which a step is recorded and
-its engine made ready, are printed beside.
+All sides are alternated in one run and the best of each is kept. The times of the first two calls, in which a step is recorded
+and its engine made ready, are printed beside.
 """
 
 from __future__ import annotations
