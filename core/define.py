@@ -46,11 +46,12 @@ def _register(kind: str, **options: Any) -> Callable[[Callable[..., Any]], Calla
 def op(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a composite: the decorated function is its body.
 
-    Options: `vjp` (see core/README.md), `samples`, `errors`, `rule` (shape rule, where the body is slow to follow), `canon`
-    (attributes as given -> canonical attributes), `promote` ("common", "float", "same"), `promoted` (indices of the tensors
-    that take part in promotion), `takes` ("floats": nothing else, once promoted; "numbers": no bools, not even to promote),
-    `methods` (Tensor method names; default: the op's name), `inplace` (also a method with a
-    trailing underscore), `outputs` (how many tensors it returns), `random`, `exact`, `public`.
+    Options: `vjp` (see core/README.md; without it gradients pass through the body, `()` says that there are none), `samples`,
+    `errors`, `rule` (shape rule, where the body is slow to follow or takes what makes no sense), `canon` (attributes as given
+    -> canonical attributes), `promote` ("common", "float", "same"), `promoted` (indices of the tensors that take part in
+    promotion), `takes` ("floats": nothing else, once promoted; "numbers": no bools, not even to promote), `methods` (Tensor
+    method names; default: the op's name), `inplace` (also a method with a trailing underscore), `outputs` (how many tensors it
+    returns), `random`, `exact`, `public`.
     """
     return _register("composite", **options)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import dtypes
 from .errors import ArgumentError, DeviceError, DTypeError, FrazilError
-from .explain import describe, explain, kinds, noted, where
+from .explain import describe, explain, held, kinds, noted, where
 from .out import WIDENING, write_out
 from .state import BATCHINGS, RECORDINGS, STATE
 from .table import OPS, OTHER_NAMES, TAKES, Op, unknown
@@ -59,7 +59,7 @@ def _unary(op: Op) -> Callable[..., Any]:
     save_output = op.save_output
     differentiable = op.differentiable
     save_shapes = op.save_shapes
-    composite = op.kind == "composite"
+    through_body = op.through_body
     defaults = op.defaults
     recordings = RECORDINGS
     with_attributes = _with_attributes(op)
@@ -72,11 +72,7 @@ def _unary(op: Op) -> Callable[..., Any]:
         xa = x._a
         device = x._dev
         kernel = device.kernels[name]
-        if (
-            kernel is None
-            or (composite and not differentiable and x._rg)
-            or (takes is not None and device.native[xa.dtype].kind not in takes)
-        ):
+        if kernel is None or (through_body and x._rg) or (takes is not None and device.native[xa.dtype].kind not in takes):
             return general_call(op, (x,), {})
         try:
             ya = kernel(xa, **defaults) if defaults else kernel(xa)
@@ -109,7 +105,7 @@ def _binary(op: Op) -> Callable[..., Any]:
     save_output = op.save_output
     differentiable = op.differentiable
     save_shapes = op.save_shapes
-    composite = op.kind == "composite"
+    through_body = op.through_body
     recordings = RECORDINGS
     numbers = op.promote in ("common", "float")
     unpromoted = op.promote is None
@@ -133,7 +129,7 @@ def _binary(op: Op) -> Callable[..., Any]:
         tracked = (a._rg or b._rg) and differentiable and STATE.grad
         if (
             kernel is None
-            or (composite and not differentiable and (a._rg or b._rg))
+            or (through_body and (a._rg or b._rg))
             or (takes is not None and device.native[aa.dtype].kind not in takes)
         ):
             return general_call(op, (a, b), attrs)
@@ -262,8 +258,10 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
             tracked = STATE.grad
             break
     kernel = device.kernels[op.name]
-    if op.body is not None and (kernel is None or (tracked and not op.differentiable)):
-        if not tracked or not op.differentiable:
+    if op.body is not None and (kernel is None or (tracked and op.through_body)):
+        if op.rule is not None and kernel is None:
+            held(op, tensors, attrs)
+        if not tracked or op.through_body:
             return op.body(*tensors, **attrs)
         STATE.grad = False
         try:

@@ -49,6 +49,15 @@ def noted(op: Op, tensors: Any, attrs: dict[str, Any], error: FrazilError) -> Fr
     return error
 
 
+def held(op: Op, tensors: Any, attrs: dict[str, Any]) -> None:
+    """Refuse what the rule of `op` refuses: a body might compute something for it, or speak of the ops that it is made of."""
+    rule: Any = op.rule
+    try:
+        rule(*(None if t is None else spec(t) for t in tensors), **attrs)
+    except FrazilError as reason:
+        raise noted(op, tensors, attrs, reason) from None
+
+
 #: What a kernel's own error is told as.
 _OWN_ERRORS: dict[type[Exception], type[Exception]] = {
     IndexError: DimError,

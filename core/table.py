@@ -172,8 +172,9 @@ class Op:
         self.saves_all = self.packed and bool(
             save or any(kind == "inputs" for plan in self.vjp_plans if plan for kind, _ in plan[1])
         )
-        #: Per tensor parameter: can a gradient flow into it at all?
-        self.differentiable = vjp is not None
+        self.differentiable = bool(functions)
+        #: Whether gradients take the way through the body: of a composite whose entry says nothing of them.
+        self.through_body = self.body is not None and vjp is None
 
     def _source_of(self, name: str) -> tuple[str, Any]:
         if name == "g":

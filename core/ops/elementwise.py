@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..define import function, op, primitive
 from ..errors import ArgumentError, DTypeError
 from ..table import FUNCTIONS, METHODS, E, S, Spec, bools, floats, ints
 from ..tensor import Tensor
-from .common import like, numeric, pointwise, predicate, require_float, require_numbers, same, specs
+from .common import halves_in_float32, like, numeric, pointwise, predicate, require_float, require_numbers, same, specs
 
 _SPECIAL = [-math.inf, -2.5, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0, math.inf, math.nan]
 _PAIRS = [S((3, 4), (3, 4)), S((3, 1, 4), (2, 1)), S((), (5,)), S((0, 3), (3,)), S((), ())]
@@ -121,7 +122,8 @@ def floor_divide(a, b, /):
     return numeric("floor_divide", a, b)
 
 
-@primitive(
+@op(
+    rule=functools.partial(numeric, "remainder"),
     vjp=(lambda g: g, lambda g, a, b: -g * floor_divide(a, b)),
     promote="common",
     samples=lambda: [
@@ -140,7 +142,8 @@ def remainder(a, b, /):
     >>> fz.tensor([7, -7]) % 3
     tensor([1, 2])
     """
-    return numeric("remainder", a, b)
+    r = fmod(a, b)
+    return where(logical_and(ne(r, 0), ne(lt(r, 0), lt(b, 0))), r + b, r)
 
 
 @primitive(
@@ -324,7 +327,8 @@ def maximum(a, b, /):
     return pointwise("maximum", a, b)
 
 
-@primitive(
+@op(
+    rule=functools.partial(pointwise, "minimum"),
     takes="ordered",
     vjp=(lambda g, a, b: _share(g, b, a), lambda g, a, b: _share(g, a, b)),
     promote="common",
@@ -338,7 +342,7 @@ def minimum(a, b, /):
     >>> fz.minimum(fz.tensor([1.0, 5.0]), 3)
     tensor([1., 3.])
     """
-    return pointwise("minimum", a, b)
+    return where(logical_or(lt(a, b), ne(a, a)), a, b)
 
 
 def _share(g: Tensor, winner: Tensor, loser: Tensor) -> Tensor:
@@ -546,7 +550,8 @@ def abs_(x, /):
     return like(x)
 
 
-@primitive(
+@op(
+    rule=like,
     takes="ordered",
     vjp=lambda g: zeros_like(g),
     samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL)],
@@ -560,7 +565,10 @@ def sign(x, /):
     >>> fz.sign(fz.tensor([-3.0, 0.0, 2.0]))
     tensor([-1.,  0.,  1.])
     """
-    return like(x)
+    if x.dtype is dtypes.bool_:
+        return copy(x)
+    y = sub(cast(gt(x, 0), dtype=x.dtype), cast(lt(x, 0), dtype=x.dtype))
+    return where(ne(x, x), x, y)
 
 
 @primitive(vjp=lambda g, y: g * y, promote="float", samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL)], inplace=True)
@@ -729,9 +737,14 @@ def cos(x, /):
     return like(x)
 
 
-@primitive(
-    vjp=lambda g, y: g * (y * y + 1), promote="float", samples=lambda: [S(floats(3, 4, low=-1.2, high=1.2)), S(0)], inplace=True
+@op(
+    rule=like,
+    vjp=lambda g, y: g * (y * y + 1),
+    promote="float",
+    samples=lambda: [S(floats(3, 4, low=-1.2, high=1.2)), S(0)],
+    inplace=True,
 )
+@halves_in_float32
 def tan(x, /):
     """Tangent of x in radians.
 
@@ -739,13 +752,19 @@ def tan(x, /):
     >>> fz.tan(fz.tensor([0.0]))
     tensor([0.])
     """
-    return like(x)
+    return sin(x) / cos(x)
+
+
+def _far(x: Tensor) -> Tensor:
+    """Where x is so large that x * x + 1 is x * x."""
+    return gt(x, dtypes.finfo(x.dtype).eps ** -0.5)
 
 
 _UNIT = [S(floats(3, 4, low=-0.9, high=0.9)), S(0), S.of([-1.0, 0.0, 1.0, 2.0, math.nan])]
 
 
-@primitive(vjp=lambda g, x: g * rsqrt((1 - x) * (1 + x)), promote="float", samples=_UNIT, methods=["asin"], inplace=True)
+@op(rule=like, vjp=lambda g, x: g * rsqrt((1 - x) * (1 + x)), promote="float", samples=_UNIT, methods=["asin"], inplace=True)
+@halves_in_float32
 def asin(x, /):
     """Inverse sine, in radians.
 
@@ -753,10 +772,11 @@ def asin(x, /):
     >>> fz.asin(fz.tensor([1.0]))
     tensor([1.5708])
     """
-    return like(x)
+    return atan2(x, sqrt((1 - x) * (x + 1)))
 
 
-@primitive(vjp=lambda g, x: -g * rsqrt((1 - x) * (1 + x)), promote="float", samples=_UNIT, methods=["acos"], inplace=True)
+@op(rule=like, vjp=lambda g, x: -g * rsqrt((1 - x) * (1 + x)), promote="float", samples=_UNIT, methods=["acos"], inplace=True)
+@halves_in_float32
 def acos(x, /):
     """Inverse cosine, in radians.
 
@@ -764,12 +784,18 @@ def acos(x, /):
     >>> fz.acos(fz.tensor([1.0]))
     tensor([0.])
     """
-    return like(x)
+    return atan2(sqrt((1 - x) * (x + 1)), x)
 
 
-@primitive(
-    vjp=lambda g, x: g / (x * x + 1), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], methods=["atan"], inplace=True
+@op(
+    rule=like,
+    vjp=lambda g, x: g / (x * x + 1),
+    promote="float",
+    samples=lambda: [*_UNARY, S.of(_SPECIAL)],
+    methods=["atan"],
+    inplace=True,
 )
+@halves_in_float32
 def atan(x, /):
     """Inverse tangent, in radians.
 
@@ -777,10 +803,11 @@ def atan(x, /):
     >>> fz.atan(fz.tensor([1.0]))
     tensor([0.7854])
     """
-    return like(x)
+    return atan2(x, 1)
 
 
-@primitive(vjp=lambda g, x: g * cosh(x), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], inplace=True)
+@op(rule=like, vjp=lambda g, x: g * cosh(x), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], inplace=True)
+@halves_in_float32
 def sinh(x, /):
     """Hyperbolic sine.
 
@@ -788,10 +815,13 @@ def sinh(x, /):
     >>> fz.sinh(fz.tensor([0.0]))
     tensor([0.])
     """
-    return like(x)
+    u, half = expm1(x), exp(abs_(x) * 0.5)  # the whole would overflow before the result does
+    large = half * 0.5 * half - 0.5 / half / half
+    return where(lt(abs_(x), 1), (u + u / (u + 1)) * 0.5, where(lt(x, 0), -large, large))
 
 
-@primitive(vjp=lambda g, x: g * sinh(x), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], inplace=True)
+@op(rule=like, vjp=lambda g, x: g * sinh(x), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], inplace=True)
+@halves_in_float32
 def cosh(x, /):
     """Hyperbolic cosine.
 
@@ -799,7 +829,8 @@ def cosh(x, /):
     >>> fz.cosh(fz.tensor([0.0]))
     tensor([1.])
     """
-    return like(x)
+    half = exp(abs_(x) * 0.5)  # the whole would overflow before the result does
+    return half * 0.5 * half + 0.5 / half / half
 
 
 @primitive(vjp=lambda g, y: g * (1 - y * y), promote="float", samples=lambda: [*_UNARY, S.of(_SPECIAL)], inplace=True)
@@ -813,13 +844,15 @@ def tanh(x, /):
     return like(x)
 
 
-@primitive(
+@op(
+    rule=like,
     vjp=lambda g, x: g / (sqrt(x * x + 1) if x.dtype.is_complex else hypot(x, 1)),
     promote="float",
     samples=lambda: [*_UNARY, S.of(_SPECIAL)],
     methods=["asinh"],
     inplace=True,
 )
+@halves_in_float32
 def asinh(x, /):
     """Inverse hyperbolic sine.
 
@@ -827,16 +860,21 @@ def asinh(x, /):
     >>> fz.asinh(fz.tensor([0.0]))
     tensor([0.])
     """
-    return like(x)
+    a = abs_(x)
+    near = log1p(a + a * a / (sqrt(a * a + 1) + 1))
+    y = where(_far(a), log(a) + math.log(2), near)
+    return where(lt(x, 0), -y, where(eq(x, 0), x, y))
 
 
-@primitive(
+@op(
+    rule=like,
     vjp=lambda g, x: g * rsqrt(x - 1) * rsqrt(x + 1),
     promote="float",
     samples=lambda: [S(floats(3, 4, low=1.2, high=4)), S(0)],
     methods=["acosh"],
     inplace=True,
 )
+@halves_in_float32
 def acosh(x, /):
     """Inverse hyperbolic cosine.
 
@@ -844,10 +882,11 @@ def acosh(x, /):
     >>> fz.acosh(fz.tensor([1.0]))
     tensor([0.])
     """
-    return like(x)
+    return where(_far(x), log(x) + math.log(2), log1p(x - 1 + sqrt(x - 1) * sqrt(x + 1)))
 
 
-@primitive(vjp=lambda g, x: g / ((1 - x) * (1 + x)), promote="float", samples=_UNIT[:2], methods=["atanh"], inplace=True)
+@op(rule=like, vjp=lambda g, x: g / ((1 - x) * (1 + x)), promote="float", samples=_UNIT[:2], methods=["atanh"], inplace=True)
+@halves_in_float32
 def atanh(x, /):
     """Inverse hyperbolic tangent.
 
@@ -855,7 +894,7 @@ def atanh(x, /):
     >>> fz.atanh(fz.tensor([0.0]))
     tensor([0.])
     """
-    return like(x)
+    return (log1p(x) - log1p(-x)) * 0.5
 
 
 @primitive(
@@ -924,7 +963,7 @@ def floor(x, /):
     return like(x)
 
 
-@primitive(takes="reals", vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
+@op(rule=like, takes="reals", vjp=lambda g: zeros_like(g), samples=_ROUNDING, inplace=True)
 def ceil(x, /):
     """The smallest whole number not below x.
 
@@ -932,10 +971,10 @@ def ceil(x, /):
     >>> fz.ceil(fz.tensor([-1.5, 1.5]))
     tensor([-1.,  2.])
     """
-    return like(x)
+    return -floor(-x) if x.dtype.is_floating_point else copy(x)
 
 
-@primitive(takes="reals", vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=["trunc"], inplace=True)
+@op(rule=like, takes="reals", vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=["trunc"], inplace=True)
 def trunc(x, /):
     """x without its fraction.
 
@@ -943,7 +982,7 @@ def trunc(x, /):
     >>> fz.trunc(fz.tensor([-1.5, 1.5]))
     tensor([-1.,  1.])
     """
-    return like(x)
+    return where(lt(x, 0), ceil(x), floor(x)) if x.dtype.is_floating_point else copy(x)
 
 
 @primitive(takes="reals", vjp=lambda g: zeros_like(g), samples=_ROUNDING, methods=[], public=False)
@@ -1004,11 +1043,13 @@ def _unless_foreign(compare: Any) -> Any:
     return method
 
 
-def _comparison(method: str) -> Any:
+def _comparison(method: str, name: str | None = None) -> Any:
+    """Register the rule of a primitive, or the body of the comparison `name`."""
     takes = None if method in ("__eq__", "__ne__") else "ordered"
+    kind = primitive if name is None else functools.partial(op, vjp=(), rule=functools.partial(predicate, name))
 
-    def decorate(rule: Any) -> Any:
-        compare = primitive(takes=takes, promote="common", samples=_COMPARE, inplace=True, exact=True)(rule)
+    def decorate(fn: Any) -> Any:
+        compare = kind(takes=takes, promote="common", samples=_COMPARE, inplace=True, exact=True)(fn)
         METHODS[method] = _unless_foreign(compare) if method in ("__eq__", "__ne__") else compare
         return compare
 
@@ -1026,7 +1067,7 @@ def eq(a, b, /):
     return predicate("eq", a, b)
 
 
-@_comparison("__ne__")
+@_comparison("__ne__", "ne")
 def ne(a, b, /):
     """Return whether a != b, elementwise.
 
@@ -1034,7 +1075,7 @@ def ne(a, b, /):
     >>> fz.tensor([1, 2, 3]) != 2
     tensor([ True, False,  True])
     """
-    return predicate("ne", a, b)
+    return bitwise_not(eq(a, b))
 
 
 @_comparison("__lt__")
@@ -1048,7 +1089,7 @@ def lt(a, b, /):
     return predicate("lt", a, b)
 
 
-@_comparison("__le__")
+@_comparison("__le__", "le")
 def le(a, b, /):
     """Return whether a <= b, elementwise.
 
@@ -1056,10 +1097,10 @@ def le(a, b, /):
     >>> fz.tensor([1, 2, 3]) <= 2
     tensor([ True,  True, False])
     """
-    return predicate("le", a, b)
+    return bitwise_or(lt(a, b), eq(a, b))
 
 
-@_comparison("__gt__")
+@_comparison("__gt__", "gt")
 def gt(a, b, /):
     """Return whether a > b, elementwise.
 
@@ -1067,10 +1108,10 @@ def gt(a, b, /):
     >>> fz.tensor([1, 2, 3]) > 2
     tensor([False, False,  True])
     """
-    return predicate("gt", a, b)
+    return lt(b, a)
 
 
-@_comparison("__ge__")
+@_comparison("__ge__", "ge")
 def ge(a, b, /):
     """Return whether a >= b, elementwise.
 
@@ -1078,14 +1119,19 @@ def ge(a, b, /):
     >>> fz.tensor([1, 2, 3]) >= 2
     tensor([False,  True,  True])
     """
-    return predicate("ge", a, b)
+    return le(b, a)
 
 
 _LOGIC = [S(bools(3, 4), bools(4), grad=False), S(ints(9, low=0, high=2), ints(9, low=0, high=1), grad=False)]
 _BITS = [S(bools(3, 4), bools(4), grad=False), S(ints(9), ints(9), grad=False)]
 
 
-@primitive(promote="common", samples=_LOGIC, exact=True, inplace=True)
+def _truth(x: Tensor) -> Tensor:
+    """bool: whether x is not zero."""
+    return x if x.dtype is dtypes.bool_ else cast(x, dtype=dtypes.bool_)
+
+
+@op(vjp=(), rule=functools.partial(predicate, "logical_and"), promote="common", samples=_LOGIC, exact=True, inplace=True)
 def logical_and(a, b, /):
     """Return whether both are true (not zero).
 
@@ -1093,10 +1139,10 @@ def logical_and(a, b, /):
     >>> fz.logical_and(fz.tensor([True, True]), fz.tensor([True, False]))
     tensor([ True, False])
     """
-    return predicate("logical_and", a, b)
+    return bitwise_and(_truth(a), _truth(b))
 
 
-@primitive(promote="common", samples=_LOGIC, exact=True, inplace=True)
+@op(vjp=(), rule=functools.partial(predicate, "logical_or"), promote="common", samples=_LOGIC, exact=True, inplace=True)
 def logical_or(a, b, /):
     """Return whether at least one is true (not zero).
 
@@ -1104,10 +1150,10 @@ def logical_or(a, b, /):
     >>> fz.logical_or(fz.tensor([True, False]), fz.tensor([False, False]))
     tensor([ True, False])
     """
-    return predicate("logical_or", a, b)
+    return bitwise_or(_truth(a), _truth(b))
 
 
-@primitive(promote="common", samples=_LOGIC, exact=True, inplace=True)
+@op(vjp=(), rule=functools.partial(predicate, "logical_xor"), promote="common", samples=_LOGIC, exact=True, inplace=True)
 def logical_xor(a, b, /):
     """Return whether exactly one is true (not zero).
 
@@ -1115,10 +1161,16 @@ def logical_xor(a, b, /):
     >>> fz.logical_xor(fz.tensor([True, True]), fz.tensor([True, False]))
     tensor([False,  True])
     """
-    return predicate("logical_xor", a, b)
+    return bitwise_xor(_truth(a), _truth(b))
 
 
-@primitive(samples=lambda: [S.bools(4), S.ints(9, low=0, high=1), S(4, grad=False)], exact=True, inplace=True)
+@op(
+    vjp=(),
+    rule=functools.partial(predicate, "logical_not"),
+    samples=lambda: [S.bools(4), S.ints(9, low=0, high=1), S(4, grad=False)],
+    exact=True,
+    inplace=True,
+)
 def logical_not(x, /):
     """Return whether x is false (zero).
 
@@ -1126,7 +1178,7 @@ def logical_not(x, /):
     >>> fz.logical_not(fz.tensor([True, False]))
     tensor([False,  True])
     """
-    return Spec(x.shape, dtypes.bool_)
+    return bitwise_not(_truth(x))
 
 
 def _no_floats(name: str, *specs: Spec) -> Spec:
@@ -1214,7 +1266,7 @@ def bitwise_right_shift(a, b, /):
     return numeric("bitwise_right_shift", a, b)
 
 
-@op(samples=lambda: [S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
+@op(vjp=(), samples=lambda: [S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
 def isnan(x, /):
     """Return whether x is not a number.
 
@@ -1225,7 +1277,7 @@ def isnan(x, /):
     return ne(x, x)
 
 
-@op(samples=lambda: [S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
+@op(vjp=(), samples=lambda: [S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
 def isinf(x, /):
     """Return whether x is infinite.
 
@@ -1236,7 +1288,7 @@ def isinf(x, /):
     return eq(abs_(x), math.inf) if x.dtype.kind == "f" else ne(x, x)
 
 
-@op(samples=lambda: [S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
+@op(vjp=(), samples=lambda: [S(3, grad=False), S.of(_SPECIAL), S.ints(3)], exact=True)
 def isfinite(x, /):
     """Return whether x is neither infinite nor NaN.
 

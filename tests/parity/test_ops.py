@@ -70,7 +70,7 @@ NO_GRADIENT = {"floor_divide", "one_hot"}
 
 def differentiable(op: Any, sample: Any) -> bool:
     """Whether gradients flow through the op: by its vjp, or by a body that is not itself a gradient."""
-    flows = op.differentiable or (op.body is not None and not op.name.endswith("_grad"))
+    flows = op.differentiable or (op.through_body and not op.name.endswith("_grad"))
     return compared(op, sample) and flows and sample.grad and op.name not in NO_GRADIENT
 
 
