@@ -261,6 +261,9 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
     if op.body is not None and (kernel is None or (tracked and op.through_body)):
         if op.rule is not None and kernel is None:
             held(op, tensors, attrs)
+        if not tensors:  # nothing else says where
+            with device:
+                return op.body(**attrs)
         if not tracked or op.through_body:
             return op.body(*tensors, **attrs)
         STATE.grad = False

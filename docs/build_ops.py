@@ -69,8 +69,8 @@ def _onnx(op: Op) -> str:
 
 def _differentiable(op: Op) -> bool:
     """By its vjp; for a composite without one, by trying."""
-    if op.vjp is not None or op.kind == "primitive":
-        return op.vjp is not None
+    if not op.through_body:
+        return op.differentiable
     sample = next((sample for sample in op.samples if sample.args), None)
     if sample is None:
         return False

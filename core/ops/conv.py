@@ -6,17 +6,21 @@ differentiation: the vjps of each are the other two. The transposed convolution 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
-from ..define import function, op, primitive
+from ..creation import arange, zeros_of
+from ..define import function, op
 from ..errors import ArgumentError, DTypeError, ShapeError
+from ..sizes import size_max
 from ..table import OPS, E, S, Spec, ints
 from ..tensor import Tensor
-from .common import same, specs, with_whole_numbers
+from .common import halves_in_float32, numel, same, specs, with_whole_numbers
 from .elementwise import clone
+from .linalg import matmul
 from .reduction import sum_
-from .shape import expand, pad, reshape, squeeze, unsqueeze
+from .shape import cat, expand, narrow, pad, pad_constant, reshape, slice, squeeze, transpose, unsqueeze
 
 
 def spatial(name: str, what: str, value: Any, n: int, *, minimum: int) -> tuple[Any, ...]:
@@ -56,7 +60,7 @@ def _channels_last(shape: tuple[Any, ...], channels: int, n: int) -> str:
 
 
 def _check(name: str, x: Spec, w: Spec, groups: Any, *, channels: Any, of: str) -> None:
-    """What all three primitives ask of an input, weights and the number of channels that must agree."""
+    """What all three ops ask of an input, weights and the number of channels that must agree."""
     for spec in (x, w):
         if spec.dtype.kind != "f":
             raise DTypeError(f"{name}: input and weights must be floating, given {x} and {w}; convert them with .float()")
@@ -84,6 +88,41 @@ def _out_size(name: str, x: Spec, kernel: Any, stride: Any, padding: Any, dilati
     return tuple(sizes)
 
 
+def windows(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, out: Any, around: Any = 0) -> Tensor:
+    """[N, C, prod(kernel), prod(out)]: what every window of x [N, C, ...] sees, with `around` where it is outside."""
+    n, c, *size = x._a.shape
+    reach = [(m - 1) * s + (k - 1) * d + 1 for m, s, k, d in zip(out, stride, kernel, dilation, strict=True)]
+    pads = [(p, size_max(r - p - m, 0)) for p, r, m in zip(padding, reach, size, strict=True)]
+    wide = pad_constant(x, pads=((0, 0), (0, 0), *pads), value=around)
+    seen = []
+    for tap in itertools.product(*map(range, kernel)):
+        starts = [t * d for t, d in zip(tap, dilation, strict=True)]
+        stops = [a + (m - 1) * s + 1 for a, m, s in zip(starts, out, stride, strict=True)]
+        part = slice(wide, starts=(0, 0, *starts), stops=(n, c, *stops), steps=(1, 1, *stride))
+        seen.append(reshape(part, shape=(n, c, 1, numel(out))))
+    return cat(seen, dim=2)
+
+
+def from_windows(taps: Tensor, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, out: Any) -> Tensor:
+    """[N, C, *size]: at every place the sum of what the windows [N, C, prod(kernel), prod(out)] have for it."""
+    n, c = taps._a.shape[:2]
+    total = numel(size)
+    places = reshape(arange(total, device=taps.device), shape=(1, 1, *size))
+    places = windows(places, kernel, stride, padding, dilation, out, around=total)  # one more, for what is outside
+    index, source = (reshape(t, shape=(*t._a.shape[:2], numel(t._a.shape[2:]))) for t in (places, taps))
+    index = expand(index, shape=tuple(source._a.shape))
+    found = OPS["scatter_add_values"].call(zeros_of(taps, (n, c, total + 1)), index, source, dim=2)
+    return reshape(narrow(found, 2, 0, total), shape=(n, c, *size))
+
+
+def _in_groups(t: Tensor, groups: int, weights: bool = False) -> Tensor:
+    """Weights [F, C, ...] as [groups, F / groups, C * ...], a result [N, F, ...] as [N, groups, F / groups, ...]."""
+    n, f = t._a.shape[:2]
+    if weights:
+        return reshape(t, shape=(groups, n // groups, f * numel(t._a.shape[2:])))
+    return reshape(t, shape=(n, groups, f // groups, numel(t._a.shape[2:])))
+
+
 _PLAIN: dict[str, Any] = {"stride": (1,), "padding": (0,), "dilation": (1,), "groups": 1}
 _PLAIN_2D: dict[str, Any] = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
 _PADDED_2D: dict[str, Any] = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
@@ -91,7 +130,15 @@ _UNEVEN: dict[str, Any] = {"stride": (2, 1), "padding": (1, 2), "dilation": (1, 
 _PLAIN_3D: dict[str, Any] = {"stride": (1, 2, 1), "padding": (0, 1, 0), "dilation": (1, 1, 1), "groups": 1}
 
 
-@primitive(
+def _conv_rule(x: Spec, w: Spec, bias: Spec | None, *, stride: Any, padding: Any, dilation: Any, groups: Any) -> Spec:
+    _check("conv", x, w, groups, channels=w.shape[1] * groups, of="an input")
+    if bias is not None and (len(bias.shape) != 1 or (not same(bias.shape[0], w.shape[0]) and bias.shape[0] != w.shape[0])):
+        raise ShapeError(f"conv: bias must have shape [{w.shape[0]}], one number per output channel, given {bias}")
+    return Spec((x.shape[0], w.shape[0], *_out_size("conv", x, w.shape[2:], stride, padding, dilation)), x.dtype)
+
+
+@op(
+    rule=_conv_rule,
     vjp=(
         lambda g, w, x_shape, stride, padding, dilation, groups: conv_input_grad(
             g, w, size=tuple(x_shape[2:]), stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -123,15 +170,25 @@ _PLAIN_3D: dict[str, Any] = {"stride": (1, 2, 1), "padding": (0, 1, 0), "dilatio
     methods=[],
     public=False,
 )
+@halves_in_float32
 def conv(x, w, bias=None, /, *, stride, padding, dilation, groups):
     """Cross-correlation of x [N, C, ...] with w [F, C/groups, ...], plus bias [F]; one attribute per spatial dimension."""
-    _check("conv", x, w, groups, channels=w.shape[1] * groups, of="an input")
-    if bias is not None and (len(bias.shape) != 1 or (not same(bias.shape[0], w.shape[0]) and bias.shape[0] != w.shape[0])):
-        raise ShapeError(f"conv: bias must have shape [{w.shape[0]}], one number per output channel, given {bias}")
-    return Spec((x.shape[0], w.shape[0], *_out_size("conv", x, w.shape[2:], stride, padding, dilation)), x.dtype)
+    out = _out_size("conv", specs(x)[0], w._a.shape[2:], stride, padding, dilation)
+    taps = windows(x, tuple(w._a.shape[2:]), stride, padding, dilation, out)
+    y = matmul(_in_groups(w, groups, True), reshape(taps, shape=(x._a.shape[0], groups, numel(w._a.shape[1:]), numel(out))))
+    y = reshape(y, shape=(x._a.shape[0], w._a.shape[0], *out))
+    return y if bias is None else y + reshape(bias, shape=(-1, *[1] * len(out)))
 
 
-@primitive(
+def _conv_input_grad_rule(dy: Spec, w: Spec, *, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Spec:
+    _check("conv_input_grad", dy, w, groups, channels=w.shape[0], of="a result")
+    result = Spec((dy.shape[0], w.shape[1] * groups, *size), dy.dtype)
+    _check_result("conv_input_grad", result, dy, w.shape[2:], stride, padding, dilation)
+    return result
+
+
+@op(
+    rule=_conv_input_grad_rule,
     vjp=(
         lambda g, w, stride, padding, dilation, groups: conv(
             g, w, None, stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -155,15 +212,24 @@ def conv(x, w, bias=None, /, *, stride, padding, dilation, groups):
     methods=[],
     public=False,
 )
+@halves_in_float32
 def conv_input_grad(dy, w, /, *, size, stride, padding, dilation, groups):
     """Gradient of `conv` with respect to its input, whose spatial size is `size`: the transposed convolution."""
-    _check("conv_input_grad", dy, w, groups, channels=w.shape[0], of="a result")
-    result = Spec((dy.shape[0], w.shape[1] * groups, *size), dy.dtype)
-    _check_result("conv_input_grad", result, dy, w.shape[2:], stride, padding, dilation)
+    n, kernel, out = dy._a.shape[0], tuple(w._a.shape[2:]), tuple(dy._a.shape[2:])
+    taps = matmul(transpose(_in_groups(w, groups, True), 1, 2), _in_groups(dy, groups))
+    taps = reshape(taps, shape=(n, w._a.shape[1] * groups, numel(kernel), numel(out)))
+    return from_windows(taps, size, kernel, stride, padding, dilation, out)
+
+
+def _conv_weight_grad_rule(dy: Spec, x: Spec, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Spec:
+    result = Spec((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
+    _check("conv_weight_grad", x, result, groups, channels=result.shape[1] * groups, of="an input")
+    _check_result("conv_weight_grad", x, dy, kernel_size, stride, padding, dilation)
     return result
 
 
-@primitive(
+@op(
+    rule=_conv_weight_grad_rule,
     vjp=(
         lambda g, x, stride, padding, dilation, groups: conv(
             x, g, None, stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -184,12 +250,14 @@ def conv_input_grad(dy, w, /, *, size, stride, padding, dilation, groups):
     methods=[],
     public=False,
 )
+@halves_in_float32
 def conv_weight_grad(dy, x, /, *, kernel_size, stride, padding, dilation, groups):
     """Gradient of `conv` with respect to its weights, whose spatial size is `kernel_size`."""
-    result = Spec((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
-    _check("conv_weight_grad", x, result, groups, channels=result.shape[1] * groups, of="an input")
-    _check_result("conv_weight_grad", x, dy, kernel_size, stride, padding, dilation)
-    return result
+    out = tuple(dy._a.shape[2:])
+    taps = windows(x, kernel_size, stride, padding, dilation, out)
+    taps = reshape(taps, shape=(x._a.shape[0], groups, x._a.shape[1] // groups * numel(kernel_size), numel(out)))
+    dw = sum_(matmul(_in_groups(dy, groups), transpose(taps, 2, 3)), dim=0)
+    return reshape(dw, shape=(dy._a.shape[1], x._a.shape[1] // groups, *kernel_size))
 
 
 def _check_result(name: str, x: Spec, dy: Spec, kernel: Any, stride: Any, padding: Any, dilation: Any) -> None:

@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from .. import dtypes
-from ..define import primitive
+from ..creation import full
+from ..define import op, primitive
 from ..table import S, Spec
 
 
@@ -42,7 +43,7 @@ def sequence(*, start, stop, step, dtype):
     return Spec((size,), dtype)
 
 
-@primitive(methods=[], public=False)
+@op(rule=lambda *, size, dtype: Spec((), dtype), methods=[], public=False)
 def size_to_tensor(*, size, dtype):
     """A symbolic size as a 0-d tensor."""
-    return Spec((), dtype)
+    return full((), size, dtype=dtype)

@@ -1126,7 +1126,7 @@ _LOGIC = [S(bools(3, 4), bools(4), grad=False), S(ints(9, low=0, high=2), ints(9
 _BITS = [S(bools(3, 4), bools(4), grad=False), S(ints(9), ints(9), grad=False)]
 
 
-def _truth(x: Tensor) -> Tensor:
+def truth(x: Tensor) -> Tensor:
     """bool: whether x is not zero."""
     return x if x.dtype is dtypes.bool_ else cast(x, dtype=dtypes.bool_)
 
@@ -1139,7 +1139,7 @@ def logical_and(a, b, /):
     >>> fz.logical_and(fz.tensor([True, True]), fz.tensor([True, False]))
     tensor([ True, False])
     """
-    return bitwise_and(_truth(a), _truth(b))
+    return bitwise_and(truth(a), truth(b))
 
 
 @op(vjp=(), rule=functools.partial(predicate, "logical_or"), promote="common", samples=_LOGIC, exact=True, inplace=True)
@@ -1150,7 +1150,7 @@ def logical_or(a, b, /):
     >>> fz.logical_or(fz.tensor([True, False]), fz.tensor([False, False]))
     tensor([ True, False])
     """
-    return bitwise_or(_truth(a), _truth(b))
+    return bitwise_or(truth(a), truth(b))
 
 
 @op(vjp=(), rule=functools.partial(predicate, "logical_xor"), promote="common", samples=_LOGIC, exact=True, inplace=True)
@@ -1161,7 +1161,7 @@ def logical_xor(a, b, /):
     >>> fz.logical_xor(fz.tensor([True, True]), fz.tensor([True, False]))
     tensor([False,  True])
     """
-    return bitwise_xor(_truth(a), _truth(b))
+    return bitwise_xor(truth(a), truth(b))
 
 
 @op(
@@ -1178,7 +1178,7 @@ def logical_not(x, /):
     >>> fz.logical_not(fz.tensor([True, False]))
     tensor([False,  True])
     """
-    return bitwise_not(_truth(x))
+    return bitwise_not(truth(x))
 
 
 def _no_floats(name: str, *specs: Spec) -> Spec:

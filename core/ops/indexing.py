@@ -19,7 +19,7 @@ from ..sizes import checked_dim, size_max, size_min, surely, unbacked, wrapped
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor, whole
 from ..views import check_overlap, slowest_first
-from .common import broadcast, check_range, like, require_numbers, same, specs
+from .common import broadcast, check_range, like, numel, require_numbers, same, specs
 from .elementwise import bitwise_not, cast, logical_not, maximum, neg, where
 from .reduction import cumsum, prod, sort_values
 from .shape import broadcast_tensors, expand, movedim, narrow, permute, reshape, select, slice, slice_scatter, unsqueeze
@@ -444,7 +444,40 @@ def _index_shape(x: Spec, indices: Sequence[Spec | None]) -> tuple[Any, ...]:
     return (*shape, *rest)
 
 
-@primitive(
+def _places(x: Tensor, indices: Sequence[Tensor | None]) -> Tensor:
+    """Where the elements x[i, :, j, ...] lie in the flattened x."""
+    shape = tuple(x._a.shape)
+    used = [d for d, i in enumerate(indices) if i is not None]
+    result = _index_shape(specs(x)[0], specs(*indices))
+    depth = len(result) - (len(shape) - len(used))  # how many dimensions the indices make together
+    lead = used[0] if used and used == list(range(used[0], used[-1] + 1)) else 0
+    places, whole_ones = full((), 0, dtype=dtypes.int64, device=x.device), 0
+    for d, n in enumerate(shape):
+        own = arange(n, device=x.device)
+        if d in used:
+            given: Any = indices[d]
+            i = _wrapped(cast(given, dtype=dtypes.int64), n)
+            own = gather_values(own, reshape(i, shape=(numel(i._a.shape),)), dim=0)  # what is out of range is refused here
+            own = reshape(own, shape=(*i._a.shape, *[1] * (len(result) - lead - depth)))
+        else:
+            at = whole_ones if whole_ones < lead else whole_ones + depth
+            whole_ones += 1
+            own = reshape(own, shape=tuple(n if k == at else 1 for k in range(len(result))))
+        places = places + own * numel(shape[d + 1 :])
+    return expand(places, shape=result)
+
+
+def _index_rule(x: Spec, *indices: Spec | None) -> Spec:
+    if len(indices) > len(x.shape):
+        raise DimError(f"index: {len(indices)} indices for {len(x.shape)} dimension(s)")
+    for i in indices:
+        if i is not None:
+            _integer_index("index", i)
+    return Spec(_index_shape(x, indices), x.dtype)
+
+
+@op(
+    rule=_index_rule,
     vjp=lambda g, x_shape, indices: (index_put_values(_zeros(g, x_shape), g, *indices, accumulate=True), *[None] * len(indices)),
     samples=lambda: [
         S((3, 4), ints(5, low=0, high=2)),
@@ -462,15 +495,14 @@ def _index_shape(x: Spec, indices: Sequence[Spec | None]) -> tuple[Any, ...]:
 )
 def index(x, /, *indices):
     """x[i, j, ...] for integer tensors, None standing for `:`. As NumPy, separated indices put their shape first."""
-    if len(indices) > len(x.shape):
-        raise DimError(f"index: {len(indices)} indices for {len(x.shape)} dimension(s)")
-    for i in indices:
-        if i is not None:
-            _integer_index("index", i)
-    return Spec(_index_shape(x, indices), x.dtype)
+    places = _places(x, indices)
+    flat = reshape(x, shape=(numel(x._a.shape),))
+    found = gather_values(flat, reshape(places, shape=(numel(places._a.shape),)), dim=0)
+    return reshape(found, shape=tuple(places._a.shape))
 
 
-@primitive(
+@op(
+    rule=lambda x, *_, accumulate: like(x),
     vjp=lambda g, values_shape, indices, accumulate: (
         g if accumulate else index_put_values(g, _zeros(g, values_shape), *indices, accumulate=False),
         index(g, list(indices)),
@@ -489,7 +521,11 @@ def index(x, /, *indices):
 )
 def index_put_values(x, values, /, *indices, accumulate=False):
     """A copy of x with x[i, j, ...] replaced by (or increased by) values, which broadcast."""
-    return like(x)
+    places = _places(x, indices)
+    flat, count = reshape(x, shape=(numel(x._a.shape),)), (numel(places._a.shape),)
+    index, source = reshape(places, shape=count), reshape(expand(values, shape=tuple(places._a.shape)), shape=count)
+    write = scatter_add_values if accumulate else scatter_values
+    return reshape(write(flat, index, source, dim=0), shape=tuple(x._a.shape))
 
 
 @function(methods=["index_put"], inplace=True)

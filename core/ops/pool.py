@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .. import dtypes
-from ..define import function, primitive
+from ..creation import arange, full, zeros_of
+from ..define import function, op
 from ..errors import ArgumentError, ShapeError
 from ..sizes import is_static, window_positions
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor
-from .common import require_elements, require_float, same, specs, with_whole_numbers
-from .conv import batched, spatial
-from .indexing import gather
-from .reduction import amax, mean, sum_
-from .shape import cat, expand, flatten, narrow, pad, reshape, squeeze
+from .common import halves_in_float32, numel, require_elements, require_float, same, specs, with_whole_numbers
+from .conv import batched, from_windows, spatial, windows
+from .elementwise import cast, eq, ge, logical_and, ne, where
+from .indexing import gather, scatter_add_values
+from .reduction import amax, argmax, mean, sum_
+from .shape import cat, expand, flatten, narrow, pad, reshape, squeeze, unsqueeze
 
 _PAIRS_2D: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
 _OVERLAP_2D: dict[str, Any] = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 1), "ceil_mode": False}
@@ -58,7 +61,14 @@ def _at_maximum(g: Tensor, x: Tensor, kernel_size: Any, stride: Any, padding: An
     return reshape(gather(flatten(g, 2), 2, flatten(indices, 2)), shape=tuple(indices._a.shape))
 
 
-@primitive(
+def _max_pool_rule(x: Spec, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Spec:
+    _checked("max_pool", x, kernel_size)
+    out = _out_size("max_pool", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    return Spec((*x.shape[:2], *out), x.dtype)
+
+
+@op(
+    rule=_max_pool_rule,
     vjp=lambda g, x, y, kernel_size, stride, padding, dilation, ceil_mode: max_pool_grad(
         g, x, y, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
     ),
@@ -82,12 +92,20 @@ def _at_maximum(g: Tensor, x: Tensor, kernel_size: Any, stride: Any, padding: An
 )
 def max_pool(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):
     """The largest value of every window of x [N, C, ...]; NaN where there is one."""
-    _checked("max_pool", x, kernel_size)
-    out = _out_size("max_pool", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
-    return Spec((*x.shape[:2], *out), x.dtype)
+    out = _out_size("max_pool", x._a.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    seen = windows(x, kernel_size, stride, padding, dilation, out, -math.inf)
+    return reshape(amax(seen, dim=2), shape=(*x._a.shape[:2], *out))
 
 
-@primitive(
+def _max_pool_indices_rule(x: Spec, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Spec:
+    _checked("max_pool_indices", x, kernel_size)
+    out = _out_size("max_pool_indices", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
+    return Spec((*x.shape[:2], *out), dtypes.int64)
+
+
+@op(
+    rule=_max_pool_indices_rule,
+    vjp=(),
     samples=lambda: [
         S(2, 2, 5, 6, dilation=(1, 1), **_PAIRS_2D),
         S(1, 2, 6, 7, dilation=(1, 2), **_OVERLAP_2D),
@@ -103,12 +121,31 @@ def max_pool(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):
 def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):
     """Return where the maximum of every window lies in the flattened spatial plane: of equal ones the first, of several NaN the
     last."""
-    _checked("max_pool_indices", x, kernel_size)
-    out = _out_size("max_pool_indices", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode)
-    return Spec((*x.shape[:2], *out), dtypes.int64)
+    n, c, *size = x._a.shape
+    out = _out_size("max_pool_indices", size, kernel_size, stride, padding, dilation, ceil_mode)
+    seen = windows(x, kernel_size, stride, padding, dilation, out, -math.inf)
+    places = reshape(arange(numel(size), device=x.device), shape=(1, 1, *size))
+    places = windows(places, kernel_size, stride, padding, dilation, out, -1)
+    hit = logical_and(eq(seen, amax(seen, dim=2, keepdim=True)), ge(places, 0))  # of -inf alone the first, not the padding
+    order = reshape(arange(numel(kernel_size), device=x.device), shape=(1, 1, -1, 1))
+    last_nan = amax(where(ne(seen, seen), order, -1), dim=2, keepdim=True)
+    chosen = where(ge(last_nan, 0), last_nan, argmax(cast(hit, dtype=dtypes.int64), dim=2, keepdim=True))
+    return reshape(gather(expand(places, shape=tuple(seen._a.shape)), 2, chosen), shape=(n, c, *out))
 
 
-@primitive(
+def _max_pool_grad_rule(
+    dy: Spec, x: Spec, y: Spec, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
+) -> Spec:
+    _checked("max_pool_grad", x, kernel_size)
+    out = (*x.shape[:2], *_out_size("max_pool_grad", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode))
+    for what, spec in (("gradient", dy), ("maximum", y)):
+        if not same(tuple(spec.shape), out) and all(isinstance(n, int) for n in (*spec.shape, *out)):
+            raise ShapeError(f"max_pool_grad: pooling {x} gives shape {list(out)}, but the {what} is {spec}")
+    return Spec(x.shape, x.dtype)
+
+
+@op(
+    rule=_max_pool_grad_rule,
     vjp=(
         lambda g, x, kernel_size, stride, padding, dilation, ceil_mode: _at_maximum(
             g, x, kernel_size, stride, padding, dilation, ceil_mode
@@ -129,20 +166,34 @@ def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode)
     methods=[],
     public=False,
 )
+@halves_in_float32
 def max_pool_grad(dy, x, y, /, *, kernel_size, stride, padding, dilation, ceil_mode):
     """Gradient of y = max_pool(x) with respect to x: dy, put where the maxima are."""
-    _checked("max_pool_grad", x, kernel_size)
-    out = (*x.shape[:2], *_out_size("max_pool_grad", x.shape[2:], kernel_size, stride, padding, dilation, ceil_mode))
-    for what, spec in (("gradient", dy), ("maximum", y)):
-        if not same(tuple(spec.shape), out) and all(isinstance(n, int) for n in (*spec.shape, *out)):
-            raise ShapeError(f"max_pool_grad: pooling {x} gives shape {list(out)}, but the {what} is {spec}")
-    return Spec(x.shape, x.dtype)
+    indices = max_pool_indices(x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+    n, c, *size = x._a.shape
+    index, source = (reshape(t, shape=(n, c, numel(dy._a.shape[2:]))) for t in (indices, dy))
+    return reshape(scatter_add_values(zeros_of(dy, (n, c, numel(size))), index, source, dim=2), shape=(n, c, *size))
 
 
 # ------------------------------------------------------------------------------------------------------------------- average
 
 
-@primitive(
+def _counts(x: Tensor, size: Any, kernel_size: Any, stride: Any, padding: Any, out: Any, with_padding: bool) -> Tensor:
+    """[1, 1, prod(out)]: how many numbers each window of the mean is of; what lies behind the padding never counts."""
+    if with_padding:
+        size, padding = [n + 2 * p for n, p in zip(size, padding, strict=True)], (0,) * len(kernel_size)
+    ones = full((1, 1, *size), 1, dtype=x.dtype, device=x.device)
+    return sum_(windows(ones, kernel_size, stride, padding, (1,) * len(kernel_size), out), dim=2)
+
+
+def _avg_pool_rule(x: Spec, *, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool) -> Spec:
+    _checked("avg_pool", x, kernel_size)
+    ones = (1,) * len(kernel_size)
+    return Spec((*x.shape[:2], *_out_size("avg_pool", x.shape[2:], kernel_size, stride, padding, ones, ceil_mode)), x.dtype)
+
+
+@op(
+    rule=_avg_pool_rule,
     vjp=lambda g, x_shape, kernel_size, stride, padding, ceil_mode, count_include_pad: avg_pool_grad(
         g,
         size=tuple(x_shape[2:]),
@@ -169,14 +220,29 @@ def max_pool_grad(dy, x, y, /, *, kernel_size, stride, padding, dilation, ceil_m
     methods=[],
     public=False,
 )
+@halves_in_float32
 def avg_pool(x, /, *, kernel_size, stride, padding, ceil_mode, count_include_pad):
     """The mean of every window of x [N, C, ...]; padding counts as zeros, or not at all."""
-    _checked("avg_pool", x, kernel_size)
     ones = (1,) * len(kernel_size)
-    return Spec((*x.shape[:2], *_out_size("avg_pool", x.shape[2:], kernel_size, stride, padding, ones, ceil_mode)), x.dtype)
+    out = _out_size("avg_pool", x._a.shape[2:], kernel_size, stride, padding, ones, ceil_mode)
+    total = sum_(windows(x, kernel_size, stride, padding, ones, out), dim=2)
+    return reshape(
+        total / _counts(x, x._a.shape[2:], kernel_size, stride, padding, out, count_include_pad), shape=(*x._a.shape[:2], *out)
+    )
 
 
-@primitive(
+def _avg_pool_grad_rule(
+    dy: Spec, *, size: Any, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool
+) -> Spec:
+    _checked("avg_pool_grad", dy, kernel_size)
+    out = _out_size("avg_pool_grad", size, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
+    if not same(tuple(dy.shape[2:]), out) and all(isinstance(n, int) for n in (*dy.shape[2:], *out)):
+        raise ShapeError(f"avg_pool_grad: an input of size {list(size)} gives size {list(out)}, but the gradient is {dy}")
+    return Spec((*dy.shape[:2], *size), dy.dtype)
+
+
+@op(
+    rule=_avg_pool_grad_rule,
     vjp=lambda g, kernel_size, stride, padding, ceil_mode, count_include_pad: avg_pool(
         g,
         kernel_size=kernel_size,
@@ -195,13 +261,13 @@ def avg_pool(x, /, *, kernel_size, stride, padding, ceil_mode, count_include_pad
     methods=[],
     public=False,
 )
+@halves_in_float32
 def avg_pool_grad(dy, /, *, size, kernel_size, stride, padding, ceil_mode, count_include_pad):
     """Gradient of `avg_pool` with respect to its input, whose spatial size is `size`."""
-    _checked("avg_pool_grad", dy, kernel_size)
-    out = _out_size("avg_pool_grad", size, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
-    if not same(tuple(dy.shape[2:]), out) and all(isinstance(n, int) for n in (*dy.shape[2:], *out)):
-        raise ShapeError(f"avg_pool_grad: an input of size {list(size)} gives size {list(out)}, but the gradient is {dy}")
-    return Spec((*dy.shape[:2], *size), dy.dtype)
+    n, c, *out = dy._a.shape
+    share = reshape(dy, shape=(n, c, numel(out))) / _counts(dy, size, kernel_size, stride, padding, out, count_include_pad)
+    taps = expand(unsqueeze(share, 2), shape=(n, c, numel(kernel_size), numel(out)))
+    return from_windows(taps, size, kernel_size, stride, padding, (1,) * len(kernel_size), out)
 
 
 # ---------------------------------------------------------------------------------------------------------- as PyTorch has it

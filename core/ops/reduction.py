@@ -16,21 +16,26 @@ from ..tensor import Tensor
 from .common import checked_dims, halves_in_float32, numel, reduced, require_float, require_numbers, require_one_dtype, specs
 from .elementwise import (
     abs_,
+    bitwise_not,
     cast,
     clone,
+    copy,
     direction,
     eq,
     exp,
     isfinite,
     log,
+    logical_not,
     maximum,
     minimum,
     ne,
+    neg,
     pow_,
     slope_of_abs,
     spread_root,
     sqrt,
     square,
+    truth,
     where,
 )
 from .shape import cat, expand, flip, movedim, narrow, reshape
@@ -234,7 +239,9 @@ def argmax(x, /, *, dim=None, keepdim=False):
     return _arg_rule("argmax", x, dim, keepdim)
 
 
-@primitive(
+@op(
+    rule=lambda x, *, dim, keepdim: _arg_rule("argmin", x, dim, keepdim),
+    vjp=(),
     takes="reals",
     canon=_canon_arg("argmin"),
     samples=_ARG,
@@ -248,7 +255,7 @@ def argmin(x, /, *, dim=None, keepdim=False):
     >>> fz.tensor([[1.0, 5.0], [3.0, 2.0]]).argmin(1)
     tensor([0, 1])
     """
-    return _arg_rule("argmin", x, dim, keepdim)
+    return argmax(neg(x) if x.dtype.is_floating_point else bitwise_not(x), dim=dim, keepdim=keepdim)
 
 
 _TRUTH = [
@@ -261,7 +268,11 @@ _TRUTH = [
 ]
 
 
-@primitive(canon=_canon("all"), samples=_TRUTH, exact=True)
+def _truth_rule(x: Spec, *, dim: Any, keepdim: bool) -> Spec:
+    return Spec(reduced(x, dim, keepdim), dtypes.bool_)
+
+
+@op(rule=_truth_rule, vjp=(), canon=_canon("all"), samples=_TRUTH, exact=True)
 def all_(x, /, *, dim=None, keepdim=False):
     """Return whether all elements over `dim` are true (not zero).
 
@@ -269,10 +280,10 @@ def all_(x, /, *, dim=None, keepdim=False):
     >>> fz.tensor([True, False]).all()
     tensor(False)
     """
-    return Spec(reduced(x, dim, keepdim), dtypes.bool_)
+    return eq(sum_(logical_not(x), dim=dim, keepdim=keepdim), 0)
 
 
-@primitive(canon=_canon("any"), samples=_TRUTH, exact=True)
+@op(rule=_truth_rule, vjp=(), canon=_canon("any"), samples=_TRUTH, exact=True)
 def any_(x, /, *, dim=None, keepdim=False):
     """Return whether any element over `dim` is true (not zero).
 
@@ -280,7 +291,7 @@ def any_(x, /, *, dim=None, keepdim=False):
     >>> fz.tensor([True, False]).any()
     tensor(True)
     """
-    return Spec(reduced(x, dim, keepdim), dtypes.bool_)
+    return ne(sum_(truth(x), dim=dim, keepdim=keepdim), 0)
 
 
 def _product_of_others(x: Tensor, dim: int) -> Tensor:
@@ -367,8 +378,12 @@ def _cumprod_vjp(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     return where(first, at_zero, _reverse_cumsum(g * y, dim) / where(zero, 1.0, x))
 
 
-@primitive(
-    vjp=_cumprod_vjp, canon=_canon_scan("cumprod"), samples=lambda: [*_SCAN[:6], S(floats(5, low=0.3), dim=0)], inplace=True
+@op(
+    rule=lambda x, *, dim, dtype: Spec(x.shape, _accumulated(x, dtype)),
+    vjp=_cumprod_vjp,
+    canon=_canon_scan("cumprod"),
+    samples=lambda: [*_SCAN[:6], S(floats(5, low=0.3), dim=0)],
+    inplace=True,
 )
 def cumprod(x, /, *, dim, dtype=None):
     """Running product along `dim`; integers and bools give int64.
@@ -377,7 +392,13 @@ def cumprod(x, /, *, dim, dtype=None):
     >>> fz.cumprod(fz.tensor([1.0, 2.0, 3.0]), 0)
     tensor([1., 2., 6.])
     """
-    return Spec(x.shape, _accumulated(x, dtype))
+    target = _accumulated(Spec(x._a.shape, x.dtype), dtype)
+    y = copy(x) if target is x.dtype else cast(x, dtype=target)
+    n, step = x._a.shape[dim] if x._a.shape else 1, 1
+    while step < n:  # each round doubles how many are multiplied
+        y = cat([narrow(y, dim, 0, step), narrow(y, dim, step, n - step) * narrow(y, dim, 0, n - step)], dim=dim)
+        step *= 2
+    return y
 
 
 @op(
@@ -639,7 +660,8 @@ def _topk_rule(x: Spec, k: Any, dim: int) -> tuple[Spec, Spec]:
     return Spec(shape, x.dtype), Spec(shape, dtypes.int64)
 
 
-@primitive(
+@op(
+    rule=lambda x, *, k, dim, largest, sorted: _topk_rule(x, k, dim),
     takes="ordered",
     vjp=_select_vjp,
     outputs=2,
@@ -656,7 +678,8 @@ def _topk_rule(x: Spec, k: Any, dim: int) -> tuple[Spec, Spec]:
 )
 def topk_values(x, /, *, k, dim, largest=True, sorted=True):
     """The k largest (or smallest) along `dim`, in order, and their indices."""
-    return _topk_rule(x, k, dim)
+    ordered = sort_values(x, dim=dim, descending=largest)
+    return tuple(narrow(y, dim, 0, k) for y in ordered) if x._a.shape else ordered
 
 
 @function(out=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import builtins
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..alias import SCATTER, apply_path, scatter_path
-from ..creation import arange, zeros_of
+from ..creation import arange, full, zeros_of
 from ..define import function, op, primitive
 from ..dtypes import dtype as dtype_class
 from ..errors import ArgumentError, DimError, ShapeError
@@ -20,7 +20,7 @@ from ..table import FUNCTIONS, OPS, E, S, Spec, ints
 from ..tape import Node, OutputNode
 from ..tensor import Tensor, int_tuple, unpacked, whole
 from .common import as_sequence, broadcast, like, numel, require_elements, require_numbers, require_one_dtype, same
-from .elementwise import clone, ge, where, zeros_like
+from .elementwise import clone, copy, ge, where, zeros_like
 
 # -------------------------------------------------------------------------------------------------------------------- views
 
@@ -396,7 +396,21 @@ def _zeros_around(g: Tensor, x_shape: Any, starts: Any, stops: Any, steps: Any) 
     return slice_scatter(zeros_of(g, tuple(x_shape)), g, starts=starts, stops=stops, steps=steps)
 
 
-@primitive(
+def _written(x: Tensor, src: Tensor, region: Callable[[Tensor], Tensor]) -> Tensor:
+    """A copy of x with src in a region: what the region of the positions of all elements says."""
+    shape = tuple(x._a.shape)
+    places = region(reshape(arange(numel(shape), device=x.device), shape=shape))
+    index, source = (reshape(t, shape=(numel(src._a.shape),)) for t in (places, src))
+    return reshape(OPS["scatter_values"].call(reshape(x, shape=(numel(shape),)), index, source, dim=0), shape=shape)
+
+
+def _slice_scatter_rule(x: Spec, src: Spec, *, starts: Any, stops: Any, steps: Any) -> Spec:
+    region = tuple(slice_size(*bounds) for bounds in zip(starts, stops, steps, strict=True))
+    return _scattered("slice_scatter", x, src, region)
+
+
+@op(
+    rule=_slice_scatter_rule,
     vjp=(
         lambda g, src_shape, starts, stops, steps: slice_scatter(
             g, _zeros_of(g, src_shape), starts=starts, stops=stops, steps=steps
@@ -414,8 +428,7 @@ def _zeros_around(g: Tensor, x_shape: Any, starts: Any, stops: Any, steps: Any) 
 )
 def slice_scatter(x, src, /, *, starts, stops, steps):
     """A copy of x with x[start:stop:step] replaced by src, which has exactly that shape."""
-    region = tuple(slice_size(*bounds) for bounds in zip(starts, stops, steps, strict=True))
-    return _scattered("slice_scatter", x, src, region)
+    return _written(x, src, lambda places: slice(places, starts=starts, stops=stops, steps=steps))
 
 
 def _zeros_of(g: Tensor, shape: Any) -> Tensor:
@@ -524,7 +537,14 @@ def _scattered(name: str, x: Spec, src: Spec, region: tuple[Any, ...]) -> Spec:
     return like(x)
 
 
-@primitive(
+def _diagonal_rule(x: Spec, *, offset: Any, dim1: int, dim2: int) -> Spec:
+    if len(x.shape) < 2:
+        raise DimError(f"diagonal: needs two different dimensions, given dim1={dim1}, dim2={dim2} of {x}")
+    return Spec(_diagonal_shape(x, offset, dim1, dim2), x.dtype)
+
+
+@op(
+    rule=_diagonal_rule,
     vjp=lambda g, x_shape, offset, dim1, dim2: diagonal_scatter(_zeros_of(g, x_shape), g, offset=offset, dim1=dim1, dim2=dim2),
     canon=_canon_diagonal,
     view=True,
@@ -538,12 +558,21 @@ def diagonal(x, /, *, offset: int = 0, dim1: int = 0, dim2: int = 1):
     >>> fz.tensor([[1, 2], [3, 4]]).diagonal()
     tensor([1, 4])
     """
-    if len(x.shape) < 2:
-        raise DimError(f"diagonal: needs two different dimensions, given dim1={dim1}, dim2={dim2} of {x}")
-    return Spec(_diagonal_shape(x, offset, dim1, dim2), x.dtype)
+    rest = [i for i in range(len(x._a.shape)) if i not in (dim1, dim2)]
+    *lead, rows, columns = (x._a.shape[i] for i in (*rest, dim1, dim2))
+    flat = reshape(permute(x, dims=(*rest, dim1, dim2)), shape=(*lead, rows * columns))
+    size = _diagonal_shape(Spec(x._a.shape, x.dtype), offset, dim1, dim2)[-1]
+    first = size_min(size_max(offset, 0) + size_max(-offset, 0) * columns, rows * columns)
+    last = size_min(first + size * (columns + 1), rows * columns)
+    return slice(flat, starts=(*[0] * len(lead), first), stops=(*lead, last), steps=(*[1] * len(lead), columns + 1))
 
 
-@primitive(
+def _diagonal_scatter_rule(x: Spec, src: Spec, *, offset: Any, dim1: int, dim2: int) -> Spec:
+    return _scattered("diagonal_scatter", x, src, _diagonal_shape(x, offset, dim1, dim2))
+
+
+@op(
+    rule=_diagonal_scatter_rule,
     vjp=(
         lambda g, src_shape, offset, dim1, dim2: diagonal_scatter(
             g, _zeros_of(g, src_shape), offset=offset, dim1=dim1, dim2=dim2
@@ -561,7 +590,7 @@ def diagonal(x, /, *, offset: int = 0, dim1: int = 0, dim2: int = 1):
 )
 def diagonal_scatter(x, src, /, *, offset: int, dim1: int, dim2: int):
     """A copy of x with a diagonal replaced by src."""
-    return _scattered("diagonal_scatter", x, src, _diagonal_shape(x, offset, dim1, dim2))
+    return _written(x, src, lambda places: diagonal(places, offset=offset, dim1=dim1, dim2=dim2))
 
 
 @op(
@@ -873,7 +902,8 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 # ------------------------------------------------------------------------------------------------------- moving, repeating
 
 
-@primitive(
+@op(
+    rule=lambda x, *, dims: like(x),
     vjp=lambda g, dims: flip(g, dims),
     canon=lambda x, *, dims: {
         "dims": tuple(sorted({checked_dim("flip", d, len(x._a.shape)) for d in as_sequence(dims, 1)} if x._a.shape else ()))
@@ -884,7 +914,13 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 )
 def flip(x, /, *, dims):
     """The order of elements along `dims` turned round."""
-    return like(x)
+    y = copy(x) if not dims else x
+    for d in dims:
+        n = x._a.shape[d]
+        places = n - 1 - arange(n, device=x.device)
+        shaped = reshape(places, shape=tuple(n if i == d else 1 for i in range(len(x._a.shape))))
+        y = OPS["gather_values"].call(y, expand(shaped, shape=tuple(x._a.shape)), dim=d)
+    return y
 
 
 @function(methods=["flip"], name="flip")
@@ -994,7 +1030,12 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
 # ------------------------------------------------------------------------------------------------------------------ padding
 
 
-@primitive(
+def _pad_constant_rule(x: Spec, *, pads: Any, value: Any) -> Spec:
+    return Spec(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), x.dtype)
+
+
+@op(
+    rule=_pad_constant_rule,
     vjp=lambda g, x_shape, pads: slice(
         g,
         starts=tuple(a for a, _ in pads),
@@ -1013,7 +1054,11 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
 )
 def pad_constant(x, /, *, pads, value=0.0):
     """x surrounded by a value; (before, after) for every dimension, not negative."""
-    return Spec(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), x.dtype)
+    y = copy(x)
+    for d, sizes in enumerate(pads):
+        before, after = (full((*y._a.shape[:d], n, *y._a.shape[d + 1 :]), value, dtype=x.dtype, device=x.device) for n in sizes)
+        y = cat([before, y, after], dim=d)
+    return y
 
 
 @function(methods=[])
