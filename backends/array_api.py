@@ -5,7 +5,7 @@
 
     class TorchArrays(ArrayAPIBackend):
         name = device_type = "torch-arrays"
-        contract = 1
+        contract = 2
 
         def __init__(self):
             super().__init__(xp)
@@ -29,7 +29,7 @@ from frazil.table import OPS, Spec
 
 Array = Any
 
-#: Primitive -> its name in the standard, where the two mean the same.
+#: Op -> its name in the standard, where the two mean the same.
 _SAME = {
     name: name
     for name in (
@@ -115,7 +115,7 @@ def checked(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Kernels:
-    """The primitives in terms of `xp`. Which element goes where is known on the host, so most are one `take`."""
+    """The primitives in terms of `xp`, and the other ops that the standard has a function for."""
 
     def __init__(self, xp: Any, device: Any) -> None:
         self.xp = xp
@@ -172,26 +172,6 @@ class Kernels:
         """The elements of x at positions in the flattened array, in the shape of `positions`."""
         return self.xp.reshape(self.xp.take(self.flat(x), self.flat(positions), axis=0), positions.shape)
 
-    def pick(self, x: Array, positions: np.ndarray) -> Array:
-        """As `at`, with positions known on the host."""
-        return self.at(x, self.host(positions.astype(np.int64, copy=False)))
-
-    def with_hole(self, x: Array, value: Any) -> Array:
-        """[..., n + 1]: x with one more element along the last dimension, for positions that stand for nothing."""
-        hole = self.xp.full((*x.shape[:-1], 1), value, dtype=x.dtype, device=self.device)
-        return self.xp.concat([x, hole], axis=-1)
-
-    def replaced(self, x: Array, source: Array, positions: np.ndarray) -> Array:
-        """x with source[k] at positions[k], all different and known on the host."""
-        n = math.prod(x.shape)
-        origin, written = np.zeros(n, np.int64), np.zeros(n, bool)
-        origin[positions.ravel()] = np.arange(positions.size)
-        written[positions.ravel()] = True
-        if not positions.size:
-            return self.copy(x)
-        values = self.xp.where(self.host(written), self.pick(source, origin), self.flat(x))
-        return self.xp.reshape(values, x.shape)
-
     def scattered(self, x: Array, positions: Array, source: Array, accumulate: bool) -> Array:
         """x with source[k] put at, or added to, position[k] of the flattened array; of equal positions the last one wins."""
         xp, n = self.xp, math.prod(x.shape)
@@ -225,22 +205,6 @@ class Kernels:
             return xp.where(a < 0, -r, r)
         r = xp.remainder(xp.abs(a), xp.abs(b))
         return xp.where(xp.signbit(a), -r, r)
-
-    @kernel
-    def logical_and(self, a: Array, b: Array) -> Array:
-        return self.xp.logical_and(self.truth(a), self.truth(b))
-
-    @kernel
-    def logical_or(self, a: Array, b: Array) -> Array:
-        return self.xp.logical_or(self.truth(a), self.truth(b))
-
-    @kernel
-    def logical_xor(self, a: Array, b: Array) -> Array:
-        return self.xp.logical_xor(self.truth(a), self.truth(b))
-
-    @kernel
-    def logical_not(self, x: Array) -> Array:
-        return self.xp.logical_not(self.truth(x))
 
     @checked
     def where(self, c: Array, a: Array, b: Array) -> Array:
@@ -291,15 +255,7 @@ class Kernels:
     @kernel
     def argmax(self, x: Array, *, dim: Any, keepdim: bool) -> Array:
         """The first position of the largest, by the standard's own promise; NaN counts as the largest."""
-        return self.first(x, self.amax(x, dim=dim, keepdim=True), dim, keepdim)
-
-    @kernel
-    def argmin(self, x: Array, *, dim: Any, keepdim: bool) -> Array:
-        return self.first(x, self.amin(x, dim=dim, keepdim=True), dim, keepdim)
-
-    def first(self, x: Array, extreme: Array, dim: Any, keepdim: bool) -> Array:
-        """Return where x equals its extreme first."""
-        xp = self.xp
+        xp, extreme = self.xp, self.amax(x, dim=dim, keepdim=True)
         hit = (x == extreme) | ((x != x) & (extreme != extreme))
         if dim is None or not x.ndim:
             y = xp.argmax(xp.astype(self.flat(hit), xp.int64), axis=0)
@@ -312,20 +268,6 @@ class Kernels:
     def cumsum(self, x: Array, *, dim: int, dtype: Any) -> Array:
         y = self.added_in(x, dtype)
         return self.xp.cumulative_sum(y, axis=dim, dtype=y.dtype) if x.ndim else y
-
-    @kernel
-    def cumprod(self, x: Array, *, dim: int, dtype: Any) -> Array:
-        """Running products in log2(n) steps; the standard has a function for it from 2024.12 on."""
-        y = self.added_in(x, dtype)
-        step = 1
-        while y.ndim and step < y.shape[dim]:
-            head, tail = self.cut(y, dim, 0, step), self.cut(y, dim, step, None)
-            y = self.xp.concat([head, tail * self.cut(y, dim, 0, y.shape[dim] - step)], axis=dim)
-            step *= 2
-        return y if y is not x else self.copy(x)
-
-    def cut(self, x: Array, dim: int, start: int, stop: int | None) -> Array:
-        return x[(slice(None),) * dim + (slice(start, stop), ...)]
 
     @kernel
     def sort_values(self, x: Array, *, dim: int, descending: bool, stable: bool) -> tuple[Array, Array]:
@@ -341,13 +283,6 @@ class Kernels:
             return xp.argsort(x, axis=dim, stable=True)
         turned = xp.argsort(xp.flip(x, axis=dim), axis=dim, stable=True)
         return x.shape[dim] - 1 - xp.flip(turned, axis=dim)
-
-    @checked
-    def topk_values(self, x: Array, *, k: int, dim: int, largest: bool, sorted: bool) -> tuple[Array, Array]:
-        values, order = self.sort_values(x, dim=dim, descending=largest, stable=True)
-        if not x.ndim:
-            return values, order
-        return self.cut(values, dim, 0, k), self.cut(order, dim, 0, k)
 
     # --------------------------------------------------------------------------------------------------------------- shape
 
@@ -368,18 +303,6 @@ class Kernels:
         return x[tuple(map(slice, map(min, starts, stops), stops, steps))]  # a start beyond the stop is outside the standard
 
     @kernel
-    def slice_scatter(self, x: Array, src: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
-        return self.replaced(x, src, _positions(x.shape)[tuple(map(slice, starts, stops, steps))])
-
-    @kernel
-    def diagonal(self, x: Array, *, offset: int, dim1: int, dim2: int) -> Array:
-        return self.pick(x, np.diagonal(_positions(x.shape), offset, dim1, dim2))
-
-    @kernel
-    def diagonal_scatter(self, x: Array, src: Array, *, offset: int, dim1: int, dim2: int) -> Array:
-        return self.replaced(x, src, np.diagonal(_positions(x.shape), offset, dim1, dim2))
-
-    @kernel
     def cat(self, *arrays: Array, dim: int) -> Array:
         parts = [a for a in arrays if tuple(a.shape) != (0,)] or arrays[:1]
         return self.xp.concat(parts, axis=dim)
@@ -387,11 +310,6 @@ class Kernels:
     @kernel
     def flip(self, x: Array, *, dims: Any) -> Array:
         return self.xp.flip(x, axis=tuple(dims)) if dims else self.copy(x)
-
-    @kernel
-    def pad_constant(self, x: Array, *, pads: Any, value: Any) -> Array:
-        inside = _positions(x.shape)
-        return self.pick(self.with_hole(self.flat(x), value), np.pad(inside, pads, constant_values=inside.size))
 
     # ------------------------------------------------------------------------------------------------------------ indexing
 
@@ -423,35 +341,6 @@ class Kernels:
     def scatter_add_values(self, x: Array, index: Array, src: Array, *, dim: int) -> Array:
         return self.scattered(x, self.along(x.shape, index, dim), src, True) if x.ndim else x + src
 
-    def selected(self, shape: Sequence[int], indices: Sequence[Array | None]) -> Array:
-        """Positions in a flattened array of `shape` of x[i, :, j, ...], in the shape of the result."""
-        given = [d for d, i in enumerate(indices) if i is not None]
-        common = np.broadcast_shapes(*(tuple(indices[d].shape) for d in given))  # type: ignore[union-attr]
-        whole = [d for d in range(len(shape)) if d not in given]
-        together = given == list(range(given[0], given[0] + len(given)))
-        first = sum(d < given[0] for d in whole) if together else 0  # NumPy puts separated indices in front
-        ndim, strides = len(whole) + len(common), _strides(shape)
-        own = np.zeros([1] * ndim, np.int64)
-        for k, d in enumerate(whole):
-            own = own + _along(np.arange(shape[d]), k if k < first else k + len(common), ndim) * strides[d]
-        positions = self.host(own)
-        for d in given:
-            index = self.within(indices[d], shape[d]) * strides[d]
-            behind = ndim - first - len(common)
-            index = self.xp.reshape(index, (*index.shape, *[1] * behind))
-            positions = positions + index
-        full = [shape[d] for d in whole]
-        return self.xp.broadcast_to(positions, (*full[:first], *common, *full[first:]))
-
-    @checked
-    def index(self, x: Array, *indices: Array | None) -> Array:
-        return self.at(x, self.selected(x.shape, indices))
-
-    @checked
-    def index_put_values(self, x: Array, values: Array, *indices: Array | None, accumulate: bool) -> Array:
-        positions = self.selected(x.shape, indices)
-        return self.scattered(x, positions, self.xp.broadcast_to(values, positions.shape), accumulate)
-
     @kernel
     def nonzero_positions(self, x: Array) -> Array:
         if not x.ndim:
@@ -469,116 +358,6 @@ class Kernels:
         n = max(0, math.ceil((stop - start) / step))
         return self.host((start + np.arange(n) * step).astype(dtype.numpy))
 
-    @kernel
-    def size_to_tensor(self, *, size: Any, dtype: Any) -> Array:
-        return self.host(np.asarray(size, dtype.numpy))
-
-    # ------------------------------------------------------------------------------------------------ convolution, pooling
-
-    @checked
-    def conv(
-        self, x: Array, w: Array, bias: Array | None = None, *, stride: Any, padding: Any, dilation: Any, groups: int
-    ) -> Array:
-        options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        rule: Any = OPS["conv"].rule
-        out = rule(self.spec(x), self.spec(w), None, **options).shape
-        windows = _windows(x.shape[2:], w.shape[2:], stride, padding, dilation, out[2:])
-        columns = self.columns(x, windows, groups)
-        y = self.xp.matmul(self.xp.reshape(w, (groups, w.shape[0] // groups, -1)), columns)
-        y = self.xp.reshape(y, out)
-        return y if bias is None else y + self.xp.reshape(bias, (-1, *[1] * (x.ndim - 2)))
-
-    def columns(self, x: Array, windows: np.ndarray, groups: int, hole: Any = 0) -> Array:
-        """[N, groups, channels of a group * window, places]: what every window of x [N, C, ...] sees."""
-        n, c = x.shape[:2]
-        flat = self.with_hole(self.xp.reshape(x, (n, c, math.prod(x.shape[2:]))), hole)
-        seen = self.xp.take(flat, self.host(windows.ravel()), axis=2)
-        return self.xp.reshape(seen, (n, groups, c // groups * windows.shape[0], windows.shape[1]))
-
-    def collected(self, columns: Array, windows: np.ndarray, size: Sequence[int]) -> Array:
-        """[N, C, *size]: the sum of all that windows [N, C, window, places] saw at each place."""
-        origins = _origins(windows, math.prod(size))
-        k, places = windows.shape
-        flat = self.with_hole(self.xp.reshape(columns, (*columns.shape[:2], k * places)), 0)
-        parts = self.xp.take(flat, self.host(origins.ravel()), axis=2)
-        total = self.xp.sum(self.xp.reshape(parts, (*columns.shape[:2], k, math.prod(size))), axis=2, dtype=columns.dtype)
-        return self.xp.reshape(total, (*columns.shape[:2], *size))
-
-    @checked
-    def conv_input_grad(self, dy: Array, w: Array, *, size: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Array:
-        windows = _windows(size, w.shape[2:], stride, padding, dilation, dy.shape[2:])
-        n, f = dy.shape[:2]
-        weights = self.xp.reshape(w, (groups, f // groups, w.shape[1] * windows.shape[0]))
-        grads = self.xp.reshape(dy, (n, groups, f // groups, windows.shape[1]))
-        columns = self.xp.matmul(self.xp.matrix_transpose(weights), grads)
-        columns = self.xp.reshape(columns, (n, groups * w.shape[1], *windows.shape))
-        return self.collected(columns, windows, size)
-
-    @checked
-    def conv_weight_grad(
-        self, dy: Array, x: Array, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: int
-    ) -> Array:
-        windows = _windows(x.shape[2:], kernel_size, stride, padding, dilation, dy.shape[2:])
-        n, f = dy.shape[:2]
-        grads = self.xp.reshape(dy, (n, groups, f // groups, windows.shape[1]))
-        dw = self.xp.matmul(grads, self.xp.matrix_transpose(self.columns(x, windows, groups)))
-        return self.xp.reshape(self.xp.sum(dw, axis=0, dtype=dw.dtype), (f, x.shape[1] // groups, *kernel_size))
-
-    def pooled(self, name: str, x: Array, attrs: dict[str, Any]) -> tuple[tuple[int, ...], np.ndarray]:
-        """The shape of the result, and its windows."""
-        rule: Any = OPS[name].rule
-        out = rule(self.spec(x), **attrs).shape
-        dilation = attrs.get("dilation", (1,) * (x.ndim - 2))
-        return out, _windows(x.shape[2:], attrs["kernel_size"], attrs["stride"], attrs["padding"], dilation, out[2:])
-
-    def each_window(self, x: Array, windows: np.ndarray, hole: Any) -> Array:
-        """[N, C, window, places]."""
-        return self.xp.reshape(self.columns(x, windows, x.shape[1], hole), (*x.shape[:2], *windows.shape))
-
-    @checked
-    def max_pool(self, x: Array, **attrs: Any) -> Array:
-        out, windows = self.pooled("max_pool", x, attrs)
-        return self.xp.reshape(self.xp.max(self.each_window(x, windows, -math.inf), axis=2), out)
-
-    def places_of_maxima(self, x: Array, windows: np.ndarray) -> Array:
-        """[N, C, places]: which element of each window is its maximum: of equal ones the first, of several NaN the last."""
-        xp = self.xp
-        seen = self.each_window(x, windows, -math.inf)
-        hole = self.host(windows == math.prod(x.shape[2:]))  # a window of -inf alone starts with an element, not with padding
-        first = xp.astype((seen == xp.max(seen, axis=2, keepdims=True)) & ~hole, xp.int64)
-        nan = xp.flip(xp.astype(seen != seen, xp.int64), axis=2)
-        last = windows.shape[0] - 1 - xp.argmax(nan, axis=2)
-        return xp.where(xp.max(nan, axis=2) > 0, last, xp.argmax(first, axis=2))
-
-    @checked
-    def max_pool_indices(self, x: Array, **attrs: Any) -> Array:
-        out, windows = self.pooled("max_pool_indices", x, attrs)
-        k = self.places_of_maxima(x, windows)
-        positions = k * windows.shape[1] + self.host(np.arange(windows.shape[1]))
-        return self.xp.astype(self.xp.reshape(self.at(self.host(windows), positions), out), self.xp.int64)
-
-    @checked
-    def max_pool_grad(self, dy: Array, x: Array, y: Array, **attrs: Any) -> Array:
-        _, windows = self.pooled("max_pool", x, attrs)
-        chosen = self.xp.expand_dims(self.places_of_maxima(x, windows), axis=2) == self.host(np.arange(windows.shape[0])[:, None])
-        grads = self.xp.reshape(dy, (*dy.shape[:2], 1, windows.shape[1]))
-        return self.collected(self.xp.where(chosen, grads, self.xp.zeros_like(grads)), windows, x.shape[2:])
-
-    @checked
-    def avg_pool(self, x: Array, *, count_include_pad: bool, **attrs: Any) -> Array:
-        out, windows = self.pooled("avg_pool", x, {**attrs, "count_include_pad": count_include_pad})
-        total = self.xp.sum(self.each_window(x, windows, 0), axis=2, dtype=x.dtype)
-        counts = _counts(x.shape[2:], out[2:], count_include_pad, **attrs)
-        return self.xp.reshape(total / self.host(counts, x.dtype), out)
-
-    @checked
-    def avg_pool_grad(self, dy: Array, *, size: Any, count_include_pad: bool, **attrs: Any) -> Array:
-        ones = (1,) * (dy.ndim - 2)
-        windows = _windows(size, attrs["kernel_size"], attrs["stride"], attrs["padding"], ones, dy.shape[2:])
-        counts = _counts(size, dy.shape[2:], count_include_pad, **attrs)
-        share = self.xp.reshape(dy, (*dy.shape[:2], 1, windows.shape[1])) / self.host(counts, dy.dtype)
-        return self.collected(self.xp.broadcast_to(share, (*dy.shape[:2], *windows.shape)), windows, size)
-
 
 # ------------------------------------------------------------------------------------------------- which element goes where
 
@@ -587,40 +366,5 @@ def _strides(shape: Sequence[int]) -> list[int]:
     return [math.prod(shape[d + 1 :]) for d in range(len(shape))]
 
 
-def _positions(shape: Sequence[int]) -> np.ndarray:
-    """The position of every element in the flattened array."""
-    return np.arange(math.prod(shape)).reshape(shape)
-
-
 def _along(values: np.ndarray, dim: int, ndim: int) -> np.ndarray:
     return values.reshape([-1 if d == dim else 1 for d in range(ndim)])
-
-
-def _windows(size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, out: Any) -> np.ndarray:
-    """[window, places]: the position in the flattened plane that each element of each window sees; padding is one too many."""
-    ndim = len(size)
-    position, outside = np.zeros([1] * (2 * ndim), np.int64), np.zeros([1] * (2 * ndim), bool)
-    for d, n in enumerate(size):
-        k = _along(np.arange(kernel[d]) * dilation[d], d, 2 * ndim)
-        at = k + _along(np.arange(out[d]) * stride[d] - padding[d], ndim + d, 2 * ndim)
-        position = position * n + at
-        outside = outside | (at < 0) | (at >= n)
-    return np.where(outside, math.prod(size), position).reshape(math.prod(kernel), math.prod(out))
-
-
-def _origins(windows: np.ndarray, size: int) -> np.ndarray:
-    """[window, size]: the element (window, place), flattened, that saw each position; one too many where none did."""
-    k, places = windows.shape
-    origins = np.full((k, size + 1), k * places, np.int64)
-    origins[np.arange(k)[:, None], windows] = np.arange(k * places).reshape(k, places)
-    return origins[:, :size]
-
-
-def _counts(size: Any, out: Any, with_padding: bool, *, kernel_size: Any, stride: Any, padding: Any, **_: Any) -> np.ndarray:
-    """[places]: how many elements the mean of each window is of."""
-    counts = np.ones((), np.int64)
-    for n, m, k, s, p in zip(size, out, kernel_size, stride, padding, strict=True):
-        start = np.arange(m) * s - p
-        stop = np.minimum(start + k, n + p)
-        counts = counts[..., None] * (stop - start if with_padding else np.minimum(stop, n) - np.maximum(start, 0))
-    return counts.ravel()

@@ -11,7 +11,13 @@ import numpy as np
 
 #: Version of this contract: a backend that says another number is refused. It counts up when a backend that kept to the contract
 #: would no longer work: another meaning of a method, of a kernel's arguments, a new primitive without a body.
-CONTRACT = 1
+CONTRACT = 2
+
+#: Contract -> what an author whose backend kept to it has to know of the next one.
+CHANGES = {
+    1: "of its primitives 43 have bodies now, so their kernels may stay or go, and checks of them are in the tier 'ops'; where "
+    "arrays are written to, `diagonal` must be among the kernels",
+}
 
 Kernel = Callable[..., Any]
 
@@ -24,7 +30,7 @@ class Capabilities:
     bool, int64 and float32; a tensor of a dtype that is not listed is refused before the backend sees it.
 
     `aliases`: arrays can be written to, and reshape, permute, expand, slice and diagonal return views of the same memory. Then
-    the kernels `copy_`, `writable` and `shares_memory` must be there too. Otherwise arrays are never written to.
+    the kernels `copy_`, `writable`, `shares_memory` and `diagonal` must be there. Otherwise arrays are never written to.
 
     `accelerator`: a GPU or the like, which `backend = "auto"` takes before the CPU.
     """

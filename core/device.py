@@ -38,8 +38,8 @@ class KernelTable(dict[str, Callable[..., Any] | None]):
 
 _devices: dict[tuple[str, int], device] = {}
 
-#: What a device whose arrays share memory must have beside the ops.
-MEMORY_KERNELS = ("copy_", "writable", "shares_memory")
+#: What a device whose arrays share memory must have beside the primitives. The body of `diagonal` would not always give a view.
+MEMORY_KERNELS = ("copy_", "writable", "shares_memory", "diagonal")
 
 
 class device:

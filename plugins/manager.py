@@ -18,7 +18,7 @@ from typing import Any, final
 
 import pluggy
 
-from frazil.backend import CONTRACT, Backend
+from frazil.backend import CHANGES, CONTRACT, Backend
 from frazil.config import config
 from frazil.device import answer
 from frazil.errors import BackendError, DeviceError, FrazilError, PluginWarning
@@ -424,7 +424,10 @@ def _instance(record: BackendRecord) -> Backend:
 def _check_contract(who: str, package: str, contract: int | None) -> None:
     if contract not in (None, CONTRACT):
         old = "frazil" if isinstance(contract, int) and contract > CONTRACT else package
-        raise BackendError(f"{who} was written for contract {contract}, this frazil has contract {CONTRACT}: upgrade {old}")
+        change = f" (for its author: {CHANGES[contract]}; then write contract = {CONTRACT})" if contract in CHANGES else ""
+        raise BackendError(
+            f"{who} was written for contract {contract}, this frazil has contract {CONTRACT}: upgrade {old}{change}"
+        )
 
 
 def _merged(candidates: list[BackendRecord]) -> tuple[BackendRecord, list[BackendRecord]]:

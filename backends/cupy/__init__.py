@@ -31,7 +31,7 @@ class CupyBackend(Backend):
 
     name = "cupy"
     device_type = "cuda"
-    contract = 1
+    contract = 2
 
     def __init__(self) -> None:
         self._devices: dict[int, Device] = {}

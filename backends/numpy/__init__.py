@@ -25,7 +25,7 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     device_type = "cpu"
-    contract = 1
+    contract = 2
 
     def __init__(self) -> None:
         if config.get("numpy.keep_memory"):

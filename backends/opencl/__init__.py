@@ -26,7 +26,7 @@ class OpenCLBackend(Backend):
     """OpenCL devices: GPUs before CPUs, none that cannot build a kernel. The config key `opencl.device` names the first."""
 
     name = "opencl"
-    contract = 1
+    contract = 2
     device_type = "opencl"
 
     def __init__(self) -> None:

@@ -44,7 +44,7 @@ TIERS = ("lifecycle", "primitives", "ops", "gradients", "recording", "training")
 #: What a device must have, or comparisons and indices have no dtype.
 NEEDED_DTYPES = ("bool", "int64", "float32")
 
-#: Kernels that are not ops, beside `MEMORY_KERNELS`.
+#: Kernels that a device may have and that are not ops, beside `MEMORY_KERNELS`.
 MAY_HAVE = (
     "add_", "sub_", "mul_", "div_", "sgd_step_", "sgd_momentum_step_", "adam_step_", "amsgrad_step_", "strides", "is_contiguous",
 )  # fmt: skip

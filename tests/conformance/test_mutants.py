@@ -67,13 +67,11 @@ MUTANTS = {
     "wrong dtype": Mutant(
         "argmin",
         lambda x, **attrs: RIGHT["argmin"](x, **attrs).astype(np.int32),
-        "primitives",
+        "ops",
         "argmin-*",
         "the kernel gives int32, the rule says int64",
     ),
-    "aliasing output": Mutant(
-        "flip", lambda x, *, dims: np.flip(x, dims), "primitives", "flip-*-memory", "shares memory with input 0"
-    ),
+    "aliasing output": Mutant("flip", lambda x, *, dims: np.flip(x, dims), "ops", "flip-*-memory", "shares memory with input 0"),
     "forgotten broadcast": Mutant(
         "sub", lambda a, b: np.subtract(a, np.resize(b, np.shape(a))), "primitives", "sub-*", "has shape"
     ),

@@ -19,7 +19,7 @@ class EmulatedCupy(Backend):
 
     name = "cupy_emulated"
     device_type = "cuda_emulated"
-    contract = 1
+    contract = 2
 
     def __init__(self) -> None:
         self.host = Host()

@@ -22,7 +22,7 @@ TOY = """
     class Toy(Backend):
         name = "toy"
         device_type = "toy"
-        contract = 1
+        contract = 2
 
         def device_count(self):
             return 1

@@ -139,16 +139,17 @@ def test_a_backend_that_fails_on_import_keeps_its_cause(site):
             "its class says device_type = 'cpu', expected is 'toy' (the name of its entry",
         ),
         (
-            "contract = 1",
+            "contract = 2",
             f"contract = {CONTRACT + 1}",
             f"was written for contract {CONTRACT + 1}, this frazil has contract {CONTRACT}: upgrade frazil",
         ),
         (
-            "contract = 1",
+            "contract = 2",
             f"contract = {CONTRACT - 1}",
-            f"was written for contract {CONTRACT - 1}, this frazil has contract {CONTRACT}: upgrade frazil-toy",
+            f"was written for contract {CONTRACT - 1}, this frazil has contract {CONTRACT}: upgrade frazil-toy "
+            "(for its author: of its primitives 43 have bodies now",
         ),
-        ("contract = 1", "", f"does not say for which contract it was written: add `contract = {CONTRACT}` to class Toy"),
+        ("contract = 2", "", f"does not say for which contract it was written: add `contract = {CONTRACT}` to class Toy"),
         (
             "class Toy(Backend):",
             "class Toy:",
@@ -175,7 +176,7 @@ def test_an_entry_point_that_names_no_module_of_its_distribution_says_so(site):
 
 
 def test_a_backend_that_cannot_start_is_not_sent_to_the_doctor(site):
-    broken = TOY.replace("contract = 1", "contract = 1\n        def __init__(self): raise OSError('no card')")
+    broken = TOY.replace("contract = 2", "contract = 2\n        def __init__(self): raise OSError('no card')")
     site.install("frazil-toy", "0.3", {"frazil.backends": {"toy": "frazil_toy:Toy"}}, frazil_toy=broken)
     assert refused(site.manager(), "toy") == "backend 'toy' of frazil-toy 0.3 cannot start: OSError: no card"
 

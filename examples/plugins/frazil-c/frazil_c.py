@@ -177,7 +177,7 @@ class CBackend(Backend):
 
     name = "c"
     device_type = "c"
-    contract = 1
+    contract = 2
 
     def __init__(self) -> None:
         self.runtime = Runtime()

@@ -8,7 +8,7 @@ from frazil.backends.array_api import ArrayAPIBackend
 
 class TorchArrays(ArrayAPIBackend):
     name = device_type = "torch-arrays"
-    contract = 1
+    contract = 2
 
     def __init__(self):
         super().__init__(xp)
