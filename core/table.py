@@ -1,8 +1,8 @@
 """The op table: one entry per operation, everything else is derived from it.
 
-A *composite* has a body made of other ops. A *primitive* has a rule, which computes the shape and dtype of the result from those
-of its inputs, and a kernel in every backend. Entries are made by the decorators of `define.py`. See core/README.md for what a
-vjp may name.
+A *composite* has a body made of other ops, and perhaps a kernel in some backends. A *primitive* has a rule, which computes the
+shape and dtype of the result from those of its inputs, and a kernel in every backend. Entries are made by the decorators of
+`define.py`. See core/README.md for what a vjp may name.
 """
 
 from __future__ import annotations

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from frazil.backend import Capabilities, Kernel
 from frazil.backends.numpy import NumpyBackend
 from frazil.plugins import MANAGER, BackendRecord, hookimpl
+from frazil.table import OPS
 
 
 def install(site: Path, name: str, module: str, source: str, cls: str) -> None:
@@ -39,17 +41,34 @@ class Mutant(NumpyBackend):
         return np.array(super().to_host(array))
 
 
+class Few(Mutant):
+    """NumPy's kernels of the primitives, and nothing else: not even arrays that can be written to."""
+
+    name = device_type = "few"
+
+    def capabilities(self, index: int = 0) -> Capabilities:
+        return Capabilities(super().capabilities(index).dtypes, aliases=False)
+
+    def kernels(self, index: int = 0) -> dict[str, Kernel]:
+        found = super().kernels(index)
+        return {name: found[name] for name, op in OPS.items() if op.kind == "primitive"}
+
+
 class _Plugin:
     @hookimpl
     def frazil_backends(self) -> list[BackendRecord]:
-        return [BackendRecord("mutant", lambda: Mutant, "mutant")]
+        return [BackendRecord("mutant", lambda: Mutant, "mutant"), BackendRecord("few", lambda: Few, "few")]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _plugin() -> None:
+    MANAGER._distributions["of the tests"] = "tests"
+    MANAGER._pluggy.register(_Plugin(), name="of the tests")
 
 
 @pytest.fixture(scope="session")
 def mutant() -> str:
     """The name of the backend `Mutant`."""
-    MANAGER._distributions["mutant"] = "tests"
-    MANAGER._pluggy.register(_Plugin(), name="mutant")
     return "mutant"
 
 
