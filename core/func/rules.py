@@ -50,6 +50,7 @@ def _only_first(arrays: Any) -> bool:
 
 #: Composites that compute every element by itself; of primitives the table says so (`promote`), or they stand here.
 _ELEMENTWISE = (
+    "acos acosh asin asinh atan atanh cosh ge gt le logical_and logical_or logical_xor minimum ne remainder sinh tan "
     "abs bitwise_not cast ceil copy floor logical_not neg round_half_even sign trunc where detach addcdiv addcmul celu "
     "clamp_numbers elu erfc exp2 frac gelu gelu_grad hardshrink hardsigmoid hardswish hardtanh hypot isfinite isinf isnan "
     "leaky_relu lerp log10 log2 log_odds log_sigmoid logaddexp mish nan_to_num reciprocal relu relu_grad rsqrt selu "
