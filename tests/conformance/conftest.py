@@ -86,7 +86,7 @@ def python(site: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProc
         environment = {**os.environ, "PYTHONPATH": str(site)}
         return subprocess.run(
             [sys.executable, *arguments, *(["-"] if program is not None else [])],
-            input=program, cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=300,
+            input=program, cwd=tmp_path, env=environment, text=True, capture_output=True, timeout=900,
         )  # fmt: skip
 
     return run

@@ -73,7 +73,7 @@ def test_from_an_empty_folder_to_a_passing_conformance_run(blocks, tmp_path):
         elif language in ("sh", "python"):
             program = ["bash", "-c", text] if language == "sh" else [sys.executable, "-c", text]
             done = subprocess.run(
-                program, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300
+                program, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=900
             )
             assert done.returncode == 0, f"{text}\n{done.stdout}"
             assert following == "text", f"the page does not show what this prints:\n{text}"
