@@ -10,7 +10,7 @@ import math as _math
 from typing import Any as _Any
 
 from . import config as _config
-from . import debug, dtypes, errors, factorizations, incomplete, linalg, ops
+from . import debug, dtypes, errors, factorizations, fft, incomplete, linalg, ops, spectral
 from . import tensor as _tensor
 from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .config import config, configure
@@ -141,7 +141,7 @@ from . import autograd, einops_support, random
 einops_support.connect()
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
-_LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn", "special")}
+_LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn", "signal", "special")}
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY |= {name: name for name in ("accelerator", "func", "profiler", "serialization", "version")} | {"vmap": "func"}
@@ -151,7 +151,6 @@ _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_no
 
 #: Names of PyTorch that are not there, and what is said to a program that asks for them.
 _MISSING = {
-    "fft stft istft": "Fourier transforms are planned; for short signals, multiply by matrices of cosines and sines",
     "sparse sparse_coo_tensor sparse_csr_tensor spmm": "sparse tensors are planned; use gather and scatter_add",
     "lu lu_solve lu_unpack geqrf ormqr lobpcg triangular_solve": "this factorisation is planned; fz.linalg has solve, "
     "solve_triangular, qr, svd, eigh, cholesky, inv and pinv",

@@ -381,6 +381,13 @@ from . import backends as backends
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2)."""
 
+def bartlett_window(window_length: _int, periodic: _bool = True, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """The window of Bartlett, a triangle.
+
+    >>> import frazil as fz
+    >>> fz.bartlett_window(4)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000])"""
+
 def bernoulli(input: Tensor, p: _float | None = None, *, generator: Generator | None = None, out: Any = None) -> Tensor:
     """1 with the probability that the element of `input` says, else 0 (or with probability `p` everywhere).
 
@@ -441,6 +448,13 @@ def bitwise_xor(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.tensor([6, 5]) ^ 1
     tensor([7, 4])"""
+
+def blackman_window(window_length: _int, periodic: _bool = True, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """The window of Blackman, of three cosines.
+
+    >>> import frazil as fz
+    >>> fz.blackman_window(4)[2]
+    tensor(1.)"""
 
 def block_diag(*tensors: Tensor) -> Tensor:
     """Matrices along the diagonal of a larger one, zeros elsewhere.
@@ -1271,6 +1285,20 @@ def gt(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
 
 half: Any
 
+def hamming_window(window_length: _int, periodic: _bool = True, alpha: _float = 0.54, beta: _float = 0.46, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """The window of Hamming: alpha - beta * cos.
+
+    >>> import frazil as fz
+    >>> fz.hamming_window(4)
+    tensor([0.0800, 0.5400, 1.0000, 0.5400])"""
+
+def hann_window(window_length: _int, periodic: _bool = True, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """The window of Hann, half a raised cosine; symmetric unless `periodic`.
+
+    >>> import frazil as fz
+    >>> fz.hann_window(4)
+    tensor([0.0000, 0.5000, 1.0000, 0.5000])"""
+
 def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor:
     """0 for negative elements, 1 for positive ones, `values` at 0.
 
@@ -1495,7 +1523,22 @@ def isreal(input: Tensor) -> Tensor:
     >>> fz.isreal(fz.tensor([1.0]))
     tensor([True])"""
 
+def istft(input: Tensor, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Tensor | None = None, center: _bool = True, normalized: _bool = False, onesided: _bool | None = None, length: _int | None = None, return_complex: _bool = False) -> Tensor:
+    """The signal whose `stft` is nearest to `input`: its pieces, weighed by the window, added where they overlap.
+
+    >>> import frazil as fz
+    >>> x, window = fz.arange(16.0), fz.hann_window(8)
+    >>> y = fz.istft(fz.stft(x, 8, 4, window=window, return_complex=True), 8, 4, window=window)
+    >>> fz.testing.assert_close(y, x, rtol=1e-4, atol=1e-4)"""
+
 from . import jit as jit
+
+def kaiser_window(window_length: _int, periodic: _bool = True, beta: _float = 12.0, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:
+    """The window of Kaiser, of the Bessel function i0; `beta` says how narrow it is.
+
+    >>> import frazil as fz
+    >>> fz.kaiser_window(4)[2]
+    tensor(1.)"""
 
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Kronecker product: of matrices, or of tensors of any number of dimensions.
@@ -2574,6 +2617,17 @@ def std_mean(input: Tensor, dim: Any = None, unbiased: _bool | None = None, keep
     >>> import frazil as fz
     >>> fz.std_mean(fz.tensor([1.0, 2.0, 3.0]))
     (tensor(1.), tensor(2.))"""
+
+def stft(input: Tensor, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Tensor | None = None, center: _bool = True, pad_mode: _str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> Tensor:
+    """The Fourier transforms of pieces of `n_fft` points, `hop_length` apart, each seen through `window`.
+
+    The result is [..., frequencies, pieces].
+
+    `center` lengthens the signal by half a piece at both ends, so that piece t is around point t * hop_length.
+
+    >>> import frazil as fz
+    >>> fz.stft(fz.ones(16), 8, 4, window=fz.hann_window(8), return_complex=True).shape
+    frazil.Size([5, 5])"""
 
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
     """`input - alpha * other`.

@@ -672,6 +672,9 @@ class TensorMethods:
     def isreal(self) -> Tensor:
         """Return whether x has no imaginary part."""
 
+    def istft(self, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Tensor | None = None, center: _bool = True, normalized: _bool = False, onesided: _bool | None = None, length: _int | None = None, return_complex: _bool = False) -> Tensor:
+        """The signal whose `stft` is nearest to `input`: its pieces, weighed by the window, added where they overlap."""
+
     def kron(self, other: Tensor, *, out: Any = None) -> Tensor:
         """Kronecker product: of matrices, or of tensors of any number of dimensions."""
 
@@ -1150,6 +1153,9 @@ class TensorMethods:
 
     def std(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None, out: Any = None) -> Tensor:
         """Standard deviation over `dim`, with divisor n - correction (default 1)."""
+
+    def stft(self, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Tensor | None = None, center: _bool = True, pad_mode: _str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> Tensor:
+        """The Fourier transforms of pieces of `n_fft` points, `hop_length` apart, each seen through `window`."""
 
     def sub(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
         """`input - alpha * other`."""
