@@ -204,8 +204,10 @@ class Tensor(TensorMethods):
         self._rg = bool(requires_grad) or self._node is not None
         return self
 
-    def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
-        raise missing(f"{type(self).__name__!r} object has no attribute {name!r}", name, lambda: dir(self))
+    if not TYPE_CHECKING:  # checkers would believe that every name is there
+
+        def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
+            raise missing(f"{type(self).__name__!r} object has no attribute {name!r}", name, lambda: dir(self))
 
     def _asked(self) -> None:
         """Note while recording that the answer depends on whether gradients are recorded; not of leaves that require them."""
