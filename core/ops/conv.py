@@ -91,6 +91,12 @@ def _out_size(name: str, x: Spec, kernel: Any, stride: Any, padding: Any, dilati
 def windows(x: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, out: Any, around: Any = 0) -> Tensor:
     """[N, C, prod(kernel), prod(out)]: what every window of x [N, C, ...] sees, with `around` where it is outside."""
     n, c, *size = x._a.shape
+    # Of sizes that are symbols these are guards in the file; what only the data decide is refused.
+    if any(s < 1 for s in (*stride, *dilation)) or any(p < 0 for p in padding):
+        raise ArgumentError(
+            f"windows need a stride and a dilation of at least 1 and a padding of at least 0, given stride {list(stride)}, "
+            f"dilation {list(dilation)} and padding {list(padding)}"
+        )
     reach = [(m - 1) * s + (k - 1) * d + 1 for m, s, k, d in zip(out, stride, kernel, dilation, strict=True)]
     pads = [(p, size_max(r - p - m, 0)) for p, r, m in zip(padding, reach, size, strict=True)]
     wide = pad_constant(x, pads=((0, 0), (0, 0), *pads), value=around)
@@ -174,6 +180,8 @@ def _conv_rule(x: Spec, w: Spec, bias: Spec | None, *, stride: Any, padding: Any
 def conv(x, w, bias=None, /, *, stride, padding, dilation, groups):
     """Cross-correlation of x [N, C, ...] with w [F, C/groups, ...], plus bias [F]; one attribute per spatial dimension."""
     out = _out_size("conv", specs(x)[0], w._a.shape[2:], stride, padding, dilation)
+    if any(m < 1 for m in out):  # of sizes that are symbols, of which the rule asks nothing
+        raise ShapeError(f"conv: a kernel of size {list(w._a.shape[2:])} does not fit an input of size {list(x._a.shape[2:])}")
     taps = windows(x, tuple(w._a.shape[2:]), stride, padding, dilation, out)
     y = matmul(_in_groups(w, groups, True), reshape(taps, shape=(x._a.shape[0], groups, numel(w._a.shape[1:]), numel(out))))
     y = reshape(y, shape=(x._a.shape[0], w._a.shape[0], *out))

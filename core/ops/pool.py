@@ -130,7 +130,8 @@ def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode)
     order = reshape(arange(numel(kernel_size), device=x.device), shape=(1, 1, -1, 1))
     last_nan = amax(where(ne(seen, seen), order, -1), dim=2, keepdim=True)
     chosen = where(ge(last_nan, 0), last_nan, argmax(cast(hit, dtype=dtypes.int64), dim=2, keepdim=True))
-    return reshape(gather(expand(places, shape=tuple(seen._a.shape)), 2, chosen), shape=(n, c, *out))
+    found = gather(expand(places, shape=tuple(seen._a.shape)), 2, chosen)
+    return reshape(where(ge(found, 0), found, 0), shape=(n, c, *out))  # 0 for a window that sees nothing but padding
 
 
 def _max_pool_grad_rule(

@@ -135,7 +135,7 @@ class _Lowering:
                 direct = "it has no lowering, and plugins offer none"
             if not has_body(node.op_name):
                 raise Unsupported(direct)
-            self._through_body(e, node, place or node)
+            self._through_body(e, node, place or node, direct if lowering is not None else "")
 
     def _by_lowering(self, e: Emitter, node: Node, lowering: Lowering) -> None:
         call = Call(node, e)
@@ -150,11 +150,12 @@ class _Lowering:
                 raise LoweringError(f"the lowering of {node.op_name} returns {result.dtype}, the op {value.spec.dtype.name}")
             self._define(e, value, result)
 
-    def _through_body(self, e: Emitter, node: Node, place: Node) -> None:
+    def _through_body(self, e: Emitter, node: Node, place: Node, direct: str) -> None:
+        """Emit the nodes of the body; `direct` is why the op's own lowering does not do."""
         try:
             body = expand(_in_float32(node))
         except RecordError as error:  # the body decides on what only the running program knows
-            raise Unsupported(str(error).partition("\n  at ")[0]) from error
+            raise Unsupported(direct or str(error).partition("\n  at ")[0]) from error
         given = [value for value in node.inputs if value is not None]
         for inner, outer in zip(body.inputs, given, strict=True):
             e.values[inner] = e.cast(e.values[outer], element_type(inner.spec.dtype))

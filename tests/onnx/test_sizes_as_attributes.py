@@ -47,7 +47,8 @@ def _cases() -> list[Any]:
             for attribute, value in sample.attrs.items():
                 for place in _places(value):
                     number = _number(value, place)
-                    if np.isfinite(number) and (name, attribute) != ("resize", "size"):  # its scales say the same
+                    # A resize's scales say the same; max_pool_grad is given the maxima of the sample's windows.
+                    if np.isfinite(number) and (name, attribute) != ("resize", "size") and name != "max_pool_grad":
                         key = (name, attribute, len(place), type(number), np.sign(number))
                         label = f"{name}-{position}-{attribute}{list(place) or ''}"
                         found.setdefault(key, pytest.param(op, sample, attribute, place, id=label))
@@ -109,6 +110,12 @@ X = fz.tensor(np.linspace(-2, 3, 12, dtype=np.float32))
 M = fz.tensor(np.linspace(-2, 3, 30, dtype=np.float32).reshape(6, 5))
 IMAGE = fz.tensor(np.linspace(-2, 3, 192, dtype=np.float32).reshape(1, 3, 8, 8))
 KERNEL = fz.tensor(np.linspace(-1, 1, 108, dtype=np.float32).reshape(4, 3, 3, 3))
+
+
+def _pool_grad(x: Any, **window: Any) -> Any:
+    """The gradient of the sum of squares of the maxima: `max_pool_grad` with the maxima of its own windows."""
+    x = x.detach().requires_grad_()
+    return fz.autograd.grad((F.max_pool2d(x, 2, **window) ** 2).sum(), [x])[0]
 
 
 def _set_slices(x: Any, n: Any) -> Any:
@@ -205,6 +212,29 @@ def test_functions_follow_a_size_and_a_number_of_a_tensor(name: str, kind: str) 
         for a, b in zip(report.run(z, x), results, strict=True):
             assert a.shape == tuple(b.shape)
             np.testing.assert_allclose(a, b.numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("program", "fits", "not_"),
+    [
+        (lambda z, x: _pool_grad(x, stride=z.shape[0]), (1, 2, 3, 5), (0,)),
+        (lambda z, x: _pool_grad(x, stride=1, dilation=z.shape[0]), (1, 2, 3, 5), (0, 8)),
+        (lambda z, x: F.max_pool2d(x, 2, 1, dilation=z.shape[0], return_indices=True), (1, 2, 3, 5), (0, 8)),
+        (lambda z, x: F.conv2d(x, KERNEL, dilation=z.shape[0]), (1, 2, 3), (0, 4, 5)),
+        (lambda z, x: F.avg_pool2d(x, 2, z.shape[0]), (1, 2, 3, 5), (0,)),
+    ],
+)
+def test_a_file_of_windows_made_of_sizes_computes_or_refuses_as_the_program(program: Any, fits: Any, not_: Any) -> None:
+    report = fz.onnx.export(program, (fz.zeros(2), IMAGE), verify=False)
+    for n in fits:
+        expected = program(fz.zeros(n), IMAGE)
+        for a, b in zip(report.run(fz.zeros(n), IMAGE), expected if isinstance(expected, tuple) else (expected,), strict=True):
+            np.testing.assert_allclose(a, b.numpy(), rtol=1e-4, atol=1e-5)
+    for n in not_:
+        with pytest.raises(fz.errors.FrazilError):
+            program(fz.zeros(n), IMAGE)
+        with pytest.raises(Exception, match=r"."):
+            report.run(fz.zeros(n), IMAGE)
 
 
 def test_shapes_and_slices_take_tensors_without_a_script() -> None:
