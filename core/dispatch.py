@@ -438,13 +438,13 @@ def _check_kinds(op: Op, tensors: Any) -> None:
             continue
         given = t._dev.native[t._a.dtype] if isinstance(t, Tensor) else _number_dtype(t)
         if given is not None and given.kind not in op.takes:  # type: ignore[operator]
-            if op.takes is TAKES["floats"]:
-                raise DTypeError(f"{op.name}: x must be floating, given {kinds(tensors)}; convert it with .float()")
             if given.is_complex:
                 raise DTypeError(
                     f"{op.name}: not defined for complex tensors, which have no order, given {kinds(tensors)}; take .real, .imag "
                     f"or .abs()"
                 )
+            if "i" not in op.takes:  # type: ignore[operator]
+                raise DTypeError(f"{op.name}: x must be floating, given {kinds(tensors)}; convert it with .float()")
             raise DTypeError(
                 f"{op.name}: not defined for bool tensors, given {kinds(tensors)}; convert one with .to(fz.int64), or use &, |, "
                 f"^ and ~"

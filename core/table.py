@@ -29,7 +29,13 @@ METHODS: dict[str, Callable[..., Any]] = {}
 
 
 #: What an entry may say of the dtypes it takes: their kinds.
-TAKES = {"floats": frozenset("fc"), "numbers": frozenset("ifc"), "reals": frozenset("if"), "ordered": frozenset("bif")}
+TAKES = {
+    "floats": frozenset("fc"),
+    "real floats": frozenset("f"),
+    "numbers": frozenset("ifc"),
+    "reals": frozenset("if"),
+    "ordered": frozenset("bif"),
+}
 
 #: What PyTorch calls the tensors that entries call by a letter.
 _FULL_NAMES = {"x": "input", "a": "input", "b": "other"}

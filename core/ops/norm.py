@@ -32,7 +32,7 @@ _SOFTMAX = [
 
 
 @op(
-    takes="reals",
+    takes="real floats",
     vjp=lambda g, y, dim: softmax_grad(g, y, dim=dim),
     canon=_canon_dim("softmax"),
     promote="common",
@@ -69,7 +69,7 @@ def softmax_grad(g, y, /, *, dim):
 
 
 @op(
-    takes="reals",
+    takes="real floats",
     vjp=lambda g, y, dim: g - exp(y) * sum_(g, dim=(dim,) if y._a.shape else None, keepdim=True),
     canon=_canon_dim("log_softmax"),
     promote="common",

@@ -213,7 +213,7 @@ def test_a_broken_backend_takes_nothing_else_down(frazil, site, before, after, f
             "aliases=False",
             "aliases=True",
             "backend 'toy': capabilities() says aliases=True (views share memory), which needs the kernels copy_, writable, "
-            "shares_memory; say aliases=False where arrays are never written to",
+            "shares_memory, diagonal; say aliases=False where arrays are never written to",
         ),
         (
             '{"add": np.add}',
