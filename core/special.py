@@ -15,7 +15,7 @@ from .define import by_name
 from .dtypes import get_default_dtype, int64
 from .incomplete import igamma, igammac
 from .ops import bessel, elementwise, error_functions, gamma, norm, reduction, special
-from .ops.elementwise import cast, eq, log1p, logical_and, lt, where, xlogy
+from .ops.elementwise import add, cast, eq, log1p, logical_and, lt, mul, where, xlogy
 from .tensor import Tensor
 
 
@@ -114,7 +114,7 @@ def _chebyshev(x: Any, n: Any, second: Callable[[Any], Any]) -> Tensor:
 
 
 def _doubled(x: Any) -> Any:
-    return x * 2 - 1
+    return add(mul(x, 2.0), -1.0)  # in floats: integers without a sign would wrap round
 
 
 @_public

@@ -78,8 +78,8 @@ def blackman_window(
     """The window of Blackman, of three cosines.
 
     >>> import frazil as fz
-    >>> fz.blackman_window(4)[2]
-    tensor(1.)
+    >>> fz.blackman_window(4)[1]
+    tensor(0.3400)
     """
     return _made(cosines(window_length, periodic, (0.42, 0.5, 0.08), dtype=dtype, device=device), requires_grad)
 

@@ -185,7 +185,7 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
 
     >>> import frazil as fz
     >>> fz.mvlgamma(fz.tensor([3.0]), 2)
-    tensor([1.3963])
+    tensor([1.5502])
     """
     if type(p) is not int or p < 1:
         raise ArgumentError(f"mvlgamma: p must be a whole number from 1 up, given {p!r}")

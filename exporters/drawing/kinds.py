@@ -31,6 +31,7 @@ _SUBJECTS = {
     "loss": "reduction",
     "elementwise": "arithmetic",
     "special": "arithmetic",
+    **dict.fromkeys(("bessel", "complex_numbers", "error_functions", "gamma", "series"), "arithmetic"),
     "optim": "arithmetic",
     "shape": "shape",
     "arrange": "shape",

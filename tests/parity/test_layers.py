@@ -336,6 +336,10 @@ def test_every_layer_of_frazil_is_compared() -> None:
         "MultiheadAttention", "Transformer",  # test_attention.py
         "TransformerEncoder", "TransformerEncoderLayer", "TransformerDecoder", "TransformerDecoderLayer",  # there too
         "DataParallel",  # its names and shapes: test_programs.py
+        "SyncBatchNorm",  # BatchNorm in one process
+        "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",  # test_op_db.py; tests/nn/test_more_losses.py
+        *(f"Lazy{kind}{n}d" for kind in ("BatchNorm", "Conv", "ConvTranspose", "InstanceNorm") for n in (1, 2, 3)),
+        "LazyLinear",  # become the others: tests/nn/test_lazy.py
         "SinusoidalPositions", "RotaryPositions",  # PyTorch has none: tests/nn/test_attention.py
     }  # fmt: skip
     layers = {

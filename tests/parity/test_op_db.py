@@ -18,6 +18,7 @@ VALUES = {
     "all": "bool also of uint8, where PyTorch gives uint8",
     "any": "bool also of uint8, where PyTorch gives uint8",
     "arange": "fractions are counted before they are made integers, in PyTorch after",
+    "bfloat16": "no backend computes in bfloat16",
     "complex": "float16 has no complex dtype",
     "einsum": "operands of several integer dtypes, after sums that widen them",
     "full_like": "a negative number is no uint8, where PyTorch wraps it round",
@@ -34,9 +35,11 @@ VALUES = {
     "nn.functional.triplet_margin_with_distance_loss": "the samples bring a module of PyTorch",
     "scalar_tensor": "a negative number is no uint8, where PyTorch wraps it round",
     "square": "of bool: int8 from NumPy",
+    "view_as_complex": "float16 has no complex dtype",
 }
 #: Names whose gradients differ in some sample, and why.
 GRADIENTS = {
+    "bfloat16": VALUES["bfloat16"],
     "cholesky_inverse": "the triangle that is not read has no gradient",
     "cholesky_solve": "the triangle that is not read has no gradient",
     "gather": VALUES["gather"],

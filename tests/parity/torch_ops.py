@@ -24,6 +24,8 @@ ELSEWHERE = {
     "random_normal": "another stream than PyTorch's: tests/random/test_stream.py",
     "random_int63": "another stream than PyTorch's: tests/random/test_stream.py",
     "random_permutation": "another stream than PyTorch's: tests/random/test_generator.py",
+    "bessel_j0": "PyTorch's is off by 2e-7 in float64: tests/numerics/test_special.py",
+    "polygamma_of": "PyTorch's is large at the poles, where it has no end: tests/numerics/test_special.py; test_functions.py",
     "detach": "the recorded form of Tensor.detach",
     "view_write": "writes through views: test_aliasing.py",
     "transfer": "moves between devices: tests/conformance/test_transfer.py",
@@ -438,4 +440,4 @@ TORCH.update(
 
 def torch_op(name: str) -> Callable[..., Any]:
     """PyTorch's function for an op."""
-    return TORCH.get(name) or getattr(torch, name)
+    return TORCH.get(name) or getattr(torch, name, None) or getattr(torch.special, name)

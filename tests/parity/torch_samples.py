@@ -24,7 +24,7 @@ with mock.patch.object(torch.backends, "disable_global_flags"):
 #: How many samples of an operator and dtype are run: evenly spread over the first `OF`.
 SAMPLES, OF = 10, 120
 DTYPES = ("float32", "int64", "bool", "float16", "uint8")
-TOLERANCES = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2}
+TOLERANCES = {"float64": 1e-6, "float32": 1e-3, "float16": 2e-2, "complex128": 1e-6, "complex64": 1e-3}
 
 #: Their results are random, or of uninitialised memory: only shapes and dtypes are compared.
 RANDOM = {

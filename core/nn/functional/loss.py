@@ -538,12 +538,14 @@ def multilabel_margin_loss(
     >>> fz.nn.functional.multilabel_margin_loss(fz.tensor([0.1, 0.2, 0.4, 0.8]), fz.tensor([3, 0, -1, 1]))
     tensor(0.8500)
     """
-    if input.ndim not in (1, 2) or tuple(input.shape) != tuple(target.shape):
+    if input.ndim > 2 or tuple(input.shape) != tuple(target.shape):
         raise ShapeError(
-            f"multilabel_margin_loss: expected input and target of one shape, [N, C] or [C], given {list(input.shape)} and "
+            f"multilabel_margin_loss: expected input and target of one shape, [N, C], [C] or [], given {list(input.shape)} and "
             f"{list(target.shape)}"
         )
     require_float("multilabel_margin_loss", *specs(input))
+    if input.ndim == 0:
+        input, target = input.reshape(1), target.reshape(1)
     listed = (target >= 0).to(dtypes.int64).cumprod(-1)
     classes = target.clamp(min=0)
     wanted = (input * 0).detach().scatter_add(-1, classes, listed.to(input.dtype)) > 0
