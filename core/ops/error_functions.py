@@ -11,8 +11,13 @@ from .elementwise import abs_, eq, erf, exp, ge, gt, le, log, log1p, lt, minimum
 from .series import chebyshev
 
 _SQRT2 = math.sqrt(2)
-_SHARE = [S(floats(3, 4, low=-0.95, high=0.95)), S(), S(0), S.of([-1.5, -1.0, -0.99999, -1e-9, 0.0, 0.75, 0.9, 1.0, math.nan])]
-_CHANCE = [S(floats(3, 4, low=0.02, high=0.98)), S(0), S.of([-0.5, 0.0, 1e-30, 1e-5, 0.2, 0.5, 0.99999, 1.0, 2.0, math.nan])]
+_SHARE = [
+    S(floats(3, 4, low=-0.95, high=0.95)),
+    S(),
+    S(0),
+    S.of([-1.5, -1.0, 2.0**-17 - 1, -1e-9, 0.0, 0.75, 0.9, 1.0, math.nan]),
+]
+_CHANCE = [S(floats(3, 4, low=0.02, high=0.98)), S(0), S.of([-0.5, 0.0, 1e-30, 1e-5, 0.2, 0.5, 1 - 2.0**-17, 1.0, 2.0, math.nan])]
 _LINE = [S(3, 4), S(), S(0), S.ints(4), S.of([-math.inf, -5.0, -1.0, -0.2, 0.0, 0.3, 3.0, 40.0, math.inf, math.nan])]
 
 # erfinv(x) / x for x^2 in [0, 0.5625]; the point above which the normal distribution has q, over s = sqrt(-log(q)), for 1/s from

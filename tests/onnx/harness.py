@@ -52,7 +52,7 @@ def gradient_program(op: Op, sample: S, dtype: str = "float32") -> tuple[Program
         leaves = [t.detach().requires_grad_() if i in floating else t for i, t in enumerate(tensors)]
         results = program(*leaves)
         weighted = [
-            (r * fz.cos(r.detach())).sum()
+            (r * fz.cos(r.detach().tanh())).sum()  # a weight that rounding of large results does not change
             for r in (results if isinstance(results, tuple) else (results,))
             if r.dtype.is_floating_point
         ]
