@@ -118,6 +118,22 @@ VECTOR_FUNCTIONS = {
 }}}}""",
 }
 
+# PoCL 3.1 reduces all arguments of a vector in the way that its largest one needs, which is wrong for small ones.
+VECTOR_FUNCTIONS |= {
+    op: f"""DEVICE float{{n}} {op}_lanes(float{{n}} x) {{{{
+  int{{n}} far = fabs(x) > 10000.0f;
+  float{{n}} y = {op}(select(x, C(0.0f), far));
+  if (any(far)) {{{{
+    float lane[{{n}}];
+    vstore{{n}}(x, 0, lane);
+    for (int i = 0; i < {{n}}; i++) lane[i] = {op}(lane[i]);
+    y = select(y, vload{{n}}(0, lane), far);
+  }}}}
+  return y;
+}}}}"""
+    for op in ("sin", "cos", "tan")
+}
+
 
 def vector_function(op: str, dtype: str, lanes: int) -> tuple[str, str] | None:
     """(name, text) of the function that computes `op` on a vector, where there is one."""

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.table import OPS
 
 pytest.importorskip("mpmath")
 
@@ -37,6 +38,26 @@ def test_kernels_are_their_bodies_at_extremes(dtype):
     assert names
     for name in names:
         extremes.compare(name, dtype, "opencl")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_extreme_number_leaves_its_neighbours_alone(dtype):
+    """A work-item computes 16 numbers as one vector: PoCL's own `sin` of such a vector was wrong where one was infinite."""
+    rng = np.random.default_rng(0)
+    kernels = fz.device("opencl").kernels
+    ops = [op for op in OPS.values() if op.samples and op.fn.__module__.rpartition(".")[2] in extremes.SUBJECTS]
+    ops = [op for op in ops if kernels[op.name] is not None and all(a.dtype.kind == "f" for a in op.samples[0].arrays())]
+    assert len(ops) > 50
+    between = np.arange(80) % 16 >= 5
+    for op in ops:
+        calm = [rng.uniform(0.001, 0.999, 80).astype(dtype) for _ in op.samples[0].arrays()]
+        wild = [a.copy() for a in calm]
+        for place, extreme in enumerate([np.inf, -np.inf, np.nan, np.finfo(dtype).max, -0.0]):
+            for a in wild:
+                a[place::16] = extreme
+        tensors = ([fz.tensor(a, device="opencl") for a in arrays] for arrays in (calm, wild))
+        expected, found = (op.call(*given, **op.samples[0].attrs).cpu().numpy()[between] for given in tensors)
+        np.testing.assert_array_equal(found, expected, err_msg=op.name)
 
 
 @pytest.mark.parametrize("name", accumulation.HALVES)
