@@ -54,7 +54,7 @@ def _named(call: Callable[..., Any], op: Op) -> Callable[..., Any]:
 
 def _unary(op: Op) -> Callable[..., Any]:
     name = op.name
-    takes = TAKES["floats"] if op.promote == "float" else op.takes
+    takes = op.kernel_takes
     save = bool(op.save_inputs)
     save_output = op.save_output
     differentiable = op.differentiable
@@ -99,7 +99,7 @@ def _unary(op: Op) -> Callable[..., Any]:
 
 def _binary(op: Op) -> Callable[..., Any]:
     name = op.name
-    takes = TAKES["floats"] if op.promote == "float" else op.takes
+    takes = op.kernel_takes
     save_a, save_b = 0 in op.save_inputs, 1 in op.save_inputs
     save = save_a or save_b
     save_output = op.save_output
@@ -170,7 +170,7 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
     defaults, names, canon = op.defaults, op.attributes, op.canon
     required = [(names.index(name), name) for name in op.required]
     one_dtype = op.promote is not None and op.promoted is None
-    takes = TAKES["floats"] if op.promote == "float" else op.takes
+    takes = op.kernel_takes
     plain = op.promoted is None and count > 0
     recordings = RECORDINGS
 

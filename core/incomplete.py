@@ -10,7 +10,7 @@ import numpy as np
 from .autograd.function import Function
 from .define import function
 from .dtypes import get_default_dtype, promote_types
-from .errors import AutogradError
+from .errors import AutogradError, DTypeError
 from .host import on_host
 from .ops.elementwise import cast, exp, log
 from .ops.gamma import lgamma
@@ -141,6 +141,8 @@ class _Incomplete(Function):
 
 def _of_two(a: Tensor, x: Tensor, upper: bool) -> Tensor:
     dtype = promote_types(a.dtype, x.dtype)
+    if dtype.is_complex:
+        raise DTypeError(f"igamma: not defined for complex tensors, given {a.dtype} and {x.dtype}; take .real, .imag or .abs()")
     dtype = dtype if dtype.is_floating_point else get_default_dtype()
     a, x = broadcast_tensors(cast(a, dtype=dtype), cast(x, dtype=dtype))
     return _Incomplete.apply(a, x, upper)

@@ -93,11 +93,12 @@ _TANH_SCALE = math.sqrt(2 / math.pi)
 def _gelu_rule(x: Spec, *, approximate: str) -> Spec:
     if approximate not in ("none", "tanh"):
         raise ArgumentError(f"gelu: approximate is 'none' or 'tanh', given {approximate!r}")
-    return float_like("gelu")(x)
+    return like(x)
 
 
 @op(
     vjp=lambda g, x, approximate: gelu_grad(g, x, approximate=approximate),
+    takes="real floats",
     rule=_gelu_rule,
     samples=lambda: [*_SAMPLES, S(5, approximate="tanh")],
     errors=lambda: [E(S.ints(3), "gelu: x must be floating"), E(S(3, approximate="fast"), "gelu: approximate is")],
@@ -128,6 +129,7 @@ def _times_sigmoid(x: Any, half: Any) -> Any:
 
 
 @op(
+    takes="real floats",
     rule=lambda g, x, *, approximate: like(x),
     samples=lambda: [S((3, 4), (3, 4), approximate="none"), S((5,), (5,), approximate="tanh")],
     methods=[],

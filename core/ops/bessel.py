@@ -158,7 +158,7 @@ def _over(y, x, at_zero):
     return where(zero, at_zero, y / where(zero, 1, x))
 
 
-@op(vjp=lambda g, x: g * i1(x), promote="float", samples=_LINE, inplace=True)
+@op(vjp=lambda g, x: g * i1(x), promote="float", takes="real floats", samples=_LINE, inplace=True)
 @halves_in_float32
 def i0(x, /):
     """The modified Bessel function of the first kind, of order 0.
@@ -170,21 +170,35 @@ def i0(x, /):
     return exp(abs_(x)) * _scaled(0, x)
 
 
-@op(vjp=lambda g, x, y: g * (i1e(x) - sign(x) * y), promote="float", samples=_LINE, methods=[], public=False)
+@op(vjp=lambda g, x, y: g * (i1e(x) - sign(x) * y), promote="float", takes="real floats", samples=_LINE, methods=[], public=False)
 @halves_in_float32
 def i0e(x, /):
     """exp(-|x|) * i0(x)."""
     return _scaled(0, x)
 
 
-@op(vjp=lambda g, x, y: g * (i0(x) - _over(y, x, 0.5)), promote="float", samples=_LINE, methods=[], public=False)
+@op(
+    vjp=lambda g, x, y: g * (i0(x) - _over(y, x, 0.5)),
+    promote="float",
+    takes="real floats",
+    samples=_LINE,
+    methods=[],
+    public=False,
+)
 @halves_in_float32
 def i1(x, /):
     """The modified Bessel function of the first kind, of order 1."""
     return sign(x) * exp(abs_(x)) * _scaled(1, x)
 
 
-@op(vjp=lambda g, x, y: g * (i0e(x) - sign(x) * y - _over(y, x, 0.5)), promote="float", samples=_LINE, methods=[], public=False)
+@op(
+    vjp=lambda g, x, y: g * (i0e(x) - sign(x) * y - _over(y, x, 0.5)),
+    promote="float",
+    takes="real floats",
+    samples=_LINE,
+    methods=[],
+    public=False,
+)
 @halves_in_float32
 def i1e(x, /):
     """exp(-|x|) * i1(x)."""
@@ -205,28 +219,49 @@ def _second(order, x, scaled):
     return where(eq(x, 0), math.inf, y)
 
 
-@op(vjp=lambda g, x: -g * modified_bessel_k1(x), promote="float", samples=_AHEAD, methods=[], public=False)
+@op(vjp=lambda g, x: -g * modified_bessel_k1(x), promote="float", takes="real floats", samples=_AHEAD, methods=[], public=False)
 @halves_in_float32
 def modified_bessel_k0(x, /):
     """The modified Bessel function of the second kind, of order 0; NaN below 0."""
     return _second(0, x, False)
 
 
-@op(vjp=lambda g, x, y: -g * (modified_bessel_k0(x) + y / x), promote="float", samples=_AHEAD, methods=[], public=False)
+@op(
+    vjp=lambda g, x, y: -g * (modified_bessel_k0(x) + y / x),
+    promote="float",
+    takes="real floats",
+    samples=_AHEAD,
+    methods=[],
+    public=False,
+)
 @halves_in_float32
 def modified_bessel_k1(x, /):
     """The modified Bessel function of the second kind, of order 1; NaN below 0."""
     return _second(1, x, False)
 
 
-@op(vjp=lambda g, x, y: g * (y - scaled_modified_bessel_k1(x)), promote="float", samples=_AHEAD, methods=[], public=False)
+@op(
+    vjp=lambda g, x, y: g * (y - scaled_modified_bessel_k1(x)),
+    promote="float",
+    takes="real floats",
+    samples=_AHEAD,
+    methods=[],
+    public=False,
+)
 @halves_in_float32
 def scaled_modified_bessel_k0(x, /):
     """exp(x) * modified_bessel_k0(x)."""
     return _second(0, x, True)
 
 
-@op(vjp=lambda g, x, y: g * (y - scaled_modified_bessel_k0(x) - y / x), promote="float", samples=_AHEAD, methods=[], public=False)
+@op(
+    vjp=lambda g, x, y: g * (y - scaled_modified_bessel_k0(x) - y / x),
+    promote="float",
+    takes="real floats",
+    samples=_AHEAD,
+    methods=[],
+    public=False,
+)
 @halves_in_float32
 def scaled_modified_bessel_k1(x, /):
     """exp(x) * modified_bessel_k1(x)."""
@@ -246,7 +281,7 @@ def _near(size, coefficients):
     return chebyshev(small * small * (1 / 32) - 1, coefficients)
 
 
-@op(vjp=lambda g, x: -g * bessel_j1(x), promote="float", samples=_LINE, methods=[], public=False)
+@op(vjp=lambda g, x: -g * bessel_j1(x), promote="float", takes="real floats", samples=_LINE, methods=[], public=False)
 @halves_in_float32
 def bessel_j0(x, /):
     """The Bessel function of the first kind, of order 0."""
@@ -255,7 +290,14 @@ def bessel_j0(x, /):
     return where(lt(size, 8.0), _near(size, _J0_NEAR), where(eq(size, math.inf), 0, p * (c + s) - q * (s - c)))
 
 
-@op(vjp=lambda g, x, y: g * (bessel_j0(x) - _over(y, x, 0.5)), promote="float", samples=_LINE, methods=[], public=False)
+@op(
+    vjp=lambda g, x, y: g * (bessel_j0(x) - _over(y, x, 0.5)),
+    promote="float",
+    takes="real floats",
+    samples=_LINE,
+    methods=[],
+    public=False,
+)
 @halves_in_float32
 def bessel_j1(x, /):
     """The Bessel function of the first kind, of order 1."""
@@ -265,7 +307,7 @@ def bessel_j1(x, /):
     return where(lt(size, 8.0), x * _near(size, _J1_NEAR), where(lt(x, 0), -far, far))
 
 
-@op(vjp=lambda g, x: -g * bessel_y1(x), promote="float", samples=_AHEAD, methods=[], public=False)
+@op(vjp=lambda g, x: -g * bessel_y1(x), promote="float", takes="real floats", samples=_AHEAD, methods=[], public=False)
 @halves_in_float32
 def bessel_y0(x, /):
     """The Bessel function of the second kind, of order 0; NaN below 0."""
@@ -275,7 +317,9 @@ def bessel_y0(x, /):
     return where(ge(x, 8.0), far, where(eq(x, 0), -math.inf, near))
 
 
-@op(vjp=lambda g, x, y: g * (bessel_y0(x) - y / x), promote="float", samples=_AHEAD, methods=[], public=False)
+@op(
+    vjp=lambda g, x, y: g * (bessel_y0(x) - y / x), promote="float", takes="real floats", samples=_AHEAD, methods=[], public=False
+)
 @halves_in_float32
 def bessel_y1(x, /):
     """The Bessel function of the second kind, of order 1; NaN below 0."""
@@ -288,6 +332,7 @@ def bessel_y1(x, /):
 @op(
     vjp=lambda g, x: g * _slope_of_sinc(x),
     promote="float",
+    takes="real floats",
     samples=lambda: [*_LINE[:4], S.of([-3.0, -0.1, 0.0, 1e-3, 0.6, 40.0, math.inf, math.nan])],
     methods=[],
     public=False,
@@ -311,6 +356,7 @@ def _slope_of_sinc(x):
 
 @op(
     promote="float",
+    takes="real floats",
     samples=lambda: [
         S(floats(3, 4, low=-9, high=6), grad=False),
         S(0, grad=False),

@@ -101,6 +101,7 @@ def div(a, b, /):
 
 
 @primitive(
+    takes="ordered",
     vjp=(lambda g: zeros_like(g), lambda g: zeros_like(g)),
     promote="common",
     samples=lambda: [
@@ -123,6 +124,7 @@ def floor_divide(a, b, /):
 
 
 @op(
+    takes="ordered",
     rule=functools.partial(numeric, "remainder"),
     vjp=(lambda g: g, lambda g, a, b: -g * floor_divide(a, b)),
     promote="common",
@@ -147,6 +149,7 @@ def remainder(a, b, /):
 
 
 @primitive(
+    takes="ordered",
     vjp=(lambda g: g, lambda g, a, b: -g * trunc(a / b)),
     promote="common",
     samples=lambda: [
@@ -187,6 +190,7 @@ def power(a, b, /):
 
 
 @op(
+    takes="ordered",
     vjp=(lambda g: zeros_like(g), lambda g: zeros_like(g)),
     promote="common",
     samples=lambda: [
@@ -351,6 +355,7 @@ def _share(g: Tensor, winner: Tensor, loser: Tensor) -> Tensor:
 
 
 @primitive(
+    takes="real floats",
     vjp=(lambda g, a, b: _turn(g, b, a), lambda g, a, b: _turn(-g, a, b)),
     promote="float",
     samples=lambda: [S((3, 4), (4,)), S.of([0.0, 1.0, -1.0, 0.0, -0.0], [1.0, 0.0, -1.0, -1.0, -1.0])],
@@ -400,7 +405,7 @@ def apart(a: Tensor, b: Tensor) -> Tensor:
 
 
 @op(
-    takes="floats",
+    takes="real floats",
     vjp=(lambda g, a, y: g * (a / y), lambda g, b, y: g * (b / y)),
     promote="common",
     samples=lambda: [
@@ -898,6 +903,7 @@ def atanh(x, /):
 
 
 @primitive(
+    takes="real floats",
     vjp=lambda g, x: g * exp(-(x * x)) * (2 / math.sqrt(math.pi)),
     promote="float",
     samples=lambda: [*_UNARY, S.of([-7.0, -1e-5, 1e-5, 0.9, 1.1, 5.0, 30.0, *_SPECIAL])],
@@ -913,7 +919,7 @@ def erf(x, /):
     return like(x)
 
 
-@op(promote="float", samples=lambda: [*_UNARY, S.of([-2.0, 0.0, 1.0, math.nan])], inplace=True)
+@op(takes="real floats", promote="float", samples=lambda: [*_UNARY, S.of([-2.0, 0.0, 1.0, math.nan])], inplace=True)
 def erfc(x, /):
     """1 - erf(x).
 

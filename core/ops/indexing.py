@@ -779,6 +779,7 @@ def _edges_rule(edges: Spec, points: Spec, *, right: bool) -> Spec:
 @op(
     rule=_edges_rule,
     promote="common",
+    takes="ordered",
     samples=lambda: [
         S.of([0.1, 0.4, 0.4, 1.0], [0.0, 0.1, 0.39, 0.4, 2.0, math.nan], right=False),
         S.of([0.1, 0.4, 0.4, 1.0], [0.0, 0.1, 0.39, 0.4, 2.0, math.nan], right=True),
