@@ -19,7 +19,7 @@ from frazil.autograd.modes import no_grad
 from frazil.creation import tensor as make_tensor
 from frazil.device import device
 from frazil.recorder.graph import Graph, Node, Value
-from frazil.recorder.running import Watcher, execute
+from frazil.recorder.running import Watcher, device_for, execute
 from frazil.table import OPS, Spec
 from frazil.tensor import Tensor
 
@@ -58,9 +58,10 @@ Values = dict[Value, np.ndarray]
 
 
 def run_graph(graph: Graph, arrays: Sequence[np.ndarray], watcher: Watcher | None = None) -> Values:
-    """Every value of the graph, computed op by op."""
+    """Every value of the graph, computed op by op, where its weights are."""
+    place = device_for((), graph)
     with no_grad(), np.errstate(all="ignore"):
-        env = execute(graph, [make_tensor(array) for array in arrays], watcher=watcher or Watcher())
+        env = execute(graph, [make_tensor(array, device=place) for array in arrays], watcher=watcher or Watcher())
         return {value: host(tensor) for value, tensor in env.items()}
 
 

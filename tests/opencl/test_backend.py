@@ -15,6 +15,7 @@ import pytest
 
 import frazil as fz
 from frazil.backends.opencl import OpenCLBackend, _first
+from frazil.exporters.onnx.oracle import run_graph
 from frazil.nn import functional as F
 
 
@@ -258,3 +259,11 @@ def test_a_recording_has_one_device(tmp_path: Path) -> None:
     half = fz.tensor(0.5)  # a number on the CPU follows the others
     report = fz.onnx.export(lambda x: model(x) * half, fz.ones(2, 3, device="opencl"), tmp_path / "f.onnx")
     assert report.operators["Gemm"] == 1
+
+
+def test_what_is_computed_once_more_for_a_comparison_is_computed_where_the_weights_are() -> None:
+    norm = fz.nn.BatchNorm2d(3).to("opencl").eval()
+    images = fz.full((2, 3, 4, 4), 0.5).to("opencl")
+    graph = fz.jit.trace(norm, images).graph
+    found = run_graph(graph, [images.cpu().numpy()])
+    np.testing.assert_allclose(found[graph.outputs[0]], 0.5, rtol=1e-4)

@@ -12,6 +12,8 @@ from . import (
     elementwise,
     folding,
     fused,
+    fused_attention,
+    fused_quantisation,
     image,
     indexing,
     linalg,

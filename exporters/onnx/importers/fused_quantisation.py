@@ -1,0 +1,147 @@
+"""com.microsoft: quantised operators of onnxruntime's quantiser, and weights of few bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import frazil as fz
+from frazil.dtypes import iinfo
+from frazil.errors import ArgumentError
+
+from ..arrays import axis_of
+from .pool import average_pool
+from .quantisation import dequantize, dynamic_quantize, matmul_integer, quantize
+from .registry import importer
+
+F = fz.nn.functional
+_DOMAIN = "com.microsoft"
+for _name, _function in (("QuantizeLinear", quantize), ("DequantizeLinear", dequantize)):
+    importer(_name, domain=_DOMAIN, fixed=(1, 2), raw=True)(_function)
+
+
+@importer("MatMulIntegerToFloat", domain=_DOMAIN, fixed=range(2, 6))
+def matmul_integer_to_float(
+    node: Any, a: Any, b: Any, a_scale: Any, b_scale: Any, a_zero: Any = None, b_zero: Any = None, bias: Any = None
+) -> Any:
+    y = matmul_integer(node, a, b, a_zero, b_zero).to(a_scale.dtype) * (a_scale * b_scale)
+    return y if bias is None else y + bias
+
+
+@importer("DynamicQuantizeMatMul", domain=_DOMAIN, fixed=(2, 3))
+def dynamic_quantize_matmul(node: Any, x: Any, b: Any, b_scale: Any, b_zero: Any = None, bias: Any = None) -> Any:
+    whole, scale, zero = dynamic_quantize(node, x)
+    return matmul_integer_to_float(node, whole, b, scale, b_scale, zero, b_zero, bias)
+
+
+@importer("QLinearAdd", "QLinearMul", domain=_DOMAIN, fixed=(1, 2, 4, 5, 6, 7))
+def qlinear_arithmetic(
+    node: Any, a: Any, a_scale: Any, a_zero: Any, b: Any, b_scale: Any, b_zero: Any, y_scale: Any, y_zero: Any = None
+) -> Any:
+    left, right = _numbers_of(a, a_scale, a_zero), _numbers_of(b, b_scale, b_zero)
+    found = left + right if node.op_type == "QLinearAdd" else left * right
+    return _quantised(found, y_scale, y_zero, a.dtype)
+
+
+@importer("QLinearSigmoid", "QLinearLeakyRelu", "QLinearGlobalAveragePool", domain=_DOMAIN, fixed=range(1, 5))
+def qlinear_unary(node: Any, x: Any, x_scale: Any, x_zero: Any, y_scale: Any, y_zero: Any = None) -> Any:
+    value = _numbers_of(x, x_scale, x_zero)
+    if node.op_type == "QLinearGlobalAveragePool":
+        first = 1 if node.get("channels_last", 0) else 2
+        found = value.mean(dim=tuple(range(first, first + x.ndim - 2)), keepdim=True)
+    else:
+        found = fz.sigmoid(value) if node.op_type == "QLinearSigmoid" else F.leaky_relu(value, node.get("alpha", 0.01))
+    return _quantised(found, y_scale, y_zero, x.dtype)
+
+
+def _numbers_of(x: Any, scale: Any, zero: Any) -> Any:
+    """What quantised numbers stand for, in float32 as onnxruntime computes it."""
+    whole = x.to(fz.int32)
+    return (whole if zero is None else whole - zero.to(fz.int32)).to(fz.float32) * scale
+
+
+def _quantised(x: Any, scale: Any, zero: Any, dtype: Any) -> Any:
+    limits = iinfo(dtype)
+    whole = fz.round(x / scale)
+    return (whole if zero is None else whole + zero.to(whole.dtype)).clamp(limits.min, limits.max).to(dtype)
+
+
+@importer("QLinearAveragePool", domain=_DOMAIN, fixed=range(1, 5))
+def qlinear_average_pool(node: Any, x: Any, x_scale: Any, x_zero: Any, y_scale: Any, y_zero: Any = None) -> Any:
+    value = _numbers_of(x, x_scale, x_zero)
+    if node.get("channels_last", 0):
+        found = average_pool(node, value.movedim(-1, 1)).movedim(1, -1)
+    else:
+        found = average_pool(node, value)
+    return _quantised(found, y_scale, y_zero, x.dtype)
+
+
+@importer("QLinearSoftmax", domain=_DOMAIN, fixed=range(1, 5))
+def qlinear_softmax(node: Any, x: Any, x_scale: Any, x_zero: Any, y_scale: Any, y_zero: Any) -> Any:
+    """Over one dimension, or as before opset 13 over all from there on."""
+    value, axis = _numbers_of(x, x_scale, x_zero), axis_of(node.get("axis", -1), x.ndim)
+    if node["opset"] < 13:
+        found = fz.softmax(value.flatten(axis), dim=-1).reshape(value.shape)
+    else:
+        found = fz.softmax(value, dim=axis)
+    return _quantised(found, y_scale, y_zero, x.dtype)
+
+
+@importer("QLinearConcat", domain=_DOMAIN)
+def qlinear_concat(node: Any, y_scale: Any, y_zero: Any, *parts: Any) -> Any:
+    """Every part has a scale and a zero point of its own."""
+    triples = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    return fz.cat([_quantised(_numbers_of(x, *own), y_scale, y_zero, y_zero.dtype) for x, *own in triples], dim=node["axis"])
+
+
+@importer("QLinearWhere", domain=_DOMAIN, fixed=(2, 3, 5, 6, 7, 8))
+def qlinear_where(
+    node: Any, condition: Any, x: Any, x_scale: Any, x_zero: Any, y: Any, y_scale: Any, y_zero: Any, z_scale: Any, z_zero: Any
+) -> Any:
+    found = fz.where(condition, _numbers_of(x, x_scale, x_zero), _numbers_of(y, y_scale, y_zero))
+    return _quantised(found, z_scale, z_zero, z_zero.dtype)
+
+
+@importer("QGemm", domain=_DOMAIN, fixed=(1, 2, 4, 5, 7, 8))
+def qgemm(
+    node: Any,
+    a: Any,
+    a_scale: Any,
+    a_zero: Any,
+    b: Any,
+    b_scale: Any,
+    b_zero: Any,
+    c: Any = None,
+    y_scale: Any = None,
+    y_zero: Any = None,
+) -> Any:
+    """The sums are integers, the third factor among them; the result is of floats where there is no scale for it."""
+    left, right = a.to(fz.int32) - a_zero.to(fz.int32), b.to(fz.int32)
+    right = right.t() if node.get("transB", 0) else right
+    whole = fz.matmul(left.t() if node.get("transA", 0) else left, right - b_zero.to(fz.int32))
+    whole = whole if c is None else whole + c
+    scaled = whole.to(fz.float32) * (a_scale * b_scale * node.get("alpha", 1.0))
+    return scaled if y_scale is None else _quantised(scaled, y_scale, y_zero, a.dtype if y_zero is None else y_zero.dtype)
+
+
+@importer("MatMulNBits", domain=_DOMAIN, fixed=(1, 2, 3))
+def matmul_few_bits(node: Any, x: Any, packed: Any, scales: Any, zeros: Any = None, order: Any = None, bias: Any = None) -> Any:
+    """The weights are rows of blocks, several numbers in a byte, the lowest bits first."""
+    bits, rows, columns = node.get("bits", 4), node["N"], node["K"]
+    if order is not None or node.get("weight_prepacked", 0) or bits not in (2, 4, 8):
+        raise ArgumentError("com.microsoft::MatMulNBits is read with 2, 4 or 8 bits, without g_idx and weight_prepacked")
+    blocks = -(-columns // node["block_size"])
+    whole = _unpacked(packed.reshape(rows, blocks, -1), bits).to(scales.dtype)
+    if zeros is None:
+        middle = 2 ** (bits - 1)
+    elif zeros.dtype is fz.uint8:
+        middle = _unpacked(zeros.reshape(rows, -1), bits)[:, :blocks].to(scales.dtype).unsqueeze(-1)
+    else:
+        middle = zeros.reshape(rows, blocks, 1)
+    weights = ((whole - middle) * scales.reshape(rows, blocks, 1)).flatten(1)[:, :columns]
+    return F.linear(x, weights.to(x.dtype), bias)
+
+
+def _unpacked(x: Any, bits: int) -> Any:
+    """The numbers of so many bits in bytes, along the last dimension."""
+    steps = fz.tensor([1 << at for at in range(0, 8, bits)], dtype=fz.int32, device=x.device)
+    return (x.to(fz.int32).unsqueeze(-1) // steps % (1 << bits)).flatten(-2)
