@@ -273,6 +273,56 @@ REFUSED_SHAPES: dict[str, Any] = {
 }
 
 
+X, PAIR, ROWS = np.arange(12, dtype=np.float32).reshape(3, 4), np.array([0, 1]), np.array([0, 1, 2])
+HALVES = np.array([0.5, 0.25], np.float32)
+
+#: Name -> a program, the numbers of its example, numbers that it refuses, and what the file gives (None: it refuses them too).
+#: The list in exporters/onnx/README.md says which are not refused.
+NUMBERS: dict[str, Any] = {
+    "gather": (lambda x, i: x.gather(0, i), [X, PAIR[None]], [X, np.array([[-1, 1]])], [[8, 5]]),
+    "gather, too large": (lambda x, i: x.gather(0, i), [X, PAIR[None]], [X, np.array([[0, 3]])], None),
+    "gather, too small": (lambda x, i: x.gather(0, i), [X, PAIR[None]], [X, np.array([[0, -4]])], None),
+    "scatter": (lambda x, i: x.scatter(0, i, 9.0)[2], [X, PAIR[None]], [X, np.array([[-1, 1]])], [9, 9, 10, 11]),
+    "scatter, too large": (lambda x, i: x.scatter(0, i, 9.0), [X, PAIR[None]], [X, np.array([[3, 1]])], None),
+    "scatter_add": (lambda x, i: x.scatter_add(0, i, x)[2], [X, PAIR[None]], [X, np.array([[-1, 1]])], [8, 9, 10, 11]),
+    "index_select": (lambda x, i: x.index_select(0, i)[0], [X, PAIR], [X, np.array([-1, 1])], [8, 9, 10, 11]),
+    "index_select, too large": (lambda x, i: x.index_select(0, i), [X, PAIR], [X, np.array([0, 3])], None),
+    "index_add": (lambda x, i: x.index_add(0, i, x[:2])[2], [X, PAIR], [X, np.array([-1, 1])], [8, 10, 12, 14]),
+    "index_copy": (lambda x, i: x.index_copy(0, i, x[:2])[2], [X, PAIR], [X, np.array([-1, 1])], [0, 1, 2, 3]),
+    "embedding": (lambda x, i: F.embedding(i, x)[0], [X, PAIR], [X, np.array([-1, 1])], [8, 9, 10, 11]),
+    "embedding, too large": (lambda x, i: F.embedding(i, x), [X, PAIR], [X, np.array([0, 3])], None),
+    "x[i]": (lambda x, i: x[i], [X, PAIR], [X, np.array([0, -4])], None),
+    "index_put": (lambda x, i: x.index_put((i,), x[:2]), [X, PAIR], [X, np.array([0, -4])], None),
+    "take": (lambda x, i: x.take(i), [X, PAIR], [X, np.array([0, -13])], None),
+    "nll_loss": (lambda x, i: F.nll_loss(x, i, reduction="none")[2], [X, ROWS], [X, np.array([0, 1, -1])], -11),
+    "nll_loss, too large": (lambda x, i: F.nll_loss(x, i), [X, ROWS], [X, np.array([0, 1, 4])], None),
+    "one_hot": (lambda i: F.one_hot(i, 2), [PAIR], [np.array([-1, 2])], [[0, 0], [0, 0]]),
+    "bincount": (lambda i: i.bincount(minlength=2), [PAIR], [np.array([-1, 1])], [0, 2]),
+    "repeat_interleave": (lambda x, i: x.repeat_interleave(i, 0).sum() * 0, [X, ROWS], [X, np.array([1, -2, 1])], 0),
+    "binary_cross_entropy": (lambda x: F.binary_cross_entropy(x, x * 0), [HALVES], [HALVES + 1], np.nan),
+    "//": (lambda x, i: x // i, [PAIR, PAIR + 1], [PAIR, PAIR], [0, 1]),
+    "%": (lambda x, i: x % i, [PAIR, PAIR + 1], [PAIR, PAIR], [0, 0]),
+    "fmod": (fz.fmod, [PAIR, PAIR + 1], [PAIR, PAIR], [0, 0]),
+    "div": (lambda x, i: fz.div(x, i, rounding_mode="trunc"), [PAIR, PAIR + 1], [PAIR, PAIR], [0, 1]),
+    "asked for": (lambda x, i: x.gather(0, i.where(i >= 0, x.shape[0])), [X, PAIR[None]], [X, np.array([[-1, 1]])], None),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_that_the_program_refuses(name: str) -> None:
+    program, example, refused, expected = NUMBERS[name]
+    report = fz.onnx.export(program, tuple(map(fz.tensor, example)), verify=False)
+    feeds = dict(zip([value.name for value in report.graph.inputs], refused, strict=True))
+    with pytest.raises(FrazilError):
+        program(*map(fz.tensor, refused))
+    if expected is None:
+        with pytest.raises(Exception, match="onnxruntime|ONNXRuntimeError"):
+            run_session(open_session(report.model_bytes), feeds)
+    else:
+        (found,) = run_session(open_session(report.model_bytes), feeds).values()
+        np.testing.assert_array_equal(found, np.asarray(expected))
+
+
 @pytest.mark.parametrize("name", REFUSED_SHAPES)
 def test_a_file_refuses_the_sizes_that_the_program_refuses(name: str) -> None:
     program, shapes, refused = REFUSED_SHAPES[name]
