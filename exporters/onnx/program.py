@@ -268,9 +268,13 @@ class _Step:
         inputs = [None if value is None else env[value] for value in self.inputs]
         try:
             results = self._results(inputs, env)
-        except (FrazilError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError) as error:
+        except (FrazilError, MemoryError) as error:
             _explain(error, self.view, inputs)
             raise
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # attributes and sizes that make no sense
+            told = ArgumentError(f"{self.view.subject()} cannot be computed: {reason(error)}")
+            _explain(told, self.view, inputs)
+            raise told from error
         watch = RUN.get().watch
         for value, result in zip(self.outputs, results, strict=False):
             if value is not None:

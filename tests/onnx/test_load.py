@@ -481,9 +481,29 @@ def _huge(op_type: str, *sizes: int, **attributes: Any) -> onnx.ModelProto:
     )
 
 
+def _no_step() -> onnx.ModelProto:
+    """A convolution that never gets on."""
+    proto = _huge("Reshape", 1, 1, 2, given=["x"])
+    proto.graph.node[0].output[0] = "image"
+    proto.graph.node.append(helper.make_node("Conv", ["image", "w"], ["y"], strides=[0]))
+    proto.graph.initializer.append(numpy_helper.from_array(np.ones((1, 1, 1), np.float32), "w"))
+    return proto
+
+
 UNSOUND_WHEN_CALLED = {
     "a petabyte of zeros": (_huge("ConstantOfShape", 10**5, 10**10), "the file asks for 1e\\+15 numbers at once"),
     "a repetition without an end": (_huge("Tile", 2**60, given=["x"]), "the file asks for 2.31e\\+18 numbers at once"),
+    "padding without an end": (_huge("Pad", 2**50, 0, given=["x"]), "Pad: the file asks for 1.13e\\+15 numbers"),
+    "an enormous picture": (_huge("Resize", 2**50, given=["x", "", ""]), "Resize: the file asks for 1.13e\\+15 numbers"),
+    "random numbers without an end": (
+        _raw([helper.make_node("RandomNormal", [], ["y"], shape=[10**9, 10**9])]),
+        "RandomNormal: the file asks for 1e\\+18 numbers",
+    ),
+    "lengths that do not add up": (_huge("Split", 7, given=["x"]), r"the lengths \[7\] do not add up to dimension 0"),
+    "a dimension that cannot be squeezed": (_huge("Squeeze", 0, given=["x"]), "dimension 0 does not have size 1"),
+    "steps of no length": (_no_step(), "strides, dilations and sizes of windows are positive"),
+    "a diagonal of one dimension": (_raw([helper.make_node("EyeLike", ["x"], ["y"])]), "EyeLike: 2 dimensions are needed"),
+    "a type of the future": (_raw([helper.make_node("Cast", ["x"], ["y"], to=99)]), "Cast cannot be computed: .*99"),
     "a shape that does not fit": (_huge("Reshape", 7, given=["x"]), "shape|size|element"),
     "shapes that do not match": (_with_weight(numpy_helper.from_array(np.zeros(3, np.float32), "w")), "must match"),
     "an axis that is none": (

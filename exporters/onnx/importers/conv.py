@@ -11,6 +11,7 @@ from frazil.ops.conv import biased_conv_input_grad, conv_input_grad
 from frazil.ops.conv import conv as convolution
 from frazil.sizes import prod
 
+from .creation import affordable
 from .registry import importer
 
 F = fz.nn.functional
@@ -23,6 +24,7 @@ def window(node: Any, x: Any, kernel: Sequence[Any]) -> tuple[list[int], list[in
         raise ShapeError(f"{node.op_type}: a window of {n} dimensions needs an input of {n + 2}, given {list(x.shape)}")
     strides, dilations = node.get("strides") or [1] * n, node.get("dilations") or [1] * n
     pads = node.get("pads") or [0] * 2 * n
+    steps(node, (*strides, *dilations, *kernel))
     if len(strides) != n or len(dilations) != n or len(pads) != 2 * n:
         raise ShapeError(f"{node.op_type}: strides, dilations or pads do not fit a window of {n} dimensions")
     before, after = list(pads[:n]), list(pads[n:])
@@ -38,10 +40,17 @@ def window(node: Any, x: Any, kernel: Sequence[Any]) -> tuple[list[int], list[in
     return strides, dilations, before, after
 
 
+def steps(node: Any, sizes: Sequence[Any]) -> None:
+    """Refuse strides, dilations and windows that are not positive."""
+    if any(isinstance(size, int) and size < 1 for size in sizes):
+        raise ShapeError(f"{node.op_type}: strides, dilations and sizes of windows are positive, given {list(sizes)}")
+
+
 def surrounded(x: Any, before: Sequence[Any], after: Sequence[Any], value: Any = 0) -> Any:
     """x with padding in its spatial dimensions."""
     if all(isinstance(n, int) and n == 0 for n in (*before, *after)):
         return x
+    affordable("Pad", [n + a + b for n, a, b in zip(x.shape[2:], before, after, strict=True)])
     return F.pad(x, [n for pair in reversed(list(zip(before, after, strict=True))) for n in pair], value=value)
 
 
@@ -66,6 +75,7 @@ def conv_transpose(node: Any, x: Any, w: Any, bias: Any = None) -> Any:
     strides, dilations = node.get("strides") or [1] * n, node.get("dilations") or [1] * n
     extra = list(node.get("output_padding") or [0] * n)
     pads = node.get("pads") or [0] * 2 * n
+    steps(node, (*strides, *dilations))
     full = [(m - 1) * s + d * (k - 1) + 1 for m, s, d, k in zip(x.shape[2:], strides, dilations, kernel, strict=True)]
     before, after = list(pads[:n]), list(pads[n:])
     how, shape = node.get("auto_pad", "NOTSET"), node.get("output_shape")
@@ -76,6 +86,7 @@ def conv_transpose(node: Any, x: Any, w: Any, bias: Any = None) -> Any:
             extra[i] = e + max(m - f - e, 0)
             before[i] = total // 2 if how == "SAME_UPPER" else total - total // 2
             after[i] = total - before[i]
+    affordable("ConvTranspose", [m + e for m, e in zip(full, extra, strict=True)])
     options = {"stride": tuple(strides), "dilation": tuple(dilations), "groups": node.get("group", 1)}
     same = all(isinstance(a, int) and isinstance(b, int) and a == b >= 0 for a, b in zip(before, after, strict=True))
     padding = tuple(before) if same else (0,) * n
@@ -104,7 +115,9 @@ def col2im(node: Any, x: Any, image: Any, block: Any) -> Any:
     n = len(kernel)
     strides, dilations = node.get("strides") or [1] * n, node.get("dilations") or [1] * n
     pads = node.get("pads") or [0] * 2 * n
+    steps(node, (*strides, *dilations, *kernel))
     padded = [m + pads[i] + pads[n + i] for i, m in enumerate(size)]
+    affordable("Col2Im", padded)
     counts = [(m - d * (k - 1) - 1) // s + 1 for m, d, k, s in zip(padded, dilations, kernel, strides, strict=True)]
     area = 1
     for k in kernel:

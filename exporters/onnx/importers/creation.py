@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 import frazil as fz
 from frazil.config import config
-from frazil.errors import ArgumentError
+from frazil.errors import ArgumentError, ShapeError
 from frazil.sizes import prod
 
 from ..arrays import TENSOR_TYPES, axis_of, dtype_of, int_list, number, numbers, shape_of
@@ -80,6 +80,8 @@ def size(node: Any, x: Any) -> Any:
 
 @importer("EyeLike", raw=True)
 def eye_like(node: Any, x: Any) -> Any:
+    if len(shape_of(x)) != 2:
+        raise ShapeError(f"EyeLike: 2 dimensions are needed, given {list(shape_of(x))}")
     rows, columns = shape_of(x)
     kind = dtype_of(node["dtype"]) if "dtype" in node else x.dtype if hasattr(x, "_dev") else getattr(fz, x.dtype.name)
     i = fz.arange(rows, device=node.device).reshape(-1, 1)

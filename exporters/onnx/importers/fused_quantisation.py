@@ -89,6 +89,8 @@ def qlinear_softmax(node: Any, x: Any, x_scale: Any, x_zero: Any, y_scale: Any, 
 @importer("QLinearConcat", domain=_DOMAIN)
 def qlinear_concat(node: Any, y_scale: Any, y_zero: Any, *parts: Any) -> Any:
     """Every part has a scale and a zero point of its own."""
+    if len(parts) % 3:
+        raise ArgumentError("com.microsoft::QLinearConcat: every part has a scale and a zero point")
     triples = zip(parts[::3], parts[1::3], parts[2::3], strict=True)
     return fz.cat([_quantised(_numbers_of(x, *own), y_scale, y_zero, y_zero.dtype) for x, *own in triples], dim=node["axis"])
 
@@ -129,6 +131,8 @@ def matmul_few_bits(node: Any, x: Any, packed: Any, scales: Any, zeros: Any = No
     bits, rows, columns = node.get("bits", 4), node["N"], node["K"]
     if order is not None or node.get("weight_prepacked", 0) or bits not in (2, 4, 8):
         raise ArgumentError("com.microsoft::MatMulNBits is read with 2, 4 or 8 bits, without g_idx and weight_prepacked")
+    if min(rows, columns, node["block_size"]) < 1:
+        raise ArgumentError("com.microsoft::MatMulNBits: K, N and block_size are positive")
     blocks = -(-columns // node["block_size"])
     whole = _unpacked(packed.reshape(rows, blocks, -1), bits).to(scales.dtype)
     if zeros is None:

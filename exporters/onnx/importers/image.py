@@ -11,6 +11,7 @@ import frazil as fz
 from frazil.sizes import prod
 
 from ..arrays import number, raw
+from .creation import affordable
 from .registry import importer
 
 F = fz.nn.functional
@@ -75,7 +76,8 @@ def _reflected(p: Any, n: Any, corners: bool) -> Any:
 
 @importer("AffineGrid", numbers=(1,))
 def affine_grid(node: Any, theta: Any, size: Any) -> Any:
-    return F.affine_grid(theta, tuple(int(n) for n in raw(size)), bool(node.get("align_corners", 0)))
+    affordable("AffineGrid", shape := tuple(int(n) for n in raw(size)))
+    return F.affine_grid(theta, shape, bool(node.get("align_corners", 0)))
 
 
 @importer("RoiAlign")

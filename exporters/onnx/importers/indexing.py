@@ -14,6 +14,7 @@ from frazil.state import STATE
 from frazil.tensor import Tensor
 
 from ..arrays import TENSOR_TYPES, axis_of, int_list, number, raw
+from .creation import affordable
 from .registry import importer
 
 
@@ -188,6 +189,7 @@ def max_unpool(node: Any, x: Any, indices: Any, shape: Any = None) -> Any:
     if shape is not None:
         # indices count through the tensor without what the explicit shape adds
         wanted = int_list(shape)
+        affordable("MaxUnpool", wanted)
         coordinates = []
         for m in reversed(whole):
             coordinates.append(fz.remainder(places, m))

@@ -11,6 +11,7 @@ from frazil.ops.random import random_bits
 
 from ..arrays import dtype_of, number, numpy_dtype, shape_of
 from ..philox import DOMAIN
+from .creation import affordable
 from .registry import importer
 
 
@@ -21,6 +22,7 @@ def _generator(node: Any) -> Any:
 
 
 def _drawn(node: Any, normal: bool, shape: Any, dtype: Any) -> Any:
+    affordable(node.op_type, shape)
     options = {"generator": _generator(node), "dtype": dtype, "device": node.device}
     if normal:
         return fz.randn(tuple(shape), **options) * node.get("scale", 1.0) + node.get("mean", 0.0)
@@ -54,6 +56,7 @@ def bernoulli(node: Any, x: Any) -> Any:
 @importer("Multinomial")
 def multinomial(node: Any, x: Any) -> Any:
     """Classes by their unnormalised log-probabilities."""
+    affordable("Multinomial", [x.shape[0], node.get("sample_size", 1)])
     weights = fz.nn.functional.softmax(x, dim=-1)
     drawn = fz.multinomial(weights, node.get("sample_size", 1), replacement=True, generator=_generator(node))
     return drawn.to(dtype_of(node.get("dtype", 6)))

@@ -13,6 +13,7 @@ from frazil.ops.resize import resize as plain_resize
 from frazil.sizes import SymInt
 
 from ..arrays import axis_of, int_list, raw
+from .creation import affordable
 from .registry import importer
 
 _SPATIAL = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -61,6 +62,10 @@ def _resized(
     after = sizes or [
         math.floor(n * s) if not isinstance(n, SymInt) else _scaled_size(n, s) for n, s in zip(before, scales, strict=True)
     ]
+    affordable(
+        node.op_type,
+        [x.numel(), *(m / n for n, m in zip(before, after, strict=True) if isinstance(n, int) and isinstance(m, int) and n)],
+    )
     common = _common(node, x, axes, scales, before, after, mode, where, nearest)
     if common is not None:
         return common

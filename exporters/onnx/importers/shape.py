@@ -53,7 +53,11 @@ def transpose(node: Any, x: Any) -> Any:
 @importer("Squeeze", numbers=(1,))
 def squeeze(node: Any, x: Any, axes: Any = None) -> Any:
     given = node.get("axes") if axes is None else int_list(axes)
-    return x.squeeze() if given is None else x.squeeze(tuple(given))
+    if given is None:
+        return x.squeeze()
+    if long := [axis for axis in given if isinstance(n := x.shape[axis_of(axis, x.ndim)], int) and n != 1]:
+        raise ShapeError(f"Squeeze: of {list(x.shape)}, dimension {long[0]} does not have size 1")
+    return x.squeeze(tuple(given))
 
 
 @importer("Unsqueeze", numbers=(1,))
@@ -89,6 +93,8 @@ def split(node: Any, x: Any, lengths: Any = None) -> Any:
         count = node.get("num_outputs", node.outputs)
         each = -(-n // count)
         given = [each] * (count - 1) + [n - each * (count - 1)]
+    if all(isinstance(m, int) for m in (n, *given)) and (sum(given) != n or min(given, default=0) < 0):
+        raise ShapeError(f"Split: the lengths {list(given)} do not add up to dimension {axis}, which has size {n}")
     if len(given) == 1:
         return (x,)
     return tuple(fz.split(x, list(given), dim=axis))
@@ -163,6 +169,7 @@ def pad(node: Any, x: Any, pads: Any = None, value: Any = None, axes: Any = None
     around: list[Any] = [(0, 0)] * x.ndim
     for i, axis in enumerate(along):
         around[axis] = (given[i], given[i + len(along)])
+    affordable("Pad", [n + a + b for n, (a, b) in zip(x.shape, around, strict=True)])
     mode = node.get("mode", "constant")
     if mode == "constant":
         filling = node.get("value", 0) if value is None or not raw(value).size else number(value)
@@ -218,6 +225,7 @@ def triangle(node: Any, x: Any, k: Any = None) -> Any:
 def center_crop_pad(node: Any, x: Any, shape: Any) -> Any:
     sizes = int_list(shape)
     along = node.get("axes") or list(range(x.ndim))
+    affordable("CenterCropPad", sizes)
     for axis, after in zip(along, sizes, strict=True):
         before = x.shape[axis]
         if after < before:
