@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ THUNK = PREFIX + "thunk"
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 _trees: dict[str, tuple[list[str], ast.Module]] = {}
+#: CPython (3.11 at least) counts how deep a tree is for all threads together: two that parse at once may raise SystemError.
+_PARSING = threading.RLock()
 
 
 class Definition(NamedTuple):
@@ -71,7 +74,8 @@ def _parse(fn: types.FunctionType) -> ast.Module | None:
     known = _trees.get(file)
     if known is None or known[0] != lines:
         try:
-            known = (lines, ast.parse("".join(lines), file))
+            with _PARSING:
+                known = (lines, ast.parse("".join(lines), file))
         except (SyntaxError, ValueError):  # not the Python file that the function came from
             return None
         _trees[file] = known

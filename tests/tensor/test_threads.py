@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+import linecache
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -13,6 +16,7 @@ import pytest
 
 import frazil as fz
 from frazil import nn, optim
+from frazil.script.source import find
 from frazil.utils.data import DataLoader, TensorDataset
 
 THREADS = 4
@@ -128,3 +132,40 @@ def test_numbers_and_devices_are_made_once() -> None:
         return total
 
     assert len(set(side_by_side(numbers))) == 1
+
+
+def _of_new_file(name: str, lines: int) -> Any:
+    """A function whose file has not been read yet."""
+    text, found = "def f(x):\n" + "    x = [x, (x, -x * 2)]\n" * lines, dict[str, Any]()
+    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+    exec(compile(text, name, "exec"), found)
+    return found["f"]
+
+
+def test_the_sources_of_scripts_are_read() -> None:
+    """One thread is interrupted in the midst of a long file, by a garbage collection, while others read short ones."""
+    me, done = threading.get_ident(), threading.Event()
+
+    def read_short_ones(i: int) -> None:
+        for k in range(1000):
+            find(_of_new_file(f"<short {i} {k}>", 1))
+            if done.is_set():
+                return
+
+    def hand_over(*_: Any) -> None:
+        if threading.get_ident() == me:
+            time.sleep(0.001)
+
+    before = gc.get_threshold()
+    with ThreadPoolExecutor(2) as pool:
+        others = [pool.submit(read_short_ones, i) for i in range(2)]
+        gc.callbacks.append(hand_over)
+        gc.set_threshold(100)
+        try:
+            for k in range(3):
+                assert find(_of_new_file(f"<long {k}>", 30)).node.body
+        finally:
+            gc.set_threshold(*before)
+            gc.callbacks.remove(hand_over)
+            done.set()
+    assert all(other.exception() is None for other in others)
