@@ -630,30 +630,45 @@ def combinations(input: Tensor, r: _int = 2, with_replacement: _bool = False) ->
             [1, 3],
             [2, 3]])"""
 
-def compile(model: Any = None, *, engine: _str = 'auto', fullgraph: _bool = False, dynamic: _bool | None = True, backend: Any = None, mode: _str | None = None, options: Any = None, disable: _bool = False) -> Any:
-    """A function that records what `model` does on its first call and runs the recording from then on. Also a decorator.
+from .compiled.explain import Explanation as _Explanation
+class _compile:
+    def __call__(self, model: Any = None, *, engine: _str = 'auto', fullgraph: _bool = False, dynamic: _bool | None = True, backend: Any = None, mode: _str | None = None, options: Any = None, disable: _bool = False) -> Any:
+        """A function that records what `model` does on its first call and runs the recording from then on. Also a decorator.
 
-    `model` is a function, a method or a Module, for inference, for gradients, or a whole training step with
-    `optimizer.step()`. A compiled module is the module in everything but its calls. Results are those of the eager program,
-    random numbers too; parameters, buffers, gradients and optimiser state are changed where they are. Sizes may change
-    from call to call; where the program decides on them, or where anything else that it reads is another one, it is recorded
-    again, at most 8 times. What cannot be recorded runs eagerly, after one warning that shows the line.
+        `model` is a function, a method or a Module, for inference, for gradients, or a whole training step with
+        `optimizer.step()`. A compiled module is the module in everything but its calls. Results are those of the eager program,
+        random numbers too; parameters, buffers, gradients and optimiser state are changed where they are. Sizes may change
+        from call to call; where the program decides on them, or where anything else that it reads is another one, it is recorded
+        again, at most 8 times. What cannot be recorded runs eagerly, after one warning that shows the line.
 
-    Args:
-        engine: "numpy" (the kernels of the device, without anything between them), "onnxruntime", or one of a plugin; "auto"
-            takes the fastest on the first real arguments, among those whose results agree.
-        fullgraph: whether a function that cannot be recorded is an error.
-        dynamic: whether sizes may change. False: every size is recorded on its own.
-        backend, mode, options: accepted for PyTorch's sake; a backend that is the name of an engine means that.
-        disable: gives the function itself.
+        Args:
+            engine: "numpy" (the kernels of the device, without anything between them), "onnxruntime", or one of a plugin; "auto"
+                takes the fastest on the first real arguments, among those whose results agree.
+            fullgraph: whether a function that cannot be recorded is an error.
+            dynamic: whether sizes may change. False: every size is recorded on its own.
+            backend, mode, options: accepted for PyTorch's sake; a backend that is the name of an engine means that.
+            disable: gives the function itself.
 
-    >>> import frazil as fz
-    >>> @fz.compile
-    ... def f(x): return fz.relu(x) * 2
-    >>> f(fz.tensor([-1.0, 1.0])), f(fz.tensor([3.0]))
-    (tensor([0., 2.]), tensor([6.]))
-    >>> print(str(fz.compile.explain(f)).splitlines()[0])
-    f: recorded once, called 2 times, never eagerly"""
+        >>> import frazil as fz
+        >>> @fz.compile
+        ... def f(x): return fz.relu(x) * 2
+        >>> f(fz.tensor([-1.0, 1.0])), f(fz.tensor([3.0]))
+        (tensor([0., 2.]), tensor([6.]))
+        >>> print(str(fz.compile.explain(f)).splitlines()[0])
+        f: recorded once, called 2 times, never eagerly"""
+
+    @staticmethod
+    def explain(fn: Any, *args: Any, **kwargs: Any) -> _Explanation:
+        """Tell what was recorded of a compiled function, which engine runs it, how long it takes, and why it was recorded again.
+
+        With arguments it is called with them first.
+
+        >>> import frazil as fz
+        >>> f = fz.compile(lambda x: x + 1, engine="numpy")
+        >>> fz.compile.explain(f, fz.ones(2)).recordings[0].engine
+        'numpy'"""
+
+compile: _compile
 
 def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
     """The complex numbers with these real and imaginary parts.

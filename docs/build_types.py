@@ -12,9 +12,9 @@ import keyword
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import frazil as fz
@@ -137,6 +137,21 @@ def definition(name: str, function: Any, *, method: bool = False) -> str:
     return f"def {name}({', '.join(taken)}) -> {result}:\n{body}\n"
 
 
+def with_functions(name: str, function: Any, own: Mapping[str, Any], here: str) -> str:
+    """The stub of a function that has functions of its own, as `fz.compile.explain`: an object that can be called."""
+    call = definition(name, function).replace(f"def {name}(", "def __call__(self, ", 1)
+    lines = [f"class _{name}:", textwrap.indent(call, "    ")]
+    for inner, f in own.items():
+        text = definition(inner, f)
+        result = inspect.signature(f).return_annotation
+        made = f.__globals__.get(result)
+        if isinstance(made, type) and made.__module__.startswith("frazil."):
+            lines.insert(0, f"from {here}{made.__module__.removeprefix('frazil.')} import {result} as _{result}")
+            text = text.replace(") -> Any:", f") -> _{result}:", 1)
+        lines.append(textwrap.indent(f"@staticmethod\n{text}", "    "))
+    return "\n".join([*lines, f"{name}: _{name}\n"])
+
+
 def functions(module: ModuleType, names: Iterable[str], here: str) -> Iterator[str]:
     """The stub's lines for the public names of a module."""
     for name in names:
@@ -149,7 +164,9 @@ def functions(module: ModuleType, names: Iterable[str], here: str) -> Iterator[s
         elif isinstance(value, type) and value.__module__.startswith("frazil."):
             yield f"from {here}{value.__module__.removeprefix('frazil.')} import {value.__name__} as {name}\n"
         elif callable(value) and hasattr(value, "__code__"):
-            yield definition(name, value)
+            own = {n: f for n, f in vars(value).items() if isinstance(f, FunctionType) and f.__module__.startswith("frazil.")}
+            own = {n: f for n, f in own.items() if not n.startswith("_")}
+            yield with_functions(name, value, own, here) if own else definition(name, value)
         else:
             kind = type(value)
             word = f"_{kind.__name__}" if kind.__module__ == "builtins" else annotation(kind.__name__)

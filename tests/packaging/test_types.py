@@ -29,13 +29,14 @@ def test_a_planted_mistake_is_found_in_every_folder(sources):
         assert any(line.startswith(f'{file}:3: error: Argument 1 to "get"') for line in errors), errors
 
 
-#: Five mistakes of a user, and what a type checker must say about each line.
+#: Six mistakes of a user, and what a type checker must say about each line.
 USER = {
     "fz.relluu(x)": "relluu",
     "fz.softplus(x, betta=3)": "betta",
     "x.no_such": "no_such",
     "F.sofmax(x, dim=0)": "sofmax",
     "fz.sum(x, dim=0, keepdim=3.5)": "float",
+    "fz.compile.explain(step).calles": "calles",
 }
 RIGHT = """
 model = nn.Sequential(nn.Linear(3, 4), nn.ReLU())
@@ -44,6 +45,8 @@ loss.backward()
 optim.Adam(model.parameters(), lr=0.1).step()
 for a, b in DataLoader(TensorDataset(x, x), batch_size=2):
     print(a.sum().item(), b.mean(dim=0).shape, a.relu().view(-1).max(), a[0] + 1, 2 * (b > 0))
+step = fz.compile(model, engine="numpy")
+print(step(x), fz.compile.explain(step, x).recordings[0].engine)
 print(fz.onnx.export(model, x), fz.cat([x, x], dim=0), fz.stack((x, x)).float().numpy(), fz.float32, fz.pi)
 """
 
