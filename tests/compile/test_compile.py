@@ -579,3 +579,23 @@ def test_what_is_asked_for_wrongly_is_told() -> None:
         fz.compile(lambda x: x, backend="indctor")
     with pytest.raises(ArgumentError, match="expected a function or a Module, given a int"):
         fz.compile(3)
+
+
+@pytest.mark.parametrize("act", [fz.tanh, F.relu, F.gelu, F.dropout, fz.Tensor.sigmoid], ids=lambda act: str(act.__name__))
+def test_functions_of_frazil_that_a_program_keeps_are_not_looked_into(act: Any) -> None:
+    class Layer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act = act
+
+        def forward(self, x: fz.Tensor) -> fz.Tensor:
+            return self.act(x) + 1
+
+    layer, x = Layer(), fz.arange(3.0)
+    compiled = fz.compile(layer, engine="numpy", fullgraph=True)
+    fz.manual_seed(0)
+    found = compiled(x)
+    fz.manual_seed(0)
+    assert equal(found, layer(x))
+    layer.act = fz.neg
+    assert equal(compiled(x), 1 - x), "another function is recorded again"

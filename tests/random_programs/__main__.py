@@ -52,7 +52,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.random_programs", description=__doc__)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
-    parser.add_argument("--ways", default="torch,replay,file", help="of torch, replay, file, opencl, threads")
+    known = "torch, replay, file, compiled_numpy, compiled_onnxruntime, opencl, threads"
+    parser.add_argument("--ways", default="torch,replay,file", help=f"of {known}")
     parser.add_argument("--gradient", action="store_true", help="their gradients, recorded and exported")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--keep-going", action="store_true", help="do not reduce faults")

@@ -47,6 +47,14 @@ def test_more_of_them(first: int, gradient: bool) -> None:
     check(range(first, first + EACH), ["replay", "file", "threads"], gradient=gradient)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "gradient"), [*((n, False) for n in range(3000, 3200, EACH)), *((n, True) for n in range(3000, 3100, EACH))]
+)
+def test_programs_compiled_compute_what_they_compute_eagerly(first: int, gradient: bool) -> None:
+    check(range(first, first + EACH), ["compiled_numpy", "compiled_onnxruntime"], gradient=gradient)
+
+
 @pytest.mark.parametrize("gradient", [False, True])
 def test_programs_in_four_threads_compute_what_they_compute_alone(gradient: bool) -> None:
     programs = [generate(seed, gradient=gradient) for seed in range(2000, 2020)]

@@ -301,6 +301,36 @@ class Check:
                 continue
             self._judge("file", i, differs(found[:count], self.expected[i][:count], 1e-3))
 
+    def compiled_numpy(self) -> None:
+        self._compiled("numpy")
+
+    def compiled_onnxruntime(self) -> None:
+        self._compiled("onnxruntime")
+
+    def _compiled(self, engine: str) -> None:
+        """The program compiled for an engine, called at every size, twice at the first; then, where it gives views, which no
+        engine makes, with copies of its results."""
+        if self._compiled_as(engine, lambda results: results):
+            self._compiled_as(engine, lambda results: tuple(t.clone() for t in results))
+
+    def _compiled_as(self, engine: str, results_of: Callable[[Any], tuple[Any, ...]]) -> bool:
+        """Whether the engine ran none of it."""
+        way, model = f"compiled_{engine}", self.program.model(fz)
+        function = function_of(self.program, model, fz)
+        call = fz.compile(lambda *args: results_of(function(*args)), engine=engine)
+        before = [buffer.detach().clone() for buffer in (model.mean, model.count)]
+        for i in [*list(self.expected)[:1], *self.expected]:
+            with fz.no_grad():  # where gradients go through the results, no engine runs
+                model.mean.copy_(before[0])
+                model.count.copy_(before[1])
+                given = [fz.tensor(a) for a in arguments(SIZES[i], self.program.seed)]
+                results = call(*given)
+            self._compare(way, [t.detach().numpy() for t in (*results, *given[:2], model.mean, model.count)], i)
+        told = fz.compile.explain(call)
+        for reason in told.eager:
+            self._say(way, "refused", reason)
+        return any(recording.engine != engine for recording in told.recordings)
+
     def opencl(self) -> None:
         for i in self.expected:
             self._compare("opencl", eager(self.program, SIZES[i], device="opencl"), i)
