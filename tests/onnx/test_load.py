@@ -239,6 +239,17 @@ def test_onnxruntimes_own_norm_is_read() -> None:
         np.testing.assert_allclose(ours.detach().numpy(), theirs, rtol=1e-5, atol=1e-6)
 
 
+def test_places_from_the_end_are_recorded() -> None:
+    places = (TensorProto.INT64, ["n"])
+    table = np.arange(15, dtype=np.float32).reshape(5, 3)
+    proto = model([helper.make_node("Gather", ["w", "i"], ["y"])], {"i": places}, {"y": (FLOAT, None)}, {"w": table})
+    loaded = fz.onnx.load(proto)
+    np.testing.assert_array_equal(fz.jit.trace(loaded, fz.tensor([1, 0]))(fz.tensor([-1, 0])).detach().numpy(), table[[-1, 0]])
+    report = fz.onnx.export(loaded, fz.tensor([-1, 0]))
+    assert report.operators == {"Gather": 1}
+    np.testing.assert_array_equal(report.run(fz.tensor([2, -5]))[0], table[[2, 0]])
+
+
 # --- files ----------------------------------------------------------------------------------------------------------------------
 
 

@@ -43,8 +43,6 @@ def gather(node: Any, x: Any, index: Any) -> Any:
             raise DimError(f"index {place} is out of range for a dimension of size {n}")
         return x.select(axis, place)
     index = node.tensor(index)
-    if axis == 0 and x.ndim == 2 and x.dtype.is_floating_point and STATE.recorder is not None and index.ndim:
-        return fz.nn.functional.embedding(index, x)
     return x[(*[slice(None)] * axis, index.to(fz.int64) if index.dtype is not fz.int32 else index)]
 
 
