@@ -992,13 +992,16 @@ from . import dtypes as dtypes
 
 e: _float
 
-def einsum(equation: _str, *operands: Any) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Sums of products in Einstein's notation: letters are dimensions, those missing behind "->" are summed; "..." are batches.
 
-    Operands are combined from left to right, each pair by one matrix product.
+    Instead of an equation, every operand may be followed by a list of numbers (0 to 51, or `...`) that name its dimensions, with
+    one more list for the result. Operands are combined from left to right, each pair by one matrix product.
 
     >>> import frazil as fz
     >>> fz.einsum("ij,jk->ik", fz.ones(2, 3), fz.ones(3, 4)).shape
+    frazil.Size([2, 4])
+    >>> fz.einsum(fz.ones(2, 3), [0, 1], fz.ones(3, 4), [1, 2], [0, 2]).shape
     frazil.Size([2, 4])"""
 
 def empty(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False, memory_format: Any = None, layout: Any = None, out: Any = None) -> Tensor:

@@ -155,7 +155,7 @@ def as_dtype(value: Any) -> dtype:
         return bool_
     try:
         found = of_native(value) or of_native(np.dtype(value))
-    except TypeError:
+    except (TypeError, ValueError):
         found = None
     if found is None:
         raise DTypeError(f"{value!r} is not a dtype; give one of {', '.join('fz.' + n for n in ALL)}")
@@ -255,7 +255,7 @@ def can_cast(from_: dtype, to: dtype) -> bool:
     >>> fz.can_cast(fz.float64, fz.float32), fz.can_cast(fz.float32, fz.int64)
     (True, False)
     """
-    return _RANK[from_.kind] <= _RANK[to.kind]
+    return _RANK[as_dtype(from_).kind] <= _RANK[as_dtype(to).kind]
 
 
 @final

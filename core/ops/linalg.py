@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -318,15 +319,22 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
 
 
 @function(methods=[])
-def einsum(equation: str, *operands: Any) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Sums of products in Einstein's notation: letters are dimensions, those missing behind "->" are summed; "..." are batches.
 
-    Operands are combined from left to right, each pair by one matrix product.
+    Instead of an equation, every operand may be followed by a list of numbers (0 to 51, or `...`) that name its dimensions, with
+    one more list for the result. Operands are combined from left to right, each pair by one matrix product.
 
     >>> import frazil as fz
     >>> fz.einsum("ij,jk->ik", fz.ones(2, 3), fz.ones(3, 4)).shape
     frazil.Size([2, 4])
+    >>> fz.einsum(fz.ones(2, 3), [0, 1], fz.ones(3, 4), [1, 2], [0, 2]).shape
+    frazil.Size([2, 4])
     """
+    if isinstance(equation, Tensor):
+        equation, operands = _equation_of_lists((equation, *operands))
+    elif not isinstance(equation, str):
+        raise ArgumentError(f"einsum: expected an equation such as 'ij,jk->ik', given {type(equation).__name__}")
     tensors = list(operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands)
     parsed, output = _parse_equation(equation, tensors)
     terms = [list(term) for term in parsed]
@@ -342,6 +350,21 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         x = sum_(x, dim=gone)
         term = [c for c in term if c in output]
     return permute(x, dims=tuple(term.index(c) for c in output))
+
+
+def _equation_of_lists(operands: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+    """What operands and lists in turn say, as an equation."""
+    has_result = len(operands) % 2 == 1
+    for labels in [*operands[1::2], *operands[-1:]] if has_result else operands[1::2]:
+        if not isinstance(labels, (list, tuple)) or not all(c is ... or (isinstance(c, int) and 0 <= c < 52) for c in labels):
+            given = labels if isinstance(labels, (list, tuple, str)) else f"a {type(labels).__name__}"
+            raise ArgumentError(f"einsum: expected a list of numbers from 0 to 51 behind every operand, given {given}")
+
+    def term(labels: Sequence[Any]) -> str:
+        return "".join("..." if c is ... else string.ascii_letters.swapcase()[c] for c in labels)
+
+    equation = ",".join(term(labels) for labels in operands[1::2])
+    return (f"{equation}->{term(operands[-1])}", operands[:-1:2]) if has_result else (equation, operands[::2])
 
 
 def _parse_equation(equation: str, tensors: Sequence[Tensor]) -> tuple[list[str], str]:

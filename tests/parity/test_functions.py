@@ -247,6 +247,7 @@ xp.einsum("ij,jk->ik", x, w); xp.einsum("ij,jk", x, w); xp.einsum("bij,bjk->bik"
 xp.einsum("ii->i", q); xp.einsum("ii", q); xp.einsum("ij->", x); xp.einsum("...ij,...jk->...ik", b, c)
 xp.einsum("i,j->ij", v, r); xp.einsum("bij,kj->bik", b, q); xp.einsum("ij,ij->i", x, y); xp.einsum("i,i", v, v2)
 xp.einsum("bij,bjk,kl->bl", b, c, w.t()); xp.einsum("b...,b...->b", b, b); xp.einsum("ij,j->i", [x, v])
+xp.einsum(x, [0, 1], w, [1, 2], [0, 2]); xp.einsum(x, [30, 1], w, [1, 2]); xp.einsum(q, [3, 3]); xp.einsum(b, [..., 1, 0], [..., 0])
 xp.det(q); q.det(); xp.slogdet(q); q.slogdet().logabsdet; xp.logdet(q @ q.T); q.T.matmul(q).logdet(); xp.inverse(q); q.inverse()
 xp.pinverse(x); x.T.pinverse(); xp.cholesky((q @ q.T).add(xp.ones(1)).inverse()); (q @ q.T).cholesky(upper=True)
 xp.cholesky_solve(q, (q @ q.T).cholesky()); (q @ q.T).cholesky().cholesky_inverse(); q.cholesky_solve(q.T.matmul(q).cholesky())
