@@ -95,7 +95,8 @@ def function(
 
 def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[..., Any]:
     """The public form of a Python function: it takes every argument by any of its names (`flip(input=x, dims=0)`), and `out`."""
-    code = inspect.unwrap(fn).__code__  # `inspect.signature` of every function would be a tenth of the time of an import
+    # `inspect.signature` of every function would be a tenth of the time of an import
+    code = (inspect.unwrap(fn) if hasattr(fn, "__wrapped__") else fn).__code__
     ordered = list(code.co_varnames[: code.co_argcount])
     takes = code.co_argcount + code.co_kwonlyargcount
     known = set(code.co_varnames[:takes])

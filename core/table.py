@@ -123,7 +123,7 @@ class Op:
         return inspect.signature(self.fn)
 
     def _read_signature(self) -> None:
-        fn = inspect.unwrap(self.fn)
+        fn = inspect.unwrap(self.fn) if hasattr(self.fn, "__wrapped__") else self.fn
         code, given = fn.__code__, fn.__kwdefaults__ or {}  # `inspect.signature` would be a tenth of the time of an import
         names = code.co_varnames
         takes = code.co_argcount + code.co_kwonlyargcount

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import string
 from collections.abc import Sequence
 from typing import Any
 
@@ -352,7 +351,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     return permute(x, dims=tuple(term.index(c) for c in output))
 
 
-def _equation_of_lists(operands: Sequence[Any]) -> tuple[str, Sequence[Any]]:
+def _equation_of_lists(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
     """What operands and lists in turn say, as an equation."""
     has_result = len(operands) % 2 == 1
     for labels in [*operands[1::2], *operands[-1:]] if has_result else operands[1::2]:
@@ -361,7 +360,7 @@ def _equation_of_lists(operands: Sequence[Any]) -> tuple[str, Sequence[Any]]:
             raise ArgumentError(f"einsum: expected a list of numbers from 0 to 51 behind every operand, given {given}")
 
     def term(labels: Sequence[Any]) -> str:
-        return "".join("..." if c is ... else string.ascii_letters.swapcase()[c] for c in labels)
+        return "".join("..." if c is ... else chr(c + (65 if c < 26 else 71)) for c in labels)
 
     equation = ",".join(term(labels) for labels in operands[1::2])
     return (f"{equation}->{term(operands[-1])}", operands[:-1:2]) if has_result else (equation, operands[::2])
