@@ -61,7 +61,9 @@ WHY = {
     "torch.utils.benchmark": "planned; Python's timeit measures, after a first call",
     "torch.utils.cpp_extension torch.library torch.ops": "out of scope: write a backend's kernel, or an autograd.Function",
     "torch.compiler torch._dynamo torch._inductor": "out of scope: fz.compile has engines of its own",
-    "torch.autograd.forward_ad": "planned; fz.func.jvp and jacfwd take derivatives forwards",
+    "torch.autograd.graph.register_multi_grad_hook torch.autograd.graph.allow_mutation_on_saved_tensors": (
+        "planned; tensor.register_hook sees one gradient, and .clone() keeps what is changed in place later"
+    ),
     "Tensor.to_sparse Tensor.to_sparse_coo Tensor.to_sparse_csr "
     "Tensor.coalesce Tensor.sparse_mask Tensor.indices Tensor.values": ("sparse tensors are planned; use gather and scatter_add"),
     "Tensor.as_strided Tensor.as_strided_ torch.as_strided": "planned; x.unfold(dim, size, step) gives overlapping windows",

@@ -18,6 +18,9 @@ class _State(threading.local):
     outer_devices: Any = ()  # and of the blocks around it
     level: Any = None  # the innermost `vmap` that is running, a func.batching.Level
     trial: bool = False  # whether a program is recorded without gradients to see whether it asks for any
+    saving: tuple[tuple[Any, Any], ...] = ()  # the hooks of `saved_tensors_hooks`, innermost last
+    unhooked: str | None = None  # what `disable_saved_tensors_hooks` says of those
+    dual: Any = None  # the level of `autograd.forward_ad`
     reads: Callable[[], None] | None = None  # told when Python asks for numbers of a tensor, and of every round of a loop
 
 
@@ -28,6 +31,15 @@ RECORDINGS = [0]
 
 #: Number of `vmap`s that are running in this process.
 BATCHINGS = [0]
+
+
+class _Anomaly:
+    on: bool = False
+    check_nan: bool = True
+
+
+#: Whether backward looks for NaN: `autograd.detect_anomaly`, for all threads.
+ANOMALY = _Anomaly()
 
 
 class AsksForGradients(BaseException):

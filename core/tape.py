@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import sys
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from .errors import AutogradError
-from .state import STATE
+from .spelling import missing
+from .state import ANOMALY, STATE
 from .table import OPS
 from .tensor import wrap
 
@@ -50,6 +51,7 @@ class Node:
     output_version: Any
     shapes: Any
     hooks: Any
+    source: str
 
     def __init__(self, op: Any, edges: Any, inputs: Any, versions: Any, attrs: Any, shape: Any, dtype: Any) -> None:
         self.op = op
@@ -63,16 +65,49 @@ class Node:
         self.hooks = None
 
     @property
-    def name(self) -> str:
+    def op_name(self) -> str:
         return self.op.name
 
+    def name(self) -> str:
+        """Return what PyTorch would call the derivative: `SumBackward`."""
+        return f"{self.op_name.title().replace('_', '')}Backward"
+
     def __repr__(self) -> str:
-        return f"<{self.name.title().replace('_', '')}Backward>"
+        return f"<{self.name()}>"
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
-        """As PyTorch's: the nodes (or None) that the gradients of the inputs go to."""
-        return tuple((e if isinstance(e, Node) else None, 0) for e in (self.edges or ()))
+        """As PyTorch's: for each input the node that its gradient goes to, and which of the results of that it is."""
+        return tuple(
+            (None, 0) if e is None else e.shown() if isinstance(e, Node) else (AccumulateGrad(e), 0) for e in self.edges or ()
+        )
+
+    def shown(self) -> tuple[Node, int]:
+        """The node as `next_functions` show it, and which of its results is meant."""
+        return self, 0
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
+            """`_saved_self`, `_saved_other`, `_saved_dim`, `_saved_result`: what is kept for backward, by PyTorch's names."""
+            if name.startswith("_saved_") and self.op is not None:
+                return self._saved(name)
+            raise missing(f"{self.name()!r} object has no attribute {name!r}", name, lambda: dir(self))
+
+    def _saved(self, name: str) -> Any:
+        if self.released:
+            raise AutogradError(
+                f"{name}: the graph of this {self.op_name} was used and freed. Pass retain_graph=True to backward, or look before"
+            )
+        what, op = name.removeprefix("_saved_"), self.op
+        if what == "result" and op.save_output:
+            return self.saved_output(True)
+        if what in op.defaults:
+            return self.attrs[what]
+        position = 0 if what == "self" else op.position(what)
+        if op.packed or not self.inputs or position is None or self.inputs[position] is None:
+            raise missing(f"{self.name()!r} object has no attribute {name!r}: backward does not need it", name, lambda: ())
+        return self.check_saved(position)
 
     def release(self) -> None:
         """Forget what was saved, after backward."""
@@ -90,7 +125,7 @@ class Node:
             saved = self.versions[position] if self.versions is not None else 0
             if version[0] != saved:
                 raise AutogradError(
-                    f"backward of {self.name}: its input {self.op.tensors[position] if not self.op.packed else position} "
+                    f"backward of {self.op_name}: its input {self.op.tensors[position] if not self.op.packed else position} "
                     f"({tensor.dtype.name}{list(self.shape_of(tensor))}) was modified in place after it was saved: it is at "
                     f"version {version[0]}, saved was version {saved}. Use the out-of-place operation, or .clone() it before "
                     "changing it"
@@ -144,8 +179,7 @@ class Node:
 
     def output_lies_in(self, tensor: Any) -> None:
         """The saved result is the memory of `tensor` from now on: writes to that are writes to it."""
-        output = getattr(self, "output", None)  # not set where the vjp does not need the result
-        if output is not None and type(output[0]) is not tuple:
+        if self.op is not None and self.op.save_output and type(self.output[0]) is not tuple:
             self.output_version = VersionSince(tensor._ver)
 
     def saved_output(self, create_graph: bool, part: int | None = None) -> Any:
@@ -176,7 +210,7 @@ class Node:
         op = self.op
         if op.random or op.packed or not self.inputs or any(x is None for x in self.inputs[: len(op.tensors) - op.optional]):
             raise AutogradError(
-                f"backward of {self.name}: its result was modified in place, but is needed for the gradient. "
+                f"backward of {self.op_name}: its result was modified in place, but is needed for the gradient. "
                 "Use the out-of-place operation, or .clone() the result before changing it"
             )
         inputs = [None if x is None else self.check_saved(i) for i, x in enumerate(self.inputs)]
@@ -208,6 +242,144 @@ class OutputNode(Node):
     def __init__(self, parent: Node, index: int, shape: Any, dtype: Any) -> None:
         super().__init__(parent.op, (parent,), None, None, None, shape, dtype)
         self.index = index
+
+    @property
+    def op_name(self) -> str:
+        return str(self.edges[0].op_name)
+
+    def shown(self) -> tuple[Node, int]:
+        return self.edges[0], self.index
+
+
+@final
+class AccumulateGrad(Node):
+    """Where the gradient of a leaf ends, as `next_functions` show it; the tape itself refers to the leaf."""
+
+    __slots__ = ("variable",)
+
+    def __init__(self, variable: Any) -> None:
+        self.variable = variable
+        self.op, self.edges, self.hooks = None, (), None
+
+    @property
+    def op_name(self) -> str:
+        return "accumulate_grad"
+
+    def name(self) -> str:
+        return "AccumulateGrad"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AccumulateGrad) and other.variable is self.variable
+
+    def __hash__(self) -> int:
+        return hash(self.variable)
+
+
+# ------------------------------------------------------------------------------------------- who wants to know of every node
+
+
+class Packed(NamedTuple):
+    """What a hook made of a tensor that was saved, and where the gradient of that goes."""
+
+    value: Any
+    unpack: Any
+    edge: Any
+
+
+def pack(tensor: Any, hooks: tuple[Any, Any]) -> Packed:
+    """Give a tensor to the hooks (pack, unpack) of `autograd.graph.saved_tensors_hooks`."""
+    version = version_of(tensor)
+    before, STATE.grad = STATE.grad, False
+    try:
+        value = hooks[0](tensor)
+    finally:
+        STATE.grad = before
+    if version_of(tensor) != version:
+        raise AutogradError(
+            "saved_tensors_hooks: the pack hook changed its tensor in place, which others see too. Change a .clone() of it"
+        )
+    return Packed(value, hooks[1], (tensor._node or tensor) if tensor._rg else None)
+
+
+def unpack(packed: Packed) -> Any:
+    """The tensor again, on the tape as it was."""
+    before, STATE.grad = STATE.grad, False
+    try:
+        tensor = packed.unpack(packed.value)
+    finally:
+        STATE.grad = before
+    if not hasattr(tensor, "_node"):
+        raise TypeError(f"saved_tensors_hooks: the unpack hook must return a Tensor, it returned a {type(tensor).__name__}")
+    edge = packed.edge
+    if edge is None or tensor is edge:
+        return tensor
+    again = wrap(tensor._a, tensor._dev)
+    again._rg = True
+    leads = isinstance(edge, Node)
+    again._node = edge if leads else Node(OPS["copy"], (edge,), None, None, {}, tensor._a.shape, tensor._a.dtype)
+    return again
+
+
+class PackedNode(Node):
+    """A node whose saved tensors are kept by hooks. What was written to them in place since, the hooks answer for."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        @property
+        def output(self) -> Any:
+            return _OUTPUT.__get__(self)
+
+        @output.setter
+        def output(self, value: Any) -> None:  # (arrays, device) of the call, None after backward
+            if value is not None:
+                arrays, device = value
+                hooks = STATE.saving[-1]
+                several = arrays if type(arrays) is tuple else (arrays,)
+                value = [pack(wrap(array, device), hooks) for array in several], type(arrays) is tuple
+            _OUTPUT.__set__(self, value)
+
+    def check_saved(self, position: int) -> Any:
+        return unpack(self.inputs[position])
+
+    def output_lies_in(self, tensor: Any) -> None:
+        """Nothing: the hooks answer for what they keep."""
+
+    def saved_output(self, create_graph: bool, part: int | None = None) -> Any:
+        packed, several = self.output
+        if part is not None:
+            return self._attached(self._copied(packed[part]), part, create_graph)
+        found = [self._attached(self._copied(p), i if several else None, create_graph) for i, p in enumerate(packed)]
+        return tuple(found) if several else found[0]
+
+    @staticmethod
+    def _copied(packed: Packed) -> Any:
+        tensor = unpack(packed)
+        return wrap(tensor._a, tensor._dev)
+
+
+_OUTPUT: Any = Node.__dict__["output"]
+_plain = Node.__init__
+_watchers = [0]
+
+
+def _watched(self: Node, op: Any, edges: Any, inputs: Any, versions: Any, attrs: Any, shape: Any, dtype: Any) -> None:
+    """`Node.__init__` while somebody wants to know of every node."""
+    _plain(self, op, edges, inputs, versions, attrs, shape, dtype)
+    if ANOMALY.on:
+        self.source = user_line()
+    if STATE.saving and type(self) is Node:
+        self.__class__ = PackedNode
+        if inputs is not None:
+            hooks = STATE.saving[-1]
+            self.inputs = [None if t is None else pack(t, hooks) for t in inputs]
+
+
+def watch(more: int) -> None:
+    """Count who wants to know of every node; while nobody does, it costs the making of a node nothing."""
+    _watchers[0] += more
+    Node.__init__ = _watched if _watchers[0] else _plain  # type: ignore[method-assign]
 
 
 def version_of(tensor: Any) -> int:

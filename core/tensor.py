@@ -218,7 +218,7 @@ class Tensor(TensorMethods):
     def grad_fn(self) -> Any:
         """The tape node that made it; None for leaves."""
         self._asked()
-        return self._node
+        return None if self._node is None else self._node.shown()[0]
 
     @property
     def _version(self) -> int:

@@ -21,7 +21,8 @@ PLACES = [
     *((name, name) for name in ("torch.nn", "torch.nn.functional", "torch.nn.init", "torch.nn.utils", "torch.nn.attention")),
     ("Module", "torch.nn.Module"),
     *((name, name) for name in ("torch.optim", "torch.optim.lr_scheduler", "torch.optim.swa_utils", "torch.autograd")),
-    *((name, name) for name in ("torch.autograd.functional", "torch.func", "torch.linalg", "torch.fft", "torch.special")),
+    *((name, name) for name in ("torch.autograd.functional", "torch.autograd.graph")),
+    *((name, name) for name in ("torch.autograd.forward_ad", "torch.func", "torch.linalg", "torch.fft", "torch.special")),
     *((name, name) for name in ("torch.distributions", "torch.utils.data", "torch.cuda", "torch.jit", "torch.random")),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..spelling import tell_names as _tell_names
+from .anomaly import detect_anomaly, set_detect_anomaly
 from .engine import backward, grad
 from .function import Function
 from .gradcheck import gradcheck, gradgradcheck
@@ -15,12 +16,14 @@ from .modes import (
     is_inference_mode_enabled,
     no_grad,
     set_grad_enabled,
+    set_multithreading_enabled,
 )
 
 __all__ = [
     "Function",
     "Variable",
     "backward",
+    "detect_anomaly",
     "enable_grad",
     "grad",
     "gradcheck",
@@ -29,7 +32,9 @@ __all__ = [
     "is_grad_enabled",
     "is_inference_mode_enabled",
     "no_grad",
+    "set_detect_anomaly",
     "set_grad_enabled",
+    "set_multithreading_enabled",
 ]
 
 
@@ -38,4 +43,4 @@ def Variable(data: Any, requires_grad: bool = False) -> Any:
     return data.requires_grad_(requires_grad) if requires_grad else data
 
 
-_tell_names(__name__, later=("functional", "profiler"))
+_tell_names(__name__, later=("forward_ad", "functional", "graph", "profiler"))

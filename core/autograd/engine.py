@@ -10,17 +10,18 @@ import importlib
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from ..creation import ones_like, zeros_like
 from ..dtypes import of_native
 from ..errors import AutogradError, ShapeError
 from ..explain import describe
 from ..sizes import stretches
-from ..state import STATE, asked
+from ..state import ANOMALY, STATE, asked
 from ..table import OPS
-from ..tape import Node, OutputNode
+from ..tape import AccumulateGrad, Node, OutputNode
 from ..tensor import Tensor
+from .anomaly import inspected
 
 _by_order = attrgetter("order")
 
@@ -40,13 +41,13 @@ def backward(
     >>> x.grad
     tensor([ 3., 12.])
     """
-    roots = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    roots = _ends(tensors)
     given = [grad_tensors] if isinstance(grad_tensors, Tensor) or grad_tensors is None else list(grad_tensors)
     if len(given) < len(roots):
         given += [None] * (len(roots) - len(given))
     targets: list[Tensor] | None = None
     if inputs is not None:
-        targets = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        targets = _ends(inputs)
         if not targets:
             raise AutogradError("backward: inputs is empty; leave it out to reach all leaves")
     found = _run("backward", roots, given, create_graph if retain_graph is None else retain_graph, create_graph, targets)
@@ -83,8 +84,7 @@ def grad(
     >>> fz.autograd.grad(g, x)
     (tensor(18.),)
     """
-    outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    outs, ins = _ends(outputs), _ends(inputs)
     given = [grad_outputs] if isinstance(grad_outputs, Tensor) or grad_outputs is None else list(grad_outputs)
     given += [None] * (len(outs) - len(given))
     for i, x in enumerate(ins):
@@ -100,6 +100,8 @@ def grad(
     for i, (x, g) in enumerate(zip(ins, found, strict=True)):
         if g is None:
             if materialize_grads:
+                if not hasattr(x, "_a"):
+                    raise AutogradError(f"grad: materialize_grads=True does not know what zeros for {_text(x)} would be")
                 g = zeros_like(x)
             elif not allow_unused:
                 raise AutogradError(
@@ -135,7 +137,32 @@ def gradients_since(
 
 
 def _text(t: Tensor) -> str:
-    return describe(t)
+    return describe(t) if hasattr(t, "_a") else f"edge {t._node!r}"
+
+
+class GradientEdge(NamedTuple):
+    """Where a gradient goes: a node of the tape, and which of its results; `ownership_token` keeps alive what that needs."""
+
+    node: Node
+    output_nr: int
+    ownership_token: Any = None
+
+
+def _ends(given: Tensor | GradientEdge | Sequence[Tensor | GradientEdge]) -> list[Any]:
+    """One or several tensors as a list; an edge in the place of one becomes a tensor without numbers."""
+    several = [given] if isinstance(given, (Tensor, GradientEdge)) else list(given)
+    return [_end(t) if isinstance(t, GradientEdge) else t for t in several]
+
+
+def _end(edge: GradientEdge) -> Tensor:
+    node, token = edge.node, edge.ownership_token
+    if isinstance(node, AccumulateGrad):
+        return cast(Tensor, node.variable)
+    if token is None and type(node.shape) is tuple and node.shape and type(node.shape[0]) is tuple:
+        raise AutogradError(f"{node!r} has several results: take the edge of one from autograd.graph.get_gradient_edge(tensor)")
+    t = object.__new__(Tensor)
+    t._rg, t._node = True, node if token is None else token
+    return t
 
 
 def _run(
@@ -152,6 +179,7 @@ def _run(
         asked()
     grads: dict[Any, Any] = {}
     leaves: dict[Any, bool] = {}  # leaf -> whether its gradient is a fresh tensor that only the engine knows
+    anomaly = ANOMALY.on
     before = STATE.grad
     STATE.grad = create_graph
     try:
@@ -183,8 +211,8 @@ def _run(
                 continue
             if node.edges is None:
                 raise AutogradError(
-                    f"{caller}: the graph was already used and freed (at {node.name}). Pass retain_graph=True to the first call, "
-                    "or compute the result again"
+                    f"{caller}: the graph was already used and freed (at {node.op_name}). Pass retain_graph=True to the first "
+                    "call, or compute the result again"
                 )
             if node.hooks is not None:
                 g = _run_hooks(node, g)
@@ -192,7 +220,7 @@ def _run(
                 found[node] = g
             if type(g) is list:
                 g = tuple(g)
-            results = node.vjp(g, create_graph)
+            results = inspected(node, g, create_graph) if anomaly else node.vjp(g, create_graph)
             _pass_on(node, g, results, grads, leaves)
             if not retain_graph:
                 node.release()
@@ -257,13 +285,13 @@ def _undo_broadcast(node: Node, g: Tensor, shape: Any) -> Tensor:
     dims = tuple(range(extra)) if extra > 0 else ()
     kept = tuple(i + extra for i, n in enumerate(shape) if stretches(n, given[i + extra])) if extra >= 0 else ()
     if extra < 0:
-        raise ShapeError(f"backward of {node.name}: the gradient has shape {list(given)}, its input {list(shape)}")
+        raise ShapeError(f"backward of {node.op_name}: the gradient has shape {list(given)}, its input {list(shape)}")
     if kept:
         g = OPS["sum"].call(g, dim=kept, keepdim=True)
     if dims:
         g = OPS["sum"].call(g, dim=dims)
     if any(type(m) is int and type(n) is int and m != n for m, n in zip(g._a.shape, shape, strict=True)):
-        raise ShapeError(f"backward of {node.name}: the gradient has shape {list(given)}, its input {list(shape)}")
+        raise ShapeError(f"backward of {node.op_name}: the gradient has shape {list(given)}, its input {list(shape)}")
     return g
 
 
@@ -275,6 +303,10 @@ def _seed(caller: str, i: int, root: Tensor, g: Any) -> Tensor:
             f"{caller}: {_text(root)} does not require grad: none of the tensors it was computed from does, or it was made "
             f"under no_grad()"
         )
+    if not hasattr(root, "_a"):
+        if g is None:
+            raise AutogradError(f"{caller}: a gradient is needed for {_text(root)}, pass gradient=")
+        return cast(Tensor, g)
     if g is None:
         if root.numel() != 1:
             raise AutogradError(

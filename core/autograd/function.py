@@ -9,7 +9,7 @@ from typing import Any
 from ..creation import full
 from ..errors import ArgumentError, AutogradError
 from ..state import STATE, asked
-from ..tape import Node, OutputNode, version_of
+from ..tape import Node, OutputNode, Packed, pack, unpack, version_of
 from ..tensor import Tensor
 
 
@@ -44,6 +44,8 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
         """Return what `save_for_backward` kept."""
+        if any(type(t) is Packed for t in self._saved):
+            return tuple(unpack(t) if type(t) is Packed else t for t in self._saved)
         for i, (t, version) in enumerate(zip(self._saved, self._versions, strict=True)):
             if t is not None and version_of(t) != version:
                 raise AutogradError(
@@ -75,8 +77,16 @@ class FunctionNode(Node):
     positions: list[int]
 
     @property
-    def name(self) -> str:
+    def op_name(self) -> str:
         return str(self.function.__name__)
+
+    def name(self) -> str:
+        return f"{self.op_name}Backward"
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What forward kept by `ctx.save_for_backward`."""
+        return self.ctx.saved_tensors
 
     def release(self) -> None:
         super().release()
@@ -97,12 +107,12 @@ class FunctionNode(Node):
             results = results[:-1]
         if len(results) != expected:
             raise AutogradError(
-                f"{self.name}.backward returned {len(results)} gradients, but forward took {expected} arguments: "
+                f"{self.op_name}.backward returned {len(results)} gradients, but forward took {expected} arguments: "
                 "return one per argument, None for those without"
             )
         for i, g in enumerate(results):
             if g is not None and not isinstance(g, Tensor):
-                raise AutogradError(f"{self.name}.backward: gradient {i} must be a Tensor or None, given a {type(g).__name__}")
+                raise AutogradError(f"{self.op_name}.backward: gradient {i} must be a Tensor or None, given a {type(g).__name__}")
         return [results[i] for i in self.positions]
 
 
@@ -209,6 +219,8 @@ class Function:
                 y = results[i] = y.detach()  # an input returned as it is: a view of it belongs to this node
             y._node = OutputNode(node, order, y._a.shape, y._a.dtype) if several else node
             y._rg = True
+        if STATE.saving:
+            ctx._saved = tuple(t if t is None else pack(t, STATE.saving[-1]) for t in ctx._saved)
         return results
 
 

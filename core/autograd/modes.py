@@ -180,3 +180,28 @@ def is_inference_mode_enabled() -> bool:
     False
     """
     return STATE.inference
+
+
+@final
+class set_multithreading_enabled(_Mode):
+    """Accepted for PyTorch's sake: backward runs in the thread that calls it, whatever is set.
+
+    >>> import frazil as fz
+    >>> x = fz.ones(2, requires_grad=True)
+    >>> with fz.autograd.set_multithreading_enabled(False):
+    ...     (x * 2).sum().backward()
+    >>> x.grad
+    tensor([2., 2.])
+    """
+
+    def __init__(self, mode: bool) -> None:
+        self.mode = bool(mode)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def _fresh(self) -> Any:
+        return self

@@ -33,7 +33,7 @@ class ControlNode(Node):
     kind: str
 
     @property
-    def name(self) -> str:
+    def op_name(self) -> str:
         return self.kind
 
     def vjp(self, gradient: Any, create_graph: bool) -> list[Any]:
