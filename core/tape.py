@@ -253,7 +253,7 @@ class OutputNode(Node):
 
 @final
 class AccumulateGrad(Node):
-    """Where the gradient of a leaf ends, as `next_functions` show it; the tape itself refers to the leaf."""
+    """The end of the gradient of a leaf, as `next_functions` show it; the tape itself refers to the leaf."""
 
     __slots__ = ("variable",)
 
@@ -279,7 +279,7 @@ class AccumulateGrad(Node):
 
 
 class Packed(NamedTuple):
-    """What a hook made of a tensor that was saved, and where the gradient of that goes."""
+    """The thing that a hook made of a tensor that was saved, and where the gradient of that goes."""
 
     value: Any
     unpack: Any

@@ -141,7 +141,7 @@ def _text(t: Tensor) -> str:
 
 
 class GradientEdge(NamedTuple):
-    """Where a gradient goes: a node of the tape, and which of its results; `ownership_token` keeps alive what that needs."""
+    """The place where a gradient goes: a node of the tape, and which of its results; `ownership_token` keeps what that needs."""
 
     node: Node
     output_nr: int

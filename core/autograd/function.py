@@ -85,7 +85,7 @@ class FunctionNode(Node):
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
-        """What forward kept by `ctx.save_for_backward`."""
+        """Return what forward kept by `ctx.save_for_backward`."""
         return self.ctx.saved_tensors
 
     def release(self) -> None:
