@@ -1,0 +1,224 @@
+"""`python -m benchmarks.exported_steps [--only TEXT] [--steps N]`: training steps as ONNX files next to their programs.
+
+Every model is trained with SGD with momentum and with AdamW, with clipped gradients and a cosine schedule: so many steps in
+onnxruntime and in eager frazil, from the same state on the same batches, alternating with PyTorch's same step. Printed are the
+largest relative difference of a loss; the largest difference of a tensor of the state at the end, relative to its largest
+element, and where; the nodes of the file; and the median time of a step on each side. Adam moves a weight whose gradient
+is zero but for rounding by the whole rate, to one side or the other: so with `--exact` the same program in float64 says how far
+the weights of the file are from it, and how far those of eager frazil and of PyTorch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import frazil as fz
+
+from .eager import MODELS, Data
+
+#: The largest relative difference that is allowed.
+BAR = 1e-4
+
+
+def _convnet(lib: Any) -> Any:
+    """Two convolutions, normalised by their batches, and two layers with dropout."""
+    nn = lib.nn
+    parts = [
+        part
+        for n, m in ((1, 32), (32, 64))
+        for part in (nn.Conv2d(n, m, 3, padding=1), nn.BatchNorm2d(m), nn.ReLU(), nn.MaxPool2d(2))
+    ]
+    return nn.Sequential(*parts, nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Dropout(0.25), nn.Linear(128, 10))
+
+
+def _resnet18(lib: Any) -> Any:
+    """ResNet-18 for images of 32 x 32."""
+    nn = lib.nn
+
+    class Block(nn.Module):  # type: ignore[misc]
+        def __init__(self, n: int, m: int, stride: int) -> None:
+            super().__init__()
+            self.conv1, self.norm1 = nn.Conv2d(n, m, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(m)
+            self.conv2, self.norm2 = nn.Conv2d(m, m, 3, padding=1, bias=False), nn.BatchNorm2d(m)
+            other = n != m or stride != 1
+            self.short = (
+                nn.Sequential(nn.Conv2d(n, m, 1, stride=stride, bias=False), nn.BatchNorm2d(m)) if other else nn.Identity()
+            )
+
+        def forward(self, x: Any) -> Any:
+            y = lib.relu(self.norm1(self.conv1(x)))
+            return lib.relu(self.norm2(self.conv2(y)) + self.short(x))
+
+    widths = ((64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1), (256, 512, 2), (512, 512, 1))
+    blocks = [Block(*width) for width in widths]
+    stem = (nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU())
+    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
+
+
+def _classes(classes: int, *shape: int) -> Data:
+    return lambda rng: (rng.standard_normal(shape).astype(np.float32), rng.integers(0, classes, shape[0]))
+
+
+_KNOWN = {name: (build, data) for name, build, data, _, _ in MODELS}
+
+
+def _known(start: str) -> tuple[Callable[[Any], Any], Data]:
+    return next(found for name, found in _KNOWN.items() if name.startswith(start))
+
+
+#: Name -> (model, data).
+CASES: dict[str, tuple[Callable[[Any], Any], Data]] = {
+    "MLP 784-256-128-10, batch 64": _known("MLP 784"),
+    "ConvNet 28x28, batch 64": (_convnet, _classes(10, 64, 1, 28, 28)),
+    "LSTM 256 wide, batch 32, 64 steps": _known("LSTM"),
+    "GPT 4 x 128, batch 16, 128 steps": _known("GPT"),
+    "ResNet-18 32x32, batch 16": (_resnet18, _classes(10, 16, 3, 32, 32)),
+}
+OPTIMIZERS: dict[str, Callable[[Any, Any], Any]] = {
+    "SGD": lambda lib, parameters: lib.optim.SGD(parameters, lr=0.01, momentum=0.9),
+    "AdamW": lambda lib, parameters: lib.optim.AdamW(parameters, lr=1e-3),
+}
+
+
+class Training:
+    """A model with its optimiser and schedule, in either library."""
+
+    def __init__(self, lib: Any, model: Any, optimizer: str, steps: int) -> None:
+        self.lib, self.model = lib, model
+        self.optimizer = OPTIMIZERS[optimizer](lib, model.parameters())
+        self.scheduler = lib.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, T_max=steps)
+
+    def step(self, x: Any, y: Any) -> Any:
+        """One step, and its loss."""
+        loss = self.lib.nn.functional.cross_entropy(self.model(x), y)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.lib.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.scheduler.step()
+        return loss
+
+
+def relative(a: np.ndarray, b: np.ndarray) -> float:
+    """The largest difference next to the largest element."""
+    size = float(np.abs(b).max(initial=0.0))
+    return float(np.abs(a - b).max(initial=0.0)) / size if size else float(np.abs(a).max(initial=0.0))
+
+
+def numbers(state: Any, name: str = "") -> dict[str, np.ndarray]:
+    """All tensors of nested state, by their place in it."""
+    if isinstance(state, dict):
+        return {k: v for key, value in state.items() for k, v in numbers(value, f"{name}.{key}" if name else str(key)).items()}
+    return {name: state.detach().numpy()} if isinstance(state, fz.Tensor) else {}
+
+
+def compare(name: str, optimizer: str, steps: int, exact: bool, folder: Path) -> dict[str, Any]:
+    """Train on the three sides in turn."""
+    build, data = CASES[name]
+    torch.manual_seed(0)
+    fz.manual_seed(0)
+    theirs, model = build(torch), build(fz)
+    model.load_state_dict({k: fz.tensor(v.numpy().copy()) for k, v in theirs.state_dict().items()})
+    ours, reference = Training(fz, model, optimizer, steps), Training(torch, theirs, optimizer, steps)
+    rng = np.random.default_rng(0)
+    batches = [data(rng) for _ in range(steps)]
+    example = tuple(map(fz.tensor, batches[0]))
+    start = time.perf_counter()
+    path = folder / "step.onnx"
+    report = fz.onnx.export_step(ours.step, example, path, verify="samples", dynamic_shapes=None, schedule_steps=steps)
+    exported = time.perf_counter() - start
+    session = fz.onnx.TrainingSession(path)
+    times: dict[str, list[float]] = {"onnxruntime": [], "frazil": [], "torch": []}
+    doubled = Training(fz, copy.deepcopy(model).to(fz.float64), optimizer, steps) if exact else None
+    loss_difference = 0.0
+    for batch in batches:
+        losses = []
+        tensors, like = tuple(map(fz.tensor, batch)), tuple(map(torch.tensor, batch))
+        for side, step, given in (
+            ("onnxruntime", session.step, batch),
+            ("frazil", ours.step, tensors),
+            ("torch", reference.step, like),
+        ):
+            start = time.perf_counter()
+            losses.append(step(*given))
+            times[side].append(time.perf_counter() - start)
+        loss_difference = max(loss_difference, relative(np.asarray(losses[0]), losses[1].detach().numpy()))
+        if doubled is not None:
+            doubled.step(*(t.double() if t.is_floating_point() else t for t in tensors))
+    frozen = session.state_dict()
+    found = numbers({"model": frozen["model"], "optimizer": frozen["optimizer"]})
+    eager = numbers({"model": ours.model.state_dict(), "optimizer": ours.optimizer.state_dict()})
+    state_difference, where = max((relative(found[key], array), key) for key, array in eager.items())
+    from_exact = None
+    if doubled is not None:
+        right = numbers({"model": doubled.model.state_dict()})
+        other = {f"model.{key}": t.numpy() for key, t in theirs.state_dict().items()}
+        sides = {"onnxruntime": found, "frazil": eager, "torch": other}
+        from_exact = {side: max(relative(values[key], array) for key, array in right.items()) for side, values in sides.items()}
+    median = {side: statistics.median(found[1:]) * 1e3 for side, found in times.items()}
+    return {
+        "model": name,
+        "optimizer": optimizer,
+        "steps": steps,
+        "loss_difference": loss_difference,
+        "state_difference": state_difference,
+        "where": where,
+        "weights_from_float64": from_exact,
+        "nodes": sum(report.operators.values()),
+        "export_s": exported,
+        "ms": median,
+    }
+
+
+def main() -> None:
+    """Run the cases, print a table and write it."""
+    parser = argparse.ArgumentParser(prog="benchmarks.exported_steps", description=__doc__)
+    parser.add_argument("--only", default="", help="only models whose name contains this, and nothing is written")
+    parser.add_argument("--steps", type=int, default=50, help="steps of each training (default 50)")
+    parser.add_argument("--exact", action="store_true", help="the same in float64 as well (models without dropout)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of PyTorch (default 2)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    load = os.getloadavg()[0]
+    print(
+        f"load {load:.1f}, {options.threads} threads; {options.steps} steps; largest relative difference (bar {BAR}), ms per step"
+    )
+    print(f"{'':36s}{'':8s}{'loss':>9s}{'state':>9s}{'nodes':>7s}{'export':>9s}{'onnxruntime':>13s}{'frazil':>9s}{'torch':>9s}")
+    rows = []
+    for name in CASES:
+        for optimizer in OPTIMIZERS:
+            if options.only in name:
+                with tempfile.TemporaryDirectory() as folder:
+                    rows.append(compare(name, optimizer, options.steps, options.exact, Path(folder)))
+                print(_line(rows[-1]), flush=True)
+    if options.only:
+        return
+    record = {"frazil": fz.__version__, "torch": torch.__version__, "load_at_start": round(load, 2), "rows": rows}
+    path = Path(__file__).parent / "results" / "exported_steps.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"wrote {path}")
+
+
+def _line(row: dict[str, Any]) -> str:
+    ms = row["ms"]
+    found = f"{row['model']:36s}{row['optimizer']:8s}{row['loss_difference']:9.1g}{row['state_difference']:9.1g}{row['nodes']:7d}"
+    found += f"{row['export_s']:8.1f}s{ms['onnxruntime']:13.2f}{ms['frazil']:9.2f}{ms['torch']:9.2f}  {row['where']}"
+    if row["weights_from_float64"]:
+        found += "; from float64: " + ", ".join(f"{side} {far:.1g}" for side, far in row["weights_from_float64"].items())
+    return found
+
+
+if __name__ == "__main__":
+    main()
