@@ -109,6 +109,7 @@ def test_a_mutant_is_caught_by_its_tier(name: str, mutant: str) -> None:
     assert any(says in result.message for result in failures), "\n".join(map(str, failures))
 
 
+@pytest.mark.slow
 def test_what_stands_on_a_failed_primitive_is_told_in_one_line(mutant: str) -> None:
     """Not a cascade: the primitive fails, the ops made of it are behind it."""
     with kernel_replaced(fz.device(mutant), "exp", in_steps_of_eight):

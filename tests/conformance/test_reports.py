@@ -77,6 +77,7 @@ PROUD = """
 """
 
 
+@pytest.mark.slow
 def test_dtypes_of_a_library_are_not_compared_with_those_of_another(site, conformance):
     install(site, "proud", "frazil_proud", PROUD, "Proud")
     names = ("lifecycle/*", "*/add-*", "*/exp-*", "*/sum-*", "training/*")
@@ -100,6 +101,7 @@ NOISY = """
 """
 
 
+@pytest.mark.slow
 def test_the_kit_prints_no_warnings_and_no_long_lists_of_ops(site, python):
     install(site, "noisy", "frazil_noisy", NOISY, "Noisy")
     done = python("-m", "frazil", "conformance", "noisy", "--only", "primitives/add-0-*")
@@ -109,6 +111,7 @@ def test_the_kit_prints_no_warnings_and_no_long_lists_of_ops(site, python):
     assert ", matmul, " in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "check", ["primitives/argmax-0-float32", "primitives/argmax-7", "primitives/exp-0-float64-body", "gradients/exp-0-float64"]
 )
@@ -173,6 +176,7 @@ def test_an_entry_point_of_another_name_is_told(toy, site, python):
     )
 
 
+@pytest.mark.slow
 def test_frazil_toy_passes(toy, site, conformance):
     """The tripwire: if this fails, the contract has changed."""
     install(site, "toy", "frazil_toy", toy, "Toy")
@@ -181,6 +185,7 @@ def test_frazil_toy_passes(toy, site, conformance):
     assert len(report["coverage"]["via_cpu"]) == report["coverage"]["primitives"] - 19
 
 
+@pytest.mark.slow
 def test_a_backend_over_any_array_api_library_passes(site, conformance):
     """NumPy is one such library."""
     source = """

@@ -53,6 +53,7 @@ def test_its_files_are_those_of_the_examples(root, blocks):
     assert len(made) == 4
 
 
+@pytest.mark.slow
 def test_from_an_empty_folder_to_a_passing_conformance_run(blocks, tmp_path):
     tools = tmp_path / "bin"
     tools.mkdir()

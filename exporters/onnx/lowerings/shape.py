@@ -44,26 +44,26 @@ def _bound(e: Emitter, n: Size, position: Size) -> ir.Value:
     for form in (n - position, size_max(n - position, 0)):
         if isinstance(form, int) and form > 0:
             return e.ints(-form)
-    for constant in _constants(position - n):
+    for constant in sorted(_constants(position - n)):
         if constant < 0 and same(position, size_max(n + constant, 0)):
             return e.ints(constant)
-    for constant in _constants(n - position):
+    for constant in sorted(_constants(n - position)):
         if same(position, size_min(n, constant)):
             return e.ints(constant)
     return sizes.size(e, position)
 
 
-def _constants(size: Size) -> list[int]:
-    """The numbers that stand in an expression, down to its innermost terms."""
+def _constants(size: Size) -> set[int]:
+    """The numbers that stand in an expression, down to its innermost terms, with either sign where they are inside."""
     if isinstance(size, int):
-        return [size]
-    found = []
+        return {size}
+    found = set()
     for monomial, coefficient in size.terms:
         if not monomial:
-            found.append(coefficient)
+            found.add(coefficient)
         for atom, _ in monomial:
             for arg in getattr(atom, "args", ()):
-                found += [sign * c for c in _constants(arg) for sign in (1, -1)]
+                found |= {sign * c for c in _constants(arg) for sign in (1, -1)}
     return found
 
 
