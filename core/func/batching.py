@@ -42,7 +42,7 @@ class _Kernels(dict[str, Callable[..., Any]]):
 
     def __missing__(self, name: str) -> Callable[..., Any] | None:
         op, rule, level = OPS[name], self._rules.get(name), self._level
-        if rule is None and op.body is not None:
+        if rule is None and op.body is not None and op.through_body:  # others have a gradient of their own, or none
             self[name] = None  # type: ignore[assignment]
             return None
 
@@ -278,7 +278,11 @@ class Level:
                 if op.differentiable and self.grad and any(t is not None and tracked(t) for t in inputs):
                     found = self.apply(_Composite(op, attrs), FunctionCtx(), inputs)
                 else:
-                    found = op.body(*inputs, **attrs)
+                    own, self.grad = self.grad, self.grad and op.through_body
+                    try:
+                        found = op.body(*inputs, **attrs)
+                    finally:
+                        self.grad = own
                 results = found if op.outputs > 1 else (found,)
                 inside = tuple(y._a if y._dev is there else there.lift(y) for y in results)
                 return inside if op.outputs > 1 else inside[0]
