@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 from collections.abc import Callable
 from types import MethodType
@@ -12,6 +13,7 @@ from .. import dtypes
 from ..errors import FrazilError, RecordError
 from ..nn.module import Module
 from ..pytree import flatten
+from ..recorder.graph import Source
 from ..state import STATE
 from ..tensor import Tensor
 from ..warn import warn
@@ -193,6 +195,7 @@ class Compiled:
         told = str(error)
         if isinstance(error, SideEffect):
             told = f"a call changes something that a recording would not change again: {told}"
+            told += "" if "\n  at " in told else _defined(self.fn)
         elif not isinstance(error, (FrazilError, TooMuch)):
             told = f"{type(error).__name__}: {told}"
         if self.fullgraph:
@@ -248,3 +251,10 @@ def _name(fn: Any) -> str:
     if isinstance(fn, Module):
         return type(fn).__name__
     return str(getattr(fn, "__name__", type(fn).__name__))
+
+
+def _defined(fn: Any) -> str:
+    """Where a function begins, as a further line of a message: what a call has changed is seen after it, without the line."""
+    fn = inspect.unwrap(fn.forward if isinstance(fn, Module) else fn)
+    code = getattr(fn, "__code__", None)
+    return Source(code.co_filename, code.co_firstlineno, code.co_name).below if code is not None else ""

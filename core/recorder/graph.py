@@ -33,6 +33,11 @@ class Source(NamedTuple):
     def __str__(self) -> str:
         return f"{os.path.basename(self.file)}:{self.line} in {self.function}"
 
+    @property
+    def below(self) -> str:
+        """The place and its text, as a further line of a message."""
+        return f"\n  at {self}" + (f": {self.code}" if self.code else "")
+
 
 #: Packages whose frames stand between the user's line and the recorder.
 _BETWEEN = frozenset({"frazil", "einops", "numpy", "contextlib", "functools"})

@@ -27,6 +27,7 @@ from ..nn.module import Module
 from ..sizes import SymFloat, SymInt, size_max, size_min
 from ..state import STATE
 from ..tensor import Tensor
+from .graph import user_source
 
 
 def _extreme(plain: Callable[..., Any], of_sizes: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,7 +65,8 @@ def _effect(plain: Callable[..., Any], text: str, *, left_out: bool = False) -> 
     def effect(*args: Any, **options: Any) -> Any:
         effects = STATE.recorder.effects if STATE.recorder is not None else None
         if effects is not None:
-            effects.append(text)
+            source = user_source()
+            effects.append(text + (source.below if source else ""))
             if left_out:
                 return None  # the call that runs eagerly will do it
         return plain(*args, **options)

@@ -574,8 +574,7 @@ class Recorder:
     def fail(self, message: str, source: Source | None = None) -> NoReturn:
         """Raise an error with the user's line: the present one if not given."""
         source = source or user_source()
-        place = f"\n  at {source}" + (f": {source.code}" if source and source.code else "") if source else ""
-        raise RecordError(message + place)
+        raise RecordError(message + (source.below if source else ""))
 
     # ------------------------------------------------------------------------------------------------------------------ end
 

@@ -298,9 +298,10 @@ def test_side_effects_are_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
     def t(x: fz.Tensor) -> fz.Tensor:
         return x * (time.time() > 0)
 
-    for fn in (f, g, h, p, t):
+    lines = {f: "def f", g: "def g", h: "def h", p: r'print\("ice"\)', t: r"return x \* \(time"}
+    for fn, line in lines.items():
         compiled = fz.compile(fn)
-        with pytest.warns(UserWarning, match="a recording would|which a recording would"):
+        with pytest.warns(UserWarning, match=rf"(?s)a recording would .*\n  at test_compile.py:\d+ in {fn.__name__}: {line}"):
             compiled(fz.ones(2))
         compiled(fz.ones(2))
         compiled(fz.ones(2))
