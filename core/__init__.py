@@ -112,7 +112,7 @@ from .spelling import missing as _missing
 from .table import FUNCTIONS as _FUNCTIONS
 from .table import METHODS as _METHODS
 from .table import OPS as _OPS
-from .tensor import Size, Tensor
+from .tensor import Size, Tensor, layout, sparse_coo, sparse_csr, strided
 from .tuning import (
     are_deterministic_algorithms_enabled,
     get_float32_matmul_precision,
@@ -145,13 +145,13 @@ _LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", 
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY |= {name: name for name in ("accelerator", "func", "profiler", "serialization", "version")} | {"vmap": "func"}
+_LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
 _LAZY["compile"] = "compiled"
 _LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
 
 #: Names of PyTorch that are not there, and what is said to a program that asks for them.
 _MISSING = {
-    "sparse sparse_coo_tensor sparse_csr_tensor spmm": "sparse tensors are planned; use gather and scatter_add",
     "lu lu_solve lu_unpack geqrf ormqr lobpcg triangular_solve": "this factorisation is planned; fz.linalg has solve, "
     "solve_triangular, qr, svd, eigh, cholesky, inv and pinv",
     "matrix_exp": "it is planned; fz.linalg.eigh gives it for symmetric matrices",

@@ -1580,6 +1580,8 @@ def layer_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor |
     >>> fz.nn.functional.layer_norm(fz.tensor([1.0, 3.0]), (2,), eps=0.0)
     tensor([-1.,  1.])"""
 
+from .tensor import layout as layout
+
 def ldexp(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """input * 2**other.
 
@@ -2583,6 +2585,36 @@ def sort(input: Tensor, dim: _int = -1, descending: _bool = False, stable: _bool
     >>> fz.sort(fz.tensor([3.0, 1.0, 2.0])).indices
     tensor([1, 2, 0])"""
 
+from . import sparse as sparse
+
+sparse_coo: Any
+
+def sparse_coo_tensor(indices: Any = None, values: Any = None, size: Any = None, *, dtype: DType | None = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False, check_invariants: _bool | None = None, is_coalesced: _bool | None = None) -> Tensor:
+    """A sparse tensor in the coordinate format: `indices` [sparse dimensions, entries], `values` [entries, *dense dimensions].
+
+    Without a size it is the smallest one that holds all entries. Gradients flow to `values`, or with `requires_grad` end here.
+
+    >>> import frazil as fz
+    >>> a = fz.sparse_coo_tensor([[0, 1, 1], [2, 0, 2]], [3.0, 4.0, 5.0], (2, 3))
+    >>> a
+    tensor(indices=tensor([[0, 1, 1],
+                           [2, 0, 2]]),
+           values=tensor([3., 4., 5.]),
+           size=(2, 3), nnz=3, layout=frazil.sparse_coo)
+    >>> a.to_dense()
+    tensor([[0., 0., 3.],
+            [4., 0., 5.]])"""
+
+sparse_csr: Any
+
+def sparse_csr_tensor(crow_indices: Any, col_indices: Any, values: Any, size: Any = None, *, dtype: DType | None = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False, check_invariants: _bool | None = None) -> Tensor:
+    """A sparse matrix in the compressed row format: row `i` has those from `crow_indices[i]` to `crow_indices[i + 1]`.
+
+    >>> import frazil as fz
+    >>> fz.sparse_csr_tensor([0, 1, 3], [2, 0, 2], [3.0, 4.0, 5.0]).to_dense()
+    tensor([[0., 0., 3.],
+            [4., 0., 5.]])"""
+
 def split(tensor: Tensor, split_size_or_sections: Any, dim: _int = 0) -> Any:
     """Views of `tensor` along `dim`: pieces of one size (the last may be smaller), or of the given sizes.
 
@@ -2592,6 +2624,14 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: _int = 0) -> Any:
 
 def split_with_sizes(input: Tensor, split_sizes: Sequence[_int], dim: _int = 0) -> Any:
     """As `split` with a list of sizes."""
+
+def spmm(mat1: Tensor, mat2: Tensor) -> Tensor:
+    """The older name of `fz.sparse.mm`.
+
+    >>> import frazil as fz
+    >>> fz.spmm(fz.eye(2).to_sparse(), fz.ones(2, 1))
+    tensor([[1.],
+            [1.]])"""
 
 def sqrt(input: _Operand, *, out: Any = None) -> Tensor:
     """Square root.
@@ -2646,6 +2686,8 @@ def stft(input: Tensor, n_fft: _int, hop_length: _int | None = None, win_length:
     >>> import frazil as fz
     >>> fz.stft(fz.ones(16), 8, 4, window=fz.hann_window(8), return_complex=True).shape
     frazil.Size([5, 5])"""
+
+strided: Any
 
 def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
     """`input - alpha * other`.

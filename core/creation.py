@@ -16,7 +16,7 @@ from .errors import ArgumentError, DTypeError, ShapeError
 from .sizes import is_static, prod, size_max
 from .state import STATE
 from .table import FUNCTIONS, OPS
-from .tensor import Size, Tensor, int_tuple, whole, wrap
+from .tensor import Size, Tensor, int_tuple, shape_like, strided, whole, wrap
 
 
 def _target(device: Any) -> Any:
@@ -47,6 +47,8 @@ def full(
     tensor([[7, 7],
             [7, 7]])
     """
+    if layout not in (None, strided):
+        raise ArgumentError(f"full: makes dense tensors, given layout={layout}; use fz.sparse_coo_tensor(size=...)")
     if isinstance(fill_value, Tensor):
         if STATE.recorder is not None:
             filled = fill_value if dtype is None else fill_value.to(dtype)
@@ -101,7 +103,7 @@ def zeros(
     frazil.Size([2, 3])
     """
     shape = checked_sizes("zeros", sizes if size is None else (size,))
-    return full(shape, 0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
+    return full(shape, 0, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, layout=layout)
 
 
 def ones(
@@ -119,7 +121,7 @@ def ones(
     tensor([1., 1.])
     """
     shape = checked_sizes("ones", sizes if size is None else (size,))
-    return full(shape, 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
+    return full(shape, 1, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad, layout=layout)
 
 
 def empty(
@@ -138,7 +140,7 @@ def empty(
     >>> fz.empty(2, 3).shape
     frazil.Size([2, 3])
     """
-    return zeros(*sizes, size=size, dtype=dtype, device=device, requires_grad=requires_grad)
+    return zeros(*sizes, size=size, dtype=dtype, device=device, requires_grad=requires_grad, layout=layout)
 
 
 def full_like(
@@ -156,7 +158,7 @@ def full_like(
     >>> fz.full_like(fz.zeros(2), 3)
     tensor([3., 3.])
     """
-    made = full(tuple(input._a.shape), fill_value, dtype=dtype or input.dtype, device=device or input.device)
+    made = full(shape_like("full_like", input), fill_value, dtype=dtype or input.dtype, device=device or input.device)
     if input._dev.depth:
         made = input._dev.lifted(made)
     return made.requires_grad_() if requires_grad else made

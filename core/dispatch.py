@@ -16,7 +16,7 @@ from . import dtypes
 from .errors import ArgumentError, DeviceError, DTypeError, FrazilError
 from .explain import describe, explain, held, kinds, noted, where
 from .out import WIDENING, write_out
-from .state import BATCHINGS, RECORDINGS, STATE
+from .state import BATCHINGS, RECORDINGS, SPARSE, STATE
 from .table import OPS, OTHER_NAMES, TAKES, Op, unknown
 from .tape import Node, OutputNode
 from .tensor import Tensor, from_numpy, whole, wrap
@@ -224,6 +224,10 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         if op.name in WIDENING and attrs.get("dtype") is None:
             attrs["dtype"] = getattr(out, "dtype", None)
     tensors, attrs = _bind(op, args, attrs)
+    if SPARSE:
+        for t in tensors:
+            if isinstance(t, Tensor) and type(t._dev) is SPARSE[0]:
+                return t._dev.call(op, tensors, attrs)
     if any(isinstance(t, np.ndarray) for t in tensors):  # only here, where it costs the usual call nothing
         tensors = [from_numpy(t) if isinstance(t, np.ndarray) else t for t in tensors]
     device = _common_device(op, tensors)

@@ -124,6 +124,34 @@ def tensor_text(t: Tensor) -> str:
     return prefix + ", ".join([body, *notes]) + ")"
 
 
+def sparse_text(t: Any) -> str:
+    """A sparse tensor as PyTorch prints it: its indices and values, and what is to be said of the whole."""
+    e = t._a
+    if e.values._dev.recording or e.values._dev.depth:
+        return f"<{t.layout} {t.dtype.name}{list(e.shape)} of {e.values!r}>"
+    parts = {"indices": e.indices} if e.crow is None else {"crow_indices": e.crow, "col_indices": e.indices[1]}
+    lines = []
+    for name, part in (parts | {"values": e.values}).items():
+        array = part._dev.to_host(part._a)
+        body = _body(array, len(f"tensor({name}=tensor(")) if array.size else f"[], size={tuple(array.shape)}"
+        lines.append(f"{name}=tensor({body})")
+    notes = [] if t.device.type == "cpu" else [f"device='{t.device}'"]
+    notes += [f"size={tuple(e.shape)}", f"nnz={len(e.values)}"]
+    if t.dtype not in (dtypes.get_default_dtype(), dtypes.int64, dtypes.bool_):
+        notes.append(f"dtype={t.dtype}")
+    notes.append(f"layout={t.layout}")
+    if t.requires_grad:
+        notes.append("requires_grad=True" if t.is_leaf else f"grad_fn={t.grad_fn!r}")
+    text, indent = "tensor(" + ",\n       ".join(lines), " " * 7
+    # What is to be said of the coordinate format begins a line of its own.
+    line = _options["linewidth"] if e.crow is None else len(text) - text.rfind("\n") + 1
+    for note in notes:
+        fits = line + len(note) + 2 <= _options["linewidth"]
+        text += f", {note}" if fits else f",\n{indent}{note}"
+        line = (line + 2 if fits else len(indent)) + len(note)
+    return text + ")"
+
+
 #: Rows and columns that a notebook shows of a tensor; of more, the first and last halves of them.
 _HTML_ROWS, _HTML_COLUMNS = 20, 12
 

@@ -63,7 +63,7 @@ from .ops.reduction import cumsum, topk
 from .spelling import tell_names as _tell_names
 from .state import STATE
 from .table import METHODS
-from .tensor import Tensor, whole
+from .tensor import Tensor, shape_like, whole
 from .transfer import where_float64_is
 
 #: Seed of a generator that was given none (PyTorch's).
@@ -436,7 +436,7 @@ def rand_like(
     """
     source = _source("rand_like", generator, input.device if device is None else device)
     dtype = _float_dtype("rand_like", input.dtype if dtype is None else dtype)
-    return _finish(_uniform(source, tuple(input._a.shape), dtype), requires_grad)
+    return _finish(_uniform(source, shape_like("rand_like", input), dtype), requires_grad)
 
 
 def randn_like(
@@ -457,7 +457,7 @@ def randn_like(
     """
     source = _source("randn_like", generator, input.device if device is None else device)
     dtype = _float_dtype("randn_like", input.dtype if dtype is None else dtype)
-    return _finish(_normal(source, tuple(input._a.shape), dtype), requires_grad)
+    return _finish(_normal(source, shape_like("randn_like", input), dtype), requires_grad)
 
 
 def randint_like(
@@ -479,7 +479,8 @@ def randint_like(
     frazil.float32
     """
     return randint(
-        *args, tuple(input._a.shape), low=low, high=high, generator=generator, dtype=input.dtype if dtype is None else dtype,
+        *args, shape_like("randint_like", input), low=low, high=high, generator=generator,
+        dtype=input.dtype if dtype is None else dtype,
         device=input.device if device is None else device, requires_grad=requires_grad,
     )  # fmt: skip
 
@@ -510,7 +511,7 @@ def _coins(name: str, like: Tensor, p: Any, generator: Generator | None) -> Tens
         raise ArgumentError(f"{name}: p is a probability, given {p}")
     dtype = next((d for d in (p.dtype if isinstance(p, Tensor) else None, like.dtype) if d and d.kind == "f"), dtypes.float32)
     with no_grad():
-        u = _uniform(_source(name, generator, like.device), tuple(like._a.shape), dtype)
+        u = _uniform(_source(name, generator, like.device), shape_like(name, like), dtype)
         return (u < p).to(like.dtype)
 
 
@@ -530,7 +531,7 @@ def multinomial(
     >>> fz.multinomial(fz.tensor([0.0, 1.0, 0.0]), 3, replacement=True)
     tensor([1, 1, 1])
     """
-    shape = tuple(input._a.shape)
+    shape = shape_like("multinomial", input)
     if input.dtype.kind != "f":
         raise DTypeError(f"multinomial: weights must be floating, given {input.dtype.name}")
     if len(shape) not in (1, 2):

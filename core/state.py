@@ -32,6 +32,9 @@ RECORDINGS = [0]
 #: Number of `vmap`s that are running in this process.
 BATCHINGS = [0]
 
+#: The device class of sparse tensors, once there may be any.
+SPARSE: list[Any] = []
+
 
 class _Anomaly:
     on: bool = False

@@ -53,6 +53,28 @@ class Size(tuple[Any, ...]):
         return Size(tuple(self) + tuple(other))
 
 
+def _of_sparse(name: str) -> Callable[[Tensor], Any]:
+    def method(self: Tensor) -> Any:
+        raise ArgumentError(f"{name}: only sparse tensors have indices and values, this one is dense; use x.to_sparse()")
+
+    method.__name__, method.__doc__ = name, f"`{name}` of a sparse tensor, see `fz.sparse`; a dense one has none."
+    return method
+
+
+class layout(str):
+    """The way in which a tensor holds its elements: all of them (`fz.strided`) or some (`fz.sparse_coo`, `fz.sparse_csr`).
+
+    >>> import frazil as fz
+    >>> fz.ones(2).layout == fz.strided
+    True
+    """
+
+    __repr__ = str.__str__
+
+
+strided, sparse_coo, sparse_csr = layout("frazil.strided"), layout("frazil.sparse_coo"), layout("frazil.sparse_csr")
+
+
 class Tensor(TensorMethods):
     """A multi-dimensional array that records what happens to it.
 
@@ -322,14 +344,15 @@ class Tensor(TensorMethods):
         return self.adjoint()
 
     is_sparse = False
+    is_sparse_csr = False
     is_quantized = False
     is_meta = False
     is_nested = False
 
     @property
-    def layout(self) -> str:
-        """Always dense."""
-        return "frazil.strided"
+    def layout(self) -> layout:
+        """`fz.strided`; of sparse tensors `fz.sparse_coo` or `fz.sparse_csr`."""
+        return strided
 
     def is_floating_point(self) -> bool:
         """Return whether the dtype is a floating one."""
@@ -526,8 +549,30 @@ class Tensor(TensorMethods):
         return 0 if self._base is None else (self.data_ptr() - self._base.data_ptr()) // self.itemsize
 
     def to_dense(self, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
-        """Itself, for every tensor is dense; with another dtype if one is given."""
+        """All its elements: itself, if it is not sparse; with another dtype if one is given."""
         return self if dtype is None else self.to(dtype)
+
+    def to_sparse(self, sparse_dim: int | None = None, *, layout: Any = None) -> Tensor:
+        """A sparse tensor of the elements that are not zero, with indices for all or the first `sparse_dim` dimensions."""
+        return _sparse().from_dense(self, sparse_dim, layout)
+
+    to_sparse_coo = to_sparse
+
+    def to_sparse_csr(self, dense_dim: int | None = None) -> Tensor:
+        """The elements of a matrix that are not zero, in the compressed row format."""
+        return _sparse().from_dense(self).to_sparse_csr()
+
+    def sparse_dim(self) -> int:
+        """Return how many dimensions have indices; 0 for a dense tensor."""
+        return 0
+
+    def dense_dim(self) -> int:
+        """Return how many dimensions have none; all of a dense tensor."""
+        return self.ndim
+
+    indices, values, coalesce, is_coalesced = map(_of_sparse, ("indices", "values", "coalesce", "is_coalesced"))
+    crow_indices, col_indices = map(_of_sparse, ("crow_indices", "col_indices"))
+    _indices, _values, _nnz = map(_of_sparse, ("_indices", "_values", "_nnz"))
 
     def pin_memory(self) -> Tensor:
         """Itself; accepted for PyTorch's sake."""
@@ -627,6 +672,18 @@ def tracked(t: Tensor) -> bool:
     return t._rg or (t._dev.depth > 0 and tracked(t._a.value))
 
 
+def shape_like(name: str, t: Tensor) -> tuple[Any, ...]:
+    """The shape for a new tensor of all elements like `t`, which must not be sparse."""
+    if t.layout is not strided:
+        raise not_sparse(name)
+    return tuple(t._a.shape)
+
+
+def not_sparse(name: str) -> ArgumentError:
+    """The error where `name` is given a sparse tensor and takes dense ones only."""
+    return ArgumentError(f"{name}: not defined for sparse tensors; make it dense with x.to_dense()")
+
+
 def whole(value: Any) -> Any:
     """The whole number that a 0-d integer tensor holds; while recording a size, which the running program knows. Anything else
     as it is."""
@@ -682,6 +739,12 @@ def _engine() -> Any:
     from .autograd import engine
 
     return engine
+
+
+def _sparse() -> Any:
+    from . import sparse
+
+    return sparse
 
 
 def _transfer() -> Any:

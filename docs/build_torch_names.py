@@ -24,6 +24,7 @@ PLACES = [
     *((name, name) for name in ("torch.autograd.functional", "torch.autograd.graph")),
     *((name, name) for name in ("torch.autograd.forward_ad", "torch.func", "torch.linalg", "torch.fft", "torch.special")),
     *((name, name) for name in ("torch.distributions", "torch.utils.data", "torch.cuda", "torch.jit", "torch.random")),
+    ("torch.sparse", "torch.sparse"),
 ]
 
 HEAD = """# PyTorch's names

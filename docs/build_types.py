@@ -52,7 +52,7 @@ WORDS |= {name: name for name in ("Tensor", "list", "tuple")}
 #: Modules that `fz.name` gives, and where checkers find them. Others that lie beside them are frazil's own.
 MODULES = dict.fromkeys(("amp", "autograd", "backends", "cuda", "debug", "distributed", "distributions", "dtypes", "errors"), ".")
 MODULES |= dict.fromkeys(("hub", "jit", "linalg", "multiprocessing", "nn", "optim", "plugins", "random", "testing", "utils"), ".")
-MODULES |= dict.fromkeys(("accelerator", "func", "profiler", "serialization", "version"), ".")
+MODULES |= dict.fromkeys(("accelerator", "func", "profiler", "serialization", "sparse", "version"), ".")
 MODULES |= {"onnx": ".exporters", "drawing": ".exporters"}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, final
 
 from ..creation import empty
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor, not_sparse, strided, wrap
 
 
 @final
@@ -23,6 +23,8 @@ class Parameter(Tensor):
             data = empty(0)
         if not isinstance(data, Tensor):
             raise TypeError(f"Parameter: expected a Tensor, given a {type(data).__name__}; make one with fz.tensor(...)")
+        if data.layout is not strided:
+            raise not_sparse("Parameter")
         detached = data.detach()
         parameter = wrap(detached._a, detached._dev, cls)
         parameter._aliased = True

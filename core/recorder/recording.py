@@ -19,7 +19,7 @@ from ..errors import ArgumentError, RecordError
 from ..sizes import Symbol, SymBool, SymInt
 from ..state import RECORDINGS, STATE
 from ..table import Op, Spec
-from ..tensor import Tensor, wrap
+from ..tensor import Tensor, strided, wrap
 from . import layout
 from .graph import Graph, Guard, Node, Origin, Scope, Source, State, Value, user_source
 from .hooks import replaced
@@ -363,6 +363,7 @@ class Recorder:
             symbols[symbol] = axis
             if label:
                 self._share(label, symbol)
+        self._check_dense(t, "input", name)
         value = Value(self.fresh_name(name), Spec(tuple(shape), t.dtype), kind="input")
         self.graph.inputs.append(value)
         self.graph.symbols.update({symbol: Origin(value, axis) for symbol, axis in symbols.items()})
@@ -381,6 +382,13 @@ class Recorder:
         if first is not symbol:
             self.guard(first.size == symbol.size)
 
+    def _check_dense(self, t: Tensor, kind: str, name: str) -> None:
+        if t.layout is not strided:
+            self.fail(
+                f"the {kind} {name!r} is a sparse tensor, which is no value of a file: hand its indices and values in or out, "
+                f"and make it inside with fz.sparse_coo_tensor(indices, values, size)"
+            )
+
     def capture(self, t: Tensor) -> TracedArray:
         """The stand-in of an eager tensor: always the same one for the same tensor."""
         known = self._captured.get(id(t))
@@ -388,6 +396,7 @@ class Recorder:
             if t._dev.recording:
                 raise t._dev.escaped("capture")
             kind, name = self._names.get(id(t), ("constant", "c"))
+            self._check_dense(t, kind, name)
             if t._dev is not self.device.real and not (t._dev.type == "cpu" and t._a.shape == ()):
                 shown = Spec(tuple(t._a.shape), t.dtype)
                 self.fail(

@@ -18,6 +18,7 @@ LAZY = {
         (KNOT, "core/alias.py"): "`detach`, `data` delegate to a higher floor",
         (KNOT, "core/autograd/engine.py"): "`backward`, `retain_grad`, `register_hook` delegate to a higher floor",
         (KNOT, "core/creation.py"): "`Tensor(...)`, NumPy arrays as operands, pickles delegate to a higher floor",
+        (KNOT, "core/sparse.py"): "`to_sparse` delegates to a higher floor, which only programs with sparse tensors load",
         (KNOT, "core/transfer.py"): "`to` delegates to a higher floor",
         ("core/einops_support/__init__.py", "core/einops_support/backend.py"): "defined when einops has been imported",
         ("core/einops_support/__init__.py", "core/einops_support/layers.py"): "loads nn, which only programs with layers need",

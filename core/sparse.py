@@ -1,0 +1,732 @@
+"""`fz.sparse`: matrices and tensors of which only some entries are stored, as graph networks need them.
+
+A sparse tensor is a `Tensor` whose array are its `Entries`: dense tensors of indices and values. What is defined for it is a
+composition of ops on those (gathering, adding up by index), so it has gradients, runs on every backend, and is recorded and
+exported with as many entries as a run has. Its own device has no kernels: every other op refuses it by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn, final
+
+import numpy as np
+
+from .creation import arange, as_tensor, empty, full, ones_like, zeros, zeros_of
+from .dtypes import dtype as DType
+from .dtypes import int64
+from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
+from .ops.elementwise import mul
+from .ops.linalg import matmul
+from .ops.shape import cat, stack
+from .printing import sparse_text
+from .sizes import checked_dim
+from .state import SPARSE
+from .table import FUNCTIONS, METHODS, Op
+from .tensor import Tensor, not_sparse, sparse_coo, sparse_csr
+
+
+class Entries(NamedTuple):
+    """Indices and values that a sparse tensor stores; in the place of an array."""
+
+    shape: tuple[Any, ...]
+    indices: Tensor  # [sparse dimensions, entries]
+    values: Tensor  # [entries, *dense dimensions]
+    coalesced: bool = False  # the indices are sorted, and none is there twice
+    crow: Tensor | None = None  # of a CSR matrix: where each row begins
+    leaf: bool = False  # the values are the sparse tensor's own, and so is their gradient
+
+    @property
+    def dtype(self) -> Any:
+        return self.values._a.dtype
+
+
+class _Kernels:
+    """In the place of kernels: there are none for entries."""
+
+    def __getitem__(self, name: str) -> NoReturn:
+        refuse(name)
+
+    def get(self, name: str, default: Any = None) -> NoReturn:
+        refuse(name)
+
+
+@final
+class _Kind:
+    """A dtype whose kind no quick path knows, so that numbers as operands reach `general_call` too."""
+
+    kind = "sparse"
+
+    def __init__(self, dtype: DType) -> None:
+        self.dtype, self.name = dtype, f"sparse {dtype.name}"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.dtype, name)
+
+
+@final
+class SparseDevice:
+    """The device of a sparse tensor: `real` is where its entries are."""
+
+    recording = aliases = False
+    depth = 0
+    kernels = _Kernels()
+
+    def __init__(self, values: Tensor) -> None:
+        self.real, self.native = values.device, {values._a.dtype: _Kind(values.dtype)}
+        self.type, self.index = self.real.type, self.real.index
+
+    def __str__(self) -> str:
+        return str(self.real)
+
+    def to_host(self, array: Entries) -> NoReturn:
+        """There is no array of all elements."""
+        refuse("reading all elements")
+
+    def call(self, op: Op, tensors: Sequence[Any], attrs: dict[str, Any]) -> Any:
+        """`op` with a sparse tensor among its `tensors`."""
+        defined = _DEFINED.get(op.name)
+        if defined is None:
+            refuse(op.name)
+        return defined(*tensors, **attrs)
+
+
+SPARSE.append(SparseDevice)
+
+
+def refuse(name: str) -> NoReturn:
+    """Say that `name` is not there for sparse tensors, and what to do."""
+    raise not_sparse(name)
+
+
+def _refusal(name: str) -> Any:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> NoReturn:
+        refuse(name)
+
+    method.__name__, method.__doc__ = name, f"`{name}` is not defined for sparse tensors."
+    return method
+
+
+@final
+class SparseTensor(Tensor):
+    """A tensor of which only some entries are stored; the others are zeros. Made by `fz.sparse_coo_tensor` and `to_sparse`.
+
+    >>> import frazil as fz
+    >>> a = fz.tensor([[0.0, 2.0], [0.0, 0.0]]).to_sparse()
+    >>> a @ fz.ones(2, 1), isinstance(a, fz.Tensor), a.is_sparse
+    (tensor([[2.],
+            [0.]]), True, True)
+    """
+
+    _a: Entries
+
+    @property
+    def _dev(self) -> SparseDevice:
+        return SparseDevice(self._a.values)  # never the same one twice, so that `general_call` gets every call
+
+    @property
+    def layout(self) -> Any:
+        """`fz.sparse_coo` or `fz.sparse_csr`."""
+        return sparse_coo if self._a.crow is None else sparse_csr
+
+    @property
+    def is_sparse(self) -> bool:  # type: ignore[override]
+        """Return whether it is in the coordinate format."""
+        return self._a.crow is None
+
+    @property
+    def is_sparse_csr(self) -> bool:  # type: ignore[override]
+        """Return whether it is in the compressed row format."""
+        return self._a.crow is not None
+
+    @property
+    def dtype(self) -> DType:
+        """The element type."""
+        return self._a.values.dtype
+
+    # ---------------------------------------------------------------------------------------------------------------- entries
+
+    def _coo(self, name: str) -> Entries:
+        if self._a.crow is not None:
+            raise ArgumentError(f"{name}: a matrix in the layout sparse_csr has none; use x.to_sparse().{name}()")
+        return self._a
+
+    def _indices(self) -> Tensor:
+        return self._coo("_indices").indices
+
+    def _values(self) -> Tensor:
+        return self._coo("_values").values
+
+    def _nnz(self) -> Any:
+        return self._a.values._a.shape[0]
+
+    def indices(self) -> Tensor:
+        """Places of the entries: [sparse dimensions, entries]."""
+        return self._sorted("indices").indices
+
+    def values(self) -> Tensor:
+        """The entries: [entries, *dense dimensions]."""
+        return (self._sorted("values") if self._a.crow is None else self._a).values
+
+    def _sorted(self, name: str) -> Entries:
+        if not self._coo(name).coalesced:
+            raise ArgumentError(f"{name}: entries may be there twice; use x.coalesce().{name}(), or x._{name}() as they are")
+        return self._a
+
+    def crow_indices(self) -> Tensor:
+        """Of a CSR matrix: where each row begins among the entries, and their number at the end."""
+        if self._a.crow is None:
+            raise ArgumentError("crow_indices: only a matrix in the layout sparse_csr has them; use x.to_sparse_csr()")
+        return self._a.crow
+
+    def col_indices(self) -> Tensor:
+        """Of a CSR matrix: the column of every entry."""
+        self.crow_indices()
+        return self._a.indices[1]
+
+    def sparse_dim(self) -> int:
+        """Return how many of its dimensions have indices."""
+        return self._a.indices._a.shape[0]
+
+    def dense_dim(self) -> int:
+        """Return how many dimensions every entry has."""
+        return len(self._a.shape) - self.sparse_dim()
+
+    def is_coalesced(self) -> bool:
+        """Return whether its entries are known to be sorted, with no place twice."""
+        return self._coo("is_coalesced").coalesced
+
+    def coalesce(self) -> SparseTensor:
+        """The same with sorted entries, where those of one place are added up."""
+        e = self._coo("coalesce")
+        if e.coalesced:
+            return self
+        if e.indices._dev.recording:
+            e.indices._dev.recorder.fail(
+                "coalesce: how many places there are is known only when the program runs. Where none is there twice and they are "
+                "sorted, say so: fz.sparse_coo_tensor(..., is_coalesced=True)"
+            )
+        places, where = FUNCTIONS["unique"](_places(e, range(self.sparse_dim())), return_inverse=True)
+        values = zeros_of(e.values, (places.shape[0], *e.values.shape[1:])).index_add(0, where, e.values)
+        indices: list[Any] = []
+        step: Any = 1
+        for size in reversed(e.shape[: self.sparse_dim()]):
+            indices.insert(0, (places // step) % size)
+            step = step * size
+        return _made(Entries(e.shape, stack(indices), values, True))
+
+    def _with(self, values: Tensor) -> SparseTensor:
+        """Other values in the same places."""
+        return _made(self._a._replace(values=values, leaf=False))
+
+    # ------------------------------------------------------------------------------------------------------------ other forms
+
+    def to_dense(self, dtype: Any = None, *, masked_grad: bool | None = None) -> Tensor:
+        """A dense tensor with the same elements."""
+        e, n = self._a, self.sparse_dim()
+        values = e.values if dtype is None else e.values.to(dtype)
+        flat = zeros_of(values, (math.prod(e.shape[:n]), *e.shape[n:]))
+        return flat.index_add(0, _places(e, range(n)), values).reshape(e.shape)
+
+    def to_sparse(self, sparse_dim: int | None = None, *, layout: Any = None) -> SparseTensor:
+        """The same in the coordinate format, or in `layout`."""
+        if layout == sparse_csr:
+            return self.to_sparse_csr()
+        if sparse_dim not in (None, self.sparse_dim()):
+            raise ArgumentError(f"to_sparse: it has {self.sparse_dim()} sparse dimensions, not {sparse_dim}; use x.to_dense()")
+        return self if self._a.crow is None else _made(self._a._replace(crow=None))
+
+    to_sparse_coo = to_sparse
+
+    def to_sparse_csr(self, dense_dim: int | None = None) -> SparseTensor:
+        """The same matrix in the compressed row format."""
+        if self._a.crow is not None:
+            return self
+        _check_matrix("to_sparse_csr", self)
+        e = self.coalesce()._a
+        starts = arange(e.shape[0] + 1, device=e.indices.device)
+        return _made(e._replace(crow=FUNCTIONS["searchsorted"](e.indices[0].contiguous(), starts)))
+
+    def to(self, *args: Any, **kwargs: Any) -> SparseTensor:
+        """With another dtype or device; itself when nothing changes."""
+        values = self._a.values.to(*args, **kwargs)
+        if values is self._a.values:
+            return self
+        crow = None if self._a.crow is None else self._a.crow.to(values.device)
+        return _made(self._a._replace(values=values, indices=self._a.indices.to(values.device), crow=crow, leaf=False))
+
+    def clone(self, *, memory_format: Any = None) -> SparseTensor:
+        """A copy."""
+        return self._with(self._a.values.clone())
+
+    def t(self) -> SparseTensor:
+        """The transpose of a matrix, in the coordinate format."""
+        _check_matrix("t", self)
+        return _made(self._a._replace(shape=self._a.shape[::-1], indices=self._a.indices.flip(0), coalesced=False, crow=None))
+
+    def transpose(self, dim0: int, dim1: int) -> SparseTensor:
+        """The transpose of a matrix."""
+        _check_matrix("transpose", self)
+        return self if checked_dim("transpose", dim0, 2) == checked_dim("transpose", dim1, 2) else self.t()
+
+    @property
+    def T(self) -> SparseTensor:
+        """The transpose of a matrix."""
+        return self.t()
+
+    def sum(self, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:  # type: ignore[override]
+        """`fz.sparse.sum` of it."""
+        return refuse("sum(keepdim=True)") if keepdim else sum(self, dim, dtype)
+
+    def neg(self) -> SparseTensor:  # type: ignore[override]
+        """The negative of every entry."""
+        return self._with(-self._a.values)
+
+    __neg__ = neg
+
+    # --------------------------------------------------------------------------------------------------------------- autograd
+
+    @property
+    def requires_grad(self) -> bool:
+        """Return whether gradients are recorded for its values."""
+        return self._a.values.requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> SparseTensor:
+        """Record gradients for the values of this leaf, or stop it."""
+        if not self.is_leaf:
+            if not requires_grad:
+                raise AutogradError("requires_grad: only leaf tensors can be switched off; use .detach()")
+        elif requires_grad != self.requires_grad:
+            self._a = self._a._replace(values=self._a.values.detach().requires_grad_(requires_grad), leaf=True)
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Return whether no recorded operation made it."""
+        return self._a.leaf or not self.requires_grad
+
+    @property
+    def grad_fn(self) -> Any:
+        """The tape node that made its values; None for leaves."""
+        return self._a.values.grad_fn
+
+    @property
+    def grad(self) -> SparseTensor | None:
+        """The gradient of a leaf: a sparse tensor with entries in the same places."""
+        g = self._a.values.grad if self._a.leaf else None
+        if g is None or self._a.coalesced:
+            return None if g is None else self._with(g)
+        found, times = self._with(g).coalesce(), self._with(ones_like(g)).coalesce()
+        return found._with(found._a.values / times._a.values)  # of a place that is there twice, both have its gradient
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            raise ArgumentError("grad: the gradient of a sparse tensor can only be set to None")
+        self._a.values.grad = None
+
+    def detach(self) -> SparseTensor:
+        """The same entries, cut off the graph."""
+        return self._with(self._a.values.detach())
+
+    @property
+    def data(self) -> Tensor:
+        """The same entries outside of autograd."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> NoReturn:
+        refuse("data")
+
+    # -------------------------------------------------------------------------------------------------------- text and copies
+
+    def __repr__(self) -> str:
+        return sparse_text(self)
+
+    _repr_html_ = None  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SparseTensor:
+        if not self.is_leaf:
+            raise AutogradError("deepcopy: only leaf tensors can be deep-copied; use .detach().clone()")
+        if id(self) not in memo:
+            copy = self.detach().clone()
+            memo[id(self)] = copy.requires_grad_() if self.requires_grad else copy
+        return memo[id(self)]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return _rebuilt, (tuple(self._a._replace(values=self._a.values.detach())), self.requires_grad)
+
+
+#: Methods of dense tensors that sparse ones have: what `_DEFINED` says of ops, conversions, and what looks at the shape only.
+_SHARED = (
+    "add subtract sub mul multiply div divide true_divide matmul mm mv addmm __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ "
+    "__truediv__ __matmul__ __rmatmul__ half float double int long short bool cfloat cdouble"
+).split()
+_REFUSED = (
+    "numpy detach_ item tolist __iter__ __contains__ __array__ __dlpack__ stride is_contiguous contiguous data_ptr "
+    "storage_offset backward retain_grad register_hook register_post_accumulate_grad_hook share_memory_"
+).split()
+for _name in [*_REFUSED, *METHODS]:
+    if _name not in SparseTensor.__dict__ and _name not in _SHARED:
+        setattr(SparseTensor, _name, _refusal(_name))
+
+
+def _rebuilt(entries: tuple[Any, ...], requires_grad: bool) -> SparseTensor:
+    made = _made(Entries(*entries))
+    return made.requires_grad_() if requires_grad else made
+
+
+def _made(entries: Entries) -> SparseTensor:
+    made: SparseTensor = object.__new__(SparseTensor)
+    made._a = entries
+    return made
+
+
+def _places(e: Entries, dims: Any) -> Tensor:
+    """For every entry the number of its place among all places of `dims`, counted row by row."""
+    found: Any = None
+    for d in dims:
+        found = e.indices[d] if found is None else found * e.shape[d] + e.indices[d]
+    return zeros_of(e.indices, (e.indices.shape[1],)) if found is None else found
+
+
+def _check_matrix(name: str, x: SparseTensor) -> None:
+    if len(x._a.shape) != 2 or x.sparse_dim() != 2:
+        raise ShapeError(
+            f"{name}: expected a sparse matrix, given shape {list(x._a.shape)} with {x.sparse_dim()} sparse dimensions"
+        )
+
+
+def _check_inside(name: str, indices: Tensor, shape: Sequence[Any]) -> None:
+    """Refuse indices outside of `shape`, where their numbers are known."""
+    if indices._dev.recording or indices._dev.depth or 0 in indices._a.shape:
+        return
+    array = indices._dev.to_host(indices._a)
+    for d, (row, size) in enumerate(zip(array, shape, strict=True)):
+        if isinstance(size, int) and not 0 <= row.min() <= row.max() < size:
+            raise ShapeError(f"{name}: indices of dimension {d} are from {row.min()} to {row.max()}, but its size is {size}")
+
+
+# -------------------------------------------------------------------------------------------------------------------- creation
+
+
+def sparse_coo_tensor(
+    indices: Any = None,
+    values: Any = None,
+    size: Any = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+    check_invariants: bool | None = None,
+    is_coalesced: bool | None = None,
+) -> Tensor:
+    """A sparse tensor in the coordinate format: `indices` [sparse dimensions, entries], `values` [entries, *dense dimensions].
+
+    Without a size it is the smallest one that holds all entries. Gradients flow to `values`, or with `requires_grad` end here.
+
+    >>> import frazil as fz
+    >>> a = fz.sparse_coo_tensor([[0, 1, 1], [2, 0, 2]], [3.0, 4.0, 5.0], (2, 3))
+    >>> a
+    tensor(indices=tensor([[0, 1, 1],
+                           [2, 0, 2]]),
+           values=tensor([3., 4., 5.]),
+           size=(2, 3), nnz=3, layout=frazil.sparse_coo)
+    >>> a.to_dense()
+    tensor([[0., 0., 3.],
+            [4., 0., 5.]])
+    """
+    if values is None:  # nothing but a size
+        shape = tuple(indices if size is None else size)
+        indices, values = zeros(len(shape), 0, dtype=int64, device=device), empty(0, dtype=dtype, device=device)
+    else:
+        values = _as_values(values, dtype, device)
+        indices = as_tensor(indices, device=values.device)
+        if indices.dtype.kind not in "iu" and 0 not in indices._a.shape:
+            raise DTypeError(f"sparse_coo_tensor: indices are integers, given {indices.dtype.name}")
+        indices = indices.to(int64)
+        if indices.ndim != 2 or values.ndim < 1 or indices.shape[1] != values.shape[0]:
+            raise ShapeError(
+                "sparse_coo_tensor: indices are [sparse dimensions, entries] and values [entries, ...], given "
+                f"{list(indices.shape)} and {list(values.shape)}"
+            )
+        shape = _size_of(indices, values) if size is None else tuple(size)
+        if len(shape) != indices.shape[0] + values.ndim - 1 or shape[indices.shape[0] :] != tuple(values.shape[1:]):
+            raise ShapeError(
+                f"sparse_coo_tensor: a size of {list(shape)} does not fit indices {list(indices.shape)} and values "
+                f"{list(values.shape)}"
+            )
+        _check_inside("sparse_coo_tensor", indices, shape[: indices.shape[0]])
+    return _given(Entries(shape, indices, values, bool(is_coalesced)), requires_grad)
+
+
+def sparse_csr_tensor(
+    crow_indices: Any,
+    col_indices: Any,
+    values: Any,
+    size: Any = None,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    pin_memory: bool = False,
+    requires_grad: bool = False,
+    check_invariants: bool | None = None,
+) -> Tensor:
+    """A sparse matrix in the compressed row format: row `i` has those from `crow_indices[i]` to `crow_indices[i + 1]`.
+
+    >>> import frazil as fz
+    >>> fz.sparse_csr_tensor([0, 1, 3], [2, 0, 2], [3.0, 4.0, 5.0]).to_dense()
+    tensor([[0., 0., 3.],
+            [4., 0., 5.]])
+    """
+    values = _as_values(values, dtype, device)
+    crow, columns = (as_tensor(t, device=values.device).to(int64) for t in (crow_indices, col_indices))
+    if crow.ndim != 1 or columns.ndim != 1 or values.ndim != 1 or columns.shape != values.shape or crow.shape[0] == 0:
+        raise ShapeError(
+            "sparse_csr_tensor: expected crow_indices [rows + 1], col_indices [entries] and values [entries], given "
+            f"{list(crow.shape)}, {list(columns.shape)} and {list(values.shape)}"
+        )
+    rows = crow.shape[0] - 1
+    if not crow._dev.recording:
+        array = crow._dev.to_host(crow._a)
+        if array[0] != 0 or array[-1] != values.shape[0] or (np.diff(array) < 0).any():
+            raise ArgumentError(
+                f"sparse_csr_tensor: crow_indices begin with 0, never fall, and end with the number of entries, which is "
+                f"{values.shape[0]}; given {array.tolist()}"
+            )
+    shape = (rows, _size_of(columns.unsqueeze(0), values)[0]) if size is None else tuple(size)
+    if len(shape) != 2 or shape[0] != rows:
+        raise ShapeError(f"sparse_csr_tensor: a size of {list(shape)} does not fit crow_indices of {rows} rows")
+    _check_inside("sparse_csr_tensor", columns.unsqueeze(0), shape[1:])
+    row = FUNCTIONS["searchsorted"](crow, arange(values.shape[0], device=crow.device), right=True) - 1
+    return _given(Entries(shape, stack([row, columns]), values, True, crow), requires_grad)
+
+
+def _as_values(values: Any, dtype: DType | None, device: Any) -> Tensor:
+    values = as_tensor(values, dtype=dtype, device=device)
+    return refuse("values") if isinstance(values, SparseTensor) else values
+
+
+def _given(e: Entries, requires_grad: bool) -> SparseTensor:
+    """A sparse tensor around values of the caller's: a leaf has its own ones, any other a place of its own on the tape."""
+    if requires_grad:
+        return _made(e._replace(values=e.values.detach())).requires_grad_()
+    return _made(e._replace(values=e.values.view_as(e.values)) if e.values._rg else e)
+
+
+def _size_of(indices: Tensor, values: Tensor) -> tuple[Any, ...]:
+    if indices._dev.recording or 0 in indices._a.shape:
+        why = "the indices are known only when the program runs" if indices._dev.recording else "there are no entries"
+        raise ArgumentError(f"sparse tensors: give size=, for {why}")
+    return (*(int(row.max()) + 1 for row in indices._dev.to_host(indices._a)), *values.shape[1:])
+
+
+def from_dense(x: Tensor, sparse_dim: int | None = None, layout: Any = None) -> SparseTensor:
+    """The elements of a dense tensor that are not zero: what `x.to_sparse()` gives.
+
+    >>> import frazil as fz
+    >>> fz.eye(2).to_sparse().indices()
+    tensor([[0, 1],
+            [0, 1]])
+    """
+    n = x.ndim if sparse_dim is None else sparse_dim
+    if not 0 < n <= x.ndim:
+        raise ArgumentError(f"to_sparse: expected from 1 to {x.ndim} sparse dimensions for shape {list(x.shape)}, given {n}")
+    nonzero = x.detach() != 0
+    indices = (nonzero if n == x.ndim else nonzero.flatten(n).any(-1)).nonzero().t()
+    made = _made(Entries(tuple(x.shape), indices, x[tuple(indices)], True))
+    return made.to_sparse_csr() if layout == sparse_csr else made
+
+
+# ------------------------------------------------------------------------------------------------------------------ operations
+
+
+def mm(mat1: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices, of which one is sparse, or both; then so is the product.
+
+    >>> import frazil as fz
+    >>> a = fz.sparse_coo_tensor([[0, 1], [1, 1]], [2.0, 3.0], (2, 2))
+    >>> fz.sparse.mm(a, fz.tensor([[1.0], [10.0]]))
+    tensor([[20.],
+            [30.]])
+    """
+    if not isinstance(mat1, SparseTensor) and not isinstance(mat2, SparseTensor):
+        return matmul(mat1, mat2)
+    for m in (mat1, mat2):
+        if isinstance(m, SparseTensor):
+            _check_matrix("mm", m)
+    if mat1.ndim != 2 or mat2.ndim != 2 or mat1.shape[1] != mat2.shape[0]:
+        raise ShapeError(f"mm: {list(mat1.shape)} and {list(mat2.shape)} cannot be multiplied")
+    if mat1.dtype is not mat2.dtype:
+        raise DTypeError(f"mm: the matrices are {mat1.dtype.name} and {mat2.dtype.name}. Convert one with .to(dtype)")
+    if not isinstance(mat1, SparseTensor):
+        return mm(mat2.t(), mat1.t()).t()
+    e = mat1._a
+    if isinstance(mat2, SparseTensor):
+        return _product(mat1, mat2)
+    picked = mul(mat2.index_select(0, e.indices[1]), e.values.unsqueeze(1))
+    return zeros_of(picked, (e.shape[0], mat2.shape[1])).index_add(0, e.indices[0], picked)
+
+
+def _product(a: SparseTensor, b: SparseTensor) -> SparseTensor:
+    """Every entry of `a` times every entry of the row of `b` that is its column."""
+    left, right = a._a, b.to_sparse_csr()._a
+    starts: Any = right.crow
+    first = starts[left.indices[1]]
+    counts = starts[left.indices[1] + 1] - first
+    mine = arange(counts.shape[0], device=counts.device).repeat_interleave(counts)
+    theirs = arange(mine.shape[0], device=counts.device) - (counts.cumsum(0) - counts - first)[mine]
+    indices = stack([left.indices[0][mine], right.indices[1][theirs]])
+    made = _made(Entries((left.shape[0], right.shape[1]), indices, left.values[mine] * right.values[theirs])).coalesce()
+    return made if left.crow is None else made.to_sparse_csr()
+
+
+def spmm(mat1: Tensor, mat2: Tensor) -> Tensor:
+    """The older name of `fz.sparse.mm`.
+
+    >>> import frazil as fz
+    >>> fz.spmm(fz.eye(2).to_sparse(), fz.ones(2, 1))
+    tensor([[1.],
+            [1.]])
+    """
+    return mm(mat1, mat2)
+
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0, alpha: Any = 1.0) -> Tensor:
+    """beta * input + alpha * (mat1 @ mat2), with a sparse `mat1`.
+
+    >>> import frazil as fz
+    >>> fz.sparse.addmm(fz.ones(2, 1), fz.eye(2).to_sparse(), fz.ones(2, 1), alpha=2)
+    tensor([[3.],
+            [3.]])
+    """
+    return beta * input + alpha * mm(mat1, mat2)
+
+
+def sum(input: Tensor, dim: Any = None, dtype: DType | None = None) -> Tensor:
+    """The sum of all elements, or over some dimensions: sparse, unless all sparse ones are among them.
+
+    >>> import frazil as fz
+    >>> a = fz.sparse_coo_tensor([[0, 1, 1], [2, 0, 2]], [3.0, 4.0, 5.0], (2, 3))
+    >>> fz.sparse.sum(a), fz.sparse.sum(a, 0).to_dense()
+    (tensor(12.), tensor([4., 0., 8.]))
+    """
+    x = _sparse("sum", input)
+    e, n = x._a, x.sparse_dim()
+    if dim is None:
+        return e.values.sum(dtype=dtype)
+    given = dim if isinstance(dim, (tuple, list)) else (dim,)
+    dims = {checked_dim("sum", d, len(e.shape)) for d in given}
+    inner = tuple(d - n + 1 for d in dims if d >= n)
+    values = e.values.sum(inner, dtype=dtype) if inner else e.values if dtype is None else e.values.to(dtype)
+    kept = [d for d in range(n) if d not in dims]
+    if not kept:
+        return values.sum(0)
+    shape = tuple(size for d, size in enumerate(e.shape) if d not in dims)
+    indices = e.indices if len(kept) == n else stack([e.indices[d] for d in kept])
+    made = _made(Entries(shape, indices, values, e.coalesced and len(kept) == n))
+    return made.coalesce()
+
+
+def softmax(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+    """Softmax along `dim` of the entries that are stored, as if the others were minus infinity.
+
+    >>> import frazil as fz
+    >>> a = fz.sparse_coo_tensor([[0, 1, 1], [2, 0, 2]], [3.0, 4.0, 4.0], (2, 3))
+    >>> fz.sparse.softmax(a, 1).values()
+    tensor([1.0000, 0.5000, 0.5000])
+    """
+    made, shifted, total, group = _exponents("softmax", input, dim, dtype)
+    return made._with(shifted.exp() / total.index_select(0, group))
+
+
+def log_softmax(input: Tensor, dim: int, *, dtype: DType | None = None) -> Tensor:
+    """The logarithm of `fz.sparse.softmax`.
+
+    >>> import frazil as fz
+    >>> a = fz.sparse_coo_tensor([[0, 1, 1], [2, 0, 2]], [3.0, 4.0, 4.0], (2, 3))
+    >>> fz.sparse.log_softmax(a, 1).values()
+    tensor([ 0.0000, -0.6931, -0.6931])
+    """
+    made, shifted, total, group = _exponents("log_softmax", input, dim, dtype)
+    return made._with(shifted - total.log().index_select(0, group))
+
+
+def _exponents(name: str, input: Tensor, dim: int, dtype: DType | None) -> tuple[SparseTensor, Tensor, Tensor, Tensor]:
+    """Entries less the largest of their group, the sums of their exponentials, and the group of each."""
+    x = _sparse(name, input).coalesce()
+    e, n = x._a, x.sparse_dim()
+    d = checked_dim(name, dim, len(e.shape))
+    if d >= n or len(e.shape) > n:
+        raise ArgumentError(f"{name}: only of sparse dimensions, without dense ones; use x.to_dense()")
+    others = [k for k in range(n) if k != d]
+    group, groups = _places(e, others), math.prod(e.shape[k] for k in others)
+    values = e.values if dtype is None else e.values.to(dtype)
+    still = values.detach()
+    top = full((groups,), -math.inf, dtype=values.dtype, device=values.device).scatter_reduce(0, group, still, "amax")
+    shifted = values - top.index_select(0, group)
+    return x, shifted, zeros_of(values, (groups,)).index_add(0, group, shifted.exp()), group
+
+
+def _sparse(name: str, x: Any) -> SparseTensor:
+    if not isinstance(x, SparseTensor) or x._a.crow is not None:
+        raise ArgumentError(f"{name}: expected a sparse tensor in the coordinate format; use x.to_sparse()")
+    return x
+
+
+# ------------------------------------------------------------------------------------- ops of the table with sparse arguments
+
+
+def _matmul(a: Any, b: Any) -> Tensor:
+    if not isinstance(a, Tensor) or not isinstance(b, Tensor):
+        raise ArgumentError("matmul: expected two tensors, given a sparse tensor and a number; use * for numbers")
+    if b.ndim == 1:
+        return mm(a, b.unsqueeze(1)).squeeze(1)
+    return mm(a.unsqueeze(0), b).squeeze(0) if a.ndim == 1 else mm(a, b)
+
+
+def _add(a: Any, b: Any) -> Tensor:
+    if not isinstance(b, SparseTensor) or not isinstance(a, Tensor):
+        raise ArgumentError("add: of a sparse tensor and a dense one or a number is dense; use x.to_dense()")
+    if a.shape != b.shape:
+        raise ShapeError(f"add: the shapes of sparse tensors are the same, given {list(a.shape)} and {list(b.shape)}")
+    if not isinstance(a, SparseTensor):
+        return a + b.to_dense()
+    left, right = a._a, b._a
+    if a.sparse_dim() != b.sparse_dim() or a.layout != b.layout:
+        raise ArgumentError("add: the sparse tensors differ in layout or in sparse dimensions; convert one with to_sparse()")
+    made = _made(Entries(left.shape, cat([left.indices, right.indices], 1), cat([left.values, right.values])))
+    if left.crow is not None:
+        return made.to_sparse_csr()
+    return made.coalesce() if left.coalesced and right.coalesced else made
+
+
+def _sub(a: Any, b: Any) -> Tensor:
+    return _add(a, -b)
+
+
+def _mul(a: Any, b: Any) -> Tensor:
+    if not isinstance(a, SparseTensor):
+        a, b = b, a
+    if isinstance(b, SparseTensor):
+        raise ArgumentError("mul: not defined for two sparse tensors; make one dense with x.to_dense()")
+    if not isinstance(b, Tensor) or not b.ndim:
+        return a._with(a._a.values * b)
+    e, n = a._a, a.sparse_dim()
+    return a._with(e.values * b.expand(e.shape)[tuple(e.indices[d] for d in range(n))])
+
+
+def _div(a: Any, b: Any) -> Tensor:
+    if not isinstance(a, SparseTensor) or (isinstance(b, Tensor) and (b.ndim or isinstance(b, SparseTensor))):
+        raise ArgumentError("div: a sparse tensor can be divided by a number only; for others use x.to_dense()")
+    return a._with(a._a.values / b)
+
+
+#: What the ops of the table do with a sparse tensor among their arguments.
+_DEFINED: dict[str, Callable[..., Any]] = {"matmul": _matmul, "add": _add, "sub": _sub, "mul": _mul, "div": _div}

@@ -1,0 +1,133 @@
+"""Sparse tensors: what they print and hold, and a graph network (T. Kipf and M. Welling, 2017) that trains alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore:Sparse:UserWarning")]
+
+NODES, FEATURES, HIDDEN, CLASSES, STEPS = 30, 8, 16, 3, 20
+RNG = np.random.default_rng(0)
+_ENDS = RNG.integers(0, NODES, (2, 90))
+EDGES = np.unique(np.concatenate([_ENDS, _ENDS[::-1], np.stack([np.arange(NODES)] * 2)], 1), axis=1)
+X, Y = RNG.normal(size=(NODES, FEATURES)).astype("float32"), RNG.integers(0, CLASSES, NODES)
+SHAPES = ((FEATURES, HIDDEN), (HIDDEN,), (HIDDEN, CLASSES), (CLASSES,))
+WEIGHTS = [0.3 * RNG.normal(size=shape).astype("float32") for shape in SHAPES]
+KEPT = 2 * (RNG.random((STEPS, NODES, HIDDEN)) > 0.5).astype("float32")  # dropout, the same in both libraries
+
+
+def normalised(t: Any, edges: Any, weights: Any) -> Any:
+    degrees = t.zeros(NODES, device=weights.device).index_add(0, edges[0], weights).pow(-0.5)
+    return t.sparse_coo_tensor(edges, degrees[edges[0]] * weights * degrees[edges[1]], (NODES, NODES))
+
+
+def network(t: Any) -> Any:
+    class Convolution(t.nn.Module):
+        def __init__(self, n: int, m: int) -> None:
+            super().__init__()
+            self.weight, self.bias = t.nn.Parameter(t.empty(n, m)), t.nn.Parameter(t.empty(m))
+
+        def forward(self, x: Any, a: Any) -> Any:
+            return t.spmm(a, t.mm(x, self.weight)) + self.bias
+
+    class Network(t.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = Convolution(FEATURES, HIDDEN), Convolution(HIDDEN, CLASSES)
+
+        def forward(self, x: Any, edges: Any, weights: Any, kept: Any = None) -> Any:
+            a = normalised(t, edges, weights)
+            hidden = t.nn.functional.relu(self.first(x, a))
+            return t.nn.functional.log_softmax(self.second(hidden if kept is None else hidden * kept, a), dim=1)
+
+    made = Network()
+    with t.no_grad():
+        for p, w in zip(made.parameters(), WEIGHTS, strict=True):
+            p.copy_(t.tensor(w))
+    return made
+
+
+def trained(t: Any, device: str) -> tuple[Any, list[float], np.ndarray]:
+    model = network(t).to(device)
+    x, y, edges = (t.tensor(a, device=device) for a in (X, Y, EDGES))
+    weights = t.ones(EDGES.shape[1], device=device, requires_grad=True)
+    optimizer, losses = t.optim.Adam(model.parameters(), lr=0.01, weight_decay=5e-4), []
+    for kept in KEPT:
+        optimizer.zero_grad()
+        loss = t.nn.functional.nll_loss(model(x, edges, weights, t.tensor(kept, device=device)), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return model, losses, weights.grad.cpu().numpy()
+
+
+@pytest.mark.parametrize("device", ["cpu", "opencl"])
+def test_a_graph_network_trains_alike_and_is_exported(device: str, tmp_path: Path) -> None:
+    if device == "opencl" and not _opencl():
+        pytest.skip("no OpenCL device builds a kernel here")
+    model, losses, gradient = trained(fz, device)
+    _, expected, expected_gradient = trained(torch, "cpu")
+    np.testing.assert_allclose(losses, expected, rtol=1e-5)
+    np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-6)
+    model.eval()
+    x, edges, weights = (fz.tensor(a, device=device) for a in (X, EDGES, np.ones(EDGES.shape[1], "float32")))
+    path = tmp_path / "gcn.onnx"
+    axes = {"edges": {1: "e"}, "weights": {0: "e"}}
+    fz.onnx.export(model, (x, edges, weights), path, input_names=["x", "edges", "weights"], dynamic_axes=axes)
+    fewer = fz.onnx.load(path)(fz.tensor(X), fz.tensor(EDGES[:, 20:]), fz.ones(EDGES.shape[1] - 20))
+    found = model(x, edges[:, 20:], weights[20:]).detach().cpu()
+    np.testing.assert_allclose(fewer.detach().numpy(), found.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def _opencl() -> bool:
+    from frazil.backends.opencl import OpenCLBackend
+
+    return bool(OpenCLBackend().device_count())
+
+
+def results(t: Any) -> list[Any]:
+    """What the same lines give in both libraries."""
+    i, v = t.tensor([[0, 1, 1, 0], [2, 0, 2, 2]]), t.tensor([3.0, 4.0, 5.0, 6.0])
+    a = t.sparse_coo_tensor(i, v, (2, 3))
+    c, x = a.coalesce(), t.ones(3, 2)
+    csr, rows = a.to_sparse_csr(), t.tensor([[0.0, 0.0], [1.0, 2.0]]).to_sparse(1)
+    shown = [a, c, csr, rows, a.double(), a.int(), 2 * a, a / 2, -c, a.t(), c + c, csr + csr, 2 * csr, csr.to_sparse()]
+    shown += [t.sparse.sum(a), t.sparse.sum(a, 0), t.sparse.sum(a, 1), t.sparse.softmax(a, 1), t.sparse.log_softmax(c, 0)]
+    shown += [
+        t.sparse.mm(a, a.t()),
+        t.sparse.addmm(t.ones(2, 2), a, x, beta=2, alpha=3),
+        t.ones(2, 2) @ a,
+        csr @ x,
+        c * t.ones(2, 3),
+    ]
+    shown += [
+        t.sparse_coo_tensor(i, v, (2, 3), requires_grad=True),
+        t.sparse_coo_tensor(size=(2, 3)),
+        c.indices(),
+        csr.crow_indices(),
+    ]
+    shown += [t.sparse_csr_tensor([0, 1, 3], [2, 0, 2], [3.0, 4.0, 5.0]), a.layout, csr.layout, t.ones(2).layout]
+    shown += [
+        a.is_sparse,
+        csr.is_sparse,
+        a.is_coalesced(),
+        c.is_coalesced(),
+        rows.is_coalesced(),
+        a.sparse_dim(),
+        rows.dense_dim(),
+    ]
+    leaf = t.sparse_coo_tensor(i, v, (2, 3), requires_grad=True)
+    t.sparse.mm(leaf, x).sum().backward()
+    return [*shown, leaf.grad.coalesce(), leaf.is_leaf, a.detach().requires_grad]
+
+
+def test_results_and_texts_are_pytorchs() -> None:
+    for i, (found, expected) in enumerate(zip(results(fz), results(torch), strict=True)):
+        assert str(found) == str(expected).replace("torch", "frazil"), i
