@@ -112,7 +112,17 @@ def index_put_values(e: Emitter, call: Call, x: ir.Value, values: ir.Value, *ind
         values = e.op(
             "Transpose", values, perm=[*range(lead, lead + moved), *range(lead), *range(lead + moved, moved + len(rest))]
         )
-    written = _wide(e, "ScatterND", _ordered(e, x, order), positions, values, "add" if add else None)
+    target = _ordered(e, x, order)
+    if add and len(used) == 1:
+        # onnxruntime's ScatterND adds in several threads at once, and loses some of what goes to one place
+        if moved != 1:
+            count = e.op("Unsqueeze", e.op("Size", positions), e.ints(0))
+            values = e.op("Reshape", values, e.op("Concat", count, e.op("Shape", target, start=1), axis=0))
+        column = e.op("Reshape", positions, e.ints(-1, *[1] * len(rest)))
+        places = e.op("Expand", column, e.op("Shape", values)) if rest else column
+        written = _wide(e, "ScatterElements", target, places, values, "add", axis=0)
+    else:
+        written = _wide(e, "ScatterND", target, positions, values, "add" if add else None)
     return _ordered(e, written, [order.index(axis) for axis in range(len(order))])
 
 
