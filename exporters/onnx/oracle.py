@@ -7,6 +7,7 @@ be off by a few times that. What only chooses, moves or compares does not round:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,7 +50,13 @@ SUMS = (
         in ("linalg", "norm", "attention", "conv", "reduction", "recurrent", "loss", "statistics")
     )
     - EXACT
-)
+) | {"scatter_add_values"}
+
+
+def accumulates(node: Node) -> bool:
+    """Return whether an op that writes adds up what goes to one place."""
+    return bool(node.attrs.get("accumulate"))
+
 
 #: A runtime may be this many times as far from the exact result as rounding alone explains.
 FACTOR = 16
@@ -137,7 +144,7 @@ class Shaken(Watcher):
         self.rng, self.sign = rng, sign
 
     def before(self, node: Node, tensors: list[Tensor | None]) -> list[Tensor | None]:
-        if node.op_name in EXACT:
+        if node.op_name in EXACT and not accumulates(node):
             return tensors
         return [
             make_tensor(moved(host(t), self.sign * self.eps[v], self.rng))
@@ -211,9 +218,8 @@ class Exact:
         size = np.abs(np.where(np.isfinite(exact), exact, 0))
         info = np.finfo(dtype)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            allowed = FACTOR * (noise + float(info.eps) * np.maximum(size, self.inner_size(value, exact.shape))) + float(
-                info.tiny
-            )
+            rounding = float(info.eps) * np.maximum(size, self.inner_size(value, exact.shape))
+            allowed = FACTOR * noise + max(FACTOR, self.added_one_by_one(value) / 2) * rounding + float(info.tiny)
             differs = ~np.isfinite(error)
             near = (size + allowed >= float(info.max) / 2) & ~np.isnan(found)
             lost, vague = np.zeros(exact.shape, bool), differs & near
@@ -238,10 +244,19 @@ class Exact:
         sizes = [np.abs(a.astype(np.float64)) for a in self.floats_into(value) if a.shape == shape]
         return np.max([np.where(np.isfinite(a), a, 0) for a in sizes], axis=0) if sizes else 0.0
 
+    def added_one_by_one(self, value: Value) -> int:
+        """Return how many numbers may go to one place, each rounded to the same side (if they are equal, they are)."""
+        node = value.producer
+        if node is None or not (accumulates(node) or node.op_name == "scatter_add_values"):
+            return 0
+        shapes = [self.own[v].shape for v in node.inputs if v in self.own and self.own[v].dtype.kind == "i"]
+        return math.prod(np.broadcast_shapes(*shapes))
+
     def overflows(self, value: Value, most: float) -> bool:
         """Return whether the op adds up products or squares, which may be too large in one order of the steps and not in
         another."""
-        if value.producer is None or value.producer.op_name not in SUMS:
+        node = value.producer
+        if node is None or (node.op_name not in SUMS and not accumulates(node)):
             return False
         sizes = [np.abs(a[np.isfinite(a)].astype(np.float64)).max(initial=0.0) for a in self.floats_into(value)]
         return max(sizes, default=0.0) ** 2 * FACTOR >= most

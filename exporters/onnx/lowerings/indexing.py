@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from frazil.sizes import same
+from frazil.sizes import Size, prod, same
 
 from .. import sizes
 from ..careful import careful
@@ -113,17 +113,35 @@ def index_put_values(e: Emitter, call: Call, x: ir.Value, values: ir.Value, *ind
             "Transpose", values, perm=[*range(lead, lead + moved), *range(lead), *range(lead + moved, moved + len(rest))]
         )
     target = _ordered(e, x, order)
-    if add and len(used) == 1:
-        # onnxruntime's ScatterND adds in several threads at once, and loses some of what goes to one place
-        if moved != 1:
-            count = e.op("Unsqueeze", e.op("Size", positions), e.ints(0))
-            values = e.op("Reshape", values, e.op("Concat", count, e.op("Shape", target, start=1), axis=0))
-        column = e.op("Reshape", positions, e.ints(-1, *[1] * len(rest)))
-        places = e.op("Expand", column, e.op("Shape", values)) if rest else column
-        written = _wide(e, "ScatterElements", target, places, values, "add", axis=0)
+    if add:
+        places = e.cast(indices[used[0]], INT64) if len(used) == 1 else positions
+        written = _added(e, target, [call.shape()[axis] for axis in used], rest, places, moved, values)
     else:
-        written = _wide(e, "ScatterND", target, positions, values, "add" if add else None)
+        written = e.op("ScatterND", target, positions, values)
     return _ordered(e, written, [order.index(axis) for axis in range(len(order))])
+
+
+def _added(
+    e: Emitter, x: ir.Value, indexed: list[Size], rest: list[Size], places: ir.Value, moved: int, values: ir.Value
+) -> ir.Value:
+    """`x` of shape [*indexed, *rest] with values added at places, which are indices of one dimension or tuples for several.
+
+    By ScatterElements: onnxruntime's ScatterND adds in several threads at once, and loses some of what goes to one place
+    (1.32, 2026-11-29).
+    """
+    rows = prod(indexed)
+    if len(indexed) > 1:
+        numbers = e.op("Range", *(sizes.scalar(e, n, INT64) for n in (0, rows, 1)))
+        places = e.op("GatherND", sizes.reshape(e, numbers, [rows], indexed), places)
+    if rest or moved != 1:
+        places = e.op("Reshape", places, e.ints(-1, *[1] * len(rest)))
+    if moved != 1:
+        count = e.op("Shape", places, start=0, end=1)
+        values = e.op("Reshape", values, e.op("Concat", count, sizes.shape(e, rest), axis=0) if rest else count, allowzero=1)
+    if rest:
+        places = e.op("Expand", places, sizes.shape(e, [1, *rest]))
+    flat = sizes.reshape(e, x, [*indexed, *rest], [rows, *rest])
+    return sizes.reshape(e, _wide(e, "ScatterElements", flat, places, values, "add", axis=0), [rows, *rest], [*indexed, *rest])
 
 
 @lowering("nonzero_positions")
