@@ -186,7 +186,7 @@ def test_conversions_keep_parameters_the_same_objects() -> None:
 
 
 def test_an_optimizer_keeps_training_a_converted_module() -> None:
-    fz.manual_seed(0)  # with some weights nothing passes the ReLU
+    fz.manual_seed(3)  # with some weights nothing passes the ReLU
     net = Net()
     optimizer = fz.optim.SGD(net.parameters(), lr=0.1)
     net.double()
