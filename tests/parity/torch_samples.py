@@ -146,8 +146,10 @@ def differences(
             yield f"{at}: {ours.dtype} for {theirs.dtype}"
         elif tuple(ours.shape) != tuple(theirs.shape):
             yield f"{at}: {list(ours.shape)} for {list(theirs.shape)}"
+        elif str(ours.layout).removeprefix("frazil.") != str(theirs.layout).removeprefix("torch."):
+            yield f"{at}: {ours.layout} for {theirs.layout}"
         elif values and not (ties and theirs.dtype is torch.int64):
-            a, b = ours.detach().numpy(), theirs.detach().numpy(force=True)
+            a, b = ours.detach().to_dense().numpy(), theirs.detach().to_dense().numpy(force=True)
             tolerance = TOLERANCES.get(str(b.dtype), 0) * factor
             with np.errstate(all="ignore"):
                 if a.dtype.kind in "fc":
