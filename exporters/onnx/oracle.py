@@ -50,12 +50,12 @@ SUMS = (
         in ("linalg", "norm", "attention", "conv", "reduction", "recurrent", "loss", "statistics")
     )
     - EXACT
-) | {"scatter_add_values"}
+)
 
 
 def accumulates(node: Node) -> bool:
     """Return whether an op that writes adds up what goes to one place."""
-    return bool(node.attrs.get("accumulate"))
+    return node.op_name == "scatter_add_values" or bool(node.attrs.get("accumulate"))
 
 
 #: A runtime may be this many times as far from the exact result as rounding alone explains.
@@ -247,7 +247,7 @@ class Exact:
     def added_one_by_one(self, value: Value) -> int:
         """Return how many numbers may go to one place, each rounded to the same side (if they are equal, they are)."""
         node = value.producer
-        if node is None or not (accumulates(node) or node.op_name == "scatter_add_values"):
+        if node is None or not accumulates(node):
             return 0
         shapes = [self.own[v].shape for v in node.inputs if v in self.own and self.own[v].dtype.kind == "i"]
         return math.prod(np.broadcast_shapes(*shapes))
