@@ -210,7 +210,7 @@ class RecordingDevice:
         if STATE.recorder is not self.recorder:
             raise self.escaped(asked)
         self.recorder.fail(
-            f"{asked} needs the numbers of a tensor ({array.value.spec}), but the program is being recorded: the file would "
+            f"{asked} needs the numbers of a tensor ({array.value.spec}), but the program is being recorded, which would "
             f"keep what they are for the example inputs. {self._cure(asked)}"
         )
 
