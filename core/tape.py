@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from .errors import AutogradError
 from .spelling import missing
@@ -16,6 +16,10 @@ from .tensor import wrap
 _OF_PARTS = frozenset({"view_as_complex", "view_write"})
 
 next_order = itertools.count().__next__
+
+
+#: In the place of the saved inputs of a node that backward has used.
+RELEASED: Final = ["released"]
 
 
 class Node:
@@ -78,9 +82,7 @@ class Node:
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """As PyTorch's: for each input the node that its gradient goes to, and which of the results of that it is."""
-        return tuple(
-            (None, 0) if e is None else e.shown() if isinstance(e, Node) else (AccumulateGrad(e), 0) for e in self.edges or ()
-        )
+        return tuple((None, 0) if e is None else e.shown() if isinstance(e, Node) else (AccumulateGrad(e), 0) for e in self.edges)
 
     def shown(self) -> tuple[Node, int]:
         """The node as `next_functions` show it, and which of its results is meant."""
@@ -110,12 +112,17 @@ class Node:
         return self.check_saved(position)
 
     def release(self) -> None:
-        """Forget what was saved, after backward."""
-        self.inputs = self.edges = self.output = self.shapes = None
+        """Forget what was saved, after backward.
+
+        Where the gradient goes stays known, as in PyTorch: what leads to a tensor of which a gradient is asked must not be left
+        out in silence because it was used before.
+        """
+        self.output = self.shapes = None
+        self.inputs = RELEASED
 
     @property
     def released(self) -> bool:
-        return self.edges is None
+        return self.inputs is RELEASED
 
     def check_saved(self, position: int) -> Any:
         """The saved input, if nobody changed it since."""

@@ -19,7 +19,7 @@ from ..explain import describe
 from ..sizes import stretches
 from ..state import ANOMALY, STATE, asked
 from ..table import OPS
-from ..tape import AccumulateGrad, Node, OutputNode
+from ..tape import RELEASED, AccumulateGrad, Node, OutputNode
 from ..tensor import Tensor
 from .anomaly import inspected
 
@@ -209,7 +209,7 @@ def _run(
                     grads[parent] = slots = [None] * len(parent.shape)
                 slots[node.index] = g if slots[node.index] is None else slots[node.index] + g
                 continue
-            if node.edges is None:
+            if node.inputs is RELEASED:
                 raise AutogradError(
                     f"{caller}: the graph was already used and freed (at {node.op_name}). Pass retain_graph=True to the first "
                     "call, or compute the result again"
@@ -327,7 +327,7 @@ def _reachable(starts: list[Any]) -> list[Any]:
     seen = set(starts)
     stack = list(seen)
     while stack:
-        for edge in stack.pop().edges or ():
+        for edge in stack.pop().edges:
             if edge is not None and isinstance(edge, Node) and edge not in seen:
                 seen.add(edge)
                 stack.append(edge)
@@ -338,7 +338,7 @@ def _leading_to(order: list[Any], wanted: set[Any]) -> list[Any]:
     """Of the nodes, those from which a wanted node or leaf can be reached."""
     useful: set[Any] = set()
     for node in reversed(order):
-        if node in wanted or any(e is not None and (e in wanted or e in useful) for e in node.edges or ()):
+        if node in wanted or any(e is not None and (e in wanted or e in useful) for e in node.edges):
             useful.add(node)
     return [node for node in order if node in useful]
 

@@ -44,7 +44,7 @@ class _Level:
     def reaches(self, t: Tensor) -> bool:
         """Whether `t` was made from a tensor with a tangent."""
         own = {leaf._node or leaf for leaf in self.leaves}
-        return t._node is not None and any(e in own for node in _reachable([t._node]) for e in node.edges or () if e is not None)
+        return t._node is not None and any(e in own for node in _reachable([t._node]) for e in node.edges if e is not None)
 
 
 def enter_dual_level() -> int:

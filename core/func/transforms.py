@@ -43,7 +43,7 @@ def _outside(outputs: Sequence[Tensor], inputs: Sequence[Tensor], since: int) ->
     if any(isinstance(edge, Node) for edge in own):
         return True  # an input follows a tensor from outside
     for node in engine._reachable([y._node for y in outputs if y._node is not None]):
-        if node.order < since or any(e is not None and not isinstance(e, Node) and e not in own for e in node.edges or ()):
+        if node.order < since or any(e is not None and not isinstance(e, Node) and e not in own for e in node.edges):
             return True
     return False
 

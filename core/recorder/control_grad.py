@@ -74,7 +74,7 @@ def outer_edges(tensors: Iterable[Any], since: int, own: set[Value]) -> list[Any
             continue
         seen.add(edge)
         if isinstance(edge, Node) and edge.order > since:
-            stack += [e for e in edge.edges or () if e is not None]
+            stack += [e for e in edge.edges if e is not None]
         elif isinstance(edge, Node) or not (edge._dev.recording and edge._a.value in own):
             found[edge] = None
     return list(found)

@@ -57,6 +57,19 @@ def test_a_freed_graph_says_so():
         y.backward()
 
 
+def test_gradients_through_what_was_freed_are_not_left_out():
+    """`grad` found no way through used nodes, and gave what came by the others, or None where that is allowed."""
+    x, other = fz.ones(2, requires_grad=True), fz.ones(2, requires_grad=True)
+    y = x.exp()
+    y.sum().backward()
+    total = y.sum() + x.sum() + (other * other).sum()
+    with pytest.raises(AutogradError, match="already used and freed \\(at exp\\)"):
+        fz.autograd.grad(total, x, retain_graph=True)
+    with pytest.raises(AutogradError, match="already used and freed"):
+        fz.autograd.grad(y.sum(), x, allow_unused=True)
+    assert fz.autograd.grad(total, other)[0].tolist() == [2.0, 2.0]  # what leads elsewhere does not matter
+
+
 @pytest.mark.parametrize("through", [lambda y: y, lambda y: y[0], lambda y: y.view(-1), lambda y: y.detach()])
 def test_what_backward_needs_must_not_have_been_written_to(through):
     x = fz.ones(2, 2, requires_grad=True)
