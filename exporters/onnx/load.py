@@ -361,6 +361,11 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(repr(plain(name)) for name in names) or "none"
 
 
+#: What PyTorch's exporters call numbers that no parameter is named after: weights that they turned, and constants (a state of
+#: zeros, a scale), which are one number, once or again and again.
+_NAMED_BY_EXPORTERS = re.compile(r"val_\d+|onnx::\w+|.*/Constant(_\d+)?_output_\d+")
+
+
 def _kind(value: ir.Value) -> str:
     """What an initialiser is to the module: "parameter", "buffer", or "constant" of the program."""
     tensor = value.const_value
@@ -380,6 +385,8 @@ def _kind(value: ir.Value) -> str:
     if dtype.kind != "f":
         return "constant" if len(tensor.shape) < 2 and tensor.size <= _NUMBERS else "buffer"
     if not len(tensor.shape) or any(found is not None and position in found.fixed for found, position in importers):
+        return "buffer"
+    if _NAMED_BY_EXPORTERS.fullmatch(str(value.name)) and tensor.size and (tensor.numpy() == tensor.numpy().flat[0]).all():
         return "buffer"
     return "parameter"
 
