@@ -231,6 +231,8 @@ def conv_input_grad(dy, w, /, *, size, stride, padding, dilation, groups):
 
 def _conv_weight_grad_rule(dy: Spec, x: Spec, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Spec:
     result = Spec((dy.shape[1], x.shape[1] // groups, *kernel_size), dy.dtype)
+    if dy.shape[0] != x.shape[0]:
+        raise ShapeError(f"conv_weight_grad: gradient and input must have the same batch size, given {dy} and {x}")
     _check("conv_weight_grad", x, result, groups, channels=result.shape[1] * groups, of="an input")
     _check_result("conv_weight_grad", x, dy, kernel_size, stride, padding, dilation)
     return result

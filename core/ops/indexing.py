@@ -905,12 +905,14 @@ def slice_bounds(s: Any, n: Any) -> tuple[Any, Any, Any]:
             except AttributeError:
                 raise ArgumentError(f"index: the bounds of a slice are integers, given a {type(value).__name__}") from None
         value = whole(value)
+        if isinstance(value, int) and value == 0:
+            return 0  # no dimension is smaller, even where its size is an expression that could be
         if not isinstance(value, int):
             return size_min(size_max(wrapped(value, n), 0), n)
         return size_max(n + value, 0) if value < 0 else size_min(value, n)
 
-    start = bound(s.start, 0)
-    return start, size_max(bound(s.stop, n), start), step
+    start, stop = bound(s.start, 0), bound(s.stop, n)
+    return start, stop if isinstance(start, int) and start == 0 else size_max(stop, start), step
 
 
 def _parse(x: Tensor, key: Any, *, reading: bool = False) -> tuple[Tensor, list[Any]]:
@@ -973,7 +975,7 @@ def _parse(x: Tensor, key: Any, *, reading: bool = False) -> tuple[Tensor, list[
             starts.append(i)
             stops.append(i + 1)
             steps.append(1)
-    whole = all(step == 1 and same(a, 0) and same(b, n) for a, b, step, n in zip(starts, stops, steps, shape, strict=True))
+    whole = all(same(step, 1) and same(a, 0) and same(b, n) for a, b, step, n in zip(starts, stops, steps, shape, strict=True))
     reshaped = layout != list(range(len(shape)))
     if not whole or not (reshaped or any(t is not None for t in advanced)):
         x = slice(x, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))

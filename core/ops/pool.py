@@ -237,7 +237,8 @@ def _avg_pool_grad_rule(
 ) -> Spec:
     _checked("avg_pool_grad", dy, kernel_size)
     out = _out_size("avg_pool_grad", size, kernel_size, stride, padding, (1,) * len(kernel_size), ceil_mode)
-    if not same(tuple(dy.shape[2:]), out) and all(isinstance(n, int) for n in (*dy.shape[2:], *out)):
+    # a known size fixes that of the gradient, in a recording too; between two that are free nothing is decided
+    if any(isinstance(wanted, int) and given != wanted for given, wanted in zip(dy.shape[2:], out, strict=True)):
         raise ShapeError(f"avg_pool_grad: an input of size {list(size)} gives size {list(out)}, but the gradient is {dy}")
     return Spec((*dy.shape[:2], *size), dy.dtype)
 

@@ -44,6 +44,7 @@ ELEMENT_TYPES: dict[str, ir.DataType] = {
 }
 
 BOOL, INT64, DOUBLE = ir.DataType.BOOL, ir.DataType.INT64, ir.DataType.DOUBLE
+_INTEGERS = frozenset(kind for name, kind in ELEMENT_TYPES.items() if "int" in name)
 
 #: Operators whose results are not of the type of an input: type per result, None for that of the first input.
 _RESULT_TYPES: dict[str, tuple[ir.DataType | None, ...]] = {
@@ -204,6 +205,8 @@ class Emitter:
         key = _call_key(op_type, domain, inputs, types, given)
         if key is not None and key in self.emitted:
             return self.emitted[key]
+        if not domain and _is_done(op_type, inputs):
+            return inputs[:1]
         outputs = [ir.Value(name=self.unique(f"{self._base}.{op_type}"), type=ir.TensorType(t)) for t in types]
         node = ir.node(
             op_type,
@@ -260,6 +263,17 @@ class Emitter:
         value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
         self.initializers.append(value)
         return value
+
+
+def _is_done(op_type: str, inputs: Sequence[ir.Value]) -> bool:
+    """Whether the first input is what the operator makes of it already: a limit, or a mask of zeros and ones, set twice."""
+    before = inputs[0].producer() if len(inputs) == 2 and op_type in ("Min", "Max", "Mul") else None
+    if before is None or before.op_type != op_type or before.domain or inputs[1] not in before.inputs:
+        return False
+    if op_type != "Mul":
+        return True
+    mask = inputs[1].producer()
+    return inputs[1].dtype in _INTEGERS and mask is not None and mask.op_type == "Cast" and mask.inputs[0].dtype == BOOL
 
 
 def _number(value: Any) -> Any:

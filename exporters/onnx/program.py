@@ -134,6 +134,19 @@ class Node:
         return position < len(self.wanted) and self.wanted[position]
 
     @property
+    def asserts(self) -> bool:
+        """Return whether the result only says which element of a constant with one is taken: frazil's files assert so."""
+        uses = [(use, place) for value in self.source.outputs for use, place in value.uses()]
+        return bool(uses) and all(
+            use.op_type == "Gather"
+            and place == 1
+            and use.inputs[0] is not None
+            and (one := self._program.known(use.inputs[0])) is not None
+            and one.shape == (1,)
+            for use, place in uses
+        )
+
+    @property
     def training(self) -> bool:
         """Return whether the model is in train mode."""
         return RUN.get().training

@@ -72,7 +72,18 @@ fold("Add")(_binary(np.add, np.add))
 fold("Sub")(_binary(np.subtract, np.subtract))
 fold("Mul")(_binary(np.multiply, np.multiply))
 fold("Div")(_binary(_divided, _elementwise(lambda a, b: _divided_size(a, b))))
-fold("Max")(_binary(np.maximum, _elementwise(lambda a, b: size_max(a, b))))
+_max = _binary(np.maximum, _elementwise(lambda a, b: size_max(a, b)))
+
+
+@fold("Max")
+def maximum(node: Any, *given: Any) -> Any:
+    """Where it is only asserted that nothing is above 0, every part is asserted for itself, as it was written."""
+    if any(isinstance(value, Sizes) for value in given) and node.asserts:
+        if all(bool(place <= 0) for value in given for place in raw(value).flat):
+            return np.zeros(np.broadcast_shapes(*(value.shape for value in given)), numpy_dtype(given[0]))
+    return _max(node, *given)
+
+
 fold("Min")(_binary(np.minimum, _elementwise(lambda a, b: size_min(a, b))))
 fold("Equal")(_binary(np.equal, _elementwise(lambda a, b: a == b), np.bool_))
 fold("Less")(_binary(np.less, _elementwise(lambda a, b: a < b), np.bool_))

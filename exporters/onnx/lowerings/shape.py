@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir
 
-from frazil.sizes import Size, same, size_max, size_min
+from frazil.sizes import Size, same, size_max, size_min, surely
 
 from .. import sizes
 from ..emit import INT64, Emitter
@@ -47,10 +47,19 @@ def _bound(e: Emitter, n: Size, position: Size) -> ir.Value:
     for constant in sorted(_constants(position - n)):
         if constant < 0 and same(position, size_max(n + constant, 0)):
             return e.ints(constant)
-    for constant in sorted(_constants(n - position)):
-        if same(position, size_min(n, constant)):
-            return e.ints(constant)
+    for limit in _limits(n - position, n):  # Slice keeps within the axis by itself
+        if same(position, size_min(n, limit)) and surely(limit >= 0):
+            return sizes.size(e, limit)
     return sizes.size(e, position)
+
+
+def _limits(rest: Size, n: Size) -> Iterator[Size]:
+    """The sizes that `n` may have been limited by, where `rest` is what is left of it."""
+    for monomial, _ in getattr(rest, "terms", ()):
+        for atom, _ in monomial:
+            if getattr(atom, "function", "") == "positive_part":
+                yield from (n - atom.args[0], n + atom.args[0])
+                yield from _limits(atom.args[0], n)
 
 
 def _constants(size: Size) -> set[int]:
@@ -147,13 +156,11 @@ def diagonal(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     shape = [call.shape()[axis] for axis in order]
     flat = sizes.reshape(e, e.op("Transpose", x, perm=order), shape, [*shape[:-2], shape[-2] * shape[-1]])
     last = len(shape) - 2
-    cut_flat = e.op("Slice", flat, sizes.size(e, start), sizes.size(e, stop), e.ints(last), sizes.size(e, step))
+    if isinstance(length, int) and _ends(shape, start, step, length):
+        return e.op("Slice", flat, sizes.size(e, start), sizes.size(e, stop), e.ints(last), sizes.size(e, step))
     # the walk may go on behind the last row of the diagonal
-    return (
-        cut_flat
-        if isinstance(length, int) and _ends(shape, start, step, length)
-        else e.op("Slice", cut_flat, e.ints(0), sizes.size(e, length), e.ints(last))
-    )
+    walk = e.op("Slice", flat, sizes.size(e, start), e.ints(sizes.END), e.ints(last), sizes.size(e, step))
+    return e.op("Slice", walk, e.ints(0), sizes.size(e, length), e.ints(last))
 
 
 def _ends(shape: Sequence[Size], start: Size, step: Size, length: int) -> bool:
