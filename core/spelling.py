@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import opcode
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -191,6 +192,8 @@ def explained(error: Exception, shown: str, given: Iterable[Any]) -> Exception:
         trace = trace.tb_next
     if isinstance(error, FrazilError) or trace is None or not trace.tb_frame.f_globals.get("__name__", "").startswith("frazil."):
         return error
+    if opcode.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS":
+        return error  # not Python's word: frazil says it
     parts = [f"{value.dtype.name}{list(value.shape)}" for value in given if hasattr(value, "_a")]
     return ShapeError(f"{shown}: not defined for {', '.join(parts)} ({error})")
 

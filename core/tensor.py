@@ -476,7 +476,11 @@ class Tensor(TensorMethods):
         return tensor_html(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec and not self._a.shape else str(self)
+        if not self._a.shape and (spec or not self._dev.recording):
+            return format(self.item(), spec)
+        if spec:
+            raise TypeError(f"format: only a tensor of no dimensions has a format, given {spec!r} for {list(self._a.shape)}")
+        return str(self)
 
     # ------------------------------------------------------------------------------------------------------------------ moves
 
@@ -607,6 +611,12 @@ class Tensor(TensorMethods):
     def retain_grad(self) -> None:
         """Keep the gradient of this non-leaf tensor in `.grad`."""
         _engine().retain_grad(self)
+
+    @property
+    def retains_grad(self) -> bool:
+        """Return whether `retain_grad` was called on this tensor, which is no leaf."""
+        node = self._node
+        return node is not None and node.hooks is not None and -1 in node.hooks
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
         """Call `hook(grad)` whenever a gradient with respect to this tensor is computed; what it returns replaces the

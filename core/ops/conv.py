@@ -6,8 +6,9 @@ differentiation: the vjps of each are the other two. The transposed convolution 
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..creation import arange, zeros_of
@@ -17,6 +18,7 @@ from ..sizes import size_max
 from ..table import OPS, E, S, Spec, ints
 from ..tensor import Tensor
 from .common import halves_in_float32, numel, same, specs, with_whole_numbers
+from .complex_numbers import complex_, imag, real
 from .elementwise import clone
 from .linalg import matmul
 from .reduction import sum_
@@ -283,6 +285,23 @@ def _check_result(name: str, x: Spec, dy: Spec, kernel: Any, stride: Any, paddin
 # ---------------------------------------------------------------------------------------------------------- as PyTorch has it
 
 
+def _with_complex_numbers(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """A convolution (name, n, x, w, bias, ...) for complex numbers too: four of their parts, as it is linear in each."""
+
+    @functools.wraps(compute)
+    def call(name: str, n: int, x: Tensor, w: Tensor, bias: Tensor | None, *options: Any) -> Any:
+        if not x.dtype.is_complex or w.dtype is not x.dtype or (bias is not None and bias.dtype is not x.dtype):
+            return compute(name, n, x, w, bias, *options)
+        a, b, c, d = real(x), imag(x), real(w), imag(w)
+        y_real = compute(name, n, a, c, None, *options) - compute(name, n, b, d, None, *options)
+        y_imag = compute(name, n, a, d, None, *options) + compute(name, n, b, c, None, *options)
+        y = complex_(y_real, y_imag)
+        return y if bias is None else y + reshape(bias, shape=(-1,) + (1,) * n)
+
+    return call
+
+
+@_with_complex_numbers
 @with_whole_numbers
 def _convolution(
     name: str, n: int, x: Tensor, w: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, groups: int
@@ -405,6 +424,7 @@ def biased_conv_input_grad(dy, w, bias, /, *, size, stride, padding, dilation, g
     return y + reshape(bias, shape=(-1, *(1,) * len(size)))
 
 
+@_with_complex_numbers
 @with_whole_numbers
 def _transposed(
     name: str,

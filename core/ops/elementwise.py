@@ -530,7 +530,7 @@ def positive(input: Tensor) -> Tensor:
 
 def slope_of_abs(g: Tensor, x: Tensor) -> Tensor:
     """g with the sign of x; NaN has no slope, as in PyTorch."""
-    return where(ne(x, x), 0, g * direction(x))
+    return g * where(ne(x, x), 0, direction(x))
 
 
 def direction(x: Tensor) -> Tensor:

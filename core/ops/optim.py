@@ -13,7 +13,7 @@ from typing import Any
 from ..alias import assign
 from ..define import op
 from ..dtypes import float64
-from ..state import RECORDINGS
+from ..state import RECORDINGS, STATE
 from ..table import S, floats, values
 from ..tensor import Tensor
 from ..views import bump
@@ -178,7 +178,8 @@ def _in_place(step: Callable[..., Any]) -> Callable[..., None]:
     def update(*tensors: Any, **options: Any) -> None:
         written: Sequence[Tensor] = tensors[:count]
         device = written[0]._dev
-        kernel = None if RECORDINGS[0] else device.kernels.get(name)
+        # a step that is recorded, by a recorder or for backward, is so through its functional form
+        kernel = None if RECORDINGS[0] or STATE.grad else device.kernels.get(name)
         if kernel is not None:
             for tensor in written:
                 if not tensor._a.shape:  # the array of a 0-d tensor may be an immutable scalar
@@ -187,6 +188,8 @@ def _in_place(step: Callable[..., Any]) -> Callable[..., None]:
             for tensor in written:
                 bump(tensor)
             return
+        if STATE.grad:  # what backward keeps must not be written to
+            tensors = (*[t.clone() for t in written], *tensors[count:])
         results = step(*tensors, **options)
         for tensor, result in zip(written, results if count > 1 else (results,), strict=True):
             assign(name, tensor, result)

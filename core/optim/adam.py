@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from ..ops.optim import adam_step_, amsgrad_step_
-from .optimizer import Optimizer, Params, check_options
+from ..tensor import Tensor
+from .optimizer import Optimizer, Params, check_options, real
 
 
 class Adam(Optimizer):
     """Adam, as `torch.optim.Adam`. Source: Kingma and Ba, https://arxiv.org/abs/1412.6980.
 
     `weight_decay` is added to the gradient, or with `decoupled_weight_decay` shrinks the parameters, as in `AdamW`. `foreach`,
-    `capturable`, `differentiable` and `fused` are accepted for PyTorch's sake; every step is fused.
+    `capturable` and `fused` are accepted for PyTorch's sake; every step is fused. With `differentiable` it is recorded for
+    backward.
 
     >>> import frazil as fz
     >>> w = fz.tensor([1.0, -1.0], requires_grad=True)
@@ -42,6 +44,13 @@ class Adam(Optimizer):
         decoupled_weight_decay: bool = False,
     ) -> None:
         check_options(lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+        tensors = [isinstance(beta, Tensor) for beta in betas]
+        if any(tensors) != all(tensors):
+            raise ValueError("betas must be either both floats or both Tensors")
+        for name, given in (("lr", lr), ("betas[0]", betas[0]), ("betas[1]", betas[1])):
+            if isinstance(given, Tensor) and foreach and not capturable:
+                raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
+        betas = (float(betas[0]), float(betas[1]))
         defaults = {
             "lr": lr,
             "betas": betas,
@@ -73,11 +82,9 @@ class Adam(Optimizer):
             if grad is None:
                 continue
             state = self._slots(param, *slots)
-            moments = (param, state["exp_avg"], state["exp_avg_sq"])
-            if amsgrad:
-                amsgrad_step_(*moments, state["max_exp_avg_sq"], state["step"], grad, lr, **options)
-            else:
-                adam_step_(*moments, state["step"], grad, lr, **options)
+            moments = [real(t) for t in (param, *(state[name] for name in slots))]
+            step = amsgrad_step_ if amsgrad else adam_step_
+            step(*moments, state["step"], real(grad), lr, **options)
 
 
 class AdamW(Adam):

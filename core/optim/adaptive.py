@@ -9,10 +9,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from ..creation import full_like, ones, zeros_like
+from ..creation import ones, zeros_like
 from ..ops.optim import one_minus_power
 from ..tensor import Tensor
-from .optimizer import Optimizer, Params, check_options
+from .optimizer import Optimizer, Params, check_options, real
 
 
 class _Adaptive(Optimizer):
@@ -26,17 +26,21 @@ class _Adaptive(Optimizer):
 
     def _prepared(self, group: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor, dict[str, Any]]]:
         """(parameter, gradient to follow downwards, state with the step counted) of every parameter that has a gradient."""
-        decay = group["weight_decay"]
+        decay = group.get("weight_decay", 0)
         for param in group["params"]:
             if param.grad is None:
                 continue
             state = self._started(param, group)
+            if group.get("differentiable"):  # what backward keeps of the last step must not be written to
+                state.update({name: value.clone() for name, value in state.items()})
             state["step"].add_(1)
-            grad = -param.grad if group.get("maximize") else param.grad
+            grad = real(-param.grad if group.get("maximize") else param.grad)
+            if param.dtype.is_complex:
+                param, state = real(param), {name: real(value) for name, value in state.items()}
             if decay and group.get("decoupled_weight_decay"):
                 param.mul_(1 - group["lr"] * decay)
             elif decay:
-                grad = grad + param.detach() * decay
+                grad = grad + param * decay
             yield param, grad, state
 
 
@@ -155,7 +159,8 @@ class Adagrad(_Adaptive):
     def _started(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state = self._slots(param)
         if "sum" not in state:
-            state["sum"] = full_like(param, group["initial_accumulator_value"]).detach()
+            state["sum"] = zeros_like(param)
+            real(state["sum"]).add_(group["initial_accumulator_value"])
         return state
 
     def _update(self, group: dict[str, Any]) -> None:

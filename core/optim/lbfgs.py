@@ -11,7 +11,7 @@ from ..creation import zeros_like
 from ..nn.utils.convert_parameters import parameters_to_vector
 from ..ops.shape import cat
 from ..tensor import Tensor
-from .optimizer import Closure, Optimizer, Params, check_options
+from .optimizer import Closure, Optimizer, Params, check_options, real
 
 
 class LBFGS(Optimizer):
@@ -87,7 +87,7 @@ class LBFGS(Optimizer):
             state["func_evals"] += 1
             return loss
 
-        def moved(start: Tensor, length: float) -> tuple[float, Tensor]:
+        def moved(start: Tensor, length: Any) -> tuple[float, Tensor]:
             """Loss and gradient at `start + length * direction`."""
             _write(params, start + direction * length)
             return float(evaluate()), _gradient(params)
@@ -96,23 +96,29 @@ class LBFGS(Optimizer):
         evaluations, loss, gradient = 1, float(first_loss), _gradient(params)
         if gradient.abs().max().item() <= group["tolerance_grad"]:
             return first_loss
+        memory = {name: state[name] for name in _MEMORY if name in state}
         for iteration in range(group["max_iter"]):
-            direction = self._direction(state, gradient, group["history_size"])
-            first_ever = state["n_iter"] == 0
             state["n_iter"] += 1
-            length = float(group["lr"])
+            first_ever = state["n_iter"] == 1
             if first_ever:
-                length *= min(1.0, 1.0 / gradient.abs().sum().item())
+                memory = {"old_dirs": [], "old_stps": [], "ro": [], "H_diag": 1}
+                direction = -gradient
+            else:
+                if "al" not in state:
+                    state["al"] = [None] * group["history_size"]
+                direction = _direction(memory, state["al"], gradient, group["history_size"])
+            length = (1.0 / gradient.abs().sum()).clamp(max=1.0) * group["lr"] if first_ever else group["lr"]
             slope = gradient.dot(direction).item()
-            state["prev_flat_grad"], state["prev_loss"], previous_loss = gradient, loss, loss
+            previous_loss = loss
+            memory |= {"d": direction, "t": length, "prev_flat_grad": gradient, "prev_loss": loss}
             if slope > -group["tolerance_change"]:
                 break
-            start = parameters_to_vector(params)
+            start = parameters_to_vector([real(p) for p in params])
             if group["line_search_fn"] is not None:
                 length, loss, gradient, used = _strong_wolfe(
                     lambda t, start=start: moved(start, t),  # type: ignore[misc]
                     direction,
-                    (length, loss, gradient, slope),
+                    (float(length), loss, gradient, slope),
                     tolerance=group["tolerance_change"],
                 )
                 _write(params, start + direction * length)
@@ -122,7 +128,7 @@ class LBFGS(Optimizer):
                 evaluations += 1
             else:  # nobody asks for the loss after the last one
                 _write(params, start + direction * length)
-            state["d"], state["t"] = direction, length
+            memory["t"] = length
             if (
                 evaluations >= limit
                 or gradient.abs().max().item() <= group["tolerance_grad"]
@@ -130,41 +136,47 @@ class LBFGS(Optimizer):
                 or abs(loss - previous_loss) < group["tolerance_change"]
             ):
                 break
+        state.update((name, memory[name]) for name in _MEMORY)
         return first_loss
 
-    def _direction(self, state: dict[str, Any], gradient: Tensor, history_size: int) -> Tensor:
-        """Where to go: minus the gradient, times an estimate of the inverse curvature from past steps."""
-        if state["n_iter"] == 0:
-            state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1.0)
-            return -gradient
-        changes, steps, weights = state["old_dirs"], state["old_stps"], state["ro"]
-        change, step = gradient - state["prev_flat_grad"], state["d"] * state["t"]
-        curvature = change.dot(step).item()
-        if curvature > 1e-10:
-            if len(changes) == history_size:
-                del changes[0], steps[0], weights[0]
-            changes.append(change)
-            steps.append(step)
-            weights.append(1.0 / curvature)
-            state["H_diag"] = curvature / change.dot(change).item()
-        direction, taken = -gradient, []
-        for change, step, weight in zip(reversed(changes), reversed(steps), reversed(weights), strict=True):
-            taken.append(step.dot(direction).item() * weight)
-            direction = direction - change * taken[-1]
-        direction = direction * state["H_diag"]
-        for change, step, weight in zip(changes, steps, weights, strict=True):
-            direction = direction + step * (taken.pop() - change.dot(direction).item() * weight)
-        return direction
+
+#: What is known of the curvature, in the order of PyTorch's state dicts.
+_MEMORY = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")
+
+
+def _direction(memory: dict[str, Any], parts: list[Any], gradient: Tensor, history_size: int) -> Tensor:
+    """Where to go: minus the gradient, times an estimate of the inverse curvature from past steps.
+
+    `parts`: where the share that each past step has in it is noted.
+    """
+    changes, steps, weights = memory["old_dirs"], memory["old_stps"], memory["ro"]
+    change, step = gradient - memory["prev_flat_grad"], memory["d"] * memory["t"]
+    curvature = change.dot(step)
+    if curvature > 1e-10:
+        if len(changes) == history_size:
+            del changes[0], steps[0], weights[0]
+        changes.append(change)
+        steps.append(step)
+        weights.append(1.0 / curvature)
+        memory["H_diag"] = curvature / change.dot(change)
+    direction = -gradient
+    for i in reversed(range(len(changes))):
+        parts[i] = steps[i].dot(direction) * weights[i]
+        direction = direction - changes[i] * parts[i]
+    direction = direction * memory["H_diag"]
+    for i in range(len(changes)):
+        direction = direction + steps[i] * (parts[i] - changes[i].dot(direction) * weights[i])
+    return direction
 
 
 def _gradient(params: list[Tensor]) -> Tensor:
-    return cat([(zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in params])
+    return cat([real(zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in params])
 
 
 def _write(params: list[Tensor], values: Tensor) -> None:
     """Put `values`, one long vector, into the parameters."""
     offset = 0
-    for p in params:
+    for p in map(real, params):
         p.copy_(values[offset : offset + p.numel()].reshape(p.shape))
         offset += p.numel()
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..creation import full_like, ones, zeros, zeros_like
+from ..creation import ones, zeros, zeros_like
 from ..dtypes import finfo
 from ..ops.elementwise import where
 from ..tensor import Tensor
 from .adaptive import _Adaptive
-from .optimizer import Optimizer, Params, check_options
+from .optimizer import Optimizer, Params, check_options, real
 
 
 def _common(lr: Any, foreach: bool | None, maximize: bool, differentiable: bool, **options: Any) -> dict[str, Any]:
@@ -61,11 +61,11 @@ class ASGD(_Adaptive):
     def _update(self, group: dict[str, Any]) -> None:
         lr, lambd = group["lr"], group["lambd"]
         for param, grad, state in self._prepared(group):
-            eta, mu, ax, step = state["eta"], state["mu"], state["ax"], state["step"]
+            eta, mu, ax, step = state["eta"].clone(), state["mu"].clone(), state["ax"], state["step"]
             param.mul_(1 - lambd * eta).sub_(grad * eta)
             ax.copy_(where(mu == 1, param, ax + (param - ax) * mu))
-            eta.copy_(lr / (1 + lambd * lr * step) ** group["alpha"])
-            mu.copy_(1 / (step - group["t0"]).clamp(min=1))
+            state["eta"].copy_(lr / (1 + lambd * lr * step) ** group["alpha"])
+            state["mu"].copy_(1 / (step - group["t0"]).clamp(min=1))
 
 
 class Rprop(_Adaptive):
@@ -95,7 +95,7 @@ class Rprop(_Adaptive):
         check_options(lr=lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
             raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
-        options = {"etas": etas, "step_sizes": step_sizes, "capturable": capturable, "weight_decay": 0}
+        options = {"etas": etas, "step_sizes": step_sizes, "capturable": capturable}
         super().__init__(params, _common(lr, foreach, maximize, differentiable, **options))
 
     def _started(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
@@ -103,7 +103,8 @@ class Rprop(_Adaptive):
         if not state:
             state["step"] = zeros((), device=param.device)
             state["prev"] = zeros_like(param)
-            state["step_size"] = full_like(param, 0) + group["lr"]
+            state["step_size"] = zeros_like(param)
+            real(state["step_size"]).add_(group["lr"])
         return state
 
     def _update(self, group: dict[str, Any]) -> None:

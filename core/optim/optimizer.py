@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -11,9 +12,9 @@ from typing import Any
 
 from ..autograd.modes import enable_grad, no_grad
 from ..creation import zeros, zeros_like
+from ..ops.complex_numbers import view_as_real
 from ..tensor import Tensor
 from ..utils.hooks import Hook, HookDict, RemovableHandle
-from ..warn import without_effect
 
 #: Tensors, pairs of name and tensor, or parameter groups (dicts with "params" and options).
 Params = Iterable[Any]
@@ -58,8 +59,9 @@ class Optimizer:
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
                 f"{type(params).__name__}"
             )
-        if defaults.get("differentiable"):
-            without_effect("differentiable=True", "steps leave no record for backward; write the step out, w = w - lr * grad")
+        for other in ("differentiable", "foreach"):
+            if defaults.get("fused") and defaults.get(other):
+                raise RuntimeError(f"`fused` and `{other}` cannot be `True` together.")
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -83,18 +85,30 @@ class Optimizer:
                 "change between runs. Please use a list instead."
             )
         params = [params] if isinstance(params, Tensor) else list(params)
-        if params and all(isinstance(entry, tuple) for entry in params):
+        named = [isinstance(entry, tuple) for entry in params]
+        if any(named):
+            if not all(named):
+                raise ValueError("all optimizer params should be with/without names. Some param names are missing")
             group["param_names"] = [name for name, _ in params]
             params = [param for _, param in params]
         group["params"] = params
         for param in params:
             if not isinstance(param, Tensor):
                 raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}")
-            if not param.is_leaf:
+            if not param.is_leaf and not self.defaults.get("differentiable") and not param.retains_grad:
                 raise ValueError("can't optimize a non-leaf Tensor")
         known = {id(param) for param in chain.from_iterable(g["params"] for g in self.param_groups)}
         if len({id(param) for param in params}) != len(params):
-            raise ValueError("a parameter appears twice in one parameter group; list every parameter once")
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; every step changes them twice: list every "
+                "parameter once",
+                stacklevel=3,
+            )
+        if any(("param_names" in other) != ("param_names" in group) for other in self.param_groups):
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add param group with"
+                f"{'' if 'param_names' in group else 'out'} names to the optimizer"
+            )
         if any(id(param) in known for param in params):
             raise ValueError("some parameters appear in more than one parameter group")
         for name, default in self.defaults.items():
@@ -114,13 +128,14 @@ class Optimizer:
     def step(self, closure: Closure | None = None) -> Any:
         """Change all parameters that have a gradient.
 
-        `closure`, when given, computes the loss (with gradients) first and is returned.
+        `closure`, when given, computes the loss (with gradients) first and is returned. With the option `differentiable` the
+        step is recorded for backward, as any in-place operation; the parameters are then results of others, such as copies.
         """
         loss = None
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad():
+        with enable_grad() if self.defaults.get("differentiable") else no_grad():
             for group in self.param_groups:
                 self._update(group)
         return loss
@@ -147,6 +162,22 @@ class Optimizer:
         """Call `hook(optimizer, args, kwargs)` after every step."""
         return self._hooks.register(Hook("step_post", hook))
 
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` before a state dict is made."""
+        return self._hooks.register(Hook("state_dict_pre", hook), prepend=prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` after a state dict is made; what it returns, if not None, replaces it."""
+        return self._hooks.register(Hook("state_dict_post", hook), prepend=prepend)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` before a state dict is read; what it returns, if not None, is read instead."""
+        return self._hooks.register(Hook("load_pre", hook), prepend=prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` after a state dict has been read."""
+        return self._hooks.register(Hook("load_post", hook), prepend=prepend)
+
     # -- state ---------------------------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
@@ -154,17 +185,26 @@ class Optimizer:
 
         The tensors in it are the optimiser's own, not copies.
         """
+        for hook in self._hooks.of("state_dict_pre"):
+            hook.call(self)
         numbers = {id(param): i for i, param in enumerate(self._params())}
         groups = [{k: v for k, v in group.items() if k != "params"} for group in self.param_groups]
         for packed, group in zip(groups, self.param_groups, strict=True):
             packed["params"] = [numbers[id(param)] for param in group["params"]]
-        return {"state": {numbers[id(param)]: state for param, state in self.state.items()}, "param_groups": groups}
+        made = {"state": {numbers[id(param)]: state for param, state in self.state.items()}, "param_groups": groups}
+        for hook in self._hooks.of("state_dict_post"):
+            replaced = hook.call(self, made)
+            made = made if replaced is None else replaced
+        return made
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back a copy of what `state_dict` gave, for parameters in the same order.
 
         Floating state takes the dtype and device of its parameter, step counters excepted.
         """
+        for hook in self._hooks.of("load_pre"):
+            replaced = hook.call(self, state_dict)
+            state_dict = state_dict if replaced is None else replaced
         groups, saved = self.param_groups, state_dict["param_groups"]
         if len(groups) != len(saved):
             raise ValueError(
@@ -183,10 +223,13 @@ class Optimizer:
             param = by_number[number]
             state[param] = {name: _adapted(name, value, param) for name, value in values.items()}
         self.state = state
+        own = ("params", "param_names")
         self.param_groups = [
-            {**deepcopy({k: v for k, v in old.items() if k != "params"}), "params": group["params"]}
+            {**deepcopy({k: v for k, v in old.items() if k not in own}), **{k: group[k] for k in own if k in group}}
             for group, old in zip(groups, saved, strict=True)
         ]
+        for hook in self._hooks.of("load_post"):
+            hook.call(self)
 
     def _params(self) -> Iterable[Tensor]:
         return chain.from_iterable(group["params"] for group in self.param_groups)
@@ -201,10 +244,17 @@ class Optimizer:
 
 def _adapted(name: str, value: Any, param: Tensor) -> Any:
     """A copy of a loaded state value that fits its parameter."""
+    if isinstance(value, (list, tuple)):
+        return type(value)(_adapted(name, part, param) for part in value)
     if not isinstance(value, Tensor):
         return deepcopy(value)
     copied = value.detach().clone().to(param.device)
     return copied.to(param.dtype) if name != "step" and param.dtype.is_floating_point else copied
+
+
+def real(tensor: Tensor) -> Tensor:
+    """A view of complex numbers as pairs, which moments are kept of; a real tensor itself."""
+    return view_as_real(tensor) if tensor.dtype.is_complex else tensor
 
 
 def check_options(*, lr: Any, betas: tuple[float, ...] = (), **at_least_zero: float) -> None:

@@ -12,8 +12,8 @@ from .optimizer import Optimizer, Params, check_options
 class SGD(Optimizer):
     """Gradient descent, with momentum (also Nesterov's) and weight decay, as `torch.optim.SGD`.
 
-    `foreach`, `differentiable` and `fused` are accepted for PyTorch's sake; every step is fused. A learning rate given as a 0-d
-    tensor stays a tensor.
+    `foreach` and `fused` are accepted for PyTorch's sake; every step is fused. With `differentiable` it is recorded for backward.
+    A learning rate given as a 0-d tensor stays a tensor.
 
     >>> import frazil as fz
     >>> w = fz.tensor([1.0, -1.0], requires_grad=True)

@@ -118,3 +118,12 @@ def test_deep_graphs_are_walked_and_freed_without_recursion():
     for _ in range(20_000):
         z.add_(1)
     del y, z
+
+
+def test_a_tensor_says_whether_it_retains_its_gradient():
+    x = fz.ones(2, requires_grad=True)
+    y = x * 2
+    x.retain_grad()
+    assert not x.retains_grad and not y.retains_grad
+    y.retain_grad()
+    assert y.retains_grad

@@ -357,4 +357,4 @@ def _attend(x: Any = None, **options: Any) -> Any:
 
 def test_layers_show_what_they_are() -> None:
     assert repr(nn.RotaryPositions(4)) == "RotaryPositions(4, base=10000.0, interleaved=False)"
-    assert re.match(r"MultiheadAttention\(\s+\(out_proj\): Linear", repr(nn.MultiheadAttention(4, 2)))
+    assert re.match(r"MultiheadAttention\(\s+\(out_proj\): NonDynamicallyQuantizableLinear", repr(nn.MultiheadAttention(4, 2)))

@@ -163,3 +163,53 @@ def test_a_batch_norm_may_be_followed_by_an_operation_in_place():
         (F.relu(F.batch_norm(x, None, None, training=True), inplace) ** 2).sum().backward()
         gradients.append(x.grad.tolist())
     assert gradients[0] == gradients[1]
+
+
+def test_an_empty_batch_leaves_the_running_statistics_as_they_are():
+    layer = fz.nn.BatchNorm1d(3)
+    layer(fz.zeros(0, 3, 4))
+    assert layer.running_mean.tolist() == [0.0] * 3 and layer.running_var.tolist() == [1.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: fz.nn.BatchNorm2d(2, eps=0.0)(fz.ones(2, 2, 2, 2)), "eps must be positive"),
+        (lambda: fz.nn.BatchNorm2d(2, eps=-1.0).eval()(fz.ones(2, 2, 2, 2)), "eps must be non-negative"),
+        (lambda: F.cross_entropy(fz.zeros(2, 3), fz.tensor([0, 1]), fz.ones(2)), "one number for each of the 3 classes"),
+        (lambda: F.nll_loss(fz.zeros(2, 3), fz.tensor([0, 1]), fz.ones(3, 1)), "one number for each of the 3 classes"),
+        (lambda: fz.nn.CircularPad1d(1)(fz.ones(1, 2, 3, 4)), "expected 2D or 3D input"),
+        (lambda: fz.nn.HuberLoss(delta=1j), "delta must be a float or int"),  # type: ignore[arg-type]
+        (lambda: fz.nn.GRU(3, 4, bias=1), "bias should be of type bool"),  # type: ignore[arg-type]
+        (lambda: fz.nn.LSTM(0, 4), "input_size must be greater than zero"),
+        (lambda: F.gaussian_nll_loss(fz.ones(2, 3), fz.ones(2, 3), fz.ones(1, 1)), "var is of incorrect size"),
+    ],
+)
+def test_what_pytorch_refuses_is_refused(make, message):
+    with pytest.raises((ValueError, RuntimeError, TypeError), match=message):
+        make()
+
+
+def test_one_variance_may_be_that_of_a_whole_dimension():
+    x, target = fz.tensor([[1.0, 2.0], [3.0, 5.0]]), fz.zeros(2, 2)
+    for var in (fz.tensor([[1.0, 2.0]]), fz.tensor([[1.0], [2.0]])):
+        assert F.gaussian_nll_loss(x, target, var).item() == pytest.approx(
+            F.gaussian_nll_loss(x, target, var.expand(2, 2).clone()).item()
+        )
+
+
+def test_convolutions_of_complex_numbers_are_those_of_their_parts():
+    x = fz.complex(fz.randn(2, 2, 5), fz.randn(2, 2, 5)).requires_grad_()
+    w = fz.complex(fz.randn(2, 2, 3), fz.randn(2, 2, 3))
+    for convolve in (F.conv1d, F.conv_transpose1d):
+        y = convolve(x, w, fz.tensor([1.0 + 1.0j, 2.0j]))
+        parts = convolve(x.real, w.real) - convolve(x.imag, w.imag), convolve(x.real, w.imag) + convolve(x.imag, w.real)
+        fz.testing.assert_close(y, fz.complex(*parts) + fz.tensor([[1.0 + 1.0j], [2.0j]]))
+        (g,) = fz.autograd.grad(y.abs().sum(), x)
+        assert g.dtype is fz.complex64 and g.abs().min() > 0
+
+
+def test_the_gradient_of_an_absolute_value_carries_nan():
+    x = fz.tensor([float("nan"), 1.0], requires_grad=True)
+    assert fz.autograd.grad(x.abs(), x, fz.full((2,), float("nan")))[0].isnan().all()
+    assert fz.autograd.grad(x.abs().sum(), x)[0].tolist() == [0.0, 1.0]

@@ -120,11 +120,70 @@ def test_gradients_are_forgotten_or_zeroed() -> None:
 
 def test_groups_have_options_and_names() -> None:
     a, b, c = parameter(), parameter(), parameter()
-    optimizer = optim.SGD([{"params": a, "lr": 0.5}, {"params": [b]}], lr=0.1)
+    optimizer = optim.SGD([{"params": [("a", a)], "lr": 0.5}, {"params": [("b", b)]}], lr=0.1)
     optimizer.add_param_group({"params": [("c", c)], "momentum": 0.9})
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.1, 0.1]
     assert optimizer.param_groups[2]["param_names"] == ["c"]
     assert [group["params"] for group in optimizer.state_dict()["param_groups"]] == [[0], [1], [2]]
+    with pytest.raises(ValueError, match="Some param names are missing"):
+        optim.SGD([("a", a), b])
+    with pytest.raises(ValueError, match="cannot add param group without names"):
+        optimizer.add_param_group({"params": [parameter()]})
+
+
+def test_a_state_dict_is_made_and_read_past_hooks() -> None:
+    optimizer = optim.SGD([parameter()], lr=0.5)
+    calls: list[Any] = []
+    optimizer.register_state_dict_pre_hook(lambda opt: calls.append("make"))
+    optimizer.register_state_dict_post_hook(lambda opt, state: {**state, "more": 1})
+    optimizer.register_load_state_dict_pre_hook(lambda opt, state: calls.append(state.pop("more")))
+    optimizer.register_load_state_dict_post_hook(lambda opt: calls.append("read"))
+    optimizer.register_state_dict_pre_hook(lambda opt: calls.append("first"), prepend=True)
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert calls == ["first", "make", 1, "read"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [(kind, {}) for kind in [*ALL, optim.ASGD, optim.Rprop]]
+    + [(optim.SGD, {"momentum": 0.9}), (optim.Adam, {"amsgrad": True}), (optim.RMSprop, {"centered": True, "momentum": 0.9})],
+)
+def test_differentiable_steps_are_part_of_a_graph(kind: Any, options: dict[str, Any]) -> None:
+    def trained(start: Any, lr: Any) -> Any:
+        w = start.clone()
+        optimizer = (
+            kind([w], lr=lr, weight_decay=0.1, differentiable=True, **options)
+            if kind is not optim.Rprop
+            else kind([w], lr=lr, differentiable=True)
+        )
+        with fz.enable_grad():
+            for _ in range(2):
+                at = w.clone() if w.requires_grad else w.clone().requires_grad_()
+                (w.grad,) = fz.autograd.grad((at.sin() * at).sum(), at, create_graph=True)
+                optimizer.step()
+        return w
+
+    start = fz.tensor([0.5, -1.2], dtype=fz.float64, requires_grad=True)
+    lr = fz.tensor(0.1, dtype=fz.float64, requires_grad=True)
+    assert fz.autograd.gradcheck(trained, (start, lr), eps=1e-4, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("kind", [*ALL, optim.ASGD, optim.Rprop, optim.LBFGS])
+def test_a_complex_parameter_steps_as_its_parts(kind: Any) -> None:
+    whole = fz.tensor([1.0 + 2.0j, -0.5 + 0.1j], requires_grad=True)
+    parts = fz.tensor([[1.0, 2.0], [-0.5, 0.1]], requires_grad=True)
+    optimizers = [kind([w], lr=0.1) for w in (whole, parts)]
+    for _ in range(3):
+        for w, optimizer in zip((whole, parts), optimizers, strict=True):
+
+            def closure(w: Any = w, optimizer: Any = optimizer) -> Any:
+                optimizer.zero_grad()
+                loss = (w.abs() ** 2).sum() if w is whole else (w * w).sum()
+                loss.backward()
+                return loss
+
+            optimizer.step(closure)
+    np.testing.assert_allclose(fz.view_as_real(whole.detach()).numpy(), parts.detach().numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_hooks_run_around_a_step() -> None:
@@ -186,7 +245,7 @@ def test_a_parameter_belongs_to_one_group() -> None:
     w = parameter()
     with pytest.raises(ValueError, match="appear in more than one parameter group"):
         optim.SGD([{"params": [w]}, {"params": [w]}])
-    with pytest.raises(ValueError, match="appears twice"):
+    with pytest.warns(UserWarning, match="duplicate parameters"):
         optim.SGD([w, w])
     with pytest.raises(TypeError, match="param_group must be a dict"):
         optim.SGD([w]).add_param_group([w])  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sys
 import warnings
 from collections.abc import Iterator
@@ -171,6 +172,9 @@ def differences(
             for field in set(fields) - {"count", "index"}:
                 if isinstance(getattr(theirs, field, None), torch.Tensor) and not hasattr(ours, field):
                     yield f"{at}: results have no name {field!r}"
+    elif isinstance(theirs, float) and isinstance(ours, float):
+        if values and not math.isclose(ours, theirs, rel_tol=1e-6 * factor) and theirs == theirs:
+            yield f"{at}: {ours!r} for {theirs!r}"
     elif isinstance(theirs, (bool, int, float, str)) and ours != theirs and theirs == theirs:
         yield f"{at}: {ours!r} for {theirs!r}"
 
@@ -248,21 +252,32 @@ def problems(info: Any, *, gradients: bool) -> Iterator[str]:
                 yield f"{said}{found[0]}"
 
 
-def _gradients(info: Any, sample: Any, ours: Any, theirs: Any, tensors: list[Any]) -> Iterator[str]:
+def flat(results: Any) -> list[Any]:
+    """The single results, out of their tuples."""
+    return [results] if not isinstance(results, (tuple, list)) else [x for part in results for x in flat(part)]
+
+
+def weighted_sums(ours: list[Any], theirs: list[Any]) -> tuple[list[Any], list[Any]]:
+    """Numbers to differentiate: the results that have gradients, each summed with the same weights in both."""
     total, their_total = [], []
+    for a, b in zip(ours, theirs, strict=True):
+        if isinstance(b, torch.Tensor) and b.requires_grad:
+            weight = np.cos(np.arange(b.numel())).reshape(tuple(b.shape))
+            b, a = (torch.view_as_real(b).sum(-1), fz.view_as_real(a).sum(-1)) if b.is_complex() else (b, a)
+            their_total.append((b.double() * torch.tensor(weight)).sum())
+            if getattr(a, "requires_grad", False):  # else its gradient counts as 0, as that of a sign may be
+                total.append((a.double() * fz.tensor(weight)).sum())
+    return total, their_total
+
+
+def _gradients(info: Any, sample: Any, ours: Any, theirs: Any, tensors: list[Any]) -> Iterator[str]:
     process = sample.output_process_fn_grad or (lambda x: x)
     try:
         theirs = process(theirs)
         ours = process(ours)
     except Exception:
         pass
-    flat = lambda r: [r] if not isinstance(r, (tuple, list)) else [x for part in r for x in flat(part)]
-    for a, b in zip(flat(ours), flat(theirs), strict=True):
-        if isinstance(b, torch.Tensor) and b.requires_grad:
-            weight = np.cos(np.arange(b.numel())).reshape(tuple(b.shape))
-            their_total.append((b.double() * torch.tensor(weight)).sum())
-            if getattr(a, "requires_grad", False):  # else its gradient counts as 0, as that of a sign may be
-                total.append((a.double() * fz.tensor(weight)).sum())
+    total, their_total = weighted_sums(flat(ours), flat(theirs))
     if not their_total:
         return
     leaves = [(b, a) for b, a in tensors if b.requires_grad and b.is_leaf]

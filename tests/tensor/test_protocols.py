@@ -95,3 +95,10 @@ def test_reductions_of_nothing() -> None:
     assert nothing.var().isnan().item() and nothing.std().isnan().item() and nothing.logsumexp(0).item() == -float("inf")
     assert fz.ones(2, 3).sum(()).item() == 6.0
     assert fz.arange(4).clamp(min=2.5).tolist() == [2.5, 2.5, 2.5, 3.0]
+
+
+def test_a_number_is_formatted_as_a_number():
+    loss = fz.tensor(1.5, requires_grad=True)
+    assert f"{loss} {loss * 2:.2f} {fz.tensor(True)} {fz.tensor([1.0])}" == "1.5 3.00 True tensor([1.])"
+    with pytest.raises(TypeError, match="format"):
+        f"{fz.ones(2):.2f}"

@@ -92,7 +92,6 @@ NOTHING: dict[str, Callable[[], Any]] = {
     "set_num_threads": lambda: fz.set_num_threads(fz.get_num_threads() + 1),
     "share_memory_": lambda: fz.ones(1).share_memory_(),
     "checkpoint": lambda: fz.utils.checkpoint.checkpoint(fz.exp, fz.ones(1)),
-    "differentiable=True": lambda: optim.SGD([fz.ones(1)], lr=0.1, differentiable=True),
 }
 
 

@@ -97,7 +97,7 @@ def batch_norm(input: Tensor, running_mean: Tensor | None, running_var: Tensor |
     In training the running statistics, if given, move towards the batch's by `momentum`, in place. Source: https://arxiv.org/abs/1502.03167.
 
     >>> import frazil as fz
-    >>> fz.nn.functional.batch_norm(fz.tensor([[1.0], [3.0]]), None, None, training=True, eps=0.0)
+    >>> fz.nn.functional.batch_norm(fz.tensor([[1.0], [3.0]]), None, None, training=True, eps=1e-12)
     tensor([[-1.],
             [ 1.]])"""
 
@@ -263,7 +263,7 @@ def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, p
 def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: _bool = False, eps: _float = 1e-06, reduction: _str = 'mean') -> Tensor:
     """Negative log-likelihood of `target` under normal distributions with mean `input` and variance `var` (at least `eps`).
 
-    `var` has the shape of `input`, or 1 (or nothing) in its last dimension."""
+    `var` has the shape of `input`, with 1 in one dimension or without the last."""
 
 def gelu(input: _Operand, approximate: _str = 'none', *, out: Any = None) -> Tensor:
     """x times the normal distribution function of x; "tanh" is the usual approximation.

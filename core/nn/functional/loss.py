@@ -79,6 +79,9 @@ def _class_target(name: str, input: Tensor, target: Tensor, weight: Tensor | Non
         raise ShapeError(f"{name}: expected scores [N, C, ...] or [C] of at least one class, given {list(input.shape)}")
     if weight is not None and weight.dtype is not input.dtype:
         raise DTypeError(f"{name}: weight must be {input.dtype.name} as the input is, given {weight.dtype.name}")
+    classes = input.shape[min(input.ndim - 1, 1)]
+    if weight is not None and (weight.ndim != 1 or (not same(weight.shape[0], classes) and weight.shape[0] != classes)):
+        raise ShapeError(f"{name}: weight has one number for each of the {classes} classes, given {list(weight.shape)}")
     if target.dtype is dtypes.uint8:
         return target.long()
     if target.dtype.kind in "bi" and target.dtype is not dtypes.int64:
@@ -334,7 +337,7 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """Negative log-likelihood of `target` under normal distributions with mean `input` and variance `var` (at least `eps`).
 
-    `var` has the shape of `input`, or 1 (or nothing) in its last dimension.
+    `var` has the shape of `input`, with 1 in one dimension or without the last.
     """
     x: Any = input
     if not isinstance(var, Tensor):
@@ -342,7 +345,7 @@ def gaussian_nll_loss(
     if tuple(var.shape) != tuple(input.shape):
         if tuple(var.shape) == tuple(input.shape[:-1]):
             var = var.unsqueeze(-1)
-        elif tuple(var.shape[:-1]) != tuple(input.shape[:-1]) or var.shape[-1] != 1:
+        elif var.ndim != input.ndim or [m for m, n in zip(var.shape, input.shape, strict=True) if not same(m, n)] != [1]:
             raise ArgumentError(f"var is of incorrect size: {tuple(var.shape)} for an input of {tuple(input.shape)}")
     require_float("gaussian_nll_loss", *specs(var))
     if bool((var < 0).any()):

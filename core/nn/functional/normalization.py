@@ -52,7 +52,7 @@ def batch_norm(
     In training the running statistics, if given, move towards the batch's by `momentum`, in place. Source: https://arxiv.org/abs/1502.03167.
 
     >>> import frazil as fz
-    >>> fz.nn.functional.batch_norm(fz.tensor([[1.0], [3.0]]), None, None, training=True, eps=0.0)
+    >>> fz.nn.functional.batch_norm(fz.tensor([[1.0], [3.0]]), None, None, training=True, eps=1e-12)
     tensor([[-1.],
             [ 1.]])
     """
@@ -62,7 +62,11 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("Expected running_mean and running_var to be defined when training=False")
+        if eps < 0:
+            raise ArgumentError(f"batch_norm eps must be non-negative, but got {eps}")
         return _batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
+    if eps <= 0:
+        raise ArgumentError(f"batch_norm eps must be positive during training, but got {eps}")
     count = _count("batch_norm", input)
     y, mean, var = _batch_norm_train(input, weight, bias, eps=eps)
     _track(running_mean, running_var, mean, var, count, momentum)
@@ -79,7 +83,7 @@ def _count(name: str, input: Tensor) -> Any:
 
 def _track(running_mean: Any, running_var: Any, mean: Any, var: Any, count: Any, momentum: Any) -> None:
     """Move the running statistics; the variance without bias, as PyTorch does."""
-    if running_mean is None or running_var is None:
+    if running_mean is None or running_var is None or same(count, 0):
         return
     with no_grad():
         running_mean.mul_(1 - momentum).add_(mean.detach() * momentum)

@@ -12,7 +12,7 @@ from ..functional.attention import attend
 from ..module import Module
 from ..parameter import Parameter
 from .common import DeviceLike, DTypeLike, new_parameter
-from .linear import Linear
+from .linear import NonDynamicallyQuantizableLinear
 
 
 class MultiheadAttention(Module):
@@ -79,7 +79,7 @@ class MultiheadAttention(Module):
         parameter("in_proj_bias", bias, 3 * embed_dim)
         parameter("bias_k", add_bias_kv, 1, 1, embed_dim)
         parameter("bias_v", add_bias_kv, 1, 1, embed_dim)
-        self.out_proj = Linear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
+        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias=bias, device=device, dtype=dtype)
         self._reset_parameters()
 
     def _reset_parameters(self) -> None:

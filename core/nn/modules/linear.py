@@ -62,6 +62,10 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """A `Linear` by the name that PyTorch gives the last one of `MultiheadAttention`."""
+
+
 class Bilinear(Module):
     """y = x1^T A x2 + b, for weights A [out_features, in1_features, in2_features].
 

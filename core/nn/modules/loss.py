@@ -215,6 +215,8 @@ class HuberLoss(_Loss):
     """A square near 0, `delta` times the absolute value from `delta` on."""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        if not isinstance(delta, (float, int)):
+            raise ArgumentError(f"HuberLoss: delta must be a float or int, got: {type(delta).__name__}")
         super().__init__(reduction=reduction)
         self.delta = delta
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...errors import ArgumentError
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
@@ -117,19 +118,28 @@ class ReplicationPad3d(_Pad):
     _n, _mode = 3, "replicate"
 
 
-class CircularPad1d(_Pad):
+class _CircularPad(_Pad):
+    _mode = "circular"
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (self._n + 1, self._n + 2):
+            raise ArgumentError(f"expected {self._n + 1}D or {self._n + 2}D input (got {input.ndim}D input)")
+        return super().forward(input)
+
+
+class CircularPad1d(_CircularPad):
     """Continue the last dimension from its other end."""
 
-    _n, _mode = 1, "circular"
+    _n = 1
 
 
-class CircularPad2d(_Pad):
+class CircularPad2d(_CircularPad):
     """Continue the last two dimensions from their other ends."""
 
-    _n, _mode = 2, "circular"
+    _n = 2
 
 
-class CircularPad3d(_Pad):
+class CircularPad3d(_CircularPad):
     """Continue the last three dimensions from their other ends."""
 
-    _n, _mode = 3, "circular"
+    _n = 3

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...errors import ArgumentError, DTypeError, ShapeError
+from ...errors import ArgumentError, ShapeError
 from ...ops import recurrent
 from ...ops.shape import cat, reshape, squeeze, unsqueeze
 from ...tensor import Tensor
@@ -47,7 +47,10 @@ class RNNBase(Module):
         dtype: DTypeLike = None,
     ) -> None:
         super().__init__()
-        _check_options(hidden_size, num_layers, dropout, proj_size)
+        _check_options(input_size, hidden_size, num_layers, dropout, proj_size)
+        for name, flag in (("bias", bias), ("batch_first", batch_first)):
+            if not isinstance(flag, bool):
+                raise ArgumentError(f"{name} should be of type bool, got: {type(flag).__name__}")
         if mode not in _GATES:
             raise ArgumentError(f"Unrecognized RNN mode: {mode}; one of {', '.join(_GATES)}")
         self.mode = mode
@@ -165,7 +168,7 @@ class RNNBase(Module):
     def _check(self, x: Tensor, states: States, batched: bool) -> None:
         weight: Tensor = getattr(self, self._names[0][0])
         if x.dtype is not weight.dtype:
-            raise DTypeError(
+            raise ArgumentError(
                 f"{type(self).__name__}: the input is {x.dtype}, the weights are {weight.dtype}. Convert the input with "
                 f"input.to({weight.dtype}), or the model with model.to({x.dtype})"
             )
@@ -183,7 +186,7 @@ class RNNBase(Module):
                 raise ShapeError(f"Expected {name} size {wanted}, got {list(state.shape)}")
 
 
-def _check_options(hidden_size: int, num_layers: int, dropout: float, proj_size: int) -> None:
+def _check_options(input_size: int, hidden_size: int, num_layers: int, dropout: float, proj_size: int) -> None:
     if isinstance(dropout, bool) or not isinstance(dropout, (int, float)) or not 0 <= dropout <= 1:
         raise ArgumentError(
             "dropout should be a number in range [0, 1] representing the probability of an element being zeroed, "
@@ -195,10 +198,11 @@ def _check_options(hidden_size: int, num_layers: int, dropout: float, proj_size:
             f"than 1, but got dropout={dropout} and num_layers={num_layers}",
             stacklevel=4,
         )
-    if not isinstance(hidden_size, int):
-        raise ArgumentError(f"hidden_size should be of type int, got: {type(hidden_size).__name__}")
-    if hidden_size <= 0:
-        raise ArgumentError(f"hidden_size must be greater than zero, got: {hidden_size}")
+    for name, size in (("input_size", input_size), ("hidden_size", hidden_size)):
+        if not isinstance(size, int):
+            raise ArgumentError(f"{name} should be of type int, got: {type(size).__name__}")
+        if size <= 0:
+            raise ArgumentError(f"{name} must be greater than zero, got: {size}")
     if num_layers <= 0:
         raise ArgumentError(f"num_layers must be greater than zero, got: {num_layers}")
     if proj_size < 0:
