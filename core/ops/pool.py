@@ -134,6 +134,28 @@ def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode)
     return reshape(where(ge(found, 0), found, 0), shape=(n, c, *out))  # 0 for a window that sees nothing but padding
 
 
+@op(
+    rule=lambda x, **how: _max_pool_indices_rule(x, **how),
+    vjp=(),
+    samples=lambda: [
+        S(2, 3, 5, 6, dilation=(1, 1), **_PAIRS_2D),
+        S(1, 2, 6, 7, dilation=(1, 2), **_OVERLAP_2D),
+        S(2, 2, 6, dilation=(1,), **_CEIL_1D),
+        S(0, 2, 4, 4, dilation=(1, 1), **_PAIRS_2D),
+    ],
+    errors=lambda: [E(S(4, 4, dilation=(1, 1), **_PAIRS_2D), "max_pool_indices: expected 4 dimensions")],
+    exact=True,
+    methods=[],
+    public=False,
+)
+def max_pool_places(x, /, *, kernel_size, stride, padding, dilation, ceil_mode):
+    """Return where the maximum of every window lies in the whole flattened tensor, as ONNX counts."""
+    indices = max_pool_indices(x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode)
+    n, c, *size = x._a.shape
+    planes = reshape(arange(n * c, device=x.device), shape=(n, c, *[1] * len(size)))
+    return indices + planes * numel(size)
+
+
 def _max_pool_grad_rule(
     dy: Spec, x: Spec, y: Spec, *, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool
 ) -> Spec:

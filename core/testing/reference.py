@@ -798,6 +798,15 @@ def max_pool_indices(x: Array, **options: Any) -> Array:
 
 
 @reference
+def max_pool_places(x: Array, **options: Any) -> Array:
+    out, _ = _windows(x.shape[2:], *options.values())
+    y = np.zeros((*x.shape[:2], *out), np.int64)
+    for to, source in _maxima(x, **options):
+        y[to] = np.ravel_multi_index(source, x.shape)
+    return y
+
+
+@reference
 def max_pool_grad(dy: Array, x: Array, y: Array, **options: Any) -> Array:
     dx = np.zeros(x.shape)
     for source, to in _maxima(x, **options):

@@ -29,8 +29,8 @@ EXACT = frozenset(
     "neg abs sign floor ceil trunc round_half_even eq ne lt le gt ge logical_and logical_or logical_xor logical_not bitwise_and "
     "bitwise_or bitwise_xor bitwise_not bitwise_left_shift bitwise_right_shift isnan isinf isfinite where clamp_numbers "
     "nan_to_num cast copy maximum minimum relu relu_grad hardtanh threshold hardshrink amax amin argmax argmin all any "
-    "sort_values topk_values max_pool max_pool_indices fill sequence transfer depth_to_space gather_values scatter_values index "
-    "index_put_values nonzero_positions embedding one_hot".split()
+    "sort_values topk_values max_pool max_pool_indices max_pool_places fill sequence transfer depth_to_space gather_values "
+    "scatter_values index index_put_values nonzero_positions embedding one_hot".split()
 ) | {name for name, op in OPS.items() if op.fn.__module__.endswith(".shape")}
 
 #: Ops of which the sign of a zero that comes out is agreed; of sums and of most functions it is not.

@@ -201,8 +201,8 @@ def reshape(e: Emitter, x: ir.Value, before: Sequence[Size], after: Sequence[Siz
     before, after = (sizes.substitute(tuple(s), e.fixed) for s in (before, after))
     if same(before, after):
         return x
-    if len(before) == 0 and same(after, (1,)) and (one := _one_element(e, x)) is not None:
-        return one
+    if len(before) == 0 and same(after, (1,)) and (known := meaning(e, x)) is not None:
+        return size(e, known)
     if _unsure(before, after):
         return e.op("Reshape", x, shape(e, after), allowzero=1)
     if len(after) == 2 and not all(isinstance(dim, int) for dim in after):
@@ -231,10 +231,12 @@ def reshape(e: Emitter, x: ir.Value, before: Sequence[Size], after: Sequence[Siz
     return e.op("Reshape", x, shape(e, after), allowzero=1)
 
 
-def _one_element(e: Emitter, x: ir.Value) -> ir.Value | None:
-    """The tensor of one element that a size was before `number` made it a 0-d tensor."""
-    value = next((key[1] for key, found in e.sizes.items() if found is x and isinstance(key, tuple) and key[0] == "number"), None)
-    return None if value is None else size(e, value)
+def meaning(e: Emitter, x: ir.Value) -> Size | None:
+    """The size that was written as this value, if it is one."""
+    keys = (key for key, found in e.sizes.items() if found is x)
+    return next(
+        (key if isinstance(key, SymInt) else key[1] for key in keys if isinstance(key, SymInt) or key[0] == "number"), None
+    )
 
 
 def _unsure(before: Sequence[Size], after: Sequence[Size]) -> bool:

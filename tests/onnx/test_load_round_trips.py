@@ -31,11 +31,8 @@ def _written(program: Any, given: list[Any]) -> bytes:
     return contents
 
 
-_COUNTED = "ONNX counts the places of maxima through the whole tensor, the op through a plane: it is written as a remainder"
 #: Ops whose file has more nodes when it was read and is written again, and why. That it has not is an error as well.
 GROWS = {
-    "max_pool_indices": _COUNTED,
-    "max_pool_grad": _COUNTED,
     "index_put_values": "what is written is expanded in the file, which decides on sizes: a file that is read asserts them",
 }
 

@@ -127,6 +127,12 @@ def _pad_edges(x: Any, pads: Any, mode: str) -> Any:
     return F.pad(x[None], used, mode)[0]
 
 
+def _max_pool_places(x: Any, **options: Any) -> Any:
+    inside = _spatial("max_pool")(x)(x, **options, return_indices=True)[1]
+    planes = torch.arange(x.shape[0] * x.shape[1]).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
+    return inside + planes * x[0, 0].numel() if x.numel() else inside
+
+
 def _max_pool_grad(dy: Any, x: Any, y: Any, **options: Any) -> Any:
     return _gradient(lambda x: _spatial("max_pool")(x)(x, **options), x, dy)
 
@@ -390,6 +396,7 @@ TORCH.update(
         "conv_weight_grad": _conv_weight_grad,
         "max_pool": lambda x, **options: _spatial("max_pool")(x)(x, **options),
         "max_pool_indices": lambda x, **options: _spatial("max_pool")(x)(x, **options, return_indices=True)[1],
+        "max_pool_places": _max_pool_places,
         "max_pool_grad": _max_pool_grad,
         "avg_pool": _avg_pool,
         "avg_pool_grad": _avg_pool_grad,

@@ -7,7 +7,7 @@ from typing import Any
 
 import frazil as fz
 from frazil.dtypes import iinfo
-from frazil.ops.pool import avg_pool, max_pool, max_pool_indices
+from frazil.ops.pool import avg_pool, max_pool, max_pool_places
 from frazil.sizes import prod
 
 from ..arrays import raw
@@ -43,7 +43,7 @@ def max_pool_2d(node: Any, x: Any) -> Any:
         options: dict[str, Any] = {"kernel_size": tuple(kernel), "stride": tuple(strides), "padding": tuple(before)}
         options |= {"dilation": tuple(dilations), "ceil_mode": ceil}
         found = max_pool(x, **options)
-        return (found, _planes(x, 2) + max_pool_indices(x, **options)) if node.wants(1) else found
+        return (found, max_pool_places(x, **options)) if node.wants(1) else found
     lowest = -math.inf if x.dtype.is_floating_point else iinfo(x.dtype).min
     counts = _counts(x, kernel, strides, dilations, before, after, ceil)
     behind = _over(counts, x, kernel, strides, dilations, before)

@@ -7,8 +7,9 @@ import math
 import numpy as np
 import onnx_ir as ir
 
-from frazil.sizes import is_static
+from frazil.sizes import Size, Symbol, is_static, proven
 
+from .. import sizes
 from ..emit import BOOL, INT64, Emitter, element_type
 from .registry import Call, lowering, rounded_once
 
@@ -221,10 +222,19 @@ def _divisor(e: Emitter, b: ir.Value) -> tuple[ir.Value, ir.Value | None]:
     division by 0, and at one of the lowest number by -1."""
     if b.const_value is not None and not np.isin(b.const_value.numpy(), (0, -1)).any():
         return b, None
+    if _is_positive(sizes.meaning(e, b)):
+        return b, None
     odd = e.op("Equal", b, e.like(0, b))
     if is_signed(b):
         odd = e.op("Or", odd, e.op("Equal", b, e.like(-1, b)))
     return e.op("Where", odd, e.like(1, b), b), odd
+
+
+def _is_positive(size: Size | None) -> bool:
+    """Whether this is a size, or a product of sizes, that cannot be 0."""
+    ((monomial, count), *others) = getattr(size, "terms", [((), 0)])
+    factors = [atom.size if isinstance(atom, Symbol) else 0 for atom, _ in monomial]
+    return count > 0 and not others and all(proven(factor >= 1) for factor in factors)
 
 
 def is_signed(x: ir.Value) -> bool:

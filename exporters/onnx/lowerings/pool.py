@@ -52,6 +52,12 @@ def _max_indices(e: Emitter, x: ir.Value, options: dict[str, Any]) -> ir.Value:
     return found
 
 
+@lowering("max_pool_places")
+@rounded_once
+def max_pool_places(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    return _max_indices(e, x, _max_options(call))
+
+
 @lowering("max_pool_indices")
 @rounded_once
 def max_pool_indices(e: Emitter, call: Call, x: ir.Value) -> ir.Value:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir
 
-from frazil.sizes import Size, same, size_max, size_min, surely
+from frazil.sizes import Size, proven, same, size_max, size_min
 
 from .. import sizes
 from ..emit import INT64, Emitter
@@ -48,7 +48,7 @@ def _bound(e: Emitter, n: Size, position: Size) -> ir.Value:
         if constant < 0 and same(position, size_max(n + constant, 0)):
             return e.ints(constant)
     for limit in _limits(n - position, n):  # Slice keeps within the axis by itself
-        if same(position, size_min(n, limit)) and surely(limit >= 0):
+        if same(position, size_min(n, limit)) and proven(limit >= 0):
             return sizes.size(e, limit)
     return sizes.size(e, position)
 
