@@ -146,6 +146,10 @@ _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testin
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY |= {name: name for name in ("accelerator", "func", "profiler", "serialization", "version")} | {"vmap": "func"}
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
+_LAZY |= {name: name for name in ("_C", "_dynamo", "compiler", "overrides", "types")}  # what libraries ask PyTorch for
+_LAZY |= dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_type", "_check_value"), "checks")
+_LAZY |= dict.fromkeys(("_check_is_size", "_check_tensor_all"), "checks")
+_LAZY |= dict.fromkeys(("SymBool", "SymFloat", "SymInt"), "sizes")
 _LAZY["compile"] = "compiled"
 _LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
@@ -166,6 +170,8 @@ _MISSING = {
 def __getattr__(name: str) -> _Any:
     import importlib
 
+    if name.startswith("_foreach_") and (made := importlib.import_module("frazil.foreach").named(name)):
+        return globals().setdefault(name, made)
     if name not in _LAZY:
         said = next((text for names, text in _MISSING.items() if name in names.split()), None)
         if said is not None:

@@ -37,6 +37,12 @@ LongTensor: Any
 
 ShortTensor: Any
 
+from .sizes import SymBool as SymBool
+
+from .sizes import SymFloat as SymFloat
+
+from .sizes import SymInt as SymInt
+
 def abs(input: _Operand, *, out: Any = None) -> Tensor:
     """Absolute value.
 

@@ -92,6 +92,10 @@ class Backend(ABC):
         """Bytes: `used`, and where known `free` and `total`. Empty when unknown."""
         return {}
 
+    def properties(self, index: int = 0) -> Mapping[str, Any]:
+        """Return what `fz.cuda.get_device_properties` tells of a device. Empty when unknown."""
+        return {}
+
     def no_device(self) -> str:
         """Return why `device_count()` is 0 and what to do about it: the end of a message, for whoever asks for a device."""
         return "the backend sees no device"

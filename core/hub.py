@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
+import sys
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
 from . import files
 from .errors import ArgumentError
-from .serialization import load
+from .serialization import load as _load
 
 _DIR: list[str] = []
+#: Finds the hash in the name of a file of weights, as libraries ask for it.
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 
 
 def get_dir() -> str:
@@ -87,4 +92,54 @@ def load_state_dict_from_url(
     if not kept.exists():
         found = re.search(r"-([a-f0-9]{8,})\.", name) if check_hash else None
         download_url_to_file(url, kept, found[1] if found else None, progress)
-    return load(kept, map_location=map_location, weights_only=weights_only)
+    return _load(kept, map_location=map_location, weights_only=weights_only)
+
+
+def list(github: str | os.PathLike[str], source: str = "github", **options: Any) -> Sequence[str]:
+    """The names of the functions of a folder's `hubconf.py`, which is run: `fz.hub.list("folder", source="local")`.
+
+    >>> import frazil as fz, pathlib
+    >>> pathlib.Path("shelf").mkdir()
+    >>> _ = pathlib.Path("shelf/hubconf.py").write_text("def small(n): return n\\n")
+    >>> fz.hub.list("shelf", source="local")
+    ['small']
+    """
+    found = vars(_hubconf(github, source, "list"))
+    return [name for name, value in found.items() if callable(value) and not name.startswith("_")]
+
+
+def load(repo_or_dir: str | os.PathLike[str], model: str, *args: Any, source: str = "github", **kwargs: Any) -> Any:
+    """Call the function `model` of a folder's `hubconf.py` with the other arguments; `source="local"`: the file is run.
+
+    Nothing is fetched: for "github", clone the repository and give its folder.
+
+    >>> import frazil as fz, pathlib
+    >>> pathlib.Path("repo").mkdir()
+    >>> _ = pathlib.Path("repo/hubconf.py").write_text("import frazil as fz\\ndef small(n): return fz.nn.Linear(n, 1)\\n")
+    >>> fz.hub.load("repo", "small", 3, source="local")
+    Linear(in_features=3, out_features=1, bias=True)
+    """
+    found = getattr(_hubconf(repo_or_dir, source, "load"), model, None)
+    if not callable(found):
+        raise RuntimeError(f"hub.load: hubconf.py of {os.fspath(repo_or_dir)} has no function {model!r}")
+    return found(*args, **kwargs)
+
+
+def _hubconf(repo: str | os.PathLike[str], source: str, what: str) -> Any:
+    """The module `hubconf.py` of a folder, which may import what lies beside it."""
+    if source != "local":
+        raise ArgumentError(
+            f'hub.{what}: fetches no code; clone {os.fspath(repo)} and call it with the folder and source="local"'
+        )
+    folder = os.path.abspath(os.path.expanduser(os.fspath(repo)))
+    path = os.path.join(folder, "hubconf.py")
+    spec = importlib.util.spec_from_file_location("hubconf", path)
+    if spec is None or spec.loader is None or not os.path.exists(path):
+        raise FileNotFoundError(f"hub.{what}: there is no {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(folder)
+    return module

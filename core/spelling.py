@@ -36,16 +36,10 @@ def nearest(name: str, names: Iterable[str]) -> str:
 #: Names of PyTorch's that are not here -> whether they are planned or out of scope, and what to use instead. A name stands for
 #: all that is below it.
 WHY = {
-    "torch.cuda.Stream torch.cuda.stream torch.cuda.current_stream torch.cuda.default_stream torch.cuda.Event "
-    "Tensor.record_stream": (
-        "out of scope: a device computes in order, and copies wait for it; fz.cuda.synchronize() waits for all, for timing"
-    ),
+    "Tensor.record_stream": "out of scope: a device computes in order, and copies wait for it",
     "torch.cuda.max_memory_allocated torch.cuda.max_memory_reserved torch.cuda.reset_peak_memory_stats torch.cuda.memory_stats "
     "torch.cuda.memory_reserved torch.cuda.memory_summary torch.cuda.memory_cached": (
         "planned; fz.cuda.memory_allocated() and mem_get_info() say what is used now"
-    ),
-    "torch.cuda.get_device_properties torch.cuda.get_device_capability": (
-        "planned; fz.cuda.get_device_name() and mem_get_info() say which device it is and how much memory it has"
     ),
     "torch.cuda.CUDAGraph torch.cuda.graph torch.cuda.nvtx torch.cuda.comm torch.cuda.nccl": (
         "out of scope: it is of CUDA's inside; fz.compile records whole steps"
@@ -61,7 +55,7 @@ WHY = {
     "torch.utils.tensorboard": "planned; the package tensorboardX writes the same files: from tensorboardX import SummaryWriter",
     "torch.utils.benchmark": "planned; Python's timeit measures, after a first call",
     "torch.utils.cpp_extension torch.library torch.ops": "out of scope: write a backend's kernel, or an autograd.Function",
-    "torch.compiler torch._dynamo torch._inductor": "out of scope: fz.compile has engines of its own",
+    "torch._inductor": "out of scope: fz.compile has engines of its own",
     "torch.autograd.graph.register_multi_grad_hook torch.autograd.graph.allow_mutation_on_saved_tensors": (
         "planned; tensor.register_hook sees one gradient, and .clone() keeps what is changed in place later"
     ),

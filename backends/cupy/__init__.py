@@ -86,6 +86,17 @@ class CupyBackend(Backend):
             pool = device.xp.get_default_memory_pool()
             return {"used": int(pool.used_bytes()), "free": int(free), "total": int(total)}
 
+    def properties(self, index: int = 0) -> Mapping[str, Any]:
+        """Return what `fz.cuda.get_device_properties` tells of a device."""
+        found = self._device(index).xp.cuda.runtime.getDeviceProperties(index)
+        return {
+            "name": found["name"].decode(),
+            "total_memory": int(found["totalGlobalMem"]),
+            "major": int(found["major"]),
+            "minor": int(found["minor"]),
+            "multi_processor_count": int(found["multiProcessorCount"]),
+        }
+
     def no_device(self) -> str:
         return driver.no_device()
 

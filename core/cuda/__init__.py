@@ -2,62 +2,44 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 from .. import legacy
 from ..device import device
-from ..errors import ArgumentError, BackendError, DeviceError
+from ..errors import ArgumentError
 from ..random import manual_seed as _manual_seed
 from ..spelling import tell_names as _tell_names
 from . import amp as amp
+from .devices import device_count, is_available, synchronize
+from .devices import named as _named
+from .streams import Event, Stream, StreamContext, current_stream, default_stream, set_stream, stream
 
 __all__ = [
+    "Event",
+    "Stream",
+    "StreamContext",
     "current_device",
+    "current_stream",
+    "default_stream",
     "device_count",
     "empty_cache",
+    "get_device_capability",
     "get_device_name",
+    "get_device_properties",
+    "init",
+    "ipc_collect",
     "is_available",
+    "is_initialized",
     "manual_seed",
     "manual_seed_all",
     "mem_get_info",
     "memory_allocated",
     "set_device",
+    "set_stream",
+    "stream",
     "synchronize",
 ]
-
-
-def device_count() -> int:
-    """Return how many CUDA devices can be used; 0 without a backend for them. Never raises.
-
-    >>> import frazil as fz
-    >>> fz.cuda.device_count() >= 0
-    True
-    """
-    try:
-        return device("cuda").backend.device_count()
-    except (BackendError, DeviceError):
-        return 0
-
-
-def is_available() -> bool:
-    """Return whether a CUDA device can be used.
-
-    >>> import frazil as fz
-    >>> fz.cuda.is_available() == (fz.cuda.device_count() > 0)
-    True
-    """
-    return device_count() > 0
-
-
-def synchronize(where: Any = None) -> None:
-    """Wait for the work on a CUDA device; nothing to wait for without one.
-
-    >>> import frazil as fz
-    >>> fz.cuda.synchronize()
-    """
-    if is_available():
-        d = _device(where)
-        d.backend.synchronize(d.index)
 
 
 def current_device() -> int:
@@ -78,7 +60,7 @@ def set_device(where: Any) -> None:
     >>> import frazil as fz
     >>> if fz.cuda.is_available(): fz.cuda.set_device(0)
     """
-    found = _device(where)
+    found = _named(where)
     if found.index:
         raise ArgumentError(
             f'cuda.set_device: "cuda" is always the first device; use device="cuda:{found.index}" where you mean it'
@@ -91,8 +73,50 @@ def get_device_name(where: Any = None) -> str:
     >>> import frazil as fz
     >>> name = fz.cuda.get_device_name() if fz.cuda.is_available() else None
     """
-    d = _device(where)
+    d = _named(where)
     return d.backend.describe(d.index)
+
+
+def get_device_properties(where: Any = None) -> SimpleNamespace:
+    """Properties of a CUDA device: `name`, `total_memory` in bytes, `major`, `minor` (its compute capability),
+    `multi_processor_count`. DeviceError or BackendError where there is none.
+
+    >>> import frazil as fz
+    >>> found = fz.cuda.get_device_properties().total_memory if fz.cuda.is_available() else 0
+    """
+    d = _named(where)
+    return SimpleNamespace(**d.backend.properties(d.index))
+
+
+def get_device_capability(where: Any = None) -> tuple[int, int]:
+    """The compute capability of a CUDA device: (major, minor). DeviceError or BackendError where there is none.
+
+    >>> import frazil as fz
+    >>> found = fz.cuda.get_device_capability() if fz.cuda.is_available() else (0, 0)
+    """
+    found = get_device_properties(where)
+    return found.major, found.minor
+
+
+def is_initialized() -> bool:
+    """Return whether CUDA can be used: it is made ready when first used.
+
+    >>> import frazil as fz
+    >>> fz.cuda.is_initialized() == fz.cuda.is_available()
+    True
+    """
+    return is_available()
+
+
+def init() -> None:
+    """Accepted for PyTorch's sake: CUDA is made ready when first used.
+
+    >>> import frazil as fz
+    >>> fz.cuda.init()
+    """
+
+
+ipc_collect = init
 
 
 def memory_allocated(where: Any = None) -> int:
@@ -104,7 +128,7 @@ def memory_allocated(where: Any = None) -> int:
     """
     if not is_available():
         return 0
-    d = _device(where)
+    d = _named(where)
     return d.backend.memory_info(d.index)["used"]
 
 
@@ -114,16 +138,9 @@ def mem_get_info(where: Any = None) -> tuple[int, int]:
     >>> import frazil as fz
     >>> free, total = fz.cuda.mem_get_info() if fz.cuda.is_available() else (0, 0)
     """
-    d = _device(where)
+    d = _named(where)
     info = d.backend.memory_info(d.index)
     return info["free"], info["total"]
-
-
-def _device(where: Any) -> device:
-    """The device that an argument names: None, a number, a name or a device."""
-    found = device("cuda", where) if isinstance(where, int) else device("cuda" if where is None else where)
-    found.open()
-    return found
 
 
 def manual_seed(seed: int) -> None:
@@ -159,5 +176,8 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
 #: PyTorch's old types of tensors on a CUDA device: `fz.cuda.FloatTensor(...)`.
 for _name in ("Half", "Float", "Double", "Byte", "Char", "Short", "Int", "Long", "Bool"):
     globals()[f"{_name}Tensor"] = legacy.tensor_type(f"{_name}Tensor", getattr(legacy, f"{_name}Tensor").dtype, "cuda")
+
+#: Asked by libraries that save random states: whether CUDA has been used.
+_initialized = False
 
 _tell_names(__name__)

@@ -76,7 +76,7 @@ def _in_dims(in_dims: Any, args: tuple[Any, ...], leaves: list[Any], tree: Tree)
     dims: list[int | None] = []
     for i, (child, dim) in enumerate(zip(positional.children, given, strict=True)):
         dims += _fitted(child, dim, f"argument {i}")
-    dims += [None] * named.leaves
+    dims += [None] * named.num_leaves
     found: list[int | None] = []
     for x, dim in zip(leaves, dims, strict=True):
         if dim is None:
@@ -95,7 +95,7 @@ def _in_dims(in_dims: Any, args: tuple[Any, ...], leaves: list[Any], tree: Tree)
 def _fitted(tree: Tree, dim: Any, what: str) -> list[int | None]:
     """`dim`, which is one for all leaves below or nested as the tree, for each leaf."""
     if dim is None or (isinstance(dim, int) and not isinstance(dim, bool)):
-        return [dim] * tree.leaves
+        return [dim] * tree.num_leaves
     own = flatten(dim)[1]
     if own.kind is None or len(own.children) != len(tree.children) or (isinstance(dim, dict) and own.context != tree.context):
         raise ArgumentError(f"vmap: in_dims of {what} is {dim!r}, which is not nested as the argument: {tree}")

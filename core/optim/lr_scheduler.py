@@ -161,6 +161,10 @@ class LRScheduler:
         return [group["lr"] for group in self.optimizer.param_groups]
 
 
+#: The older name of the base class.
+_LRScheduler = LRScheduler
+
+
 class _MultipleLR(LRScheduler):
     """A rate that is a known multiple of the initial one at every epoch."""
 

@@ -84,7 +84,7 @@ class Variables:
             return tuple(value.columns) if value.columns is not None else UNDEFINED
         self._trees.pop(i, None)
         if value is UNDEFINED and i in self._nestings:
-            return unflatten(self._nestings[i], [UNDEFINED] * self._nestings[i].leaves)
+            return unflatten(self._nestings[i], [UNDEFINED] * self._nestings[i].num_leaves)
         return contents_of(value) if isinstance(value, Container) else value
 
     def place(self, packed: Sequence[Any], identical: Callable[[int], bool] = lambda i: True) -> None:

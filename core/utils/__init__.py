@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING, Any
 from ..spelling import missing as _missing
 
 if TYPE_CHECKING:
+    from . import _pytree as _pytree
     from . import checkpoint as checkpoint
     from . import data as data
     from . import dlpack as dlpack
     from . import model_zoo as model_zoo
 
+_BELOW = ("_pytree", "checkpoint", "data", "dlpack", "model_zoo")
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("checkpoint", "data", "dlpack", "model_zoo"):  # data imports multiprocessing, so only when asked for
+    if name in _BELOW:  # data imports multiprocessing, so only when asked for
         import importlib
 
         return importlib.import_module(f"{__name__}.{name}")
-    raise _missing(f"module {__name__!r} has no attribute {name!r}", name, lambda: [*globals(), "data", "dlpack", "model_zoo"])
+    raise _missing(f"module {__name__!r} has no attribute {name!r}", name, lambda: [*globals(), *_BELOW])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any
 
 from ..warn import without_effect
@@ -46,3 +47,32 @@ def checkpoint_sequential(
     for function in functions:
         input = function(input)
     return input
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
+    """The devices of tensors among `args` that have random states of their own, and those: none, for one generator serves all
+    devices.
+
+    >>> import frazil as fz
+    >>> fz.utils.checkpoint.get_device_states(fz.ones(2))
+    ([], [])
+    """
+    return [], []
+
+
+def set_device_states(devices: list[int], states: list[Any], *, device_type: str | None = None) -> None:
+    """Accepted for what `get_device_states` gives.
+
+    >>> import frazil as fz
+    >>> fz.utils.checkpoint.set_device_states(*fz.utils.checkpoint.get_device_states(fz.ones(2)))
+    """
+
+
+def noop_context_fn() -> tuple[Any, Any]:
+    """Two contexts that do nothing, for the first and the second computation.
+
+    >>> import frazil as fz
+    >>> len(fz.utils.checkpoint.noop_context_fn())
+    2
+    """
+    return nullcontext(), nullcontext()

@@ -12,7 +12,7 @@ from .errors import (
     UnsupportedOps,
     VerificationError,
 )
-from .export import ExportReport, export, verify
+from .export import ExportReport, export, is_in_onnx_export, verify
 from .gradients import export_grad
 from .importers import importer
 from .load import Model, load
@@ -45,6 +45,7 @@ __all__ = [
     "export_step",
     "export_testcase",
     "importer",
+    "is_in_onnx_export",
     "load",
     "lowering",
     "verify",

@@ -110,6 +110,16 @@ class ExportReport:
         return "\n".join(lines)
 
 
+def is_in_onnx_export() -> bool:
+    """Return whether a program is being recorded: for a file, or by `fz.jit.trace` and `fz.compile`, of which files can be made.
+
+    >>> import frazil as fz
+    >>> fz.onnx.is_in_onnx_export()
+    False
+    """
+    return STATE.recorder is not None
+
+
 def export(
     model: Any,
     args: Any = (),

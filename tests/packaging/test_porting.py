@@ -32,7 +32,7 @@ print(torch.__name__, isinstance(model, Module), F.mse_loss(model(x), y).item() 
 """
 MORE = """
 if False:
-    torch.sparse_csc_tensor(1); x.sparse_mask(); torch.compile(model); torch.cuda.Stream(); torch.float32.itemsize; torch.relluu
+    torch.sparse_csc_tensor(1); x.sparse_mask(); torch.compile(model); torch.cuda.CUDAGraph; torch.float32.itemsize; torch.relluu
 """
 
 
@@ -42,11 +42,11 @@ def test_each_name_is_there_or_there_is_a_word_about_it():
     assert found["torch.nn.modules.module.Module"].status == "there"
     assert found["torch.float32"].status == "there"
     assert found["torch.compile"].status == "differs" and found["torch.compile"].note
-    assert found["torch.cuda.Stream"].note.startswith("out of scope")
+    assert found["torch.cuda.CUDAGraph"].note.startswith("out of scope")
     assert found["Tensor.sparse_mask"].note.startswith("sparse tensors have two layouts")
     assert found["torch.relluu"].note == "did you mean 'relu'?"
     missing = {name for name, use in found.items() if use.status == "missing"}
-    assert missing == {"torch.sparse_csc_tensor", "Tensor.sparse_mask", "torch.cuda.Stream", "torch.relluu"}
+    assert missing == {"torch.sparse_csc_tensor", "Tensor.sparse_mask", "torch.cuda.CUDAGraph", "torch.relluu"}
 
 
 def test_names_that_are_no_names_of_pytorch_are_left_alone():
@@ -61,7 +61,7 @@ def test_the_command_lists_them_and_says_by_its_exit_code_whether_one_is_missing
     assert "0 missing" in capsys.readouterr().out
     assert main(["port", str(bad)]) == 1
     shown = capsys.readouterr().out
-    assert "torch.cuda.Stream" in shown and "nn.Linear" not in shown
+    assert "torch.cuda.CUDAGraph" in shown and "nn.Linear" not in shown
     assert main(["port", "--json", str(bad)]) == 1
     rows = json.loads(capsys.readouterr().out)
     assert {"status": "there", "name": "torch.nn.ReLU", "lines": "9", "note": ""} in rows
@@ -96,7 +96,7 @@ for line in ("import torch.export", "from torch.fx import wrap", "import torch.u
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("torch.cuda.Event", "out of scope"),
+        ("torch.cuda.nvtx", "out of scope"),
         ("Tensor.storage", "out of scope"),
         ("torch.distributed.fsdp.wrap", "one process"),
         ("torch.nn.Linaer", "did you mean 'Linear'"),

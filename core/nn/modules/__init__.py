@@ -1,5 +1,6 @@
 """Layers, by subject."""
 
+from . import utils as utils
 from .activation import CELU as CELU
 from .activation import ELU as ELU
 from .activation import GELU as GELU

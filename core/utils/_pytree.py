@@ -1,0 +1,152 @@
+"""PyTorch's private names for nested containers, which libraries import; `frazil.pytree` does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..pytree import Tree, flatten, flatten_up_to, unflatten
+from ..pytree import register as _register
+
+#: What `isinstance` is asked for.
+PyTree = Any
+TreeSpec = Tree
+
+
+def register_pytree_node(
+    cls: type, flatten_fn: Callable[[Any], tuple[Any, Any]], unflatten_fn: Callable[[Any, Any], Any], **options: Any
+) -> None:
+    """Let values of `cls` be taken apart; the other options, names for serialised forms, are PyTorch's and change nothing.
+
+    >>> from frazil.utils import _pytree
+    >>> class Box:
+    ...     def __init__(self, x): self.x = x
+    >>> _pytree.register_pytree_node(Box, lambda box: ([box.x], None), lambda items, context: Box(items[0]))
+    >>> _pytree.tree_leaves([Box(1), 2])
+    [1, 2]
+    """
+    _register(cls, flatten_fn, unflatten_fn)
+
+
+def tree_flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeSpec]:
+    """The leaves of nested containers, and the nesting; what `is_leaf` is true of is not taken apart.
+
+    >>> from frazil.utils._pytree import tree_flatten
+    >>> leaves, spec = tree_flatten({"a": [1, 2], "b": None})
+    >>> leaves, spec.num_leaves
+    ([1, 2, None], 3)
+    """
+    return flatten(tree, is_leaf=is_leaf)
+
+
+def tree_unflatten(leaves: Any, treespec: TreeSpec) -> Any:
+    """The containers again, around other leaves.
+
+    >>> from frazil.utils._pytree import tree_flatten, tree_unflatten
+    >>> tree_unflatten([3, 4], tree_flatten((1, [2]))[1])
+    (3, [4])
+    """
+    return unflatten(treespec, list(leaves))
+
+
+def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
+    """The leaves of nested containers.
+
+    >>> from frazil.utils._pytree import tree_leaves
+    >>> tree_leaves({"a": [1, 2]})
+    [1, 2]
+    """
+    return flatten(tree, is_leaf=is_leaf)[0]
+
+
+tree_iter = tree_leaves
+
+
+def tree_structure(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> TreeSpec:
+    """The nesting alone.
+
+    >>> from frazil.utils._pytree import tree_structure
+    >>> str(tree_structure([1, (2, 3)]))
+    '[*, (*, *)]'
+    """
+    return flatten(tree, is_leaf=is_leaf)[1]
+
+
+def tree_map(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """The containers with `func(leaf, ...)` in the place of every leaf; `rests` are containers of the same nesting.
+
+    >>> from frazil.utils._pytree import tree_map
+    >>> tree_map(lambda a, b: a + b, {"x": 1, "y": [2]}, {"x": 10, "y": [20]})
+    {'x': 11, 'y': [22]}
+    """
+    leaves, tree_of = flatten(tree, is_leaf=is_leaf)
+    others = [flatten_up_to(tree_of, rest) for rest in rests]
+    return unflatten(tree_of, [func(*together) for together in zip(leaves, *others, strict=True)])
+
+
+def tree_map_(func: Callable[..., Any], tree: Any, *rests: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """Call `func` with every leaf, for what it does; the result is `tree`.
+
+    >>> from frazil.utils._pytree import tree_map_
+    >>> tree_map_(print, [1, 2])
+    1
+    2
+    [1, 2]
+    """
+    tree_map(func, tree, *rests, is_leaf=is_leaf)
+    return tree
+
+
+def tree_map_only(kinds: Any, func: Callable[[Any], Any], tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:
+    """As `tree_map`, of leaves of the type (or a tuple of types, or for which a function is true) only.
+
+    >>> from frazil.utils._pytree import tree_map_only
+    >>> tree_map_only(int, lambda n: -n, [1, "a"])
+    [-1, 'a']
+    """
+    wanted = _asked(kinds)
+    return tree_map(lambda leaf: func(leaf) if wanted(leaf) else leaf, tree, is_leaf=is_leaf)
+
+
+def tree_all(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:
+    """Return whether `pred` is true of every leaf.
+
+    >>> from frazil.utils._pytree import tree_all
+    >>> tree_all(bool, [1, [0]])
+    False
+    """
+    return all(map(pred, tree_leaves(tree, is_leaf)))
+
+
+def tree_any(pred: Callable[[Any], bool], tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:
+    """Return whether `pred` is true of a leaf.
+
+    >>> from frazil.utils._pytree import tree_any
+    >>> tree_any(bool, [1, [0]])
+    True
+    """
+    return any(map(pred, tree_leaves(tree, is_leaf)))
+
+
+def tree_all_only(kinds: Any, pred: Callable[[Any], bool], tree: Any) -> bool:
+    """Return whether `pred` is true of every leaf of the type.
+
+    >>> from frazil.utils._pytree import tree_all_only
+    >>> tree_all_only(int, lambda n: n > 0, [1, "a"])
+    True
+    """
+    return all(map(pred, filter(_asked(kinds), tree_leaves(tree))))
+
+
+def tree_any_only(kinds: Any, pred: Callable[[Any], bool], tree: Any) -> bool:
+    """Return whether `pred` is true of a leaf of the type.
+
+    >>> from frazil.utils._pytree import tree_any_only
+    >>> tree_any_only(int, lambda n: n > 1, [1, "a"])
+    False
+    """
+    return any(map(pred, filter(_asked(kinds), tree_leaves(tree))))
+
+
+def _asked(kinds: Any) -> Callable[[Any], bool]:
+    return (lambda leaf: isinstance(leaf, kinds)) if isinstance(kinds, (type, tuple)) else kinds

@@ -1,0 +1,137 @@
+"""What libraries ask of PyTorch's inside means the same here: `torch._foreach_*`, `torch.utils._pytree`, `torch.overrides`."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, defaultdict, deque, namedtuple
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import frazil as fz
+from frazil.errors import ArgumentError
+from frazil.utils import _pytree
+
+Point = namedtuple("Point", "x y")
+
+TREES = [
+    {"b": 1, "a": [2, (3, None)]},
+    OrderedDict(z=1, y=[2]),
+    Point(1, [2, 3]),
+    deque([1, {"k": 2}], maxlen=5),
+    defaultdict(list, a=[1], b=[2, 3]),
+    [],
+    7,
+    None,
+]
+FOREACH = sorted(name for name in dir(torch) if name.startswith("_foreach_"))
+#: Names that are left out: private to PyTorch's newest optimisers.
+ABSENT = {"_foreach_powsum"}
+SHAPES = [(3,), (2, 2), ()]
+
+
+@pytest.mark.parametrize("tree", TREES, ids=lambda tree: type(tree).__name__)
+def test_containers_are_taken_apart_as_there(tree: Any) -> None:
+    theirs = torch.utils._pytree
+    leaves, spec = _pytree.tree_flatten(tree)
+    assert leaves == theirs.tree_flatten(tree)[0]
+    assert spec.num_leaves == len(leaves)
+    assert _pytree.tree_unflatten(leaves, spec) == tree
+    negative = [lambda n: n and -n, tree]
+    assert _pytree.tree_map(*negative) == theirs.tree_map(*negative)
+    assert type(_pytree.tree_map(*negative)) is type(tree)
+    only = (int, str, tree)
+    assert _pytree.tree_map_only(*only) == theirs.tree_map_only(*only)
+    two = [lambda a, b: (a, b), tree, tree]
+    assert _pytree.tree_map(*two) == theirs.tree_map(*two)
+    inner = [tree, lambda value: isinstance(value, list)]
+    assert _pytree.tree_leaves(*inner) == theirs.tree_leaves(*inner)
+    assert _pytree.tree_all_only(int, bool, tree) == theirs.tree_all_only(int, bool, tree)
+    assert _pytree.tree_any(lambda n: n == 2, tree) == theirs.tree_any(lambda n: n == 2, tree)
+
+
+def _calls(name: str) -> list[tuple[Any, ...]]:
+    """Arguments after the list of tensors: functions of the module and of the tensors of each shape."""
+    base = name.removeprefix("_foreach_").rstrip("_")
+    scalars = [0.5, 1.5, 2.5]
+    tensors = "tensors"
+    if base in ("add", "sub"):
+        return [(2.0,), (scalars,), (tensors,)]
+    if base in ("mul", "div", "pow", "maximum", "minimum", "clamp_max", "clamp_min"):
+        return [(2.0,), (scalars,), (tensors,)]
+    if base in ("addcmul", "addcdiv"):
+        return [(tensors, tensors), (tensors, tensors, 0.5), (tensors, tensors, scalars)]
+    if base == "lerp":
+        return [(tensors, 0.25), (tensors, tensors)]
+    if base == "copy":
+        return [(tensors,)]
+    if base == "norm":
+        return [(), (1,), (float("inf"),)]
+    if base == "mm":
+        return []
+    return [()]
+
+
+def _tensors(module: ModuleType, seed: int) -> list[Any]:
+    rng = np.random.default_rng(seed)
+    return [module.tensor(rng.uniform(0.1, 0.9, shape).astype(np.float32)) for shape in SHAPES]
+
+
+@pytest.mark.parametrize("name", [name for name in FOREACH if name not in ABSENT])
+def test_functions_over_lists(name: str) -> None:
+    for call in _calls(name):
+        seen = []
+        for module in (fz, torch):
+            own = _tensors(module, 0)
+            arguments = [_tensors(module, 1 + i) if value == "tensors" else value for i, value in enumerate(call)]
+            result = getattr(module, name)(own, *arguments)
+            assert (result is None) or not name.endswith("_") or module is torch
+            seen.append([x.numpy() for x in (own if name.endswith("_") else result)])
+        for mine, theirs in zip(*seen, strict=True):
+            assert mine.shape == theirs.shape and mine.dtype == theirs.dtype
+            np.testing.assert_allclose(mine, theirs, rtol=3e-6, atol=1e-6, err_msg=f"{name}{call}")
+
+
+def test_lists_of_other_lengths_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="expected 3 values, one for each tensor, given 2"):
+        fz._foreach_add(_tensors(fz, 0), [1.0, 2.0])
+    assert not hasattr(fz, "_foreach_no_such")
+
+
+def test_functions_of_a_program_hand_their_calls_on() -> None:
+    for module in (fz, torch):
+
+        class Plain:
+            @classmethod
+            def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                return NotImplemented
+
+        class Loud(Plain):
+            @classmethod
+            def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+                return func.__name__, [kind.__name__ for kind in types], len(args), kwargs
+
+        given = (Plain(), Loud(), module.ones(1))
+        assert module.overrides.has_torch_function(given)
+        assert not module.overrides.has_torch_function_unary(module.ones(1)) or module is torch
+        found = module.overrides.handle_torch_function(_named, given[:2], *given, n=1)
+        assert found == ("_named", ["Loud", "Plain"], 3, {"n": 1})
+        with pytest.raises(TypeError, match="no implementation found"):
+            module.overrides.handle_torch_function(_named, (Plain(),), Plain())
+        assert module.overrides.is_tensor_like(module.ones(1)) and module.overrides.is_tensor_like(Loud())
+
+
+def _named(*args: Any, n: int) -> None: ...
+
+
+def test_prefixes_of_wrapped_models_are_taken_off() -> None:
+    for module in (fz, torch):
+        wrapped = OrderedDict(module.nn.Sequential(module.nn.Linear(2, 1)).state_dict())
+        wrapped = OrderedDict((f"module.{key}", value) for key, value in wrapped.items())
+        module.nn.modules.utils.consume_prefix_in_state_dict_if_present(wrapped, "module.")
+        assert list(wrapped) == ["0.weight", "0.bias"]
+    assert fz.nn.modules.utils._pair(3) == torch.nn.modules.utils._pair(3) == (3, 3)
+    assert fz.nn.modules.utils._triple([1, 2]) == torch.nn.modules.utils._triple([1, 2])
+    assert fz.nn.modules.utils._reverse_repeat_tuple((1, 2), 2) == torch.nn.modules.utils._reverse_repeat_tuple((1, 2), 2)
