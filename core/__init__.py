@@ -70,6 +70,7 @@ from .dtypes import (
     uint64,
 )
 from .legacy import (
+    BFloat16Tensor,
     BoolTensor,
     ByteTensor,
     CharTensor,
@@ -144,6 +145,7 @@ einops_support.connect()
 _LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn", "signal", "special")}
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
+_LAZY |= dict.fromkeys(("get_autocast_dtype", "is_autocast_enabled"), "amp")
 _LAZY |= {name: name for name in ("accelerator", "func", "profiler", "serialization", "version")} | {"vmap": "func"}
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
 _LAZY |= {name: name for name in ("_C", "_dynamo", "compiler", "overrides", "types")}  # what libraries ask PyTorch for

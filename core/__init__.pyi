@@ -19,6 +19,8 @@ _Operand: TypeAlias = Tensor | builtins.complex  # complex takes float, int and 
 
 __version__: _str
 
+BFloat16Tensor: Any
+
 BoolTensor: Any
 
 ByteTensor: Any
@@ -1250,6 +1252,13 @@ def ger(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
     tensor([[3, 4],
             [6, 8]])"""
 
+def get_autocast_dtype(device_type: _str) -> Any:
+    """The dtype that `autocast` computes in: of the block around, else bfloat16 on the CPU and float16 elsewhere.
+
+    >>> import frazil as fz
+    >>> fz.get_autocast_dtype("cpu")
+    frazil.bfloat16"""
+
 def get_default_device() -> Any:
     """The device of new tensors made without `device=`.
 
@@ -1449,6 +1458,14 @@ int8: Any
 def inverse(input: Tensor, *, out: Any = None) -> Tensor:
     """The inverse of square matrices; as `fz.linalg.inv`."""
 
+def is_autocast_enabled(device_type: _str | None = None) -> _bool:
+    """Return whether operations are inside a block of `autocast` (for devices of this type).
+
+    >>> import frazil as fz
+    >>> with fz.autocast("cpu"):
+    ...     fz.is_autocast_enabled("cpu")
+    True"""
+
 def is_complex(input: Tensor) -> _bool:
     """Return whether the dtype is a complex one.
 
@@ -1641,7 +1658,7 @@ def linspace(start: Any, end: Any, steps: _int, *, dtype: DType | None = None, d
 
 def load(f: Any, map_location: Any = None, *, weights_only: _bool = True) -> Any:
     """Read what `save` wrote, from a path or a binary file object; or any safetensors file, as a dict of tensors; or what
-    `torch.save` wrote: tensors (bfloat16 becomes float32), parameters, numbers, texts and containers of them.
+    `torch.save` wrote: tensors, parameters, numbers, texts and containers of them.
 
     Args:
         f: the file.

@@ -1,45 +1,179 @@
-"""Mixed precision, as `torch.amp`: tensors keep their dtypes, and loss scaling is there for programs with float16 parameters."""
+"""Mixed precision, as `torch.amp`: `autocast`, by PyTorch's lists of operations (`mixed.py`), and loss scaling."""
 
 from __future__ import annotations
 
-from contextlib import ContextDecorator
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
-from .autograd.modes import no_grad
+from . import dtypes
+from .autograd.modes import _Mode, no_grad
+from .device import device as Device
+from .dtypes import as_dtype, not_there
+from .errors import FrazilError
+from .mixed import Region, enter
 from .ops.elementwise import isfinite
 from .spelling import tell_names as _tell_names
+from .state import STATE
 from .tensor import Tensor
-from .warn import without_effect
+from .warn import warn
 
-__all__ = ["GradScaler", "autocast"]
+__all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-class autocast(ContextDecorator):
-    """Accepted for PyTorch's sake, as a context or a decorator: operations compute in the dtypes of their tensors, so float32
-    stays float32. The first one in a process that is enabled warns of that; `model.half()` and `x.half()` do convert.
+def is_autocast_available(device_type: str) -> bool:
+    """Return whether `autocast` casts for devices of this type: there must be one.
 
     >>> import frazil as fz
-    >>> with fz.autocast(device_type="cpu", dtype=fz.float16, enabled=False):
-    ...     print((fz.ones(2, 2) @ fz.ones(2, 2)).dtype)
+    >>> fz.amp.is_autocast_available("cpu")
+    True
+    """
+    try:
+        return Device(device_type).backend.device_count() > 0
+    except FrazilError:
+        return False
+
+
+def get_autocast_dtype(device_type: str) -> dtypes.dtype:
+    """The dtype that `autocast` computes in: of the block around, else bfloat16 on the CPU and float16 elsewhere.
+
+    >>> import frazil as fz
+    >>> fz.get_autocast_dtype("cpu")
+    frazil.bfloat16
+    """
+    region = STATE.autocast
+    if region is not None and region.device_type == device_type:
+        return region.fast
+    return dtypes.bfloat16 if device_type == "cpu" else dtypes.float16
+
+
+def is_autocast_enabled(device_type: str | None = None) -> bool:
+    """Return whether operations are inside a block of `autocast` (for devices of this type).
+
+    >>> import frazil as fz
+    >>> with fz.autocast("cpu"):
+    ...     fz.is_autocast_enabled("cpu")
+    True
+    """
+    region = STATE.autocast
+    return region is not None and device_type in (None, region.device_type)
+
+
+class autocast(_Mode):
+    """Operations inside compute in `dtype` where that is fast and good enough, in float32 where it is not, by PyTorch's lists:
+    matrix products and convolutions are in the fast dtype, losses in float32, and the rest takes its tensors as they are. A
+    context or a decorator, per thread. Tensors of other devices, and float64, are not touched.
+
+    Args:
+        device_type: "cpu", "cuda" or "opencl". The lists are those of PyTorch for the CPU, or those for CUDA.
+        dtype: bfloat16 or float16; default: bfloat16 on the CPU, float16 elsewhere.
+        enabled: False turns casting off for a block inside.
+        cache_enabled: cast a parameter only once until the outermost block ends.
+
+    >>> import frazil as fz
+    >>> x, w = fz.ones(2, 2), fz.ones(2, 2, requires_grad=True)
+    >>> with fz.autocast("cpu", dtype=fz.bfloat16):
+    ...     y = x @ w
+    ...     loss = fz.nn.functional.mse_loss(y, x)
+    >>> y.dtype, loss.dtype
+    (frazil.bfloat16, frazil.float32)
+    >>> loss.backward(); w.grad.dtype
     frazil.float32
     """
 
     def __init__(
         self, device_type: str = "cpu", dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None
     ) -> None:
-        self.device, self.fast_dtype = device_type, dtype
-        if enabled:
-            without_effect(
-                "autocast",
-                "operations compute in the dtypes of their tensors. For half precision convert the model and its inputs, "
-                "model.half() and x.half(); else leave autocast out, or pass enabled=False",
-            )
+        if not isinstance(device_type, str):
+            raise ValueError(f"Expected `device_type` of type `str`, got: `{type(device_type)}`")
+        self.device = device_type.partition(":")[0]
+        self.fast_dtype = get_autocast_dtype(self.device) if dtype is None else as_dtype(dtype)
+        self._enabled, self._cache_enabled = enabled, cache_enabled is not False
+        self._outer: list[Region | None] = []
+        if not enabled:
+            return
+        if not is_autocast_available(self.device):
+            warn(f"autocast: there is no device of type {self.device!r} here, so nothing is cast")
+            self._enabled = False
+        elif self.fast_dtype not in dtypes.HALVES:
+            warn(f"autocast: computes in bfloat16 or float16, asked for {self.fast_dtype.name}, so nothing is cast")
+            self._enabled = False
+        elif self.fast_dtype.name not in (has := Device(self.device).capabilities().dtypes):
+            raise not_there(self.fast_dtype.name, self.device, has)
 
     def __enter__(self) -> autocast:
+        outer: Region | None = STATE.autocast
+        inside = Region(self.device, self.fast_dtype, outer, self._cache_enabled) if self._enabled else None
+        self._outer.append(enter(inside))
         return self
 
     def __exit__(self, *exception: object) -> None:
-        return None
+        enter(self._outer.pop())
+
+    def _fresh(self) -> autocast:
+        return self
+
+
+def custom_fwd(fwd: F | None = None, *, device_type: str = "cuda", cast_inputs: Any = None) -> Any:
+    """For `forward` of an `autograd.Function`: with `cast_inputs`, a dtype, inputs of `device_type` are cast to it and nothing
+    is cast inside; without, `backward` under `custom_bwd` casts as `forward` did.
+
+    >>> import frazil as fz
+    >>> class Double(fz.autograd.Function):
+    ...     @staticmethod
+    ...     @fz.amp.custom_fwd(device_type="cpu", cast_inputs=fz.float32)
+    ...     def forward(ctx, x):
+    ...         return x * 2
+    ...     @staticmethod
+    ...     @fz.amp.custom_bwd(device_type="cpu")
+    ...     def backward(ctx, g):
+    ...         return g * 2
+    >>> with fz.autocast("cpu"):
+    ...     Double.apply(fz.ones(1).bfloat16()).dtype
+    frazil.float32
+    """
+    if fwd is None:
+        return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
+
+    @functools.wraps(fwd)
+    def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        enabled = is_autocast_enabled(device_type)
+        ctx._dtype, ctx._fwd_used_autocast = get_autocast_dtype(device_type), enabled and cast_inputs is None
+        if cast_inputs is None or not enabled:
+            return fwd(ctx, *args, **kwargs)
+
+        def cast(value: Any) -> Any:
+            if type(value) in (tuple, list):
+                return type(value)(map(cast, value))
+            if type(value) is dict:
+                return {name: cast(item) for name, item in value.items()}
+            takes = isinstance(value, Tensor) and value.dtype.is_floating_point and value.dtype is not dtypes.float64
+            return value.to(cast_inputs) if takes and value._dev.type == device_type else value
+
+        with autocast(device_type, enabled=False):
+            return fwd(ctx, *cast(args), **cast(kwargs))
+
+    return forward
+
+
+def custom_bwd(bwd: F | None = None, *, device_type: str = "cuda") -> Any:
+    """For `backward` of an `autograd.Function` whose `forward` is under `custom_fwd`: it casts as that did.
+
+    >>> import frazil as fz
+    >>> fz.amp.custom_bwd(lambda ctx, g: g, device_type="cpu").__name__
+    '<lambda>'
+    """
+    if bwd is None:
+        return functools.partial(custom_bwd, device_type=device_type)
+
+    @functools.wraps(bwd)
+    def backward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        with autocast(device_type, dtype=ctx._dtype, enabled=ctx._fwd_used_autocast):
+            return bwd(ctx, *args, **kwargs)
+
+    return backward
 
 
 class GradScaler:

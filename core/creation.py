@@ -387,12 +387,12 @@ def _stack_numbers(data: Any, dtype: DType | None) -> Tensor:
 def as_numpy(data: Any, dtype: DType | None = None) -> np.ndarray:
     """A new NumPy array with the values of `data`, in the dtype that a tensor of it has."""
     if isinstance(data, (list, tuple)) and any(isinstance(d, Tensor) for d in data):
-        data = [d.detach().cpu().numpy() if isinstance(d, Tensor) else d for d in data]
+        data = [dtypes.in_numpy(d.detach().cpu()._array()) if isinstance(d, Tensor) else d for d in data]
     try:
         array = np.array(data)
     except ValueError as error:
         raise ShapeError(f"tensor: the rows of the data differ in length or kind: {error}") from None
-    if array.dtype == object or array.dtype.kind in "USMmV":
+    if array.dtype == object or (array.dtype.kind in "USMmV" and dtypes.of_native(array.dtype) is None):
         raise DTypeError(f"tensor: cannot make a tensor of {array.dtype} data ({type(data).__name__}); give numbers")
     if dtype is not None:
         return array.astype(dtypes.as_dtype(dtype).numpy)

@@ -13,9 +13,11 @@ from . import table
 from .alias import make_inplace, make_inplace_of
 from .dispatch import make_call
 from .errors import ArgumentError
+from .mixed import listed
 from .out import WithOut, write_out
 from .spelling import STUMBLES, explained
 from .table import FUNCTIONS, METHODS, OPS, OTHER_NAMES, Op, unknown
+from .widen import once
 
 
 def _register(kind: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -101,6 +103,8 @@ def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[
     takes = code.co_argcount + code.co_kwonlyargcount
     known = set(code.co_varnames[:takes])
     packed = code.co_varnames[takes] if code.co_flags & inspect.CO_VARARGS else None
+
+    fn = listed(key, once(key, fn))
 
     def call(*args: Any, **given: Any) -> Any:
         if not given:

@@ -9,7 +9,7 @@ from typing import Any, final
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, widen
 from .backend import Backend, Capabilities
 from .config import config, guard
 from .errors import BackendError, DeviceError, FrazilError, MissingKernelError
@@ -108,7 +108,8 @@ class device:
             self.native = {native: dtypes.by_name(name) for native, name in answer(backend, "native_dtypes").items()}
             dtypes.learn(self.native)
             self._capabilities = answer(backend, "capabilities", self.index)
-            self._host_dtypes = frozenset(dtypes.by_name(name).numpy for name in self._capabilities.dtypes)
+            has = frozenset(dtypes.by_name(name) for name in self._capabilities.dtypes)
+            self._host_dtypes = frozenset(t.numpy for t in has if t is not dtypes.bfloat16)
             self.aliases = self._capabilities.aliases
             kernels = answer(backend, "kernels", self.index)
             if self.aliases and (missing := [name for name in MEMORY_KERNELS if name not in kernels]):
@@ -118,7 +119,18 @@ class device:
                 )
             self.kernels.update({name: self._tried(name, kernel) for name, kernel in kernels.items()})
             self._backend = backend
+            if dtypes.bfloat16 in has:
+                dtypes.when_bfloat16(self._widen)
         return self._backend
+
+    def _widen(self) -> None:
+        """Learn of bfloat16, in which kernels do not compute: see `widen.py`."""
+        own = dtypes.bfloat16
+        self._host_dtypes |= {own.numpy}
+        if own not in self.native.values():
+            self.native[own.numpy] = own
+        kernels = answer(self.backend, "kernels", self.index)  # the plain ones: looking at first results ends here
+        self.kernels.update(widen.kernels(self, kernels))
 
     def _tried(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """`kernel`, whose first result is looked at; after that it is called directly."""
@@ -156,7 +168,9 @@ class device:
     def from_host(self, array: np.ndarray) -> Any:
         """A device array with the values of `array`, whose memory it may share; DTypeError where it lacks the dtype."""
         backend = self._backend or self.open()
-        if array.dtype not in self._host_dtypes:
+        if array.dtype not in self._host_dtypes and (
+            dtypes.of_native(array.dtype) is None or array.dtype not in self._host_dtypes
+        ):
             raise dtypes.not_there(array.dtype.name, self, self._capabilities.dtypes)
         return backend.from_host(array, self.index)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, mixed, widen
 from .errors import ArgumentError, DeviceError, DTypeError, FrazilError
 from .explain import describe, explain, held, kinds, noted, where
 from .out import WIDENING, write_out
@@ -219,6 +219,8 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
 
 def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Any op with any arguments: attributes by position, numbers, promotion, recording."""
+    if STATE.autocast is not None:
+        return mixed.called(op.name, lambda *args, **attrs: general_call(op, args, attrs), args, attrs)
     out = attrs.pop("out", None) if "out" in attrs and "out" not in op.defaults else None
     if out is not None:
         if op.name in WIDENING and attrs.get("dtype") is None:
@@ -265,14 +267,15 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
     if op.body is not None and (kernel is None or (tracked and op.through_body)):
         if op.rule is not None and kernel is None:
             held(op, tensors, attrs)
+        body = widen.body(op, tensors) if dtypes.NARROW else op.body
         if not tensors:  # nothing else says where
             with device:
-                return op.body(**attrs)
+                return body(**attrs)
         if not tracked or op.through_body:
-            return op.body(*tensors, **attrs)
+            return body(*tensors, **attrs)
         STATE.grad = False
         try:
-            results = op.body(*tensors, **attrs)
+            results = body(*tensors, **attrs)
         finally:
             STATE.grad = True
         arrays: Any = tuple(r._a for r in results) if op.outputs > 1 else results._a

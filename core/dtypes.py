@@ -1,9 +1,14 @@
-"""Data types: the objects `fz.float32` and friends, promotion, the default dtype."""
+"""Data types: the objects `fz.float32` and friends, promotion, the default dtype.
+
+bfloat16 is a float32 without the lower half of its bits: its range, and 8 bits of precision. Tensors of it are stored in 16 bits
+and computed in float32, rounded once at the end of each operation (`widen.py`). NumPy knows it through `ml_dtypes`, which is
+imported when the first tensor of it is made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Any, final
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -28,10 +33,18 @@ class dtype:
         self.name = name
         self.kind = kind  # b(ool) i(nteger) f(loat) c(omplex)
         self.itemsize = itemsize
-        self.numpy = numpy
+        if numpy is not None:
+            self.numpy = numpy
         self.is_floating_point = kind == "f"
         self.is_complex = kind == "c"
         self.is_signed = kind != "b" and not name.startswith("uint")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
+            if name == "numpy" and self.name == "bfloat16":
+                return _open_bfloat16()
+            raise AttributeError(f"a dtype has no attribute {name!r}")
 
     def __repr__(self) -> str:
         return f"frazil.{self.name}"
@@ -58,6 +71,7 @@ uint16 = _make("uint16", "i")
 uint32 = _make("uint32", "i")
 uint64 = _make("uint64", "i")
 float16 = _make("float16", "f")
+bfloat16 = dtype("bfloat16", "f", 2, None)
 float32 = _make("float32", "f")
 float64 = _make("float64", "f")
 complex64 = _make("complex64", "c")
@@ -76,12 +90,16 @@ ALL = {
         uint32,
         uint64,
         float16,
+        bfloat16,
         float32,
         float64,
         complex64,
         complex128,
     )
 }
+#: The dtypes that are computed in float32.
+HALVES = (float16, bfloat16)
+
 #: PyTorch's second names.
 ALIASES = {
     "half": float16,
@@ -93,9 +111,6 @@ ALIASES = {
     "cfloat": complex64,
     "cdouble": complex128,
 }
-
-#: A name to compare with (`x.dtype == fz.bfloat16`, `{"bfloat16": fz.bfloat16, ...}[precision]`): no backend computes in it yet.
-bfloat16 = dtype("bfloat16", "f", 2, None)
 
 #: The dtypes of recorded arrays, as a table of the kind that every device has of its own (`device.native`).
 OWN = {t: t for t in ALL.values()}
@@ -118,17 +133,50 @@ def of_native(native: Any) -> dtype | None:
     >>> of_native(np.dtype("float32")), of_native("float32")
     (frazil.float32, None)
     """
-    return _native.get(type(native), {}).get(native)
+    found = _native.get(type(native), {}).get(native)
+    if found is None and not NARROW and getattr(native, "name", None) == "bfloat16":  # an array that somebody else made
+        return bfloat16 if native == bfloat16.numpy else None
+    return found
 
 
-learn({t.numpy: t for t in ALL.values()})
+learn({t.numpy: t for t in ALL.values() if t is not bfloat16})
+
+#: Native dtypes that are stored in 16 bits only: none, until the first tensor of bfloat16 is made.
+NARROW: list[Any] = []
+
+_waiting: list[Callable[[], None]] = []
+
+
+def _open_bfloat16() -> Any:
+    import ml_dtypes  # here, because it costs a program that has no bfloat16 10 ms
+
+    bfloat16.numpy = np.dtype(ml_dtypes.bfloat16)
+    learn({bfloat16.numpy: bfloat16})
+    NARROW[:] = [bfloat16.numpy, bfloat16]
+    while _waiting:
+        _waiting.pop()()
+    return bfloat16.numpy
+
+
+def when_bfloat16(tell: Callable[[], None]) -> None:
+    """Call `tell` once tensors of bfloat16 can be met: now, or when the first is made."""
+    if NARROW:
+        tell()
+    else:
+        _waiting.append(tell)
+
+
+def in_numpy(array: np.ndarray) -> np.ndarray:
+    """`array` in a dtype of NumPy's own: bfloat16 as float32, which has all its values."""
+    return array.astype(np.float32) if array.dtype in NARROW else array
+
 
 _default: list[dtype | None] = [None]
 
 
 def by_name(name: str) -> dtype:
     """The dtype called `name` ("float32", "long", ...)."""
-    found = ALL.get(name) or ALIASES.get(name) or (bfloat16 if name == "bfloat16" else None)
+    found = ALL.get(name) or ALIASES.get(name)
     if found is None:
         raise DTypeError(f"there is no dtype {name!r}; known: {', '.join([*ALL, *ALIASES])}")
     return found
@@ -144,8 +192,6 @@ def as_dtype(value: Any) -> dtype:
     if isinstance(value, str):
         value = by_name(value.removeprefix("frazil.").removeprefix("torch."))
     if isinstance(value, dtype):
-        if value is bfloat16:
-            raise DTypeError("no backend of frazil computes in bfloat16 yet: use fz.float32, or fz.float16 where it is fast")
         return value
     if value is float:
         return get_default_dtype()
@@ -209,7 +255,7 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
         if u is not uint8:
             raise DTypeError(f"promotion of {u} with {s} is not defined (nor is it in PyTorch): convert one of them with .to()")
         return int16
-    if bfloat16 in (a, b) and a.itemsize == b.itemsize:
+    if a in HALVES and b in HALVES:
         return float32  # float16 has its digits, bfloat16 its range
     return a if a.itemsize >= b.itemsize else b
 
@@ -244,7 +290,8 @@ def not_there(name: str, device: Any, has: Collection[str]) -> DTypeError:
     """The error for a dtype that a device does not have."""
     present = [n for n in ALL if n in has]
     near = [n for n in present if ALL[n].kind == by_name(name).kind]
-    cure = f"Convert first, for example with .to(fz.{near[-1]})" if near else "Convert first, with .to(dtype)"
+    best = "float32" if name == "bfloat16" and "float32" in near else near[-1] if near else ""
+    cure = f"Convert first, for example with .to(fz.{best})" if near else "Convert first, with .to(dtype)"
     return DTypeError(f"device {str(device)!r} has no {name}; it has {', '.join(present)}. {cure}")
 
 
@@ -256,6 +303,12 @@ def can_cast(from_: dtype, to: dtype) -> bool:
     (True, False)
     """
     return _RANK[as_dtype(from_).kind] <= _RANK[as_dtype(to).kind]
+
+
+def _limits_of_bfloat16(native: Any) -> Any:
+    import ml_dtypes
+
+    return ml_dtypes.finfo(native)
 
 
 @final
@@ -271,11 +324,11 @@ class finfo:
         d = get_default_dtype() if d is None else as_dtype(d)
         if d.kind not in "fc":
             raise DTypeError(f"finfo: {d} is not floating; for integers use fz.iinfo")
-        info = np.finfo(d.numpy)
+        info = _limits_of_bfloat16(d.numpy) if d is bfloat16 else np.finfo(d.numpy)
         self.bits, self.dtype = info.bits, info.dtype.name
         self.max, self.min, self.eps = float(info.max), float(info.min), float(info.eps)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
-        self.resolution = float(info.resolution)
+        self.resolution = 10.0**-info.precision
 
 
 @final

@@ -14,7 +14,7 @@ import numpy as np
 from .autograd.function import Function
 from .creation import arange, tensor, zeros
 from .define import by_name
-from .dtypes import float16, get_default_dtype
+from .dtypes import HALVES, get_default_dtype
 from .errors import ArgumentError, DimError, DTypeError, ShapeError
 from .host import on_host
 from .ops.complex_numbers import PARTS, WHOLE
@@ -94,8 +94,8 @@ def _number(name: str, x: Any, *, whole: bool | None) -> Tensor:
             f"fft.{name}: Fourier transforms are not recorded, for files have no complex numbers. Multiply by matrices of "
             "cosines and sines, or transform before and pass the result in"
         )
-    if x.dtype is float16:
-        raise DTypeError(f"fft.{name}: not for float16; convert it with .float()")
+    if x.dtype in HALVES:
+        raise DTypeError(f"fft.{name}: not for {x.dtype.name}; convert it with .float()")
     if x.dtype.kind in "bi":
         x = cast(x, dtype=get_default_dtype())
     if whole is False and x.dtype.is_complex:

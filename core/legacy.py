@@ -38,6 +38,7 @@ def tensor_type(name: str, dtype: DType, device_type: str = "cpu") -> Any:
 
 
 HalfTensor = tensor_type("HalfTensor", dtypes.float16)
+BFloat16Tensor = tensor_type("BFloat16Tensor", dtypes.bfloat16)
 FloatTensor = tensor_type("FloatTensor", dtypes.float32)
 DoubleTensor = tensor_type("DoubleTensor", dtypes.float64)
 ByteTensor = tensor_type("ByteTensor", dtypes.uint8)

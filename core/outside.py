@@ -108,7 +108,7 @@ class Budget:
         self._left = {
             "values": config.get("limits.values"),
             "tensors": config.get("limits.tensors"),
-            # Files without tricks take less: bfloat16, which becomes float32, twice their size.
+            # Files without tricks take less.
             "bytes": 4 * size + config.get("limits.expansion"),
         }
 

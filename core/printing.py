@@ -101,7 +101,7 @@ def tensor_text(t: Tensor) -> str:
         return f"<{t.dtype.name}{list(t.shape)} in a recording>"
     if t._dev.depth and t._a.batched:
         return f"<{t.dtype.name}{list(t.shape)} of each of {t._dev.level.size} samples: {t._a.value!r}>"
-    array = t._dev.to_host(t._a)
+    array = dtypes.in_numpy(t._dev.to_host(t._a))
     prefix = "tensor("
     notes = []
     if array.size == 0:
@@ -132,7 +132,7 @@ def sparse_text(t: Any) -> str:
     parts = {"indices": e.indices} if e.crow is None else {"crow_indices": e.crow, "col_indices": e.indices[1]}
     lines = []
     for name, part in (parts | {"values": e.values}).items():
-        array = part._dev.to_host(part._a)
+        array = dtypes.in_numpy(part._dev.to_host(part._a))
         body = _body(array, len(f"tensor({name}=tensor(")) if array.size else f"[], size={tuple(array.shape)}"
         lines.append(f"{name}=tensor({body})")
     notes = [] if t.device.type == "cpu" else [f"device='{t.device}'"]
@@ -169,7 +169,7 @@ def tensor_html(t: Tensor) -> str:
     caption = f"{t.dtype.name}[{', '.join(map(str, t.shape))}] on {t._dev}" + (", requires_grad" if t._rg else "")
     if t._dev.recording or t._dev.depth or len(t.shape) not in (1, 2) or 0 in t.shape:
         return f"<pre>{escape(text)}</pre><small>{escape(caption)}</small>"
-    array = t._dev.to_host(t._a)
+    array = dtypes.in_numpy(t._dev.to_host(t._a))
     rows = array[None] if array.ndim == 1 else array
     body = []
     for r in _shown(rows.shape[0], _HTML_ROWS):

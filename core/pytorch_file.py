@@ -62,13 +62,11 @@ class _StorageType:
     dtype: str
 
     def array(self, content: bytes, count: int) -> np.ndarray:
-        if self.dtype == "bfloat16":  # the upper half of a float32, which has all its values
-            return (np.frombuffer(content, "<u2", count).astype("<u4") << 16).view("<f4")
-        return np.frombuffer(content, np.dtype(self.dtype), count).copy()
+        return np.frombuffer(content, dtypes.ALL[self.dtype].numpy, count).copy()
 
     @property
     def itemsize(self) -> int:
-        return 2 if self.dtype == "bfloat16" else np.dtype(self.dtype).itemsize
+        return dtypes.ALL[self.dtype].itemsize
 
 
 @final
@@ -510,7 +508,7 @@ class _Writer:
             self.out += b"b"
 
     def _tensor(self, value: Tensor, path: str) -> None:
-        array = value.detach().cpu().numpy()
+        array = value.detach().cpu()._array()
         number, offset, strides = self._stored(array)
         name, requires_grad = array.dtype.name, value.requires_grad and value.is_leaf
         is_parameter = isinstance(value, Parameter)

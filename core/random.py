@@ -659,7 +659,7 @@ def random_(self: Tensor, from_: int | None = None, to: int | None = None, *, so
         low, to = 0, low
     if to is None:
         if self.dtype.kind == "f":
-            to = 2 ** {"float16": 11, "float32": 24}.get(self.dtype.name, 53) + 1
+            to = 2 ** {"bfloat16": 8, "float16": 11, "float32": 24}.get(self.dtype.name, 53) + 1
         else:
             to = 2 if self.dtype is dtypes.bool_ else min(dtypes.iinfo(self.dtype).max, 2**63 - 2) + 1
     return _integers("random_", source, 0 if low is None else low, to, tuple(self._a.shape))

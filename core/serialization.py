@@ -42,7 +42,7 @@ _VERSION = "1"
 _OF_PYTORCH = (".pt", ".pth")
 _STRUCTURE, _DIGEST, _FORMAT = "frazil.structure", "frazil.sha256", "frazil.format"
 
-#: Element types of safetensors -> NumPy's; NumPy lacks bfloat16, whose bits are read as they are.
+#: Element types of safetensors -> NumPy's; the bits of bfloat16, which it lacks, are read as they are.
 _TYPES = dict(
     zip(
         "BOOL U8 I8 U16 I16 U32 I32 U64 I64 F16 F32 F64 C64 BF16".split(),
@@ -99,7 +99,7 @@ def _written(obj: Any) -> bytes:
 
 def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True) -> Any:
     """Read what `save` wrote, from a path or a binary file object; or any safetensors file, as a dict of tensors; or what
-    `torch.save` wrote: tensors (bfloat16 becomes float32), parameters, numbers, texts and containers of them.
+    `torch.save` wrote: tensors, parameters, numbers, texts and containers of them.
 
     Args:
         f: the file.
@@ -213,7 +213,7 @@ class _Writer:
         return {tag: [self.encode(part, _join(path, i)) for i, part in enumerate(parts(value))]}
 
     def _tensor(self, value: Tensor, path: str) -> dict[str, Any]:
-        array = value.detach().cpu().numpy()
+        array = value.detach().cpu()._array()
         # On other devices two tensors that share memory get copies of their own here: there the object stands for the memory.
         memory = _memory_key(array) if value.device.type == "cpu" else id(value)
         described = self._stored("$tensor", memory, array, path)
@@ -321,8 +321,7 @@ def _parsed(name: str, content: bytes, budget: Budget) -> tuple[dict[str, str], 
         except Unsound as error:
             raise SerializationError(f"load: {name} cannot be read, for {error} ({key!r})") from None
         array = np.frombuffer(entry["data"], dtype).reshape(entry["shape"])
-        # float32 begins with the bits of bfloat16.
-        arrays[key] = (array.astype(np.uint32) << 16).view(np.float32) if kind == "BF16" else array
+        arrays[key] = array.view(dtypes.bfloat16.numpy) if kind == "BF16" else array
     return header.get("__metadata__") or {}, arrays
 
 

@@ -14,6 +14,7 @@ class _State(threading.local):
     grad: bool = True
     inference: bool = False
     recorder: Any = None  # the active recorder.recording.Recorder
+    autocast: Any = None  # the block of `autocast` around, a mixed.Region
     device: Any = None  # of `with fz.device(...)`
     outer_devices: Any = ()  # and of the blocks around it
     level: Any = None  # the innermost `vmap` that is running, a func.batching.Level
@@ -26,7 +27,7 @@ class _State(threading.local):
 
 STATE = _State()
 
-#: Number of recordings going on in this process: while it is 0, no call looks whether its thread is recording.
+#: Number of recordings and of blocks of `autocast` in this process: while it is 0, no call looks whether its thread is in one.
 RECORDINGS = [0]
 
 #: Number of `vmap`s that are running in this process.

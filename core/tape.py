@@ -6,11 +6,13 @@ import itertools
 import sys
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
+from .dtypes import NARROW
 from .errors import AutogradError
 from .spelling import missing
 from .state import ANOMALY, STATE
 from .table import OPS
 from .tensor import wrap
+from .widen import MOVES, in_float32
 
 #: Ops whose results are complex and whose operands may be the real parts: their vjps are right as they are.
 _OF_PARTS = frozenset({"view_as_complex", "view_write"})
@@ -182,6 +184,8 @@ class Node:
                 args.append(self.shapes[key:])
             else:  # "inputs" of a packed op
                 args.append([None if self.inputs[i] is None else self.check_saved(i) for i in range(key, len(self.inputs))])
+        if NARROW and (self.op.save_inputs or self.op.save_output or self.op.saves_all) and self.op.name not in MOVES:
+            args = [in_float32(a) for a in args]  # the engine casts what comes of it to the dtypes of the inputs
         return function(*args)
 
     def output_lies_in(self, tensor: Any) -> None:

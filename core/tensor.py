@@ -369,9 +369,15 @@ class Tensor(TensorMethods):
     # ------------------------------------------------------------------------------------------------------------ values out
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
-        """The values as a NumPy array, which shares memory for CPU tensors."""
+        """The values as a NumPy array, which shares memory for CPU tensors. NumPy has no bfloat16: a TypeError."""
         if self._rg and not force:
             raise AutogradError("numpy: this tensor requires grad; use .detach().numpy()")
+        if self.dtype is dtypes.bfloat16 and not self._dev.recording:
+            raise DTypeError("numpy: NumPy has no bfloat16; use .float().numpy(), which has all its values")
+        return self._array(force)
+
+    def _array(self, force: bool = False) -> np.ndarray:
+        """As `numpy`, in any dtype: bfloat16 is the one of `ml_dtypes`."""
         if self._dev.recording:
             self._dev.refuse(self, "numpy()")
         if self._dev.aliases and not self._a.shape:
@@ -654,6 +660,7 @@ _LEGACY = {
     "float32": "FloatTensor",
     "float64": "DoubleTensor",
     "float16": "HalfTensor",
+    "bfloat16": "BFloat16Tensor",
     "int64": "LongTensor",
     "int32": "IntTensor",
     "int16": "ShortTensor",

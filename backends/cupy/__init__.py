@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from frazil.backend import Backend, Capabilities, Kernel
-from frazil.dtypes import ALL
+from frazil.dtypes import ALL, bfloat16
 
 from . import driver
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["CupyBackend"]
 
 #: Complex numbers have no kernels yet.
-_DTYPES = {name: t for name, t in ALL.items() if t.kind != "c"}
+_DTYPES = {name: t for name, t in ALL.items() if t.kind != "c" and t is not bfloat16}
 
 
 @final

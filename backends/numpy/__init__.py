@@ -10,7 +10,7 @@ import numpy as np
 
 from frazil.backend import Backend, Capabilities, Kernel
 from frazil.config import config
-from frazil.dtypes import ALL
+from frazil.dtypes import ALL, bfloat16
 
 from . import activation, attention, conv, erf, norm, optim, pool, random, recurrent
 from .kernels import IN_ORDER, KERNELS, in_order
@@ -45,7 +45,7 @@ class NumpyBackend(Backend):
         return Capabilities(dtypes=frozenset(ALL))
 
     def native_dtypes(self) -> Mapping[Any, str]:
-        return {t.numpy: name for name, t in ALL.items()}
+        return {t.numpy: name for name, t in ALL.items() if t is not bfloat16}  # which a device learns of when there is one
 
     def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
         return self._kernels

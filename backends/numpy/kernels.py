@@ -147,6 +147,8 @@ def where(c: Array, a: Array, b: Array) -> Array:
 
 @kernel
 def cast(x: Array, *, dtype: Any) -> Array:
+    if x.dtype.kind == "V" or dtype.name == "bfloat16":  # by way of float32, as PyTorch does
+        x = (x.real if x.dtype.kind == "c" else x).astype(np.float32)
     if dtype.kind == "i" and x.dtype.kind == "f":
         with np.errstate(invalid="ignore"):
             return x.astype(dtype.numpy)

@@ -57,6 +57,9 @@ def random_bits(state: np.ndarray, *, n: int) -> np.ndarray:
 
 def random_uniform(state: np.ndarray, *, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Uniform floats in [0, 1), of as many bits as the dtype holds below 1."""
+    if dtype.name == "bfloat16":
+        words = random_bits(state, n=math.prod(shape))
+        return ((words >> 24).astype(np.float32) * np.float32(2**-8)).astype(dtype.numpy).reshape(shape)
     out = np.empty(math.prod(shape), dtype.name)
     if out.dtype == np.float64:
         _fill(state, out, 4, _uniform64)

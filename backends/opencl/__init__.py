@@ -12,7 +12,7 @@ import numpy as np
 
 from frazil.backend import Backend, Capabilities, Kernel
 from frazil.config import config, guard
-from frazil.dtypes import ALL
+from frazil.dtypes import ALL, bfloat16
 from frazil.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ class OpenCLBackend(Backend):
 
     def capabilities(self, index: int = 0) -> Capabilities:
         runtime = self._devices()[index]
-        dtypes = (n for n, t in ALL.items() if t.kind != "c" and (runtime.has_double or n != "float64"))
+        dtypes = (n for n, t in ALL.items() if t.kind != "c" and t is not bfloat16 and (runtime.has_double or n != "float64"))
         return Capabilities(frozenset(dtypes), accelerator=runtime.schedule == "gpu")
 
     def native_dtypes(self) -> Mapping[Any, str]:
-        return {t.numpy: name for name, t in ALL.items() if t.kind != "c"}
+        return {t.numpy: name for name, t in ALL.items() if t.kind != "c" and t is not bfloat16}
 
     def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
         from ..render.kernels import library

@@ -180,8 +180,8 @@ def _run(
     grads: dict[Any, Any] = {}
     leaves: dict[Any, bool] = {}  # leaf -> whether its gradient is a fresh tensor that only the engine knows
     anomaly = ANOMALY.on
-    before = STATE.grad
-    STATE.grad = create_graph
+    before, region = STATE.grad, STATE.autocast
+    STATE.grad, STATE.autocast = create_graph, None  # gradients have the dtypes of the forward pass
     try:
         for i, (root, g) in enumerate(zip(roots, given, strict=True)):
             g = _seed(caller, i, root, g)
@@ -238,7 +238,7 @@ def _run(
             results.append(g)
         return results
     finally:
-        STATE.grad = before
+        STATE.grad, STATE.autocast = before, region
 
 
 def _pass_on(node: Any, g: Any, results: list[Any], grads: dict[Any, Any], leaves: dict[Any, bool]) -> None:

@@ -79,7 +79,8 @@ class Compiled:
         if STATE.recorder is not None:
             return self.fn(*args, **kwargs)
         tensors: list[Tensor] = []
-        key: list[Any] = [STATE.grad, STATE.inference, STATE.device, dtypes.get_default_dtype()]
+        autocast = STATE.autocast and STATE.autocast.key
+        key: list[Any] = [STATE.grad, STATE.inference, STATE.device, dtypes.get_default_dtype(), autocast]
         for a in args if not kwargs else (*args, *_by_name(kwargs, key)):
             if isinstance(a, Tensor):
                 array = a._a

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ..creation import empty_like, zeros_like
 from ..device import device
-from ..dtypes import as_dtype, dtype, float16, float32, float64
+from ..dtypes import as_dtype, bfloat16, dtype, float16, float32, float64
 from ..spelling import missing
 from ..state import RECORDINGS, STATE
 from ..tensor import Tensor
@@ -415,6 +415,10 @@ class Module:
     def half(self: M) -> M:
         """Cast floating parameters and buffers to float16."""
         return self.to(float16)
+
+    def bfloat16(self: M) -> M:
+        """Cast floating parameters and buffers to bfloat16."""
+        return self.to(bfloat16)
 
     def share_memory(self: M) -> M:
         """This module. Processes get copies of it, of which the first call in a process warns."""

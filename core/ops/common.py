@@ -16,17 +16,17 @@ __all__ = ["broadcast_shapes", "prod", "same"]
 
 
 def halves_in_float32(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """A body that computes float16 in float32 and rounds its results once: 300 * 300, or 70000 ones, are no float16."""
+    """A body that computes 16-bit floats in float32 and rounds its results once: 300 * 300, or 70000 ones, are no float16."""
 
     @functools.wraps(fn)
     def body(*tensors: Any, **attributes: Any) -> Any:
-        half = dtypes.float16
-        if not any(isinstance(t, Tensor) and t.dtype is half for t in tensors):
+        half = next((t.dtype for t in tensors if isinstance(t, Tensor) and t.dtype in dtypes.HALVES), None)
+        if half is None:
             return fn(*tensors, **attributes)
         cast = OPS["cast"].call
 
         def wide(t: Any) -> Any:
-            return cast(t, dtype=dtypes.float32) if isinstance(t, Tensor) and t.dtype is half else t
+            return cast(t, dtype=dtypes.float32) if isinstance(t, Tensor) and t.dtype in dtypes.HALVES else t
 
         found = fn(*map(wide, tensors), **attributes)
         if any(isinstance(t, Tensor) and t.dtype in (dtypes.float32, dtypes.float64) for t in tensors):

@@ -435,7 +435,8 @@ def _contract(a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str
             x = expand(x, shape=tuple(full))
         return reshape(x, shape=tuple([size[c] for c in groups[0]] + [numel([size[c] for c in g]) for g in groups[1:]]))
 
-    product = matmul(arranged(a, ta, batch, rows, inner), arranged(b, tb, batch, inner, columns))
+    left, right = arranged(a, ta, batch, rows, inner), arranged(b, tb, batch, inner, columns)
+    product = matmul(left, right) if inner else left * right
     labels = batch + rows + columns
     return reshape(product, shape=tuple(size[c] for c in labels)), labels
 

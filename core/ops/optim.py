@@ -179,7 +179,8 @@ def _in_place(step: Callable[..., Any]) -> Callable[..., None]:
         written: Sequence[Tensor] = tensors[:count]
         device = written[0]._dev
         # a step that is recorded, by a recorder or for backward, is so through its functional form
-        kernel = None if RECORDINGS[0] or STATE.grad else device.kernels.get(name)
+        recorded = STATE.grad or (RECORDINGS[0] and STATE.recorder is not None)
+        kernel = None if recorded else device.kernels.get(name)
         if kernel is not None:
             for tensor in written:
                 if not tensor._a.shape:  # the array of a 0-d tensor may be an immutable scalar

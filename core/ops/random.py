@@ -25,7 +25,7 @@ _STATE = values(np.array([42, 7]))
 _FAR_STATE = values(np.array([-3, 2**32 - 1]))
 
 #: Bits of a uniform number: as many as its dtype holds below 1.
-_UNIFORM_BITS = {"float16": 11, "float32": 24, "float64": 53}
+_UNIFORM_BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
 
 
 def _check_state(name: str, state: Spec) -> None:
@@ -35,7 +35,7 @@ def _check_state(name: str, state: Spec) -> None:
 
 def _check_dtype(name: str, dtype: dtypes.dtype) -> None:
     if dtype.name not in _UNIFORM_BITS:
-        raise DTypeError(f"{name}: random numbers are float16, float32 or float64, asked for {dtype.name}")
+        raise DTypeError(f"{name}: random numbers are float16, bfloat16, float32 or float64, asked for {dtype.name}")
 
 
 def uniform_words(n: Any, dtype: dtypes.dtype) -> Any:
@@ -105,7 +105,7 @@ _FLOATS = [
 
 @op(rule=_typed("random_uniform"), samples=_FLOATS, exact=True, methods=[], public=False)
 def random_uniform(state, /, *, shape, dtype):
-    """Uniform numbers in [0, 1), with as many random bits as the dtype holds below 1 (float16 11, float32 24, float64 53)."""
+    """Uniform numbers in [0, 1), with as many random bits as the dtype holds below 1: 8 (bfloat16), 11, 24 or 53 (float64)."""
     _check_dtype("random_uniform", dtype)
     n = prod(shape)
     words = random_bits(state, n=uniform_words(n, dtype))

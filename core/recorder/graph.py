@@ -409,7 +409,7 @@ def _numbers(value: Value) -> str:
     """What a constant is, if it is a few numbers."""
     if value.kind != "constant" or value.tensor is None or value.tensor.numel() > 4:
         return ""
-    array = value.tensor.detach().cpu().numpy()
+    array = value.tensor.detach().cpu()._array()
     return f" = {str(array[()]) if array.ndim == 0 else array.tolist()}"
 
 

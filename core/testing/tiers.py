@@ -26,7 +26,7 @@ from ..autograd.engine import grad
 from ..backend import CONTRACT, Capabilities
 from ..creation import ones, tensor
 from ..device import MEMORY_KERNELS, device
-from ..dtypes import ALL
+from ..dtypes import ALL, finfo, in_numpy, of_native
 from ..errors import DTypeError, FrazilError
 from ..explain import spec
 from ..nn import functional as F
@@ -110,7 +110,7 @@ def capabilities(d: device) -> None:
     assert not unknown, f"capabilities() claims {', '.join(unknown)}; frazil knows {', '.join(ALL)}"
     missing = [name for name in NEEDED_DTYPES if name not in found.dtypes]
     assert not missing, f"capabilities() lacks {', '.join(missing)}: comparisons give bool, indices are int64, programs float32"
-    native = set(d.backend.native_dtypes().values())
+    native = {*d.backend.native_dtypes().values(), "bfloat16"}  # of which a device may learn when there is one
     assert set(found.dtypes) <= native, f"native_dtypes() lacks {', '.join(sorted(set(found.dtypes) - native))}"
 
 
@@ -141,7 +141,7 @@ _TRAVELLERS: dict[str, Callable[[np.dtype], np.ndarray]] = {
     "extremes": lambda t: (
         np.array([False, True]) if t.kind == "b"
         else np.array([np.iinfo(t).min, np.iinfo(t).max], t) if t.kind in "iu"
-        else np.array([np.finfo(t).max, np.finfo(t).smallest_normal, -0.0, np.inf, np.nan], t)
+        else np.array([finfo(of_native(t)).max, finfo(of_native(t)).tiny, -0.0, np.inf, np.nan], t)
     ),
 }  # fmt: skip
 
@@ -154,14 +154,14 @@ def arrays_travel(d: device, dtype: str) -> None:
         assert isinstance(array.shape, tuple) and all(type(n) is int for n in array.shape), (
             f"{what}: the shape of a device array must be a tuple of int, it is {array.shape!r}"
         )
-        known = d.backend.native_dtypes()
+        known = {native: own.name for native, own in d.native.items()}
         assert known.get(array.dtype) == dtype, (
             f"{what}: from_host of a {dtype} array gives one whose dtype {array.dtype!r} stands for "
             f"{known.get(array.dtype, 'nothing')} in native_dtypes()"
         )
         found = d.to_host(array)
         assert isinstance(found, np.ndarray), f"{what}: to_host must give a NumPy array, it gives a {type(found).__name__}"
-        assert_close(found, given, rtol=0, atol=0, equal_nan=True, msg=what)
+        assert_close(in_numpy(found), in_numpy(given), rtol=0, atol=0, equal_nan=True, msg=what)
         if given.dtype.kind == "f":
             assert (np.signbit(found) == np.signbit(given)).all(), f"{what}: a sign was lost, perhaps that of -0.0"
 

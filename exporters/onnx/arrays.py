@@ -97,7 +97,7 @@ def as_numbers(value: Any) -> Any:
     if not isinstance(value, Tensor):
         return value
     if STATE.recorder is None or not value._dev.recording:
-        return value.detach().cpu().numpy()
+        return value.detach().cpu()._array()
     if value.dtype.is_floating_point or value.ndim > 1 or not all(isinstance(n, int) for n in value.shape):
         return value.numpy()  # says that a recording has no numbers, with the line
     as_size = value._dev.as_size

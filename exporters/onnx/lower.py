@@ -229,7 +229,7 @@ class _Lowering:
             if value in e.values:
                 continue
             dtype = self._element_type(value, value.kind or "")
-            array = value.tensor.detach().cpu().numpy()  # type: ignore[union-attr]
+            array = value.tensor.detach().cpu()._array()  # type: ignore[union-attr]
             if array.dtype != dtype.numpy():
                 e.values[value] = ir.Value(name=value.name, type=ir.TensorType(dtype))
                 continue

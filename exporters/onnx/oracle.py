@@ -74,7 +74,7 @@ def run_graph(graph: Graph, arrays: Sequence[np.ndarray], watcher: Watcher | Non
 
 def host(tensor: Tensor) -> np.ndarray:
     """The numbers of a tensor, on their own."""
-    return np.array(tensor.detach().cpu().numpy())
+    return np.array(tensor.detach().cpu()._array())
 
 
 def eps_of(dtype: np.dtype[Any]) -> float:

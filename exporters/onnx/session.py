@@ -90,7 +90,7 @@ class TrainingSession:
         binding = self._bindings[0]
         for name, value in given.items():
             binding.bind_cpu_input(
-                name, np.ascontiguousarray(value.detach().cpu().numpy() if isinstance(value, Tensor) else value)
+                name, np.ascontiguousarray(value.detach().cpu()._array() if isinstance(value, Tensor) else value)
             )
         for name in self.outputs:
             binding.bind_output(name)  # anew: its size may be another one
@@ -247,7 +247,7 @@ class SessionState(MutableMapping[str, Any]):
         if old is None:
             near = difflib.get_close_matches(name, [*self, *self._session._objects], 1)
             raise ArgumentError(f"the training step has no state {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+        array = value.detach().cpu()._array() if isinstance(value, Tensor) else np.asarray(value)
         number = array.ndim == 0 and array.dtype.kind in "iuf"
         if array.shape != old.shape or (array.dtype != old.dtype and not number):
             raise ArgumentError(

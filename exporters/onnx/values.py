@@ -68,7 +68,7 @@ def comparisons(graph: Graph) -> Comparisons:
             constants = [v for v in node.inputs if v is not None and v.kind == "constant" and v.tensor is not None]
             for value in constants:
                 if value.tensor.numel() <= _FEW:  # type: ignore[union-attr]
-                    found += np.ravel(value.tensor.detach().cpu().numpy()).tolist()  # type: ignore[union-attr]
+                    found += np.ravel(value.tensor.detach().cpu()._array()).tolist()  # type: ignore[union-attr]
             compares = node.op_name in ("eq", "ne", "lt", "le", "gt", "ge")
             if compares and (found or any(v in inputs for v in node.inputs)):
                 counts[kind] += 1

@@ -209,7 +209,7 @@ def test_mistakes_in_a_file_are_reported_all_at_once_with_its_path(fresh_config)
             "FRAZIL_DEFAULT_DTYPE",
             "float8",
             "environment variable FRAZIL_DEFAULT_DTYPE: "
-            "'default_dtype' takes one of 'float16', 'float32', 'float64', given 'float8'",
+            "'default_dtype' takes one of 'float16', 'bfloat16', 'float32', 'float64', given 'float8'",
         ),
     ],
 )

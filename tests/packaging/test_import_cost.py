@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 
-LAZY = {"onnx", "onnx_ir", "onnxruntime", "cupy", "pyopencl", "rich", "matplotlib", "safetensors", "torch", "tomllib", "mpmath"}
+LAZY = {"ml_dtypes", "onnx", "onnx_ir", "onnxruntime", "cupy", "pyopencl", "rich", "matplotlib", "safetensors", "torch"}
+LAZY |= {"tomllib", "mpmath"}
 
 
 def test_importing_frazil_loads_no_optional_package(run_python):

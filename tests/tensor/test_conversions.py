@@ -70,20 +70,3 @@ def test_softmax_as_method_and_function():
     x = fz.tensor([[0.0, 0.0], [1.0, 3.0]])
     for result in (x.softmax(1), x.softmax(dim=-1), fz.softmax(x, dim=1), x.log_softmax(1).exp(), fz.log_softmax(x, 1).exp()):
         fz.testing.assert_close(result, fz.nn.functional.softmax(x, dim=1))
-
-
-def test_bfloat16_is_a_name_to_compare_with_and_refused_in_words():
-    x = fz.ones(2)
-    assert {"float32": fz.float32, "bfloat16": fz.bfloat16}["bfloat16"] is not x.dtype and fz.bfloat16.is_floating_point
-    assert fz.promote_types(fz.bfloat16, fz.float16) is fz.float32
-    makes = [
-        lambda: x.to(fz.bfloat16),
-        lambda: fz.zeros(2, dtype=fz.bfloat16),
-        lambda: fz.tensor([1.0], dtype="bfloat16"),
-        lambda: fz.nn.Linear(2, 2).to(fz.bfloat16),
-        lambda: x.sum(dtype=fz.bfloat16),
-        lambda: fz.set_default_dtype(fz.bfloat16),
-    ]
-    for make in makes:
-        with pytest.raises(fz.errors.DTypeError, match="no backend of frazil computes in bfloat16 yet: use fz.float32"):
-            make()

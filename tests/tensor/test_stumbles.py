@@ -85,7 +85,6 @@ def test_an_error_inside_a_function_is_not_taken_for_a_misspelling() -> None:
 
 
 NOTHING: dict[str, Callable[[], Any]] = {
-    "autocast": lambda: fz.autocast(device_type="cpu", dtype=fz.float16),
     "compile(backend=...)": lambda: fz.compile(nn.Linear(1, 1), backend=print),
     "DataParallel": lambda: nn.DataParallel(nn.Linear(1, 1)),
     "data_parallel": lambda: nn.parallel.data_parallel(nn.Linear(1, 1), fz.ones(1, 1)),
@@ -108,7 +107,7 @@ def test_what_does_nothing_says_so_once(name: str, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     "quiet",
     [
-        lambda: fz.autocast("cpu", enabled=False),
+        lambda: fz.autocast("cpu"),
         lambda: fz.compile(nn.ReLU(), mode="max-autotune"),
         lambda: fz.set_num_threads(fz.get_num_threads()),
         lambda: fz.use_deterministic_algorithms(True),

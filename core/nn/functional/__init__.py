@@ -1,5 +1,6 @@
 """Layers as functions, as `torch.nn.functional`."""
 
+from ...mixed import listed_of as _cast_by_autocast
 from ...ops.conv import conv1d as conv1d
 from ...ops.conv import conv2d as conv2d
 from ...ops.conv import conv3d as conv3d
@@ -121,3 +122,4 @@ from .vision import upsample as upsample
 
 _tell_names(__name__)
 _tell_keywords(__name__)
+_cast_by_autocast(__name__)

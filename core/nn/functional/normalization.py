@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...autograd.modes import no_grad
-from ...dtypes import float16, float32
+from ...dtypes import HALVES, float32
 from ...errors import ArgumentError, ShapeError
 from ...ops.common import require_float, specs
 from ...ops.norm import batch_norm as _batch_norm
@@ -24,14 +24,14 @@ from ...tensor import Tensor
 
 
 def _halves_beside_float32(fn: Any) -> Any:
-    """A normalisation of float16 whose weights or statistics are float32, as in models of mixed precision."""
+    """A normalisation of float16 or bfloat16 whose weights or statistics are float32, as in models of mixed precision."""
 
     @functools.wraps(fn)
     def call(input: Tensor, *args: Any, **options: Any) -> Tensor:
         wider = any(getattr(a, "dtype", None) is float32 for a in (*args, *options.values()))
-        if input.dtype is not float16 or not wider:
+        if input.dtype not in HALVES or not wider:
             return fn(input, *args, **options)
-        return fn(input.float(), *args, **options).half()
+        return fn(input.float(), *args, **options).to(input.dtype)
 
     return call
 

@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import ArgumentError, ShapeError
 from ...ops import recurrent
 from ...ops.shape import cat, reshape, squeeze, unsqueeze
+from ...state import STATE
 from ...tensor import Tensor
 from .. import functional as F
 from .. import init
@@ -167,7 +168,7 @@ class RNNBase(Module):
 
     def _check(self, x: Tensor, states: States, batched: bool) -> None:
         weight: Tensor = getattr(self, self._names[0][0])
-        if x.dtype is not weight.dtype:
+        if x.dtype is not weight.dtype and STATE.autocast is None:
             raise ArgumentError(
                 f"{type(self).__name__}: the input is {x.dtype}, the weights are {weight.dtype}. Convert the input with "
                 f"input.to({weight.dtype}), or the model with model.to({x.dtype})"

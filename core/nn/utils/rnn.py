@@ -170,6 +170,10 @@ class PackedSequence:
         """As float16."""
         return self._map(lambda t: t.half())
 
+    def bfloat16(self) -> PackedSequence:
+        """As bfloat16."""
+        return self._map(lambda t: t.bfloat16())
+
     def long(self) -> PackedSequence:
         """As int64."""
         return self._map(lambda t: t.long())

@@ -171,7 +171,7 @@ def converted(node: Any, x: Any, kind: ir.DataType) -> Any:
     is_tensor = not isinstance(x, np.ndarray) or x.dtype.name in TENSOR_TYPES
     if is_tensor and wide.name in TENSOR_TYPES:
         return node.tensor(x).to(dtype_of(kind))
-    array = x.detach().cpu().numpy() if isinstance(x, Tensor) else raw(x)
+    array = x.detach().cpu()._array() if isinstance(x, Tensor) else raw(x)
     found = _cast_array(array, kind, wide, bool(node.get("saturate", 1)), node.get("round_mode", "up"))
     return as_tensor(found, node.device) if wide.name in TENSOR_TYPES else found
 
@@ -242,6 +242,6 @@ def _power_of_two(x: np.ndarray, wide: np.dtype, saturate: bool, round_mode: str
 def bit_cast(node: Any, x: Any) -> Any:
     """The same memory, seen as another type of the same width."""
     kind = ir.DataType(node["to"])
-    array = np.array(x.detach().cpu().numpy() if isinstance(x, Tensor) else raw(x), order="C")
+    array = np.array(x.detach().cpu()._array() if isinstance(x, Tensor) else raw(x), order="C")
     found = array.reshape(-1).view(np.dtype("bool") if kind is ir.DataType.BOOL else kind.numpy()).reshape(array.shape)
     return as_tensor(found, node.device) if found.dtype.name in TENSOR_TYPES else found

@@ -73,7 +73,7 @@ def reduced_scatter(reduction: str, x: Any, axis: int, index: Any, updates: Any)
 
 def _multiplied(x: Any, axis: int, index: Any, updates: Any) -> Any:
     """In rounds: in each, every place is multiplied by at most one update."""
-    seen = np.moveaxis(index.detach().cpu().numpy(), axis, 0)
+    seen = np.moveaxis(index.detach().cpu()._array(), axis, 0)
     turn = np.zeros(seen.shape, np.int64)
     for i in range(1, len(seen)):
         turn[i] = (seen[:i] == seen[i]).sum(axis=0)
@@ -139,7 +139,7 @@ def compress(node: Any, x: Any, condition: Any) -> Any:
 def unique(node: Any, x: Any) -> Any:
     """Found on the host: how many there are depends on the data."""
     axis = node.get("axis")
-    found = np.unique(x.detach().cpu().numpy(), True, True, True, axis=axis)
+    found = np.unique(x.detach().cpu()._array(), True, True, True, axis=axis)
     values, first, inverse, counts = found
     inverse = inverse.reshape(-1)
     if not node.get("sorted", 1):

@@ -33,7 +33,7 @@ def _aligned(node: Any, scale: Any, x_shape: Any) -> Any:
 
 
 def _host(x: Any) -> np.ndarray:
-    return x.detach().cpu().numpy() if isinstance(x, Tensor) else raw(x)
+    return x.detach().cpu()._array() if isinstance(x, Tensor) else raw(x)
 
 
 @importer("QuantizeLinear", fixed=(1, 2), raw=True)
