@@ -10,7 +10,7 @@ import math as _math
 from typing import Any as _Any
 
 from . import config as _config
-from . import debug, dtypes, errors, factorizations, fft, incomplete, linalg, ops, spectral
+from . import debug, dtypes, errors, factorizations, fft, incomplete, late, linalg, ops, spectral
 from . import tensor as _tensor
 from .autograd import enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad, set_grad_enabled
 from .config import config, configure
@@ -135,6 +135,7 @@ globals().update({name: entry.call for name, entry in _OPS.items() if entry.publ
 abs = _OPS["abs"].call
 globals().update({name: _made(globals()[name], name) for name in _MADE})
 globals().update({name: _by_name(globals()[name], name, out=True) for name in ("bernoulli", "multinomial", "normal")})
+late.announce()
 _tensor.attach_methods(_METHODS)
 
 from . import autograd, einops_support, random
@@ -152,7 +153,7 @@ _LAZY |= {name: name for name in ("_C", "_dynamo", "compiler", "overrides", "typ
 _LAZY |= dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_type", "_check_value"), "checks")
 _LAZY |= dict.fromkeys(("_check_is_size", "_check_tensor_all"), "checks")
 _LAZY |= dict.fromkeys(("SymBool", "SymFloat", "SymInt"), "sizes")
-_LAZY["compile"] = "compiled"
+_LAZY |= late.HOMES | {"compile": "compiled"}
 _LAZY["backends"] = "backends"  # for `fz.backends.cudnn.benchmark = True`
 _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_norm", "pairwise_distance"), "nn.functional")
 
@@ -182,6 +183,8 @@ def __getattr__(name: str) -> _Any:
     module = importlib.import_module(f"frazil.{_LAZY[name]}")
     if name in ("onnx", "drawing"):
         value = module.exporter(name)
+    elif name in late.HOMES:
+        value = _FUNCTIONS[name]
     else:
         value = module if name == _LAZY[name] else getattr(module, name)
     globals()[name] = value

@@ -149,6 +149,9 @@ def adjoint(input: Tensor) -> Tensor:
     >>> fz.zeros(2, 3, 4).adjoint().shape
     frazil.Size([2, 4, 3])"""
 
+def alias_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `alias` gives, in memory of its own."""
+
 def all(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Return whether all elements over `dim` are true (not zero).
 
@@ -292,6 +295,35 @@ def argwhere(input: Tensor) -> Tensor:
     tensor([[1],
             [2]])"""
 
+def as_strided(input: Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
+    """The elements of the memory of `input` that lie `stride` apart, from `storage_offset` on (default: that of `input`).
+
+    A view, so that writes are seen by both. Where elements overlap as windows do, it is a copy (in PyTorch a view); gradients
+    add up there.
+
+    >>> import frazil as fz
+    >>> fz.as_strided(fz.arange(6), (2, 2), (3, 1), 1)
+    tensor([[1, 2],
+            [4, 5]])"""
+
+def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
+    """This tensor as another view of its memory; refused where elements overlap."""
+
+def as_strided_copy(input: Tensor, size: Any, stride: Any, storage_offset: _int | None = None, *, out: Any = None) -> Tensor:
+    """As `as_strided`, in memory of its own.
+
+    >>> import frazil as fz
+    >>> fz.as_strided_copy(fz.arange(3), (2, 2), (1, 1))
+    tensor([[0, 1],
+            [1, 2]])"""
+
+def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: _int | None = None, *, out: Any = None) -> Tensor:
+    """A copy of `input` in which what `as_strided` shows is `src`.
+
+    >>> import frazil as fz
+    >>> fz.as_strided_scatter(fz.zeros(4), fz.ones(2), (2,), (2,))
+    tensor([1., 0., 1., 0.])"""
+
 def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
     """`data` as a tensor, sharing its memory where possible.
 
@@ -414,6 +446,14 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: _int = 0) 
     >>> import frazil as fz
     >>> fz.bincount(fz.tensor([0, 2, 2]))
     tensor([1, 0, 2])"""
+
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """Return how many of `count` trials succeed, each with probability `prob`; both are tensors, broadcast.
+
+    >>> import frazil as fz
+    >>> _ = fz.manual_seed(0)
+    >>> abs(fz.binomial(fz.full((1000,), 10.0), fz.tensor(0.3)).mean().item() - 3) < 0.3
+    True"""
 
 def bitwise_and(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Bits set in both.
@@ -620,6 +660,9 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> a = fz.ones(2); b = fz.clone(a); b[0] = 5.0; a
     tensor([1., 1.])"""
+
+def col_indices_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `col_indices` gives, in memory of its own."""
 
 def column_stack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Vectors as columns beside each other, with matrices as they are.
@@ -848,7 +891,24 @@ def cross(input: Tensor, other: Tensor, dim: _int | None = None, *, out: Any = N
     >>> fz.cross(fz.tensor([1.0, 0.0, 0.0]), fz.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])"""
 
+def crow_indices_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `crow_indices` gives, in memory of its own."""
+
 from . import cuda as cuda
+
+def cummax(input: Tensor, dim: _int, *, out: Any = None) -> tuple[Tensor, Tensor]:
+    """The largest element so far along `dim`, and where it was, the last of equals; NaN counts as the largest.
+
+    >>> import frazil as fz
+    >>> fz.cummax(fz.tensor([1.0, 3.0, 2.0]), 0).values
+    tensor([1., 3., 3.])"""
+
+def cummin(input: Tensor, dim: _int, *, out: Any = None) -> tuple[Tensor, Tensor]:
+    """The smallest element so far along `dim`, and where it was, the last of equals; NaN counts as the smallest.
+
+    >>> import frazil as fz
+    >>> fz.cummin(fz.tensor([2.0, 3.0, 1.0]), 0).values
+    tensor([2., 2., 1.])"""
 
 def cumprod(input: _Operand, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
     """Running product along `dim`; integers and bools give int64.
@@ -885,6 +945,9 @@ def deg2rad(input: Tensor, *, out: Any = None) -> Tensor:
 def det(input: Tensor, *, out: Any = None) -> Tensor:
     """The determinant of square matrices; as `fz.linalg.det`."""
 
+def detach_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `detach` gives, in memory of its own."""
+
 from .device import device as device
 
 def diag(input: Tensor, diagonal: _int = 0, *, out: Any = None) -> Tensor:
@@ -916,6 +979,9 @@ def diagonal(input: _Operand, offset: _int = 0, dim1: _int = 0, dim2: _int = 1, 
     >>> import frazil as fz
     >>> fz.tensor([[1, 2], [3, 4]]).diagonal()
     tensor([1, 4])"""
+
+def diagonal_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `diagonal` gives, in memory of its own."""
 
 def diagonal_scatter(input: Tensor, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
     """A copy of `input` with a diagonal replaced by `src`.
@@ -1026,6 +1092,20 @@ def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None,
     >>> fz.empty_like(fz.ones(2, 3)).shape
     frazil.Size([2, 3])"""
 
+def empty_permuted(size: Any, physical_layout: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+    """A tensor whose dimensions lie in memory in the order `physical_layout`, and whose values are of no interest.
+
+    >>> import frazil as fz
+    >>> fz.empty_permuted((2, 3), (1, 0)).stride()
+    (1, 2)"""
+
+def empty_strided(size: Any, stride: Any, *, dtype: Any = None, layout: Any = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
+    """A tensor whose neighbours lie `stride` apart and whose values are of no interest.
+
+    >>> import frazil as fz
+    >>> fz.empty_strided((2, 3), (1, 2)).stride()
+    (1, 2)"""
+
 from .autograd.modes import enable_grad as enable_grad
 
 def eq(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
@@ -1090,6 +1170,9 @@ def expand(input: Tensor, *size: Any) -> Tensor:
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """`input` expanded to the shape of `other`."""
 
+def expand_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `expand` gives, in memory of its own."""
+
 def expm1(input: _Operand, *, out: Any = None) -> Tensor:
     """exp(x) - 1, exact for small x.
 
@@ -1104,6 +1187,20 @@ def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: Any = None
     >>> fz.eye(2)
     tensor([[1., 0.],
             [0., 1.]])"""
+
+def fake_quantize_per_channel_affine(input: Tensor, scale: Tensor, zero_point: Tensor, axis: _int, quant_min: _int, quant_max: _int) -> Tensor:
+    """As `fake_quantize_per_tensor_affine`, with a scale and a zero point for every slice along `axis`.
+
+    >>> import frazil as fz
+    >>> fz.fake_quantize_per_channel_affine(fz.tensor([0.4, 0.4]), fz.tensor([0.5, 1.0]), fz.tensor([0, 0]), 0, 0, 3)
+    tensor([0.5000, 0.0000])"""
+
+def fake_quantize_per_tensor_affine(input: Tensor, scale: Any, zero_point: Any, quant_min: _int, quant_max: _int) -> Tensor:
+    """(clamp(round(input / scale) + zero_point, quant_min, quant_max) - zero_point) * scale.
+
+    >>> import frazil as fz
+    >>> fz.fake_quantize_per_tensor_affine(fz.tensor([0.26, 9.0]), 0.5, 0, 0, 3)
+    tensor([0.5000, 1.5000])"""
 
 from .dtypes import finfo as finfo
 
@@ -1191,6 +1288,14 @@ def frac(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.frac(fz.tensor([-1.5]))
     tensor([-0.5000])"""
 
+def frexp(input: Tensor, *, out: Any = None) -> Any:
+    """A mantissa with a size in [0.5, 1) and an exponent with input = mantissa * 2 ** exponent; of 0, infinities and NaN
+    themselves and 0.
+
+    >>> import frazil as fz
+    >>> fz.frexp(fz.tensor([6.0, -0.25]))
+    Frexp(mantissa=tensor([ 0.7500, -0.5000]), exponent=tensor([ 3, -1], dtype=frazil.int32))"""
+
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor of the memory of another library's array on the CPU (https://dmlc.github.io/dlpack).
 
@@ -1236,6 +1341,13 @@ def gather(input: Tensor, dim: _int, index: Tensor, *, sparse_grad: _bool = Fals
     >>> fz.gather(fz.tensor([[1, 2], [3, 4]]), 1, fz.tensor([[0, 0], [1, 0]]))
     tensor([[1, 1],
             [4, 3]])"""
+
+def gcd(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """The greatest common divisor of two integers, elementwise; 0 of two zeros.
+
+    >>> import frazil as fz
+    >>> fz.gcd(fz.tensor([12, 7]), fz.tensor([18, 0]))
+    tensor([6, 7])"""
 
 def ge(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Return whether a >= b, elementwise.
@@ -1292,6 +1404,17 @@ def get_num_threads() -> _int:
 def get_rng_state() -> Tensor:
     """A copy of the state of the CPU's default generator: int64[2]."""
 
+def gradient(input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order: _int = 1) -> Any:
+    """The slopes of samples along each of `dim` (all, if None): by both neighbours, and at the edges from one side.
+
+    Args:
+        spacing: how far samples are apart: a number, one for each dimension, or a vector of positions for each.
+        edge_order: 1 or 2, of the estimate at the edges.
+
+    >>> import frazil as fz
+    >>> fz.gradient(fz.tensor([1.0, 4.0, 9.0]))
+    (tensor([3., 4., 5.]),)"""
+
 def greater(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Return whether a > b, elementwise.
 
@@ -1345,6 +1468,25 @@ def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0, *, 
     >>> import frazil as fz
     >>> fz.histc(fz.tensor([1.0, 2.0, 2.5]), 2, 1, 3)
     tensor([1., 2.])"""
+
+def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: _bool = False, out: Any = None) -> Any:
+    """Return how many elements (or what sum of their `weight`) fall between edges, and the edges.
+
+    Args:
+        bins: a vector of edges, ascending, or the number of equal bins from the least to the largest, or within `range`.
+        density: divide by the total and by the widths, so that the integral is 1.
+
+    >>> import frazil as fz
+    >>> fz.histogram(fz.tensor([1.0, 2.0, 2.5]), 2, range=(1.0, 3.0)).hist
+    tensor([1., 2.])"""
+
+def histogramdd(input: Tensor, bins: Any, range: Any = None, weight: Tensor | None = None, density: _bool = False) -> Any:
+    """Return how many points, the rows along the last dimension, fall into the boxes between edges of every dimension.
+
+    >>> import frazil as fz
+    >>> fz.histogramdd(fz.tensor([[0.0, 0.0], [1.0, 1.0], [1.0, 1.0]]), [2, 2]).hist
+    tensor([[1., 0.],
+            [0., 2.]])"""
 
 def hsplit(input: Tensor, indices_or_sections: Any) -> Any:
     """Views of the columns: as many equal groups, or cut at the given places.
@@ -1423,6 +1565,14 @@ def index_put(input: Tensor, indices: Sequence[Any], values: Tensor, accumulate:
     >>> fz.index_put(fz.zeros(3), (fz.tensor([0, 0]),), fz.tensor([1.0, 2.0]), accumulate=True)
     tensor([3., 0., 0.])"""
 
+def index_reduce(input: Tensor, dim: _int, index: Tensor, source: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
+    """A copy of `input` in which every slice that `index` names along `dim` becomes the "prod", "mean", "amax" or "amin" of
+    itself (unless `include_self` is off) and the slices of `source` sent there.
+
+    >>> import frazil as fz
+    >>> fz.index_reduce(fz.ones(2), 0, fz.tensor([0, 0]), fz.tensor([2.0, 3.0]), "prod")
+    tensor([6., 1.])"""
+
 def index_select(input: Tensor, dim: _int, index: Tensor, *, out: Any = None) -> Tensor:
     """The slices of `input` along `dim` named by a 1-d `index`.
 
@@ -1430,6 +1580,9 @@ def index_select(input: Tensor, dim: _int, index: Tensor, *, out: Any = None) ->
     >>> fz.index_select(fz.tensor([[1, 2], [3, 4]]), 0, fz.tensor([1, 1]))
     tensor([[3, 4],
             [3, 4]])"""
+
+def indices_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `indices` gives, in memory of its own."""
 
 inf: _float
 
@@ -1500,6 +1653,13 @@ def is_nonzero(input: Tensor) -> _bool:
     >>> import frazil as fz
     >>> fz.is_nonzero(fz.tensor([0.0]))
     False"""
+
+def is_same_size(input: Tensor, other: Tensor) -> _bool:
+    """Return whether two tensors have the same shape.
+
+    >>> import frazil as fz
+    >>> fz.is_same_size(fz.ones(2), fz.zeros(2))
+    True"""
 
 def is_tensor(obj: Any) -> Any:
     """Return whether `obj` is a Tensor.
@@ -1604,6 +1764,13 @@ def layer_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor |
     tensor([-1.,  1.])"""
 
 from .tensor import layout as layout
+
+def lcm(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """The least common multiple of two integers, elementwise; 0 where one is 0.
+
+    >>> import frazil as fz
+    >>> fz.lcm(fz.tensor([4, 7]), fz.tensor([6, 0]))
+    tensor([12,  0])"""
 
 def ldexp(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """input * 2**other.
@@ -1717,6 +1884,13 @@ def logaddexp2(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.logaddexp2(fz.tensor([3.0]), fz.tensor([3.0]))
     tensor([4.])"""
+
+def logcumsumexp(input: Tensor, dim: _int, *, out: Any = None) -> Tensor:
+    """log(the running sum of exp(x)) along `dim`, without overflow.
+
+    >>> import frazil as fz
+    >>> fz.logcumsumexp(fz.zeros(3), 0)
+    tensor([0.0000, 0.6931, 1.0986])"""
 
 def logdet(input: Tensor) -> Tensor:
     """The logarithm of the determinant; NaN where it is negative.
@@ -1911,6 +2085,13 @@ def mm(input: Tensor, mat2: Tensor, *, out: Any = None) -> Tensor:
     tensor([[3.],
             [3.]])"""
 
+def mode(input: Tensor, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> tuple[Tensor, Tensor]:
+    """The most frequent value along `dim`, the smallest of several, and where it is, the last of equals.
+
+    >>> import frazil as fz
+    >>> fz.mode(fz.tensor([3, 1, 3, 1, 0])).values
+    tensor(1)"""
+
 def moveaxis(input: Tensor, source: Any, destination: Any) -> Tensor:
     """A view with dimensions moved to other places, the others keeping their order.
 
@@ -1988,6 +2169,20 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: _bool = False, *, out: Any 
     >>> fz.nanmean(fz.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)"""
 
+def nanmedian(input: Tensor, dim: _int | None = None, keepdim: _bool = False, *, out: Any = None) -> Any:
+    """The middle value (the lower one of two) of the elements that are not NaN; with `dim`, along it with indices.
+
+    >>> import frazil as fz
+    >>> fz.nanmedian(fz.tensor([3.0, float("nan"), 2.0]))
+    tensor(2.)"""
+
+def nanquantile(input: Tensor, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear', out: Any = None) -> Tensor:
+    """The q-quantiles of the elements that are not NaN, as `quantile`; NaN where all are.
+
+    >>> import frazil as fz
+    >>> fz.nanquantile(fz.tensor([0.0, float("nan"), 2.0]), 0.5)
+    tensor(1.)"""
+
 def nansum(input: Tensor, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None, out: Any = None) -> Tensor:
     """Sum of the elements that are not NaN.
 
@@ -2001,6 +2196,9 @@ def narrow(input: Tensor, dim: _int, start: Any, length: Any) -> Tensor:
     >>> import frazil as fz
     >>> fz.arange(5).narrow(0, 1, 3)
     tensor([1, 2, 3])"""
+
+def narrow_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `narrow` gives, in memory of its own."""
 
 def ne(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Return whether a != b, elementwise.
@@ -2023,6 +2221,13 @@ def negative(input: _Operand, *, out: Any = None) -> Tensor:
     >>> -fz.tensor([1.0, -2.0])
     tensor([-1.,  2.])"""
 
+def nextafter(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
+    """The next number of the dtype after `input` in the direction of `other`.
+
+    >>> import frazil as fz
+    >>> fz.nextafter(fz.tensor([1.0]), fz.tensor([2.0])).item() - 1
+    1.1920928955078125e-07"""
+
 from . import nn as nn
 
 from .autograd.modes import no_grad as no_grad
@@ -2034,6 +2239,15 @@ def nonzero(input: Tensor, *, as_tuple: _bool = False, out: Any = None) -> Any:
     >>> fz.nonzero(fz.tensor([0, 3, 0, 4]))
     tensor([[1],
             [3]])"""
+
+def nonzero_static(input: Tensor, *, size: _int, fill_value: _int = -1, out: Any = None) -> Tensor:
+    """The positions of the first `size` elements that are not zero: int64[size, ndim], filled up with `fill_value`.
+
+    >>> import frazil as fz
+    >>> fz.nonzero_static(fz.tensor([0, 3, 4]), size=3)
+    tensor([[ 1],
+            [ 2],
+            [-1]])"""
 
 def norm(input: Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
     """The p-norm of the elements over `dim` (all, if None); "fro" is 2, "nuc" the sum of the singular values of matrices.
@@ -2115,6 +2329,13 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-
     >>> fz.nn.functional.pairwise_distance(fz.tensor([[3.0, 4.0]]), fz.zeros(1, 2), eps=0.0)
     tensor([5.])"""
 
+def pdist(input: Tensor, p: _float = 2.0) -> Tensor:
+    """The p-norms of the differences of every two rows, the first with the second, the first with the third, ...
+
+    >>> import frazil as fz
+    >>> fz.pdist(fz.tensor([[0.0], [1.0], [3.0]]))
+    tensor([1., 3., 2.])"""
+
 def permute(input: Tensor, *dims: Any) -> Tensor:
     """A view with the dimensions in the order `dims`.
 
@@ -2122,12 +2343,23 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     >>> fz.zeros(2, 3, 4).permute(2, 0, 1).shape
     frazil.Size([4, 2, 3])"""
 
+def permute_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `permute` gives, in memory of its own."""
+
 pi: _float
 
 def pinverse(input: Tensor, rcond: _float = 1e-15) -> Tensor:
     """The Moore-Penrose inverse; singular values of at most rcond * the largest count as 0."""
 
 from . import plugins as plugins
+
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """Poisson numbers with the means that `input` has.
+
+    >>> import frazil as fz
+    >>> _ = fz.manual_seed(0)
+    >>> abs(fz.poisson(fz.full((1000,), 4.0)).mean().item() - 4) < 0.3
+    True"""
 
 def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
     """The complex numbers with these sizes and angles.
@@ -2177,6 +2409,14 @@ def promote_types(type1: Any, type2: Any) -> Any:
     >>> import frazil as fz
     >>> fz.promote_types(fz.int64, fz.float16), fz.promote_types(fz.uint8, fz.int8)
     (frazil.float16, frazil.int16)"""
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: _bool = False, *, out: Any = None) -> Tensor:
+    """A copy of `input` with `source` written at the places `index` of the flattened tensor, or added there.
+
+    >>> import frazil as fz
+    >>> fz.put(fz.zeros(2, 2), fz.tensor([1, 2]), fz.tensor([5.0, 6.0]))
+    tensor([[0., 5.],
+            [6., 0.]])"""
 
 def qr(input: Tensor, some: _bool = True, *, out: Any = None) -> Any:
     """Q and R; as `fz.linalg.qr`, complete unless `some`."""
@@ -2321,6 +2561,13 @@ def reshape(input: Tensor, *shape: Any) -> Tensor:
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """`input` reshaped to the shape of `other`."""
 
+def resize_as_(input: Tensor, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+    """Change the shape in place to that of another tensor.
+
+    >>> import frazil as fz
+    >>> fz.resize_as_(fz.ones(4), fz.zeros(2)).shape
+    frazil.Size([2])"""
+
 def resolve_conj(input: Tensor) -> Tensor:
     """The tensor with its conjugation carried out; real tensors have none."""
 
@@ -2450,12 +2697,25 @@ def searchsorted(sorted_sequence: Tensor, input: Any, *, out_int32: _bool = Fals
 def seed() -> _int:
     """Give the default generators a seed nobody can foretell; that seed."""
 
+def segment_reduce(data: Tensor, reduce: _str, *, lengths: Tensor | None = None, indices: Tensor | None = None, offsets: Tensor | None = None, axis: _int = 0, unsafe: _bool = False, initial: _float | None = None) -> Tensor:
+    """The "sum", "mean", "prod", "max" or "min" of consecutive parts along `axis`, of `lengths` or between `offsets`.
+
+    Args:
+        initial: what every part begins with; without it the mean of nothing is NaN, the others what changes no other.
+
+    >>> import frazil as fz
+    >>> fz.segment_reduce(fz.tensor([1.0, 2.0, 3.0]), "sum", lengths=fz.tensor([2, 0, 1]))
+    tensor([3., 0., 3.])"""
+
 def select(input: _Operand, dim: Any, index: Any, *, out: Any = None) -> Tensor:
     """A view of the element `index` along `dim`, without that dimension.
 
     >>> import frazil as fz
     >>> fz.tensor([[1, 2], [3, 4]]).select(1, 0)
     tensor([1, 3])"""
+
+def select_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `select` gives, in memory of its own."""
 
 def select_scatter(input: Tensor, src: Tensor, dim: _int, index: _int) -> Tensor:
     """A copy of `input` with the element `index` along `dim` replaced by `src`.
@@ -2577,6 +2837,9 @@ def sinh(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.sinh(fz.tensor([0.0]))
     tensor([0.])"""
 
+def slice_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `slice` gives, in memory of its own."""
+
 def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> Tensor:
     """A copy of `input` with [start:end:step] along `dim` replaced by `src`.
 
@@ -2645,8 +2908,14 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: _int = 0) -> Any:
     >>> [p.tolist() for p in fz.arange(5).split(2)]
     [[0, 1], [2, 3], [4]]"""
 
+def split_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `split` gives, in memory of its own."""
+
 def split_with_sizes(input: Tensor, split_sizes: Sequence[_int], dim: _int = 0) -> Any:
     """As `split` with a list of sizes."""
+
+def split_with_sizes_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `split_with_sizes` gives, in memory of its own."""
 
 def spmm(mat1: Tensor, mat2: Tensor) -> Tensor:
     """The older name of `fz.sparse.mm`.
@@ -2676,6 +2945,9 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.zeros(1, 3, 1).squeeze().shape, fz.zeros(1, 3, 1).squeeze(0).shape
     (frazil.Size([3]), frazil.Size([3, 1]))"""
+
+def squeeze_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `squeeze` gives, in memory of its own."""
 
 def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor:
     """Tensors of one shape joined along a new dimension.
@@ -2756,6 +3028,9 @@ def t(input: Tensor) -> Tensor:
     >>> import frazil as fz
     >>> fz.zeros(2, 3).t().shape
     frazil.Size([3, 2])"""
+
+def t_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `t` gives, in memory of its own."""
 
 def take(input: Tensor, index: Tensor, *, out: Any = None) -> Tensor:
     """Elements of the flattened tensor.
@@ -2841,6 +3116,9 @@ def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     >>> fz.zeros(2, 3).transpose(0, 1).shape
     frazil.Size([3, 2])"""
 
+def transpose_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `transpose` gives, in memory of its own."""
+
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: _float = 1.0, dim: _int = -1) -> Tensor:
     """The integral of samples `y` along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
 
@@ -2916,6 +3194,9 @@ def unbind(input: Tensor, dim: _int = 0) -> Any:
     >>> [p.tolist() for p in fz.tensor([[1, 2], [3, 4]]).unbind(1)]
     [[1, 3], [2, 4]]"""
 
+def unbind_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `unbind` gives, in memory of its own."""
+
 def unflatten(input: Tensor, dim: _int, sizes: Any) -> Tensor:
     """Dimension `dim` split into several of `sizes`; one may be -1.
 
@@ -2932,6 +3213,9 @@ def unfold(input: Tensor, dimension: _int, size: _int, step: _int) -> Tensor:
     tensor([[0, 1, 2],
             [2, 3, 4]])"""
 
+def unfold_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `unfold` gives, in memory of its own."""
+
 def unique(input: Tensor, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
     """The distinct elements in order; optionally where each element went, and how many of each there are.
 
@@ -2947,12 +3231,22 @@ def unique_consecutive(input: Tensor, return_inverse: _bool = False, return_coun
     >>> fz.unique_consecutive(fz.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])"""
 
+def unravel_index(indices: Tensor, shape: Any) -> Any:
+    """The positions along every dimension of `shape` that positions in the flattened tensor are.
+
+    >>> import frazil as fz
+    >>> fz.unravel_index(fz.tensor([0, 5]), (2, 3))
+    (tensor([0, 1]), tensor([0, 2]))"""
+
 def unsqueeze(input: Tensor, dim: _int) -> Tensor:
     """A view with a dimension of size 1 put in at `dim`.
 
     >>> import frazil as fz
     >>> fz.zeros(3).unsqueeze(0).shape
     frazil.Size([1, 3])"""
+
+def unsqueeze_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `unsqueeze` gives, in memory of its own."""
 
 def use_deterministic_algorithms(mode: _bool, *, warn_only: _bool = False) -> None:
     """Remembered. On the CPU the same program gives the same numbers anyway; of other devices see their backends.
@@ -2961,6 +3255,9 @@ def use_deterministic_algorithms(mode: _bool, *, warn_only: _bool = False) -> No
     >>> fz.use_deterministic_algorithms(True)"""
 
 from . import utils as utils
+
+def values_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `values` gives, in memory of its own."""
 
 def vander(x: Tensor, N: _int | None = None, increasing: _bool = False) -> Tensor:
     """Powers of a vector as columns: x^(N-1), ..., x, 1, or the other way round.
@@ -3010,12 +3307,21 @@ def view_as_complex(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.view_as_complex(fz.tensor([[1.0, 2.0]]))
     tensor([1.+2.j])"""
 
+def view_as_complex_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `view_as_complex` gives, in memory of its own."""
+
 def view_as_real(input: _Operand, *, out: Any = None) -> Tensor:
     """A complex tensor seen as pairs: a last dimension of 2 with real and imaginary parts.
 
     >>> import frazil as fz
     >>> fz.view_as_real(fz.tensor([1 + 2j]))
     tensor([[1., 2.]])"""
+
+def view_as_real_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `view_as_real` gives, in memory of its own."""
+
+def view_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
+    """What `view` gives, in memory of its own."""
 
 def vmap(func: Any, in_dims: Any = 0, out_dims: Any = 0, randomness: _str = 'error', *, chunk_size: _int | None = None) -> Any:
     """`func`, which takes one sample, as a function that takes all of them at once, along a dimension of its arguments.

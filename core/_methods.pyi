@@ -53,6 +53,9 @@ class TensorMethods:
     def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """beta * input + alpha * (the sum of batch1 @ batch2 over the batch)."""
 
+    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
+        """In-place form of `addbmm`: writes the result into this tensor and returns it."""
+
     def addcdiv(self, tensor1: _Operand, tensor2: _Operand, value: _float = 1.0, *, out: Any = None) -> Tensor:
         """x + value * tensor1 / tensor2."""
 
@@ -80,6 +83,9 @@ class TensorMethods:
     def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
         """beta * input + alpha * (the outer product of two vectors)."""
 
+    def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
+        """In-place form of `addr`: writes the result into this tensor and returns it."""
+
     def adjoint(self) -> Tensor:
         """The last two dimensions exchanged (for complex tensors, also conjugated)."""
 
@@ -103,6 +109,9 @@ class TensorMethods:
 
     def any(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """Return whether any element over `dim` is true (not zero)."""
+
+    def apply_(self, callable: Callable[[Any], Any]) -> Tensor:
+        """Replace every element by what a Python function gives for it; slow, on the host."""
 
     def arccos(self, *, out: Any = None) -> Tensor:
         """Inverse cosine, in radians."""
@@ -157,6 +166,15 @@ class TensorMethods:
 
     def argwhere(self) -> Tensor:
         """int64[n, ndim]: the positions of the elements that are not zero."""
+
+    def as_strided(self, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
+        """The elements of the memory of `input` that lie `stride` apart, from `storage_offset` on (default: that of `input`)."""
+
+    def as_strided_(self, size: Any, stride: Any, storage_offset: _int | None = None) -> Tensor:
+        """This tensor as another view of its memory; refused where elements overlap."""
+
+    def as_strided_scatter(self, src: Tensor, size: Any, stride: Any, storage_offset: _int | None = None, *, out: Any = None) -> Tensor:
+        """A copy of `input` in which what `as_strided` shows is `src`."""
 
     def asin(self, *, out: Any = None) -> Tensor:
         """Inverse sine, in radians."""
@@ -360,6 +378,12 @@ class TensorMethods:
     def cross(self, other: Tensor, dim: _int | None = None, *, out: Any = None) -> Tensor:
         """The vector product along `dim`, of size 3 (default: the first dimension of that size)."""
 
+    def cummax(self, dim: _int, *, out: Any = None) -> tuple[Tensor, Tensor]:
+        """The largest element so far along `dim`, and where it was, the last of equals; NaN counts as the largest."""
+
+    def cummin(self, dim: _int, *, out: Any = None) -> tuple[Tensor, Tensor]:
+        """The smallest element so far along `dim`, and where it was, the last of equals; NaN counts as the smallest."""
+
     def cumprod(self, dim: Any, dtype: Any = None, *, out: Any = None) -> Tensor:
         """Running product along `dim`; integers and bools give int64."""
 
@@ -374,6 +398,9 @@ class TensorMethods:
 
     def deg2rad(self, *, out: Any = None) -> Tensor:
         """Degrees as radians."""
+
+    def deg2rad_(self, *, out: Any = None) -> Tensor:
+        """In-place form of `deg2rad`: writes the result into this tensor and returns it."""
 
     def det(self, *, out: Any = None) -> Tensor:
         """The determinant of square matrices; as `fz.linalg.det`."""
@@ -543,8 +570,18 @@ class TensorMethods:
     def frac_(self, *, out: Any = None) -> Tensor:
         """In-place form of `frac`: writes the result into this tensor and returns it."""
 
+    def frexp(self, *, out: Any = None) -> Any:
+        """A mantissa with a size in [0.5, 1) and an exponent with input = mantissa * 2 ** exponent; of 0, infinities and NaN
+        themselves and 0."""
+
     def gather(self, dim: _int, index: Tensor, *, sparse_grad: _bool = False, out: Any = None) -> Tensor:
         """Elements of `input` picked along `dim` by `index` (int64, same number of dimensions)."""
+
+    def gcd(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """The greatest common divisor of two integers, elementwise; 0 of two zeros."""
+
+    def gcd_(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """In-place form of `gcd`: writes the result into this tensor and returns it."""
 
     def ge(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Return whether a >= b, elementwise."""
@@ -582,8 +619,14 @@ class TensorMethods:
     def heaviside(self, values: Tensor, *, out: Any = None) -> Tensor:
         """0 for negative elements, 1 for positive ones, `values` at 0."""
 
+    def heaviside_(self, values: Tensor, *, out: Any = None) -> Tensor:
+        """In-place form of `heaviside`: writes the result into this tensor and returns it."""
+
     def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0, *, out: Any = None) -> Tensor:
         """Return how many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements)."""
+
+    def histogram(self, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: _bool = False, out: Any = None) -> Any:
+        """Return how many elements (or what sum of their `weight`) fall between edges, and the edges."""
 
     def hsplit(self, indices_or_sections: Any) -> Any:
         """Views of the columns: as many equal groups, or cut at the given places."""
@@ -636,6 +679,13 @@ class TensorMethods:
     def index_put_(self, indices: Sequence[Any], values: Tensor, accumulate: _bool = False) -> Tensor:
         """In-place form of `index_put`: writes the result into this tensor and returns it."""
 
+    def index_reduce(self, dim: _int, index: Tensor, source: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
+        """A copy of `input` in which every slice that `index` names along `dim` becomes the "prod", "mean", "amax" or "amin" of
+        itself (unless `include_self` is off) and the slices of `source` sent there."""
+
+    def index_reduce_(self, dim: _int, index: Tensor, source: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
+        """In-place form of `index_reduce`: writes the result into this tensor and returns it."""
+
     def index_select(self, dim: _int, index: Tensor, *, out: Any = None) -> Tensor:
         """The slices of `input` along `dim` named by a 1-d `index`."""
 
@@ -650,6 +700,12 @@ class TensorMethods:
 
     def is_nonzero(self) -> _bool:
         """Return whether the only element is not zero."""
+
+    def is_same_size(self, other: Tensor) -> _bool:
+        """Return whether two tensors have the same shape."""
+
+    def is_set_to(self, tensor: Tensor) -> _bool:
+        """Return whether both are the same part of the same memory, seen alike."""
 
     def isclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> Tensor:
         """Elementwise: within atol + rtol * |other|, or equal."""
@@ -681,8 +737,17 @@ class TensorMethods:
     def kthvalue(self, k: _int, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> tuple[Tensor, Tensor]:
         """The k-th smallest element along `dim` (the first is 1), and where it was."""
 
+    def lcm(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """The least common multiple of two integers, elementwise; 0 where one is 0."""
+
+    def lcm_(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """In-place form of `lcm`: writes the result into this tensor and returns it."""
+
     def ldexp(self, other: Tensor, *, out: Any = None) -> Tensor:
         """input * 2**other."""
+
+    def ldexp_(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """In-place form of `ldexp`: writes the result into this tensor and returns it."""
 
     def le(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Return whether a <= b, elementwise."""
@@ -750,6 +815,9 @@ class TensorMethods:
     def logaddexp2(self, other: Tensor, *, out: Any = None) -> Tensor:
         """log2(2^input + 2^other), without overflow."""
 
+    def logcumsumexp(self, dim: _int, *, out: Any = None) -> Tensor:
+        """log(the running sum of exp(x)) along `dim`, without overflow."""
+
     def logdet(self) -> Tensor:
         """The logarithm of the determinant; NaN where it is negative."""
 
@@ -794,6 +862,12 @@ class TensorMethods:
 
     def lt_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `lt`: writes the result into this tensor and returns it."""
+
+    def map2_(self, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any], Any]) -> Tensor:
+        """Replace every element by what a Python function gives for it and those of two other tensors; slow, on the host."""
+
+    def map_(self, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> Tensor:
+        """Replace every element by what a Python function gives for it and that of another tensor; slow, on the host."""
 
     def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
         """A copy of `input` with `value` where the bool `mask` is true."""
@@ -843,6 +917,9 @@ class TensorMethods:
     def mm(self, mat2: Tensor, *, out: Any = None) -> Tensor:
         """Product of two matrices."""
 
+    def mode(self, dim: _int = -1, keepdim: _bool = False, *, out: Any = None) -> tuple[Tensor, Tensor]:
+        """The most frequent value along `dim`, the smallest of several, and where it is, the last of equals."""
+
     def moveaxis(self, source: Any, destination: Any) -> Tensor:
         """A view with dimensions moved to other places, the others keeping their order."""
 
@@ -885,11 +962,20 @@ class TensorMethods:
     def nanmean(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
         """Mean of the elements that are not NaN."""
 
+    def nanmedian(self, dim: _int | None = None, keepdim: _bool = False, *, out: Any = None) -> Any:
+        """The middle value (the lower one of two) of the elements that are not NaN; with `dim`, along it with indices."""
+
+    def nanquantile(self, q: Any, dim: _int | None = None, keepdim: _bool = False, *, interpolation: _str = 'linear', out: Any = None) -> Tensor:
+        """The q-quantiles of the elements that are not NaN, as `quantile`; NaN where all are."""
+
     def nansum(self, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None, out: Any = None) -> Tensor:
         """Sum of the elements that are not NaN."""
 
     def narrow(self, dim: _int, start: Any, length: Any) -> Tensor:
         """A view of `length` elements along `dim`, from `start`."""
+
+    def narrow_copy(self, *args: Any, out: Any = None, **options: Any) -> Any:
+        """What `narrow` gives, in memory of its own."""
 
     def ne(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Return whether a != b, elementwise."""
@@ -915,6 +1001,9 @@ class TensorMethods:
     def new_empty(self, *sizes: Any, size: Any = None, **options: Any) -> Tensor:
         """A tensor whose values do not matter (zeros); options as in `new_full`."""
 
+    def new_empty_strided(self, size: Any, stride: Any, dtype: Any = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False) -> Tensor:
+        """As `fz.empty_strided`, with the dtype and the device of this tensor."""
+
     def new_full(self, size: Any, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False) -> Tensor:
         """A tensor of one value, with the dtype and device of `self` unless others are named."""
 
@@ -927,8 +1016,17 @@ class TensorMethods:
     def new_zeros(self, *sizes: Any, size: Any = None, **options: Any) -> Tensor:
         """A tensor of zeros; options as in `new_full`."""
 
+    def nextafter(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """The next number of the dtype after `input` in the direction of `other`."""
+
+    def nextafter_(self, other: Tensor, *, out: Any = None) -> Tensor:
+        """In-place form of `nextafter`: writes the result into this tensor and returns it."""
+
     def nonzero(self, *, as_tuple: _bool = False, out: Any = None) -> Any:
         """The positions of the elements that are not zero: int64[n, ndim], or one vector per dimension."""
+
+    def nonzero_static(self, *, size: _int, fill_value: _int = -1, out: Any = None) -> Tensor:
+        """The positions of the first `size` elements that are not zero: int64[size, ndim], filled up with `fill_value`."""
 
     def norm(self, p: Any = 'fro', dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
         """The p-norm of the elements over `dim` (all, if None); "fro" is 2, "nuc" the sum of the singular values of matrices."""
@@ -954,6 +1052,9 @@ class TensorMethods:
     def polygamma(self, n: _int) -> Tensor:
         """The n-th derivative of `digamma`, as `fz.polygamma`."""
 
+    def polygamma_(self, n: _int) -> Tensor:
+        """In-place form of `polygamma`: writes the result into this tensor and returns it."""
+
     def positive(self) -> Tensor:
         """The tensor itself."""
 
@@ -969,8 +1070,11 @@ class TensorMethods:
     def prod(self, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
         """Product over `dim` (one, several, or all); integers and bools give int64."""
 
-    def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False) -> Tensor:
-        """Write `source` at the places `index` of the flattened tensor."""
+    def put(self, index: Tensor, source: Tensor, accumulate: _bool = False, *, out: Any = None) -> Tensor:
+        """A copy of `input` with `source` written at the places `index` of the flattened tensor, or added there."""
+
+    def put_(self, index: Tensor, source: Tensor, accumulate: _bool = False, *, out: Any = None) -> Tensor:
+        """In-place form of `put`: writes the result into this tensor and returns it."""
 
     def qr(self, some: _bool = True, *, out: Any = None) -> Any:
         """Q and R; as `fz.linalg.qr`, complete unless `some`."""
@@ -980,6 +1084,9 @@ class TensorMethods:
 
     def rad2deg(self, *, out: Any = None) -> Tensor:
         """Radians as degrees."""
+
+    def rad2deg_(self, *, out: Any = None) -> Tensor:
+        """In-place form of `rad2deg`: writes the result into this tensor and returns it."""
 
     def random_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with uniform integers: `random_()` all the dtype holds exactly from 0 on, `random_(to)`, `random_(from, to)`."""
@@ -1023,6 +1130,12 @@ class TensorMethods:
 
     def reshape_as(self, other: Tensor) -> Tensor:
         """`input` reshaped to the shape of `other`."""
+
+    def resize_(self, *size: Any, memory_format: Any = None) -> Tensor:
+        """Change the shape in place: the first elements stay, those that are new are of no interest."""
+
+    def resize_as_(self, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
+        """Change the shape in place to that of another tensor."""
 
     def resolve_conj(self) -> Tensor:
         """The tensor with its conjugation carried out; real tensors have none."""
@@ -1076,6 +1189,9 @@ class TensorMethods:
     def selu(self, *, out: Any = None) -> Tensor:
         """The self-normalising elu."""
 
+    def set_(self, source: Any = None, storage_offset: _int = 0, size: Any = None, stride: Any = None) -> Tensor:
+        """Let this tensor look at the memory of another tensor, or of a storage; without one, at none."""
+
     def sgn(self, *, out: Any = None) -> Tensor:
         """x / |x|, and 0 at 0: the sign of real numbers, the direction of complex ones."""
 
@@ -1108,6 +1224,9 @@ class TensorMethods:
 
     def sinc(self, *, out: Any = None) -> Tensor:
         """sin(pi x) / (pi x), and 1 at 0."""
+
+    def sinc_(self, *, out: Any = None) -> Tensor:
+        """In-place form of `sinc`: writes the result into this tensor and returns it."""
 
     def sinh(self, *, out: Any = None) -> Tensor:
         """Hyperbolic sine."""
@@ -1157,6 +1276,9 @@ class TensorMethods:
     def stft(self, n_fft: _int, hop_length: _int | None = None, win_length: _int | None = None, window: Tensor | None = None, center: _bool = True, pad_mode: _str = 'reflect', normalized: _bool = False, onesided: _bool | None = None, return_complex: _bool | None = None, align_to_window: _bool | None = None) -> Tensor:
         """The Fourier transforms of pieces of `n_fft` points, `hop_length` apart, each seen through `window`."""
 
+    def storage(self) -> Any:
+        """The memory that it is a part of, in elements."""
+
     def sub(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
         """`input - alpha * other`."""
 
@@ -1171,6 +1293,9 @@ class TensorMethods:
 
     def sum(self, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
         """Sum over `dim` (one, several, or all); integers and bools give int64."""
+
+    def sum_to_size(self, *size: Any) -> Tensor:
+        """The sum over what broadcasting `size` to the shape of this tensor would repeat."""
 
     def svd(self, some: _bool = True, compute_uv: _bool = True, *, out: Any = None) -> Any:
         """U, S and V (not transposed) of input = U @ diag(S) @ V.mT; `fz.linalg.svd` gives Vh."""
@@ -1279,6 +1404,9 @@ class TensorMethods:
 
     def unsqueeze_(self, dim: _int) -> Tensor:
         """This tensor with a dimension of size 1 put in."""
+
+    def untyped_storage(self) -> Any:
+        """The memory that it is a part of, in bytes."""
 
     def var(self, dim: Any = None, unbiased: _bool | None = None, keepdim: _bool = False, *, correction: Any = None, out: Any = None) -> Tensor:
         """Variance over `dim`, with divisor n - correction (default 1)."""

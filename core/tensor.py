@@ -243,6 +243,16 @@ class Tensor(TensorMethods):
         return None if self._node is None else self._node.shown()[0]
 
     @property
+    def retains_grad(self) -> bool:
+        """Return whether it is no leaf and `retain_grad` was called."""
+        return self._node is not None and -1 in (self._node.hooks or ())
+
+    @property
+    def output_nr(self) -> int:
+        """Return which result of the call that made it it is."""
+        return 0 if self._node is None else self._node.shown()[1]
+
+    @property
     def _version(self) -> int:
         return 0 if self._ver is None else self._ver[0]
 
@@ -348,6 +358,8 @@ class Tensor(TensorMethods):
     is_quantized = False
     is_meta = False
     is_nested = False
+    is_mps = is_xla = is_xpu = is_ipu = is_maia = is_mtia = is_mkldnn = is_vulkan = False
+    name = None
 
     @property
     def layout(self) -> layout:
@@ -365,6 +377,26 @@ class Tensor(TensorMethods):
     def is_signed(self) -> bool:
         """Return whether the dtype has negative values."""
         return self.dtype.is_signed
+
+    def is_conj(self) -> bool:
+        """Return whether a conjugation is still to be done; never: `conj` does it."""
+        return False
+
+    is_neg = is_distributed = is_conj
+
+    def is_inference(self) -> bool:
+        """Return whether it can never be recorded for backward; never: `inference_mode` is `no_grad`."""
+        return False
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Return whether its memory is locked for copies to a GPU; never."""
+        return False
+
+    is_shared = is_pinned
+
+    def get_device(self) -> int:
+        """The number of its device; -1 for the CPU."""
+        return -1 if self.device.type == "cpu" else self.device.index or 0
 
     # ------------------------------------------------------------------------------------------------------------ values out
 

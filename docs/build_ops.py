@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import frazil as fz
+from frazil.late import load_all
 from frazil.plugins import exporter
 from frazil.table import FUNCTIONS, OPS, Op
 
@@ -30,6 +31,7 @@ Made from the op table by `python docs/build_ops.py`; `frazil ops` prints the sa
 def page() -> str:
     """The text of ops.md."""
     exporter("onnx")  # brings the lowerings
+    load_all()
     parts = [HEAD, _counts()]
     for module, ops in groupby(sorted(OPS.values(), key=_module), key=_module):
         parts.append(f"## {module}\n\n" + _table(["op", "", "kind", "gradient", "ONNX"], map(_op_row, ops)))

@@ -18,6 +18,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import frazil as fz
+from frazil.late import load_all
 from frazil.table import METHODS, Op
 
 CORE = Path(__file__).parents[1] / "core"
@@ -183,6 +184,7 @@ def head(about: str, here: str, *, public: bool = False) -> str:
 
 def stubs() -> dict[Path, str]:
     """File -> text, of all stubs."""
+    load_all()
     public = sorted(name for name in dir(fz) if not name.startswith("_") and name not in {name for _, name in NEEDED})
     methods = [definition(n, f, method=True) for n, f in sorted(METHODS.items()) if not n.startswith("__")]
     functional = sorted(name for name in dir(fz.nn.functional) if not name.startswith("_"))

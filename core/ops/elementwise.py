@@ -1432,7 +1432,7 @@ def resolve_neg(input: Tensor) -> Tensor:
     return input
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input * 2**other.
 

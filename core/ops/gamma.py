@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from ..alias import make_inplace_of
 from ..define import function, op
 from ..errors import ArgumentError
-from ..table import S, floats
+from ..table import METHODS, S, floats
 from ..tensor import Tensor
 from .common import halves_in_float32
 from .elementwise import abs_, eq, floor, ge, gt, le, log, log1p, lt, maximum, minimum, power, round_half_even, sin, tan, where
@@ -173,10 +174,13 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     return polygamma_of(input, n=n)
 
 
-@function(name="polygamma_method", public=False, methods=["polygamma"], inplace=False)
+@function(name="polygamma_method", public=False, methods=["polygamma"])
 def polygamma_method(input: Tensor, n: int) -> Tensor:
     """The n-th derivative of `digamma`, as `fz.polygamma`."""
     return polygamma(n, input)
+
+
+METHODS["polygamma_"] = make_inplace_of("polygamma", polygamma_method)
 
 
 @function(out=True, inplace=True)

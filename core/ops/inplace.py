@@ -10,8 +10,7 @@ from ..state import STATE
 from ..table import FUNCTIONS, METHODS
 from ..tensor import Tensor
 from .elementwise import cast, clone
-from .indexing import index_put
-from .shape import expand, reshape
+from .shape import expand
 
 
 def _with_option(name: str, option: str, default: Any) -> None:
@@ -72,22 +71,22 @@ def zero_(self: Tensor) -> Tensor:
 
 def unsqueeze_(self: Tensor, dim: int) -> Tensor:
     """This tensor with a dimension of size 1 put in."""
-    return _take_over(self, self.unsqueeze(dim))
+    return take_over(self, self.unsqueeze(dim))
 
 
 def squeeze_(self: Tensor, dim: Any = None) -> Tensor:
     """This tensor without dimensions of size 1."""
-    return _take_over(self, self.squeeze(dim))
+    return take_over(self, self.squeeze(dim))
 
 
 def transpose_(self: Tensor, dim0: int, dim1: int) -> Tensor:
     """This tensor with two dimensions exchanged."""
-    return _take_over(self, self.transpose(dim0, dim1))
+    return take_over(self, self.transpose(dim0, dim1))
 
 
 def t_(self: Tensor) -> Tensor:
     """This matrix transposed."""
-    return _take_over(self, self.t())
+    return take_over(self, self.t())
 
 
 def fill_diagonal_(self: Tensor, fill_value: Any) -> Tensor:
@@ -98,17 +97,7 @@ def fill_diagonal_(self: Tensor, fill_value: Any) -> Tensor:
     return self
 
 
-def put_(self: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-    """Write `source` at the places `index` of the flattened tensor."""
-    flat = index_put(
-        reshape(current_value(self), shape=(-1,)), (reshape(index, shape=(-1,)),), reshape(source, shape=(-1,)), accumulate
-    )
-    check_writable("put_", self)
-    assign("put_", self, reshape(flat, shape=tuple(self._a.shape)))
-    return self
-
-
-def _take_over(x: Tensor, y: Tensor) -> Tensor:
+def take_over(x: Tensor, y: Tensor) -> Tensor:
     """`x` becomes the view `y` of itself."""
     if x._base is not None:
         if y._root is x:  # detached: what it was goes on as what it follows
@@ -119,4 +108,4 @@ def _take_over(x: Tensor, y: Tensor) -> Tensor:
     return x
 
 
-METHODS.update({f.__name__: f for f in (copy_, fill_, zero_, fill_diagonal_, put_, unsqueeze_, squeeze_, transpose_, t_)})
+METHODS.update({f.__name__: f for f in (copy_, fill_, zero_, fill_diagonal_, unsqueeze_, squeeze_, transpose_, t_)})

@@ -465,7 +465,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return tensordot(input, other, dims=([-1], [-1]))
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (the sum of batch1 @ batch2 over the batch).
 
@@ -476,7 +476,7 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
     return _scaled_sum(input, sum_(bmm(batch1, batch2), dim=(0,), dtype=batch1.dtype), beta, alpha)
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (the outer product of two vectors).
 

@@ -134,7 +134,7 @@ def logit(input: Tensor, eps: float | None = None) -> Tensor:
     return log_odds(input if eps is None else clamp(input, eps, 1 - eps))
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def sinc(input: Tensor) -> Tensor:
     """sin(pi x) / (pi x), and 1 at 0.
 
@@ -150,7 +150,7 @@ def sinc(input: Tensor) -> Tensor:
     return where(zero, 1, wave / (x * math.pi))
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def deg2rad(input: Tensor) -> Tensor:
     """Degrees as radians.
 
@@ -161,7 +161,7 @@ def deg2rad(input: Tensor) -> Tensor:
     return input * (math.pi / 180)
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def rad2deg(input: Tensor) -> Tensor:
     """Radians as degrees.
 
@@ -204,7 +204,7 @@ def copysign(input: Tensor, other: Any) -> Tensor:
     return where(eq(input, 0), found.detach(), found)  # no slope at 0
 
 
-@function(out=True)
+@function(out=True, inplace=True)
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 for negative elements, 1 for positive ones, `values` at 0.
 

@@ -79,28 +79,37 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
     >>> fz.quantile(fz.tensor([0.0, 1.0, 2.0, 3.0]), 0.5)
     tensor(1.5000)
     """
+    return quantiles("quantile", input, q, dim, keepdim, interpolation)
+
+
+def quantiles(
+    name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str, *, without_nan: bool = False
+) -> Tensor:
+    """The quantiles, of all elements or of those that are not NaN."""
     if interpolation not in _INTERPOLATIONS:
-        raise ArgumentError(f"quantile: interpolation is one of {', '.join(_INTERPOLATIONS)}, given {interpolation!r}")
+        raise ArgumentError(f"{name}: interpolation is one of {', '.join(_INTERPOLATIONS)}, given {interpolation!r}")
     if isinstance(q, (int, float)) and not 0 <= q <= 1:
-        raise ArgumentError(f"quantile: q is from 0 to 1, given {q}")
+        raise ArgumentError(f"{name}: q is from 0 to 1, given {q}")
     if isinstance(q, (list, tuple)) and any(isinstance(p, (int, float)) and not 0 <= p <= 1 for p in q):
-        raise ArgumentError(f"quantile: all of q are from 0 to 1, given {q}")
+        raise ArgumentError(f"{name}: all of q are from 0 to 1, given {q}")
     points = q if isinstance(q, Tensor) else tensor(q, dtype=input.dtype, device=input.device)
     if input.dtype not in (dtypes.float32, dtypes.float64):
-        raise DTypeError(f"quantile: the input must be float32 or float64, given {specs(input)[0]}; convert it with .float()")
-    require_one_dtype("quantile", input, points)
+        raise DTypeError(f"{name}: the input must be float32 or float64, given {specs(input)[0]}; convert it with .float()")
+    require_one_dtype(name, input, points)
     values = at_hand(points)
     if values is not None and not ((values >= 0) & (values <= 1)).all():
-        raise ArgumentError(f"quantile: all of q are from 0 to 1, given {values.tolist()}")
+        raise ArgumentError(f"{name}: all of q are from 0 to 1, given {values.tolist()}")
     ndim = len(input._a.shape)
-    dim = dim if dim is None or ndim else checked_dim("quantile", dim, 0)
+    dim = dim if dim is None or ndim else checked_dim(name, dim, 0)
     if any(isinstance(n, int) and n == 0 for n in input._a.shape):
-        raise ShapeError(f"quantile: there is nothing in {specs(input)[0]}")
+        raise ShapeError(f"{name}: there is nothing in {specs(input)[0]}")
     if not ndim:  # one number is every quantile of itself
         input, dim = reshape(input, shape=(1,)), None
     x = flatten(input) if dim is None else movedim(input, dim, -1)
     ordered = sort(x, -1).values
-    n = x._a.shape[-1]
+    n: Any = x._a.shape[-1]
+    if without_nan:
+        n = sum_(cast(eq(x, x), dtype=x.dtype), dim=-1, keepdim=True).clamp(min=1)  # of none the first, which is NaN
     wanted = reshape(points, shape=(-1,)) * (n - 1)
     low = floor(wanted)
     share = wanted - low
@@ -112,9 +121,12 @@ def quantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = Fals
         ]
     first = cast(low, dtype=dtypes.int64)
     rest = cast(share > 0, dtype=dtypes.int64)  # at an element itself no other takes part
-    below, above = (ordered[..., i] for i in (first, first + rest))
-    missing = isnan(x).any(-1, keepdim=True)
-    found = movedim(where(missing, float("nan"), lerp(below, above, share)), -1, 0)
+    if without_nan:
+        found = lerp(gather(ordered, -1, first), gather(ordered, -1, first + rest), share)
+    else:
+        below, above = (ordered[..., i] for i in (first, first + rest))
+        found = where(isnan(x).any(-1, keepdim=True), float("nan"), lerp(below, above, share))
+    found = movedim(found, -1, 0)
     if keepdim:
         found = (
             reshape(found, shape=(found._a.shape[0], *[1] * ndim))

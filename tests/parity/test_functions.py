@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.late import load_all
 from frazil.table import FUNCTIONS, METHODS, OPS
 
 from .test_ops import same, torch
@@ -385,6 +386,47 @@ z = a.clone(); z[0] = 100
 z = a.t().reshape(-1); z[0] = 100
 """
 
+RARE = """
+x.cummax(1); xp.cummax(x, 0); special.cummax(0); x.cummin(-1); xp.cummin(i, dim=1); m.cummax(1); s.cummin(0)
+x.logcumsumexp(1); xp.logcumsumexp(special, 0); xp.logcumsumexp(input=b, dim=1)
+xp.gradient(x); xp.gradient(x, dim=1, spacing=0.5); xp.gradient(x, spacing=(sorted_[:3] * 2, sorted_), edge_order=2)
+xp.gradient(x, spacing=[2.0, 3.0], dim=(0, 1)); xp.gradient(i, spacing=(sorted_,), dim=1)
+x.mode(1).values; xp.mode(rows, 1, True).values; xp.mode(rows, dim=1).indices; i.mode().values
+x.nanmedian(); special.nanmedian(); x.nanmedian(1); xp.nanmedian(special.view(2, 3), 1, True)[0]; i.nanmedian(0).values
+special[:2].nanquantile(0.5); xp.nanquantile(x, u[0], dim=1, keepdim=True, interpolation="lower"); x.nanquantile(0.3, 0)
+x.detach().histogram(4); xp.histogram(x.detach(), 3, range=(-1.0, 1.0), density=True)
+xp.histogram(x.detach(), sorted_, weight=p.detach())
+xp.histogramdd(x.detach(), [2, 1, 3, 1]); xp.histogramdd(x[:, :2].detach(), (2, 3), range=[-1.0, 1.0, 0.0, 2.0], density=True)
+xp.unravel_index(k, (2, 3)); xp.unravel_index(j, (4,)); xp.nonzero_static(m, size=9); i.nonzero_static(size=3, fill_value=7)
+xp.gcd(i, k); i.gcd(k); xp.lcm(i, k); i.lcm(j); ai.gcd_(k); ai.lcm_(k)
+xp.frexp(x); p.frexp(); xp.frexp(special[[0, 4, 5]]); x.nextafter(y); xp.nextafter(special, v[0]); a.nextafter_(y)
+x.index_reduce(0, j[:3], y, "prod"); xp.index_reduce(x, 1, j, p, "mean", include_self=False); a.index_reduce_(1, j, y, "amax")
+x.put(j, v); xp.put(x, rows, y[1:], accumulate=True); a.put_(j, v); a.put_(rows - 12, y[1:], True)
+x.sum_to_size(1, 4); b.sum_to_size(3, 1); x.is_same_size(y); xp.is_same_size(x, b)
+xp.segment_reduce(x, "sum", lengths=xp.tensor([1, 0, 2]))
+xp.segment_reduce(x, "mean", offsets=xp.tensor([0, 1, 3]), initial=1.0)
+xp.segment_reduce(x, "max", lengths=xp.tensor([[1, 3], [2, 2], [4, 0]]), axis=1); xp.segment_reduce(r, "prod", lengths=j[2:])
+xp.pdist(x); xp.pdist(x, 1.0); xp.pdist(w, p=float("inf")); xp.pdist(x[:1])
+xp.fake_quantize_per_tensor_affine(x, 0.25, 1, -2, 6)
+xp.fake_quantize_per_channel_affine(x, v.detach().abs().float(), j.int(), 1, -3, 4)
+x.as_strided((2, 2), (1, 5), 2); xp.as_strided(x, (3, 2), (2, 1)); v.as_strided((2, 3), (0, 1)); x[1:].as_strided((2,), (4,))
+xp.as_strided_copy(x, (2, 3), (3, 1)); x.as_strided_scatter(q[:2, :2], (2, 2), (4, 1)).shape
+xp.empty_strided((2, 3), (1, 2)).stride(); x.new_empty_strided((2, 3), (4, 1)).stride()
+xp.empty_permuted((2, 3, 4), (1, 0, 2)).stride()
+xp.alias_copy(x); xp.detach_copy(i); xp.diagonal_copy(b, 0, 1, 2); xp.expand_copy(o, (2, 3, 4)); xp.narrow_copy(x, 1, 1, 2)
+x.narrow_copy(0, 1, 1); xp.permute_copy(b, (2, 0, 1)); xp.select_copy(x, 1, 2); xp.slice_copy(x, 1, 1, 4, 2)
+xp.split_copy(x, 2, 1)
+xp.split_with_sizes_copy(x, [1, 3], 1); xp.squeeze_copy(o); xp.t_copy(x); xp.transpose_copy(b, 0, 2); xp.unbind_copy(x, 1)
+xp.unfold_copy(v, 0, 2, 1); xp.unsqueeze_copy(x, 1); xp.view_copy(x, (2, 6))
+a.heaviside_(y.detach()); a.deg2rad_(); a.rad2deg_(); a.sinc_(); a.ldexp_(k); a[:, :3].addr_(r, v[:3])
+a.addbmm_(b, q.expand(2, 4, 4))
+a.polygamma_(1); a.resize_(2, 6); a.resize_(2, 2); a.resize_as_(v); a.set_(y.detach()); a.apply_(lambda z: z + 1)
+a.map_(y.detach(), lambda z, z2: z * z2); a.as_strided_((2, 2), (1, 2)); a.set_().shape; a.is_set_to(a)
+a.map2_(x.detach(), y.detach(), lambda i, j, k: i + j * k)
+a.untyped_storage().nbytes(); a[1:].storage().size(); a.retains_grad; a.output_nr; a.is_conj(); a.is_neg(); a.is_inference()
+a.is_pinned(); a.get_device(); a.is_shared(); a.is_mps; a.is_xla; a.is_quantized; a.is_distributed()
+"""
+
 SPECIAL = """
 xp.lgamma(p); p.lgamma(); a.abs_().lgamma_(); xp.digamma(p); p.digamma(); a.abs_().digamma_(); xp.erfinv(u)
 u.erfinv(); a.mul_(0.1).erfinv_(); xp.i0(x); x.i0(); a.i0_(); xp.igamma(p.detach(), p + 0.5)
@@ -393,7 +435,7 @@ a.abs_().igammac_(p + 1); xp.mvlgamma(p + 1, 2); p.mvlgamma(1); a.abs_().mvlgamm
 p.polygamma(2)
 """
 
-GROUPS = [SPECIAL, ARITHMETIC, UNARY, REDUCTIONS, SHAPES, INDEXING, PRODUCTS, NEURAL, CREATION, IN_PLACE]
+GROUPS = [RARE, SPECIAL, ARITHMETIC, UNARY, REDUCTIONS, SHAPES, INDEXING, PRODUCTS, NEURAL, CREATION, IN_PLACE]
 LINES = [line.strip() for group in GROUPS for part in group.strip().splitlines() for line in part.split("; ")]
 DIFFERENTIABLE = {
     "x",
@@ -491,11 +533,13 @@ WITHOUT_LINE = {
     "hamming_window", "hann_window", "imag", "istft", "kaiser_window", "polar", "stft", "view_as_complex", "view_as_real",
     "bfloat16",  # no backend computes in it
     "bernoulli", "bernoulli_", "cauchy_", "exponential_", "geometric_", "log_normal_", "multinomial", "normal_", "random_",
-    "uniform_",
+    "uniform_", "poisson", "binomial", "view_as_complex_copy", "view_as_real_copy", "indices_copy", "values_copy",
+    "crow_indices_copy", "col_indices_copy",
 }  # fmt: skip
 
 
 def test_every_public_name_has_a_line():
+    load_all()
     text = "; ".join(LINES) + STATEMENTS
     public = set(FUNCTIONS) | {name for name in METHODS if not name.startswith("__")} | {n for n, op in OPS.items() if op.public}
     in_torch = {name for name in public if hasattr(torch, name) or hasattr(torch.Tensor, name)}

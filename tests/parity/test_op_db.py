@@ -18,6 +18,7 @@ VALUES = {
     "all": "bool also of uint8, where PyTorch gives uint8",
     "any": "bool also of uint8, where PyTorch gives uint8",
     "arange": "fractions are counted before they are made integers, in PyTorch after",
+    "as_strided": "the samples' tensors are parts of a larger memory, which is not brought along",
     "bfloat16": "no backend computes in bfloat16",
     "complex": "float16 has no complex dtype",
     "einsum": "operands of several integer dtypes, after sums that widen them",
@@ -39,6 +40,8 @@ VALUES = {
 }
 #: Names whose gradients differ in some sample, and why.
 GRADIENTS = {
+    "as_strided": VALUES["as_strided"],
+    "as_strided_scatter": "PyTorch's goes to the elements that were written over, and not to the others",
     "bfloat16": VALUES["bfloat16"],
     "cholesky_inverse": "the triangle that is not read has no gradient",
     "cholesky_solve": "the triangle that is not read has no gradient",
