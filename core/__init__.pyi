@@ -150,7 +150,7 @@ def adjoint(input: Tensor) -> Tensor:
     frazil.Size([2, 4, 3])"""
 
 def alias_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `alias` gives, in memory of its own."""
+    """A copy of what `alias` gives, in memory of its own."""
 
 def all(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Return whether all elements over `dim` are true (not zero).
@@ -662,7 +662,7 @@ def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     tensor([1., 1.])"""
 
 def col_indices_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `col_indices` gives, in memory of its own."""
+    """A copy of what `col_indices` gives, in memory of its own."""
 
 def column_stack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Vectors as columns beside each other, with matrices as they are.
@@ -892,7 +892,7 @@ def cross(input: Tensor, other: Tensor, dim: _int | None = None, *, out: Any = N
     tensor([0., 0., 1.])"""
 
 def crow_indices_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `crow_indices` gives, in memory of its own."""
+    """A copy of what `crow_indices` gives, in memory of its own."""
 
 from . import cuda as cuda
 
@@ -946,7 +946,7 @@ def det(input: Tensor, *, out: Any = None) -> Tensor:
     """The determinant of square matrices; as `fz.linalg.det`."""
 
 def detach_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `detach` gives, in memory of its own."""
+    """A copy of what `detach` gives, in memory of its own."""
 
 from .device import device as device
 
@@ -981,7 +981,7 @@ def diagonal(input: _Operand, offset: _int = 0, dim1: _int = 0, dim2: _int = 1, 
     tensor([1, 4])"""
 
 def diagonal_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `diagonal` gives, in memory of its own."""
+    """A copy of what `diagonal` gives, in memory of its own."""
 
 def diagonal_scatter(input: Tensor, src: Tensor, offset: _int = 0, dim1: _int = 0, dim2: _int = 1) -> Tensor:
     """A copy of `input` with a diagonal replaced by `src`.
@@ -1171,7 +1171,7 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """`input` expanded to the shape of `other`."""
 
 def expand_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `expand` gives, in memory of its own."""
+    """A copy of what `expand` gives, in memory of its own."""
 
 def expm1(input: _Operand, *, out: Any = None) -> Tensor:
     """exp(x) - 1, exact for small x.
@@ -1582,7 +1582,7 @@ def index_select(input: Tensor, dim: _int, index: Tensor, *, out: Any = None) ->
             [3, 4]])"""
 
 def indices_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `indices` gives, in memory of its own."""
+    """A copy of what `indices` gives, in memory of its own."""
 
 inf: _float
 
@@ -2198,7 +2198,7 @@ def narrow(input: Tensor, dim: _int, start: Any, length: Any) -> Tensor:
     tensor([1, 2, 3])"""
 
 def narrow_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `narrow` gives, in memory of its own."""
+    """A copy of what `narrow` gives, in memory of its own."""
 
 def ne(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Return whether a != b, elementwise.
@@ -2344,7 +2344,7 @@ def permute(input: Tensor, *dims: Any) -> Tensor:
     frazil.Size([4, 2, 3])"""
 
 def permute_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `permute` gives, in memory of its own."""
+    """A copy of what `permute` gives, in memory of its own."""
 
 pi: _float
 
@@ -2715,7 +2715,7 @@ def select(input: _Operand, dim: Any, index: Any, *, out: Any = None) -> Tensor:
     tensor([1, 3])"""
 
 def select_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `select` gives, in memory of its own."""
+    """A copy of what `select` gives, in memory of its own."""
 
 def select_scatter(input: Tensor, src: Tensor, dim: _int, index: _int) -> Tensor:
     """A copy of `input` with the element `index` along `dim` replaced by `src`.
@@ -2838,7 +2838,7 @@ def sinh(input: _Operand, *, out: Any = None) -> Tensor:
     tensor([0.])"""
 
 def slice_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `slice` gives, in memory of its own."""
+    """A copy of what `slice` gives, in memory of its own."""
 
 def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None = None, end: _int | None = None, step: _int = 1) -> Tensor:
     """A copy of `input` with [start:end:step] along `dim` replaced by `src`.
@@ -2909,13 +2909,13 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: _int = 0) -> Any:
     [[0, 1], [2, 3], [4]]"""
 
 def split_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `split` gives, in memory of its own."""
+    """A copy of what `split` gives, in memory of its own."""
 
 def split_with_sizes(input: Tensor, split_sizes: Sequence[_int], dim: _int = 0) -> Any:
     """As `split` with a list of sizes."""
 
 def split_with_sizes_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `split_with_sizes` gives, in memory of its own."""
+    """A copy of what `split_with_sizes` gives, in memory of its own."""
 
 def spmm(mat1: Tensor, mat2: Tensor) -> Tensor:
     """The older name of `fz.sparse.mm`.
@@ -2947,7 +2947,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     (frazil.Size([3]), frazil.Size([3, 1]))"""
 
 def squeeze_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `squeeze` gives, in memory of its own."""
+    """A copy of what `squeeze` gives, in memory of its own."""
 
 def stack(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor:
     """Tensors of one shape joined along a new dimension.
@@ -3030,7 +3030,7 @@ def t(input: Tensor) -> Tensor:
     frazil.Size([3, 2])"""
 
 def t_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `t` gives, in memory of its own."""
+    """A copy of what `t` gives, in memory of its own."""
 
 def take(input: Tensor, index: Tensor, *, out: Any = None) -> Tensor:
     """Elements of the flattened tensor.
@@ -3117,7 +3117,7 @@ def transpose(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     frazil.Size([3, 2])"""
 
 def transpose_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `transpose` gives, in memory of its own."""
+    """A copy of what `transpose` gives, in memory of its own."""
 
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: _float = 1.0, dim: _int = -1) -> Tensor:
     """The integral of samples `y` along `dim` by the trapezoidal rule, at points `x` or `dx` apart.
@@ -3195,7 +3195,7 @@ def unbind(input: Tensor, dim: _int = 0) -> Any:
     [[1, 3], [2, 4]]"""
 
 def unbind_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `unbind` gives, in memory of its own."""
+    """A copy of what `unbind` gives, in memory of its own."""
 
 def unflatten(input: Tensor, dim: _int, sizes: Any) -> Tensor:
     """Dimension `dim` split into several of `sizes`; one may be -1.
@@ -3214,7 +3214,7 @@ def unfold(input: Tensor, dimension: _int, size: _int, step: _int) -> Tensor:
             [2, 3, 4]])"""
 
 def unfold_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `unfold` gives, in memory of its own."""
+    """A copy of what `unfold` gives, in memory of its own."""
 
 def unique(input: Tensor, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
     """The distinct elements in order; optionally where each element went, and how many of each there are.
@@ -3246,7 +3246,7 @@ def unsqueeze(input: Tensor, dim: _int) -> Tensor:
     frazil.Size([1, 3])"""
 
 def unsqueeze_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `unsqueeze` gives, in memory of its own."""
+    """A copy of what `unsqueeze` gives, in memory of its own."""
 
 def use_deterministic_algorithms(mode: _bool, *, warn_only: _bool = False) -> None:
     """Remembered. On the CPU the same program gives the same numbers anyway; of other devices see their backends.
@@ -3257,7 +3257,7 @@ def use_deterministic_algorithms(mode: _bool, *, warn_only: _bool = False) -> No
 from . import utils as utils
 
 def values_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `values` gives, in memory of its own."""
+    """A copy of what `values` gives, in memory of its own."""
 
 def vander(x: Tensor, N: _int | None = None, increasing: _bool = False) -> Tensor:
     """Powers of a vector as columns: x^(N-1), ..., x, 1, or the other way round.
@@ -3308,7 +3308,7 @@ def view_as_complex(input: _Operand, *, out: Any = None) -> Tensor:
     tensor([1.+2.j])"""
 
 def view_as_complex_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `view_as_complex` gives, in memory of its own."""
+    """A copy of what `view_as_complex` gives, in memory of its own."""
 
 def view_as_real(input: _Operand, *, out: Any = None) -> Tensor:
     """A complex tensor seen as pairs: a last dimension of 2 with real and imaginary parts.
@@ -3318,10 +3318,10 @@ def view_as_real(input: _Operand, *, out: Any = None) -> Tensor:
     tensor([[1., 2.]])"""
 
 def view_as_real_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `view_as_real` gives, in memory of its own."""
+    """A copy of what `view_as_real` gives, in memory of its own."""
 
 def view_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
-    """What `view` gives, in memory of its own."""
+    """A copy of what `view` gives, in memory of its own."""
 
 def vmap(func: Any, in_dims: Any = 0, out_dims: Any = 0, randomness: _str = 'error', *, chunk_size: _int | None = None) -> Any:
     """`func`, which takes one sample, as a function that takes all of them at once, along a dimension of its arguments.

@@ -975,7 +975,7 @@ class TensorMethods:
         """A view of `length` elements along `dim`, from `start`."""
 
     def narrow_copy(self, *args: Any, out: Any = None, **options: Any) -> Any:
-        """What `narrow` gives, in memory of its own."""
+        """A copy of what `narrow` gives, in memory of its own."""
 
     def ne(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Return whether a != b, elementwise."""

@@ -103,10 +103,10 @@ def uses(source: str, filename: str = "<program>") -> list[Use]:
     """The names of PyTorch's that a program uses, which is read and not run.
 
     >>> from frazil.porting import uses
-    >>> for use in uses("import torch.nn as nn\\nlayer = nn.Linear(2, 3)\\ny = layer(x).resize_(2)"): print(use.name, use.status)
+    >>> for use in uses("import torch.nn as nn\\nlayer = nn.Linear(2, 3)\\ny = layer(x).smm(w)"): print(use.name, use.status)
     torch.nn there
     torch.nn.Linear there
-    Tensor.resize_ missing
+    Tensor.smm missing
     """
     reader = _Reader()
     reader.visit(ast.parse(source, filename))

@@ -62,11 +62,6 @@ WHY = {
     "Tensor.sparse_mask Tensor.sparse_resize_ Tensor.ccol_indices Tensor.row_indices Tensor.to_sparse_csc Tensor.to_sparse_bsr "
     "Tensor.to_sparse_bsc torch.sparse_csc_tensor torch.sparse_bsr_tensor torch.sparse_bsc_tensor "
     "torch.sparse_compressed_tensor": ("sparse tensors have two layouts: fz.sparse_coo_tensor and fz.sparse_csr_tensor"),
-    "Tensor.as_strided Tensor.as_strided_ torch.as_strided": "planned; x.unfold(dim, size, step) gives overlapping windows",
-    "Tensor.resize_ Tensor.resize_as_ Tensor.set_ Tensor.untyped_storage Tensor.storage": (
-        "out of scope: the memory of a tensor is the backend's; make a new tensor"
-    ),
-    "Tensor.get_device": "use x.device.index",
 }
 
 

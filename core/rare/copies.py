@@ -36,7 +36,7 @@ def _copied(name: str) -> Any:
         )
 
     call.__name__ = call.__qualname__ = name + "_copy"
-    call.__doc__ = f"What `{name}` gives, in memory of its own."
+    call.__doc__ = f"A copy of what `{name}` gives, in memory of its own."
     return call
 
 

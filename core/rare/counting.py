@@ -86,7 +86,7 @@ def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = F
 
 
 class Histogram(NamedTuple):
-    """How many there are between the edges."""
+    """Counts, and the edges between which they are."""
 
     hist: Tensor
     bin_edges: Any

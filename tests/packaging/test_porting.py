@@ -97,7 +97,6 @@ for line in ("import torch.export", "from torch.fx import wrap", "import torch.u
     ("name", "said"),
     [
         ("torch.cuda.nvtx", "out of scope"),
-        ("Tensor.storage", "out of scope"),
         ("torch.distributed.fsdp.wrap", "one process"),
         ("torch.nn.Linaer", "did you mean 'Linear'"),
     ],
