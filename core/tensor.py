@@ -243,11 +243,6 @@ class Tensor(TensorMethods):
         return None if self._node is None else self._node.shown()[0]
 
     @property
-    def retains_grad(self) -> bool:
-        """Return whether it is no leaf and `retain_grad` was called."""
-        return self._node is not None and -1 in (self._node.hooks or ())
-
-    @property
     def output_nr(self) -> int:
         """Return which result of the call that made it it is."""
         return 0 if self._node is None else self._node.shown()[1]
