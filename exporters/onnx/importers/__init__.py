@@ -13,6 +13,8 @@ from . import (
     folding,
     fused,
     fused_attention,
+    fused_decoder,
+    fused_experts,
     fused_quantisation,
     image,
     indexing,

@@ -7,10 +7,15 @@ from typing import Any
 
 import frazil as fz
 
-from ..arrays import axis_of
+from ..arrays import axis_of, number
 from .conv import conv
+from .creation import count
+from .image import grid_sample
+from .indexing import gather_nd
 from .linalg import gemm
+from .pool import max_pool
 from .registry import importer
+from .shape import pad, triangle
 
 F = fz.nn.functional
 _DOMAIN = "com.microsoft"
@@ -72,6 +77,51 @@ def rms_norm(node: Any, x: Any, gamma: Any) -> Any:
     if not node.wants(1):
         return y
     return y, fz.rsqrt((x * x).mean(dim=tuple(range(axis, x.ndim)), keepdim=True) + node.get("epsilon", 1e-5))
+
+
+@importer("GroupNorm", domain=_DOMAIN)
+def group_norm(node: Any, x: Any, gamma: Any, beta: Any) -> Any:
+    """Perhaps with the channels last, and with an activation behind it."""
+    last = bool(node.get("channels_last", 1))
+    y = F.group_norm((x.movedim(-1, 1) if last else x).to(gamma.dtype), node["groups"], gamma, beta, node.get("epsilon", 1e-5))
+    y = F.silu(y) if node["activation"] else y
+    return (y.movedim(1, -1) if last else y).to(x.dtype)
+
+
+@importer("SkipGroupNorm", domain=_DOMAIN)
+def skip_group_norm(node: Any, x: Any, gamma: Any, beta: Any, skip: Any, bias: Any = None) -> Any:
+    """The group norm of a sum; the sum itself is the second result. What is added may be one number per channel."""
+    last = bool(node.get("channels_last", 1))
+    spread = lambda t: t.reshape(*t.shape[:-1], *([1, 1, t.shape[-1]] if last else [t.shape[-1], 1, 1]))
+    total = x + (skip if skip.ndim == 4 else spread(skip))
+    total = total if bias is None else total + spread(bias)
+    return (group_norm(node, total, gamma, beta), total)[: max(node.outputs, 1)]
+
+
+@importer("Inverse", domain=_DOMAIN)
+def inverse(node: Any, x: Any) -> Any:
+    return fz.linalg.inv(x)
+
+
+@importer("ExpandDims", domain=_DOMAIN, numbers=(1,))
+def expand_dims(node: Any, x: Any, axis: Any) -> Any:
+    return x.unsqueeze(int(number(axis)))
+
+
+@importer("NhwcMaxPool", domain=_DOMAIN)
+def max_pool_of_channels(node: Any, x: Any) -> Any:
+    return max_pool(node, x.movedim(-1, 1)).movedim(1, -1)
+
+
+#: Operators that became ONNX's own, as they were before.
+for _name, _function, _numbers in (
+    ("Trilu", triangle, (1,)),
+    ("Pad", pad, (1, 2)),
+    ("GatherND", gather_nd, ()),
+    ("Range", count, (0, 1, 2)),
+    ("GridSample", grid_sample, ()),
+):
+    importer(_name, domain=_DOMAIN, numbers=_numbers)(_function)
 
 
 @importer("FusedConv", domain=_DOMAIN)

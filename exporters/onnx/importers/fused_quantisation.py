@@ -8,9 +8,9 @@ import frazil as fz
 from frazil.dtypes import iinfo
 from frazil.errors import ArgumentError
 
-from ..arrays import axis_of
+from ..arrays import axis_of, numpy_dtype
 from .pool import average_pool
-from .quantisation import dequantize, dynamic_quantize, matmul_integer, quantize
+from .quantisation import dequantize, dynamic_quantize, matmul_integer, narrow_numbers, qlinear_conv, quantize
 from .registry import importer
 
 F = fz.nn.functional
@@ -134,18 +134,48 @@ def matmul_few_bits(node: Any, x: Any, packed: Any, scales: Any, zeros: Any = No
     if min(rows, columns, node["block_size"]) < 1:
         raise ArgumentError("com.microsoft::MatMulNBits: K, N and block_size are positive")
     blocks = -(-columns // node["block_size"])
-    whole = _unpacked(packed.reshape(rows, blocks, -1), bits).to(scales.dtype)
+    whole = unpacked(packed.reshape(rows, blocks, -1), bits).to(scales.dtype)
     if zeros is None:
         middle = 2 ** (bits - 1)
     elif zeros.dtype is fz.uint8:
-        middle = _unpacked(zeros.reshape(rows, -1), bits)[:, :blocks].to(scales.dtype).unsqueeze(-1)
+        middle = unpacked(zeros.reshape(rows, -1), bits)[:, :blocks].to(scales.dtype).unsqueeze(-1)
     else:
         middle = zeros.reshape(rows, blocks, 1)
     weights = ((whole - middle) * scales.reshape(rows, blocks, 1)).flatten(1)[:, :columns]
     return F.linear(x, weights.to(x.dtype), bias)
 
 
-def _unpacked(x: Any, bits: int) -> Any:
+def unpacked(x: Any, bits: int) -> Any:
     """The numbers of so many bits in bytes, along the last dimension."""
     steps = fz.tensor([1 << at for at in range(0, 8, bits)], dtype=fz.int32, device=x.device)
     return (x.to(fz.int32).unsqueeze(-1) // steps % (1 << bits)).flatten(-2)
+
+
+@importer("GatherBlockQuantized", domain=_DOMAIN, fixed=(0, 2, 3), raw=True)
+def gather_of_blocks(node: Any, x: Any, index: Any, scales: Any, zeros: Any = None) -> Any:
+    """Rows of a table of few bits; a place outside of the table is a row of zeros."""
+    bits, size = node.get("bits", 4), node.get("block_size", 128)
+    packed = numpy_dtype(x).name == "uint8"
+    middle = 2 ** (bits - 1) if packed else 0
+    x, index, scales = (node.tensor(narrow_numbers(value)) for value in (x, index, scales))
+    zeros = None if zeros is None else node.tensor(narrow_numbers(zeros))
+    if packed and bits < 8:
+        x, zeros = unpacked(x, bits), zeros if zeros is None else unpacked(zeros, bits)
+    axis, along = axis_of(node.get("gather_axis", 0), x.ndim), axis_of(node.get("quantize_axis", 1), x.ndim)
+    block = fz.arange(x.shape[along], device=x.device) // (size or x.shape[along])
+    spread = lambda table: table.index_select(along, block)
+    whole = x.to(scales.dtype) - (middle if zeros is None else spread(zeros).to(scales.dtype))
+    table, n = whole * spread(scales), x.shape[axis]
+    places = index.to(fz.int64)
+    inside = (places >= -n) & (places < n)
+    found = table.index_select(axis, fz.where(inside, fz.remainder(places, n), 0).reshape(-1))
+    kept = inside.reshape(-1, *[1] * (x.ndim - axis - 1))
+    return fz.where(kept, found, 0.0).reshape((*x.shape[:axis], *index.shape, *x.shape[axis + 1 :]))
+
+
+@importer("QLinearConv", domain=_DOMAIN, fixed=range(1, 9))
+def qlinear_conv_of_channels(node: Any, x: Any, x_scale: Any, x_zero: Any, *more: Any) -> Any:
+    """As ONNX's own; the channels may come last."""
+    if not node.get("channels_last", 0):
+        return qlinear_conv(node, x, x_scale, x_zero, *more)
+    return qlinear_conv(node, x.movedim(-1, 1), x_scale, x_zero, *more).movedim(1, -1)

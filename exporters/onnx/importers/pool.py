@@ -7,7 +7,8 @@ from typing import Any
 
 import frazil as fz
 from frazil.dtypes import iinfo
-from frazil.ops.pool import avg_pool, max_pool, max_pool_places
+from frazil.ops.pool import avg_pool, max_pool_places
+from frazil.ops.pool import max_pool as max_pool_of
 from frazil.sizes import prod
 
 from ..arrays import raw
@@ -34,7 +35,7 @@ def _over(counts: Any, x: Any, kernel: Any, strides: Any, dilations: Any, before
 
 
 @importer("MaxPool")
-def max_pool_2d(node: Any, x: Any) -> Any:
+def max_pool(node: Any, x: Any) -> Any:
     kernel = node["kernel_shape"]
     strides, dilations, before, after = window(node, x, kernel)
     ceil = bool(node.get("ceil_mode", 0))
@@ -42,7 +43,7 @@ def max_pool_2d(node: Any, x: Any) -> Any:
     if plain and x.dtype.is_floating_point and (not node.wants(1) or (len(kernel) == 2 and not node.get("storage_order", 0))):
         options: dict[str, Any] = {"kernel_size": tuple(kernel), "stride": tuple(strides), "padding": tuple(before)}
         options |= {"dilation": tuple(dilations), "ceil_mode": ceil}
-        found = max_pool(x, **options)
+        found = max_pool_of(x, **options)
         return (found, max_pool_places(x, **options)) if node.wants(1) else found
     lowest = -math.inf if x.dtype.is_floating_point else iinfo(x.dtype).min
     counts = _counts(x, kernel, strides, dilations, before, after, ceil)

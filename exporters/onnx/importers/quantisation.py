@@ -89,7 +89,7 @@ def dequantize(node: Any, x: Any, scale: Any, zero: Any = None) -> Any:
         kind = ir.DataType(node["output_dtype"]).numpy() if node.get("output_dtype", 0) else _host(scale).dtype
         found = found.astype(kind)
         return as_tensor(found, node.device) if found.dtype.name in TENSOR_TYPES else found
-    x, zero, scale = node.tensor(_numbers(x)), _numbers(zero), node.tensor(scale)
+    x, zero, scale = node.tensor(narrow_numbers(x)), narrow_numbers(zero), node.tensor(scale)
     whole = x.to(fz.int32) if x.dtype.name in ("int8", "uint8", "int16", "uint16") else x
     if zero is not None:
         whole = whole - _aligned(node, node.tensor(zero), x.shape).to(whole.dtype)
@@ -97,7 +97,7 @@ def dequantize(node: Any, x: Any, scale: Any, zero: Any = None) -> Any:
     return (whole.to(scale.dtype) * _aligned(node, scale, x.shape)).to(dtype)
 
 
-def _numbers(x: Any) -> Any:
+def narrow_numbers(x: Any) -> Any:
     """What is of a narrow type that frazil has no tensors of, in one that holds all its numbers."""
     if isinstance(x, np.ndarray) and x.dtype.name not in TENSOR_TYPES:
         return x.astype(np.int32 if "int" in x.dtype.name else np.float32)
