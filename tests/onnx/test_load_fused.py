@@ -351,7 +351,7 @@ def test_what_is_not_read_is_told() -> None:
             {"kv_num_heads": 2, "sliding_window_cache": 1, "local_window_size": 4},
             "without quantised and sliding caches",
         ),
-        ("MoE", [TOKENS, ROUTES, *EXPERTS], {"activation_type": "geglu"}, "'geglu' is not read, swiglu, relu"),
+        ("MoE", [TOKENS, ROUTES, *EXPERTS], {"activation_type": "geglu"}, "'geglu' is not read; swiglu, relu"),
         ("MoE", [TOKENS, ROUTES, *EXPERTS], {"activation_type": "swiglu"}, "swiglu needs a third layer"),
     ):
         with pytest.raises(fz.errors.ArgumentError, match=words):
