@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, final
 
 import numpy as np
@@ -23,8 +24,9 @@ class _TensorType(type):
         return isinstance(instance, Tensor) and instance.dtype is cls.dtype and instance.device.type == cls.device_type
 
     def __call__(cls, *data: Any) -> Tensor:
-        if len(data) == 1 and isinstance(data[0], (list, tuple, np.ndarray, Tensor)) and not isinstance(data[0], Size):
-            return tensor(data[0], dtype=cls.dtype, device=cls.device_type)
+        given = data[0] if len(data) == 1 else None
+        if isinstance(given, (Sequence, np.ndarray, Tensor)) and not isinstance(given, (Size, str, bytes)):
+            return tensor(given, dtype=cls.dtype, device=cls.device_type)
         return zeros(*data or (0,), dtype=cls.dtype, device=cls.device_type)
 
     def __repr__(cls) -> str:

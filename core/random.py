@@ -303,6 +303,21 @@ def uniform64(name: str, shape: tuple[Any, ...], device: Any, generator: Generat
     return source.draw(draw, uniform_words(prod(shape), dtypes.float64), shape=shape, dtype=dtypes.float64)
 
 
+def normal64(name: str, shape: tuple[Any, ...], device: Any, generator: Generator | None) -> Tensor:
+    """Normal float64 numbers for the function `name`: on the CPU if the device has no float64."""
+
+    def draw(state: Tensor, **attrs: Any) -> Tensor:
+        return random_normal(where_float64_is(state), **attrs)
+
+    source = _source(name, generator, device)
+    return source.draw(draw, normal_words(prod(shape), dtypes.float64), shape=shape, dtype=dtypes.float64)
+
+
+def random_int63_for(device: Any) -> Tensor:
+    """One integer of 63 bits of the default stream of a device: a key for what is drawn on the host."""
+    return _int63(_default_for(as_device(device)), (1,))
+
+
 def _normal(generator: Generator, shape: tuple[Any, ...], dtype: DType) -> Tensor:
     if dtype.is_complex:  # of variance 1 together
         return view_as_complex(_normal(generator, (*shape, 2), PARTS[dtype]) * 0.5**0.5)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.modes import no_grad
+from ..creation import arange
 from ..nn.functional import binary_cross_entropy_with_logits
 from ..random import bernoulli
 from ..tensor import Tensor
+from .constraints import Constraint, boolean, real, unit_interval
 from .distribution import Distribution, broadcast_all, clamp_probs, probs_or_logits
 
 
@@ -20,17 +22,24 @@ class Bernoulli(Distribution):
     (tensor([0.7500, 1.0000]), tensor([0.2500, 1.0000]))
     """
 
+    has_enumerate_support = True
+    arg_constraints = {"probs": unit_interval, "logits": real}
+
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
         (given,) = broadcast_all(probs_or_logits(type(self), probs, logits))
-        super().__init__(given.shape, validate_args=validate_args)
         self._parameters = ("logits",) if probs is None else ("probs",)
         if probs is None:
             self.logits, self.probs = given, given.sigmoid()
         else:
             self.probs = given
-            self._check_parameter("probs", (given >= 0) & (given <= 1), "between 0 and 1")
             clamped = clamp_probs(given)
             self.logits = clamped.log() - (-clamped).log1p()
+        super().__init__(given.shape, validate_args=validate_args)
+
+    @property
+    def support(self) -> Constraint:
+        """What its values are."""
+        return boolean
 
     @property
     def mean(self) -> Tensor:
@@ -54,9 +63,14 @@ class Bernoulli(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability of `value`."""
-        self._check_value((value == 0) | (value == 1), "0 or 1")
+        self._check_value(value)
         logits, value = broadcast_all(self.logits, value)
         return -binary_cross_entropy_with_logits(logits, value.to(logits.dtype), reduction="none")
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """0 and 1, along a new first dimension."""
+        values = arange(2, dtype=self.probs.dtype, device=self.probs.device).reshape(-1, *[1] * len(self._batch_shape))
+        return values.expand(-1, *self._batch_shape) if expand else values
 
     def entropy(self) -> Tensor:
         """The entropy, in nats."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 from ..autograd.modes import no_grad
 from ..creation import as_tensor
 from ..dtypes import finfo, get_default_dtype
-from ..errors import ArgumentError
+from ..errors import ArgumentError, ShapeError
 from ..ops.elementwise import clamp
 from ..ops.shape import broadcast_tensors
+from ..random import rand
+from ..sizes import broadcast_shapes
 from ..tensor import Size, Tensor
+from .constraints import Constraint, dependent, is_dependent
 
 
 class Distribution:
@@ -22,8 +27,11 @@ class Distribution:
     """
 
     has_rsample = False
-    #: The parameters, as they are printed.
-    _parameters: tuple[str, ...] = ()
+    has_enumerate_support = False
+    #: What each parameter may be.
+    arg_constraints: Mapping[str, Constraint] = {}
+    #: The parameters, as they are printed, where not all of `arg_constraints` are.
+    _parameters: tuple[str, ...] | None = None
     _validate_args = True
 
     def __init__(self, batch_shape: Any = (), event_shape: Any = (), validate_args: bool | None = None) -> None:
@@ -31,6 +39,8 @@ class Distribution:
         self._event_shape = Size(event_shape)
         if validate_args is not None:
             self._validate_args = validate_args
+        if self._validate_args:
+            self._check_parameters()
 
     @staticmethod
     def set_default_validate_args(value: bool) -> None:
@@ -67,6 +77,31 @@ class Distribution:
         """The standard deviation."""
         return self.variance.sqrt()
 
+    @property
+    def support(self) -> Constraint:
+        """What its values are."""
+        return dependent
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> Self:
+        """Return the same distribution with a larger batch: parameters are broadcast to `batch_shape`, without a copy."""
+        new = copy.copy(self)
+        wide, batch = tuple(batch_shape), len(self._batch_shape)
+        for name, value in self.__dict__.items():
+            if isinstance(value, Tensor):
+                setattr(new, name, value.expand(*wide, *value.shape[batch:]))
+            elif isinstance(value, Distribution):
+                setattr(new, name, value.expand((*wide, *value.batch_shape[batch:])))
+        new._batch_shape = Size(wide)
+        return new
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """All values, along a new first dimension."""
+        raise self._missing("enumerate_support")
+
+    def sample_n(self, n: int) -> Tensor:
+        """Return `sample((n,))`."""
+        return self.sample((n,))
+
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Values of shape `sample_shape + batch_shape + event_shape`, without gradient."""
         with no_grad():
@@ -99,23 +134,55 @@ class Distribution:
     def _extended_shape(self, sample_shape: Any = ()) -> tuple[Any, ...]:
         return (*sample_shape, *self._batch_shape, *self._event_shape)
 
+    def _uniform(self, shape: Any) -> Tensor:
+        """Uniform numbers above 0 and below 1, where the parameters are."""
+        like = next(value for value in self.__dict__.values() if isinstance(value, Tensor)).detach()
+        kept = finfo(like.dtype)
+        with no_grad():
+            return rand(shape, dtype=like.dtype, device=like.device).clamp(min=kept.tiny, max=1 - kept.eps)
+
     def _missing(self, name: str) -> NotImplementedError:
         return NotImplementedError(f"{type(self).__name__} has no {name}")
 
-    def _check_parameter(self, name: str, allowed: Any, meaning: str) -> None:
-        """Raise unless `allowed`, a bool tensor about the parameter `name`, is true everywhere."""
-        if self._validate_args and not allowed._dev.recording and not allowed.all():
-            raise ValueError(f"{type(self).__name__}: parameter {name} must be {meaning}, given {getattr(self, name)}")
+    def _given_parameter(self, name: str) -> Any:
+        """The parameter, or None where another one was given instead of it."""
+        return self.__dict__.get(name)
 
-    def _check_value(self, allowed: Any, meaning: str) -> None:
-        """Raise unless `allowed`, a bool tensor about the values of a call, is true everywhere."""
-        if self._validate_args and not allowed._dev.recording and not allowed.all():
-            raise ValueError(f"{type(self).__name__}: the value must be {meaning}; validate_args=False leaves out this check")
+    def _check_parameters(self) -> None:
+        """Raise unless every parameter that was given is what `arg_constraints` say."""
+        for name, constraint in self.arg_constraints.items():
+            given = self._given_parameter(name)
+            if not isinstance(given, Tensor) or given._dev.recording or is_dependent(constraint):
+                continue
+            if not constraint.check(given.detach()).all():
+                raise ValueError(f"{type(self).__name__}: parameter {name} must be {constraint.meaning}, given {given}")
+
+    def _check_value(self, value: Tensor) -> None:
+        """Raise unless all values of a call are of the support."""
+        if not self._validate_args or value._dev.recording:
+            return
+        lead, event = len(value.shape) - len(self._event_shape), tuple(self._event_shape)
+        if lead < 0 or tuple(value.shape[lead:]) != event:
+            raise ShapeError(f"{type(self).__name__}: one value has the shape {list(event)}, given values {list(value.shape)}")
+        try:
+            broadcast_shapes(value.shape[:lead], self._batch_shape)
+        except (RuntimeError, ValueError):
+            raise ShapeError(
+                f"{type(self).__name__}: values of shape {list(value.shape)} do not broadcast with the batch "
+                f"{list(self._batch_shape)}"
+            ) from None
+        support = self.support
+        if not is_dependent(support) and not support.check(value.detach()).all():
+            raise ValueError(
+                f"{type(self).__name__}: the value must be {support.meaning}; validate_args=False leaves out this check"
+            )
 
     def __repr__(self) -> str:
         shown = []
-        for name in self._parameters:
-            value = getattr(self, name)
+        for name in self.arg_constraints if self._parameters is None else self._parameters:
+            value = self._given_parameter(name)
+            if value is None:
+                continue
             one = isinstance(value, Tensor) and value.ndim == 0 and not value._dev.recording
             shown.append(f"{name}: {value.item() if one else value.shape if isinstance(value, Tensor) else value}")
         return f"{type(self).__name__}({', '.join(shown)})"

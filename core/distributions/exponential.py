@@ -7,6 +7,7 @@ from typing import Any
 from ..autograd.modes import no_grad
 from ..creation import empty, zeros_like
 from ..tensor import Tensor
+from .constraints import Constraint, nonnegative, positive
 from .distribution import Distribution, broadcast_all
 
 
@@ -20,12 +21,16 @@ class Exponential(Distribution):
     """
 
     has_rsample = True
-    _parameters = ("rate",)
+    arg_constraints = {"rate": positive}
 
     def __init__(self, rate: Any, validate_args: bool | None = None) -> None:
         (self.rate,) = broadcast_all(rate)
         super().__init__(self.rate.shape, validate_args=validate_args)
-        self._check_parameter("rate", self.rate > 0, "positive")
+
+    @property
+    def support(self) -> Constraint:
+        """What its values are."""
+        return nonnegative
 
     @property
     def mean(self) -> Tensor:
@@ -51,7 +56,7 @@ class Exponential(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density at `value`."""
-        self._check_value(value >= 0, "at least 0")
+        self._check_value(value)
         return self.rate.log() - self.rate * value
 
     def cdf(self, value: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..errors import ShapeError
 from ..tensor import Tensor
+from .constraints import Constraint, independent
 from .distribution import Distribution
 
 
@@ -32,8 +33,14 @@ class Independent(Distribution):
             )
         kept = len(batch) - reinterpreted_batch_ndims
         self.base_dist, self.reinterpreted_batch_ndims = base_distribution, reinterpreted_batch_ndims
+        self.has_enumerate_support = reinterpreted_batch_ndims == 0 and base_distribution.has_enumerate_support
         self.has_rsample = base_distribution.has_rsample
         super().__init__(batch[:kept], batch[kept:] + event, validate_args)
+
+    @property
+    def support(self) -> Constraint:
+        """What its values are."""
+        return independent(self.base_dist.support, self.reinterpreted_batch_ndims)
 
     @property
     def mean(self) -> Tensor:
@@ -65,6 +72,12 @@ class Independent(Distribution):
     def entropy(self) -> Tensor:
         """The sum of the entropies over the event dimensions."""
         return self.summed(self.base_dist.entropy())
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """All values of the base, where each batch dimension is still one."""
+        if self.reinterpreted_batch_ndims:
+            raise NotImplementedError("Independent: the values of several distributions together are not listed")
+        return self.base_dist.enumerate_support(expand)
 
     def summed(self, x: Tensor) -> Tensor:
         """`x`, one number for each distribution of the base, summed over the event dimensions."""

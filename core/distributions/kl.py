@@ -5,16 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..creation import arange
+from ..linalg import solve_triangular
 from ..nn.functional import softplus
 from ..ops.elementwise import log, where
+from ..ops.gamma import digamma, lgamma, mvlgamma
+from ..sizes import broadcast_shapes
 from ..tensor import Tensor
 from .bernoulli import Bernoulli
 from .categorical import Categorical, OneHotCategorical
+from .counts import Binomial, Geometric, Poisson
+from .dirichlet import Beta, Dirichlet
 from .distribution import Distribution
 from .exponential import Exponential
+from .extremes import EULER, Gumbel
+from .gamma import Gamma, InverseGamma
+from .heavy_tails import Cauchy, HalfCauchy, Pareto
 from .independent import Independent
 from .laplace import Laplace
-from .normal import LogNormal, Normal
+from .matrices import Wishart
+from .multivariate_normal import LowRankMultivariateNormal, MultivariateNormal, half_log_det, squared_length
+from .normal import HalfNormal, LogNormal, Normal
+from .relaxed import ContinuousBernoulli
+from .transformed_distribution import TransformedDistribution
 from .uniform import Uniform
 
 F = TypeVar("F", bound=Callable[..., Tensor])
@@ -87,7 +100,8 @@ def _one_hot_one_hot(p: OneHotCategorical, q: OneHotCategorical) -> Tensor:
 def _bernoulli_bernoulli(p: Bernoulli, q: Bernoulli) -> Tensor:
     one = p.probs * (softplus(-q.logits) - softplus(-p.logits))
     zero = (1 - p.probs) * (softplus(q.logits) - softplus(p.logits))
-    return one + zero
+    one = where(p.probs == 0, 0.0, where(q.probs == 0, float("inf"), one))
+    return one + where(p.probs == 1, 0.0, where(q.probs == 1, float("inf"), zero))
 
 
 @register_kl(Uniform, Uniform)
@@ -113,3 +127,131 @@ def _independent_independent(p: Independent, q: Independent) -> Tensor:
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
         raise NotImplementedError("kl_divergence: the two Independents have different numbers of event dimensions")
     return p.summed(kl_divergence(p.base_dist, q.base_dist))
+
+
+@register_kl(HalfNormal, HalfNormal)
+def _half_normal_half_normal(p: HalfNormal, q: HalfNormal) -> Tensor:
+    return _normal_normal(p._whole, q._whole)
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy_cauchy(p: Cauchy, q: Cauchy) -> Tensor:
+    return log((p.scale + q.scale) ** 2 + (p.loc - q.loc) ** 2) - log(4 * p.scale * q.scale)
+
+
+@register_kl(HalfCauchy, HalfCauchy)
+def _half_cauchy_half_cauchy(p: HalfCauchy, q: HalfCauchy) -> Tensor:
+    return 2 * log(p.scale + q.scale) - log(4 * p.scale * q.scale)
+
+
+@register_kl(Pareto, Pareto)
+def _pareto_pareto(p: Pareto, q: Pareto) -> Tensor:
+    ratio = q.alpha / p.alpha
+    found = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return where(p.scale < q.scale, float("inf"), found)
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel_gumbel(p: Gumbel, q: Gumbel) -> Tensor:
+    ratio, apart = p.scale / q.scale, (q.loc - p.loc) / q.scale
+    return -ratio.log() - apart + ratio * EULER + (apart + lgamma(1 + ratio)).exp() - (1 + EULER)
+
+
+@register_kl(Gamma, Gamma)
+def _gamma_gamma(p: Gamma, q: Gamma) -> Tensor:
+    a, b = p.concentration, q.concentration
+    return b * (p.rate / q.rate).log() + lgamma(b) - lgamma(a) + (a - b) * digamma(a) + (q.rate - p.rate) * (a / p.rate)
+
+
+@register_kl(InverseGamma, InverseGamma)
+def _inverse_gamma_inverse_gamma(p: InverseGamma, q: InverseGamma) -> Tensor:
+    whole = [Gamma(d.concentration, d.rate, validate_args=False) for d in (p, q)]
+    return _gamma_gamma(*whole)
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _dirichlet_dirichlet(p: Dirichlet, q: Dirichlet) -> Tensor:
+    a, b = p.concentration, q.concentration
+    total = a.sum(-1)
+    norms = lgamma(total) - lgamma(b.sum(-1)) - (lgamma(a) - lgamma(b)).sum(-1)
+    return norms + ((a - b) * (digamma(a) - digamma(total).unsqueeze(-1))).sum(-1)
+
+
+@register_kl(Beta, Beta)
+def _beta_beta(p: Beta, q: Beta) -> Tensor:
+    return _dirichlet_dirichlet(*(Dirichlet(d._both, validate_args=False) for d in (p, q)))
+
+
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_continuous(p: ContinuousBernoulli, q: ContinuousBernoulli) -> Tensor:
+    norms = p._log_norm() + (-p.probs).log1p() - q._log_norm() - (-q.probs).log1p()
+    return p.mean * (p.logits - q.logits) + norms
+
+
+@register_kl(Geometric, Geometric)
+def _geometric_geometric(p: Geometric, q: Geometric) -> Tensor:
+    return -p.entropy() - (-q.probs).log1p() / p.probs - q.logits
+
+
+@register_kl(Poisson, Poisson)
+def _poisson_poisson(p: Poisson, q: Poisson) -> Tensor:
+    return p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate)
+
+
+@register_kl(Binomial, Binomial)
+def _binomial_binomial(p: Binomial, q: Binomial) -> Tensor:
+    if (p.total_count < q.total_count).any():
+        raise NotImplementedError("kl_divergence: no formula for Binomials of which the second has the larger total_count")
+    found = p.total_count * (p.probs * (p.logits - q.logits) + (-p.probs).log1p() - (-q.probs).log1p())
+    return where(p.total_count > q.total_count, float("inf"), found)
+
+
+@register_kl(MultivariateNormal, MultivariateNormal)
+@register_kl(MultivariateNormal, LowRankMultivariateNormal)
+@register_kl(LowRankMultivariateNormal, MultivariateNormal)
+@register_kl(LowRankMultivariateNormal, LowRankMultivariateNormal)
+def _vectors(p: Any, q: Any) -> Tensor:
+    if p.event_shape != q.event_shape:
+        raise ValueError(f"kl_divergence: the vectors have different sizes, {list(p.event_shape)} and {list(q.event_shape)}")
+    return _of_triangles(p.scale_tril, q.scale_tril) + 0.5 * squared_length(q.scale_tril, q.loc - p.loc)
+
+
+def _of_triangles(a: Tensor, b: Tensor) -> Tensor:
+    """The divergence of normal vectors with the same mean, from the triangles of their covariances."""
+    n = a.shape[-1]
+    batch = tuple(broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2])))
+    trace = (solve_triangular(b.expand(*batch, n, n), a.expand(*batch, n, n), upper=False) ** 2).sum((-2, -1))
+    return half_log_det(b) - half_log_det(a) + 0.5 * (trace - n)
+
+
+@register_kl(Wishart, Wishart)
+def _wishart_wishart(p: Wishart, q: Wishart) -> Tensor:
+    n, half, other = p.event_shape[0], p.df / 2, q.df / 2
+    ranks = arange(n, dtype=p.df.dtype, device=p.df.device)
+    expected = digamma(half.unsqueeze(-1) - ranks / 2).sum(-1)
+    apart = _of_triangles(p.scale_tril, q.scale_tril) + half_log_det(p.scale_tril) - half_log_det(q.scale_tril)
+    return (
+        (half - other) * expected
+        + p.df * apart
+        + q.df * (half_log_det(q.scale_tril) - half_log_det(p.scale_tril))
+        - mvlgamma(half, n)
+        + mvlgamma(other, n)
+    )
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed_transformed(p: TransformedDistribution, q: TransformedDistribution) -> Tensor:
+    same = len(p.transforms) == len(q.transforms) and all(
+        type(a) is type(b) and _parameters(a) == _parameters(b) for a, b in zip(p.transforms, q.transforms, strict=True)
+    )
+    if not same or p.event_shape != q.event_shape:
+        raise NotImplementedError("kl_divergence: no formula for distributions that are transformed in different ways")
+    return kl_divergence(p.base_dist, q.base_dist)
+
+
+def _parameters(transform: Any) -> dict[str, Any]:
+    """What makes two transforms of a kind the same: tensors are, when they are one object."""
+    kept = {
+        name: value for name, value in transform.__dict__.items() if name not in ("_kept", "_cache_size", "domain", "codomain")
+    }
+    return {name: id(value) if isinstance(value, Tensor) else value for name, value in kept.items()}

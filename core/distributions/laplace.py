@@ -7,6 +7,7 @@ from typing import Any
 from ..autograd.modes import no_grad
 from ..random import rand_like
 from ..tensor import Tensor
+from .constraints import Constraint, positive, real
 from .distribution import Distribution, broadcast_all
 
 
@@ -20,12 +21,16 @@ class Laplace(Distribution):
     """
 
     has_rsample = True
-    _parameters = ("loc", "scale")
+    arg_constraints = {"loc": real, "scale": positive}
 
     def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
         self.loc, self.scale = broadcast_all(loc, scale)
         super().__init__(self.loc.shape, validate_args=validate_args)
-        self._check_parameter("scale", self.scale > 0, "positive")
+
+    @property
+    def support(self) -> Constraint:
+        """What its values are."""
+        return real
 
     @property
     def mean(self) -> Tensor:
@@ -51,6 +56,7 @@ class Laplace(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density at `value`."""
+        self._check_value(value)
         return -(2 * self.scale).log() - (value - self.loc).abs() / self.scale
 
     def cdf(self, value: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from ..autograd.modes import no_grad
 from ..ops.elementwise import clamp, log
 from ..random import rand_like
 from ..tensor import Tensor
+from .constraints import Constraint, dependent, interval
 from .distribution import Distribution, broadcast_all
 
 
@@ -21,12 +22,23 @@ class Uniform(Distribution):
     """
 
     has_rsample = True
-    _parameters = ("low", "high")
+    arg_constraints = {"low": dependent, "high": dependent}
 
     def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
         self.low, self.high = broadcast_all(low, high)
         super().__init__(self.low.shape, validate_args=validate_args)
-        self._check_parameter("high", self.low < self.high, "above low")
+        if self._validate_args and not self.low._dev.recording and not (self.low < self.high).all():
+            raise ValueError(f"Uniform: parameter high must be above low, given low={self.low} and high={self.high}")
+
+    @property
+    def support(self) -> Constraint:
+        """What its values are."""
+        return interval(self.low, self.high)
+
+    @property
+    def mode(self) -> Tensor:
+        """Not a number: all values are as likely."""
+        return self.high * float("nan")
 
     @property
     def mean(self) -> Tensor:
@@ -47,7 +59,7 @@ class Uniform(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the density at `value`."""
         inside = (self.low <= value) & (value < self.high)
-        self._check_value((self.low <= value) & (value <= self.high), "between low and high")
+        self._check_value(value)
         return log(inside.to(self.low.dtype)) - log(self.high - self.low)
 
     def cdf(self, value: Tensor) -> Tensor:

@@ -785,6 +785,7 @@ def _edges_rule(edges: Spec, points: Spec, *, right: bool) -> Spec:
         S.of([0.1, 0.4, 0.4, 1.0], [0.0, 0.1, 0.39, 0.4, 2.0, math.nan], right=True),
         S.of([[1, 3], [0, 2]], [[1, 2, 3], [0, 1, 9]], right=False),
         S((0,), (3,), right=False, grad=False),
+        S.of([3, 0, 10, 2], [0, 1, 2, 3, 9, 10], right=True),
     ],
     errors=lambda: [E(S((2, 3), (4, 3), right=False), "searchsorted: .*must agree")],
     exact=True,
@@ -792,8 +793,8 @@ def _edges_rule(edges: Spec, points: Spec, *, right: bool) -> Spec:
     public=False,
 )
 def edges_before(edges, points, /, *, right: bool):
-    """int64: how many of the ascending edges (last dimension) are below every point, or with `right` not above it. All are
-    below NaN."""
+    """int64: how many of the edges (last dimension), which ascend, are below every point, or with `right` not above it. All
+    are below NaN. (Edges that do not ascend are counted too.)"""
     _edges_rule(*specs(edges, points), right=right)
     rows, values = unsqueeze(edges, -2), unsqueeze(points, -1)
     passed = logical_not(rows > values if right else rows >= values)

@@ -101,3 +101,29 @@ def test_swalr_anneals_to_its_rate():
         found.append(scheduler.get_last_lr()[0])
     right = [0.2 + 0.8 * (1 + math.cos(math.pi * min(t, 4) / 4)) / 2 for t in range(1, 7)]
     assert found == pytest.approx(right)
+
+
+@pytest.mark.parametrize(
+    "name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", "Adamax", "NAdam", "RAdam", "ASGD", "Rprop", "LBFGS"]
+)
+def test_complex_parameters_are_pairs_of_real_ones(name):
+    start, goal = fz.tensor([[1 + 2j, -3j], [0.5, -1 - 1j]]), fz.tensor([[2 - 1j, 1j], [1j, 0.25]])
+    w, pairs = start.clone().requires_grad_(), fz.view_as_real(start).clone().requires_grad_()
+    optimizers = [getattr(optim, name)([p], lr=0.1) for p in (w, pairs)]
+
+    def closure(p):
+        def compute():
+            p.grad = None
+            apart = (fz.view_as_real(p) if p.is_complex() else p) - fz.view_as_real(goal)
+            loss = (apart**2).sum() + 0.3 * apart.prod(-1).sum()
+            loss.backward()
+            return loss
+
+        return compute
+
+    for _ in range(4):
+        for optimizer, p in zip(optimizers, (w, pairs), strict=True):
+            optimizer.step(closure(p))
+    fz.testing.assert_close(fz.view_as_real(w.detach()), pairs.detach())
+    again = getattr(optim, name)([w.detach().clone().requires_grad_()], lr=0.1)
+    again.load_state_dict(optimizers[0].state_dict())

@@ -180,6 +180,8 @@ def _bags(ids: Any, present: Any, offsets: Any, include_last_offset: bool) -> tu
             raise ArgumentError(f"embedding_bag: the first bag starts at 0, given offsets[0] = {starts[0]}")
         if starts[-1] > ids.shape[0]:
             raise ArgumentError(f"embedding_bag: offsets[-1] = {starts[-1]} lies behind the end of the input of {ids.shape[0]}")
+        if (starts[1:] < starts[:-1]).any():
+            raise ArgumentError(f"embedding_bag: offsets are the starts of bags, so they ascend; given {starts.tolist()}")
     positions = arange(ids.shape[0], dtype=offsets.dtype, device=ids.device)
     if include_last_offset:
         present, offsets = present & (positions < offsets[-1]), offsets[:-1]

@@ -1,0 +1,273 @@
+"""Constraints: which values a parameter or a sample may have, as `torch.distributions.constraints`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..linalg import eigvalsh
+from ..ops.elementwise import where
+from ..tensor import Tensor
+
+
+class Constraint:
+    """A set of values. `check(value)` says of every event of a tensor whether it is in it; `meaning` says it in words.
+
+    >>> import frazil as fz
+    >>> c = fz.distributions.constraints
+    >>> c.positive.check(fz.tensor([1.0, -1.0]))
+    tensor([ True, False])
+    >>> c.simplex.check(fz.tensor([[0.5, 0.5], [0.5, 0.6]])), c.simplex.event_dim
+    (tensor([ True, False]), 1)
+    """
+
+    is_discrete = False
+    #: How many of the last dimensions make one event.
+    event_dim = 0
+    meaning = "allowed"
+
+    def check(self, value: Tensor) -> Any:
+        """Return a bool tensor: whether each event of `value` is in the set."""
+        raise NotImplementedError(f"{type(self).__name__} must define check(value)")
+
+    def __repr__(self) -> str:
+        return type(self).__name__.removeprefix("_") + "()"
+
+
+class _Dependent(Constraint):
+    """A set that depends on other values: a property of the distribution says which."""
+
+    def check(self, value: Tensor) -> Any:
+        raise ValueError("a dependent constraint is checked by its distribution: ask the distribution for its support")
+
+
+class _Boolean(Constraint):
+    is_discrete, meaning = True, "0 or 1"
+
+    def check(self, value: Tensor) -> Any:
+        return (value == 0) | (value == 1)
+
+
+class _OneHot(Constraint):
+    is_discrete, event_dim, meaning = True, 1, "a vector with one 1 and zeros"
+
+    def check(self, value: Tensor) -> Any:
+        return ((value == 0) | (value == 1)).all(-1) & (value.sum(-1) == 1)
+
+
+class _Interval(Constraint):
+    """Numbers between two bounds; each is None (no bound), or a number or tensor, which is in the set or not."""
+
+    def __init__(
+        self,
+        lower_bound: Any = None,
+        upper_bound: Any = None,
+        *,
+        open_below: bool = False,
+        open_above: bool = False,
+        whole: bool = False,
+        meaning: str = "",
+    ) -> None:
+        self.lower_bound, self.upper_bound, self.is_discrete = lower_bound, upper_bound, whole
+        self._open_below, self._open_above = open_below, open_above
+        self.meaning = meaning or self._in_words()
+
+    def _in_words(self) -> str:
+        kind = "whole numbers " if self.is_discrete else ""
+        if self.lower_bound is not None and self.upper_bound is not None and not (self._open_below or self._open_above):
+            return f"{kind}from {_shown(self.lower_bound)} to {_shown(self.upper_bound)}"
+        low = "" if self.lower_bound is None else f"{'above' if self._open_below else 'at least'} {_shown(self.lower_bound)}"
+        high = "" if self.upper_bound is None else f"{'below' if self._open_above else 'at most'} {_shown(self.upper_bound)}"
+        return kind + " and ".join(part for part in (low, high) if part)
+
+    def check(self, value: Tensor) -> Any:
+        inside = value == value
+        if self.is_discrete:
+            inside = inside & (value % 1 == 0)
+        if self.lower_bound is not None:
+            inside = inside & (value > self.lower_bound if self._open_below else value >= self.lower_bound)
+        if self.upper_bound is not None:
+            inside = inside & (value < self.upper_bound if self._open_above else value <= self.upper_bound)
+        return inside
+
+    def __repr__(self) -> str:
+        return f"Interval({self.meaning})"
+
+
+def _shown(bound: Any) -> str:
+    if not isinstance(bound, Tensor):
+        return str(bound)
+    return str(bound.item()) if bound.numel() == 1 and not bound._dev.recording else "its bound"
+
+
+class _Simplex(Constraint):
+    event_dim, meaning = 1, "vectors of at least 0 that sum to 1"
+
+    def check(self, value: Tensor) -> Any:
+        return (value >= 0).all(-1) & ((value.sum(-1) - 1).abs() < 1e-6)
+
+
+class _Multinomial(Constraint):
+    is_discrete, event_dim = True, 1
+
+    def __init__(self, upper_bound: Any) -> None:
+        self.upper_bound = upper_bound
+        self.meaning = f"vectors of counts that sum to {upper_bound}"
+
+    def check(self, value: Tensor) -> Any:
+        return (value >= 0).all(-1) & (value.sum(-1) <= self.upper_bound)
+
+
+class _Matrix(Constraint):
+    event_dim = 2
+
+
+class _LowerTriangular(_Matrix):
+    meaning = "lower triangular"
+
+    def check(self, value: Tensor) -> Any:
+        return (value.tril() == value).all(-1).all(-1)
+
+
+class _LowerCholesky(_Matrix):
+    meaning = "lower triangular, with a positive diagonal"
+
+    def check(self, value: Tensor) -> Any:
+        return lower_triangular.check(value) & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
+
+
+class _CorrCholesky(_Matrix):
+    meaning = "lower triangular, with a positive diagonal and rows of length 1"
+
+    def check(self, value: Tensor) -> Any:
+        rows = ((value * value).sum(-1).sqrt() - 1).abs() < 1e-4
+        return lower_cholesky.check(value) & rows.all(-1)
+
+
+class _Square(_Matrix):
+    meaning = "square"
+
+    def check(self, value: Tensor) -> Any:
+        return (value == value).all(-1).all(-1) | (value.shape[-1] == value.shape[-2])
+
+
+class _Symmetric(_Matrix):
+    meaning = "symmetric"
+
+    def check(self, value: Tensor) -> Any:
+        return ((value - value.mT).abs() <= 1e-6 + 1e-5 * value.mT.abs()).all(-1).all(-1)
+
+
+class _PositiveDefinite(_Matrix):
+    meaning = "symmetric and positive definite"
+
+    def check(self, value: Tensor) -> Any:
+        looks_right = symmetric.check(value)
+        tried = where(looks_right.unsqueeze(-1).unsqueeze(-1), value, 0.0)
+        return looks_right & (eigvalsh(tried) > 0).all(-1)
+
+
+class _Independent(Constraint):
+    """The last dimensions of a constraint's events count as one event."""
+
+    def __init__(self, base_constraint: Constraint, reinterpreted_batch_ndims: int) -> None:
+        self.base_constraint, self.reinterpreted_batch_ndims = base_constraint, reinterpreted_batch_ndims
+        self.is_discrete, self.meaning = base_constraint.is_discrete, base_constraint.meaning
+        self.event_dim = base_constraint.event_dim + reinterpreted_batch_ndims
+
+    def check(self, value: Tensor) -> Any:
+        inside = self.base_constraint.check(value)
+        for _ in range(self.reinterpreted_batch_ndims):
+            inside = inside.all(-1)
+        return inside
+
+
+dependent: Constraint = _Dependent()
+boolean: Constraint = _Boolean()
+one_hot: Constraint = _OneHot()
+real: Constraint = _Interval(meaning="numbers, not nan")
+real_vector: Constraint = _Independent(real, 1)
+positive: Constraint = _Interval(0.0, open_below=True, meaning="positive")
+nonnegative: Constraint = _Interval(0.0, meaning="at least 0")
+unit_interval: Constraint = _Interval(0.0, 1.0, meaning="between 0 and 1")
+nonnegative_integer: Constraint = _Interval(0, whole=True)
+positive_integer: Constraint = _Interval(1, whole=True)
+simplex: Constraint = _Simplex()
+lower_triangular: Constraint = _LowerTriangular()
+lower_cholesky: Constraint = _LowerCholesky()
+corr_cholesky: Constraint = _CorrCholesky()
+square: Constraint = _Square()
+symmetric: Constraint = _Symmetric()
+positive_definite: Constraint = _PositiveDefinite()
+multinomial = _Multinomial
+independent = _Independent
+
+
+def is_dependent(constraint: Any) -> bool:
+    """Return whether only a distribution can check this constraint.
+
+    >>> import frazil as fz
+    >>> c = fz.distributions.constraints
+    >>> c.is_dependent(c.dependent), c.is_dependent(c.real)
+    (True, False)
+    """
+    return isinstance(constraint, _Dependent)
+
+
+def greater_than(lower_bound: Any) -> Constraint:
+    """Return the constraint of numbers above `lower_bound`.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.greater_than(1.0).check(fz.tensor([1.0, 2.0]))
+    tensor([False,  True])
+    """
+    return _Interval(lower_bound, open_below=True)
+
+
+def greater_than_eq(lower_bound: Any) -> Constraint:
+    """Return the constraint of numbers of at least `lower_bound`.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.greater_than_eq(1.0).check(fz.tensor([1.0, 0.5]))
+    tensor([ True, False])
+    """
+    return _Interval(lower_bound)
+
+
+def less_than(upper_bound: Any) -> Constraint:
+    """Return the constraint of numbers below `upper_bound`.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.less_than(1.0).check(fz.tensor([1.0, 0.5]))
+    tensor([False,  True])
+    """
+    return _Interval(None, upper_bound, open_above=True)
+
+
+def interval(lower_bound: Any, upper_bound: Any) -> Constraint:
+    """Return the constraint of numbers between two bounds, which are in it.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.interval(0.0, 1.0).check(fz.tensor([1.0, 1.5]))
+    tensor([ True, False])
+    """
+    return _Interval(lower_bound, upper_bound)
+
+
+def half_open_interval(lower_bound: Any, upper_bound: Any) -> Constraint:
+    """Return the constraint of numbers between two bounds, of which the upper one is not in it.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.half_open_interval(0.0, 1.0).check(fz.tensor([0.0, 1.0]))
+    tensor([ True, False])
+    """
+    return _Interval(lower_bound, upper_bound, open_above=True)
+
+
+def integer_interval(lower_bound: Any, upper_bound: Any) -> Constraint:
+    """Return the constraint of whole numbers between two bounds, which are in it.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.integer_interval(0, 3).check(fz.tensor([3.0, 2.5]))
+    tensor([ True, False])
+    """
+    return _Interval(lower_bound, upper_bound, whole=True)
