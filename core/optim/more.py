@@ -10,6 +10,7 @@ from typing import Any
 
 from ..creation import ones, zeros, zeros_like
 from ..dtypes import finfo
+from ..errors import DTypeError
 from ..ops.elementwise import where
 from ..tensor import Tensor
 from .adaptive import _Adaptive
@@ -18,6 +19,13 @@ from .optimizer import Optimizer, Params, check_options, real
 
 def _common(lr: Any, foreach: bool | None, maximize: bool, differentiable: bool, **options: Any) -> dict[str, Any]:
     return {"lr": lr, **options, "foreach": foreach, "maximize": maximize, "differentiable": differentiable}
+
+
+def _refuse_complex(optimizer: Optimizer, param: Tensor) -> None:
+    if param.dtype.is_complex:
+        raise DTypeError(
+            f"{type(optimizer).__name__}: complex parameters are not supported, given {param.dtype} {list(param.shape)}; use Adam"
+        )
 
 
 class ASGD(_Adaptive):
@@ -154,6 +162,7 @@ class Adafactor(Optimizer):
         for param in group["params"]:
             if param.grad is None:
                 continue
+            _refuse_complex(self, param)
             grad = -param.grad if group["maximize"] else param.grad
             state = self.state[param]
             if not state:
@@ -227,6 +236,7 @@ class Muon(Optimizer):
         for param in group["params"]:
             if param.grad is None:
                 continue
+            _refuse_complex(self, param)
             grad, keep = param.grad, group["momentum"]
             state = self.state[param]
             if not state:

@@ -40,6 +40,7 @@ from frazil import nn
         (lambda: F.embedding_bag(fz.tensor([0]), fz.ones(2, 2)), ValueError, "offsets has to be a 1D Tensor"),
         (lambda: F.embedding_bag(fz.tensor([[0]]), fz.ones(2, 2), fz.tensor([0])), ValueError, "offsets has to be None"),
         (lambda: F.embedding_bag(fz.tensor([[0]]), fz.ones(2, 2), mode="median"), ValueError, "one of sum, mean or max"),
+        (lambda: F.embedding_bag(fz.tensor([0, 1, 0]), fz.ones(2, 2), fz.tensor([0, 2, 1])), ValueError, "so they ascend"),
         (lambda: nn.Hardtanh(1.0, -1.0), ValueError, "max_val must be larger than min_val"),
         (lambda: F.hardtanh(fz.ones(1), 1.0, -1.0), ValueError, "min_val 1.0 is above max_val -1.0"),
         (lambda: nn.Softmax2d()(fz.ones(2, 2)), ValueError, "expected input to be 3D or 4D, got 2D"),

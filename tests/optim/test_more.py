@@ -127,3 +127,11 @@ def test_complex_parameters_are_pairs_of_real_ones(name):
     fz.testing.assert_close(fz.view_as_real(w.detach()), pairs.detach())
     again = getattr(optim, name)([w.detach().clone().requires_grad_()], lr=0.1)
     again.load_state_dict(optimizers[0].state_dict())
+
+
+@pytest.mark.parametrize("name", ["Adafactor", "Muon"])
+def test_complex_parameters_are_refused_where_they_have_no_meaning(name):
+    w = fz.ones(2, 2, dtype=fz.complex64).requires_grad_()
+    w.grad = fz.ones(2, 2, dtype=fz.complex64)
+    with pytest.raises(fz.errors.DTypeError, match=f"{name}: complex parameters are not supported"):
+        getattr(optim, name)([w]).step()

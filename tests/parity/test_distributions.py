@@ -276,7 +276,7 @@ def test_divergences_of_different_kinds():
                 _close(D.kl_divergence(ours, others), expected, f"{p}, {q}")
             except NotImplementedError:
                 missing.append((p, q))
-    assert not missing
+    assert missing == [(p, p) for p in ("Kumaraswamy", "Weibull")]  # PyTorch's is for equal parameters only
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -301,7 +301,7 @@ xp.as_tensor([1, 2]); xp.as_tensor(x); xp.as_tensor(np.zeros(2)); xp.asarray([1.
 xp.scalar_tensor(2); xp.as_tensor([1, 2], dtype=xp.float32)
 xp.Tensor([1, 2]); xp.Tensor(2, 3).shape; xp.Tensor(x).dtype; xp.FloatTensor([1, 2]); xp.LongTensor([1, 2])
 xp.DoubleTensor([1.5]); xp.IntTensor([1]); xp.ByteTensor([1, 2]); xp.BoolTensor([True]); xp.HalfTensor([1.5])
-xp.LongTensor(2, 3).shape; xp.ShortTensor([1]); xp.CharTensor([1]); xp.Tensor().shape; isinstance(i, xp.LongTensor)
+xp.LongTensor(range(3)); xp.LongTensor(2, 3).shape; xp.ShortTensor([1]); xp.CharTensor([1]); xp.Tensor().shape; isinstance(i, xp.LongTensor)
 isinstance(x, xp.FloatTensor); isinstance(x, xp.LongTensor)
 x.new_zeros(2, 3); x.new_zeros((2,)); x.new_ones(2); i.new_ones((2, 2)); x.new_full((2,), 3); i.new_full((2,), 2.5)
 i.new_tensor([1.5, 2.5]); x.new_tensor([1, 2]); x.new_empty(0); x.new_zeros(2, dtype=xp.int64); x.new(2, 3).shape; x.new([1, 2])
