@@ -313,11 +313,6 @@ def normal64(name: str, shape: tuple[Any, ...], device: Any, generator: Generato
     return source.draw(draw, normal_words(prod(shape), dtypes.float64), shape=shape, dtype=dtypes.float64)
 
 
-def random_int63_for(device: Any) -> Tensor:
-    """One integer of 63 bits of the default stream of a device: a key for what is drawn on the host."""
-    return _int63(_default_for(as_device(device)), (1,))
-
-
 def _normal(generator: Generator, shape: tuple[Any, ...], dtype: DType) -> Tensor:
     if dtype.is_complex:  # of variance 1 together
         return view_as_complex(_normal(generator, (*shape, 2), PARTS[dtype]) * 0.5**0.5)

@@ -38,7 +38,7 @@ class Bernoulli(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return boolean
 
     @property

@@ -45,7 +45,7 @@ class Categorical(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return integer_interval(0, self._num_events - 1)
 
     @property
@@ -112,7 +112,7 @@ class OneHotCategorical(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return one_hot_vector
 
     @property

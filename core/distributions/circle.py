@@ -36,7 +36,7 @@ class VonMises(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return real
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,13 +10,11 @@ from ..autograd.modes import no_grad
 from ..creation import arange
 from ..dtypes import finfo
 from ..errors import ArgumentError
-from ..host import on_host
 from ..nn.functional import binary_cross_entropy_with_logits, logsigmoid
 from ..ops.elementwise import where, xlogy
 from ..ops.gamma import lgamma
 from ..ops.shape import broadcast_tensors
-from ..random import random_int63_for
-from ..state import STATE
+from ..rare.draws import binomial, poisson
 from ..tensor import Tensor
 from .categorical import Categorical
 from .constraints import (
@@ -33,22 +30,6 @@ from .constraints import (
 )
 from .distribution import Distribution, broadcast_all, clamp_probs, probs_or_logits
 from .gamma import log_standard_gamma
-
-
-def _counted(name: str, draw: Callable[..., Any], *parameters: Tensor) -> Tensor:
-    """Counts that NumPy draws on the host, from a key of the stream: the same for every device."""
-    if STATE.recorder is not None:
-        raise STATE.recorder.fail(
-            f"{name}.sample: counts are drawn by loops of unknown length, which are not recorded; draw before and pass them in"
-        )
-    key = random_int63_for(parameters[0].device)
-
-    def compute(word: Any, *arrays: Any) -> Any:
-        generator = np.random.Generator(np.random.Philox(key=int(word[0])))
-        return draw(generator, *(a.astype(float) for a in arrays)).astype(arrays[0].dtype)
-
-    found: Tensor = on_host(f"{name}.sample", compute, key, *parameters)
-    return found
 
 
 class _OfProbs(Distribution):
@@ -81,7 +62,7 @@ class Geometric(_OfProbs):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return nonnegative_integer
 
     @property
@@ -132,7 +113,7 @@ class Poisson(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return nonnegative_integer
 
     @property
@@ -153,7 +134,7 @@ class Poisson(Distribution):
     def sample(self, sample_shape: Any = ()) -> Tensor:
         """Counts of shape `sample_shape + batch_shape`."""
         with no_grad():
-            return _counted("Poisson", lambda g, rate: g.poisson(rate), self.rate.expand(self._extended_shape(sample_shape)))
+            return poisson(self.rate.expand(self._extended_shape(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability of `value`."""
@@ -181,7 +162,7 @@ class Binomial(_OfProbs):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return integer_interval(0, self.total_count)
 
     @property
@@ -203,8 +184,7 @@ class Binomial(_OfProbs):
         """Counts of shape `sample_shape + batch_shape`."""
         shape = self._extended_shape(sample_shape)
         with no_grad():
-            draw = lambda g, n, p: g.binomial(n.astype(int), p)
-            return _counted("Binomial", draw, self.total_count.expand(shape), self.probs.expand(shape))
+            return binomial(self.total_count.expand(shape), self.probs.expand(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability of `value`."""
@@ -245,7 +225,7 @@ class NegativeBinomial(_OfProbs):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return nonnegative_integer
 
     @property
@@ -268,7 +248,7 @@ class NegativeBinomial(_OfProbs):
         shape = self._extended_shape(sample_shape)
         with no_grad():
             rate = (log_standard_gamma(self.total_count.expand(shape)) + self.logits).exp()
-            return _counted("NegativeBinomial", lambda g, r: g.poisson(r), rate)
+            return poisson(rate)
 
     def log_prob(self, value: Tensor) -> Tensor:
         """The logarithm of the probability of `value`."""
@@ -280,7 +260,7 @@ class NegativeBinomial(_OfProbs):
 
 
 class Multinomial(Distribution):
-    """How often each class comes in `total_count` draws.
+    """Counts of how often each class comes in `total_count` draws.
 
     >>> import frazil as fz
     >>> d = fz.distributions.Multinomial(4, fz.tensor([1.0, 3.0]))
@@ -301,7 +281,7 @@ class Multinomial(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return multinomial(self.total_count)
 
     @property

@@ -38,7 +38,7 @@ class Dirichlet(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return simplex
 
     @property
@@ -102,7 +102,7 @@ class Beta(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return unit_interval
 
     @property
@@ -156,7 +156,7 @@ class Kumaraswamy(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return unit_interval
 
     def _moment(self, n: int) -> Tensor:

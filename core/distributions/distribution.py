@@ -79,7 +79,7 @@ class Distribution:
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return dependent
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Self:

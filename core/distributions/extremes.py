@@ -30,7 +30,7 @@ class Gumbel(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return real
 
     @property
@@ -89,7 +89,7 @@ class Weibull(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return positive
 
     @property

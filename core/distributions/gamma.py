@@ -150,7 +150,7 @@ class Gamma(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return nonnegative
 
     @property
@@ -232,7 +232,7 @@ class InverseGamma(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return positive
 
     @property

@@ -34,7 +34,7 @@ class Cauchy(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return real
 
     @property
@@ -92,7 +92,7 @@ class HalfCauchy(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return nonnegative
 
     @property
@@ -152,7 +152,7 @@ class StudentT(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return real
 
     @property
@@ -210,7 +210,7 @@ class FisherSnedecor(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return positive
 
     @property
@@ -262,7 +262,7 @@ class Pareto(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return greater_than_eq(self.scale)
 
     @property
@@ -306,7 +306,7 @@ class Pareto(Distribution):
 
 
 class GeneralizedPareto(Distribution):
-    """What lies above a threshold `loc`: `(1 + concentration * (x - loc) / scale)**(-1 / concentration)` is the probability of
+    """Numbers above a threshold `loc`: `(1 + concentration * (x - loc) / scale)**(-1 / concentration)` is the probability of
     more than x; for a concentration of 0 that of an exponential distribution.
 
     >>> import frazil as fz
@@ -333,7 +333,7 @@ class GeneralizedPareto(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return greater_than_eq(self.loc)
 
     @property

@@ -39,7 +39,7 @@ class Independent(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return independent(self.base_dist.support, self.reinterpreted_batch_ndims)
 
     @property

@@ -29,7 +29,7 @@ class Laplace(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return real
 
     @property

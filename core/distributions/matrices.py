@@ -73,7 +73,7 @@ class Wishart(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return positive_definite
 
     @property
@@ -165,7 +165,7 @@ class LKJCholesky(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return corr_cholesky
 
     def _ranks(self) -> Tensor:

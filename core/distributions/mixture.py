@@ -58,7 +58,7 @@ class MixtureSameFamily(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return self._component_distribution.support
 
     def _weights(self) -> Tensor:

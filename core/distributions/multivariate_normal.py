@@ -135,7 +135,7 @@ class MultivariateNormal(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return real_vector
 
     @property
@@ -200,7 +200,7 @@ class LowRankMultivariateNormal(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return real_vector
 
     @property

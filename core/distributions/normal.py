@@ -34,7 +34,7 @@ class Normal(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return real
 
     @property
@@ -100,7 +100,7 @@ class LogNormal(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return positive
 
     @property
@@ -158,7 +158,7 @@ class HalfNormal(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return nonnegative
 
     @property

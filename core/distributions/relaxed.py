@@ -44,7 +44,7 @@ class LogitRelaxedBernoulli(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return real
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
@@ -118,7 +118,7 @@ class ExpRelaxedCategorical(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return real_vector
 
     def rsample(self, sample_shape: Any = ()) -> Tensor:
@@ -153,7 +153,7 @@ class RelaxedOneHotCategorical(TransformedDistribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return simplex
 
     @property
@@ -202,7 +202,7 @@ class ContinuousBernoulli(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return unit_interval
 
     @property

@@ -51,7 +51,7 @@ class TransformedDistribution(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         if not self.transforms:
             return self.base_dist.support
         found = self.transforms[-1].codomain

@@ -177,7 +177,7 @@ class ComposeTransform(Transform):
 
     @property
     def domain(self) -> Constraint:  # type: ignore[override]
-        """What goes in."""
+        """Return what goes in."""
         if not self.parts:
             return constraints.real
         first = self.parts[0].domain
@@ -186,7 +186,7 @@ class ComposeTransform(Transform):
 
     @property
     def codomain(self) -> Constraint:  # type: ignore[override]
-        """What comes out."""
+        """Return what comes out."""
         if not self.parts:
             return constraints.real
         last = self.parts[-1].codomain
@@ -743,7 +743,7 @@ class CumulativeDistributionTransform(Transform):
 
     @property
     def domain(self) -> Constraint:  # type: ignore[override]
-        """What the distribution's values are."""
+        """Return what the values of the distribution are."""
         return self.distribution.support
 
     @property

@@ -32,7 +32,7 @@ class Uniform(Distribution):
 
     @property
     def support(self) -> Constraint:
-        """What its values are."""
+        """Return what its values are."""
         return interval(self.low, self.high)
 
     @property

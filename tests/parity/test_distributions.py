@@ -425,17 +425,21 @@ def test_means_of_gradients_are_gradients_of_means():
     assert df.grad.item() == pytest.approx(1.0, rel=0.02)
 
 
-def test_samples_are_the_same_on_every_backend_and_in_a_file(tmp_path):
+def test_samples_are_the_same_on_every_backend_and_in_a_file():
     """A recorded draw gives the numbers of the eager one."""
 
     def draw(a: Any) -> Any:
-        g = D.Gamma(a, fz.ones_like(a)).rsample()
-        return g, D.Beta(a, a).rsample(), D.StudentT(a).rsample(), D.Dirichlet(a).rsample(), D.VonMises(a, a).sample()
+        return (
+            D.Gamma(a, fz.ones_like(a)).rsample(),
+            D.Beta(a, a).rsample(),
+            D.StudentT(a).rsample(),
+            D.Dirichlet(a).rsample(),
+            D.VonMises(a, a).sample(),
+            D.Poisson(a).sample(),
+        )
 
     a = fz.tensor([0.3, 1.0, 5.0])
     assert fz.onnx.export(draw, (a,), training=True).checks is not None
-    with pytest.raises(fz.errors.RecordError, match="counts are drawn by loops"):
-        fz.onnx.export(lambda rate: D.Poisson(rate).sample(), (a,), training=True)
 
 
 def test_mixtures():
