@@ -77,7 +77,7 @@ _max = _binary(np.maximum, _elementwise(lambda a, b: size_max(a, b)))
 
 @fold("Max")
 def maximum(node: Any, *given: Any) -> Any:
-    """Return the largest. Where it is only asserted that nothing is above 0, every part is asserted for itself, as it was written."""
+    """Return the largest. Where it is only asserted that nothing is above 0, every part is asserted for itself, as written."""
     if any(isinstance(value, Sizes) for value in given) and node.asserts:
         if all(bool(place <= 0) for value in given for place in raw(value).flat):
             return np.zeros(np.broadcast_shapes(*(value.shape for value in given)), numpy_dtype(given[0]))
