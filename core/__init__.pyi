@@ -809,6 +809,13 @@ def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _i
     >>> fz.conv3d(fz.ones(2, 1, 4, 4, 4), fz.ones(3, 1, 2, 2, 2), stride=2).shape
     frazil.Size([2, 3, 2, 2, 2])"""
 
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: _int = 0) -> Tensor:
+    """`conv1d` with time first and channels last: `input` [T, N, C], `weight` [K, C, F], `bias` [F] give [T', N, F].
+
+    >>> import frazil as fz
+    >>> fz.conv_tbc(fz.ones(4, 1, 2), fz.ones(3, 2, 1), fz.zeros(1)).flatten()
+    tensor([6., 6.])"""
+
 def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] = 1, padding: _int | Sequence[_int] = 0, output_padding: _int | Sequence[_int] = 0, groups: _int = 1, dilation: _int | Sequence[_int] = 1) -> Tensor:
     """Transposed convolution of `input` [N, C, L] or [C, L] with `weight` [C, F/groups, K], the gradient of `conv1d`.
 

@@ -214,7 +214,8 @@ class SparseTensor(Tensor):
         for size in reversed(e.shape[: self.sparse_dim()]):
             indices.insert(0, (places // step) % size)
             step = step * size
-        return _made(Entries(e.shape, stack(indices), values, True))
+        places = stack(indices) if indices else zeros_of(e.indices, (0, *places.shape))
+        return _made(Entries(e.shape, places, values, True))
 
     def _with(self, values: Tensor) -> SparseTensor:
         """Other values in the same places."""

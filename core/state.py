@@ -21,6 +21,7 @@ class _State(threading.local):
     trial: bool = False  # whether a program is recorded without gradients to see whether it asks for any
     saving: tuple[tuple[Any, Any], ...] = ()  # the hooks of `saved_tensors_hooks`, innermost last
     unhooked: str | None = None  # what `disable_saved_tensors_hooks` says of those
+    queued: tuple[Callable[[], None], ...] = ()  # what backward calls when all gradients are there
     dual: Any = None  # the level of `autograd.forward_ad`
     reads: Callable[[], None] | None = None  # told when Python asks for numbers of a tensor, and of every round of a loop
 

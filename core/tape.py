@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sys
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from .dtypes import NARROW
@@ -18,6 +20,27 @@ from .widen import MOVES, in_float32
 _OF_PARTS = frozenset({"view_as_complex", "view_write"})
 
 next_order = itertools.count().__next__
+
+
+class HookHandle:
+    """Handle of a hook, which `register_hook` returns; `remove()` takes the hook away."""
+
+    _next = itertools.count().__next__
+
+    def __init__(self, hooks: dict[int, Any], hook: Any) -> None:
+        self._hooks = hooks
+        self.id = HookHandle._next()
+        hooks[self.id] = hook
+
+    def remove(self) -> None:
+        """Take the hook away; may be called twice."""
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> HookHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
 
 #: In the place of the saved inputs of a node that backward has used.
@@ -85,6 +108,34 @@ class Node:
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """As PyTorch's: for each input the node that its gradient goes to, and which of the results of that it is."""
         return tuple((None, 0) if e is None else e.shown() if isinstance(e, Node) else (AccumulateGrad(e), 0) for e in self.edges)
+
+    @property
+    def metadata(self) -> dict[Any, Any]:
+        """A dict for whatever a program wants to keep with the node."""
+        return _METADATA.setdefault(self, {})
+
+    def register_prehook(self, hook: Callable[[tuple[Any, ...]], Any]) -> HookHandle:
+        """Call `hook(grad_outputs)` before the node passes gradients on; a tuple that it returns takes their place."""
+
+        def before(g: Any) -> Any:
+            several = type(g) in (list, tuple)
+            returned = hook(tuple(g) if several else (g,))
+            if returned is None:
+                return None
+            returned = returned if isinstance(returned, tuple) else (returned,)
+            return list(returned) if several else returned[0]
+
+        return self._hooked(BeforeNode(before))
+
+    def register_hook(self, hook: Callable[[tuple[Any, ...], tuple[Any, ...]], Any]) -> HookHandle:
+        """Call `hook(grad_inputs, grad_outputs)` once the node has computed both; a tuple that it returns takes the place of the
+        first."""
+        return self._hooked(AfterNode(hook))
+
+    def _hooked(self, hook: Any) -> HookHandle:
+        if self.hooks is None:
+            self.hooks = {}
+        return HookHandle(self.hooks, hook)
 
     def shown(self) -> tuple[Node, int]:
         """The node as `next_functions` show it, and which of its results is meant."""
@@ -279,11 +330,37 @@ class AccumulateGrad(Node):
     def name(self) -> str:
         return "AccumulateGrad"
 
+    def register_hook(self, hook: Callable[[tuple[Any, ...], tuple[Any, ...]], Any]) -> HookHandle:
+        """Call `hook((), (grad,))` whenever `backward` has added to the gradient of the leaf."""
+        leaf = self.variable
+        leaf._after = {} if leaf._after is None else leaf._after
+        return HookHandle(leaf._after, lambda t: hook((), (t.grad,)))
+
+    def _hooked(self, hook: Any) -> HookHandle:
+        leaf = self.variable
+        leaf._hooks = {} if leaf._hooks is None else leaf._hooks
+        return HookHandle(leaf._hooks, hook)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AccumulateGrad) and other.variable is self.variable
 
     def __hash__(self) -> int:
         return hash(self.variable)
+
+
+_METADATA: weakref.WeakKeyDictionary[Node, dict[Any, Any]] = weakref.WeakKeyDictionary()
+
+
+class BeforeNode(NamedTuple):
+    """Among the hooks of a node or leaf: one of the node itself, which comes after those of its tensor."""
+
+    call: Callable[[Any], Any]
+
+
+class AfterNode(NamedTuple):
+    """Among the hooks of a node: one that sees its results."""
+
+    call: Callable[[tuple[Any, ...], tuple[Any, ...]], Any]
 
 
 # ------------------------------------------------------------------------------------------- who wants to know of every node

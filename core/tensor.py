@@ -287,6 +287,8 @@ class Tensor(TensorMethods):
             raise AutogradError("grad: a tensor cannot be its own gradient")
         if self._dev.recording or value._dev.recording:
             return
+        if value.is_sparse and value._a.shape == self._a.shape and value.dtype is self.dtype and value.device == self.device:
+            return
         mine, given = (f"{t.dtype.name}{list(t._a.shape)} on {t._dev}" for t in (self, value))
         if value._a.shape != self._a.shape or value._a.dtype != self._a.dtype or value._dev is not self._dev:
             raise ShapeError(f"grad: the gradient of {mine} has its shape, dtype and device, given {given}")

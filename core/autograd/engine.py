@@ -19,7 +19,7 @@ from ..explain import describe
 from ..sizes import stretches
 from ..state import ANOMALY, STATE, asked
 from ..table import OPS
-from ..tape import RELEASED, AccumulateGrad, Node, OutputNode
+from ..tape import RELEASED, AccumulateGrad, AfterNode, BeforeNode, HookHandle, Node, OutputNode
 from ..tensor import Tensor
 from .anomaly import inspected
 
@@ -181,6 +181,7 @@ def _run(
     leaves: dict[Any, bool] = {}  # leaf -> whether its gradient is a fresh tensor that only the engine knows
     anomaly = ANOMALY.on
     before, region = STATE.grad, STATE.autocast
+    outer, STATE.queued = STATE.queued, ()
     STATE.grad, STATE.autocast = create_graph, None  # gradients have the dtypes of the forward pass
     try:
         for i, (root, g) in enumerate(zip(roots, given, strict=True)):
@@ -221,6 +222,8 @@ def _run(
             if type(g) is list:
                 g = tuple(g)
             results = inspected(node, g, create_graph) if anomaly else node.vjp(g, create_graph)
+            if node.hooks is not None:
+                results = _run_after(node, g, results)
             _pass_on(node, g, results, grads, leaves)
             if not retain_graph:
                 node.release()
@@ -228,17 +231,27 @@ def _run(
             for leaf, fresh in leaves.items():
                 if isinstance(leaf, Tensor) and leaf in grads:
                     _accumulate(leaf, grads[leaf], fresh, create_graph)
+            _run_queued()
             return []
         results = []
         for t in targets:
             edge = t._node or t
             g = found[edge] if edge in found else grads.get(edge)
-            if g is not None and t._node is None and t._hooks and since < 0:
+            if g is not None and t._node is None and t._hooks and since < 0 and caller == "grad":  # backward adds it up first
                 g = _call_hooks(t._hooks.values(), g)
             results.append(g)
+        _run_queued()
         return results
     finally:
-        STATE.grad, STATE.autocast = before, region
+        STATE.grad, STATE.autocast, STATE.queued = before, region, outer
+
+
+def _run_queued() -> None:
+    """Call what hooks have put off until every gradient of the pass is there."""
+    while STATE.queued:
+        queued, STATE.queued = STATE.queued, ()
+        for call in queued:
+            call()
 
 
 def _pass_on(node: Any, g: Any, results: list[Any], grads: dict[Any, Any], leaves: dict[Any, bool]) -> None:
@@ -265,7 +278,7 @@ def _pass_on(node: Any, g: Any, results: list[Any], grads: dict[Any, Any], leave
         if old is None:
             grads[edge] = gi
         else:
-            grads[edge] = old + gi
+            grads[edge] = gi + old if old.is_sparse else old + gi
             fresh = True
         if not isinstance(edge, Node):
             leaves[edge] = fresh
@@ -346,19 +359,22 @@ def _leading_to(order: list[Any], wanted: set[Any]) -> list[Any]:
 def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> None:
     """Add `g` into `leaf.grad`. A gradient that others may see too is copied, so that writing into `.grad` harms nobody."""
     if leaf._hooks:
-        replaced = _call_hooks(leaf._hooks.values(), g)
-        fresh = fresh and replaced is g
-        g = replaced
+        g = _call_hooks(leaf._hooks.values(), g)
+        fresh = False  # a hook may have kept it
     old = leaf.grad
     if STATE.recorder is not None:
         STATE.recorder.note_grad(leaf)
     if old is not None:
-        if create_graph or old._rg:
+        if g.is_sparse or old.is_sparse:
+            leaf.grad = g + old if old.is_sparse else old + g
+        elif create_graph or old._rg:
             leaf.grad = old + g
         else:
             old.add_(g)
     elif fresh or (create_graph and g._rg):
         leaf.grad = g
+    elif g.is_sparse:
+        leaf.grad = g.clone()
     else:
         leaf.grad = OPS["copy"].call(g)
     if leaf._after:
@@ -369,28 +385,7 @@ def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> Non
 # --------------------------------------------------------------------------------------------------------------------- hooks
 
 
-class RemovableHandle:
-    """Handle of a hook, which `register_hook` returns; `remove()` takes the hook away."""
-
-    _next = 0
-
-    def __init__(self, hooks: dict[int, Any]) -> None:
-        self._hooks = hooks
-        self.id = RemovableHandle._next
-        RemovableHandle._next += 1
-
-    def remove(self) -> None:
-        """Take the hook away; may be called twice."""
-        self._hooks.pop(self.id, None)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.remove()
-
-
-def register_hook(t: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+def register_hook(t: Tensor, hook: Callable[[Tensor], Any]) -> HookHandle:
     """See `Tensor.register_hook`."""
     if not t._rg:
         raise AutogradError("register_hook: the tensor does not require grad, so it will never have a gradient")
@@ -402,20 +397,16 @@ def register_hook(t: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
         if t._node.hooks is None:
             t._node.hooks = {}
         hooks = t._node.hooks
-    handle = RemovableHandle(hooks)
-    hooks[handle.id] = hook
-    return handle
+    return HookHandle(hooks, hook)
 
 
-def register_post_accumulate_grad_hook(t: Tensor, hook: Callable[[Tensor], Any]) -> RemovableHandle:
+def register_post_accumulate_grad_hook(t: Tensor, hook: Callable[[Tensor], Any]) -> HookHandle:
     """See `Tensor.register_post_accumulate_grad_hook`."""
     if not t._rg or t._node is not None:
         raise AutogradError("register_post_accumulate_grad_hook: only leaf tensors that require grad have such hooks")
     if t._after is None:
         t._after = {}
-    handle = RemovableHandle(t._after)
-    t._after[handle.id] = hook
-    return handle
+    return HookHandle(t._after, hook)
 
 
 def retain_grad(t: Tensor) -> None:
@@ -437,15 +428,29 @@ def retain_grad(t: Tensor) -> None:
 
 
 def _run_hooks(node: Any, g: Any) -> Any:
-    ordered = sorted(node.hooks.items(), key=lambda item: item[0] == -1)  # retain_grad sees what the other hooks made of it
-    return _call_hooks([hook for _, hook in ordered], g)
+    hooks = {key: hook for key, hook in node.hooks.items() if type(hook) is not AfterNode}
+    keep = hooks.pop(-1, None)  # retain_grad sees what the other hooks of the tensor made of it
+    own: list[Any] = [hook for hook in hooks.values() if type(hook) is BeforeNode]
+    g = _call_hooks([hook for hook in hooks.values() if type(hook) is not BeforeNode], g)
+    return _call_hooks(own if keep is None else [keep, *own], g)
 
 
-def _call_hooks(hooks: Iterable[Callable[[Any], Any]], g: Any) -> Any:
-    for hook in list(hooks):
-        replaced = hook(g)
+def _run_after(node: Any, g: Any, results: list[Any]) -> list[Any]:
+    """The gradients of a node's inputs, as the hooks that see both sides leave them."""
+    for hook in [hook for hook in node.hooks.values() if type(hook) is AfterNode]:
+        returned = hook.call(tuple(results), g if type(g) is tuple else (g,))
+        if returned is not None:
+            results = list(returned) if isinstance(returned, tuple) else [returned]
+            if len(results) != len(node.edges):
+                raise AutogradError(f"a hook of {node!r} returned {len(results)} gradients for {len(node.edges)} inputs")
+    return results
+
+
+def _call_hooks(hooks: Iterable[Any], g: Any) -> Any:
+    for hook in sorted(hooks, key=lambda hook: type(hook) is BeforeNode):
+        replaced = hook.call(g) if type(hook) is BeforeNode else hook(g)
         if replaced is not None:
-            if not isinstance(replaced, Tensor):
+            if not isinstance(replaced, (Tensor, list)):
                 raise AutogradError(f"a gradient hook must return a Tensor or None, not a {type(replaced).__name__}")
             g = replaced
     return g

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from ..errors import AutogradError
+from ..errors import ArgumentError, AutogradError
 from ..spelling import tell_names as _tell_names
 from ..state import STATE
 from ..tape import AccumulateGrad, Node, watch
@@ -21,6 +22,7 @@ __all__ = [
     "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "increment_version",
+    "register_multi_grad_hook",
     "save_on_cpu",
     "saved_tensors_hooks",
 ]
@@ -120,6 +122,60 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
         return GradientEdge(AccumulateGrad(tensor), 0)
     node, number = tensor._node.shown()
     return GradientEdge(node, number, None if node is tensor._node else tensor._node)
+
+
+def register_multi_grad_hook(tensors: Sequence[Tensor], fn: Callable[[Any], None], *, mode: str = "all") -> Any:
+    """Call `fn` with the gradients of several tensors, once in each backward pass that computes any of them.
+
+    With `mode="all"` it is `fn([gradient or None, ...])`, when all that the pass computes are there; with `mode="any"` it is
+    `fn(gradient)`, at the first one. The handle that is returned takes the hook away with `remove()`.
+
+    >>> import frazil as fz
+    >>> a, b = fz.ones(1, requires_grad=True), fz.ones(1, requires_grad=True)
+    >>> seen = []
+    >>> with fz.autograd.graph.register_multi_grad_hook([a, b], seen.append):
+    ...     (a * 2).backward()
+    >>> seen
+    [[tensor([2.]), None]]
+    """
+    if mode not in ("all", "any"):
+        raise ArgumentError(f"register_multi_grad_hook: mode is 'all' or 'any', given {mode!r}")
+    found: list[Tensor | None] = []
+
+    def finish() -> None:
+        seen = list(found)
+        found.clear()
+        if mode == "all":
+            fn(seen)
+
+    def note(i: int, g: Tensor) -> None:
+        first = not found
+        if first:
+            found.extend([None] * len(tensors))
+            STATE.queued = (*STATE.queued, finish)
+        found[i] = g
+        if first and mode == "any":
+            fn(g)
+
+    return _Handles([t.register_hook(functools.partial(note, i)) for i, t in enumerate(tensors)])
+
+
+class _Handles:
+    """Handles of several hooks, as one."""
+
+    def __init__(self, handles: list[Any]) -> None:
+        self._handles = handles
+
+    def remove(self) -> None:
+        """Take the hooks away."""
+        for handle in self._handles:
+            handle.remove()
+
+    def __enter__(self) -> _Handles:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
 
 def increment_version(tensor: Tensor | Iterable[Tensor]) -> None:

@@ -36,6 +36,7 @@ from .modules.activation import Softsign as Softsign
 from .modules.activation import Tanh as Tanh
 from .modules.activation import Tanhshrink as Tanhshrink
 from .modules.activation import Threshold as Threshold
+from .modules.adaptive import AdaptiveLogSoftmaxWithLoss as AdaptiveLogSoftmaxWithLoss
 from .modules.attention import MultiheadAttention as MultiheadAttention
 from .modules.attention import RotaryPositions as RotaryPositions
 from .modules.attention import SinusoidalPositions as SinusoidalPositions
@@ -92,6 +93,8 @@ from .modules.loss import HingeEmbeddingLoss as HingeEmbeddingLoss
 from .modules.loss import HuberLoss as HuberLoss
 from .modules.loss import KLDivLoss as KLDivLoss
 from .modules.loss import L1Loss as L1Loss
+from .modules.loss import LinearCrossEntropyLoss as LinearCrossEntropyLoss
+from .modules.loss import LinearCrossEntropyOptions as LinearCrossEntropyOptions
 from .modules.loss import MarginRankingLoss as MarginRankingLoss
 from .modules.loss import MSELoss as MSELoss
 from .modules.loss import MultiLabelMarginLoss as MultiLabelMarginLoss
@@ -131,6 +134,8 @@ from .modules.pooling import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from .modules.pooling import AvgPool1d as AvgPool1d
 from .modules.pooling import AvgPool2d as AvgPool2d
 from .modules.pooling import AvgPool3d as AvgPool3d
+from .modules.pooling import FractionalMaxPool2d as FractionalMaxPool2d
+from .modules.pooling import FractionalMaxPool3d as FractionalMaxPool3d
 from .modules.pooling import LPPool1d as LPPool1d
 from .modules.pooling import LPPool2d as LPPool2d
 from .modules.pooling import LPPool3d as LPPool3d
@@ -166,7 +171,8 @@ from .modules.transformer import TransformerDecoderLayer as TransformerDecoderLa
 from .modules.transformer import TransformerEncoder as TransformerEncoder
 from .modules.transformer import TransformerEncoderLayer as TransformerEncoderLayer
 from .parallel import DataParallel as DataParallel
+from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 
-_tell_names(__name__)
+_tell_names(__name__, later=("grad",))
 _tell_keywords(__name__, Module)

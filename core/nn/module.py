@@ -16,7 +16,7 @@ from ..transfer import parse_to
 from ..utils.hooks import Hook, HookDict, RemovableHandle
 from ..warn import without_effect
 from .hooks import call_with_hooks
-from .parameter import Parameter
+from .parameter import Parameter, persistence
 from .state import IncompatibleKeys, StateDict, as_value, assign_later, copy_later, loading_problem, note_module, quoted
 
 M = TypeVar("M", bound="Module")
@@ -43,6 +43,8 @@ class Module:
     ['inner.weight', 'inner.bias']
     """
 
+    #: Accepted for PyTorch's sake.
+    dump_patches = call_super_init = False
     #: Raised by a subclass whose state dict changes; read by its `_load_from_state_dict`.
     _version: int = 1
     training: bool
@@ -109,6 +111,10 @@ class Module:
         `grad_input`."""
         return self._hooks.register(Hook("backward", hook), prepend=prepend)
 
+    def register_backward_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """`register_full_backward_hook` by its old name."""
+        return self.register_full_backward_hook(hook)
+
     # -- attributes ----------------------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
@@ -137,6 +143,9 @@ class Module:
         elif isinstance(value, Module):
             self._forget(name, keep="_modules", kind="module")
             self._modules[name] = value
+        elif isinstance(value, Tensor) and (persistent := persistence(value)) is not None:
+            self._forget(name, keep="_buffers", kind="buffers")
+            self.register_buffer(name, value, persistent)
         elif not self._set_registered(name, value):
             object.__setattr__(self, name, value)
 
@@ -453,7 +462,7 @@ class Module:
         """Forget the gradients of all parameters; with `set_to_none=False` fill them with zeros instead."""
         for param in self.parameters():
             if param.grad is not None:
-                param.grad = None if set_to_none else zeros_like(param.grad)
+                param.grad = None if set_to_none or param.grad.is_sparse else zeros_like(param.grad)
 
     # -- state ---------------------------------------------------------------------------------------------------------
 

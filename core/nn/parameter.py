@@ -8,6 +8,35 @@ from ..creation import empty
 from ..tensor import Tensor, not_sparse, strided, wrap
 
 
+def persistence(tensor: Tensor) -> bool | None:
+    """Return whether a `Buffer` becomes a part of state dicts; None for other tensors."""
+    return tensor.__dict__.get("_persistent")
+
+
+class _Kind(type):
+    """The type of a class whose instances are the tensors that are made by it."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, Tensor) and persistence(instance) is not None
+
+
+class Buffer(metaclass=_Kind):
+    """A tensor that becomes a buffer of a module when it is assigned as an attribute; it shares the memory of `data`.
+
+    >>> import frazil as fz
+    >>> layer = fz.nn.Module()
+    >>> layer.scale = fz.nn.Buffer(fz.ones(2))
+    >>> layer.state_dict()["scale"]
+    tensor([1., 1.])
+    """
+
+    def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
+        made: Any = (empty(0) if data is None else data).detach()
+        made.requires_grad_(data is not None and data.requires_grad)
+        made._persistent = persistent
+        return made
+
+
 @final
 class Parameter(Tensor):
     """A tensor that becomes one of a module's parameters when it is assigned as an attribute. It shares the memory of `data`.

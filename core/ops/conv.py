@@ -22,7 +22,7 @@ from .complex_numbers import complex_, imag, real
 from .elementwise import clone
 from .linalg import matmul
 from .reduction import sum_
-from .shape import cat, expand, narrow, pad, pad_constant, reshape, slice, squeeze, transpose, unsqueeze
+from .shape import cat, expand, narrow, pad, pad_constant, permute, reshape, slice, squeeze, transpose, unsqueeze
 
 
 def spatial(name: str, what: str, value: Any, n: int, *, minimum: int) -> tuple[Any, ...]:
@@ -406,6 +406,18 @@ def conv3d(
     frazil.Size([2, 3, 2, 2, 2])
     """
     return _convolution("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
+@function(methods=[])
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """`conv1d` with time first and channels last: `input` [T, N, C], `weight` [K, C, F], `bias` [F] give [T', N, F].
+
+    >>> import frazil as fz
+    >>> fz.conv_tbc(fz.ones(4, 1, 2), fz.ones(3, 2, 1), fz.zeros(1)).flatten()
+    tensor([6., 6.])
+    """
+    y = conv1d(permute(input, dims=(1, 2, 0)), permute(weight, dims=(2, 1, 0)), bias, 1, pad)
+    return permute(y, dims=(2, 0, 1))
 
 
 @op(

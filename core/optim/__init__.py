@@ -16,6 +16,7 @@ from .more import ASGD as ASGD
 from .more import Adafactor as Adafactor
 from .more import Muon as Muon
 from .more import Rprop as Rprop
+from .more import SparseAdam as SparseAdam
 from .optimizer import Optimizer as Optimizer
 from .sgd import SGD as SGD
 

@@ -77,10 +77,7 @@ class Adam(Optimizer):
             "maximize": group["maximize"],
         }
         slots = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("exp_avg", "exp_avg_sq")
-        for param in group["params"]:
-            grad = param.grad
-            if grad is None:
-                continue
+        for param, grad in self._graded(group):
             state = self._slots(param, *slots)
             moments = [real(t) for t in (param, *(state[name] for name in slots))]
             step = amsgrad_step_ if amsgrad else adam_step_

@@ -27,14 +27,12 @@ class _Adaptive(Optimizer):
     def _prepared(self, group: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor, dict[str, Any]]]:
         """(parameter, gradient to follow downwards, state with the step counted) of every parameter that has a gradient."""
         decay = group.get("weight_decay", 0)
-        for param in group["params"]:
-            if param.grad is None:
-                continue
+        for param, grad in self._graded(group):
             state = self._started(param, group)
             if group.get("differentiable"):  # what backward keeps of the last step must not be written to
                 state.update({name: value.clone() for name, value in state.items()})
             state["step"].add_(1)
-            grad = real(-param.grad if group.get("maximize") else param.grad)
+            grad = real(-grad if group.get("maximize") else grad)
             if param.dtype.is_complex:
                 param, state = real(param), {name: real(value) for name, value in state.items()}
             if decay and group.get("decoupled_weight_decay"):
@@ -155,6 +153,8 @@ class Adagrad(_Adaptive):
         for group in self.param_groups:  # PyTorch's Adagrad has its state from the start
             for param in group["params"]:
                 self._started(param, group)
+
+    _takes_sparse = True
 
     def _started(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state = self._slots(param)

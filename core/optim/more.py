@@ -159,11 +159,9 @@ class Adafactor(Optimizer):
 
     def _update(self, group: dict[str, Any]) -> None:
         lr, decay, (eps1, eps2), d = group["lr"], group["beta2_decay"], group["eps"], group["d"]
-        for param in group["params"]:
-            if param.grad is None:
-                continue
+        for param, grad in self._graded(group):
             _refuse_complex(self, param)
-            grad = -param.grad if group["maximize"] else param.grad
+            grad = -grad if group["maximize"] else grad
             state = self.state[param]
             if not state:
                 state["step"] = zeros((), device=param.device)
@@ -190,6 +188,60 @@ class Adafactor(Optimizer):
             update = variance.clamp(min=tiny * tiny).rsqrt() * grad
             spread = (update.norm() / (math.sqrt(update.numel() or 1) * d)).clamp(min=1.0)
             param.sub_(update * (rate / spread))
+
+
+class SparseAdam(Optimizer):
+    """Adam for sparse gradients, as `torch.optim.SparseAdam`: only where the gradient has entries, moments and parameters change.
+
+    >>> import frazil as fz
+    >>> table = fz.nn.Embedding(4, 2, sparse=True)
+    >>> optimizer = fz.optim.SparseAdam(table.parameters(), lr=0.1)
+    >>> before = table.weight.detach().clone()
+    >>> table(fz.tensor([1, 3])).sum().backward(); optimizer.step()
+    >>> (table.weight != before).all(dim=1)
+    tensor([False,  True, False,  True])
+    """
+
+    def __init__(
+        self,
+        params: Params,
+        lr: Any = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        maximize: bool = False,
+    ) -> None:
+        if not lr > 0.0:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if not eps > 0.0:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        check_options(lr=lr, betas=betas)
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
+        if any(param.dtype.is_complex for param in self._params()):
+            raise ValueError("SparseAdam does not support complex parameters")
+        sparse = [i for i, param in enumerate(self._params()) if param.is_sparse]
+        if sparse:
+            raise ValueError(f"Sparse params at indices {sparse}: SparseAdam requires dense parameter tensors")
+
+    def _update(self, group: dict[str, Any]) -> None:
+        (beta1, beta2), eps = group["betas"], group["eps"]
+        for param in group["params"]:
+            if param.grad is None:
+                continue
+            if not param.grad.is_sparse:
+                raise RuntimeError("SparseAdam does not support dense gradients, please consider Adam instead")
+            grad = param.grad.coalesce()
+            state = self.state[param]
+            if not state:
+                state["step"] = 0
+                state["exp_avg"], state["exp_avg_sq"] = zeros_like(param), zeros_like(param)
+            state["step"] += 1
+            at, values = tuple(grad.indices()), -grad.values() if group["maximize"] else grad.values()
+            mean, square = state["exp_avg"][at], state["exp_avg_sq"][at]
+            mean = mean + (values - mean) * (1 - beta1)
+            square = square + (values * values - square) * (1 - beta2)
+            state["exp_avg"][at], state["exp_avg_sq"][at] = mean, square
+            size = group["lr"] * math.sqrt(1 - beta2 ** state["step"]) / (1 - beta1 ** state["step"])
+            param[at] = param[at] - mean / (square.sqrt() + eps) * size
 
 
 class Muon(Optimizer):
@@ -233,11 +285,9 @@ class Muon(Optimizer):
                     raise ValueError(f"Muon only supports 2D parameters whereas we found a parameter with size: {param.size()}")
 
     def _update(self, group: dict[str, Any]) -> None:
-        for param in group["params"]:
-            if param.grad is None:
-                continue
+        keep = group["momentum"]
+        for param, grad in self._graded(group):
             _refuse_complex(self, param)
-            grad, keep = param.grad, group["momentum"]
             state = self.state[param]
             if not state:
                 state["momentum_buffer"] = zeros_like(grad)

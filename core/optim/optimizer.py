@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
 from itertools import chain
 from typing import Any
@@ -119,7 +119,7 @@ class Optimizer:
         """Forget the gradients of all parameters; with `set_to_none=False` fill them with zeros instead."""
         for group in self.param_groups:
             for param in group["params"]:
-                if set_to_none:
+                if set_to_none or (param.grad is not None and param.grad.is_sparse):
                     param.grad = None
                 elif param.grad is not None:
                     param.grad = zeros_like(param.grad)
@@ -142,6 +142,24 @@ class Optimizer:
 
     def _update(self, group: dict[str, Any]) -> None:
         raise NotImplementedError(f"{type(self).__name__} must define _update(group) or override step")
+
+    #: Whether gradients may be sparse tensors: those are steps with the elements that are not there as zeros.
+    _takes_sparse = False
+
+    def _graded(self, group: dict[str, Any]) -> Iterator[tuple[Tensor, Tensor]]:
+        """(parameter, gradient) of every parameter of the group that has one."""
+        for param in group["params"]:
+            grad = param.grad
+            if grad is None:
+                continue
+            if grad.is_sparse:
+                name = type(self).__name__
+                if not self._takes_sparse:
+                    raise RuntimeError(f"{name} does not support sparse gradients, please consider SparseAdam instead")
+                if group.get("weight_decay"):
+                    raise RuntimeError(f"{name}: the option weight_decay is not compatible with sparse gradients")
+                grad = grad.to_dense()
+            yield param, grad
 
     def _slots(self, param: Tensor, *names: str) -> dict[str, Any]:
         """The state of `param`; the first time a step counter and zeros under `names`."""

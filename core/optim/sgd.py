@@ -54,13 +54,12 @@ class SGD(Optimizer):
         }
         super().__init__(params, defaults)
 
+    _takes_sparse = True
+
     def _update(self, group: dict[str, Any]) -> None:
         lr, momentum, dampening = group["lr"], group["momentum"], group["dampening"]
         weight_decay, nesterov, maximize = group["weight_decay"], group["nesterov"], group["maximize"]
-        for param in group["params"]:
-            grad = param.grad
-            if grad is None:
-                continue
+        for param, grad in self._graded(group):
             if not momentum:
                 sgd_step_(param, grad, lr, weight_decay=weight_decay, maximize=maximize)
                 continue

@@ -127,3 +127,10 @@ def test_a_tensor_says_whether_it_retains_its_gradient():
     assert not x.retains_grad and not y.retains_grad
     y.retain_grad()
     assert y.retains_grad
+
+
+def test_a_hook_of_a_leaf_runs_once_when_only_its_gradient_is_wanted():
+    x = fz.ones(2, requires_grad=True)
+    x.register_hook(lambda g: g * 2)
+    (x * 3).sum().backward(inputs=[x])
+    assert x.grad.tolist() == [6.0, 6.0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import weakref
+from typing import Any
 
 import pytest
 
@@ -207,3 +208,67 @@ def test_a_recorded_program_is_the_same_with_hooks_and_anomalies():
 
     recorded = fz.jit.trace(f, (fz.ones(2),))
     fz.testing.assert_close(recorded(fz.zeros(2)), fz.ones(2))
+
+
+def test_hooks_of_nodes_see_and_replace_gradients():
+    x = fz.ones(2, requires_grad=True)
+    y = x * 3
+    z = y.exp()
+    seen: list[Any] = []
+    z.grad_fn.register_hook(lambda inputs, outputs: seen.append((len(inputs), outputs[0].tolist())))
+    y.grad_fn.register_prehook(lambda outputs: (outputs[0] * 0 + 1,))
+    y.register_hook(lambda g: seen.append(g.ndim))  # of the tensor: before those of its node
+    leaf = y.grad_fn.next_functions[0][0]
+    leaf.register_prehook(lambda outputs: (outputs[0] + 1,))
+    with leaf.register_hook(lambda inputs, outputs: seen.append((inputs, outputs[0].tolist()))):
+        z.sum().backward(retain_graph=True)
+    assert seen == [(1, [1.0, 1.0]), 1, ((), [4.0, 4.0])]
+    y.grad_fn.register_hook(lambda inputs, outputs: (inputs[0] * 2, inputs[1]))
+    x.grad = None
+    z.sum().backward()
+    assert x.grad.tolist() == [7.0, 7.0] and len(seen) == 5
+
+
+def test_a_hook_of_a_node_with_several_results_sees_all():
+    class Both(fz.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2, x * 3
+
+        @staticmethod
+        def backward(ctx, a, b):
+            return a * 2 + b * 3
+
+    x = fz.ones(1, requires_grad=True)
+    a, b = Both.apply(x)
+    node = graph.get_gradient_edge(a).node
+    seen: list[Any] = []
+    node.register_prehook(lambda outputs: (outputs[0], outputs[1] * 10))
+    node.register_hook(lambda inputs, outputs: seen.append([g.tolist() for g in (*inputs, *outputs)]))
+    (a + b).sum().backward()
+    assert seen == [[[32.0], [1.0], [10.0]]] and x.grad.tolist() == [32.0]
+
+
+def test_one_hook_for_several_tensors():
+    x, w = fz.ones(2, requires_grad=True), fz.ones(1, requires_grad=True)
+    y = x * 3
+    seen: list[Any] = []
+    every = fz.autograd.graph.register_multi_grad_hook([x, y, w], seen.append)
+    fz.autograd.graph.register_multi_grad_hook([x, y], lambda g: seen.append(g.tolist()), mode="any")
+    for _ in range(2):
+        y.sum().backward(retain_graph=True)
+    assert [s if isinstance(s[0], float) else [g if g is None else g.tolist() for g in s] for s in seen] == [
+        [1.0, 1.0],
+        [[3.0, 3.0], [1.0, 1.0], None],
+    ] * 2
+    every.remove()
+    y.sum().backward()
+    assert len(seen) == 5
+    with pytest.raises(ValueError, match="mode is 'all' or 'any'"):
+        fz.autograd.graph.register_multi_grad_hook([x], seen.append, mode="some")
+
+
+def test_a_program_keeps_things_with_a_node():
+    y = fz.ones(2, requires_grad=True) * 3
+    y.grad_fn.metadata["line"] = 7
+    assert y.grad_fn.metadata == {"line": 7}

@@ -214,3 +214,76 @@ def test_the_gradient_of_an_absolute_value_carries_nan():
     x = fz.tensor([float("nan"), 1.0], requires_grad=True)
     assert fz.autograd.grad(x.abs(), x, fz.full((2,), float("nan")))[0].isnan().all()
     assert fz.autograd.grad(x.abs().sum(), x)[0].tolist() == [0.0, 1.0]
+
+
+def test_fractional_windows_begin_where_the_samples_say():
+    x, samples = fz.randn(2, 3, 7, 6), fz.rand(2, 3, 2)
+    y, places = F.fractional_max_pool2d(x, (2, 3), (4, 2), return_indices=True, _random_samples=samples)
+    for n, c in np.ndindex(2, 3):
+        starts = []
+        for size, kernel, count, sample in ((7, 2, 4, samples[n, c, 1].item()), (6, 3, 2, samples[n, c, 0].item())):
+            step = (size - kernel) / (count - 1)
+            starts.append([int((i + sample) * step) - int(sample * step) for i in range(count - 1)] + [size - kernel])
+        for i, j in np.ndindex(4, 2):
+            window = x[n, c, starts[0][i] : starts[0][i] + 2, starts[1][j] : starts[1][j] + 3]
+            assert y[n, c, i, j] == window.max() == x[n, c].flatten()[places[n, c, i, j]]
+    assert F.fractional_max_pool3d(fz.ones(1, 2, 4, 5, 6), 2, output_ratio=0.5).shape == (1, 2, 2, 2, 3)
+    for options in ({"output_ratio": 0.5, "output_size": 2}, {}, {"output_ratio": 1.5}):
+        with pytest.raises(ValueError, match="output_"):
+            nn.FractionalMaxPool2d(2, **options)
+    with pytest.raises(ValueError, match="do not fit"):
+        F.fractional_max_pool2d(x, 3, 6)
+
+
+def test_the_gradient_of_a_sparse_embedding_is_sparse_and_the_same():
+    weight = fz.randn(5, 2)
+    grads = []
+    for sparse in (True, False):
+        layer = nn.Embedding.from_pretrained(weight.clone(), freeze=False, sparse=sparse, padding_idx=1)
+        for ids in ([[0, 3], [3, 1]], [[4, 0]]):
+            (layer(fz.tensor(ids)) ** 2).sum().backward()
+        assert layer.weight.grad.is_sparse is sparse
+        grads.append(layer.weight.grad.to_dense().clone())
+        layer.weight.sum().backward()  # a dense one added to a sparse one
+        fz.testing.assert_close(layer.weight.grad, grads[-1] + 1)
+    fz.testing.assert_close(*grads)
+
+
+def test_the_adaptive_softmax_is_a_distribution():
+    layer = nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5, 10], div_value=2.0)
+    x, target = fz.randn(6, 8), fz.tensor([0, 4, 5, 9, 10, 19])
+    every = layer.log_prob(x)
+    fz.testing.assert_close(every.exp().sum(1), fz.ones(6))
+    output, loss = layer(x, target)
+    fz.testing.assert_close(output, every[fz.arange(6), target])
+    assert loss.item() == pytest.approx(-output.mean().item()) and layer.predict(x).equal(every.argmax(1))
+    for cutoffs in ([], [5, 5], [5, 20], [0, 5]):
+        with pytest.raises(ValueError, match="cutoffs"):
+            nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs)
+    with pytest.raises(ValueError, match="Target values"):
+        layer(x, target + 1)
+
+
+def test_distances_of_pairs_are_the_triangle_of_all_distances():
+    x = fz.randn(5, 3)
+    for p in (0.0, 1.0, 2.0, float("inf")):
+        fz.testing.assert_close(F.pdist(x, p), fz.cdist(x, x, p)[tuple(fz.triu_indices(5, 5, 1))])
+    assert F.pdist(fz.zeros(1, 3)).shape == (0,)
+    with pytest.raises(ValueError, match="pdist: expected rows"):
+        F.pdist(fz.zeros(3))
+
+
+def test_gradients_of_convolutions_are_there_as_functions():
+    x, w = fz.randn(2, 4, 7, 6, requires_grad=True), fz.randn(6, 2, 3, 2, requires_grad=True)
+    options = {"stride": (2, 1), "padding": 1, "groups": 2}
+    y = F.conv2d(x, w, **options)
+    g = fz.randn(*y.shape)
+    dx, dw = fz.autograd.grad(y, (x, w), g)
+    fz.testing.assert_close(nn.grad.conv2d_input(x.shape, w, g, **options), dx)
+    fz.testing.assert_close(nn.grad.conv2d_weight(x, w.shape, g, **options), dw)
+
+
+def test_resized_images_of_bytes_are_bytes():
+    x = fz.tensor([[[[0, 255], [10, 20]]]], dtype=fz.uint8)
+    y = F.interpolate(x, (2, 3), mode="bilinear", align_corners=True)
+    assert y.dtype is fz.uint8 and y.tolist() == [[[[0, 128, 255], [10, 15, 20]]]]

@@ -566,3 +566,20 @@ def test_a_parameter_is_a_tensor_that_says_so() -> None:
     source[0] = 5
     assert shared.tolist() == [5, 0]
     assert isinstance(copy.deepcopy(p), nn.Parameter)
+
+
+def test_a_buffer_is_registered_by_assigning_it() -> None:
+    layer = fz.nn.Linear(1, 1)
+    layer.kept, layer.other = fz.nn.Buffer(fz.ones(2)), fz.nn.Buffer(fz.zeros(1), persistent=False)
+    assert [name for name, _ in layer.named_buffers()] == ["kept", "other"]
+    assert list(layer.state_dict()) == ["weight", "bias", "kept"]
+    assert isinstance(layer.kept, fz.nn.Buffer) and not isinstance(layer.weight, fz.nn.Buffer)
+    layer.kept = fz.zeros(3)
+    assert layer.state_dict()["kept"].shape == (3,)
+
+
+def test_the_old_backward_hook_is_the_full_one() -> None:
+    layer, seen = fz.nn.Linear(1, 1), []
+    layer.register_backward_hook(lambda module, grad_input, grad_output: seen.append(grad_output[0].tolist()))
+    layer(fz.ones(1, 1)).sum().backward()
+    assert seen == [[[1.0]]]

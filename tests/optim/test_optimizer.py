@@ -324,3 +324,36 @@ def test_a_step_is_a_write_that_backward_notices() -> None:
     optim.Adam([w]).step()
     with pytest.raises(RuntimeError, match="modified in place"):
         loss.backward()
+
+
+def test_sparse_adam_leaves_rows_alone_that_have_no_gradient() -> None:
+    table = fz.nn.Embedding(5, 2, sparse=True)
+    optimizer = optim.SparseAdam(table.parameters(), lr=0.1)
+    dense = table.weight.detach().clone().requires_grad_()
+    adam = optim.Adam([dense], lr=0.1)
+    for _ in range(3):  # the rows that are always in use step as with Adam
+        for optim_, loss in ((optimizer, (table(fz.tensor([0, 3, 3])) ** 2).sum()), (adam, (dense[[0, 3, 3]] ** 2).sum())):
+            optim_.zero_grad()
+            loss.backward()
+            optim_.step()
+    fz.testing.assert_close(table.weight, dense)
+    table(fz.tensor([1])).sum().backward()
+    with pytest.raises(RuntimeError, match="Adam does not support sparse gradients"):
+        optim.Adam(table.parameters()).step()
+    with pytest.raises(RuntimeError, match="does not support dense gradients"):
+        dense.grad = fz.ones(5, 2)
+        optim.SparseAdam([dense]).step()
+    with pytest.raises(RuntimeError, match="weight_decay is not compatible"):
+        optim.SGD(table.parameters(), weight_decay=0.1).step()
+
+
+def test_gradient_descent_follows_sparse_gradients() -> None:
+    for kind in (optim.SGD, optim.Adagrad):
+        table = fz.nn.Embedding(5, 2, sparse=True)
+        dense = table.weight.detach().clone().requires_grad_()
+        for params, loss in ((table.parameters(), table(fz.tensor([0, 3])).sum()), ([dense], dense[[0, 3]].sum())):
+            optimizer = kind(params, lr=0.1)  # type: ignore[operator]
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=False)
+        fz.testing.assert_close(table.weight, dense)

@@ -348,3 +348,21 @@ def test_every_layer_of_frazil_is_compared() -> None:
     losses = {name for name in layers if name.endswith("Loss")}  # test_losses.py
     compared = {case[0] for case in LAYERS} | {case[0] for case in ACTIVATIONS}
     assert layers - losses - elsewhere == compared
+
+
+@pytest.mark.parametrize("options", [{}, {"div_value": 2.0, "head_bias": True}])
+def test_the_adaptive_softmax(parity, options):
+    theirs = torch.nn.AdaptiveLogSoftmaxWithLoss(32, 20, [5, 10], **options)
+    ours = fz.nn.AdaptiveLogSoftmaxWithLoss(32, 20, [5, 10], **options)
+    parity.copy_state(ours, theirs)
+    assert parity.text(ours) == parity.text(theirs)
+    for targets in ([1, 7, 19, 4, 10], [1, 2, 3, 0, 4], [6, 6, 6, 6, 6]):
+        x, y = parity.pair(parity.floats(5, 32), requires_grad=True), parity.pair(np.array(targets))
+        parity.same(ours(x[0], y[0]), tuple(theirs(x[1], y[1])))
+        parity.backward(ours(x[0], y[0]).output, theirs(x[1], y[1]).output)
+        parity.same(x[0].grad, x[1].grad)
+        parity.same(ours.log_prob(x[0]), theirs.log_prob(x[1]))
+        parity.same(ours.predict(x[0]), theirs.predict(x[1]))
+        parity.same(ours(x[0][0], y[0][0]), tuple(theirs(x[1][0], y[1][0])))
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        parity.same(a.grad, b.grad)

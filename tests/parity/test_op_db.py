@@ -29,7 +29,7 @@ VALUES = {
     "nn.functional.embedding_bag": "per_sample_weights of one dimension with offsets",
     "nn.functional.grid_sample": "bicubic is planned",
     "nn.functional.hardtanh": "integers are not clamped to fractions",
-    "nn.functional.interpolate": "uint8 gives float32, and antialias is planned",
+    "nn.functional.interpolate": "antialias is planned",
     "nn.functional.margin_ranking_loss": "uint8 does not wrap round",
     "nn.functional.multi_margin_loss": "a single number is no list of classes",
     "nn.functional.soft_margin_loss": "float16 does not overflow on the way",

@@ -4,6 +4,7 @@ figures."""
 from __future__ import annotations
 
 import copy
+import dataclasses
 import io
 import sys
 import warnings
@@ -57,6 +58,8 @@ def _to_frazil(value: Any, tensors: list[Any]) -> Any:
     known = [ours for theirs, ours in tensors if theirs is value]
     if known:
         return known[0]
+    if isinstance(value, torch.nn.LinearCrossEntropyOptions):
+        return fz.nn.LinearCrossEntropyOptions(**dataclasses.asdict(value))
     if isinstance(value, complex):
         return value
     if isinstance(value, torch.Tensor) and value.is_complex():

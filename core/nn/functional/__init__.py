@@ -4,6 +4,7 @@ from ...mixed import listed_of as _cast_by_autocast
 from ...ops.conv import conv1d as conv1d
 from ...ops.conv import conv2d as conv2d
 from ...ops.conv import conv3d as conv3d
+from ...ops.conv import conv_tbc as conv_tbc
 from ...ops.conv import conv_transpose1d as conv_transpose1d
 from ...ops.conv import conv_transpose2d as conv_transpose2d
 from ...ops.conv import conv_transpose3d as conv_transpose3d
@@ -73,6 +74,7 @@ from .linear import embedding as embedding
 from .linear import embedding_bag as embedding_bag
 from .linear import linear as linear
 from .linear import pairwise_distance as pairwise_distance
+from .linear import pdist as pdist
 from .loss import binary_cross_entropy as binary_cross_entropy
 from .loss import binary_cross_entropy_with_logits as binary_cross_entropy_with_logits
 from .loss import cosine_embedding_loss as cosine_embedding_loss
@@ -83,6 +85,7 @@ from .loss import hinge_embedding_loss as hinge_embedding_loss
 from .loss import huber_loss as huber_loss
 from .loss import kl_div as kl_div
 from .loss import l1_loss as l1_loss
+from .loss import linear_cross_entropy as linear_cross_entropy
 from .loss import margin_ranking_loss as margin_ranking_loss
 from .loss import mse_loss as mse_loss
 from .loss import multi_margin_loss as multi_margin_loss
@@ -104,6 +107,10 @@ from .normalization import rms_norm as rms_norm
 from .pooling import adaptive_max_pool1d as adaptive_max_pool1d
 from .pooling import adaptive_max_pool2d as adaptive_max_pool2d
 from .pooling import adaptive_max_pool3d as adaptive_max_pool3d
+from .pooling import fractional_max_pool2d as fractional_max_pool2d
+from .pooling import fractional_max_pool2d_with_indices as fractional_max_pool2d_with_indices
+from .pooling import fractional_max_pool3d as fractional_max_pool3d
+from .pooling import fractional_max_pool3d_with_indices as fractional_max_pool3d_with_indices
 from .pooling import lp_pool1d as lp_pool1d
 from .pooling import lp_pool2d as lp_pool2d
 from .pooling import lp_pool3d as lp_pool3d
@@ -119,6 +126,8 @@ from .vision import pixel_shuffle as pixel_shuffle
 from .vision import pixel_unshuffle as pixel_unshuffle
 from .vision import unfold as unfold
 from .vision import upsample as upsample
+from .vision import upsample_bilinear as upsample_bilinear
+from .vision import upsample_nearest as upsample_nearest
 
 _tell_names(__name__)
 _tell_keywords(__name__)

@@ -149,6 +149,13 @@ def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _i
     >>> fz.conv3d(fz.ones(2, 1, 4, 4, 4), fz.ones(3, 1, 2, 2, 2), stride=2).shape
     frazil.Size([2, 3, 2, 2, 2])"""
 
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: _int = 0) -> Tensor:
+    """`conv1d` with time first and channels last: `input` [T, N, C], `weight` [K, C, F], `bias` [F] give [T', N, F].
+
+    >>> import frazil as fz
+    >>> fz.conv_tbc(fz.ones(4, 1, 2), fz.ones(3, 2, 1), fz.zeros(1)).flatten()
+    tensor([6., 6.])"""
+
 def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] = 1, padding: _int | Sequence[_int] = 0, output_padding: _int | Sequence[_int] = 0, groups: _int = 1, dilation: _int | Sequence[_int] = 1) -> Tensor:
     """Transposed convolution of `input` [N, C, L] or [C, L] with `weight` [C, F/groups, K], the gradient of `conv1d`.
 
@@ -236,8 +243,8 @@ def elu_(input: Tensor, alpha: _float = 1.0) -> Tensor:
 def embedding(input: Tensor, weight: Tensor, padding_idx: _int | None = None, max_norm: _float | None = None, norm_type: _float = 2.0, scale_grad_by_freq: _bool = False, sparse: _bool = False) -> Tensor:
     """The rows of `weight` named by the integers in `input`.
 
-    The row `padding_idx` gets no gradient. `max_norm` first shrinks, in place, longer rows that are in use. `sparse` is
-    accepted; gradients are dense.
+    The row `padding_idx` gets no gradient. `max_norm` first shrinks, in place, longer rows that are in use. With `sparse` the
+    gradient of a leaf `weight` is a sparse tensor of the rows in use (dense in a recording, and with `scale_grad_by_freq`).
 
     >>> import frazil as fz
     >>> fz.nn.functional.embedding(fz.tensor([1, 1]), fz.tensor([[0.0, 1.0], [2.0, 3.0]]))
@@ -259,6 +266,28 @@ def feature_alpha_dropout(input: Tensor, p: _float = 0.5, training: _bool = Fals
 
 def fold(input: Tensor, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
     """Sum columns [N, C * window, number of windows] back into [N, C, *output_size]: the transpose of `unfold`."""
+
+def fractional_max_pool2d(input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: _bool = False, _random_samples: Tensor | None = None) -> Any:
+    """Maxima over windows of [N, C, H, W] that begin in random steps, so that the result may have any size.
+
+    The result has `output_size`, or `output_ratio` (between 0 and 1) times the input's. `_random_samples` [N, C, 2], between 0
+    and 1, take the place of random numbers. Source: Graham, https://arxiv.org/abs/1412.6071.
+
+    >>> import frazil as fz
+    >>> samples = fz.tensor([[[0.5, 0.5]]])
+    >>> fz.nn.functional.fractional_max_pool2d(fz.arange(16.0).reshape(1, 1, 4, 4), 2, 3, _random_samples=samples)
+    tensor([[[[ 5.,  6.,  7.],
+              [ 9., 10., 11.],
+              [13., 14., 15.]]]])"""
+
+def fractional_max_pool2d_with_indices(input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: _bool = False, _random_samples: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """`fractional_max_pool2d`, and where in the plane the maxima are."""
+
+def fractional_max_pool3d(input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: _bool = False, _random_samples: Tensor | None = None) -> Any:
+    """Maxima over windows of [N, C, D, H, W] that begin in random steps; see `fractional_max_pool2d`."""
+
+def fractional_max_pool3d_with_indices(input: Tensor, kernel_size: Any, output_size: Any = None, output_ratio: Any = None, return_indices: _bool = False, _random_samples: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """`fractional_max_pool3d`, and where in the volume the maxima are."""
 
 def gaussian_nll_loss(input: Tensor, target: Tensor, var: Any, full: _bool = False, eps: _float = 1e-06, reduction: _str = 'mean') -> Tensor:
     """Negative log-likelihood of `target` under normal distributions with mean `input` and variance `var` (at least `eps`).
@@ -363,6 +392,15 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.nn.functional.linear(fz.ones(2, 3), fz.ones(3)), fz.nn.functional.linear(fz.ones(2, 3), fz.ones(1, 3)).shape
     (tensor([3., 3.]), frazil.Size([2, 1]))"""
+
+def linear_cross_entropy(input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None, weight: Tensor | None = None, reduction: _str = 'mean', ignore_index: _int | None = None, label_smoothing: _float = 0.0, options: Any = None) -> Tensor:
+    """`cross_entropy` of a linear layer: scores of `input` [N, features] by `linear_weight` [C, ..., features].
+
+    `options`, about the chunks in which PyTorch computes, are accepted for its sake.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.linear_cross_entropy(fz.zeros(2, 3), fz.ones(4, 3), fz.tensor([0, 3]))
+    tensor(1.3863)"""
 
 def local_response_norm(input: Tensor, size: _int, alpha: _float = 0.0001, beta: _float = 0.75, k: _float = 1.0) -> Tensor:
     """Divide by the power `beta` of k + alpha * the mean square over `size` neighbouring channels."""
@@ -486,6 +524,13 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-
     >>> import frazil as fz
     >>> fz.nn.functional.pairwise_distance(fz.tensor([[3.0, 4.0]]), fz.zeros(1, 2), eps=0.0)
     tensor([5.])"""
+
+def pdist(input: Tensor, p: _float = 2.0) -> Tensor:
+    """The p-norms of the differences of every two rows of `input` [n, m]: [n (n - 1) / 2].
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.pdist(fz.tensor([[0.0], [1.0], [3.0]]))
+    tensor([1., 3., 2.])"""
 
 def pixel_shuffle(input: Tensor, upscale_factor: _int) -> Tensor:
     """[..., C r r, H, W] -> [..., C, H r, W r]: every group of r r channels becomes a square of pixels (https://arxiv.org/abs/1609.05158).
@@ -661,3 +706,9 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
 
 def upsample(input: Tensor, size: Any = None, scale_factor: Any = None, mode: _str = 'nearest', align_corners: _bool | None = None) -> Tensor:
     """`interpolate` under its old name."""
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate(mode="bilinear", align_corners=True)` by its old name."""
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` by the nearest element, by its old name."""

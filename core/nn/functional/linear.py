@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+import importlib
+from typing import Any, cast
 
+from ...autograd.function import Function
 from ...autograd.modes import no_grad
 from ...creation import arange, full, zeros
 from ...errors import ArgumentError, ShapeError
@@ -12,6 +14,7 @@ from ...ops import elementwise, indexing, linalg
 from ...ops.common import at_hand, halves_in_float32, require_float, specs
 from ...ops.linalg import einsum
 from ...ops.shape import broadcast_tensors
+from ...state import STATE
 from ...tensor import Tensor, tracked, whole
 
 
@@ -57,6 +60,26 @@ def _renormalise(weight: Any, indices: Any, max_norm: float, norm_type: float) -
     weight[rows] = elementwise.where(length > max_norm, used * (max_norm / (length + 1e-7)), used)
 
 
+class _SparseRows(Function):
+    """Rows of a leaf, whose gradient is a sparse tensor."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, weight: Tensor, padding_idx: int | None) -> Any:
+        ctx.save_for_backward(input)
+        ctx.options = tuple(weight.shape), padding_idx
+        return indexing.embedding(input, weight)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        shape, padding_idx = ctx.options
+        ids, rows = ctx.saved_tensors[0].reshape(-1), g.reshape(-1, shape[1])
+        if padding_idx is not None:
+            kept = ids != padding_idx
+            ids, rows = ids[kept], rows[kept]
+        # By name: sparse tensors stand above layers.
+        return None, importlib.import_module("frazil.sparse").sparse_coo_tensor(ids.unsqueeze(0), rows, shape), None
+
+
 def embedding(
     input: Tensor,
     weight: Tensor,
@@ -68,8 +91,8 @@ def embedding(
 ) -> Tensor:
     """The rows of `weight` named by the integers in `input`.
 
-    The row `padding_idx` gets no gradient. `max_norm` first shrinks, in place, longer rows that are in use. `sparse` is
-    accepted; gradients are dense.
+    The row `padding_idx` gets no gradient. `max_norm` first shrinks, in place, longer rows that are in use. With `sparse` the
+    gradient of a leaf `weight` is a sparse tensor of the rows in use (dense in a recording, and with `scale_grad_by_freq`).
 
     >>> import frazil as fz
     >>> fz.nn.functional.embedding(fz.tensor([1, 1]), fz.tensor([[0.0, 1.0], [2.0, 3.0]]))
@@ -81,6 +104,8 @@ def embedding(
     padding_idx = _wrapped(padding_idx, weight.shape[0])
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
+    if sparse and not scale_grad_by_freq and weight._node is None and tracked(weight) and STATE.recorder is None:
+        return cast(Tensor, _SparseRows.apply(input, weight, padding_idx))
     rows: Any = indexing.embedding(input, weight)
     if padding_idx is not None and tracked(rows):
         rows = elementwise.where((input == padding_idx).unsqueeze(-1), rows.detach(), rows)
@@ -216,3 +241,13 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
     """
     difference: Any = x1 - x2 + eps
     return difference.norm(p, -1, keepdim=keepdim)
+
+
+def pdist(input: Tensor, p: float = 2.0) -> Tensor:
+    """The p-norms of the differences of every two rows of `input` [n, m]: [n (n - 1) / 2].
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.pdist(fz.tensor([[0.0], [1.0], [3.0]]))
+    tensor([1., 3., 2.])
+    """
+    return cast(Tensor, importlib.import_module("frazil.rare.segments").pdist(input, p))  # by name: it stands above layers

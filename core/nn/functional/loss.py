@@ -21,7 +21,7 @@ from ...ops.reduction import logsumexp
 from ...ops.shape import cat, pad, stack
 from ...sizes import same, surely
 from ...tensor import Tensor
-from .linear import pairwise_distance
+from .linear import linear, pairwise_distance
 
 where: Callable[..., Any] = elementwise.where
 
@@ -123,6 +123,33 @@ def cross_entropy(
         )
     options = {"reduction": reduction, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
     return table.cross_entropy(input, target, weight, **options)
+
+
+def linear_cross_entropy(
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
+    *,
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """`cross_entropy` of a linear layer: scores of `input` [N, features] by `linear_weight` [C, ..., features].
+
+    `options`, about the chunks in which PyTorch computes, are accepted for its sake.
+
+    >>> import frazil as fz
+    >>> fz.nn.functional.linear_cross_entropy(fz.zeros(2, 3), fz.ones(4, 3), fz.tensor([0, 3]))
+    tensor(1.3863)
+    """
+    features: Any = linear_weight.shape[-1]
+    scores = linear(input, linear_weight.reshape(-1, features), None if linear_bias is None else linear_bias.reshape(-1))
+    scores = scores.reshape(*input.shape[:-1], *linear_weight.shape[:-1])
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(scores, target, weight, None, ignored, None, reduction, label_smoothing)
 
 
 def nll_loss(

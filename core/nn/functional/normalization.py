@@ -11,6 +11,7 @@ from ...autograd.modes import no_grad
 from ...dtypes import HALVES, float32
 from ...errors import ArgumentError, ShapeError
 from ...ops.common import require_float, specs
+from ...ops.elementwise import where
 from ...ops.norm import batch_norm as _batch_norm
 from ...ops.norm import batch_norm_train as _batch_norm_train
 from ...ops.norm import group_norm as _group_norm
@@ -62,10 +63,10 @@ def batch_norm(
     if not training:
         if running_mean is None or running_var is None:
             raise ArgumentError("Expected running_mean and running_var to be defined when training=False")
-        if eps < 0:
+        if surely(eps < 0):
             raise ArgumentError(f"batch_norm eps must be non-negative, but got {eps}")
         return _batch_norm(input, running_mean, running_var, weight, bias, eps=eps)
-    if eps <= 0:
+    if surely(eps <= 0):
         raise ArgumentError(f"batch_norm eps must be positive during training, but got {eps}")
     count = _count("batch_norm", input)
     y, mean, var = _batch_norm_train(input, weight, bias, eps=eps)
@@ -86,8 +87,12 @@ def _track(running_mean: Any, running_var: Any, mean: Any, var: Any, count: Any,
     if running_mean is None or running_var is None or same(count, 0):
         return
     with no_grad():
-        running_mean.mul_(1 - momentum).add_(mean.detach() * momentum)
-        running_var.mul_(1 - momentum).add_(var.detach() * (momentum * (count / (count - 1))))
+        mean, var = mean.detach(), var.detach() * (count / (count - 1))
+        if not isinstance(count, int):  # of nothing, where the program runs: they stay as they are
+            some = running_mean.new_zeros(()) + count > 0
+            mean, var = where(some, mean, running_mean), where(some, var, running_var)
+        running_mean.mul_(1 - momentum).add_(mean * momentum)
+        running_var.mul_(1 - momentum).add_(var * momentum)
 
 
 @_halves_beside_float32

@@ -14,6 +14,8 @@ from ...ops.activation import relu
 from ...ops.common import at_hand, require_elements, require_float, specs
 from ...ops.elementwise import sign
 from ...ops.pool import avg_pool1d, avg_pool2d, avg_pool3d
+from ...ops.shape import cat
+from ...random import rand
 from ...sizes import same
 from ...tensor import Tensor, tracked
 
@@ -123,6 +125,118 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """Maxima over a grid of `output_size` windows of [N, C, D, H, W]."""
     return _adaptive_max_pool("adaptive_max_pool3d", 3, input, output_size, return_indices)
+
+
+def _fractional_starts(samples: Any, free: int, windows: int) -> Any:
+    """[N, C, windows]: where windows begin among `free` + 1 places, in uneven steps that `samples` [N, C] decide."""
+    if windows == 1:
+        return zeros(*samples.shape, 1, dtype=int64, device=samples.device) + free
+    step = free / (windows - 1)
+    first = samples.unsqueeze(-1)
+    steps = make_tensor([float(i) for i in range(windows - 1)], dtype=samples.dtype, device=samples.device)
+    starts = ((first + steps) * step).long() - (first * step).long()
+    return cat([starts, zeros(*samples.shape, 1, dtype=int64, device=samples.device) + free], dim=-1)
+
+
+def _fractional_max_pool(
+    name: str, n: int, input: Tensor, kernel_size: Any, output_size: Any, output_ratio: Any, samples: Any
+) -> tuple[Tensor, Tensor]:
+    if input.ndim not in (n + 1, n + 2):
+        raise ShapeError(f"{name}: expected {n + 2} dimensions (N, C, ...) or {n + 1} (C, ...), given {list(input.shape)}")
+    if output_size is None and output_ratio is None:
+        raise ArgumentError(f"{name}: requires specifying either an output_size or an output_ratio")
+    require_float(name, *specs(input))
+    x: Any = input if input.ndim == n + 2 else input.unsqueeze(0)
+    kernel, ratios = ((v if isinstance(v, (tuple, list)) else (v,) * n) for v in (kernel_size, output_ratio))
+    sizes = [int(m) for m in x.shape[2:]]
+    wanted = [int(m * r) for m, r in zip(sizes, ratios, strict=True)] if output_size is None else output_size
+    wanted = wanted if isinstance(wanted, (tuple, list)) else (wanted,) * n
+    if not len(kernel) == len(wanted) == n:
+        raise ArgumentError(f"{name}: sizes are a number or {n}, given kernel_size={kernel_size} and output_size={output_size}")
+    if any(o < 1 or o + k - 1 > m for o, k, m in zip(wanted, kernel, sizes, strict=True)):
+        raise ShapeError(f"{name}: {tuple(wanted)} windows of {tuple(kernel)} do not fit an input of {tuple(sizes)}")
+    batch, channels = x.shape[:2]
+    draws: Any = rand(batch, channels, n, dtype=input.dtype, device=input.device) if samples is None else samples
+    if samples is not None and not same(draws.shape[0], batch):
+        draws = draws[:batch]
+    if tuple(draws.shape) != (batch, channels, n):
+        raise ShapeError(f"{name}: _random_samples are [N, C, {n}], given {list(draws.shape)} for {list(input.shape)}")
+    places: Any = 0
+    for axis, (m, k, o) in enumerate(zip(sizes, kernel, wanted, strict=True)):
+        # PyTorch's samples of a plane are for its columns first, those of a volume in the order of its dimensions
+        starts = _fractional_starts(draws[..., 1 - axis if n == 2 else axis], m - k, o)
+        taps = starts.unsqueeze(-1) + make_tensor(list(range(k)), dtype=int64, device=input.device)
+        shape = [batch, channels, *[1] * (2 * n)]
+        shape[2 + axis], shape[2 + n + axis] = o, k
+        places = places * m + taps.reshape(shape)
+    places = places.flatten(2 + n)
+    seen = x.flatten(2).gather(2, places.flatten(2)).reshape(places.shape)
+    values, chosen = seen.max(dim=-1)
+    indices = places.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
+    return (values, indices) if input.ndim == n + 2 else (values.squeeze(0), indices.squeeze(0))
+
+
+def fractional_max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: Sizes,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`fractional_max_pool2d`, and where in the plane the maxima are."""
+    options = (input, kernel_size, output_size, output_ratio, _random_samples)
+    return _fractional_max_pool("fractional_max_pool2d", 2, *options)
+
+
+def fractional_max_pool2d(
+    input: Tensor,
+    kernel_size: Sizes,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """Maxima over windows of [N, C, H, W] that begin in random steps, so that the result may have any size.
+
+    The result has `output_size`, or `output_ratio` (between 0 and 1) times the input's. `_random_samples` [N, C, 2], between 0
+    and 1, take the place of random numbers. Source: Graham, https://arxiv.org/abs/1412.6071.
+
+    >>> import frazil as fz
+    >>> samples = fz.tensor([[[0.5, 0.5]]])
+    >>> fz.nn.functional.fractional_max_pool2d(fz.arange(16.0).reshape(1, 1, 4, 4), 2, 3, _random_samples=samples)
+    tensor([[[[ 5.,  6.,  7.],
+              [ 9., 10., 11.],
+              [13., 14., 15.]]]])
+    """
+    found = fractional_max_pool2d_with_indices(input, kernel_size, output_size, output_ratio, True, _random_samples)
+    return found if return_indices else found[0]
+
+
+def fractional_max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: Sizes,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """`fractional_max_pool3d`, and where in the volume the maxima are."""
+    options = (input, kernel_size, output_size, output_ratio, _random_samples)
+    return _fractional_max_pool("fractional_max_pool3d", 3, *options)
+
+
+def fractional_max_pool3d(
+    input: Tensor,
+    kernel_size: Sizes,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: bool = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """Maxima over windows of [N, C, D, H, W] that begin in random steps; see `fractional_max_pool2d`."""
+    found = fractional_max_pool3d_with_indices(input, kernel_size, output_size, output_ratio, True, _random_samples)
+    return found if return_indices else found[0]
 
 
 def _max_unpool(name: str, n: int, input: Tensor, indices: Tensor, windows: Any, output_size: Any) -> Tensor:

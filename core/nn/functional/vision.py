@@ -6,7 +6,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from ...creation import arange, zeros
 from ...dtypes import int64, uint8
@@ -203,7 +203,15 @@ def interpolate(
     new, scales = _new_sizes(old, size, scale_factor, recompute_scale_factor)
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, new)
-    return resize(input, size=new, scales=tuple(scales), mode=mode, align_corners=bool(align_corners))
+    options: dict[str, Any] = {"size": new, "scales": tuple(scales), "mode": mode, "align_corners": bool(align_corners)}
+    if input.dtype is not uint8 or mode not in _LINEAR_MODES:
+        return resize(input, **options)
+    means: Any = input.float()
+    for axis in reversed(range(n)):  # as PyTorch, which rounds the means of bytes after every dimension
+        options["size"] = (*old[:axis], *new[axis:])
+        options["scales"] = tuple(scales[i] if i == axis else None for i in range(n))
+        means = (resize(means, **options) + 0.5).floor()
+    return cast(Tensor, means.clamp(0, 255).to(uint8))
 
 
 def _new_sizes(
@@ -326,6 +334,16 @@ def grid_sample(
         values = flat.gather(2, index.unsqueeze(1).expand(-1, channels, -1))
         result = result + (values if isinstance(weight, int) else values * weight.unsqueeze(1))
     return result.reshape(batch, channels, *grid.shape[1:-1])
+
+
+def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate` by the nearest element, by its old name."""
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
+    """`interpolate(mode="bilinear", align_corners=True)` by its old name."""
+    return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
 
 
 def _pixel(places: Any, size: Any, padding_mode: str, align_corners: bool | None) -> Any:

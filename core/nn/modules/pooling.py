@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...errors import ArgumentError
 from ...tensor import Tensor
 from .. import functional as F
 from ..module import Module
@@ -247,6 +248,54 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """Maxima over a grid of `output_size` windows of [N, C, D, H, W]."""
 
     _function = staticmethod(F.adaptive_max_pool3d)
+
+
+class _FractionalMaxPool(Module):
+    _n: int
+    _function: Callable[..., Any]
+
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        if (output_size is None) == (output_ratio is None):
+            raise ArgumentError(f"{name}: either output_size or output_ratio is given, not {output_size} and {output_ratio}")
+        self.kernel_size = spread(kernel_size, self._n)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else spread(output_size, self._n)
+        self.output_ratio = None if output_ratio is None else spread(output_ratio, self._n)
+        if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
+            raise ArgumentError(f"{name}: output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    def forward(self, input: Tensor) -> Any:
+        options = (self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples)
+        return type(self)._function(input, *options)
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """Maxima over windows of [N, C, H, W] that begin in random steps. Source: Graham, https://arxiv.org/abs/1412.6071.
+
+    >>> import frazil as fz
+    >>> fz.nn.FractionalMaxPool2d(2, output_ratio=0.7)(fz.ones(1, 3, 10, 20)).shape
+    frazil.Size([1, 3, 7, 14])
+    """
+
+    _n = 2
+    _function = staticmethod(F.fractional_max_pool2d)
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """Maxima over windows of [N, C, D, H, W] that begin in random steps."""
+
+    _n = 3
+    _function = staticmethod(F.fractional_max_pool3d)
 
 
 class _MaxUnpool(Module):
