@@ -1,7 +1,7 @@
 """What flows through an imported graph: tensors, numbers that stay on the host, sequences, or nothing.
 
 Shapes, axes and what is computed from them are *numbers*: NumPy arrays, or while recording `Sizes`, whose elements remember where
-they came from, so that an export keeps them free. Arrays of types that frazil has no tensors of (bfloat16, float8, int4, texts)
+they came from, so that an export keeps them free. Arrays of types that frazil has no tensors of (float8, int4, texts)
 stay arrays as well; only operators that convert them take them.
 """
 
@@ -23,7 +23,7 @@ _SYMBOLIC = (SymInt, SymFloat, SymBool)
 
 #: The types that frazil has tensors of.
 TENSOR_TYPES = frozenset(
-    "bool float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 complex64 complex128".split()
+    "bool float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 complex64 complex128".split()
 )
 
 

@@ -39,6 +39,7 @@ ELEMENT_TYPES: dict[str, ir.DataType] = {
     "uint32": ir.DataType.UINT32,
     "uint64": ir.DataType.UINT64,
     "float16": ir.DataType.FLOAT16,
+    "bfloat16": ir.DataType.BFLOAT16,
     "float32": ir.DataType.FLOAT,
     "float64": ir.DataType.DOUBLE,
 }
@@ -79,6 +80,8 @@ class Emitter:
         self.sizes: ChainMap[Any, ir.Value] = parent.sizes.new_child() if parent else ChainMap()
         #: Compound size -> a value that has it along an axis, so that one Shape replaces the arithmetic.
         self.known: ChainMap[Any, tuple[GraphValue, int]] = parent.known.new_child() if parent else ChainMap()
+        #: What is bfloat16 and was only moved since -> the same in float32, so that it need not be cast again.
+        self.wide: ChainMap[GraphValue, ir.Value] = parent.wide.new_child() if parent else ChainMap()
         #: Operator, inputs and attributes -> its results, so that the same is computed once.
         self.emitted: ChainMap[Any, list[ir.Value]] = parent.emitted.new_child() if parent else ChainMap()
         # one of each per file

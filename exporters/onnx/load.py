@@ -15,6 +15,7 @@ import onnx
 import onnx_ir as ir
 
 import frazil as fz
+from frazil.dtypes import ALL
 from frazil.errors import ArgumentError, DTypeError, FrazilError, ShapeError
 from frazil.outside import plain
 from frazil.tensor import Tensor
@@ -373,16 +374,17 @@ def _kind(value: ir.Value) -> str:
     dtype = np.dtype("bool") if tensor.dtype == ir.DataType.BOOL else np.dtype(tensor.dtype.numpy())
     if dtype.name not in TENSOR_TYPES:
         return "constant"
+    floating = ALL[dtype.name].is_floating_point
     known = value.metadata_props.get("frazil.kind", "")
     if known in ("param", "buffer"):
-        return "parameter" if known == "param" and dtype.kind == "f" else "buffer"
+        return "parameter" if known == "param" and floating else "buffer"
     if known == "constant" or str(value.name).startswith("const["):  # frazil's files tell
         return "constant"
     uses = [(node, position) for node, position in value.uses()]
     importers = [(IMPORTERS.get(("" if node.domain == "ai.onnx" else node.domain, node.op_type)), i) for node, i in uses]
     if any(found is not None and position in found.numbers for found, position in importers):
         return "constant"
-    if dtype.kind != "f":
+    if not floating:
         return "constant" if len(tensor.shape) < 2 and tensor.size <= _NUMBERS else "buffer"
     if not len(tensor.shape) or any(found is not None and position in found.fixed for found, position in importers):
         return "buffer"

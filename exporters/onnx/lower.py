@@ -9,13 +9,14 @@ from typing import Any, NoReturn, final
 import numpy as np
 import onnx_ir as ir
 
-from frazil.dtypes import float16, float32
+from frazil.dtypes import bfloat16, float16, float32
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Guard, Node, Value
 from frazil.recorder.passes import solve_guards
 from frazil.recorder.trace import expand
 from frazil.sizes import Size, Symbol, SymBool, SymInt, decide, deciding, is_static, substitute, symbols_of
 from frazil.table import OPS, Spec
+from frazil.widen import MOVES
 
 from .asserts import emit_asserts, keep_asserts
 from .control import all_inputs, lower_control, without_dead
@@ -74,6 +75,8 @@ class _Lowering:
     def run(self, embed: bool, output_names: Sequence[str] | None, producer_version: str) -> Lowered:
         graph, e = self.graph, self.e
         inputs = [self._input(value, e) for value in [*graph.inputs, *state_inputs(graph)]]
+        for value in [*graph.outputs, *(state.output for state in graph.states)]:
+            self._check_boundary(value, "output")
         self._capture(graph, e)
         embedded = [guard for guard in graph.guards if not is_decided(guard, e.fixed)] if embed else []
         passed = emit_asserts(e, embedded, graph)
@@ -122,6 +125,8 @@ class _Lowering:
                     dtype = element_type(value.spec.dtype)
                     self._define(e, value, e.constant(np.zeros(shape), dtype))
                 return None
+            if any(value is not None and value.spec.dtype is bfloat16 for value in (*node.inputs, *node.outputs)):
+                return self._in_float32(e, node, place)
             lowering = self.lowerings.get(node.op_name)
             if lowering is not None:
                 try:
@@ -136,6 +141,29 @@ class _Lowering:
             if not has_body(node.op_name):
                 raise Unsupported(direct)
             self._through_body(e, node, place or node, direct if lowering is not None else "")
+
+    def _in_float32(self, e: Emitter, node: Node, place: Node | None) -> None:
+        """A node of bfloat16, for which onnxruntime has hardly any kernels: in float32, its results rounded to bfloat16."""
+        if node.op_name == "random_uniform":
+            raise Unsupported("random numbers of bfloat16 are not drawn in a file: draw float32 and cast it with .bfloat16()")
+        inputs, outputs = [None if v is None else _twin(v) for v in node.inputs], [_twin(v) for v in node.outputs]
+        for value, twin in zip(node.inputs, inputs, strict=True):
+            if value is not None and twin is not None:
+                e.values[twin] = e.wide[value] if value in e.wide else e.cast(e.values[value], element_type(twin.spec.dtype))
+        if node.op_name == "cast":
+            (given,), (value,) = inputs, node.outputs
+            assert given is not None
+            wide = [
+                e.cast(e.values[given], ir.DataType.FLOAT if value.spec.dtype is bfloat16 else element_type(value.spec.dtype))
+            ]
+        else:
+            attrs = {name: float32 if attr is bfloat16 else attr for name, attr in node.attrs.items()}
+            self.node(e, Node(node.op_name, inputs, attrs, outputs, source=node.source, scope=node.scope), place or node)
+            wide = [e.values[twin] for twin in outputs]
+        for value, found in zip(node.outputs, wide, strict=True):
+            self._define(e, value, e.cast(found, element_type(value.spec.dtype)))
+            if value.spec.dtype is bfloat16 and node.op_name in MOVES and node.op_name != "cast":
+                e.wide[value] = found
 
     def _by_lowering(self, e: Emitter, node: Node, lowering: Lowering) -> None:
         call = Call(node, e)
@@ -219,10 +247,17 @@ class _Lowering:
 
     def _input(self, value: Value, e: Emitter) -> ir.Value:
         dtype = self._element_type(value, "input")
+        if e is self.e:
+            self._check_boundary(value, "input")
         found = ir.Value(name=value.name, shape=declared_shape(value, e), type=ir.TensorType(dtype))
         e.values[value] = found
         e.final_names.add(value.name)
         return found
+
+    def _check_boundary(self, value: Value, what: str) -> None:
+        if value.spec.dtype is bfloat16:
+            cure = "take float32 and call .bfloat16() inside" if what == "input" else "return it with .float()"
+            self.problems.append(Problem(f"{what} {value.name}", f"onnxruntime hands no bfloat16 in or out: {cure}"))
 
     def _capture(self, graph: Graph, e: Emitter) -> None:
         for value in graph.captured:
@@ -335,6 +370,11 @@ def _in_float32(node: Node) -> Node:
     inputs = [Value(v.name, Spec(v.spec.shape, _wide(v.spec.dtype))) if v is not None else None for v in node.inputs]
     attrs = {name: _wide(attr) for name, attr in node.attrs.items()}
     return Node(node.op_name, inputs, attrs, [], source=node.source, scope=node.scope)
+
+
+def _twin(value: Value) -> Value:
+    """A value of its own, of float32 where `value` is bfloat16."""
+    return Value(value.name, Spec(value.spec.shape, float32 if value.spec.dtype is bfloat16 else value.spec.dtype))
 
 
 def _wide(attr: Any) -> Any:

@@ -74,7 +74,7 @@ def run_graph(graph: Graph, arrays: Sequence[np.ndarray], watcher: Watcher | Non
 
 def host(tensor: Tensor) -> np.ndarray:
     """The numbers of a tensor, on their own."""
-    return np.array(tensor.detach().cpu()._array())
+    return np.array(dtypes.in_numpy(tensor.detach().cpu()._array()))
 
 
 def eps_of(dtype: np.dtype[Any]) -> float:
@@ -140,7 +140,8 @@ class Shaken(Watcher):
     """Moves what every node that rounds is given by up to a rounding error."""
 
     def __init__(self, pairs: Mapping[Value, Value], rng: np.random.Generator, sign: float) -> None:
-        self.eps = {twin: eps_of(value.spec.dtype.numpy) for value, twin in pairs.items() if value.spec.dtype.is_floating_point}
+        floating = {value: twin for value, twin in pairs.items() if value.spec.dtype.is_floating_point}
+        self.eps = {twin: dtypes.finfo(value.spec.dtype).eps for value, twin in floating.items()}
         self.rng, self.sign = rng, sign
 
     def before(self, node: Node, tensors: list[Tensor | None]) -> list[Tensor | None]:
