@@ -267,3 +267,22 @@ def test_what_is_computed_once_more_for_a_comparison_is_computed_where_the_weigh
     graph = fz.jit.trace(norm, images).graph
     found = run_graph(graph, [images.cpu().numpy()])
     np.testing.assert_allclose(found[graph.outputs[0]], 0.5, rtol=1e-4)
+
+
+def test_layers_that_few_programs_have_compute_what_the_cpu_does() -> None:
+    for layer, inputs in (
+        (fz.nn.FractionalMaxPool2d(2, output_ratio=0.6, _random_samples=fz.rand(2, 3, 2)), [fz.randn(2, 3, 7, 6)]),
+        (fz.nn.AdaptiveLogSoftmaxWithLoss(8, 20, [5, 10]), [fz.randn(4, 8), fz.tensor([1, 7, 19, 4])]),
+        (fz.nn.LSTM(4, 5, 2, proj_size=3), [fz.randn(3, 2, 4)]),
+        (fz.nn.Embedding(5, 3, sparse=True), [fz.tensor([[0, 4], [2, 2]])]),
+    ):
+        expected = layer(*inputs)  # type: ignore[operator]
+        result = layer.to("opencl")(*[t.to("opencl") for t in inputs])
+        for a, b in zip(*[[r] if isinstance(r, fz.Tensor) else r[:1] for r in (result, expected)], strict=True):
+            fz.testing.assert_close(a.cpu(), b)
+    table = fz.nn.Embedding(5, 2, sparse=True).to("opencl")
+    before = table.weight.detach().cpu().clone()
+    optimizer = fz.optim.SparseAdam(table.parameters(), lr=0.1)
+    table(there([0, 3])).sum().backward()
+    optimizer.step()
+    assert (table.weight.cpu() != before).all(dim=1).tolist() == [True, False, False, True, False]

@@ -20,9 +20,9 @@ from .torch_samples import to_frazil as tensors_to_frazil
 with mock.patch.object(torch.backends, "disable_global_flags"):
     from torch.testing._internal.common_modules import ModuleErrorEnum, module_db
 
-DTYPES = ("float32", "float64", "float16", "complex64", "complex128")
+DTYPES = ("float32", "float64", "float16", "bfloat16", "complex64", "complex128")
 #: Dtypes whose sums are rounded in another order: gradients are compared in the others.
-ROUGH = ("float16",)
+ROUGH = ("float16", "bfloat16")
 #: Built by PyTorch's samples and passed to constructors: their own arguments are noted.
 PARTS = ("TransformerEncoderLayer", "TransformerDecoderLayer")
 
@@ -62,6 +62,12 @@ def _to_frazil(value: Any, tensors: list[Any]) -> Any:
         return fz.nn.LinearCrossEntropyOptions(**dataclasses.asdict(value))
     if isinstance(value, complex):
         return value
+    if value is torch.bfloat16:
+        return fz.bfloat16
+    if isinstance(value, torch.Tensor) and value.dtype is torch.bfloat16:
+        ours = fz.tensor(value.detach().float().numpy()).to(fz.bfloat16).requires_grad_(value.requires_grad)
+        tensors.append((value, ours))
+        return ours
     if isinstance(value, torch.Tensor) and value.is_complex():
         ours = fz.tensor(value.detach().resolve_conj().numpy()).requires_grad_(value.requires_grad)
         tensors.append((value, ours))

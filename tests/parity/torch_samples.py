@@ -149,6 +149,8 @@ def differences(
             yield f"{at}: {list(ours.shape)} for {list(theirs.shape)}"
         elif str(ours.layout).removeprefix("frazil.") != str(theirs.layout).removeprefix("torch."):
             yield f"{at}: {ours.layout} for {theirs.layout}"
+        elif values and theirs.dtype is torch.bfloat16:
+            yield from differences(ours.float(), theirs.float(), factor=20 * factor, at=at)
         elif values and not (ties and theirs.dtype is torch.int64):
             a, b = ours.detach().to_dense().numpy(), theirs.detach().to_dense().numpy(force=True)
             tolerance = TOLERANCES.get(str(b.dtype), 0) * factor
