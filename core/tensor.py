@@ -511,7 +511,7 @@ class Tensor(TensorMethods):
         return tensor_html(self)
 
     def __format__(self, spec: str) -> str:
-        if not self._a.shape and (spec or not self._dev.recording):
+        if not self._a.shape and (spec or (type(self) is Tensor and not self._dev.recording)):
             return format(self.item(), spec)
         if spec:
             raise TypeError(f"format: only a tensor of no dimensions has a format, given {spec!r} for {list(self._a.shape)}")

@@ -100,5 +100,6 @@ def test_reductions_of_nothing() -> None:
 def test_a_number_is_formatted_as_a_number():
     loss = fz.tensor(1.5, requires_grad=True)
     assert f"{loss} {loss * 2:.2f} {fz.tensor(True)} {fz.tensor([1.0])}" == "1.5 3.00 True tensor([1.])"
+    assert f"{fz.nn.Parameter(fz.tensor(1.5))}".startswith("Parameter containing")
     with pytest.raises(TypeError, match="format"):
         f"{fz.ones(2):.2f}"
