@@ -39,8 +39,9 @@ def load(source: Any, *, device: Any = None) -> Model:
         source: a path, the contents as bytes, or an `onnx.ModelProto`.
         device: where its weights are put.
 
-    Weights outside of the file are read from its own folder only. The module is in eval mode: it does what the file says. In
-    train mode BatchNormalization uses the batch's statistics and moves its own, and Dropout drops.
+    Weights outside of the file are read from its own folder only. The module does what the file says until it is told otherwise:
+    after `train()` BatchNormalization uses the batch's statistics and moves its own, and Dropout drops; after `eval()` neither
+    does, in a file that was written in training mode (`training_mode`) too.
 
     Raises ArgumentError where the file is damaged, contradicts itself, or has operators that frazil lacks: all are listed.
 
@@ -239,6 +240,8 @@ class Model(fz.nn.Module):
     def __init__(self, model: ir.Model, name: str, device: Any = None) -> None:
         super().__init__()
         self.training = False
+        #: Whether nobody called `train` or `eval` yet.
+        self._as_written = True
         self._title = Path(name).name
         self._program = Program(model)
         missing = unknown_operators(self._program)
@@ -289,6 +292,12 @@ class Model(fz.nn.Module):
             holder = inner
         return holder, last
 
+    def train(self, mode: bool = True) -> Model:
+        """Set training mode, or evaluation mode: from here on the file is not asked."""
+        super().train(mode)
+        self._as_written = False
+        return self
+
     @property
     def inputs(self) -> Sequence[ir.Value]:
         """Return what the file says of its inputs: name, dtype and shape."""
@@ -321,7 +330,7 @@ class Model(fz.nn.Module):
         device = next((t.device for t in env.values() if isinstance(t, Tensor)), "cpu") if device is None else device
         env.update((value, _input(value, x, device)) for value, x in given.items())
         told = None if watch is None else lambda value, x: watch(value, _result(x, device))
-        token = RUN.set(Run(device, self.training, self._program, told))
+        token = RUN.set(Run(device, None if self._as_written else self.training, self._program, told))
         try:
             found = self._program.main.run([env.pop(v, None) for v in self._program.main.inputs], env)
             return [_result(x, device) for x in found]

@@ -34,9 +34,11 @@ class Run:
     """Things that one call of a model is done with."""
 
     def __init__(
-        self, device: Any, training: bool, program: Program, watch: Callable[[ir.Value, Any], None] | None = None
+        self, device: Any, training: bool | None, program: Program, watch: Callable[[ir.Value, Any], None] | None = None
     ) -> None:
-        self.device, self.training, self.program = device, training, program
+        #: None: as the file says.
+        self.training = training
+        self.device, self.program = device, program
         #: Told every value that is computed.
         self.watch = watch
 
@@ -147,14 +149,19 @@ class Node:
         )
 
     @property
-    def training(self) -> bool:
-        """Return whether the model is in train mode."""
+    def training(self) -> bool | None:
+        """Return whether the model is in train mode or in eval mode; None where nobody said so, which leaves it to the file."""
         return RUN.get().training
 
     @property
     def device(self) -> Any:
         """Return where tensors of this call are made."""
         return RUN.get().device
+
+    def keeps(self, position: int) -> bool:
+        """Return whether an input is stored in the model, so that it can be moved there."""
+        value = self.source.inputs[position]
+        return value is not None and value.is_initializer()
 
     def tensor(self, value: Any) -> Any:
         """The value as a tensor."""

@@ -182,6 +182,50 @@ def test_dropout_drops_in_train_mode_only() -> None:
     assert set(loaded.train()(fz.ones(100)).tolist()) == {0.0, 2.0}
 
 
+def in_training() -> onnx.ModelProto:
+    """A file that was written in training mode: it normalises by its batch, and drops."""
+    numbers = {"scale": [2.0, 1.0], "bias": [0.0, 1.0], "mean": [1.0, 2.0], "var": [4.0, 9.0]}
+    weights = [onnx.numpy_helper.from_array(np.array(value, np.float32), name) for name, value in numbers.items()]
+    weights += [onnx.numpy_helper.from_array(np.array(value), name) for name, value in (("p", np.float32(0.5)), ("on", True))]
+    nodes = [
+        helper.make_node("BatchNormalization", ["x", *numbers], ["n", "mean_out", "var_out"], training_mode=1, momentum=0.75),
+        helper.make_node("Dropout", ["n", "p", "on"], ["y"]),
+    ]
+    file = model(nodes, {"x": (FLOAT, ["b", 2])}, {"n": (FLOAT, ["b", 2]), "y": (FLOAT, ["b", 2]), "mean_out": (FLOAT, [2])})
+    file.graph.initializer.extend(weights)
+    return file
+
+
+def test_a_file_in_training_mode_uses_running_statistics_and_drops_nothing_after_eval() -> None:
+    loaded, x = fz.onnx.load(in_training()), fz.randn(64, 2)
+    scale, bias, mean, var = (loaded.state_dict()[name].clone() for name in ("scale", "bias", "mean", "var"))
+    by_batch = (x - x.mean(0)) / (x.var(0, correction=0) + 1e-5).sqrt() * scale + bias
+
+    as_written = loaded(x)
+    np.testing.assert_allclose(as_written.n.detach().numpy(), by_batch.numpy(), rtol=1e-4, atol=1e-5)
+    assert (as_written.y == 0).any() and loaded.mean.tolist() == mean.tolist()
+
+    trained = loaded.train()(x)
+    moved = mean * 0.75 + x.mean(0) * 0.25
+    np.testing.assert_allclose(trained.n.detach().numpy(), by_batch.numpy(), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(loaded.mean.numpy(), moved.numpy(), rtol=1e-5)
+    np.testing.assert_allclose(loaded.var.numpy(), (var * 0.75 + x.var(0, correction=0) * 0.25).numpy(), rtol=1e-5)
+    assert (trained.y == 0).any()
+
+    calm = loaded.eval()(x)
+    by_running = (x - loaded.mean) / (loaded.var + 1e-5).sqrt() * scale + bias
+    np.testing.assert_allclose(calm.n.detach().numpy(), by_running.numpy(), rtol=1e-4, atol=1e-5)
+    assert (calm.n == calm.y).all() and calm.mean_out.tolist() == loaded.mean.tolist()
+    operators = fz.onnx.export(loaded, x).operators
+    assert operators["BatchNormalization"] == 1 and "Dropout" not in operators
+
+
+def test_a_parent_in_eval_mode_sets_a_loaded_file_in_it_too() -> None:
+    parent = nn.Sequential(fz.onnx.load(in_training())).eval()
+    found = parent(fz.randn(8, 2))
+    assert (found.n == found.y).all()
+
+
 def test_a_copy_is_independent() -> None:
     import copy
 

@@ -61,23 +61,41 @@ def imputer(node: Any, x: Any) -> Any:
 
 @importer("FeatureVectorizer", domain=_DOMAIN)
 def feature_vectorizer(node: Any, *parts: Any) -> Any:
-    return fz.cat([_floats(x) for x in parts], dim=-1)
+    """Rows side by side, every part as wide as the file says: cut, or filled with zeros."""
+    rows = [_floats(x).reshape(1, -1) if x.ndim == 1 else _floats(x) for x in parts]
+    for i, width in enumerate(node.get("inputdimensions") or []):
+        own = rows[i].shape[-1]
+        if isinstance(own, int) and own != width:
+            rows[i] = F.pad(rows[i], [0, width - own])
+    return fz.cat(rows, dim=-1)
 
 
-@importer("ArrayFeatureExtractor", domain=_DOMAIN)
+@importer("ArrayFeatureExtractor", domain=_DOMAIN, raw=True)
 def array_feature_extractor(node: Any, x: Any, places: Any) -> Any:
-    return x.index_select(-1, places.reshape(-1))
+    """Columns by their places; one row where there is one dimension."""
+    if isinstance(x, np.ndarray) and x.dtype.kind in "OUS":
+        found = np.take(x, _on_host(places).reshape(-1), axis=-1)
+    else:
+        found = node.tensor(x).index_select(-1, node.tensor(places).reshape(-1))
+    return found.reshape(1, -1) if found.ndim == 1 else found
+
+
+def _on_host(x: Any) -> Any:
+    return x.detach().cpu().numpy() if isinstance(x, Tensor) else raw(x)
 
 
 @importer("LabelEncoder", domain=_DOMAIN, raw=True)
 def label_encoder(node: Any, x: Any) -> Any:
     """Every element by a table; found on the host."""
-    keys = _given(node, "keys", "classes")
-    values = _given(node, "values", "classes")
+    array = _on_host(x)
+    array = decoded(array) if array.dtype.kind in "OUS" else array
+    if "classes_strings" in node:  # opset 1: the place of a text, or the text at a place
+        texts, places = node["classes_strings"], list(range(len(node["classes_strings"])))
+        keys, values = (texts, places) if array.dtype.kind == "O" else (places, texts)
+    else:
+        keys, values = _given(node, "keys"), _given(node, "values")
     if keys is None or values is None:
         raise ArgumentError("LabelEncoder: the table is missing")
-    array = x.detach().cpu().numpy() if isinstance(x, Tensor) else raw(x)
-    array = decoded(array) if array.dtype.kind in "OUS" else array
     default = _default(node, values)
     table: dict[Any, Any] = dict(zip(keys, values, strict=True))
     for_nan = next((value for key, value in table.items() if key != key), default)
@@ -87,14 +105,14 @@ def label_encoder(node: Any, x: Any) -> Any:
     return result if result.dtype == np.dtype(object) else fz.tensor(result, device=node.device)
 
 
-def _given(node: Any, prefix: str, old: str) -> Any:
+def _given(node: Any, prefix: str) -> Any:
     for kind in ("strings", "int64s", "floats"):
         if f"{prefix}_{kind}" in node:
             return node[f"{prefix}_{kind}"]
     if f"{prefix}_tensor" in node:
         table = node[f"{prefix}_tensor"]
         return decoded(table).tolist() if table.dtype.kind in "OUS" else table
-    return node.get(f"{old}_strings")
+    return None
 
 
 def _default(node: Any, values: Any) -> Any:
@@ -110,7 +128,7 @@ def _default(node: Any, values: Any) -> Any:
 @importer("OneHotEncoder", domain=_DOMAIN, raw=True)
 def one_hot_encoder(node: Any, x: Any) -> Any:
     texts = node.get("cats_strings")
-    array = x.detach().cpu().numpy() if isinstance(x, Tensor) else raw(x)
+    array = _on_host(x)
     array = decoded(array) if array.dtype.kind in "OUS" else array
     classes = np.array(texts, object) if texts else np.array(node["cats_int64s"], np.int64)
     return fz.tensor((array[..., None] == classes).astype(np.float32), device=node.device)
@@ -123,7 +141,7 @@ def category_mapper(node: Any, x: Any) -> Any:
         table = dict(zip(texts, numbers, strict=True))
         found = [table.get(item, node.get("default_int64", -1)) for item in decoded(x).reshape(-1)]
         return fz.tensor(np.array(found, np.int64).reshape(x.shape), device=node.device)
-    array = x.detach().cpu().numpy() if isinstance(x, Tensor) else raw(x)
+    array = _on_host(x)
     back = dict(zip(numbers, texts, strict=True))
     found = [back.get(item, node.get("default_string", "_Unused")) for item in array.reshape(-1).tolist()]
     return np.array(found, object).reshape(array.shape)
@@ -151,13 +169,22 @@ def transformed(scores: Any, how: str) -> Any:
     if how == "SOFTMAX":
         return F.softmax(scores, dim=-1)
     if how == "SOFTMAX_ZERO":
-        found = F.softmax(scores, dim=-1)
-        return fz.where(scores == 0, fz.zeros_like(scores), found)
+        # zeros stay, and take no part
+        shares = fz.where(fz.abs(scores) <= 1e-7, fz.zeros_like(scores), fz.exp(scores - scores.amax(dim=-1, keepdim=True)))
+        return shares / shares.sum(dim=-1, keepdim=True)
     if how == "PROBIT":
-        return fz.erf(scores / np.sqrt(2.0)) / 2 + 0.5
+        return _probit(scores)
     if how != "NONE":
         raise ArgumentError(f"there is no post_transform {how!r}")
     return scores
+
+
+def _probit(chances: Any) -> Any:
+    """The number below which a normal one lies with this chance, by the approximation that runtimes agree on (Winitzki, 2008)."""
+    x = 2 * chances - 1
+    a, log = 0.147, fz.log((1 - x) * (1 + x))
+    middle = 2 / (np.pi * a) + log / 2
+    return np.sqrt(2.0) * fz.sign(x) * fz.sqrt(fz.sqrt(middle * middle - log / a) - middle)
 
 
 def _labels(node: Any, places: Any, names: Any) -> Any:
@@ -380,11 +407,16 @@ class _Trees:
         for place, target, weight in self.leaves:
             table[place, target] += weight
             present[place, target] = True
-        found = fz.tensor(table, device=x.device)[self.leaves_of(x)]
+        leaves = self.leaves_of(x)
+        found = fz.tensor(table, device=x.device)[leaves]
         if how in ("SUM", "AVERAGE"):
             total = found.sum(dim=1)
             return total / len(self.roots) if how == "AVERAGE" else total
-        return found.amin(dim=1) if how == "MIN" else found.amax(dim=1)
+        # a tree that says nothing of a target has no part in its extreme
+        told = fz.tensor(present, device=x.device)[leaves]
+        none = fz.tensor(np.inf if how == "MIN" else -np.inf, dtype=found.dtype, device=x.device)
+        found = fz.where(told, found, none)
+        return fz.where(told.any(dim=1), found.amin(dim=1) if how == "MIN" else found.amax(dim=1), 0.0)
 
 
 def _trees(node: Any, kind: str) -> _Trees:
@@ -468,7 +500,7 @@ def tree_ensemble(node: Any, x: Any) -> Any:
                 if steps > len(features):
                     raise ArgumentError("the nodes of a tree go round in a circle")
             found[targets[place]].append(float(weights[place]))
-        combine: Any = {0: np.mean, 1: np.sum, 2: np.min, 3: np.max}[aggregate]
+        combine: Any = {0: lambda part: np.sum(part) / len(node["tree_roots"]), 1: np.sum, 2: np.min, 3: np.max}[aggregate]
         rows.append([float(combine(part)) if part else 0.0 for part in found])
     y = fz.tensor(np.array(rows, values.dtype).reshape(-1, count), device=x.device)
     return transformed(y, ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"][node.get("post_transform", 0)])

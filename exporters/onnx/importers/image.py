@@ -177,3 +177,20 @@ def _overlap(boxes: np.ndarray, area: np.ndarray, i: int, j: int) -> float:
     shared = float(np.prod(np.maximum(high - low, 0)))
     union = area[i] + area[j] - shared
     return shared / union if union > 0 else 0.0
+
+
+@importer("ImageScaler")
+def image_scaler(node: Any, x: Any) -> Any:
+    """Before opset 10, in files made of CoreML's: every channel scaled, and moved by a number of its own."""
+    bias = fz.tensor(node["bias"], dtype=x.dtype, device=x.device)
+    return x * node.get("scale", 1.0) + bias.reshape(-1, 1, 1)
+
+
+@importer("Crop")
+def crop(node: Any, x: Any) -> Any:
+    """Before opset 10: left, top, right and bottom cut off, or from there on a size."""
+    left, top, right, bottom = node["border"]
+    if "scale" in node:
+        height, width = node["scale"]
+        return x[..., top : top + height, left : left + width]
+    return x[..., top : x.shape[-2] - bottom, left : x.shape[-1] - right]

@@ -15,15 +15,26 @@ F = fz.nn.functional
 
 @importer("BatchNormalization", fixed=(3, 4))
 def batch_norm(node: Any, x: Any, scale: Any, bias: Any, mean: Any, var: Any) -> Any:
-    """In train mode by the statistics of the batch, and the running ones move. A file that trains itself gives new ones."""
+    """In train mode by the statistics of the batch, and the running ones move; in eval mode by those.
+
+    Where nobody said which, the file does: one that trains itself gives new statistics.
+    """
     eps, momentum = node.get("epsilon", 1e-5), node.get("momentum", 0.9)
-    if node.get("training_mode", 0):
-        return _with_statistics(x, scale, bias, mean, var, eps, momentum)
+    gives = bool(node.get("training_mode", 0))
+    if gives and node.training is not False:
+        y, *new = _with_statistics(x, scale, bias, mean, var, eps, momentum)
+        if node.training:
+            for position, (old, moved) in enumerate(zip((mean, var), new, strict=True), 3):
+                if node.keeps(position):
+                    old.copy_(moved.detach())
+        return (y, *new)
     if node.training:
         return F.batch_norm(x, mean, var, scale, bias, training=True, momentum=1 - momentum, eps=eps)
-    if x.dtype is not mean.dtype:
-        return plain_batch_norm(x.to(mean.dtype), mean, var, scale.to(mean.dtype), bias.to(mean.dtype), eps=eps).to(x.dtype)
-    return plain_batch_norm(x, mean, var, scale, bias, eps=eps)
+    if not node.get("spatial", 1):  # before opset 9: statistics of every place
+        return (x - mean) / (var + eps).sqrt() * scale + bias
+    wide = mean.dtype
+    y = plain_batch_norm(x.to(wide), mean, var, scale.to(wide), bias.to(wide), eps=eps).to(x.dtype)
+    return (y, mean, var) if gives else y
 
 
 def _with_statistics(x: Any, scale: Any, bias: Any, mean: Any, var: Any, eps: float, momentum: float) -> Any:
@@ -110,9 +121,9 @@ def mean_variance_norm(node: Any, x: Any) -> Any:
 
 @importer("Dropout", numbers=(1, 2))
 def dropout(node: Any, x: Any, ratio: Any = None, training: Any = None) -> Any:
-    """Drops in train mode, and where the file itself says so."""
+    """Drops in train mode; where nobody said which mode, as the file says."""
     p = node.get("ratio", 0.5) if ratio is None else float(number(ratio))
-    drops = node.training or (training is not None and bool(number(training)))
+    drops = node.training if node.training is not None else training is not None and bool(number(training))
     if not drops or p == 0:
         return x, fz.ones(x.shape, dtype=fz.bool, device=x.device) if node.wants(1) else None
     kept = fz.rand(x.shape, device=x.device) >= p

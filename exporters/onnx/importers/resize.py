@@ -30,13 +30,12 @@ def upsample(node: Any, x: Any, scales: Any = None) -> Any:
 
 @importer("Resize", numbers=(1, 2, 3))
 def resize(node: Any, x: Any, *given: Any) -> Any:
-    """Opset 10 has scales alone, and places that are asymmetric."""
+    """Opset 10 has scales alone, and places that are asymmetric; of a smaller picture the pixel behind a place is taken."""
     roi = scales = sizes = None
     if node.opset < 11:
         (scales,) = given
-        return _resized(
-            node, x, list(range(x.ndim)), raw(scales).tolist(), None, node.get("mode", "nearest"), "asymmetric", "floor"
-        )
+        mode = node.get("mode", "nearest")
+        return _resized(node, x, list(range(x.ndim)), raw(scales).tolist(), None, mode, "asymmetric", "floor_or_ceil")
     roi, scales, sizes = (*given, None, None, None)[:3]
     axes = [axis_of(axis, x.ndim) for axis in node.get("axes") or range(x.ndim)]
     scales = None if scales is None or not scales.size else raw(scales).tolist()
@@ -157,6 +156,7 @@ def _one_axis(
 ) -> Any:
     places = _places(node, n, m, scale, where, region)
     if mode == "nearest":
+        nearest = nearest if nearest != "floor_or_ceil" else "ceil" if scale < 1 else "floor"
         taps = _ROUND[nearest](places).astype(np.int64)[:, None]
         weights = np.ones((m, 1))
     else:
