@@ -159,9 +159,6 @@ _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_no
 
 #: Names of PyTorch that are not there, and what is said to a program that asks for them.
 _MISSING = {
-    "lu lu_solve lu_unpack geqrf ormqr lobpcg triangular_solve": "this factorisation is planned; fz.linalg has solve, "
-    "solve_triangular, qr, svd, eigh, cholesky, inv and pinv",
-    "matrix_exp": "it is planned; fz.linalg.eigh gives it for symmetric matrices",
     "fx export": "frazil records programs by running them: fz.jit.trace, fz.jit.script and fz.onnx.export",
     "quantization ao quantize_per_tensor": "quantisation is out of scope; quantise the exported file with onnxruntime's tools",
     "nested jagged": "nested tensors are out of scope; use fz.nn.utils.rnn.pad_sequence and a mask",
@@ -183,7 +180,7 @@ def __getattr__(name: str) -> _Any:
     module = importlib.import_module(f"frazil.{_LAZY[name]}")
     if name in ("onnx", "drawing"):
         value = module.exporter(name)
-    elif name in late.HOMES:
+    elif name in _FUNCTIONS:
         value = _FUNCTIONS[name]
     else:
         value = module if name == _LAZY[name] else getattr(module, name)

@@ -52,6 +52,9 @@ def abs(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.abs(fz.tensor([-1.5, 2.0]))
     tensor([1.5000, 2.0000])"""
 
+def abs_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `abs`: writes the result into this tensor and returns it."""
+
 def absolute(input: _Operand, *, out: Any = None) -> Tensor:
     """Absolute value.
 
@@ -68,12 +71,18 @@ def acos(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.acos(fz.tensor([1.0]))
     tensor([0.])"""
 
+def acos_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `acos`: writes the result into this tensor and returns it."""
+
 def acosh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic cosine.
 
     >>> import frazil as fz
     >>> fz.acosh(fz.tensor([1.0]))
     tensor([0.])"""
+
+def acosh_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `acosh`: writes the result into this tensor and returns it."""
 
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
     """Means over `output_size` windows that cover `input` [N, C, L] or [C, L] as evenly as possible; None keeps the size.
@@ -95,6 +104,9 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
     >>> import frazil as fz
     >>> fz.nn.functional.adaptive_avg_pool3d(fz.ones(1, 1, 4, 4, 4), 2).shape
     frazil.Size([1, 1, 2, 2, 2])"""
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any) -> Any:
+    """`fz.nn.functional.adaptive_max_pool1d` and where the values were."""
 
 def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
     """`input + alpha * other`.
@@ -135,6 +147,9 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """beta * input + alpha * (mat @ vec)."""
 
+def addmv_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `addmv`: writes the result into this tensor and returns it."""
+
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
     """beta * input + alpha * (the outer product of two vectors).
 
@@ -148,6 +163,9 @@ def adjoint(input: Tensor) -> Tensor:
     >>> import frazil as fz
     >>> fz.zeros(2, 3, 4).adjoint().shape
     frazil.Size([2, 4, 3])"""
+
+def affine_grid_generator(theta: Tensor, size: Sequence[_int], align_corners: _bool) -> Tensor:
+    """As `fz.nn.functional.affine_grid`."""
 
 def alias_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
     """A copy of what `alias` gives, in memory of its own."""
@@ -165,6 +183,12 @@ def allclose(input: Tensor, other: Tensor, rtol: _float = 1e-05, atol: _float = 
     >>> import frazil as fz
     >>> fz.allclose(fz.tensor([1.0]), fz.tensor([1.0 + 1e-7]))
     True"""
+
+def alpha_dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """`fz.nn.functional.alpha_dropout`; `p` and `train` are always given."""
+
+def alpha_dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """`fz.nn.functional.alpha_dropout`, in place; `p` and `train` are always given."""
 
 def amax(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """The largest element over `dim`; NaN wins. The gradient is shared evenly among equals.
@@ -217,12 +241,18 @@ def arccos(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.acos(fz.tensor([1.0]))
     tensor([0.])"""
 
+def arccos_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `acos`: writes the result into this tensor and returns it."""
+
 def arccosh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic cosine.
 
     >>> import frazil as fz
     >>> fz.acosh(fz.tensor([1.0]))
     tensor([0.])"""
+
+def arccosh_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `acosh`: writes the result into this tensor and returns it."""
 
 def arcsin(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse sine, in radians.
@@ -231,12 +261,18 @@ def arcsin(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.asin(fz.tensor([1.0]))
     tensor([1.5708])"""
 
+def arcsin_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `asin`: writes the result into this tensor and returns it."""
+
 def arcsinh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic sine.
 
     >>> import frazil as fz
     >>> fz.asinh(fz.tensor([0.0]))
     tensor([0.])"""
+
+def arcsinh_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `asinh`: writes the result into this tensor and returns it."""
 
 def arctan(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse tangent, in radians.
@@ -252,12 +288,18 @@ def arctan2(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.atan2(fz.tensor([1.0]), fz.tensor([1.0]))
     tensor([0.7854])"""
 
+def arctan_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `atan`: writes the result into this tensor and returns it."""
+
 def arctanh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic tangent.
 
     >>> import frazil as fz
     >>> fz.atanh(fz.tensor([0.0]))
     tensor([0.])"""
+
+def arctanh_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `atanh`: writes the result into this tensor and returns it."""
 
 def are_deterministic_algorithms_enabled() -> _bool:
     """Return what `use_deterministic_algorithms` was given.
@@ -351,12 +393,18 @@ def asin(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.asin(fz.tensor([1.0]))
     tensor([1.5708])"""
 
+def asin_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `asin`: writes the result into this tensor and returns it."""
+
 def asinh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic sine.
 
     >>> import frazil as fz
     >>> fz.asinh(fz.tensor([0.0]))
     tensor([0.])"""
+
+def asinh_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `asinh`: writes the result into this tensor and returns it."""
 
 def atan(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse tangent, in radians.
@@ -372,12 +420,18 @@ def atan2(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.atan2(fz.tensor([1.0]), fz.tensor([1.0]))
     tensor([0.7854])"""
 
+def atan_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `atan`: writes the result into this tensor and returns it."""
+
 def atanh(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse hyperbolic tangent.
 
     >>> import frazil as fz
     >>> fz.atanh(fz.tensor([0.0]))
     tensor([0.])"""
+
+def atanh_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `atanh`: writes the result into this tensor and returns it."""
 
 def atleast_1d(*tensors: Tensor) -> Any:
     """Tensors with at least one dimension."""
@@ -428,6 +482,9 @@ def bartlett_window(window_length: _int, periodic: _bool = True, *, dtype: Any =
     >>> fz.bartlett_window(4)
     tensor([0.0000, 0.5000, 1.0000, 0.5000])"""
 
+def batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: _bool, momentum: _float, eps: _float, cudnn_enabled: _bool = False) -> Tensor:
+    """As `fz.nn.functional.batch_norm`, with its arguments in the order of PyTorch's own function."""
+
 def bernoulli(input: Tensor, p: _float | None = None, *, generator: Generator | None = None, out: Any = None) -> Tensor:
     """1 with the probability that the element of `input` says, else 0 (or with probability `p` everywhere).
 
@@ -439,6 +496,9 @@ bfloat16: Any
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y[..., o] = sum over i, j of input1[..., i] weight[o, i, j] input2[..., j], plus bias[o]."""
+
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: Any = 0) -> Tensor:
+    """As `fz.nn.functional.binary_cross_entropy_with_logits`; the reduction is 0 (none, the default), 1 (mean) or 2 (sum)."""
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: _int = 0) -> Tensor:
     """Return how often every non-negative integer occurs (or the sum of its weights).
@@ -590,12 +650,18 @@ def ceil(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.ceil(fz.tensor([-1.5, 1.5]))
     tensor([-1.,  2.])"""
 
+def ceil_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `ceil`: writes the result into this tensor and returns it."""
+
 def celu(input: _Operand, alpha: _float = 1.0, *, out: Any = None) -> Tensor:
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).
 
     >>> import frazil as fz
     >>> fz.celu(fz.tensor([1.0, -1e9]))
     tensor([ 1., -1.])"""
+
+def celu_(input: Tensor, alpha: _float = 1.0) -> Tensor:
+    """`celu`, in place."""
 
 cfloat: Any
 
@@ -605,6 +671,9 @@ def chain_matmul(*matrices: Tensor, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.chain_matmul(fz.ones(2, 3), fz.ones(3, 4), fz.ones(4, 1)).shape
     frazil.Size([2, 1])"""
+
+def channel_shuffle(input: Tensor, groups: _int) -> Tensor:
+    """As `fz.nn.functional.channel_shuffle`."""
 
 channels_last: Any
 
@@ -633,12 +702,18 @@ def clamp(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -
     >>> fz.clamp(fz.tensor([-2.0, 0.5, 9.0]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])"""
 
+def clamp_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `clamp`: writes the result into this tensor and returns it."""
+
 def clamp_max(input: Tensor, max: Any, *, out: Any = None) -> Tensor:
     """`input` where it is below `max`, else `max`.
 
     >>> import frazil as fz
     >>> fz.clamp_max(fz.tensor([-1.0, 2.0]), 0)
     tensor([-1.,  0.])"""
+
+def clamp_max_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `clamp_max`: writes the result into this tensor and returns it."""
 
 def clamp_min(input: Tensor, min: Any, *, out: Any = None) -> Tensor:
     """`input` where it is above `min`, else `min`.
@@ -647,12 +722,18 @@ def clamp_min(input: Tensor, min: Any, *, out: Any = None) -> Tensor:
     >>> fz.clamp_min(fz.tensor([-1.0, 2.0]), 0)
     tensor([0., 2.])"""
 
+def clamp_min_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `clamp_min`: writes the result into this tensor and returns it."""
+
 def clip(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor:
     """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN.
 
     >>> import frazil as fz
     >>> fz.clamp(fz.tensor([-2.0, 0.5, 9.0]), 0, 1)
     tensor([0.0000, 0.5000, 1.0000])"""
+
+def clip_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `clamp`: writes the result into this tensor and returns it."""
 
 def clone(input: Tensor, *, memory_format: Any = None) -> Tensor:
     """The same values in memory of their own; gradients pass through.
@@ -781,6 +862,16 @@ def conj_physical(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.conj_physical(fz.tensor([1 + 2j]))
     tensor([1.-2.j])"""
 
+def conj_physical_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `conj_physical`: writes the result into this tensor and returns it."""
+
+def constant_pad_nd(input: Tensor, pad: Sequence[_int], value: Any = 0) -> Tensor:
+    """`input` with elements of `value` around it, as `fz.nn.functional.pad`.
+
+    >>> import frazil as fz
+    >>> fz.constant_pad_nd(fz.ones(1), (1, 1))
+    tensor([0., 1., 0.])"""
+
 contiguous_format: Any
 
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: _int | Sequence[_int] = 1, padding: _int | _str | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, groups: _int = 1) -> Tensor:
@@ -839,6 +930,9 @@ def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, 
     >>> fz.conv_transpose3d(fz.ones(1, 2, 2, 2, 2), fz.ones(2, 1, 3, 3, 3), stride=2, padding=1, output_padding=1).shape
     frazil.Size([1, 1, 4, 4, 4])"""
 
+def convolution(input: Tensor, weight: Tensor, bias: Tensor | None, stride: Any, padding: Any, dilation: Any, transposed: _bool, output_padding: Any, groups: _int) -> Tensor:
+    """The convolution, or the transposed one, of as many dimensions as the weight has."""
+
 def copysign(input: Tensor, other: Any, *, out: Any = None) -> Tensor:
     """The size of `input` with the sign of `other`.
 
@@ -861,12 +955,21 @@ def cos(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.cos(fz.tensor([0.0]))
     tensor([1.])"""
 
+def cos_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `cos`: writes the result into this tensor and returns it."""
+
 def cosh(input: _Operand, *, out: Any = None) -> Tensor:
     """Hyperbolic cosine.
 
     >>> import frazil as fz
     >>> fz.cosh(fz.tensor([0.0]))
     tensor([1.])"""
+
+def cosh_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `cosh`: writes the result into this tensor and returns it."""
+
+def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0.0, reduction: Any = 0) -> Tensor:
+    """As `fz.nn.functional.cosine_embedding_loss`; the reduction is 0 (none, the default), 1 (mean) or 2 (sum)."""
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: _int = 1, eps: _float = 1e-08) -> Tensor:
     """The cosine of the angle between vectors along `dim`; lengths count as at least `eps`.
@@ -900,6 +1003,9 @@ def cross(input: Tensor, other: Tensor, dim: _int | None = None, *, out: Any = N
 
 def crow_indices_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
     """A copy of what `crow_indices` gives, in memory of its own."""
+
+def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any, blank: _int = 0, reduction: Any = 0, zero_infinity: _bool = False) -> Tensor:
+    """As `fz.nn.functional.ctc_loss`; the reduction is 0 (none, the default), 1 (mean) or 2 (sum)."""
 
 from . import cuda as cuda
 
@@ -949,8 +1055,17 @@ def deg2rad(input: Tensor, *, out: Any = None) -> Tensor:
     >>> fz.deg2rad(fz.tensor([180.0]))
     tensor([3.1416])"""
 
+def deg2rad_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `deg2rad`: writes the result into this tensor and returns it."""
+
 def det(input: Tensor, *, out: Any = None) -> Tensor:
     """The determinant of square matrices; as `fz.linalg.det`."""
+
+def detach(input: Tensor) -> Tensor:
+    """The same memory, cut off the graph."""
+
+def detach_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """Cut this tensor off the graph."""
 
 def detach_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
     """A copy of what `detach` gives, in memory of its own."""
@@ -1057,6 +1172,9 @@ def dropout(input: Tensor, p: _float = 0.5, train: _bool = True, *, generator: A
     >>> sorted(set(x.tolist())), abs(x.mean().item() - 1) < 0.1
     ([0.0, 1.3333333730697632], True)"""
 
+def dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """`fz.nn.functional.dropout`, in place; `p` and `train` are always given."""
+
 def dsplit(input: Tensor, indices_or_sections: Any) -> Any:
     """Views along dimension 2: as many equal groups, or cut at the given places.
 
@@ -1084,6 +1202,17 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     frazil.Size([2, 4])
     >>> fz.einsum(fz.ones(2, 3), [0, 1], fz.ones(3, 4), [1, 2], [0, 2]).shape
     frazil.Size([2, 4])"""
+
+def embedding(weight: Tensor, indices: Tensor, padding_idx: _int = -1, scale_grad_by_freq: _bool = False, sparse: _bool = False) -> Tensor:
+    """As `fz.nn.functional.embedding`, the weight first; a padding_idx of -1 means none.
+
+    >>> import frazil as fz
+    >>> fz.embedding(fz.tensor([[1.0], [2.0]]), fz.tensor([1]))
+    tensor([[2.]])"""
+
+def embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: _bool = False, mode: _int = 0, sparse: _bool = False, per_sample_weights: Tensor | None = None, include_last_offset: _bool = False, padding_idx: _int | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """As `fz.nn.functional.embedding_bag` (mode 0: sum, 1: mean, 2: max), with the bag of every index, the sizes of the bags, and
+    an empty tensor where PyTorch has places that only its own backward reads."""
 
 def empty(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False, memory_format: Any = None, layout: Any = None, out: Any = None) -> Tensor:
     """A tensor whose values are of no interest (they are zeros: the same on every device and in every run).
@@ -1136,12 +1265,18 @@ def erf(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.erf(fz.tensor([0.0, 1.0]))
     tensor([0.0000, 0.8427])"""
 
+def erf_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `erf`: writes the result into this tensor and returns it."""
+
 def erfc(input: _Operand, *, out: Any = None) -> Tensor:
     """1 - erf(x).
 
     >>> import frazil as fz
     >>> fz.erfc(fz.tensor([0.0]))
     tensor([1.])"""
+
+def erfc_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `erfc`: writes the result into this tensor and returns it."""
 
 def erfinv(input: _Operand, *, out: Any = None) -> Tensor:
     """The inverse of erf, for x from -1 to 1; NaN outside.
@@ -1166,6 +1301,12 @@ def exp2(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.exp2(fz.tensor([3.0]))
     tensor([8.])"""
 
+def exp2_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `exp2`: writes the result into this tensor and returns it."""
+
+def exp_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `exp`: writes the result into this tensor and returns it."""
+
 def expand(input: Tensor, *size: Any) -> Tensor:
     """A view in which dimensions of size 1 are repeated; -1 keeps a size.
 
@@ -1186,6 +1327,9 @@ def expm1(input: _Operand, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.expm1(fz.tensor([0.0]))
     tensor([0.])"""
+
+def expm1_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `expm1`: writes the result into this tensor and returns it."""
 
 def eye(n: Any, m: Any = None, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None) -> Tensor:
     """Ones on the diagonal, zeros elsewhere.
@@ -1209,6 +1353,28 @@ def fake_quantize_per_tensor_affine(input: Tensor, scale: Any, zero_point: Any, 
     >>> fz.fake_quantize_per_tensor_affine(fz.tensor([0.26, 9.0]), 0.5, 0, 0, 3)
     tensor([0.5000, 1.5000])"""
 
+def feature_alpha_dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """`fz.nn.functional.feature_alpha_dropout`; `p` and `train` are always given."""
+
+def feature_alpha_dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """`fz.nn.functional.feature_alpha_dropout`, in place; `p` and `train` are always given."""
+
+def feature_dropout(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """`fz.nn.functional.feature_dropout`; `p` and `train` are always given."""
+
+def feature_dropout_(input: Tensor, p: _float, train: _bool) -> Tensor:
+    """`fz.nn.functional.feature_dropout`, in place; `p` and `train` are always given."""
+
+def fill(input: Tensor, value: Any) -> Tensor:
+    """A tensor of the shape and dtype of `input`, every element `value`, a number or a tensor of one.
+
+    >>> import frazil as fz
+    >>> fz.fill(fz.zeros(2), 3)
+    tensor([3., 3.])"""
+
+def fill_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """Set every element to a number."""
+
 from .dtypes import finfo as finfo
 
 def fix(input: _Operand, *, out: Any = None) -> Tensor:
@@ -1217,6 +1383,9 @@ def fix(input: _Operand, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.trunc(fz.tensor([-1.5, 1.5]))
     tensor([-1.,  1.])"""
+
+def fix_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `trunc`: writes the result into this tensor and returns it."""
 
 def flatten(input: Tensor, start_dim: _int = 0, end_dim: _int = -1) -> Tensor:
     """The dimensions from `start_dim` to `end_dim` joined into one.
@@ -1260,6 +1429,9 @@ def floor(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.floor(fz.tensor([-1.5, 1.5]))
     tensor([-2.,  1.])"""
 
+def floor_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `floor`: writes the result into this tensor and returns it."""
+
 def floor_divide(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Division rounded towards minus infinity.
 
@@ -1295,6 +1467,9 @@ def frac(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.frac(fz.tensor([-1.5]))
     tensor([-0.5000])"""
 
+def frac_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `frac`: writes the result into this tensor and returns it."""
+
 def frexp(input: Tensor, *, out: Any = None) -> Any:
     """A mantissa with a size in [0.5, 1) and an exponent with input = mantissa * 2 ** exponent; of 0, infinities and NaN
     themselves and 0.
@@ -1302,6 +1477,9 @@ def frexp(input: Tensor, *, out: Any = None) -> Any:
     >>> import frazil as fz
     >>> fz.frexp(fz.tensor([6.0, -0.25]))
     Frexp(mantissa=tensor([ 0.7500, -0.5000]), exponent=tensor([ 3, -1], dtype=frazil.int32))"""
+
+def frobenius_norm(input: Tensor, dim: Any, keepdim: _bool = False) -> Tensor:
+    """The square root of the sum of squares over `dim` (all, if empty)."""
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor of the memory of another library's array on the CPU (https://dmlc.github.io/dlpack).
@@ -1356,12 +1534,22 @@ def gcd(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     >>> fz.gcd(fz.tensor([12, 7]), fz.tensor([18, 0]))
     tensor([6, 7])"""
 
+def gcd_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `gcd`: writes the result into this tensor and returns it."""
+
 def ge(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Return whether a >= b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) >= 2
     tensor([False,  True,  True])"""
+
+def geqrf(input: Tensor, *, out: Any = None) -> Any:
+    """R above the diagonal and below it the reflections that make Q, and their factors; without gradient.
+
+    >>> import frazil as fz
+    >>> fz.geqrf(fz.tensor([[3.0], [4.0]])).tau
+    tensor([1.6000])"""
 
 def ger(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
     """All products of the elements of two vectors.
@@ -1393,6 +1581,9 @@ def get_default_dtype() -> Any:
     >>> import frazil as fz
     >>> fz.get_default_dtype()
     frazil.float32"""
+
+def get_device(input: Tensor) -> _int:
+    """The number of the device; -1 for the CPU."""
 
 def get_float32_matmul_precision() -> _str:
     """Return what `set_float32_matmul_precision` was given.
@@ -1436,8 +1627,23 @@ def greater_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tenso
     >>> fz.tensor([1, 2, 3]) >= 2
     tensor([False,  True,  True])"""
 
+def grid_sampler(input: Tensor, grid: Tensor, interpolation_mode: _int, padding_mode: _int, align_corners: _bool) -> Tensor:
+    """As `fz.nn.functional.grid_sample`, with the modes by their numbers."""
+
+def grid_sampler_2d(input: Tensor, grid: Tensor, interpolation_mode: _int, padding_mode: _int, align_corners: _bool) -> Tensor:
+    """As `fz.nn.functional.grid_sample`, with the modes by their numbers."""
+
+def grid_sampler_3d(input: Tensor, grid: Tensor, interpolation_mode: _int, padding_mode: _int, align_corners: _bool) -> Tensor:
+    """As `fz.nn.functional.grid_sample`, with the modes by their numbers."""
+
 def group_norm(input: Tensor, num_groups: _int, weight: Tensor | None = None, bias: Tensor | None = None, eps: _float = 1e-05) -> Tensor:
     """Normalise over groups of channels. Source: https://arxiv.org/abs/1803.08494."""
+
+def gru(input: Tensor, hx: Tensor, params: Sequence[Tensor], has_biases: _bool, num_layers: _int, dropout: _float, train: _bool, bidirectional: _bool, batch_first: _bool) -> Any:
+    """The layers of `fz.nn.GRU` with these weights: the results and the last h."""
+
+def gru_cell(input: Tensor, hx: Any, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Any:
+    """One step of `gru`: the next state of a batch."""
 
 def gt(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Return whether a > b, elementwise.
@@ -1462,12 +1668,18 @@ def hann_window(window_length: _int, periodic: _bool = True, *, dtype: Any = Non
     >>> fz.hann_window(4)
     tensor([0.0000, 0.5000, 1.0000, 0.5000])"""
 
+def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
+    """`input` where it is farther from 0 than `lambd`, else 0."""
+
 def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor:
     """0 for negative elements, 1 for positive ones, `values` at 0.
 
     >>> import frazil as fz
     >>> fz.heaviside(fz.tensor([-1.0, 0.0, 2.0]), fz.tensor(0.5))
     tensor([0.0000, 0.5000, 1.0000])"""
+
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: _float = 1.0, reduction: Any = 0) -> Tensor:
+    """As `fz.nn.functional.hinge_embedding_loss`; the reduction is 0 (none, the default), 1 (mean) or 2 (sum)."""
 
 def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0, *, out: Any = None) -> Tensor:
     """Return how many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements).
@@ -1521,6 +1733,9 @@ def i0(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.i0(fz.tensor([0.0, 1.0]))
     tensor([1.0000, 1.2661])"""
 
+def i0_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `i0`: writes the result into this tensor and returns it."""
+
 def igamma(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """The regularised lower incomplete gamma function of order `input`, from 0 to `other`.
 
@@ -1572,6 +1787,9 @@ def index_put(input: Tensor, indices: Sequence[Any], values: Tensor, accumulate:
     >>> fz.index_put(fz.zeros(3), (fz.tensor([0, 0]),), fz.tensor([1.0, 2.0]), accumulate=True)
     tensor([3., 0., 0.])"""
 
+def index_put_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `index_put`: writes the result into this tensor and returns it."""
+
 def index_reduce(input: Tensor, dim: _int, index: Tensor, source: Tensor, reduce: _str, *, include_self: _bool = True, out: Any = None) -> Tensor:
     """A copy of `input` in which every slice that `index` names along `dim` becomes the "prod", "mean", "amax" or "amin" of
     itself (unless `include_self` is off) and the slices of `source` sent there.
@@ -1605,6 +1823,9 @@ def inner(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     >>> fz.inner(fz.tensor([1.0, 2.0]), fz.tensor([[3.0, 4.0], [0.0, 1.0]]))
     tensor([11.,  2.])"""
 
+def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, use_input_stats: _bool, momentum: _float, eps: _float, cudnn_enabled: _bool = False) -> Tensor:
+    """As `fz.nn.functional.instance_norm`, with its arguments in the order of PyTorch's own function."""
+
 int: Any
 
 int16: Any
@@ -1633,6 +1854,12 @@ def is_complex(input: Tensor) -> _bool:
     >>> fz.is_complex(fz.tensor([1.0]))
     False"""
 
+def is_conj(input: Tensor) -> _bool:
+    """Return whether a conjugation is still to be done; never."""
+
+def is_distributed(input: Tensor) -> _bool:
+    """Return whether it is a part of one on several machines; never."""
+
 def is_floating_point(input: Tensor) -> _bool:
     """Return whether the dtype is a floating one.
 
@@ -1647,12 +1874,18 @@ def is_grad_enabled() -> _bool:
     >>> fz.is_grad_enabled()
     True"""
 
+def is_inference(input: Tensor) -> _bool:
+    """Return whether it can never be recorded for backward; never."""
+
 def is_inference_mode_enabled() -> _bool:
     """Return whether this thread is inside `inference_mode`.
 
     >>> import frazil as fz
     >>> fz.is_inference_mode_enabled()
     False"""
+
+def is_neg(input: Tensor) -> _bool:
+    """Return whether a change of sign is still to be done; never."""
 
 def is_nonzero(input: Tensor) -> _bool:
     """Return whether the only element is not zero.
@@ -1667,6 +1900,9 @@ def is_same_size(input: Tensor, other: Tensor) -> _bool:
     >>> import frazil as fz
     >>> fz.is_same_size(fz.ones(2), fz.zeros(2))
     True"""
+
+def is_signed(input: Tensor) -> _bool:
+    """Return whether the dtype has negative values."""
 
 def is_tensor(obj: Any) -> Any:
     """Return whether `obj` is a Tensor.
@@ -1748,6 +1984,9 @@ def kaiser_window(window_length: _int, periodic: _bool = True, beta: _float = 12
     >>> fz.kaiser_window(4)[2]
     tensor(1.)"""
 
+def kl_div(input: Tensor, target: Tensor, reduction: Any = 0, *, log_target: _bool = False) -> Tensor:
+    """As `fz.nn.functional.kl_div`; the reduction is 0 (none, the default), 1 (mean) or 2 (sum)."""
+
 def kron(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """Kronecker product: of matrices, or of tensors of any number of dimensions.
 
@@ -1779,12 +2018,18 @@ def lcm(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     >>> fz.lcm(fz.tensor([4, 7]), fz.tensor([6, 0]))
     tensor([12,  0])"""
 
+def lcm_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `lcm`: writes the result into this tensor and returns it."""
+
 def ldexp(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """input * 2**other.
 
     >>> import frazil as fz
     >>> fz.ldexp(fz.tensor([3.0]), fz.tensor([2]))
     tensor([12.])"""
+
+def ldexp_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `ldexp`: writes the result into this tensor and returns it."""
 
 def le(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Return whether a <= b, elementwise.
@@ -1843,6 +2088,14 @@ def load(f: Any, map_location: Any = None, *, weights_only: _bool = True) -> Any
     Raises `SerializationError` when the file is truncated, was changed, or holds anything else; also when it asks for more than
     the settings `limits.values`, `limits.tensors` and `limits.expansion` allow, which a file made to do harm does."""
 
+def lobpcg(A: Tensor, k: _int | None = None, B: Tensor | None = None, X: Tensor | None = None, n: _int | None = None, iK: Tensor | None = None, niter: _int | None = None, tol: _float | None = None, largest: _bool | None = None, method: _str | None = None, tracker: Any = None, ortho_iparams: Any = None, ortho_fparams: Any = None, ortho_bparams: Any = None, *, out: Any = None) -> Any:
+    """The k largest (smallest, unless `largest`) eigenvalues of A @ x = l * B @ x for symmetric A and positive definite B, and
+    their vectors. All are computed, not approached: what says how is accepted, and has no effect.
+
+    >>> import frazil as fz
+    >>> fz.lobpcg(fz.diag(fz.tensor([1.0, 5.0, 3.0]))).eigenvalues
+    tensor([5.])"""
+
 def log(input: _Operand, *, out: Any = None) -> Tensor:
     """Natural logarithm.
 
@@ -1857,6 +2110,9 @@ def log10(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.log10(fz.tensor([0.1, 10.0]))
     tensor([-1.,  1.])"""
 
+def log10_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `log10`: writes the result into this tensor and returns it."""
+
 def log1p(input: _Operand, *, out: Any = None) -> Tensor:
     """log(1 + x), exact for small x.
 
@@ -1864,12 +2120,21 @@ def log1p(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.log1p(fz.tensor([0.0]))
     tensor([0.])"""
 
+def log1p_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `log1p`: writes the result into this tensor and returns it."""
+
 def log2(input: _Operand, *, out: Any = None) -> Tensor:
     """Logarithm to base 2.
 
     >>> import frazil as fz
     >>> fz.log2(fz.tensor([8.0]))
     tensor([3.])"""
+
+def log2_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `log2`: writes the result into this tensor and returns it."""
+
+def log_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `log`: writes the result into this tensor and returns it."""
 
 def log_softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """log(softmax(x)) along `dim`, without overflow; with `dtype`, computed in that.
@@ -1941,6 +2206,9 @@ def logit(input: Tensor, eps: _float | None = None, *, out: Any = None) -> Tenso
     >>> fz.logit(fz.tensor([0.5]))
     tensor([0.])"""
 
+def logit_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `logit`: writes the result into this tensor and returns it."""
+
 def logspace(start: _float, end: _float, steps: _int, base: _float = 10.0, *, dtype: DType | None = None, device: Any = None, out: Any = None) -> Tensor:
     """`steps` numbers from base**start to base**end, evenly apart in their logarithm.
 
@@ -1957,12 +2225,32 @@ def logsumexp(input: _Operand, dim: Any, keepdim: _bool = False, *, out: Any = N
 
 long: Any
 
+def lstm(input: Tensor, hx: Sequence[Tensor], params: Sequence[Tensor], has_biases: _bool, num_layers: _int, dropout: _float, train: _bool, bidirectional: _bool, batch_first: _bool) -> Any:
+    """The layers of `fz.nn.LSTM` with these weights: the results, the last h and the last c."""
+
+def lstm_cell(input: Tensor, hx: Any, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Any:
+    """One step of `lstm`: the next state of a batch."""
+
 def lt(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Return whether a < b, elementwise.
 
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) < 2
     tensor([ True, False, False])"""
+
+def lu(A: Tensor, pivot: _bool = True, get_infos: _bool = False, *, out: Any = None) -> Any:
+    """L and U in one matrix, and the pivots; with `get_infos` also what `lu_factor_ex` says of failure."""
+
+def lu_solve(b: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) -> Tensor:
+    """X with A @ X = b, for what `lu` gives of A."""
+
+def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: _bool = True, unpack_pivots: _bool = True, *, out: Any = None) -> Any:
+    """P, L and U of what `lu` or `lu_factor` gives; those that are not wanted are empty.
+
+    >>> import frazil as fz
+    >>> fz.lu_unpack(*fz.linalg.lu_factor(fz.eye(2))).U
+    tensor([[1., 0.],
+            [0., 1.]])"""
 
 def manual_seed(seed: _int) -> Generator:
     """Seed the default generators of all devices. Returns that of the CPU.
@@ -1971,6 +2259,9 @@ def manual_seed(seed: _int) -> Generator:
     >>> _ = fz.manual_seed(0)
     >>> fz.rand(2)
     tensor([0.0347, 0.0115])"""
+
+def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: _float = 0.0, reduction: Any = 0) -> Tensor:
+    """As `fz.nn.functional.margin_ranking_loss`; the reduction is 0 (none, the default), 1 (mean) or 2 (sum)."""
 
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A copy of `input` with `value` where the bool `mask` is true.
@@ -2000,6 +2291,14 @@ def matmul(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.tensor([[1.0, 2.0]]) @ fz.tensor([[3.0], [4.0]])
     tensor([[11.]])"""
 
+def matrix_exp(A: Tensor, *, out: Any = None) -> Tensor:
+    """The exponential of square matrices: the sum of A^k / k!.
+
+    >>> import frazil as fz
+    >>> fz.linalg.matrix_exp(fz.tensor([[0.0, 1.0], [0.0, 0.0]]))
+    tensor([[1., 1.],
+            [0., 1.]])"""
+
 def matrix_power(input: Tensor, n: _int, *, out: Any = None) -> Tensor:
     """The n-th power of a square matrix (or a batch of them), n not negative.
 
@@ -2023,6 +2322,9 @@ def max_pool1d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int |
     >>> import frazil as fz
     >>> fz.nn.functional.max_pool1d(fz.tensor([[1.0, 3.0, 2.0, 5.0]]), 2)
     tensor([[3., 5.]])"""
+
+def max_pool1d_with_indices(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False) -> Any:
+    """`max_pool1d` and where the values were."""
 
 def max_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """The largest value of every window of `input` [N, C, H, W] or [C, H, W]. See `max_pool1d`.
@@ -2169,6 +2471,9 @@ def nan_to_num(input: _Operand, nan: _float = 0.0, posinf: _float | None = None,
     >>> fz.nan_to_num(fz.tensor([float("nan"), float("inf")]), posinf=9.0)
     tensor([0., 9.])"""
 
+def nan_to_num_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `nan_to_num`: writes the result into this tensor and returns it."""
+
 def nanmean(input: Tensor, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
     """Mean of the elements that are not NaN.
 
@@ -2207,6 +2512,21 @@ def narrow(input: Tensor, dim: _int, start: Any, length: Any) -> Tensor:
 def narrow_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
     """A copy of what `narrow` gives, in memory of its own."""
 
+def native_batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: _bool, momentum: _float, eps: _float) -> tuple[Tensor, Tensor, Tensor]:
+    """`batch_norm`, with the mean of every channel and 1 / its deviation (empty unless `training`)."""
+
+def native_channel_shuffle(input: Tensor, groups: _int) -> Tensor:
+    """As `fz.nn.functional.channel_shuffle`."""
+
+def native_dropout(input: Tensor, p: _float, train: _bool | None) -> tuple[Tensor, Tensor]:
+    """`dropout`, and which elements were kept."""
+
+def native_group_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, N: _int, C: _int, HxW: _int, group: _int, eps: _float) -> tuple[Tensor, Tensor, Tensor]:
+    """`group_norm`, with the means and 1 / the deviations of every sample and group."""
+
+def native_layer_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None, bias: Tensor | None, eps: _float) -> tuple[Tensor, Tensor, Tensor]:
+    """`layer_norm`, with the means and 1 / the deviations that it divides by."""
+
 def ne(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Return whether a != b, elementwise.
 
@@ -2221,12 +2541,18 @@ def neg(input: _Operand, *, out: Any = None) -> Tensor:
     >>> -fz.tensor([1.0, -2.0])
     tensor([-1.,  2.])"""
 
+def neg_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `neg`: writes the result into this tensor and returns it."""
+
 def negative(input: _Operand, *, out: Any = None) -> Tensor:
     """-x.
 
     >>> import frazil as fz
     >>> -fz.tensor([1.0, -2.0])
     tensor([-1.,  2.])"""
+
+def negative_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `neg`: writes the result into this tensor and returns it."""
 
 def nextafter(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
     """The next number of the dtype after `input` in the direction of `other`.
@@ -2263,6 +2589,9 @@ def norm(input: Tensor, p: Any = 'fro', dim: Any = None, keepdim: _bool = False,
     >>> fz.tensor([3.0, 4.0]).norm()
     tensor(5.)"""
 
+def norm_except_dim(v: Tensor, pow: _int = 2, dim: _int = 0) -> Tensor:
+    """The `pow`-norms over all dimensions but `dim` (over all, if -1), with sizes of 1 in their places."""
+
 def normal(mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, out: Any = None) -> Tensor:
     """Normal numbers. `mean` and `std` are tensors (the shape is theirs) or numbers (then with `size`).
 
@@ -2278,6 +2607,9 @@ def not_equal(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.tensor([1, 2, 3]) != 2
     tensor([ True, False,  True])"""
+
+def nuclear_norm(input: Tensor, dim: Any = ..., keepdim: _bool = False) -> Tensor:
+    """The sum of the singular values of matrices."""
 
 def numel(input: Tensor) -> Any:
     """Number of elements.
@@ -2312,6 +2644,22 @@ from .exporters import onnx as onnx
 
 from . import optim as optim
 
+def orgqr(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
+    """The first columns of the product of reflections, as `geqrf` gives them: Q.
+
+    >>> import frazil as fz
+    >>> fz.linalg.householder_product(*fz.geqrf(fz.tensor([[3.0], [4.0]])))
+    tensor([[-0.6000],
+            [-0.8000]])"""
+
+def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: _bool = True, transpose: _bool = False, *, out: Any = None) -> Tensor:
+    """Q @ other (other @ Q unless `left`; Q.mT in the place of Q with `transpose`), for the reflections of Q as in `geqrf`.
+
+    >>> import frazil as fz
+    >>> fz.ormqr(*fz.geqrf(fz.tensor([[3.0], [4.0]])), fz.eye(2))
+    tensor([[-0.6000, -0.8000],
+            [-0.8000,  0.6000]])"""
+
 def outer(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
     """All products of the elements of two vectors.
 
@@ -2336,6 +2684,13 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: _float = 2.0, eps: _float = 1e-
     >>> fz.nn.functional.pairwise_distance(fz.tensor([[3.0, 4.0]]), fz.zeros(1, 2), eps=0.0)
     tensor([5.])"""
 
+def pca_lowrank(A: Tensor, q: _int | None = None, center: _bool = True, niter: _int = 2, *, out: Any = None) -> Any:
+    """The principal components of rows of features: U, S and V of A without the means of its columns, near to rank q.
+
+    >>> import frazil as fz
+    >>> fz.pca_lowrank(fz.tensor([[1.0], [3.0]])).S
+    tensor([1.4142])"""
+
 def pdist(input: Tensor, p: _float = 2.0) -> Tensor:
     """The p-norms of the differences of every two rows, the first with the second, the first with the third, ...
 
@@ -2358,6 +2713,12 @@ pi: _float
 def pinverse(input: Tensor, rcond: _float = 1e-15) -> Tensor:
     """The Moore-Penrose inverse; singular values of at most rcond * the largest count as 0."""
 
+def pixel_shuffle(input: Tensor, upscale_factor: _int) -> Tensor:
+    """As `fz.nn.functional.pixel_shuffle`."""
+
+def pixel_unshuffle(input: Tensor, downscale_factor: _int) -> Tensor:
+    """As `fz.nn.functional.pixel_unshuffle`."""
+
 from . import plugins as plugins
 
 def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
@@ -2367,6 +2728,9 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     >>> _ = fz.manual_seed(0)
     >>> abs(fz.poisson(fz.full((1000,), 4.0)).mean().item() - 4) < 0.3
     True"""
+
+def poisson_nll_loss(input: Tensor, target: Tensor, log_input: _bool, full: _bool, eps: _float, reduction: Any) -> Tensor:
+    """As `fz.nn.functional.poisson_nll_loss`; the reduction is 0 (none), 1 (mean) or 2 (sum)."""
 
 def polar(abs: Tensor, angle: Tensor, *, out: Any = None) -> Tensor:
     """The complex numbers with these sizes and angles.
@@ -2441,6 +2805,9 @@ def rad2deg(input: Tensor, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.rad2deg(fz.tensor([fz.pi]))
     tensor([180.])"""
+
+def rad2deg_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `rad2deg`: writes the result into this tensor and returns it."""
 
 def rand(*size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, pin_memory: _bool = False, out: Any = None) -> Tensor:
     """Uniform numbers in [0, 1).
@@ -2519,12 +2886,18 @@ def reciprocal(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.reciprocal(fz.tensor([4.0]))
     tensor([0.2500])"""
 
+def reciprocal_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `reciprocal`: writes the result into this tensor and returns it."""
+
 def relu(input: _Operand, *, out: Any = None) -> Tensor:
     """max(x, 0); the gradient at 0 is 0.
 
     >>> import frazil as fz
     >>> fz.relu(fz.tensor([-1.0, 2.0]))
     tensor([0., 2.])"""
+
+def relu_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `relu`: writes the result into this tensor and returns it."""
 
 def remainder(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     """Return what `floor_divide` leaves; has the sign of the divisor, as Python's %.
@@ -2588,6 +2961,21 @@ def result_type(tensor1: Any, tensor2: Any) -> DType:
     >>> fz.result_type(fz.tensor([1, 2]), 1.5)
     frazil.float32"""
 
+def rms_norm(input: Tensor, normalized_shape: Sequence[_int], weight: Tensor | None = None, eps: _float | None = None) -> Tensor:
+    """As `fz.nn.functional.rms_norm`."""
+
+def rnn_relu(input: Tensor, hx: Tensor, params: Sequence[Tensor], has_biases: _bool, num_layers: _int, dropout: _float, train: _bool, bidirectional: _bool, batch_first: _bool) -> Any:
+    """The layers of `fz.nn.RNN` with these weights: the results and the last h."""
+
+def rnn_relu_cell(input: Tensor, hx: Any, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Any:
+    """One step of `rnn_relu`: the next state of a batch."""
+
+def rnn_tanh(input: Tensor, hx: Tensor, params: Sequence[Tensor], has_biases: _bool, num_layers: _int, dropout: _float, train: _bool, bidirectional: _bool, batch_first: _bool) -> Any:
+    """The layers of `fz.nn.RNN` with these weights: the results and the last h."""
+
+def rnn_tanh_cell(input: Tensor, hx: Any, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Any:
+    """One step of `rnn_tanh`: the next state of a batch."""
+
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Elements moved along `dims`, those pushed out coming in at the other end.
 
@@ -2610,6 +2998,9 @@ def round(input: Tensor, *, decimals: _int = 0, out: Any = None) -> Tensor:
     >>> fz.round(fz.tensor([0.5, 1.5, 2.3]))
     tensor([0., 2., 2.])"""
 
+def round_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `round`: writes the result into this tensor and returns it."""
+
 def row_stack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """As `vstack`.
 
@@ -2618,12 +3009,21 @@ def row_stack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     tensor([[1, 2],
             [3, 4]])"""
 
+def rrelu(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, generator: Any = None) -> Tensor:
+    """As `fz.nn.functional.rrelu`."""
+
+def rrelu_(input: Tensor, lower: _float = 0.125, upper: _float = 0.3333333333333333, training: _bool = False, generator: Any = None) -> Tensor:
+    """In-place form of `rrelu`."""
+
 def rsqrt(input: _Operand, *, out: Any = None) -> Tensor:
     """1 / sqrt(x).
 
     >>> import frazil as fz
     >>> fz.rsqrt(fz.tensor([4.0]))
     tensor([0.5000])"""
+
+def rsqrt_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `rsqrt`: writes the result into this tensor and returns it."""
 
 def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     """`other - alpha * input`.
@@ -2741,6 +3141,9 @@ def selu(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.selu(fz.tensor([1.0]))
     tensor([1.0507])"""
 
+def selu_(input: Tensor) -> Tensor:
+    """`selu`, in place."""
+
 from . import serialization as serialization
 
 def set_default_device(d: Any) -> None:
@@ -2809,6 +3212,9 @@ def sigmoid(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.sigmoid(fz.tensor([0.0]))
     tensor([0.5000])"""
 
+def sigmoid_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `sigmoid`: writes the result into this tensor and returns it."""
+
 def sign(input: _Operand, *, out: Any = None) -> Tensor:
     """-1, 0 or 1 by the sign; NaN stays NaN.
 
@@ -2830,6 +3236,9 @@ def sin(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.sin(fz.tensor([0.0]))
     tensor([0.])"""
 
+def sin_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `sin`: writes the result into this tensor and returns it."""
+
 def sinc(input: Tensor, *, out: Any = None) -> Tensor:
     """sin(pi x) / (pi x), and 1 at 0.
 
@@ -2837,12 +3246,18 @@ def sinc(input: Tensor, *, out: Any = None) -> Tensor:
     >>> fz.sinc(fz.tensor([0.0, 0.5]))
     tensor([1.0000, 0.6366])"""
 
+def sinc_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `sinc`: writes the result into this tensor and returns it."""
+
 def sinh(input: _Operand, *, out: Any = None) -> Tensor:
     """Hyperbolic sine.
 
     >>> import frazil as fz
     >>> fz.sinh(fz.tensor([0.0]))
     tensor([0.])"""
+
+def sinh_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `sinh`: writes the result into this tensor and returns it."""
 
 def slice_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> Any:
     """A copy of what `slice` gives, in memory of its own."""
@@ -2939,12 +3354,18 @@ def sqrt(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.sqrt(fz.tensor([4.0]))
     tensor([2.])"""
 
+def sqrt_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `sqrt`: writes the result into this tensor and returns it."""
+
 def square(input: _Operand, *, out: Any = None) -> Tensor:
     """x * x.
 
     >>> import frazil as fz
     >>> fz.square(fz.tensor([3.0]))
     tensor([9.])"""
+
+def square_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `square`: writes the result into this tensor and returns it."""
 
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """A view without the dimensions of size 1 (all, or those in `dim`).
@@ -3015,6 +3436,14 @@ def sum(input: _Operand, dim: Any = None, keepdim: _bool = False, dtype: Any = N
 def svd(input: Tensor, some: _bool = True, compute_uv: _bool = True, *, out: Any = None) -> Any:
     """U, S and V (not transposed) of input = U @ diag(S) @ V.mT; `fz.linalg.svd` gives Vh."""
 
+def svd_lowrank(A: Tensor, q: _int | None = 6, niter: _int | None = 2, M: Tensor | None = None, *, out: Any = None) -> Any:
+    """U, S and V of a matrix (or A - M) near to one of rank q, found in the span of its products with q random vectors
+    (N. Halko, P. G. Martinsson and J. A. Tropp, 2009).
+
+    >>> import frazil as fz
+    >>> fz.svd_lowrank(fz.ones(4, 3), 1).S
+    tensor([3.4641])"""
+
 def swapaxes(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     """A view with two dimensions exchanged.
 
@@ -3063,12 +3492,18 @@ def tan(input: _Operand, *, out: Any = None) -> Tensor:
     >>> fz.tan(fz.tensor([0.0]))
     tensor([0.])"""
 
+def tan_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `tan`: writes the result into this tensor and returns it."""
+
 def tanh(input: _Operand, *, out: Any = None) -> Tensor:
     """Hyperbolic tangent.
 
     >>> import frazil as fz
     >>> fz.tanh(fz.tensor([0.0, 1.0]))
     tensor([0.0000, 0.7616])"""
+
+def tanh_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `tanh`: writes the result into this tensor and returns it."""
 
 def tensor(data: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False) -> Tensor:
     """A tensor with a copy of `data`: numbers, nested sequences, NumPy arrays, tensors.
@@ -3094,6 +3529,12 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, *, out: Any = None) -> Tensor
     frazil.Size([2, 4])"""
 
 from . import testing as testing
+
+def threshold(input: Tensor, threshold: Any, value: Any) -> Tensor:
+    """`input` where it is above `threshold`, else `value`."""
+
+def threshold_(input: Tensor, threshold: _float, value: _float) -> Tensor:
+    """`threshold`, in place."""
 
 def tile(input: Tensor, *dims: Any) -> Tensor:
     """As `repeat`; missing leading counts are 1.
@@ -3140,6 +3581,13 @@ def trapz(y: Tensor, x: Tensor | None = None, *, dx: _float = 1.0, dim: _int = -
     >>> fz.trapezoid(fz.tensor([0.0, 1.0, 2.0]))
     tensor(2.)"""
 
+def triangular_solve(b: Tensor, A: Tensor, upper: _bool = True, transpose: _bool = False, unitriangular: _bool = False, *, out: Any = None) -> Any:
+    """X with A @ X = b, of A one triangle, transposed if `transpose`; and a copy of A.
+
+    >>> import frazil as fz
+    >>> fz.triangular_solve(fz.ones(1, 1), fz.tensor([[2.0]])).solution
+    tensor([[0.5000]])"""
+
 def tril(input: _Operand, diagonal: _int = 0, *, out: Any = None) -> Tensor:
     """The elements on and below a diagonal of the last two dimensions; 0 elsewhere.
 
@@ -3155,6 +3603,9 @@ def tril_indices(row: _int, col: _int, offset: _int = 0, *, dtype: DType | None 
     >>> fz.tril_indices(2, 2)
     tensor([[0, 1, 1],
             [0, 0, 1]])"""
+
+def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: _float = 1.0, p: _float = 2.0, eps: _float = 1e-06, swap: _bool = False, reduction: Any = 0) -> Tensor:
+    """As `fz.nn.functional.triplet_margin_loss`; the reduction is 0 (none, the default), 1 (mean) or 2 (sum)."""
 
 def triu(input: _Operand, diagonal: _int = 0, *, out: Any = None) -> Tensor:
     """The elements on and above a diagonal of the last two dimensions; 0 elsewhere.
@@ -3185,6 +3636,16 @@ def trunc(input: _Operand, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.trunc(fz.tensor([-1.5, 1.5]))
     tensor([-1.,  1.])"""
+
+def trunc_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `trunc`: writes the result into this tensor and returns it."""
+
+def typename(obj: Any) -> _str:
+    """The name of a tensor's type, or of the class of anything else, with its module.
+
+    >>> import frazil as fz
+    >>> fz.typename(fz.ones(1)), fz.typename(3)
+    ('frazil.FloatTensor', 'int')"""
 
 uint16: Any
 
@@ -3244,6 +3705,15 @@ def unravel_index(indices: Tensor, shape: Any) -> Any:
     >>> import frazil as fz
     >>> fz.unravel_index(fz.tensor([0, 5]), (2, 3))
     (tensor([0, 1]), tensor([0, 2]))"""
+
+def unsafe_chunk(input: Tensor, chunks: _int, dim: _int = 0) -> Any:
+    """As `chunk`; whether what it gives is written to is the program's affair."""
+
+def unsafe_split(tensor: Tensor, split_size: Any, dim: _int = 0) -> Any:
+    """As `split`; whether what it gives is written to is the program's affair."""
+
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Sequence[_int], dim: _int = 0) -> Any:
+    """As `split_with_sizes`; whether what it gives is written to is the program's affair."""
 
 def unsqueeze(input: Tensor, dim: _int) -> Tensor:
     """A view with a dimension of size 1 put in at `dim`.
@@ -3385,6 +3855,12 @@ def xlogy(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.xlogy(fz.tensor([0.0, 1.0]), fz.tensor([0.0, 1.0]))
     tensor([0., 0.])"""
+
+def xlogy_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """In-place form of `xlogy`: writes the result into this tensor and returns it."""
+
+def zero_(input: Tensor, *args: Any, **options: Any) -> Tensor:
+    """Set every element to 0."""
 
 def zeros(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, layout: Any = None, out: Any = None) -> Tensor:
     """A tensor of zeros.

@@ -592,6 +592,9 @@ class TensorMethods:
     def geometric_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with the number of trials up to the first success of probability `p`: 1, 2, ..."""
 
+    def geqrf(self, *, out: Any = None) -> Any:
+        """R above the diagonal and below it the reflections that make Q, and their factors; without gradient."""
+
     def ger(self, vec2: Tensor, *, out: Any = None) -> Tensor:
         """All products of the elements of two vectors."""
 
@@ -863,6 +866,12 @@ class TensorMethods:
     def lt_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `lt`: writes the result into this tensor and returns it."""
 
+    def lu(self, pivot: _bool = True, get_infos: _bool = False, *, out: Any = None) -> Any:
+        """L and U in one matrix, and the pivots; with `get_infos` also what `lu_factor_ex` says of failure."""
+
+    def lu_solve(self, LU_data: Tensor, LU_pivots: Tensor, *, out: Any = None) -> Tensor:
+        """X with A @ X = b, for what `lu` gives of A."""
+
     def map2_(self, x: Tensor, y: Tensor, callable: Callable[[Any, Any, Any], Any]) -> Tensor:
         """Replace every element by what a Python function gives for it and those of two other tensors; slow, on the host."""
 
@@ -886,6 +895,9 @@ class TensorMethods:
 
     def matmul(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Matrix product. Vectors are rows (left) or columns (right); leading dimensions are batches and broadcast."""
+
+    def matrix_exp(self, *, out: Any = None) -> Tensor:
+        """The exponential of square matrices: the sum of A^k / k!."""
 
     def matrix_power(self, n: _int, *, out: Any = None) -> Tensor:
         """The n-th power of a square matrix (or a batch of them), n not negative."""
@@ -1039,6 +1051,12 @@ class TensorMethods:
 
     def not_equal_(self, other: _Operand, *, out: Any = None) -> Tensor:
         """In-place form of `ne`: writes the result into this tensor and returns it."""
+
+    def orgqr(self, tau: Tensor, *, out: Any = None) -> Tensor:
+        """The first columns of the product of reflections, as `geqrf` gives them: Q."""
+
+    def ormqr(self, tau: Tensor, other: Tensor, left: _bool = True, transpose: _bool = False, *, out: Any = None) -> Tensor:
+        """Q @ other (other @ Q unless `left`; Q.mT in the place of Q with `transpose`), for the reflections of Q as in `geqrf`."""
 
     def outer(self, vec2: Tensor, *, out: Any = None) -> Tensor:
         """All products of the elements of two vectors."""
@@ -1354,6 +1372,9 @@ class TensorMethods:
 
     def transpose_(self, dim0: _int, dim1: _int) -> Tensor:
         """This tensor with two dimensions exchanged."""
+
+    def triangular_solve(self, A: Tensor, upper: _bool = True, transpose: _bool = False, unitriangular: _bool = False, *, out: Any = None) -> Any:
+        """X with A @ X = b, of A one triangle, transposed if `transpose`; and a copy of A."""
 
     def tril(self, diagonal: _int = 0, *, out: Any = None) -> Tensor:
         """The elements on and below a diagonal of the last two dimensions; 0 elsewhere."""

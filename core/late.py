@@ -23,6 +23,7 @@ FUNCTIONS_OF = {
     "split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy view_copy "
     "view_as_complex_copy view_as_real_copy indices_copy values_copy crow_indices_copy col_indices_copy",
     "draws": "poisson binomial",
+    "factors": "geqrf lobpcg lu lu_solve lu_unpack matrix_exp orgqr ormqr pca_lowrank svd_lowrank triangular_solve",
 }
 
 #: File of `core/rare` -> its methods of `Tensor`.
@@ -34,10 +35,39 @@ METHODS_OF = {
     "memory": "as_strided as_strided_ as_strided_scatter new_empty_strided resize_ resize_as_ set_ is_set_to untyped_storage "
     "storage apply_ map_ map2_",
     "copies": "narrow_copy",
+    "factors": "geqrf lu lu_solve matrix_exp orgqr ormqr triangular_solve",
 }
+
+#: The functions of `fz.linalg` that "factors" has.
+LINALG = frozenset(
+    "cholesky_ex eig eigvals householder_product ldl_factor ldl_factor_ex ldl_solve lu lu_factor lu_factor_ex lu_solve matmul "
+    "matrix_exp solve_ex".split()
+)
+
+#: What `core/functions.py` has: the functions of `fz` that are those of `fz.nn.functional` and of tensors with other signatures.
+FORMS = (
+    "celu_ selu_ threshold_ "
+    "adaptive_max_pool1d affine_grid_generator alpha_dropout alpha_dropout_ batch_norm binary_cross_entropy_with_logits "
+    "channel_shuffle constant_pad_nd conv_tbc convolution cosine_embedding_loss ctc_loss detach dropout_ embedding "
+    "embedding_bag feature_alpha_dropout feature_alpha_dropout_ feature_dropout feature_dropout_ fill frobenius_norm "
+    "get_device grid_sampler grid_sampler_2d grid_sampler_3d gru gru_cell hardshrink hinge_embedding_loss instance_norm "
+    "is_conj is_distributed is_inference is_neg is_signed kl_div lstm lstm_cell margin_ranking_loss max_pool1d_with_indices "
+    "native_batch_norm native_channel_shuffle native_dropout native_group_norm native_layer_norm norm_except_dim "
+    "nuclear_norm pixel_shuffle pixel_unshuffle poisson_nll_loss rms_norm rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell "
+    "rrelu rrelu_ threshold triplet_margin_loss typename unsafe_chunk unsafe_split unsafe_split_with_sizes "
+).split()
+
+#: In-place functions of `fz`, which are methods of tensors.
+IN_PLACE = (
+    "abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_ atanh_ ceil_ clamp_ "
+    "clamp_max_ clamp_min_ clip_ conj_physical_ cos_ cosh_ deg2rad_ detach_ erf_ erfc_ exp2_ exp_ expm1_ fill_ fix_ floor_ "
+    "frac_ gcd_ i0_ index_put_ lcm_ ldexp_ log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ rad2deg_ reciprocal_ "
+    "relu_ round_ rsqrt_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ xlogy_ zero_ "
+).split()
 
 #: Function -> its module.
 HOMES = {name: f"rare.{home}" for home, names in FUNCTIONS_OF.items() for name in names.split()}
+HOMES |= dict.fromkeys((*FORMS, *IN_PLACE), "functions")
 
 
 @final

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import late
 from .autograd.function import Function
 from .creation import eye, ones_like
 from .define import by_name
@@ -23,6 +24,7 @@ from .ops import linalg as products
 from .ops import reduction
 from .ops.shape import broadcast_tensors, cat
 from .sizes import checked_dim
+from .spelling import missing
 from .tensor import Tensor, tracked
 
 
@@ -79,7 +81,8 @@ def _public(fn: Callable[..., Any]) -> Callable[..., Any]:
     return by_name(fn, fn.__name__, out=True)
 
 
-def _matrices(name: str, *tensors: Any, square: bool = False) -> None:
+def matrices(name: str, *tensors: Any, square: bool = False) -> None:
+    """Refuse what is no matrix of float32 or float64, nor a batch of them."""
     for x in tensors:
         if not isinstance(x, Tensor):
             raise ArgumentError(f"linalg.{name}: expected a tensor, given a {type(x).__name__}")
@@ -91,7 +94,7 @@ def _matrices(name: str, *tensors: Any, square: bool = False) -> None:
             raise ShapeError(f"linalg.{name}: expected square matrices, given {list(x._a.shape)}")
 
 
-def _on_host(name: str, compute: Callable[..., Any], *tensors: Tensor) -> Any:
+def on_lapack(name: str, compute: Callable[..., Any], *tensors: Tensor) -> Any:
     """The arrays that NumPy finds, as tensors of the device of `tensors`."""
     try:
         return on_host(f"linalg.{name}", compute, *tensors)
@@ -106,15 +109,17 @@ def _column(x: Tensor) -> Tensor:
 # --------------------------------------------------------------------------------------------------- inverse and determinant
 
 
-class _Inverse(Function):
+class Inverse(Function):
+    """The inverse of real or complex matrices."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        return _on_host("inv", np.linalg.inv, x)
+        return on_lapack("inv", np.linalg.inv, x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
-        turned = inv(ctx.saved_tensors[0]).mT
+        turned = Inverse.apply(ctx.saved_tensors[0]).mH
         return -(turned @ g @ turned)
 
 
@@ -127,8 +132,8 @@ def inv(A: Tensor) -> Tensor:
     tensor([[0.5000, 0.0000],
             [0.0000, 0.2500]])
     """
-    _matrices("inv", A, square=True)
-    return _Inverse.apply(A)
+    matrices("inv", A, square=True)
+    return Inverse.apply(A)
 
 
 @_public
@@ -139,7 +144,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
     >>> fz.linalg.inv_ex(fz.zeros(1, 1)).info
     tensor(1, dtype=frazil.int32)
     """
-    _matrices("inv_ex", A, square=True)
+    matrices("inv_ex", A, square=True)
     bad = det(A.detach()) == 0
     if not bool(bad.any()):
         return InvEx(inv(A), bad.int())
@@ -154,7 +159,7 @@ class _Solve(Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
         ctx.save_for_backward(a, b)
-        return _on_host("solve", np.linalg.solve, a, b)
+        return on_lapack("solve", np.linalg.solve, a, b)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
@@ -171,7 +176,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     >>> fz.linalg.solve(fz.tensor([[2.0, 0.0], [0.0, 4.0]]), fz.tensor([2.0, 2.0]))
     tensor([1.0000, 0.5000])
     """
-    _matrices("solve", A, square=True)
+    matrices("solve", A, square=True)
     if A.dtype is not B.dtype:
         raise DTypeError(f"linalg.solve: A is {A.dtype.name} and B {B.dtype.name}; convert one with .to(dtype)")
     if B.ndim == 1 or (A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1])):
@@ -200,8 +205,8 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, un
     tensor([[1.],
             [2.]])
     """
-    _matrices("solve_triangular", A, square=True)
-    _matrices("solve_triangular", B)
+    matrices("solve_triangular", A, square=True)
+    matrices("solve_triangular", B)
     if unitriangular:
         part = A.triu(1) if upper else A.tril(-1)
         part = part + eye(A.shape[-1], dtype=A.dtype, device=A.device)
@@ -222,7 +227,7 @@ class _Det(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        return _on_host("det", np.linalg.det, x)
+        return on_lapack("det", np.linalg.det, x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
@@ -230,7 +235,7 @@ class _Det(Function):
         y = det(x)
         if not y._dev.depth and bool((y != 0).all()):
             return _column(_column(g * y)) * inv(x).mT
-        return _column(_column(g)) * _on_host("det", _cofactors, x)
+        return _column(_column(g)) * on_lapack("det", _cofactors, x)
 
 
 @_public
@@ -241,7 +246,7 @@ def det(A: Tensor) -> Tensor:
     >>> fz.linalg.det(fz.tensor([[2.0, 0.0], [0.0, 4.0]]))
     tensor(8.)
     """
-    _matrices("det", A, square=True)
+    matrices("det", A, square=True)
     return _Det.apply(A)
 
 
@@ -249,7 +254,7 @@ class _SLogDet(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x)
-        sign, size = _on_host("slogdet", lambda a: tuple(np.linalg.slogdet(a)), x)
+        sign, size = on_lapack("slogdet", lambda a: tuple(np.linalg.slogdet(a)), x)
         ctx.mark_non_differentiable(sign)
         return sign, size
 
@@ -266,7 +271,7 @@ def slogdet(A: Tensor) -> SLogDet:
     >>> fz.linalg.slogdet(-fz.eye(3)).sign
     tensor(-1.)
     """
-    _matrices("slogdet", A, square=True)
+    matrices("slogdet", A, square=True)
     return SLogDet(*_SLogDet.apply(A))
 
 
@@ -277,7 +282,7 @@ class _Cholesky(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        return _on_host("cholesky", np.linalg.cholesky, x)
+        return on_lapack("cholesky", np.linalg.cholesky, x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
@@ -296,7 +301,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
     tensor([[2., 0.],
             [1., 2.]])
     """
-    _matrices("cholesky", A, square=True)
+    matrices("cholesky", A, square=True)
     low = _Cholesky.apply(A.mT if upper else A)
     return low.mT if upper else low
 
@@ -305,7 +310,7 @@ class _QR(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x)
-        return _on_host("qr", lambda a: tuple(np.linalg.qr(a)), x)
+        return on_lapack("qr", lambda a: tuple(np.linalg.qr(a)), x)
 
     @staticmethod
     def backward(ctx: Any, gq: Tensor, gr: Tensor) -> Tensor:
@@ -325,17 +330,17 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
     tensor([[3.],
             [4.]])
     """
-    _matrices("qr", A)
+    matrices("qr", A)
     rows, columns = A.shape[-2:]
     if mode not in ("reduced", "complete", "r"):
         raise ArgumentError(f"linalg.qr: mode is 'reduced', 'complete' or 'r', given {mode!r}")
     if mode == "r":
-        r = _on_host("qr", lambda a: np.linalg.qr(a, "r"), A.detach())
+        r = on_lapack("qr", lambda a: np.linalg.qr(a, "r"), A.detach())
         return QR(r.new_zeros(0), r)
     if mode == "complete" and rows > columns:
         if tracked(A):
             raise ArgumentError("linalg.qr: mode='complete' has no gradient for more rows than columns; use 'reduced'")
-        return QR(*_on_host("qr", lambda a: tuple(np.linalg.qr(a, "complete")), A))
+        return QR(*on_lapack("qr", lambda a: tuple(np.linalg.qr(a, "complete")), A))
     if rows < columns:  # the first columns say what Q is
         q, r = qr(A[..., :rows])
         return QR(q, cat([r, q.mT @ A[..., rows:]], dim=-1))
@@ -348,7 +353,7 @@ class _Eigh(Function):
         ctx.save_for_backward(x)
         ctx.upper = upper
         ctx.set_materialize_grads(False)
-        return _on_host("eigh", lambda a: tuple(np.linalg.eigh(a, "U" if upper else "L")), x)
+        return on_lapack("eigh", lambda a: tuple(np.linalg.eigh(a, "U" if upper else "L")), x)
 
     @staticmethod
     def backward(ctx: Any, gl: Tensor | None, gv: Tensor | None) -> tuple[Tensor | None, None]:
@@ -369,7 +374,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
     >>> fz.linalg.eigh(fz.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
     tensor([1., 2.])
     """
-    _matrices("eigh", A, square=True)
+    matrices("eigh", A, square=True)
     if UPLO not in ("L", "U"):
         raise ArgumentError(f"linalg.eigh: UPLO is 'L' or 'U', given {UPLO!r}")
     return Eigh(*_Eigh.apply(A, UPLO == "U"))
@@ -391,7 +396,7 @@ class _SVD(Function):
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         ctx.save_for_backward(x)
         ctx.set_materialize_grads(False)
-        return _on_host("svd", lambda a: tuple(np.linalg.svd(a, full_matrices=False)), x)
+        return on_lapack("svd", lambda a: tuple(np.linalg.svd(a, full_matrices=False)), x)
 
     @staticmethod
     def backward(ctx: Any, gu: Tensor | None, gs: Tensor | None, gvh: Tensor | None) -> Tensor:
@@ -420,10 +425,10 @@ def svd(A: Tensor, full_matrices: bool = True, *, driver: str | None = None) -> 
     >>> fz.linalg.svd(fz.tensor([[3.0, 0.0], [0.0, 4.0]])).S
     tensor([4., 3.])
     """
-    _matrices("svd", A)
+    matrices("svd", A)
     if not full_matrices or A.shape[-1] == A.shape[-2]:
         return SVD(*_SVD.apply(A))
-    u, s, vh = _on_host("svd", lambda a: tuple(np.linalg.svd(a)), A)
+    u, s, vh = on_lapack("svd", lambda a: tuple(np.linalg.svd(a)), A)
     return SVD(u, _SVD.apply(A)[1] if tracked(A) else s, vh)
 
 
@@ -466,7 +471,7 @@ class _PInv(Function):
             inverse = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(a.dtype)
             return np.swapaxes(vh, -1, -2) * inverse[..., None, :] @ np.swapaxes(u, -1, -2)
 
-        return _on_host("pinv", find, x)
+        return on_lapack("pinv", find, x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
@@ -490,7 +495,7 @@ def pinv(A: Tensor, rcond: Any = None, *, atol: Any = None, rtol: Any = None, he
     >>> fz.linalg.pinv(fz.tensor([[2.0], [0.0]]))
     tensor([[0.5000, 0.0000]])
     """
-    _matrices("pinv", A, square=hermitian)
+    matrices("pinv", A, square=hermitian)
     if hermitian:  # of which the lower triangle says all
         A = A.tril() + A.tril(-1).mT
     return _PInv.apply(A, _number(atol), _number(rtol if rcond is None else rcond))
@@ -504,14 +509,14 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
     >>> fz.linalg.matrix_rank(fz.ones(3, 3))
     tensor(1)
     """
-    _matrices("matrix_rank", A)
+    matrices("matrix_rank", A)
     low, high = _number(atol if tol is None else tol), _number(0.0 if tol is not None else rtol)
 
     def find(a: np.ndarray) -> np.ndarray:
         s = np.linalg.svd(a, compute_uv=False)
         return np.asarray((s > _cutoff(a, s, low, high)).sum(-1))
 
-    return _on_host("matrix_rank", find, A.detach())
+    return on_lapack("matrix_rank", find, A.detach())
 
 
 @_public
@@ -522,7 +527,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     >>> fz.linalg.lstsq(fz.tensor([[2.0], [0.0]]), fz.tensor([[4.0], [3.0]])).solution
     tensor([[2.]])
     """
-    _matrices("lstsq", A)
+    matrices("lstsq", A)
     if B.ndim == A.ndim - 1:
         found = lstsq(A, _column(B), rcond, driver=driver)
         return LstSq(found.solution.squeeze(-1), *found[1:])
@@ -735,3 +740,14 @@ def tensorsolve(A: Tensor, B: Tensor, dims: Sequence[int] | None = None) -> Tens
     if math.prod(tail) != B.numel():
         raise ShapeError(f"linalg.tensorsolve: A {list(A.shape)} is not square against B {list(B.shape)}")
     return solve(A.reshape(B.numel(), B.numel()), B.flatten()).reshape(tail)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in late.LINALG:
+        raise missing(f"module {__name__!r} has no attribute {name!r}", name, __dir__)
+    late.load("factors")
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *late.LINALG})

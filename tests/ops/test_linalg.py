@@ -32,6 +32,14 @@ GRADIENTS = {
     "svdvals": (fz.linalg.svdvals, (3, 4)),
     "pinv": (fz.linalg.pinv, (4, 2)),
     "wide pinv": (fz.linalg.pinv, (2, 4)),
+    "lu": (lambda x: fz.linalg.lu(x)[1:], (2, 3, 3)),
+    "tall lu": (lambda x: fz.linalg.lu_factor(x).LU, (4, 3)),
+    "wide lu": (lambda x: fz.linalg.lu_factor(x).LU, (3, 4)),
+    "lu_solve": (lambda x: fz.linalg.lu_solve(*fz.linalg.lu_factor(x), x.mT, adjoint=True), (3, 3)),
+    "matrix_exp": (lambda x: fz.linalg.matrix_exp(x * 2), (2, 3, 3)),
+    "eig": (lambda x: (fz.linalg.eigvals(x).abs(), fz.linalg.eig(x).eigenvectors.abs()), (3, 3)),
+    "householder": (lambda x: fz.linalg.householder_product(x, x[0]), (4, 3)),
+    "ormqr": (lambda x: fz.ormqr(x, x[0], x, transpose=True), (4, 3)),
     "nuc": (lambda x: fz.norm(x, "nuc"), (3, 2)),
     "power": (lambda x: fz.linalg.matrix_power(definite(x), -2), (2, 2)),
 }
@@ -94,7 +102,6 @@ def test_norms_are_numpys(ord):
         (lambda: fz.linalg.det(fz.ones(2, 2).long()), TypeError, "linalg.det: expected float32 or float64, given int64"),
         (lambda: fz.linalg.solve(fz.eye(2), fz.ones(3, 1)), RuntimeError, "do not fit"),
         (lambda: fz.linalg.svd(fz.eye(2), full_matrix=True), TypeError, "did you mean 'full_matrices'"),
-        (lambda: fz.lobpcg, AttributeError, "this factorisation is planned"),
         (lambda: fz.quantization, AttributeError, "out of scope"),
     ],
 )
@@ -106,3 +113,45 @@ def test_what_is_said(call, error, said):
 def test_a_recording_is_refused_with_the_line():
     with pytest.raises(Exception, match="linalg.inv"):
         fz.jit.trace(lambda x: fz.linalg.inv(x) * 2, fz.eye(2))
+
+
+def test_rare_factors_make_the_matrix():
+    rng = np.random.default_rng(0)
+    for shape in ((4, 4), (2, 3, 3), (5, 3), (3, 5), (0, 0), (2, 0, 3)):
+        x = fz.tensor(rng.standard_normal(shape))
+        p, low, up = fz.linalg.lu(x)
+        assert_close(p @ low @ up, x)
+        assert all(map(fz.equal, fz.lu_unpack(*fz.linalg.lu_factor(x)), (p, low, up)))
+        r, tau = fz.geqrf(x)
+        assert_close(fz.ormqr(r, tau, r.triu()), x)
+    for n in (1, 2, 5, 9):  # with a small diagonal, so that rows are exchanged in pairs
+        s = rng.standard_normal((2, n, n))
+        s[:, range(n), range(n)] *= 0.01
+        s, b = fz.tensor(s) + fz.tensor(s).mT, fz.tensor(rng.standard_normal((n, 2)))
+        assert_close(s @ fz.linalg.ldl_solve(*fz.linalg.ldl_factor(s), b), b.expand(2, n, 2))
+    x = fz.tensor(rng.standard_normal((3, 3)))
+    values, vectors = fz.linalg.eig(x)
+    assert_close(x.to(fz.complex128) @ vectors, vectors * values)
+    assert_close(fz.linalg.matrix_exp(x) @ fz.linalg.matrix_exp(-x), fz.eye(3).double())
+    assert_close(
+        fz.linalg.matrix_exp(fz.diag(fz.tensor([-50.0, 5.0]).double())).diagonal().log(), fz.tensor([-50.0, 5.0]).double()
+    )
+    u, s, v = fz.svd_lowrank(x, 3)
+    assert_close(u * s @ v.mT, x)
+
+
+def test_failures_are_told_by_numbers():
+    singular = fz.tensor([[[1.0, 2.0], [2.0, 4.0]], [[1.0, 0.0], [0.0, 1.0]]])
+    found, info = fz.linalg.solve_ex(singular, fz.ones(2, 2))
+    assert info.tolist() == [2, 0]
+    assert bool(found[0].isnan().all()) and found[1].tolist() == [1.0, 1.0]
+    assert fz.linalg.cholesky_ex(-singular).info.tolist() == [1, 1]
+    assert fz.linalg.lu_factor_ex(singular).info.tolist() == [2, 0]
+    with pytest.raises(fz.linalg.LinAlgError, match="zero on its diagonal"):
+        fz.linalg.lu_factor_ex(singular, check_errors=True)
+
+
+def test_a_matrix_exponential_is_recorded_with_free_sizes():
+    program = fz.jit.trace(fz.linalg.matrix_exp, (fz.eye(3),))
+    x = fz.tensor(np.random.default_rng(0).standard_normal((4, 4)) * 3)
+    assert_close(program(x.float()), fz.linalg.matrix_exp(x.float()), rtol=1e-4, atol=1e-4)

@@ -428,6 +428,54 @@ a.untyped_storage().nbytes(); a[1:].storage().size(); a.retains_grad; a.output_n
 a.is_pinned(); a.get_device(); a.is_shared(); a.is_mps; a.is_xla; a.is_quantized; a.is_distributed()
 """
 
+FORMS = """
+xp.matrix_exp(q); q.matrix_exp(); xp.linalg.matrix_exp(b[:, :, :3]); xp.lu(q); q.lu(); xp.lu(b, get_infos=True)
+xp.linalg.lu(b); xp.linalg.lu_factor(q).LU; xp.linalg.lu_factor_ex(w).pivots; xp.lu_unpack(*xp.linalg.lu_factor(b))
+xp.lu_solve(w, *xp.linalg.lu_factor(q)); w.lu_solve(*xp.linalg.lu_factor(q)); xp.linalg.lu_solve(*xp.linalg.lu_factor(q), w)
+xp.geqrf(w.detach()); w.detach().geqrf(); xp.orgqr(w[:, :3], v[:3]); w[:, :3].orgqr(v[:3]); xp.ormqr(q, v, w)
+q.ormqr(v, w, True, True)
+xp.triangular_solve(w, q + 9 * xp.eye(4)).solution; w.triangular_solve(q + 9 * xp.eye(4), False, transpose=True)
+xp.lobpcg(xp.diag(p[0].double()))[0]; xp.svd_lowrank(w.detach(), 4)[1]; xp.pca_lowrank(w.detach(), 3)[1]
+xp.linalg.cholesky_ex(q @ q.mT + xp.eye(4)); xp.linalg.solve_ex(q, w); xp.linalg.eigvals(q.detach()).abs().sort().values
+xp.linalg.householder_product(w[:, :3], v[:3]); xp.linalg.ldl_factor(q.detach()); xp.linalg.matmul(x, w)
+xp.linalg.ldl_solve(*xp.linalg.ldl_factor(q.detach() + q.detach().mT), w.detach())
+xp.relu_(a); xp.sigmoid_(a); xp.clamp_(a, -1, 1); xp.clamp_(a, min=0); xp.abs_(a); xp.exp_(input=a); xp.neg_(a)
+xp.fill_(a, 3); xp.zero_(a)
+xp.threshold_(a, 0.0, 2.0); xp.celu_(a); xp.selu_(a); xp.gcd_(ai, k); xp.index_put_(a, (j[:2],), y[:2]); xp.detach_(a)
+xp.square_(a)
+xp.embedding(w, j); xp.embedding(w, j, 0); xp.embedding_bag(w, j, j[:2].sort().values, mode=1)[0]
+xp.constant_pad_nd(x, (1, -1, 0, 2), 3.0)
+xp.kl_div(x, u); xp.kl_div(x, u, 2, log_target=True); xp.cosine_embedding_loss(x, y, r.sign(), 0.1, 2)
+xp.hinge_embedding_loss(x, y.sign()); xp.margin_ranking_loss(x, y, p.sign(), 0.5, 0); xp.triplet_margin_loss(x, y, p, swap=True)
+xp.poisson_nll_loss(x, p, True, False, 1e-8, 1); xp.binary_cross_entropy_with_logits(x, u, None, p[0].detach(), 1)
+xp.batch_norm(x, None, None, None, None, True, 0.1, 1e-5, False)
+xp.instance_norm(sig, None, None, None, None, True, 0.1, 1e-5, False)
+xp.native_batch_norm(x, None, None, None, None, True, 0.1, 1e-5)[0]; xp.native_layer_norm(x, (4,), v, None, 1e-5)
+xp.native_group_norm(img, None, None, 2, 3, 30, 3, 1e-5); xp.rms_norm(x, (4,), v); xp.pixel_shuffle(b.view(1, 4, 2, 3), 2)
+xp.pixel_unshuffle(b[None, :, :2], 2); xp.channel_shuffle(b[None].view(1, 4, 2, 3), 2); xp.hardshrink(x)
+xp.threshold(x, 0.5, 9.0)
+xp.rrelu(x); xp.grid_sampler(img, u[None, :, :2, None].expand(2, 3, 2, 2), 0, 0, False)
+xp.affine_grid_generator(b[:, :2, :3], (2, 3, 4, 5), True)
+xp.max_pool1d_with_indices(sig, 2); xp.adaptive_max_pool1d(sig, 3)
+xp.conv_tbc(sig, k1.permute(2, 1, 0)[:2].reshape(2, 4, 3).repeat(1, 2, 1), r)
+xp.convolution(img, k2, None, (1, 2), (1, 1), (1, 1), False, (0, 0), 1)
+xp.convolution(img, kt2, None, (2, 2), (1, 1), (1, 1), True, (1, 0), 1)
+xp.lstm_cell(x, (y, p), q.repeat(4, 1), q.repeat(4, 1))
+xp.gru_cell(x, y, q.repeat(3, 1), q.repeat(3, 1), v.repeat(3), v2.repeat(3))
+xp.rnn_tanh_cell(x, y, q, q, v, v2); xp.rnn_relu_cell(x, y, q, q)
+xp.gru(b, y[None], [q.repeat(3, 1), q.repeat(3, 1)], False, 1, 0.0, False, False, False)
+xp.lstm(b, (y[None, :2], p[None, :2]), [q.repeat(4, 1)] * 2 + [v.repeat(4)] * 2, True, 1, 0.0, False, False, True)
+xp.rnn_tanh(b, y[None], [q, q, v, v2], True, 1, 0.0, False, False, False)
+xp.rnn_relu(b, xp.stack([y, p]), [q, q] * 2, False, 1, 0.0, False, True, False)
+xp.frobenius_norm(x, (0, 1)); xp.nuclear_norm(x); xp.nuclear_norm(b, (1, 2), True); xp.norm_except_dim(b, 2, 1); xp.fill(x, 2)
+xp.fill(x, s)
+xp.detach(x); xp.unsafe_split(x, 2, 1); xp.unsafe_chunk(x, 2, 1); xp.unsafe_split_with_sizes(x, [1, 3], 1); xp.get_device(x)
+xp.is_signed(x)
+xp.is_conj(x); xp.is_neg(x); xp.is_inference(x); xp.is_distributed(x); xp.alpha_dropout(x, 0.5, False)
+xp.feature_dropout(x, 0.5, False)
+xp.feature_alpha_dropout(x, 0.5, False); xp.dropout_(a, 0.5, False); xp.native_dropout(x, 0.5, False)[1]
+"""
+
 SPECIAL = """
 xp.lgamma(p); p.lgamma(); a.abs_().lgamma_(); xp.digamma(p); p.digamma(); a.abs_().digamma_(); xp.erfinv(u)
 u.erfinv(); a.mul_(0.1).erfinv_(); xp.i0(x); x.i0(); a.i0_(); xp.igamma(p.detach(), p + 0.5)
@@ -436,7 +484,7 @@ a.abs_().igammac_(p + 1); xp.mvlgamma(p + 1, 2); p.mvlgamma(1); a.abs_().mvlgamm
 p.polygamma(2)
 """
 
-GROUPS = [RARE, SPECIAL, ARITHMETIC, UNARY, REDUCTIONS, SHAPES, INDEXING, PRODUCTS, NEURAL, CREATION, IN_PLACE]
+GROUPS = [RARE, FORMS, SPECIAL, ARITHMETIC, UNARY, REDUCTIONS, SHAPES, INDEXING, PRODUCTS, NEURAL, CREATION, IN_PLACE]
 LINES = [line.strip() for group in GROUPS for part in group.strip().splitlines() for line in part.split("; ")]
 DIFFERENTIABLE = {
     "x",

@@ -59,6 +59,8 @@ NOT_UNIQUE = {"linalg.svd", "linalg.eigh", "svd", "linalg.qr", "qr", "linalg.eig
 REORDERED: dict[str, Any] = {
     "einsum": lambda f: lambda tensors, equation: f(equation, *tensors),
     "where": lambda f: lambda x, condition, other: f(condition, x, other),
+    "svd_lowrank": lambda f: lambda a, b, **options: f(a @ b.mT, **options),
+    "pca_lowrank": lambda f: lambda a, b, **options: f(a @ b.mT, **options),
     "nn.functional.embedding": lambda f: lambda weight, positions, **options: f(positions, weight, **options),
 }
 #: Positions among equals are the library's own.
