@@ -20,7 +20,7 @@ from typing import IO, Any, final
 
 import numpy as np
 
-from . import dtypes, files, pytorch_file
+from . import dtypes, files, pytorch_file, saved_objects
 from .creation import tensor as make_tensor
 from .device import as_device, device
 from .errors import ArgumentError, FileError, FrazilError, SerializationError
@@ -57,12 +57,13 @@ def save(obj: Any, f: File) -> None:
 
     `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
     bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
-    after loading. A path is written atomically: a crash leaves the old file or the new one. What a link points to is written;
-    a device or a pipe is written to.
+    after loading. A module, whole or inside of these, is stored by the name of its class and its attributes; a file holds no
+    hooks and no lambdas. A path is written atomically: a crash leaves the old file or the new one. What a link points to is
+    written; a device or a pipe is written to.
 
-    A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads; it holds no NumPy arrays and
-    no frozensets. Every other one, and a file object without a name, gets a safetensors file, which holds everything. `load`
-    tells them apart by their content.
+    A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads; it holds no NumPy arrays, no
+    frozensets and no modules. Every other one, and a file object without a name, gets a safetensors file, which holds
+    everything. `load` tells them apart by their content.
 
     >>> import frazil as fz, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
@@ -70,14 +71,15 @@ def save(obj: Any, f: File) -> None:
     >>> fz.load(path)
     {'weights': tensor([1., 1.]), 'epoch': 3, 'betas': (0.9, 0.999)}
     """
-    if isinstance(obj, Module):
-        raise SerializationError(
-            f"save: cannot save a whole module ({type(obj).__name__}), because loading it would have to run code from the "
-            "file: save model.state_dict() and load it with model.load_state_dict(fz.load(path))"
-        )
     name = os.fspath(f) if isinstance(f, (str, os.PathLike)) else getattr(f, "name", "")
+    of_pytorch = str(name).endswith(_OF_PYTORCH)
+    if of_pytorch and isinstance(obj, Module):
+        raise SerializationError(
+            f"save: cannot save a whole module ({type(obj).__name__}) in PyTorch's format, where it would be code: save "
+            "model.state_dict(), or the module under another name, such as model.safetensors"
+        )
     try:
-        content = (pytorch_file.written if str(name).endswith(_OF_PYTORCH) else _written)(obj)
+        content = (pytorch_file.written if of_pytorch else _written)(obj)
     except RecursionError:
         raise SerializationError("save: the structure is nested too deeply for Python to walk through") from None
     if isinstance(f, (str, os.PathLike)):
@@ -97,7 +99,7 @@ def _written(obj: Any) -> bytes:
     return to_bytes(writer.arrays, metadata)
 
 
-def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True) -> Any:
+def load(f: File, map_location: MapLocation = None, *, classes: Sequence[Any] = (), weights_only: bool = True) -> Any:
     """Read what `save` wrote, from a path or a binary file object; or any safetensors file, as a dict of tensors; or what
     `torch.save` wrote: tensors, parameters, numbers, texts and containers of them.
 
@@ -105,7 +107,19 @@ def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True
         f: the file.
         map_location: where the tensors go: a device, `{saved device: device}`, or a function
             `(tensor on the CPU, saved device) -> tensor`; default: the device they were saved from.
+        classes: the classes of modules (and functions, and dataclasses) that the file may name and `load` makes again. Layers
+            of `fz.nn` need not be named. Nothing is imported because a file says so, and no `__init__` runs.
         weights_only: accepted for PyTorch's sake; no file can run code here.
+
+    >>> import frazil as fz, io
+    >>> class Twice(fz.nn.Module):
+    ...     def __init__(self): super().__init__(); self.inner = fz.nn.Linear(3, 3)
+    ...     def forward(self, x): return self.inner(self.inner(x))
+    >>> file, model = io.BytesIO(), Twice()
+    >>> fz.save(model, file); _ = file.seek(0)
+    >>> x = fz.ones(3)
+    >>> bool((fz.load(file, classes=[Twice])(x) == model(x)).all())
+    True
 
     Raises `SerializationError` when the file is truncated, was changed, or holds anything else; also when it asks for more than
     the settings `limits.values`, `limits.tensors` and `limits.expansion` allow, which a file made to do harm does.
@@ -127,7 +141,7 @@ def load(f: File, map_location: MapLocation = None, *, weights_only: bool = True
     # Every value is told apart from the one before it by one of these.
     budget.spend("values", sum(map(structure.count, ",[{")))
     try:
-        return _Reader(name, arrays, map_location).decode(json.loads(structure))
+        return _Reader(name, arrays, map_location, classes).decode(json.loads(structure))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, FrazilError):
             raise
@@ -176,6 +190,7 @@ class _Writer:
         self._names: dict[Any, str] = {}  # memory -> name
         self._numbers: dict[int, int] = {}  # id of a tensor object -> its number in the file
         self._alive: list[Any] = []  # memory is told apart by address, so nothing may be freed in between
+        self._depth = 0  # of modules around the current value
         self._open: list[int] = []  # ids of the containers that enclose the current value
 
     def encode(self, value: Any, path: str) -> Any:
@@ -187,10 +202,14 @@ class _Writer:
             return self._tensor(value, path)
         if isinstance(value, (np.ndarray, np.generic)):
             return self._numpy(value, path)
+        if self._depth and saved_objects.is_function(value):
+            return {"$named": saved_objects.name_of(value)}
         if id(value) in self._open:
             raise SerializationError(f"save: the structure contains itself at {_place(path)}; a file can only hold a tree")
         self._open.append(id(value))
         try:
+            if isinstance(value, Module) or (self._depth and saved_objects.is_kept(value)):
+                return self._object(value, path)
             return self._made_of_parts(value, kind, path)
         finally:
             self._open.pop()
@@ -211,6 +230,21 @@ class _Writer:
             pairs = [[self.encode(k, f"{path}[key {k!r}]"), self.encode(v, _join(path, k))] for k, v in parts(value)]
             return {tag: pairs, "versions": value._metadata} if isinstance(value, StateDict) else {tag: pairs}
         return {tag: [self.encode(part, _join(path, i)) for i, part in enumerate(parts(value))]}
+
+    def _object(self, value: Any, path: str) -> dict[str, Any]:
+        """A module, or what one has: the first time with its state, then by its number."""
+        known = id(value) in self._numbers
+        number = self._numbers.setdefault(id(value), len(self._numbers))
+        if known:
+            return {"$object": number}
+        self._alive.append(value)
+        self._depth += 1
+        try:
+            state = saved_objects.state_of(value, _place(path))
+            parts = [[name, self.encode(held, _join(path, name))] for name, held in state.items()]
+        finally:
+            self._depth -= 1
+        return {"$object": number, "class": saved_objects.name_of(type(value)), "state": parts}
 
     def _tensor(self, value: Tensor, path: str) -> dict[str, Any]:
         array = value.detach().cpu()._array()
@@ -347,12 +381,13 @@ def _placed(tensor: Tensor, saved: str, map_location: MapLocation) -> Tensor:
 class _Reader:
     """Turns JSON values and named arrays back into nested data."""
 
-    def __init__(self, name: str, arrays: dict[str, Array], map_location: MapLocation) -> None:
+    def __init__(self, name: str, arrays: dict[str, Array], map_location: MapLocation, classes: Sequence[Any]) -> None:
+        self._known = saved_objects.Known(name, classes)
         self.name = name
         self.arrays = arrays
         self.map_location = map_location
         self._memory: dict[tuple[str, str], Tensor] = {}  # (name, saved device) -> the tensor first made from it
-        self._objects: dict[int, Tensor] = {}
+        self._objects: dict[int, Any] = {}
 
     def decode(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -364,6 +399,10 @@ class _Reader:
             return {key: self.decode(item) for key, item in value.items()}
         if tag == "$tensor":
             return self._tensor(value)
+        if tag == "$object":
+            return self._object(value)
+        if tag == "$named":
+            return self._known.find(value[tag])
         if tag in ("$numpy", "$scalar"):
             array = self._stored(value, tag)
             return array if tag == "$numpy" else array[()]
@@ -374,6 +413,13 @@ class _Reader:
             made._metadata = dict(value["versions"])
         return made
 
+    def _object(self, described: dict[str, Any]) -> Any:
+        number = described["$object"]
+        if "class" in described:
+            state = {str(name): self.decode(held) for name, held in described["state"]}
+            self._objects[number] = self._known.make(described["class"], state)
+        return self._objects[number]
+
     def _stored(self, described: dict[str, Any], tag: str) -> Array:
         if described[tag] not in self.arrays:
             raise _broken(self.name, f"its structure names tensor {described[tag]!r}, which it does not contain")
@@ -383,7 +429,8 @@ class _Reader:
     def _tensor(self, described: dict[str, Any]) -> Tensor:
         number = described["id"]
         if number in self._objects:
-            return self._objects[number]
+            found: Tensor = self._objects[number]
+            return found
         key = described["$tensor"], described.get("device", "cpu")
         tensor = self._memory.get(key)
         if tensor is None:

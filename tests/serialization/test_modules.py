@@ -1,0 +1,169 @@
+"""Whole modules in files: by the names of classes that who loads gives, and nothing of the file is run or imported."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+from typing import Any
+
+import pytest
+
+import frazil as fz
+from frazil import nn
+from frazil.errors import SerializationError
+from frazil.nn import functional as F
+from frazil.serialization import _digest
+
+
+@dataclasses.dataclass
+class Options:
+    width: int = 4
+    names: tuple[str, ...] = ("a", "b")
+
+
+def squared(x: Any) -> Any:
+    return x * x
+
+
+class Block(nn.Module):
+    made = 0
+
+    def __init__(self, options: Options) -> None:
+        super().__init__()
+        Block.made += 1
+        self.options, self.act, self.own = options, F.gelu, squared
+        self.inner = nn.Sequential(nn.Linear(4, options.width), nn.BatchNorm1d(options.width), nn.Dropout(0.5))
+        self.again = self.inner[0]  # the same layer by another name
+        self.tied = nn.Linear(4, 4)
+        self.tied.weight = self.again.weight
+        self.register_buffer("mean", fz.ones(4))
+        self.register_buffer("scratch", fz.zeros(2), persistent=False)
+        self.scale, self.shape, self.nothing = 0.1, (1, 2), None
+        self.register_parameter("absent", None)
+
+    def forward(self, x: Any) -> Any:
+        return self.own(self.act(self.tied(self.again(self.inner(x))))) * self.scale + self.mean
+
+
+def again(value: Any, **options: Any) -> Any:
+    file = io.BytesIO()
+    fz.save(value, file)
+    file.seek(0)
+    return fz.load(file, **options)
+
+
+KNOWN = [Block, Options, squared]
+
+
+def test_a_module_comes_back_whole_without_its_init():
+    model = Block(Options())
+    model(fz.randn(8, 4))  # running statistics
+    model.eval()
+    made = Block.made
+    found = again({"model": model, "epoch": 3}, classes=KNOWN)["model"]
+    assert Block.made == made and type(found) is Block and not found.training
+    x = fz.randn(5, 4)
+    fz.testing.assert_close(found(x), model(x))
+    assert found.again is found.inner[0] and found.tied.weight is found.again.weight
+    assert found.options == Options() and found.shape == (1, 2) and found.nothing is None
+    assert found.act is F.gelu and found.own is squared
+    assert list(found.state_dict()) == list(model.state_dict()) and "scratch" not in found.state_dict()
+    assert [n for n, _ in found.named_parameters()] == [n for n, _ in model.named_parameters()]
+    found(x).sum().backward()
+    assert found.tied.weight.grad is not None
+    found.register_forward_hook(lambda *_: None)  # it is like any other
+
+
+def test_layers_of_frazil_need_no_names():
+    layers = [
+        nn.Sequential(nn.Conv2d(1, 2, 3, padding_mode="reflect"), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()),
+        nn.LSTM(3, 4, num_layers=2, bidirectional=True),
+        nn.TransformerEncoderLayer(4, 2, 8, dropout=0.0, activation=F.gelu),
+        nn.ModuleDict({"a": nn.Embedding(5, 2, padding_idx=1), "b": nn.ParameterList([nn.Parameter(fz.ones(2))])}),
+        nn.MultiheadAttention(4, 2),
+        nn.GRUCell(3, 4),
+    ]
+    for layer in layers:
+        layer.eval()
+        found = again(layer)
+        assert repr(found) == repr(layer)
+        for (name, a), (_, b) in zip(layer.state_dict().items(), found.state_dict().items(), strict=True):
+            fz.testing.assert_close(a, b, msg=name)
+    x = fz.randn(5, 1, 3)
+    fz.testing.assert_close(again(layers[1])(x)[0], layers[1](x)[0])
+    y = fz.randn(5, 1, 4)
+    fz.testing.assert_close(again(layers[2])(y), layers[2](y))
+
+
+def test_classes_are_named_by_who_loads():
+    model = Block(Options())
+    with pytest.raises(SerializationError, match=r"holds a Options \(of .*name what it may make.*classes=\[Options\]"):
+        again(model)
+    with pytest.raises(SerializationError, match=r"classes=\[squared\]"):
+        again(model, classes=[Block, Options])
+    with pytest.raises(fz.errors.ArgumentError, match="classes are classes"):
+        again(model, classes=["Block"])
+
+    class Moved(nn.Module):  # the script was another file when it was saved
+        pass
+
+    Moved.__name__ = "Block"
+    assert type(again(model, classes=[Moved, Options, squared])) is Moved
+
+
+def test_what_is_code_is_refused_by_its_place():
+    model = nn.Sequential(nn.Linear(1, 1))
+    handle = model[0].register_forward_hook(lambda *_: None)
+    with pytest.raises(SerializationError, match=r"the Linear at '_modules.0' has hooks"):
+        again(model)
+    handle.remove()
+    model[0].other = lambda x: x
+    with pytest.raises(SerializationError, match=r"cannot save a builtins.function at '_modules.0.other'"):
+        again(model)
+    del model[0].other
+    model[0].parent = [model]
+    with pytest.raises(SerializationError, match="contains itself"):
+        again(model)
+    with pytest.raises(SerializationError, match="in PyTorch's format.*model.state_dict"):
+        fz.save(model, "m.pt")
+
+
+def forged(structure: Any) -> Any:
+    import safetensors.numpy
+
+    text = json.dumps(structure)
+    metadata = {"frazil.format": "1", "frazil.structure": text, "frazil.sha256": _digest({}, text)}
+    return io.BytesIO(safetensors.numpy.save({}, metadata))
+
+
+MODULE = "frazil.nn.module.Module"
+WHOLE = [
+    ["training", True], ["_parameters", {}], ["_buffers", {}], ["_modules", {}], ["_non_persistent_buffers_set", {"$set": []}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("structure", "message"),
+    [
+        ({"$object": 0, "class": "os.system", "state": []}, r"holds a system \(of os\)"),
+        ({"$named": "os.system"}, r"holds a system \(of os\)"),
+        ({"$named": "frazil.nn.functional.__builtins__"}, "holds a __builtins__"),
+        ({"$object": 0, "class": "frazil.nn.functional.gelu", "state": []}, "takes .* for a class"),
+        ({"$object": 0, "class": MODULE, "state": []}, "damaged"),
+        (
+            {"$object": 0, "class": MODULE, "state": [*WHOLE, ["_hooks", {}]]},
+            "no attribute of a Module may be",
+        ),
+        (
+            {"$object": 0, "class": MODULE, "state": [*WHOLE, ["__class__", 1]]},
+            "no attribute of a Module may be",
+        ),
+        ({"$object": 0, "class": MODULE, "state": [*WHOLE, ["_modules", {"a": 1}]]}, "no dict of Modules"),
+        ({"$object": 1}, "malformed"),
+        ({"$object": 0, "class": "frazil.nn.parameter.Parameter", "state": []}, "holds a Parameter"),
+    ],
+)
+def test_a_forged_file_makes_nothing_else(structure: Any, message: str) -> None:
+    with pytest.raises(SerializationError, match=message):
+        fz.load(forged(structure))
