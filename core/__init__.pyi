@@ -2075,7 +2075,7 @@ def linspace(start: Any, end: Any, steps: _int, *, dtype: DType | None = None, d
     >>> fz.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])"""
 
-def load(f: Any, map_location: Any = None, *, weights_only: _bool = True) -> Any:
+def load(f: Any, map_location: Any = None, *, classes: Sequence[Any] = ..., weights_only: _bool = True) -> Any:
     """Read what `save` wrote, from a path or a binary file object; or any safetensors file, as a dict of tensors; or what
     `torch.save` wrote: tensors, parameters, numbers, texts and containers of them.
 
@@ -2083,7 +2083,19 @@ def load(f: Any, map_location: Any = None, *, weights_only: _bool = True) -> Any
         f: the file.
         map_location: where the tensors go: a device, `{saved device: device}`, or a function
             `(tensor on the CPU, saved device) -> tensor`; default: the device they were saved from.
+        classes: the classes of modules (and functions, and dataclasses) that the file may name and `load` makes again. Layers
+            of `fz.nn` need not be named. Nothing is imported because a file says so, and no `__init__` runs.
         weights_only: accepted for PyTorch's sake; no file can run code here.
+
+    >>> import frazil as fz, io
+    >>> class Twice(fz.nn.Module):
+    ...     def __init__(self): super().__init__(); self.inner = fz.nn.Linear(3, 3)
+    ...     def forward(self, x): return self.inner(self.inner(x))
+    >>> file, model = io.BytesIO(), Twice()
+    >>> fz.save(model, file); _ = file.seek(0)
+    >>> x = fz.ones(3)
+    >>> bool((fz.load(file, classes=[Twice])(x) == model(x)).all())
+    True
 
     Raises `SerializationError` when the file is truncated, was changed, or holds anything else; also when it asks for more than
     the settings `limits.values`, `limits.tensors` and `limits.expansion` allow, which a file made to do harm does."""
@@ -3037,12 +3049,13 @@ def save(obj: Any, f: Any) -> None:
 
     `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
     bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
-    after loading. A path is written atomically: a crash leaves the old file or the new one. What a link points to is written;
-    a device or a pipe is written to.
+    after loading. A module, whole or inside of these, is stored by the name of its class and its attributes; a file holds no
+    hooks and no lambdas. A path is written atomically: a crash leaves the old file or the new one. What a link points to is
+    written; a device or a pipe is written to.
 
-    A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads; it holds no NumPy arrays and
-    no frozensets. Every other one, and a file object without a name, gets a safetensors file, which holds everything. `load`
-    tells them apart by their content.
+    A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads; it holds no NumPy arrays, no
+    frozensets and no modules. Every other one, and a file object without a name, gets a safetensors file, which holds
+    everything. `load` tells them apart by their content.
 
     >>> import frazil as fz, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")

@@ -44,8 +44,9 @@ def state_of(value: Any, place: str) -> dict[str, Any]:
 
 def name_of(value: Any) -> str:
     """Return what a class or a function is called in a file."""
-    if not isinstance(value, type) and getattr(functional, getattr(value, "__name__", ""), None) is value:
-        return f"{functional.__name__}.{value.__name__}"
+    short: str = value.__name__
+    if not isinstance(value, type) and getattr(functional, short, None) is value:
+        return f"{functional.__name__}.{short}"
     return f"{value.__module__}.{value.__qualname__}"
 
 

@@ -55,7 +55,7 @@ def gcn(start):
     assert torch.allclose(adj.to_dense(), torch.tensor(dense)) and torch.allclose(adj.coalesce().t().to_dense().T, adj.to_dense())
     features, labels = torch.tensor(rng.standard_normal((12, 5)).astype("f4")), torch.tensor(rng.integers(0, 3, 12))
     idx_train = torch.LongTensor(range(6)).to(labels.device)
-    model = start(GCN(adj))
+    model = start(GCN(adj)).to(features.device)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=5e-4)
 
     def step(i):
@@ -153,8 +153,9 @@ def matrix_factorisation(start):
     rng = np.random.default_rng(2)
     users, items = torch.LongTensor(rng.integers(0, 6, 30)), torch.LongTensor(rng.integers(0, 8, 30))
     ratings = torch.FloatTensor(rng.integers(1, 6, 30).astype(np.float32))
-    model = start(MF())
-    users, items, ratings = (t.to(model.mean.device) for t in (users, items, ratings))
+    device = torch.zeros(1).device
+    model = start(MF()).to(device)
+    users, items, ratings = (t.to(device) for t in (users, items, ratings))
     optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
 
     def step(i):
