@@ -340,6 +340,8 @@ def test_every_layer_of_frazil_is_compared() -> None:
         "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",  # test_op_db.py; tests/nn/test_more_losses.py
         *(f"Lazy{kind}{n}d" for kind in ("BatchNorm", "Conv", "ConvTranspose", "InstanceNorm") for n in (1, 2, 3)),
         "LazyLinear",  # become the others: tests/nn/test_lazy.py
+        "FractionalMaxPool2d", "FractionalMaxPool3d", "LinearCrossEntropyLoss",  # test_module_db.py
+        "AdaptiveLogSoftmaxWithLoss",  # below
         "SinusoidalPositions", "RotaryPositions",  # PyTorch has none: tests/nn/test_attention.py
     }  # fmt: skip
     layers = {

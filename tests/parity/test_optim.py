@@ -280,6 +280,7 @@ def test_reduce_on_plateau(parity: Any, options: dict[str, Any]) -> None:
 def test_every_optimizer_and_schedule_is_compared() -> None:
     optimizers = {n for n in dir(fz.optim) if isinstance(getattr(fz.optim, n), type) and n != "Optimizer"}
     elsewhere = {"LBFGS", "ASGD", "Rprop", "Adafactor", "Muon"}  # below, test_more_names.py, tests/optim/test_more.py
+    elsewhere |= {"SparseAdam"}  # test_optim_db.py, as all others
     assert optimizers == {name for name, _ in OPTIMIZERS} | elsewhere
     schedules = set(fz.optim.lr_scheduler.__all__) - {"LRScheduler", "ReduceLROnPlateau"}
     assert schedules == {name.split(" ")[0] for name, _ in SCHEDULES}
