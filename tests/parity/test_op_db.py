@@ -19,7 +19,6 @@ VALUES = {
     "any": "bool also of uint8, where PyTorch gives uint8",
     "arange": "fractions are counted before they are made integers, in PyTorch after",
     "as_strided": "the samples' tensors are parts of a larger memory, which is not brought along",
-    "bfloat16": "no backend computes in bfloat16",
     "complex": "float16 has no complex dtype",
     "einsum": "operands of several integer dtypes, after sums that widen them",
     "full_like": "a negative number is no uint8, where PyTorch wraps it round",
@@ -43,7 +42,6 @@ VALUES = {
 GRADIENTS = {
     "as_strided": VALUES["as_strided"],
     "as_strided_scatter": "PyTorch's goes to the elements that were written over, and not to the others",
-    "bfloat16": VALUES["bfloat16"],
     "cholesky_inverse": "the triangle that is not read has no gradient",
     "cholesky_solve": "the triangle that is not read has no gradient",
     "gather": VALUES["gather"],

@@ -107,18 +107,25 @@ def find(name: str) -> Any:
     return None
 
 
+def _plain(t: Any) -> Any:
+    """A tensor of either library in a dtype that NumPy has."""
+    return t.float() if str(t.dtype).endswith("bfloat16") else t
+
+
 def to_frazil(value: Any, tensors: list[Any]) -> Any:
     """An argument of PyTorch as frazil's; the tensors among them are noted as (theirs, ours)."""
     if isinstance(value, torch.Tensor):
-        if value.dtype.is_complex or value.layout is not torch.strided or value.dtype is torch.bfloat16 or value.is_quantized:
+        if value.dtype.is_complex or value.layout is not torch.strided or value.is_quantized:
             raise NotHere(value.dtype)
-        ours = fz.tensor(value.detach().numpy())
+        ours = fz.tensor(_plain(value.detach()).numpy())
+        if value.dtype is torch.bfloat16:
+            ours = ours.bfloat16()
         if value.requires_grad:
             ours.requires_grad_()
         tensors.append((value, ours))
         return ours
     if isinstance(value, torch.dtype):
-        if value.is_complex or value is torch.bfloat16:
+        if value.is_complex:
             raise NotHere(value)
         return getattr(fz, str(value).removeprefix("torch."))
     if isinstance(value, torch.Size):
@@ -154,7 +161,7 @@ def differences(
         elif values and theirs.dtype is torch.bfloat16:
             yield from differences(ours.float(), theirs.float(), factor=20 * factor, at=at)
         elif values and not (ties and theirs.dtype is torch.int64):
-            a, b = ours.detach().to_dense().numpy(), theirs.detach().to_dense().numpy(force=True)
+            a, b = _plain(ours.detach().to_dense()).numpy(), _plain(theirs.detach().to_dense()).numpy(force=True)
             tolerance = TOLERANCES.get(str(b.dtype), 0) * factor
             with np.errstate(all="ignore"):
                 if a.dtype.kind in "fc":
