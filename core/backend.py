@@ -56,6 +56,9 @@ class Backend(ABC):
     #: Conformance checks that are known to fail, as patterns ("primitives/erf-*-float16"), each with the reason. Strict: one that
     #: passes is a failure.
     expected_failures: Mapping[str, str] = {}
+    #: Whether an elementwise kernel lays its result as its first array lies, or, if that one is in order or tells nothing, as
+    #: PyTorch does (NumPy's functions do). All other kernels leave results in order, and core lays them as the op's layout says.
+    keeps_order: bool = False
 
     @abstractmethod
     def device_count(self) -> int:

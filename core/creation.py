@@ -17,6 +17,7 @@ from .sizes import is_static, prod, size_max
 from .state import STATE
 from .table import FUNCTIONS, OPS
 from .tensor import Size, Tensor, int_tuple, shape_like, strided, whole, wrap
+from .views import lie
 
 
 def _target(device: Any) -> Any:
@@ -161,6 +162,7 @@ def full_like(
     made = full(shape_like("full_like", input), fill_value, dtype=dtype or input.dtype, device=device or input.device)
     if input._dev.depth:
         made = input._dev.lifted(made)
+    made = lie("like", made, input)
     return made.requires_grad_() if requires_grad else made
 
 

@@ -17,7 +17,8 @@ from .mixed import listed
 from .out import WithOut, write_out
 from .spelling import STUMBLES, explained
 from .table import FUNCTIONS, METHODS, OPS, OTHER_NAMES, Op, unknown
-from .widen import once
+from .views import lie
+from .widen import once, shown_as
 
 
 def _register(kind: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -53,7 +54,8 @@ def op(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     -> canonical attributes), `promote` ("common", "float", "same"), `promoted` (indices of the tensors that take part in
     promotion), `takes` ("floats": nothing else, once promoted; "numbers": no bools, not even to promote), `methods` (Tensor
     method names; default: the op's name), `inplace` (also a method with a trailing underscore), `outputs` (how many tensors it
-    returns), `random`, `exact`, `public`.
+    returns), `random`, `exact`, `public`, `layout` (how results lie in memory, a rule of `order.py`; default: as the body does
+    it, or in order).
     """
     return _register("composite", **options)
 
@@ -66,6 +68,16 @@ def primitive(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., An
     return _register("primitive", **options)
 
 
+def elementwise_op(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """As `op`, of an op whose results lie in memory as its operands do."""
+    return _register("composite", **{"layout": "elementwise", **options})
+
+
+def elementwise_primitive(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """As `primitive`, of an op whose results lie in memory as its operands do."""
+    return _register("primitive", **{"layout": "elementwise", **options})
+
+
 def function(
     *,
     methods: Sequence[str] | None = None,
@@ -73,17 +85,19 @@ def function(
     public: bool = True,
     out: bool = False,
     inplace: bool = False,
+    layout: str | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a composition that is not an op: it leaves no trace of its own on tape or graph.
 
     Options: `methods` (Tensor method names; default: the function's name), `name` (where the function's own name is taken),
     `public` (whether it is a function of `fz` too, not only a method), `out` (whether it takes `out=`), `inplace` (also a method
-    with a trailing underscore).
+    with a trailing underscore), `layout` (how the result lies in memory, a rule of `order.py`, which sees the first tensor;
+    default: as the ops it is made of lay it).
     """
 
     def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
         key = name or fn.__name__.rstrip("_")
-        call = by_name(fn, key, out=out)
+        call = by_name(fn if layout is None else _lying(fn, layout), key, out=out)
         if public:
             FUNCTIONS[key] = call
         for method in (key,) if methods is None else methods:
@@ -93,6 +107,13 @@ def function(
         return fn
 
     return decorate
+
+
+def _lying(fn: Callable[..., Any], layout: str) -> Callable[..., Any]:
+    def call(*args: Any, **given: Any) -> Any:
+        return lie(layout, fn(*args, **given), args[0] if args else given["input"])
+
+    return shown_as(call, fn)
 
 
 def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from . import dtypes, widen
 from .backend import Backend, Capabilities
 from .config import config, guard
 from .errors import BackendError, DeviceError, FrazilError, MissingKernelError
+from .order import first_tells, in_layout
 from .outside import one_line
 from .state import STATE
 from .table import OPS
@@ -87,6 +88,7 @@ class device:
             found.type, found.index = key
             found._backend = None
             found._scalars = {}
+            found._later = {}
             found.aliases = True
             found.real = found
             found.kernels = KernelTable(found)
@@ -95,6 +97,7 @@ class device:
 
     _backend: Backend | None
     _scalars: dict[Any, Any]
+    _later: dict[str, Callable[..., Any]]  # kernels that are needed once an array does not lie in order
 
     def open(self) -> Backend:
         """Load the backend, once."""
@@ -117,7 +120,7 @@ class device:
                     f"backend {backend.name!r}: capabilities() says aliases=True (views share memory), which needs the kernels "
                     f"{', '.join(missing)}; say aliases=False where arrays are never written to"
                 )
-            self.kernels.update({name: self._tried(name, kernel) for name, kernel in kernels.items()})
+            self.kernels.update({name: self._tried(name, kernel) for name, kernel in self._in_layout(backend, kernels).items()})
             self._backend = backend
             if dtypes.bfloat16 in has:
                 dtypes.when_bfloat16(self._widen)
@@ -130,7 +133,43 @@ class device:
         if own not in self.native.values():
             self.native[own.numpy] = own
         kernels = answer(self.backend, "kernels", self.index)  # the plain ones: looking at first results ends here
+        kernels = {**self._in_layout(self.backend, kernels), **self._later}
+        self._later = {}
         self.kernels.update(widen.kernels(self, kernels))
+
+    def _in_layout(self, backend: Backend, kernels: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The kernels, with results that lie in memory as the ops' layouts say."""
+        if not self.aliases or not kernels.keys() >= {"strides", "is_contiguous"}:
+            return kernels
+        found = {"in_rows": kernels["copy"], **kernels}
+        later = {}
+        for name, kernel in kernels.items():
+            op = OPS.get(name)
+            if op is None or op.layout in (None, "rows"):
+                continue
+            if not backend.keeps_order or op.layout != "elementwise":
+                found[name] = in_layout(op, kernel, found)
+            elif len(op.tensors) > 1:
+                later[name] = first_tells(op, kernel, found)
+        if later:
+            self._later = later
+            found |= {name: self._turning(name, kernels[name]) for name in ("permute", "diagonal")}
+        return found
+
+    def _turning(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
+        """`kernel`, whose results may be the first that do not lie in order."""
+
+        def first_call(*arrays: Any, **attrs: Any) -> Any:
+            self._turn()
+            self.kernels[name] = kernel
+            return kernel(*arrays, **attrs)
+
+        return first_call
+
+    def _turn(self) -> None:
+        """From now on look whether operands lie differently. A program that turns nothing pays nothing for it."""
+        self.kernels.update(self._later)
+        self._later = {}
 
     def _tried(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """`kernel`, whose first result is looked at; after that it is called directly."""
@@ -172,6 +211,8 @@ class device:
             dtypes.of_native(array.dtype) is None or array.dtype not in self._host_dtypes
         ):
             raise dtypes.not_there(array.dtype.name, self, self._capabilities.dtypes)
+        if self._later and not array.flags.c_contiguous:
+            self._turn()
         return backend.from_host(array, self.index)
 
     def to_host(self, array: Any) -> np.ndarray:

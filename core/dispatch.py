@@ -20,7 +20,7 @@ from .state import BATCHINGS, RECORDINGS, SPARSE, STATE
 from .table import OPS, OTHER_NAMES, TAKES, Op, unknown
 from .tape import Node, OutputNode
 from .tensor import Tensor, from_numpy, whole, wrap
-from .views import link_view
+from .views import lie, link_view
 
 _new = object.__new__
 
@@ -272,12 +272,15 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
             with device:
                 return body(**attrs)
         if not tracked or op.through_body:
-            return body(*tensors, **attrs)
+            results = body(*tensors, **attrs)
+            return results if op.layout is None else lie(op.layout, results, *tensors)
         STATE.grad = False
         try:
             results = body(*tensors, **attrs)
         finally:
             STATE.grad = True
+        if op.layout is not None:
+            results = lie(op.layout, results, *tensors)
         arrays: Any = tuple(r._a for r in results) if op.outputs > 1 else results._a
     else:
         if op.view and device.aliases and not tensors[0]._a.shape:

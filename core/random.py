@@ -65,6 +65,7 @@ from .state import STATE
 from .table import METHODS
 from .tensor import Tensor, shape_like, whole
 from .transfer import where_float64_is
+from .views import lie
 
 #: Seed of a generator that was given none (PyTorch's).
 DEFAULT_SEED = 67280421310721
@@ -446,7 +447,7 @@ def rand_like(
     """
     source = _source("rand_like", generator, input.device if device is None else device)
     dtype = _float_dtype("rand_like", input.dtype if dtype is None else dtype)
-    return _finish(_uniform(source, shape_like("rand_like", input), dtype), requires_grad)
+    return _finish(lie("like", _uniform(source, shape_like("rand_like", input), dtype), input), requires_grad)
 
 
 def randn_like(
@@ -467,7 +468,7 @@ def randn_like(
     """
     source = _source("randn_like", generator, input.device if device is None else device)
     dtype = _float_dtype("randn_like", input.dtype if dtype is None else dtype)
-    return _finish(_normal(source, shape_like("randn_like", input), dtype), requires_grad)
+    return _finish(lie("like", _normal(source, shape_like("randn_like", input), dtype), input), requires_grad)
 
 
 def randint_like(

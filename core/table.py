@@ -16,6 +16,7 @@ import numpy as np
 
 from . import dtypes
 from .errors import ArgumentError
+from .order import RULES
 from .spelling import nearest
 
 #: Name -> entry, in order of definition.
@@ -81,6 +82,7 @@ class Op:
         outputs: int = 1,
         random: bool = False,
         exact: bool = False,
+        layout: str | None = None,
     ) -> None:
         self.name = fn.__name__.rstrip("_")  # `sum_` spares the built-in
         self.fn = fn
@@ -99,6 +101,8 @@ class Op:
         self.outputs = outputs
         self.random = random
         self.exact = exact  # results are exact, so tests compare with ==
+        self.layout = layout  # the rule of `order.py` by which results lie in memory; None: as the body does it, or in order
+        self.order = RULES[layout or "rows"]
         self._read_signature()
         self._read_vjp(vjp)
 

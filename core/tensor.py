@@ -16,6 +16,7 @@ from .printing import tensor_html, tensor_text
 from .sizes import checked_dim, prod
 from .spelling import missing
 from .state import STATE, asked
+from .table import OPS
 from .warn import without_effect
 
 if TYPE_CHECKING:
@@ -557,7 +558,7 @@ class Tensor(TensorMethods):
         """Itself if its elements lie in order, else a copy in which they do."""
         if self._dev.recording:
             return self._dev.contiguous(self)
-        return self if self.is_contiguous() else self.clone()
+        return self if self.is_contiguous() else OPS["in_rows"].call(self)
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Return whether its elements lie in memory in row-major order."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from . import order
 from .errors import ShapeError
 from .state import STATE
 from .table import Op
@@ -76,23 +77,58 @@ def root_of(x: Tensor) -> tuple[Tensor, Path]:
 def slowest_first(x: Tensor, dims: list[int]) -> list[int]:
     """These dimensions in the order in which they lie in memory, as PyTorch finds it: one that is repeated, or of one element,
     stays where it is written. As they are written, too, where a recording does not know."""
-    if x._dev.recording:
-        strides = None if x._a.strides is None else x._dev.strides_of_example(x)
-    else:
-        strides = None if x.is_contiguous() else [0 if n == 1 else s for n, s in zip(x._a.shape, x.stride(), strict=True)]
-    if strides is None:
+    known = None if _in_order(x) else lying(x)
+    if known is None:
         return dims
-    order = dims[::-1]
-    for end in range(1, len(order)):
-        at = end
-        for i in reversed(range(end)):
-            faster, slower = strides[order[i]], strides[order[at]]
-            if faster and slower and faster < slower:
-                break
-            if faster and slower and faster > slower:
-                order[i], order[at] = order[at], order[i]
-                at = i
-    return order[::-1]
+    shape, strides = known
+    return [dims[k] for k in order.slowest_first([[strides[d] for d in dims]], [shape[d] for d in dims])]
+
+
+def lying(x: Tensor) -> tuple[order.Sizes, order.Sizes] | None:
+    """Shape and strides as the rules of `order.py` want them; None where a recording does not know."""
+    if x._dev.recording:
+        found: tuple[order.Sizes, order.Sizes] | None = x._dev.lying(x)
+        return found
+    return order.lies(x._a, x._dev.kernels) if "strides" in x._dev.kernels else None
+
+
+def lie(layout: str, y: Any, *tensors: Tensor | None) -> Any:
+    """`y`, a new tensor (or a tuple of them) that nobody has seen, laid as a rule of `order.py` says of what is made of
+    `tensors`."""
+    if type(y) is tuple:
+        return tuple(lie(layout, part, *tensors) for part in y)
+    device = y._dev
+    if device.depth or any(t is not None and _share(y, t) for t in tensors):
+        return y
+    given = [t if t is not None and t._dev is device else None for t in tensors]
+    if all(_in_order(t) for t in (y, *given) if t is not None):
+        return y
+    known = [None if t is None else lying(t) for t in given]
+    return _laid(layout, y, None if any(t is not None and x is None for t, x in zip(given, known, strict=True)) else known)
+
+
+def lie_as(y: Tensor, shape: order.Sizes, strides: order.Sizes) -> Tensor:
+    """`y`, a new tensor that nobody has seen, laid as a copy of what lies so."""
+    return _laid("like", y, [(shape, strides)])
+
+
+def _laid(layout: str, y: Tensor, known: order.Lying | None) -> Tensor:
+    if y._dev.recording:
+        y._a = y._dev.laid(layout, y._a, known)
+    elif known is not None and "in_rows" in y._dev.kernels:
+        y._a = order.laid(y._a, order.RULES[layout](known, y._a.shape), y._dev.kernels)
+    if y._base is not None:  # no longer
+        y._base = y._path = y._root = y._ver = None
+    return y
+
+
+def _share(x: Tensor, y: Tensor) -> bool:
+    base = x._base
+    return x is y or (base is not None and (base is y or base is y._base)) or (y._base is x)
+
+
+def _in_order(x: Tensor) -> bool:
+    return x._a.strides is None if x._dev.recording else x.is_contiguous()
 
 
 def register_view(base: Tensor, view: Tensor) -> None:

@@ -26,6 +26,7 @@ class NumpyBackend(Backend):
     name = "numpy"
     device_type = "cpu"
     contract = 2
+    keeps_order = True
 
     def __init__(self) -> None:
         if config.get("numpy.keep_memory"):

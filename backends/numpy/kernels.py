@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +36,7 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "logaddexp": np.logaddexp,
     "neg": np.negative,
     "abs": np.abs,
-    "sign": lambda x: np.sign(x) if x.dtype != bool else x.copy(),
+    "sign": lambda x: np.sign(x) if x.dtype != bool else copy(x),
     "exp": np.exp,
     "exp2": np.exp2,
     "expm1": np.expm1,
@@ -92,7 +93,7 @@ _SPARED = {"slice_", "sum_"}
 
 def _rounding(ufunc: Callable[[Array], Array]) -> Callable[[Array], Array]:
     def fn(x: Array) -> Array:
-        return ufunc(x) if x.dtype.kind == "f" else x.copy()
+        return ufunc(x) if x.dtype.kind == "f" else copy(x)
 
     return fn
 
@@ -147,6 +148,8 @@ def where(c: Array, a: Array, b: Array) -> Array:
 
 @kernel
 def cast(x: Array, *, dtype: Any) -> Array:
+    if 0 in x.strides:
+        x = copy(x)
     if x.dtype.kind == "V" or dtype.name == "bfloat16":  # by way of float32, as PyTorch does
         x = (x.real if x.dtype.kind == "c" else x).astype(np.float32)
     if dtype.kind == "i" and x.dtype.kind == "f":
@@ -155,6 +158,11 @@ def cast(x: Array, *, dtype: Any) -> Array:
     if x.dtype.kind == "c" and dtype.kind in "if":
         x = x.real  # without NumPy's warning
     return x.astype(dtype.numpy)
+
+
+def _lying_as(x: Array) -> Array:
+    """Memory that lies as the result of one of NumPy's functions would, also where a dimension of x is repeated."""
+    return np.nditer((x, None)).operands[1]
 
 
 @kernel
@@ -173,12 +181,21 @@ def view_as_complex(x: Array) -> Array:
 
 _PART = {np.dtype("complex64"): np.dtype("float32"), np.dtype("complex128"): np.dtype("float64")}
 _WHOLE = {part: whole for whole, part in _PART.items()}
-KERNELS["conj_physical"] = lambda x: np.conj(x) if x.dtype.kind == "c" else x.copy()
+KERNELS["conj_physical"] = lambda x: np.conj(x) if x.dtype.kind == "c" else copy(x)
 
 
 @kernel
 def copy(x: Array) -> Array:
-    return np.array(x, order="C")  # `contiguous()` counts on the order
+    if 0 not in x.strides or not x.size:
+        return np.array(x)
+    y = _lying_as(x)
+    np.copyto(y, x)
+    return y
+
+
+@kernel
+def in_rows(x: Array) -> Array:
+    return np.array(x, order="C")
 
 
 @kernel
@@ -606,7 +623,7 @@ def matmul(a: Array, b: Array) -> Array:
         return a.dot(b)  # the same product with half the overhead
     if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
         return a.reshape(math.prod(a.shape[:-1]), a.shape[-1]).dot(b).reshape(*a.shape[:-1], b.shape[1])
-    return np.matmul(a, b)
+    return np.matmul(a, b, order="C")
 
 
 @kernel
@@ -841,14 +858,12 @@ def strides(x: Array) -> tuple[int, ...]:
     return tuple(n // size for n in x.strides)
 
 
-@kernel
-def is_contiguous(x: Array) -> bool:
-    return bool(x.flags.c_contiguous)
+KERNELS["is_contiguous"] = operator.attrgetter("flags.c_contiguous")
 
 
 #: Ops whose results lie in order, as PyTorch's do, although NumPy would keep the order of what they are made of.
 IN_ORDER = (
-    *("sum", "mean", "amax", "amin", "any", "all", "prod", "cumsum", "cumprod", "softmax", "softmax_grad", "log_softmax", "cat"),
+    *("sum", "mean", "amax", "amin", "any", "all", "prod", "cumsum", "cumprod", "softmax", "softmax_grad", "log_softmax"),
     *("scaled_dot_product_attention", "scaled_dot_product_attention_grad", "class_cross_entropy_grad"),
     *("gather_values", "scatter_values", "scatter_add_values", "index"),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..define import op
+from ..define import elementwise_op as op
 from ..errors import ArgumentError, ShapeError
 from ..sizes import checked_dim
 from ..table import E, S, Spec, floats
@@ -217,6 +217,7 @@ def _prelu_weight_vjp(g: Any, x: Any, weight: Any) -> Any:
 
 
 @op(
+    layout="like",
     takes="floats",
     promote="same",
     vjp=(lambda g, x, weight: where(gt(x, 0), g, g * _prelu_slopes(x, weight)), _prelu_weight_vjp),
@@ -319,6 +320,7 @@ def softsign(x, /):
 
 
 @op(
+    layout="rows",
     takes="floats",
     vjp=lambda g, x: g * sigmoid(-x),
     samples=_SAMPLES,
@@ -382,6 +384,7 @@ def threshold(x, /, *, threshold: float, value: float):
 
 
 @op(
+    layout="like",
     takes="floats",
     canon=lambda x, *, dim: {"dim": checked_dim("glu", dim, len(x._a.shape))},
     samples=lambda: [S(3, 4, dim=-1), S(4, 3, dim=0)],

@@ -14,7 +14,7 @@ from ..sizes import checked_dim
 from ..tensor import Size, Tensor, whole
 from .common import at_hand, broadcast, same, specs
 from .complex_numbers import conj
-from .elementwise import cast, clone
+from .elementwise import cast, in_rows
 from .indexing import index_select, searchsorted, slice_bounds
 from .reduction import cumprod, cumsum
 from .shape import (
@@ -319,4 +319,4 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
         positions = arange(whole(repeats.sum()) if output_size is None else output_size, device=input.device)
         return index_select(input, dim, searchsorted(ends, positions, right=True))
     spread = expand(unsqueeze(input, dim + 1), shape=(*shape[: dim + 1], repeats, *shape[dim + 1 :]))
-    return reshape(clone(spread), shape=(*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))
+    return reshape(in_rows(spread), shape=(*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..define import op
+from ..define import elementwise_op as op
 from ..table import S, floats
 from .common import halves_in_float32
 from .elementwise import abs_, cos, eq, exp, ge, le, log, lt, maximum, minimum, rsqrt, sign, sin, sqrt, where

@@ -16,7 +16,7 @@ from ..errors import DTypeError, ShapeError
 from ..table import OPS, S, Spec
 from ..tensor import Tensor
 from .common import require_one_dtype, specs
-from .elementwise import abs_, atan2, clone, cos, eq, isnan, lt, sin, where, zeros_like
+from .elementwise import abs_, atan2, clone, cos, eq, in_rows, isnan, lt, sin, where, zeros_like
 from .shape import broadcast_tensors, stack
 
 #: The dtype of the parts of a complex dtype, and the other way round.
@@ -68,10 +68,10 @@ SCATTER["view_as_complex"] = lambda before, new, attrs: view_as_real(new)
 
 def in_pairs(x: Tensor) -> Tensor:
     """The tensor in memory where the numbers of a pair are neighbours."""
-    return x if x.is_contiguous() else clone(x)
+    return x if x.is_contiguous() else in_rows(x)
 
 
-@function(name="complex", methods=[], out=True)
+@function(name="complex", methods=[], out=True, layout="like")
 def complex_(real: Tensor, imag: Tensor) -> Tensor:
     """The complex numbers with these real and imaginary parts.
 
@@ -80,10 +80,10 @@ def complex_(real: Tensor, imag: Tensor) -> Tensor:
     tensor([1.+2.j])
     """
     require_one_dtype("complex", real, imag)
-    return view_as_complex(stack(broadcast_tensors(real, imag), dim=-1))
+    return view_as_complex(in_pairs(stack(broadcast_tensors(real, imag), dim=-1)))
 
 
-@function(methods=[], out=True)
+@function(layout="like", methods=[], out=True)
 def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """The complex numbers with these sizes and angles.
 
@@ -117,7 +117,7 @@ def imag(input: Tensor) -> Tensor:
     return input.imag
 
 
-@op(vjp=lambda g: conj_physical(g), samples=lambda: [S(3, 4), S(), S(0)], inplace=True)
+@op(vjp=lambda g: conj_physical(g), samples=lambda: [S(3, 4), S(), S(0)], inplace=True, layout="elementwise")
 def conj_physical(x, /):
     """The complex conjugate, in memory of its own.
 

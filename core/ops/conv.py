@@ -146,6 +146,7 @@ def _conv_rule(x: Spec, w: Spec, bias: Spec | None, *, stride: Any, padding: Any
 
 
 @op(
+    layout="filters",
     rule=_conv_rule,
     vjp=(
         lambda g, w, x_shape, stride, padding, dilation, groups: conv_input_grad(
@@ -198,6 +199,7 @@ def _conv_input_grad_rule(dy: Spec, w: Spec, *, size: Any, stride: Any, padding:
 
 
 @op(
+    layout="filters",
     rule=_conv_input_grad_rule,
     vjp=(
         lambda g, w, stride, padding, dilation, groups: conv(
@@ -421,6 +423,7 @@ def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tenso
 
 
 @op(
+    layout="filters",
     promote="same",
     samples=lambda: [
         S((2, 4, 4), (4, 3, 3), (3,), size=(6,), **_PLAIN),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..define import op
+from ..define import elementwise_op as op
 from ..table import S, floats
 from .common import halves_in_float32
 from .elementwise import abs_, eq, erf, exp, ge, gt, le, log, log1p, lt, minimum, round_half_even, sqrt, where

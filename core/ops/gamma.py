@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 from ..alias import make_inplace_of
-from ..define import function, op
+from ..define import elementwise_op as op
+from ..define import function
 from ..errors import ArgumentError
 from ..table import METHODS, S, floats
 from ..tensor import Tensor

@@ -213,6 +213,7 @@ def _scatter_max_vjp(g: Tensor, x: Tensor, index: Tensor, src: Tensor, y: Tensor
 
 
 @op(
+    layout="rows",
     vjp=_scatter_max_vjp,
     canon=_scatter_canon("scatter_max"),
     promote="same",
@@ -259,7 +260,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     return _as_before(write(x, index, src, dim=dim), input)
 
 
-@function(out=True, inplace=True)
+@function(layout="rows", out=True, inplace=True)
 def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
     """A copy of `input` in which every element that `index` names along `dim` becomes the "sum", "prod", "mean", "amax" or "amin"
     of itself (unless `include_self` is off) and the elements of `src` sent there.
@@ -365,7 +366,7 @@ def _index_along(x: Tensor, dim: int, positions: Tensor) -> Tensor:
     return index(x, [*[None] * dim, reshape(positions, shape=(-1,))])
 
 
-@function(methods=["index_add"], out=True, inplace=True)
+@function(layout="rows", methods=["index_add"], out=True, inplace=True)
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy of `input` with the slices of `source` added to those that `index` names along `dim`.
 
@@ -378,7 +379,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     return _index_write(input, dim, index, source if same(alpha, 1) else source * alpha, True)
 
 
-@function(methods=["index_copy"], out=True, inplace=True)
+@function(layout="rows", methods=["index_copy"], out=True, inplace=True)
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy of `input` with the slices that `index` names along `dim` replaced by those of `source`.
 
@@ -502,6 +503,7 @@ def index(x, /, *indices):
 
 
 @op(
+    layout="like",
     rule=lambda x, *_, accumulate: like(x),
     vjp=lambda g, values_shape, indices, accumulate: (
         g if accumulate else index_put_values(g, _zeros(g, values_shape), *indices, accumulate=False),
@@ -567,7 +569,11 @@ def slice_column(x: Tensor, column: int) -> Tensor:
 
 
 @primitive(
-    samples=lambda: [S.bools(3, 4), S.ints(5, low=0, high=1), S.bools(0), S(3, grad=False)], exact=True, methods=[], public=False
+    layout="columns",
+    samples=lambda: [S.bools(3, 4), S.ints(5, low=0, high=1), S.bools(0), S(3, grad=False)],
+    exact=True,
+    methods=[],
+    public=False,
 )
 def nonzero_positions(x, /):
     """int64[n, ndim]: where x is not zero. How many there are depends on the data."""
@@ -617,7 +623,7 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     return expand(input, shape=shape)[expand(mask, shape=shape)]
 
 
-@function(methods=["masked_fill"], inplace=True)
+@function(layout="rows", methods=["masked_fill"], inplace=True)
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     """A copy of `input` with `value` where the bool `mask` is true.
 
@@ -637,7 +643,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     )
 
 
-@function(methods=["masked_scatter"], inplace=True)
+@function(layout="rows", methods=["masked_scatter"], inplace=True)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """A copy of `input` with the places where `mask` is true filled from `source` in order.
 
@@ -713,7 +719,7 @@ def _embedding_grad(g: Tensor, indices: Tensor, weight_shape: Any) -> Tensor:
     return index_put_values(_zeros(g, weight_shape), g, indices, accumulate=True)
 
 
-@op(samples=lambda: [S(ints(2, 3, low=0, high=4), num_classes=5)], exact=True, methods=[])
+@op(layout="rows", samples=lambda: [S(ints(2, 3, low=0, high=4), num_classes=5)], exact=True, methods=[])
 def one_hot(x, /, *, num_classes: int = -1):
     """int64: 1 at the class of every element, along a new last dimension. -1: as many classes as the largest element needs.
 

@@ -579,7 +579,7 @@ _CDIST_MODES = (None, "use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_
 _CDIST_ELEMENTS = 1 << 20
 
 
-@function(out=True, inplace=True)
+@function(layout="rows", out=True, inplace=True)
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """The slices along `dim`, those with a p-norm above `maxnorm` scaled down to it.
 

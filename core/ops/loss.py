@@ -78,6 +78,7 @@ def _sample_weights(target: Tensor, weight: Tensor | None, ignore_index: int, dt
 
 
 @op(
+    layout="rows",
     vjp=(
         lambda g, x_shape, target, weight, reduction, ignore_index: _nll_vjp(g, x_shape, target, weight, reduction, ignore_index),
         None,
@@ -125,6 +126,7 @@ def _log_or_floor(x: Tensor) -> Tensor:
 
 
 @op(
+    layout="elementwise",
     vjp=(
         lambda g, p, target: g * (p - target) / clamp_numbers((1 - p) * p, min=1e-12, max=None),
         lambda g, p: g * (_log_or_floor(log1p(-p)) - _log_or_floor(log(p))),

@@ -111,6 +111,7 @@ def _per_channel(t: Tensor, ndim: int) -> Tensor:
 
 
 @op(
+    layout="channels",
     promote="same",
     samples=lambda: [
         S((2, 3, 4), (3,), floats(3, low=0.3), (3,), (3,)),
@@ -166,6 +167,7 @@ def _batch_norm_train_vjp(g: Any, x: Tensor, weight: Tensor | None, eps: float) 
 
 
 @op(
+    layout="channels",
     vjp=_batch_norm_train_vjp,
     promote="same",
     canon=_batch_norm_train_canon,
@@ -202,6 +204,7 @@ def batch_norm_train(x, weight=None, bias=None, /, *, eps):
 
 
 @op(
+    layout="channels",
     promote="same",
     outputs=3,
     samples=lambda: [
@@ -303,6 +306,7 @@ def layer_norm_grad(g, x, weight=None, /, *, normalized_shape, eps):
 
 
 @op(
+    layout="channels",
     promote="same",
     canon=lambda x, weight, *, normalized_shape, eps: {
         "normalized_shape": tuple(normalized_shape) if isinstance(normalized_shape, (tuple, list)) else (normalized_shape,),
@@ -326,6 +330,7 @@ def rms_norm(x, weight=None, /, *, normalized_shape, eps: float | None = None):
 
 
 @op(
+    layout="channels",
     promote="same",
     samples=lambda: [S((2, 4, 3), (4,), (4,), num_groups=2), S((2, 4, 3, 3), num_groups=4, eps=0.1), S((2, 4), num_groups=1)],
     errors=lambda: [E(S((2, 4, 3), num_groups=3), "group_norm: 4 channels")],

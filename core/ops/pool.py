@@ -15,6 +15,7 @@ from ..errors import ArgumentError, ShapeError
 from ..sizes import is_static, window_positions
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor
+from ..views import lie
 from .common import halves_in_float32, numel, require_elements, require_float, same, specs, with_whole_numbers
 from .conv import batched, from_windows, spatial, windows
 from .elementwise import cast, eq, ge, logical_and, ne, where
@@ -68,6 +69,7 @@ def _max_pool_rule(x: Spec, *, kernel_size: Any, stride: Any, padding: Any, dila
 
 
 @op(
+    layout="channels",
     rule=_max_pool_rule,
     vjp=lambda g, x, y, kernel_size, stride, padding, dilation, ceil_mode: max_pool_grad(
         g, x, y, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation, ceil_mode=ceil_mode
@@ -104,6 +106,7 @@ def _max_pool_indices_rule(x: Spec, *, kernel_size: Any, stride: Any, padding: A
 
 
 @op(
+    layout="channels",
     rule=_max_pool_indices_rule,
     vjp=(),
     samples=lambda: [
@@ -135,6 +138,7 @@ def max_pool_indices(x, /, *, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 @op(
+    layout="channels",
     rule=lambda x, **how: _max_pool_indices_rule(x, **how),
     vjp=(),
     samples=lambda: [
@@ -168,6 +172,7 @@ def _max_pool_grad_rule(
 
 
 @op(
+    layout="channels",
     rule=_max_pool_grad_rule,
     vjp=(
         lambda g, x, kernel_size, stride, padding, dilation, ceil_mode: _at_maximum(
@@ -216,6 +221,7 @@ def _avg_pool_rule(x: Spec, *, kernel_size: Any, stride: Any, padding: Any, ceil
 
 
 @op(
+    layout="lines",
     rule=_avg_pool_rule,
     vjp=lambda g, x_shape, kernel_size, stride, padding, ceil_mode, count_include_pad: avg_pool_grad(
         g,
@@ -266,6 +272,7 @@ def _avg_pool_grad_rule(
 
 
 @op(
+    layout="lines",
     rule=_avg_pool_grad_rule,
     vjp=lambda g, kernel_size, stride, padding, ceil_mode, count_include_pad: avg_pool(
         g,
@@ -537,6 +544,7 @@ def _adaptive_avg_pool(name: str, n: int, x: Tensor, output_size: Any) -> Tensor
                 m, o = int(m), int(o)
                 cells = [(i * m // o, -(-(i + 1) * m // o)) for i in range(o)]
                 y = cat([mean(narrow(y, dim, start, stop - start), dim=(dim,), keepdim=True) for start, stop in cells], dim=dim)
+    y = lie("lines", y, x)
     return y if had_batch else squeeze(y, 0)
 
 

@@ -606,6 +606,7 @@ def _select_vjp(g: Any, y_1: Any, x_shape: Any, dim: int) -> Tensor:
 
 
 @primitive(
+    layout="like",
     takes="ordered",
     vjp=_select_vjp,
     outputs=2,

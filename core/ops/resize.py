@@ -15,6 +15,7 @@ _CUBIC = -0.75  # the constant of the cubic convolution kernel that PyTorch and 
 
 
 @op(
+    layout="channels",
     rule=lambda x, *, size, scales, mode, align_corners: Spec((*x.shape[:2], *size), x.dtype),
     samples=lambda: [
         S(1, 2, 3, 4, size=(6, 8), scales=(2.0, 2.0), mode="nearest", align_corners=False),
@@ -36,6 +37,7 @@ def resize(x, /, *, size, scales, mode, align_corners):
 
 
 @op(
+    layout="channels",
     rule=lambda x, *, factor: Spec((x.shape[0], x.shape[1] // factor**2, x.shape[2] * factor, x.shape[3] * factor), x.dtype),
     samples=lambda: [S(2, 8, 3, 2, factor=2), S(1, 9, 1, 4, factor=3), S.ints(1, 4, 2, 2, factor=2), S(0, 4, 2, 2, factor=2)],
     methods=[],

@@ -19,8 +19,9 @@ from ..state import STATE
 from ..table import FUNCTIONS, OPS, E, S, Spec, ints
 from ..tape import Node, OutputNode
 from ..tensor import Tensor, int_tuple, unpacked, whole
+from ..views import lie, lie_as, lying
 from .common import as_sequence, broadcast, like, numel, require_elements, require_numbers, require_one_dtype, same
-from .elementwise import clone, copy, ge, where, zeros_like
+from .elementwise import clone, copy, ge, in_rows, where, zeros_like
 
 # -------------------------------------------------------------------------------------------------------------------- views
 
@@ -410,6 +411,7 @@ def _slice_scatter_rule(x: Spec, src: Spec, *, starts: Any, stops: Any, steps: A
 
 
 @op(
+    layout="like",
     rule=_slice_scatter_rule,
     vjp=(
         lambda g, src_shape, starts, stops, steps: slice_scatter(
@@ -572,6 +574,7 @@ def _diagonal_scatter_rule(x: Spec, src: Spec, *, offset: Any, dim1: int, dim2: 
 
 
 @op(
+    layout="like",
     rule=_diagonal_scatter_rule,
     vjp=(
         lambda g, src_shape, offset, dim1, dim2: diagonal_scatter(
@@ -641,6 +644,7 @@ def _canon_cat(*tensors: Tensor, dim: int) -> dict[str, Any]:
 
 
 @primitive(
+    layout="joined",
     vjp=_cat_vjp,
     canon=_canon_cat,
     promote="common",
@@ -903,6 +907,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
 
 
 @op(
+    layout="like",
     rule=lambda x, *, dims: like(x),
     vjp=lambda g, dims: flip(g, dims),
     canon=lambda x, *, dims: {
@@ -1011,7 +1016,7 @@ def repeat(input: Tensor, *repeats: Any) -> Tensor:
     shape = (1,) * (len(counts) - len(shape)) + shape
     paired = tuple(size for n in shape for size in (1, n))
     wide = tuple(size for c, n in zip(counts, shape, strict=True) for size in (c, n))
-    laid_out = clone(expand(reshape(input, shape=paired), shape=wide))  # a view of one element would stay one without a copy
+    laid_out = in_rows(expand(reshape(input, shape=paired), shape=wide))  # a view of one element would stay one without a copy
     return reshape(laid_out, shape=tuple(c * n for c, n in zip(counts, shape, strict=True)))
 
 
@@ -1035,6 +1040,7 @@ def _pad_constant_rule(x: Spec, *, pads: Any, value: Any) -> Spec:
 
 
 @op(
+    layout="channels",
     rule=_pad_constant_rule,
     vjp=lambda g, x_shape, pads: slice(
         g,
@@ -1089,7 +1095,7 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: Any = 
                 raise DimError(f"pad: {(before, after)} takes away more than dimension {dim} of {list(input._a.shape)} has")
             input = narrow(input, dim, cut[0], input._a.shape[dim] - cut[0] - cut[1])
     if mode != "constant":
-        return input if mode in ("reflect", "replicate") else pad_edges(input, pads=grow, mode=mode)
+        return input if mode in ("reflect", "replicate") else lie("rows", pad_edges(input, pads=grow, mode=mode))
     if all(isinstance(p, int) and p == 0 for pair in grow for p in pair):
         return clone(input)
     return pad_constant(input, pads=grow, value=0 if value is None else value)
@@ -1107,6 +1113,7 @@ def _padded_with_edges(x: Spec, pads: Any, mode: str) -> Spec:
 
 
 @op(
+    layout="channels",
     rule=lambda x, *, pads, mode: _padded_with_edges(x, pads, mode),
     samples=lambda: [
         S(2, 4, 5, pads=((0, 0), (1, 3), (2, 0)), mode="reflect"),
@@ -1157,6 +1164,7 @@ def _tri_check(name: str, x: Spec) -> Spec:
 
 
 @op(
+    layout="rows",
     vjp=lambda g, diagonal: tril(g, diagonal=diagonal),
     rule=lambda x, *, diagonal: _tri_check("tril", x),
     canon=lambda x, *, diagonal: {"diagonal": whole(diagonal)},
@@ -1176,6 +1184,7 @@ def tril(x, /, *, diagonal: int = 0):
 
 
 @op(
+    layout="rows",
     vjp=lambda g, diagonal: triu(g, diagonal=diagonal),
     rule=lambda x, *, diagonal: _tri_check("triu", x),
     canon=lambda x, *, diagonal: {"diagonal": whole(diagonal)},
@@ -1263,6 +1272,9 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
         for k in range(size)
     ]
     result = stack(starts, dim=-1)
+    if (known := lying(input)) is not None and isinstance(step, int):  # as a copy of PyTorch's view would
+        sizes, steps = known
+        result = lie_as(result, (*sizes, 1), (*(s * step if d == dim else s for d, s in enumerate(steps)), steps[dim]))
     if fits is not False:
         input._dev.may_be_view(input, result, _window_steps(shape, dim, size, step, windows), lambda _, decide: decide(fits))
     return result

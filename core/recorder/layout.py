@@ -15,6 +15,7 @@ from weakref import ref
 
 from ..alias import apply_path, assign, scatter_path
 from ..ops.elementwise import where
+from ..order import FIXED, RULES
 from ..sizes import SymBool, SymInt, compare, prod, same, stretches
 from ..state import STATE
 from ..tensor import Tensor
@@ -24,12 +25,6 @@ from ..views import joined, register_view, steps_of
 UNKNOWN: Any = "unknown"
 
 _next_number = itertools.count().__next__
-
-#: Modules of ops, and ops, whose results lie in memory as their operands do.
-_KEEPING_MODULES = ("elementwise", "activation", "special")
-_KEEPING = (
-    *("flip", "index_put_values", "slice_scatter", "diagonal_scatter", "nonzero_positions", "pad_edges", "resize", "nll_loss"),
-)
 
 
 class Undecided(Exception):
@@ -74,46 +69,46 @@ def _in_order(shape: Sequence[Any], order: Sequence[int]) -> Any:
 
 def of_result(op: Any, arrays: Sequence[Any], attrs: dict[str, Any], shape: Sequence[Any], decide: Decide) -> Any:
     """The strides of what an op makes."""
-    if all(a is None or a.strides is None for a in arrays) and (not op.view or op.name == "reshape"):
+    if op.layout != "columns" and all(a is None or a.strides is None for a in arrays) and (not op.view or op.name == "reshape"):
         return None
     if op.view:
         return _of_view(op.name, arrays[0], attrs, shape, decide)
-    whole = [a for a in arrays if a is not None and same(tuple(a.shape), tuple(shape))]
-    if op.name in _KEEPING:
-        read = whole
-    elif op.fn.__module__.rpartition(".")[2] in _KEEPING_MODULES and op.name != "copy":
-        read = [a for a in arrays if a is not None]
-    else:  # in order, but `x[indices]`, which as_it_lies gives the order of x
+    if op.layout in (None, "rows"):  # `x[indices]` is given the order of x, where that is known
         return UNKNOWN if op.name == "index" and arrays[0] is not None and arrays[0].strides is UNKNOWN else None
-    steps = [steps_of_example(a, len(shape)) for a in read]
-    if not whole or None in steps:
+    return of_layout(op.layout, arrays, shape)
+
+
+def of_layout(layout: str, arrays: Sequence[Any], shape: Sequence[Any]) -> Any:
+    """The strides of what is made of these arrays, by a rule of `order.py`."""
+    if layout not in FIXED and all(a is None or a.strides is None for a in arrays):
+        return None
+    given = [None if a is None else lying(a) for a in arrays]
+    if any(x is None and a is not None for x, a in zip(given, arrays, strict=True)):
         return UNKNOWN
-    return _in_order(shape, _common_order([s for s in steps if s is not None], len(shape)))
+    return of_known(layout, given, shape)
 
 
-def steps_of_example(array: Any, ndim: int) -> list[int] | None:
-    """The strides of an operand along the dimensions of the result, for the sizes of the example; 0 where it is repeated."""
+def of_known(layout: str, given: Any, shape: Sequence[Any]) -> Any:
+    """As `of_layout`, of what is known of the arrays; None: nothing."""
+    sizes = _hints(shape)
+    if layout not in FIXED and (given is None or None in sizes):
+        return UNKNOWN
+    order = RULES[layout](given, sizes)
+    return None if order is None else _in_order(shape, order)
+
+
+def lying(array: Any) -> tuple[list[int], list[int]] | None:
+    """Shape and strides for the sizes of the example, as the rules of `order.py` want them: the stride is 0 where there is one
+    element for all sizes, or it is repeated. None: they are not known."""
     if array.strides is UNKNOWN:
         return None
-    pairs = zip(array.shape, strides_of(array), strict=True)
-    hints: list[Any] = [0 if type(n) is int and n == 1 else s.hint if isinstance(s, SymInt) else s for n, s in pairs]
-    return None if None in hints else [0] * (ndim - len(hints)) + hints
+    sizes = _hints(array.shape)
+    steps = _hints([0 if type(n) is int and n == 1 else s for n, s in zip(array.shape, strides_of(array), strict=True)])
+    return None if None in sizes or None in steps else (sizes, steps)
 
 
-def _common_order(steps: Sequence[Sequence[int]], ndim: int) -> list[int]:
-    """The dimensions of a result from the slowest to the fastest, as NumPy chooses them: as they lie in the operands, and where
-    those disagree, or all repeat one of two dimensions, as they are written."""
-    order: list[int] = []  # from the fastest on
-    for d in reversed(range(ndim)):
-        place = len(order)
-        for k in reversed(range(len(order))):
-            slower = [abs(s[d]) >= abs(s[order[k]]) for s in steps if s[d] and s[order[k]]]
-            if any(slower):
-                break
-            if slower:
-                place = k
-        order.insert(place, d)
-    return order[::-1]
+def _hints(sizes: Sequence[Any]) -> list[Any]:
+    return [n.hint if isinstance(n, SymInt) else n for n in sizes]
 
 
 def _of_view(name: str, x: Any, attrs: dict[str, Any], shape: Sequence[Any], decide: Decide) -> Any:

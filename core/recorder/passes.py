@@ -27,7 +27,7 @@ FOLD_BYTES_IN = 8 * 1024
 FOLD_BYTES_OUT = 256 * 1024
 
 #: Ops that do nothing when the result has the shape and dtype of the first input.
-_SAME_IF_SPEC_IS_SAME = frozenset({"cast", "copy", "detach", "expand", "reshape", "slice", "pad_constant"})
+_SAME_IF_SPEC_IS_SAME = frozenset({"cast", "copy", "in_rows", "detach", "expand", "reshape", "slice", "pad_constant"})
 
 
 def optimize(graph: Graph, passes: Sequence[Pass] | None = None) -> Graph:

@@ -319,7 +319,7 @@ class Recorder:
             self._muted -= 1
         found = results if op.outputs > 1 else (results,)
         found_specs = tuple(Spec(tuple(r._a.shape), r.dtype) for r in found)
-        decides = self.device.real.kernels[op.name] is None
+        decides = op.layout is None and self.device.real.kernels[op.name] is None
         lies = [r._a.strides if r._dev.recording else None for r in found] if decides else None
         return found_specs if op.outputs > 1 else found_specs[0], lies
 

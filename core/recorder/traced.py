@@ -149,7 +149,7 @@ class RecordingDevice:
         array: TracedArray = x._a
         if array.strides is None:
             return x
-        y = x.clone()
+        y: Tensor = OPS["in_rows"].call(x)
         try:
             if array.strides is not layout.UNKNOWN:
                 return x if layout.in_order(array, self.recorder.decide) else y
@@ -175,9 +175,13 @@ class RecordingDevice:
             self.recorder.fail("stride() or is_contiguous() of a tensor whose place in memory depends on more than its shape")
         return layout.strides_of(array)
 
-    def strides_of_example(self, x: Tensor) -> list[int] | None:
-        """Return how far apart neighbours are for the sizes of the example, 0 where there is one for all sizes; None: unknown."""
-        return layout.steps_of_example(x._a, len(x._a.shape))
+    def lying(self, x: Tensor) -> tuple[Sequence[int], Sequence[int]] | None:
+        """Return shape and strides for the sizes of the example; None: unknown."""
+        return layout.lying(x._a)
+
+    def laid(self, rule: str, array: TracedArray, known: Any) -> TracedArray:
+        """The array as it lies by a rule of `order.py`, made of what lies as is known."""
+        return TracedArray(array.value, array.constant, layout.of_known(rule, known, array.shape))
 
     def is_contiguous(self, x: Tensor) -> bool:
         """Return whether the elements lie in order; where that depends on sizes, the program decides on them."""

@@ -18,6 +18,8 @@ from frazil.backends.opencl import OpenCLBackend, _first
 from frazil.exporters.onnx.oracle import run_graph
 from frazil.nn import functional as F
 
+from ..recorder.test_layouts import LIES
+
 
 def there(array: Any) -> fz.Tensor:
     return fz.tensor(array, device="opencl")
@@ -32,6 +34,18 @@ def test_views_share_memory() -> None:
     x = there(np.arange(12.0, dtype=np.float32).reshape(3, 4))
     x.t()[1:3, ::2].zero_()
     assert x.tolist() == [[0, 0, 0, 3], [4, 5, 6, 7], [8, 0, 0, 11]]
+
+
+def test_results_lie_in_memory_as_on_the_cpu() -> None:
+    for text, (order, strides) in LIES.items():
+        shape = (4, 3, 5) if len(order) == 3 else (2, 3, 4, 5)
+        whole = np.arange(1.0, np.prod(shape) + 1, dtype=np.float32).reshape([shape[d] for d in order])
+        back = np.argsort(order).tolist()
+        with fz.device("opencl"):
+            y = eval(text, {"x": fz.tensor(whole).permute(*back), "fz": fz})
+        assert y.stride() == strides, text
+        expected = eval(text, {"x": fz.tensor(whole).permute(*back), "fz": fz})
+        np.testing.assert_allclose(y.cpu().numpy(), expected.numpy(), rtol=1e-5, atol=1e-5, err_msg=text)
 
 
 def test_a_view_as_another_shape_copies_only_where_strides_do_not_reach() -> None:

@@ -344,6 +344,7 @@ TORCH.update(
         "spread_root": _spread_root,
         "round_half_even": torch.round,
         "copy": torch.clone,
+        "in_rows": lambda x: x.clone(memory_format=torch.contiguous_format),
         "sign": lambda x: torch.where(torch.isnan(x), x, torch.sign(x)),  # 0 in PyTorch; NaN in NumPy and ONNX, and here
         "cast": lambda x, dtype: x.to(_dtype(dtype)),
         "clamp_numbers": torch.clamp,

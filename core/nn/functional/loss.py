@@ -499,7 +499,7 @@ def soft_margin_loss(
 ) -> Tensor:
     """log(1 + exp(-target input)), for targets 1 and -1."""
     require_float("soft_margin_loss", *specs(input))
-    losses = softplus(-target * input)
+    losses = softplus(-(input * target))
     return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 

@@ -22,6 +22,7 @@ from ...ops.shape import pad
 from ...out import write_out
 from ...sizes import same, surely
 from ...tensor import Tensor
+from ...views import lie
 
 
 def _halves_beside_float32(fn: Any) -> Any:
@@ -118,7 +119,7 @@ def instance_norm(
     if surely(count == 1):
         raise ShapeError(f"Expected more than 1 spatial element when training, given {list(input.shape)}")
     if running_mean is None and running_var is None and isinstance(input.shape[1], int):
-        return group_norm(input, input.shape[1], weight, bias, eps)  # a group is a channel
+        return lie("rows", group_norm(input, input.shape[1], weight, bias, eps))  # a group is a channel
     x: Any = input
     mean = x.mean(dim=dims, keepdim=True)
     centred = x - mean
@@ -129,7 +130,7 @@ def instance_norm(
     per_channel = (1, -1, *(1,) * len(dims))
     if weight is not None:
         normal = normal * weight.reshape(per_channel)
-    return normal if bias is None else normal + bias.reshape(per_channel)
+    return lie("rows", normal if bias is None else normal + bias.reshape(per_channel))
 
 
 @_halves_beside_float32

@@ -18,6 +18,7 @@ from ...ops.shape import cat
 from ...random import rand
 from ...sizes import same
 from ...tensor import Tensor, tracked
+from ...views import lie
 
 Sizes = int | Sequence[int]
 
@@ -88,7 +89,7 @@ def _adaptive_max_pool(name: str, n: int, input: Tensor, output_size: Any, retur
     lead = input.ndim - n
     x = x.permute(*range(lead), *range(lead, x.ndim, 2), *range(lead + 1, x.ndim, 2)).flatten(lead + n)
     if not return_indices:
-        return x.max(dim=-1).values if tracked(x) else x.amax(dim=-1)
+        return lie("lines", x.max(dim=-1).values if tracked(x) else x.amax(dim=-1), input)
     values, chosen = x.max(dim=-1)
     return values, _plane_positions(rows, sizes, input.device).expand(*x.shape).gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
 
@@ -259,7 +260,8 @@ def _max_unpool(name: str, n: int, input: Tensor, indices: Tensor, windows: Any,
         raise ArgumentError(f"{name}: indices are 0 to {volume - 1} for an output of {wanted}, found others")
     lead = tuple(input.shape[:-n])
     flat = zeros(*lead, volume, dtype=input.dtype, device=input.device)
-    return flat.scatter(-1, indices.reshape(*lead, -1), input.reshape(*lead, -1)).reshape(*lead, *wanted)
+    y = flat.scatter(-1, indices.reshape(*lead, -1), input.reshape(*lead, -1)).reshape(*lead, *wanted)
+    return lie("lines", y, input) if n == 2 else y
 
 
 def max_unpool1d(
