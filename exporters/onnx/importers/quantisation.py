@@ -98,7 +98,7 @@ def dequantize(node: Any, x: Any, scale: Any, zero: Any = None) -> Any:
 
 
 def narrow_numbers(x: Any) -> Any:
-    """What is of a narrow type that frazil has no tensors of, in one that holds all its numbers."""
+    """Numbers of a narrow type that frazil has no tensors of, in one that holds them all."""
     if isinstance(x, np.ndarray) and x.dtype.name not in TENSOR_TYPES:
         return x.astype(np.int32 if "int" in x.dtype.name else np.float32)
     return x
