@@ -47,7 +47,7 @@ def view_as_real(x, /):
     tensor([[1., 2.]])
     """
     _as_real(*specs(x))
-    raise dtypes.not_there(x.dtype.name, x.device, x.device.capabilities().dtypes)
+    raise _without_complex("view_as_real", x.dtype.name, x)
 
 
 @op(vjp=lambda g: view_as_real(g), rule=_as_complex, view=True, methods=[])
@@ -59,7 +59,17 @@ def view_as_complex(x, /):
     tensor([1.+2.j])
     """
     found = _as_complex(*specs(x))
-    raise dtypes.not_there(found.dtype.name, x.device, x.device.capabilities().dtypes)
+    raise _without_complex("view_as_complex", found.dtype.name, x)
+
+
+def _without_complex(name: str, dtype: str, x: Tensor) -> Exception:
+    """The error of a device, or a file, that has no complex numbers."""
+    if x._dev.recording:
+        return DTypeError(
+            f"{name}: a file has no complex numbers, such as {dtype}: compute with pairs of real ones, or make them before and "
+            "pass what is real in"
+        )
+    return dtypes.not_there(dtype, x.device, x.device.capabilities().dtypes)
 
 
 SCATTER["view_as_real"] = lambda before, new, attrs: view_as_complex(in_pairs(new))
