@@ -249,7 +249,7 @@ def rsub(a: Tensor, b: Any) -> Tensor:
     return sub(b, a)
 
 
-@function(methods=["__rtruediv__"], public=False)
+@function(methods=["__rtruediv__", "__rdiv__"], public=False)
 def rdiv(a: Tensor, b: Any) -> Tensor:
     """`b / a`."""
     return div(b, a)

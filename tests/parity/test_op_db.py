@@ -24,6 +24,7 @@ VALUES = {
     "full_like": "a negative number is no uint8, where PyTorch wraps it round",
     "gather": "an empty uint8 index is refused as others of uint8 are",
     "linspace": "integers are rounded from the exact points, PyTorch's from a step in their own dtype",
+    "grid_sampler_2d": "the nearest element, of positions that are rounded to float16 in PyTorch",
     "matrix_exp": "float16 does not overflow on the way",
     "nn.functional.batch_norm": "an input of one dimension and no elements is refused",
     "nn.functional.embedding_bag": "per_sample_weights of one dimension with offsets",
@@ -46,6 +47,7 @@ GRADIENTS = {
     "cholesky_solve": "the triangle that is not read has no gradient",
     "gather": VALUES["gather"],
     "index_fill": "of a value written several times",
+    "native_group_norm": "the statistics carry no gradient",
     "linalg.eigvals": "PyTorch's own backward fails for matrices without elements",
     "linalg.pinv": "hermitian: the gradient goes to the triangle that is read",
     "nn.functional.batch_norm": VALUES["nn.functional.batch_norm"],
@@ -77,5 +79,5 @@ def test_gradients(name):
 
 
 def test_names_that_are_there():
-    assert len(THERE) / len(public_names()) > 0.71
+    assert len(THERE) / len(public_names()) >= 0.98
     assert {*VALUES, *GRADIENTS} <= set(THERE)
