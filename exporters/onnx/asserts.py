@@ -26,12 +26,17 @@ def emit_asserts(e: Emitter, guards: Sequence[Guard], graph: Graph) -> list[ir.V
 
     The guards of a line are a `Gather` from one zero, at positions that are 0 where they hold and out of range where they do not;
     the node is named after them. An input is made to depend on the zeros that come through: it is reshaped to (0, 0, ...), which
-    in ONNX means "as it is". So the asserts run before anything else can fail, and no tool removes them as unused. Gives the
-    zeros, for `keep_asserts`.
+    in ONNX means "as it is". So the asserts run before anything else can fail, and no tool removes them as unused.
+
+    That a size is equal to another is said in less: the input is a `Split` into one piece of that size.
+
+    Gives what came through, for `keep_asserts`.
     """
     passed: list[ir.Value] = []
     vectors: dict[Any, ChainMap[Any, ir.Value]] = {}
-    for line in _lines(guards, graph):
+    split: set[Symbol] = set()
+    others = [guard for guard in guards if not _split(e, guard, graph, passed, split)]
+    for line in _lines(others, graph):
         value = _origins(line[0][0], graph)[0].value
         rank, count = len(value.spec.shape), len(line[0])
         amounts = []
@@ -39,12 +44,33 @@ def emit_asserts(e: Emitter, guards: Sequence[Guard], graph: Graph) -> list[ir.V
             with _without_equations(e), _on_all_axes(e, group, graph, vectors):
                 amounts.append(_violation(e, group[0].holds))
         position = _positions(e, amounts, rank if count == 1 else count)
-        zeros = e.op("Gather", e.ints(0), position, name=assert_message([guard for group in line for guard in group]))
+        message = e.unique(assert_message([guard for group in line for guard in group]))
+        zeros = e.op("Gather", e.ints(0), position, name=message)
         passed.append(zeros)
         if 1 < count < rank:
             zeros = e.op("Concat", zeros, e.ints(*[0] * (rank - count)), axis=0)
         e.values[value] = e.op("Reshape", e.values[value], zeros)
     return passed
+
+
+def _split(e: Emitter, guard: Guard, graph: Graph, passed: list[ir.Value], done: set[Symbol]) -> bool:
+    """Write the guard as Splits, if it is one of the equations that were solved: of each size that follows from others."""
+    op, number = guard.holds.zero or ("", 0)
+    rest = substitute(number, e.fixed)
+    if op != "==" or isinstance(rest, SymInt) or rest != 0:
+        return False
+    following = {symbol: e.fixed[symbol] for symbol in _symbols(guard) if isinstance(e.fixed.get(symbol), SymInt)}
+    if any(graph.symbols[symbol].axis is None or e.fixed.keys() & symbols_of(size) for symbol, size in following.items()):
+        return False
+    for symbol, wanted in following.items():
+        value, axis = graph.symbols[symbol]
+        if symbol not in done:
+            with _without_equations(e):
+                size = sizes.size(e, wanted)
+            e.values[value] = e.op("Split", e.values[value], size, axis=axis, name=e.unique(assert_message([guard])))
+            passed.append(e.values[value])
+            done.add(symbol)
+    return True
 
 
 def keep_asserts(e: Emitter, passed: Sequence[ir.Value], results: Sequence[Value]) -> None:
@@ -54,12 +80,23 @@ def keep_asserts(e: Emitter, passed: Sequence[ir.Value], results: Sequence[Value
         for node in without_dead(e.nodes, [e.values[result] for result in results])
         for value in (*all_inputs(node), *node.outputs)
     }
-    unread = [zeros for zeros in passed if id(zeros) not in live]
+    unread = [_zeros(e, value) for value in passed if id(value) not in live]
     if not unread or not results:
         return
     zero = e.op("ReduceMax", e.op("Concat", *unread, axis=0), e.ints(0), keepdims=0)
     # the first and only element along a new axis (onnxruntime removes reshapes there and back again)
     e.values[results[0]] = e.op("Gather", e.op("Unsqueeze", e.values[results[0]], e.ints(0)), zero, axis=0)
+
+
+def _zeros(e: Emitter, passed: ir.Value) -> ir.Value:
+    """Zeros that depend on what came through an assert: itself, or what a Split gave."""
+    node = passed.producer()
+    assert node is not None
+    if node.op_type != "Split":
+        return passed
+    size = e.op("Shape", passed, start=0, end=1)
+    zeros: ir.Value = e.op("Sub", size, size)
+    return zeros
 
 
 def assert_message(guards: Sequence[Guard]) -> str:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 import onnx
 import onnx_ir as ir
 
@@ -96,8 +97,19 @@ def _not_finite(e: Emitter, x: ir.Value) -> ir.Value:
 
 @form("MaxPool")
 def max_pool(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
-    """It overlooks NaN, and gives the lowest number for a window of -inf (1.32.0, 2026-11-28)."""
+    """It overlooks NaN, and gives the lowest number for a window of -inf (1.32.0, 2026-11-28).
+
+    Of what is not negative, no sum is smaller than the maximum, and that of a window with a NaN is one: the lesser of both is
+    the maximum. Twice the sum, since some devices multiply float32 with fewer digits.
+    """
     x = inputs[0]
+    channels = x.shape[1] if x.shape is not None and len(x.shape) > 1 else None
+    if _not_negative(x) and x.dtype == ir.DataType.FLOAT and isinstance(channels, int) and not attrs.get("ceil_mode"):
+        window = {name: attrs[name] for name in ("strides", "pads", "dilations") if name in attrs}
+        twos = e.constant(np.full((channels, 1, *attrs["kernel_shape"]), 2.0), ir.DataType.FLOAT)
+        sums = e.op("Conv", x, twos, group=channels, **window)
+        found: ir.Value = e.op("Min", e.op(op_type, x, **attrs), sums)
+        return found
 
     def then(e: Emitter) -> ir.Value:
         found = e.op("MaxPool", _ordered(e, x, e.constant(_NAN, DOUBLE)), **attrs)
@@ -105,6 +117,18 @@ def max_pool(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) ->
         return e.op("Mul", found, e.like(2.0**10, found)) if x.dtype == DOUBLE else e.cast(found, x.dtype)
 
     return (_not_finite(e, x), then) if is_float(x) else None
+
+
+#: Operators that give no negative number.
+_NOT_NEGATIVE = frozenset(["Relu", "Sigmoid", "HardSigmoid", "Softmax", "Abs", "Exp", "Softplus", "Sqrt"])
+
+#: What a value is told to be that stands for one of a file, without the node that makes it.
+_MARK = "frazil.not_negative"
+
+
+def _not_negative(x: ir.Value) -> bool:
+    node = x.producer()
+    return bool(x.meta.get(_MARK)) or (node is not None and node.domain in ("", "ai.onnx") and node.op_type in _NOT_NEGATIVE)
 
 
 @form("MaxPool", result=1)
@@ -124,14 +148,15 @@ def max_pool_indices(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, 
 
 @form("ReduceMax", "ReduceMin")
 def extreme(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
-    """They overlook NaN."""
+    """They overlook NaN. The sum of all magnitudes does not; it is never smaller than the maximum, even rounded."""
     x, axes = inputs[:2]
-
-    def then(e: Emitter) -> ir.Value:
-        unordered = e.op("ReduceMax", e.op("IsNaN", x), axes, **attrs)
-        return e.op("Where", unordered, e.like(math.nan, x), e.op(op_type, x, axes, **attrs))
-
-    return (e.op("IsNaN", whole_sum(e, x)), then) if is_float(x) else None
+    if not is_float(x):
+        return None
+    bound = e.op("ReduceSum" if _not_negative(x) else "ReduceL1", x, axes, **attrs)
+    if op_type == "ReduceMin":
+        bound = e.op("Neg", bound)
+    found: ir.Value = e.op("Min" if op_type == "ReduceMax" else "Max", e.op(op_type, x, axes, **attrs), bound)
+    return found
 
 
 @form("ReduceSum")
@@ -161,19 +186,6 @@ def mean(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> For
         count = e.op("ReduceProd", count, keepdims=0)
     found: ir.Value = e.op("Div", e.op("ReduceSum", x, axes, **attrs), e.cast(count, x.dtype))
     return found
-
-
-@form("ArgMax", "ArgMin")
-def arg_extreme(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
-    """A NaN counts as the extreme: TopK sees it that way, while these overlook it."""
-    x, axis = inputs[0], attrs["axis"]
-
-    def then(e: Emitter) -> ir.Value:
-        ordered = x if op_type == "ArgMax" else e.op("Neg", x)
-        _, first = e.op("TopK", ordered, e.ints(1), outputs=2, axis=axis)
-        return first if attrs["keepdims"] else e.op("Squeeze", first, e.ints(axis))
-
-    return (e.op("IsNaN", whole_sum(e, x)), then) if is_float(x) else None
 
 
 @form("ScatterElements")
@@ -266,7 +278,9 @@ def plain(node: ir.Node, opset: int) -> Plain | None:
 
 def _leaf(value: ir.Value) -> ir.Value:
     """What stands for a value of the file where the form is written once more."""
-    return ir.Value(name=value.name, type=value.type, const_value=None if value.is_graph_input() else value.const_value)
+    leaf = ir.Value(name=value.name, type=value.type, const_value=None if value.is_graph_input() else value.const_value)
+    leaf.shape, leaf.meta[_MARK] = value.shape, _not_negative(value)
+    return leaf
 
 
 _Found = tuple[str, Mapping[str, ir.Attr], list[ir.Value | None], list[int]]
@@ -296,13 +310,27 @@ def _of_halves(node: ir.Node) -> _Found | None:
     return "ReduceSum", total.attributes, [low.inputs[0], *total.inputs[1:]], [0]
 
 
+def _of_bounded(node: ir.Node) -> _Found | None:
+    """The maximum or minimum that a sum is a bound of."""
+    made = node.inputs[0].producer() if len(node.inputs) == 2 and node.inputs[0] is not None else None
+    if made is None or made.op_type not in ("MaxPool", "ReduceMax", "ReduceMin") or made.domain not in ("", "ai.onnx"):
+        return None
+    return made.op_type, made.attributes, list(made.inputs), [0]
+
+
 def _made_by(value: ir.Value | None, op_type: str) -> ir.Node | None:
     node = None if value is None else value.producer()
     return node if node is not None and node.op_type == op_type else None
 
 
 #: The operator that a form ends in -> which one it may be the form of.
-_ENDS: dict[str, Callable[[ir.Node], _Found | None]] = {"If": _in_branch, "Div": _of_sum, "Add": _of_halves}
+_ENDS: dict[str, Callable[[ir.Node], _Found | None]] = {
+    "If": _in_branch,
+    "Div": _of_sum,
+    "Add": _of_halves,
+    "Min": _of_bounded,
+    "Max": _of_bounded,
+}
 
 
 def _same(found: ir.Value | None, made: ir.Value | None, bound: Mapping[ir.Value, ir.Value]) -> bool:

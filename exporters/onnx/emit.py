@@ -18,7 +18,7 @@ from frazil import dtypes
 from frazil.recorder.graph import Node as GraphNode
 from frazil.recorder.graph import Origin
 from frazil.recorder.graph import Value as GraphValue
-from frazil.sizes import Size, Symbol, SymFloat, SymInt, is_static
+from frazil.sizes import Size, Symbol, SymBool, SymFloat, SymInt, is_static
 
 from . import ort_compat, registry
 from .errors import Unsupported
@@ -82,8 +82,12 @@ class Emitter:
         self.known: ChainMap[Any, tuple[GraphValue, int]] = parent.known.new_child() if parent else ChainMap()
         #: What is bfloat16 and was only moved since -> the same in float32, so that it need not be cast again.
         self.wide: ChainMap[GraphValue, ir.Value] = parent.wide.new_child() if parent else ChainMap()
+        #: Values that were computed as the matrix of all their rows -> that matrix.
+        self.rows: ChainMap[GraphValue, ir.Value] = parent.rows.new_child() if parent else ChainMap()
         #: Operator, inputs and attributes -> its results, so that the same is computed once.
         self.emitted: ChainMap[Any, list[ir.Value]] = parent.emitted.new_child() if parent else ChainMap()
+        #: Conditions on sizes without which a value cannot be computed: its operator refuses other sizes by itself.
+        self.refused: list[tuple[SymBool, ir.Value]] = []
         # one of each per file
         self.fixed: dict[Symbol, Size] = parent.fixed if parent else {}
         self.stored: dict[Any, ir.Value] = parent.stored if parent else {}

@@ -67,6 +67,8 @@ class ExportReport:
     fixed: list[str] = field(default_factory=list)
     #: Conditions on sizes that are asserts in the file.
     embedded: list[Guard] = field(default_factory=list)
+    #: Weights of convolutions with which a BatchNormalization was multiplied.
+    folded: list[str] = field(default_factory=list)
     #: What the program changes: extra inputs and outputs of the file.
     states: list[str] = field(default_factory=list)
     checks: Verification | None = None
@@ -100,6 +102,8 @@ class ExportReport:
         ]
         lines += [f"fixed by the program: {line}" for line in self.fixed]
         lines += [f"asserted in the file: {guard}" for guard in self.embedded]
+        if self.folded:
+            lines.append(f"BatchNormalization is part of the convolutions before it: {', '.join(self.folded)}")
         lines += [f"state, read and written: {name}" for name in self.states]
         if self.checks is None:
             lines.append("not verified")
@@ -138,6 +142,7 @@ def export(
     guards: str = "embed",
     external_data: bool | None = None,
     optimize: bool = True,
+    fold: bool = True,
     lowerings: Mapping[str, Lowering] | None = None,
     f: str | os.PathLike[str] | None = None,
     dynamic_axes: Mapping[str, Any] | None = None,
@@ -160,6 +165,8 @@ def export(
         guards: decisions on sizes become asserts in the file ("embed"), are only noted in it ("metadata"), or raise ("error").
         external_data: write weights to `<path>.data` (default: only above 1.5 GB).
         optimize: simplify the graph first (`frazil.recorder.passes`).
+        fold: make each BatchNormalization of eval mode part of the convolution before it, whose weight and bias are other numbers
+            then (`print(report)` names them). False: the file has the layers and weights of the program, to be trained further.
         lowerings: op name -> lowering, before frazil's own.
         f, dynamic_axes: PyTorch's names of `path` and `dynamic_shapes` (axes of outputs follow from those of inputs). Others of
             its arguments (`export_params`, `do_constant_folding`, `verbose`, ...) are accepted and change nothing.
@@ -209,6 +216,7 @@ def export(
         lowerings=lowerings,
         output_names=_output_names(program, output_names, changed),
         producer_version=fz.__version__,
+        fold=fold,
     )
     _check_guards(lowered, guards)
     _describe(lowered)
@@ -477,6 +485,7 @@ def _report(lowered: Lowered, opset_version: int) -> ExportReport:
         0,
         _fixed(lowered.graph),
         lowered.embedded,
+        lowered.folded,
         [state.input.name for state in lowered.graph.states],
     )
     return report

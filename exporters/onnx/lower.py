@@ -18,12 +18,13 @@ from frazil.sizes import Size, Symbol, SymBool, SymInt, decide, deciding, is_sta
 from frazil.table import OPS, Spec
 from frazil.widen import MOVES
 
+from . import sizes
 from .asserts import emit_asserts, keep_asserts
 from .control import all_inputs, lower_control, without_dead
 from .emit import ELEMENT_TYPES, IR_VERSIONS, Emitter, element_type
 from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
 from .lowerings import LOWERINGS, Call, Lowering
-from .tidy import whole_splits
+from .tidy import fold_norms, joined, matrix, row_wise, whole_splits
 
 
 @dataclass
@@ -34,6 +35,8 @@ class Lowered:
     graph: Graph
     #: Guards that are asserts in the file.
     embedded: list[Guard] = field(default_factory=list)
+    #: Weights of convolutions that a BatchNormalization was made part of.
+    folded: list[str] = field(default_factory=list)
 
 
 def lower(
@@ -44,24 +47,32 @@ def lower(
     lowerings: Mapping[str, Lowering] | None = None,
     output_names: Sequence[str] | None = None,
     producer_version: str = "",
+    fold: bool = False,
 ) -> Lowered:
     """The ONNX model of a graph. Raises UnsupportedOps listing every node that has no ONNX form.
 
     Decisions on sizes in the bodies of ops are added to the graph's guards.
     """
+    refused: list[SymBool] = []
     while True:
-        walk = _Lowering(graph, opset_version, {**LOWERINGS, **(lowerings or {})})
-        lowered = walk.run(guards == "embed", output_names, producer_version)
-        if not walk.found_guards:
+        walk = _Lowering(graph, opset_version, {**LOWERINGS, **(lowerings or {})}, refused)
+        lowered = walk.run(guards == "embed", output_names, producer_version, fold)
+        if walk.found_guards:
+            graph.guards += walk.found_guards  # decisions in the bodies of ops: once more, with them among the asserts
+        elif not refused and any(decide(guard.holds, walk.refused) is True for guard in lowered.embedded):
+            refused = walk.refused  # once more, without asserts of what the operators refuse by themselves
+        else:
             return lowered
-        graph.guards += walk.found_guards  # decisions in the bodies of ops: once more, with them among the asserts
 
 
 @final
 class _Lowering:
-    def __init__(self, graph: Graph, opset: int, lowerings: Mapping[str, Lowering]) -> None:
+    def __init__(self, graph: Graph, opset: int, lowerings: Mapping[str, Lowering], known: Sequence[SymBool]) -> None:
         self.graph = graph
+        #: What the operators of the file refuse by themselves, as was found out before, and as it is found out.
+        self.known, self.refused = known, list[SymBool]()
         self.lowerings = lowerings
+        self.by_rows: set[Node] = set()
         self.problems: list[Problem] = []
         self.found_guards: list[Guard] = []
         self.e = Emitter(opset)
@@ -72,26 +83,32 @@ class _Lowering:
             self.e.reserve(node.outputs)
             self.e.reserve(value for subgraph in node.subgraphs.values() for value in subgraph.inputs)
 
-    def run(self, embed: bool, output_names: Sequence[str] | None, producer_version: str) -> Lowered:
+    def run(self, embed: bool, output_names: Sequence[str] | None, producer_version: str, fold: bool) -> Lowered:
         graph, e = self.graph, self.e
         inputs = [self._input(value, e) for value in [*graph.inputs, *state_inputs(graph)]]
         for value in [*graph.outputs, *(state.output for state in graph.states)]:
             self._check_boundary(value, "output")
         self._capture(graph, e)
         embedded = [guard for guard in graph.guards if not is_decided(guard, e.fixed)] if embed else []
-        passed = emit_asserts(e, embedded, graph)
+        passed = emit_asserts(e, [guard for guard in embedded if decide(guard.holds, self.known) is not True], graph)
         self.nodes(e, graph)
         if self.problems:
             raise UnsupportedOps(self.problems)
         keep_asserts(e, passed, [*graph.outputs, *(state.output for state in graph.states)])
         outputs = self._outputs(output_names)
-        model = self._model(inputs, outputs, producer_version)
-        return Lowered(model, graph, embedded)
+        nodes, folded = joined(without_dead(e.nodes, outputs), outputs), list[str]()
+        live = {id(value) for node in nodes for value in node.outputs}
+        self.refused = [condition for condition, value in e.refused if id(value) in live]
+        if fold:
+            nodes, folded = fold_norms(nodes, outputs, e.initializers, e.unique)
+        model = self._model(inputs, nodes, outputs, producer_version)
+        return Lowered(model, graph, embedded, folded)
 
     # --- nodes
 
     def nodes(self, e: Emitter, graph: Graph) -> None:
         """Emit all nodes; problems are collected."""
+        self.by_rows |= row_wise(graph)
         splits = whole_splits(graph)
         pieces = {piece for _, pieces in splits.values() for piece in pieces}
         for node in graph.nodes:
@@ -166,8 +183,13 @@ class _Lowering:
                 e.wide[value] = found
 
     def _by_lowering(self, e: Emitter, node: Node, lowering: Lowering) -> None:
+        given = [None if value is None else e.values[value] for value in node.inputs]
+        first, whole = node.inputs[0] if node.inputs else None, node
+        if node in self.by_rows or (node.op_name == "reshape" and first in e.rows):
+            assert first is not None
+            node, given[0] = self._on_rows(e, node, first)
         call = Call(node, e)
-        results = lowering(e, call, *(None if value is None else e.values[value] for value in node.inputs))
+        results = lowering(e, call, *given)
         if call.unread:
             raise LoweringError(f"the lowering of {node.op_name} ignores {', '.join(call.unread)}: it must read every attribute")
         results = results if isinstance(results, tuple) else (results,)
@@ -176,7 +198,24 @@ class _Lowering:
         for value, result in zip(node.outputs, results, strict=True):
             if result.dtype != element_type(value.spec.dtype):
                 raise LoweringError(f"the lowering of {node.op_name} returns {result.dtype}, the op {value.spec.dtype.name}")
-            self._define(e, value, result)
+            if whole in self.by_rows:
+                e.rows[whole.outputs[0]] = result
+                result = sizes.reshape(e, result, value.spec.shape, whole.outputs[0].spec.shape)
+            self._define(e, whole.outputs[0] if whole in self.by_rows else value, result)
+
+    def _on_rows(self, e: Emitter, node: Node, x: Value) -> tuple[Node, ir.Value]:
+        """The node as one on the matrix of all rows of x, and that matrix."""
+        rows = e.rows.get(x)
+        if rows is None:
+            before = x.producer
+            source = x if before is None or before.op_name != "reshape" or before.inputs[0] not in e.values else before.inputs[0]
+            assert source is not None
+            rows = sizes.reshape(e, e.values[source], source.spec.shape, matrix(x.spec).shape)
+        inputs = [Value(x.name, matrix(x.spec)), *node.inputs[1:]]
+        outputs = node.outputs
+        if node in self.by_rows:
+            outputs = [Value(value.name, matrix(value.spec)) for value in outputs]
+        return Node(node.op_name, inputs, node.attrs, outputs, source=node.source, scope=node.scope), rows
 
     def _through_body(self, e: Emitter, node: Node, place: Node, direct: str) -> None:
         """Emit the nodes of the body; `direct` is why the op's own lowering does not do."""
@@ -297,9 +336,8 @@ class _Lowering:
             outputs.append(found)
         return outputs
 
-    def _model(self, inputs: list[ir.Value], outputs: list[ir.Value], producer_version: str) -> ir.Model:
+    def _model(self, inputs: list[ir.Value], nodes: list[ir.Node], outputs: list[ir.Value], producer_version: str) -> ir.Model:
         e = self.e
-        nodes = without_dead(e.nodes, outputs)
         used = {id(value) for node in nodes for value in all_inputs(node)} | {id(value) for value in outputs}
         domains = {function.domain: 1 for function in e.functions.values()}
         graph = ir.Graph(

@@ -155,8 +155,6 @@ CAREFUL: dict[tuple[str, int | None], dict[str, Any]] = {
     ("ReduceMin", None): {"keepdims": 0},
     ("ReduceMean", None): {"keepdims": 0},
     ("ReduceSum", None): {"keepdims": 1},
-    ("ArgMax", None): {"axis": 1, "keepdims": 0},
-    ("ArgMin", None): {"axis": 1, "keepdims": 1},
     ("ScatterElements", None): {"axis": 1, "reduction": "max"},
     ("InstanceNormalization", None): {"epsilon": 0.5},
     ("GroupNormalization", None): {"epsilon": 0.5, "num_groups": 2},
@@ -173,7 +171,7 @@ def test_every_careful_form_is_read_as_the_operator_that_it_stands_for() -> None
 
 
 def test_what_only_looks_like_a_careful_form_stays_what_it_is() -> None:
-    for op_type, change in itertools.product(("MaxPool", "ReduceMax", "InstanceNormalization"), ("condition", "branch")):
+    for op_type, change in itertools.product(("MaxPool", "ScatterElements", "InstanceNormalization"), ("condition", "branch")):
         proto = _careful(op_type, **CAREFUL[op_type, None])
         branching = next(node for node in proto.graph.node if node.op_type == "If")
         asked = next(node for node in proto.graph.node if node.output == branching.input)
@@ -187,3 +185,17 @@ def test_what_only_looks_like_a_careful_form_stays_what_it_is() -> None:
             then.node.append(onnx.helper.make_node("Neg", [then.output[0].name], ["negative"]))
             then.output[0].name = "negative"
         assert "If" in [step.view.op_type for step in fz.onnx.load(proto)._program.main.steps], (op_type, change)
+
+
+def test_a_maximum_with_another_bound_stays_what_it_is() -> None:
+    for op_type, made, other in (("ReduceMax", "ReduceL1", "ReduceL2"), ("ReduceMin", "ReduceL1", "ReduceSum")):
+        proto = _careful(op_type, keepdims=1)
+        next(node for node in proto.graph.node if node.op_type == made).op_type = other
+        assert other in [step.view.op_type for step in fz.onnx.load(proto)._program.main.steps]
+
+
+def test_a_careful_maximum_of_a_relu_is_read_without_its_weights() -> None:
+    layers = fz.nn.Sequential(fz.nn.Conv2d(1, 2, 3), fz.nn.ReLU(), fz.nn.MaxPool2d(2))
+    model = fz.onnx.load(fz.onnx.export(layers, fz.ones(1, 1, 8, 8)).model_bytes)
+    assert [step.view.op_type for step in model._program.main.steps] == ["Conv", "Relu", "MaxPool"]
+    assert list(model.state_dict()) == ["0.weight", "0.bias"]

@@ -93,7 +93,10 @@ def split(node: Any, x: Any, lengths: Any = None) -> Any:
         count = node.get("num_outputs", node.outputs)
         each = -(-n // count)
         given = [each] * (count - 1) + [n - each * (count - 1)]
-    if all(isinstance(m, int) for m in (n, *given)) and (sum(given) != n or min(given, default=0) < 0):
+    known = all(isinstance(m, int) for m in (n, *given))
+    if (known or len(given) == 1) and (
+        sum(given) != n or (known and min(given, default=0) < 0)
+    ):  # a recording notes the decision
         raise ShapeError(f"Split: the lengths {list(given)} do not add up to dimension {axis}, which has size {n}")
     if len(given) == 1:
         return (x,)

@@ -11,6 +11,7 @@ from frazil.sizes import Size, Symbol, is_static, proven
 
 from .. import sizes
 from ..emit import BOOL, INT64, Emitter, element_type
+from ..errors import Unsupported
 from .registry import Call, lowering, rounded_once
 
 _UINT64 = ir.DataType.UINT64
@@ -356,3 +357,17 @@ def cast(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 @lowering("copy")
 def copy(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     return x
+
+
+#: Operators whose results are finite or NaN.
+_BOUNDED = frozenset(["Softmax", "Sigmoid", "Tanh"])
+
+
+@lowering("nan_to_num")
+def nan_to_num(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    """Replace NaN alone, where there can be no infinities; else the body does."""
+    node = x.producer()
+    if node is None or node.op_type not in _BOUNDED:
+        raise Unsupported("infinities are replaced by the body")
+    nan, _, _ = call["nan"], call["posinf"], call["neginf"]
+    return e.op("Where", e.op("IsNaN", x), e.like(nan, x), x)

@@ -21,6 +21,9 @@ def gather_values(e: Emitter, call: Call, x: ir.Value, index: ir.Value) -> ir.Va
     dim = call["dim"]
     if not call.rank():
         return x
+    top = index.producer()
+    if top is not None and top.op_type == "TopK" and top.inputs[0] is x and top.attributes["axis"].as_int() == dim:
+        return top.outputs[0]  # what was found there
     return e.op("GatherElements", x, e.cast(index, INT64), axis=dim)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from frazil.sizes import Size, is_static, prod
+from frazil.sizes import Size, SymBool, is_static, prod
 
 from .. import sizes
 from ..careful import careful
@@ -43,7 +43,17 @@ def _max_options(call: Call) -> dict[str, Any]:
 @lowering("max_pool")
 @rounded_once
 def max_pool(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    return careful(e, "MaxPool", x, **_max_options(call))
+    options = _max_options(call)
+    found: ir.Value = careful(e, "MaxPool", x, **options)
+    made = found.producer()
+    if made is not None and made.op_type == "Min":  # there is a Conv, which refuses a window that does not fit
+        edges, n = options["pads"], len(options["pads"]) // 2
+        around = [before + after for before, after in zip(edges[:n], edges[n:], strict=True)]
+        for size, pad, k, d in zip(call.shape()[2:], around, options["kernel_shape"], options["dilations"], strict=True):
+            fits = size + pad >= d * (k - 1) + 1
+            if isinstance(fits, SymBool):
+                e.refused.append((fits, found))
+    return found
 
 
 def _max_indices(e: Emitter, x: ir.Value, options: dict[str, Any]) -> ir.Value:

@@ -132,7 +132,9 @@ def _first_extreme(e: Emitter, call: Call, x: ir.Value, axis: int, keepdim: bool
     op_type = "ArgMax" if call.op_name == "argmax" else "ArgMin"
     if call.kind() != "f":
         return e.op(op_type, x, axis=axis, keepdims=int(keepdim))
-    return careful(e, op_type, in_float32(e, x), axis=axis, keepdims=int(keepdim))
+    x = in_float32(e, x)  # a NaN is the extreme for TopK, while these overlook it (onnxruntime 1.32.0, 2026-11-29)
+    _, first = e.op("TopK", x if op_type == "ArgMax" else e.op("Neg", x), e.ints(1), outputs=2, axis=axis)
+    return first if keepdim else e.op("Squeeze", first, e.ints(axis))
 
 
 @lowering("any")

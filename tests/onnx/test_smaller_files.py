@@ -1,0 +1,128 @@
+"""What makes files smaller: folded normalisation, rows, sums, maxima without branches, sizes asserted by a Split."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil import nn
+from frazil.exporters.onnx.running import run_file
+
+F = nn.functional
+
+
+def _trained(module: nn.Module) -> nn.Module:
+    """With statistics and weights unlike those that it begins with."""
+    fz.manual_seed(0)
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        if tensor.dtype.is_floating_point:
+            with fz.no_grad():
+                tensor.copy_(fz.rand(tensor.shape) + 0.5 if "var" in name else fz.randn(tensor.shape))
+    return module.eval()
+
+
+CONVOLUTIONS = {
+    "conv": lambda: nn.Sequential(nn.Conv2d(4, 6, 3, bias=False), nn.BatchNorm2d(6)),
+    "grouped, with bias": lambda: nn.Sequential(nn.Conv1d(4, 6, 3, groups=2), nn.BatchNorm1d(6)),
+    "transposed": lambda: nn.Sequential(nn.ConvTranspose2d(4, 6, 3, bias=False), nn.BatchNorm2d(6, affine=False)),
+    "transposed, grouped": lambda: nn.Sequential(nn.ConvTranspose1d(4, 6, 3, groups=2), nn.BatchNorm1d(6)),
+}
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_batch_norm_is_part_of_the_convolution(name: str) -> None:
+    model = _trained(CONVOLUTIONS[name]())
+    x = fz.randn(2, 4, *[7] * (model[0].weight.ndim - 2))
+    report = fz.onnx.export(model, x, verify="samples")
+    assert report.operators.total() == 1 and report.folded == ["0.weight"]
+    assert set(report.model.graph.initializers) == {"0.weight", "0.bias"} and "0.weight" in str(report)
+    kept = fz.onnx.export(model, x, fold=False, verify=False)
+    assert kept.operators["BatchNormalization"] == 1 and set(dict(model.named_parameters())) <= set(kept.model.graph.initializers)
+
+
+def test_only_a_convolution_that_nothing_else_reads_is_scaled() -> None:
+    conv, norm = nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)
+    _trained(nn.Sequential(conv, norm))
+    other = lambda x: (y := conv(x)) + norm(y)
+    assert fz.onnx.export(other, fz.randn(1, 2, 3, 3), verify="samples").operators["BatchNormalization"] == 1
+    twice = lambda x: norm(conv(x)) + norm(conv(x * 2))  # one scaled weight for both
+    report = fz.onnx.export(twice, fz.randn(1, 2, 3, 3), verify="samples")
+    assert report.operators["BatchNormalization"] == 0 and len(report.model.graph.initializers) == 3
+    both = lambda x: norm(conv(x)) + conv(x * 2)  # the weight as it is, and the scaled one
+    report = fz.onnx.export(both, fz.randn(1, 2, 3, 3), verify="samples")
+    assert report.operators["BatchNormalization"] == 0 and report.folded != ["weight"]
+
+
+def test_maxima_of_what_is_not_negative_keep_nan_and_ties() -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 9, 9)).astype(np.float32)
+    x[0, 0, 2, 2], x[0, 1, 4, 4], x[1, 2, :4, :4], x[1, 0] = np.nan, np.inf, -np.inf, np.float32(3e38)
+    programs: dict[str, Any] = {
+        "pool": lambda x: F.max_pool2d(F.relu(x), 3, 2, 1),
+        "amax": lambda x: F.relu(x).amax((1, 2)),
+        "amax of any": lambda x: x.amax(3),
+        "amin of any": lambda x: x.amin(3),
+        "max": lambda x: x.max(2)[0],
+    }
+    for name, program in programs.items():
+        report = fz.onnx.export(program, fz.tensor(x), input_names=["x"], dynamic_shapes={"x": {0: "n"}})
+        assert "If" not in report.operators and report.operators.total() <= 4, name
+        (found,) = run_file(report.model_bytes, {"x": x}).values()
+        np.testing.assert_array_equal(found, program(fz.tensor(x)).numpy(), name)
+
+
+def test_a_window_that_does_not_fit_is_refused_without_an_assert() -> None:
+    rows = {"x": {2: "rows"}}
+    report = fz.onnx.export(lambda x: F.max_pool2d(F.relu(x), 3, 2), fz.randn(1, 2, 7, 7), input_names=["x"], dynamic_shapes=rows)
+    assert report.operators.total() == 4 and report.embedded
+    for size in (0, 1, 2):
+        with pytest.raises(Exception, match="Invalid input shape"):
+            run_file(report.model_bytes, {"x": np.zeros((1, 2, size, 7), np.float32)})
+
+
+def test_equal_sizes_are_asserted_by_one_split_each() -> None:
+    names = {"a": {0: "n"}, "b": {0: "n"}, "c": {0: "n"}}
+    report = fz.onnx.export(lambda a, b, c: a + b + c, (fz.ones(3), fz.ones(3), fz.ones(3)), dynamic_shapes=names)
+    assert dict(report.operators) == {"Shape": 1, "Split": 2, "Add": 2}
+    for sizes in ((3, 1, 3), (1, 3, 3), (3, 3, 0), (0, 0, 1), (2, 2, 3)):
+        feeds = {name: np.ones(size, np.float32) for name, size in zip("abc", sizes, strict=True)}
+        with pytest.raises(Exception, match=r"frazil.assert: a.shape\[0\] == [bc].shape\[0\]"):
+            run_file(report.model_bytes, feeds)
+
+
+def test_layers_that_follow_each_other_work_on_rows() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 4)).eval()
+    fixed = fz.onnx.export(model, fz.randn(2, 3, 4), dynamic_shapes={"input": {0: "n"}})
+    assert dict(fixed.operators) == {"Flatten": 1, "Gemm": 2, "Gelu": 1, "Reshape": 1}
+    free = fz.onnx.export(model, fz.randn(2, 3, 4))  # both sizes free: the shape would have to be put together
+    assert free.operators["MatMul"] == 2 and "Shape" not in free.operators
+    residual = fz.onnx.export(lambda x: (y := model[0](x)) + model[2](F.relu(y)).sum(), fz.randn(2, 3, 4))
+    assert residual.checks is not None
+
+
+def test_additions_are_one_sum_where_nothing_reads_what_is_between() -> None:
+    report = fz.onnx.export(lambda a, b: a + b + (a * b) + b.exp(), (fz.randn(3), fz.randn(3)))
+    assert report.operators["Sum"] == 1 and report.operators["Add"] == 0
+    shared = fz.onnx.export(lambda a, b: ((s := a + b) + (a * b) + b.exp(), s), (fz.randn(3), fz.randn(3)))
+    assert shared.operators["Add"] == 3
+
+
+def test_a_mean_over_images_drops_its_dimensions_at_once() -> None:
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    report = fz.onnx.export(model, fz.randn(2, 3, 4, 4), dynamic_shapes={"input": {0: "n"}})
+    assert dict(report.operators) == {"ReduceMean": 1}
+
+
+def test_a_size_that_a_file_asserts_is_asserted_when_it_is_written_again() -> None:
+    names = {"a": {0: "n"}, "b": {0: "m"}}
+    report = fz.onnx.export(lambda a, b: a.sum() + b.view(2, a.shape[0]), (fz.ones(3), fz.ones(6)), dynamic_shapes=names)
+    model = fz.onnx.load(report.model_bytes)
+    again = fz.onnx.export(model, (fz.ones(3), fz.ones(6)), dynamic_shapes=names)
+    assert len(again.embedded) == len(report.embedded) == 1
+    for contents in (report.model_bytes, again.model_bytes):
+        with pytest.raises(Exception, match="frazil.assert: "):
+            run_file(contents, {"a": np.ones(3, np.float32), "b": np.ones(8, np.float32)})
+    with pytest.raises(fz.errors.ShapeError, match="do not add up"):
+        model(fz.ones(3), fz.ones(8))
