@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import cuda as cuda
     from . import cudnn as cudnn
+    from . import mkl as mkl
+    from . import mkldnn as mkldnn
     from . import mps as mps
+    from . import openmp as openmp
+    from . import opt_einsum as opt_einsum
+
+
+#: PyTorch's switches, which programs set without importing them.
+_SWITCHES = ("cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp", "opt_einsum")
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("cuda", "cudnn", "mps"):  # PyTorch's switches, which programs set without importing them
+    if name in _SWITCHES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -149,7 +149,7 @@ _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "
 _LAZY |= dict.fromkeys(("get_autocast_dtype", "is_autocast_enabled"), "amp")
 _LAZY |= {name: name for name in ("accelerator", "func", "profiler", "serialization", "version")} | {"vmap": "func"}
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
-_LAZY |= {name: name for name in ("_C", "_dynamo", "compiler", "overrides", "types")}  # what libraries ask PyTorch for
+_LAZY |= {name: name for name in ("_C", "_dynamo", "compiler", "fx", "overrides", "types")}  # what libraries ask PyTorch for
 _LAZY |= dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_type", "_check_value"), "checks")
 _LAZY |= dict.fromkeys(("_check_is_size", "_check_tensor_all"), "checks")
 _LAZY |= dict.fromkeys(("SymBool", "SymFloat", "SymInt"), "sizes")
@@ -159,7 +159,7 @@ _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_no
 
 #: Names of PyTorch that are not there, and what is said to a program that asks for them.
 _MISSING = {
-    "fx export": "frazil records programs by running them: fz.jit.trace, fz.jit.script and fz.onnx.export",
+    "export": "frazil records programs by running them: fz.jit.trace, fz.jit.script and fz.onnx.export",
     "quantization ao quantize_per_tensor": "quantisation is out of scope; quantise the exported file with onnxruntime's tools",
     "nested jagged": "nested tensors are out of scope; use fz.nn.utils.rnn.pad_sequence and a mask",
     "classes ops library": "C++ operators are out of scope; write a backend's kernel or an autograd.Function",

@@ -46,7 +46,8 @@ MEMORY_KERNELS = ("copy_", "writable", "shares_memory", "diagonal")
 class device:
     """The place where a tensor lives: `fz.device("cpu")`, `fz.device("cuda:1")`, `fz.device("opencl", 0)`.
 
-    There is one object per device, so `==` is identity. Its backend is opened when the first operation runs on it.
+    There is one object per device, so `==` is identity. Its backend is opened when the first operation runs on it, and only then
+    it is an error that the backend is not installed: programs name `device("cuda")` where it is not used.
 
     >>> import frazil as fz
     >>> fz.device("cpu").type, fz.device("cpu") is fz.ones(2).device
@@ -83,7 +84,9 @@ class device:
         key = (kind, index or 0)
         found = _devices.get(key)
         if found is None:
-            _backend_name(kind)  # raises for unknown or missing backends
+            problem = _unknown_device(kind)
+            if problem is not None:
+                raise DeviceError(problem)
             found = object.__new__(cls)
             found.type, found.index = key
             found._backend = None
