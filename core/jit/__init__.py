@@ -1,14 +1,12 @@
 """Recording programs: `fz.jit`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from .recorder.trace import Program, trace
-from .script import script
-from .spelling import tell_names as _tell_names
-from .state import STATE
+from ..recorder.trace import Program, trace
+from ..script import script
+from ..spelling import tell_names as _tell_names
+from ..state import STATE
 
 __all__ = [
     "Final",
@@ -94,4 +92,4 @@ def annotate(the_type: Any, the_value: Any) -> Any:
     return the_value
 
 
-_tell_names(__name__)
+_tell_names(__name__, ("annotations",))

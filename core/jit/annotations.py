@@ -1,0 +1,10 @@
+"""Types for the annotations of scripted functions, under the names of `torch.jit.annotations`: those of `typing`."""
+
+from typing import Any as Any
+from typing import Dict as Dict  # noqa: UP035
+from typing import List as List  # noqa: UP035
+from typing import Optional as Optional
+from typing import Tuple as Tuple  # noqa: UP035
+from typing import Union as Union
+
+from ..tensor import Tensor as Tensor
