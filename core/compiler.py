@@ -76,7 +76,7 @@ def allow_in_graph(fn: Any) -> Any:
 assume_constant_result = allow_in_graph
 
 
-def mark_dynamic(t: Any, index: Any, **options: Any) -> None:
+def mark_dynamic(t: Any, index: Any = None, **options: Any) -> None:
     """Accepted for PyTorch's sake: sizes are symbols where they can be.
 
     >>> import frazil as fz
@@ -84,7 +84,7 @@ def mark_dynamic(t: Any, index: Any, **options: Any) -> None:
     """
 
 
-mark_static = maybe_mark_dynamic = mark_dynamic
+mark_static = mark_static_address = maybe_mark_dynamic = mark_dynamic
 
 
 def reset() -> None:

@@ -39,6 +39,9 @@ class KernelTable(dict[str, Callable[..., Any] | None]):
 
 _devices: dict[tuple[str, int], device] = {}
 
+#: Types of devices that PyTorch has and no backend here may have: they can be named, for comparisons.
+ELSEWHERE = ("hpu", "meta", "mps", "mtia", "npu", "xla", "xpu")
+
 #: What a device whose arrays share memory must have beside the primitives. The body of `diagonal` would not always give a view.
 MEMORY_KERNELS = ("copy_", "writable", "shares_memory", "diagonal")
 
@@ -84,7 +87,7 @@ class device:
         key = (kind, index or 0)
         found = _devices.get(key)
         if found is None:
-            problem = _unknown_device(kind)
+            problem = None if kind in ELSEWHERE else _unknown_device(kind)
             if problem is not None:
                 raise DeviceError(problem)
             found = object.__new__(cls)

@@ -44,6 +44,8 @@ class dtype:
         def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
             if name == "numpy" and self.name == "bfloat16":
                 return _open_bfloat16()
+            if name == "numpy":
+                raise DTypeError(f"no backend of frazil computes in {self.name}: use fz.float16 or fz.bfloat16")
             raise AttributeError(f"a dtype has no attribute {name!r}")
 
     def __repr__(self) -> str:
@@ -99,6 +101,18 @@ ALL = {
 }
 #: The dtypes that are computed in float32.
 HALVES = (float16, bfloat16)
+
+#: Names that libraries compare with and list (`{"F8_E4M3": torch.float8_e4m3fn}`): no backend computes in these dtypes.
+float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu, complex32, qint8, quint8, qint32 = (
+    dtype(name, kind, itemsize, None)
+    for kind, itemsize, names in (
+        ("f", 1, "float8_e4m3fn float8_e5m2 float8_e4m3fnuz float8_e5m2fnuz float8_e8m0fnu"),
+        ("c", 4, "complex32"),
+        ("i", 1, "qint8 quint8"),
+        ("i", 4, "qint32"),
+    )
+    for name in names.split()
+)
 
 #: PyTorch's second names.
 ALIASES = {

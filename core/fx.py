@@ -8,9 +8,53 @@ from typing import Any, NoReturn, TypeVar
 from .jit import is_tracing
 from .spelling import tell_names as _tell_names
 
-__all__ = ["is_fx_symbolic_tracing", "is_fx_tracing", "symbolic_trace", "wrap"]
+__all__ = [
+    "Graph",
+    "GraphModule",
+    "Node",
+    "Proxy",
+    "Tracer",
+    "is_fx_symbolic_tracing",
+    "is_fx_tracing",
+    "symbolic_trace",
+    "wrap",
+]
+
+_INSTEAD = "programs are recorded by running them: fz.jit.trace(module, example inputs).graph"
 
 F = TypeVar("F", bound="Callable[..., Any] | str")
+
+
+class _Never:
+    """Types of PyTorch's symbolic tracer: libraries ask whether something is one of them, and nothing is."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(f"fx.{type(self).__name__}: {_INSTEAD}")
+
+
+class Proxy(_Never):
+    """Stands for a value in PyTorch's symbolic tracer; a recording has tensors.
+
+    >>> import frazil as fz
+    >>> isinstance(fz.ones(1), fz.fx.Proxy)
+    False
+    """
+
+
+class Graph(_Never):
+    """A program of PyTorch's symbolic tracer; see `fz.jit.trace`."""
+
+
+class Node(_Never):
+    """A call in a `Graph`."""
+
+
+class Tracer(_Never):
+    """PyTorch's symbolic tracer; see `fz.jit.trace`."""
+
+
+class GraphModule(_Never):
+    """What PyTorch's symbolic tracer makes; see `fz.jit.trace`."""
 
 
 def wrap(fn_or_name: F) -> F:
@@ -45,9 +89,7 @@ def symbolic_trace(root: Any, concrete_args: Any = None) -> NoReturn:
     ...
     NotImplementedError: fx.symbolic_trace: programs are recorded by running them: fz.jit.trace(module, example inputs).graph
     """
-    raise NotImplementedError(
-        "fx.symbolic_trace: programs are recorded by running them: fz.jit.trace(module, example inputs).graph"
-    )
+    raise NotImplementedError(f"fx.symbolic_trace: {_INSTEAD}")
 
 
 _tell_names(__name__)

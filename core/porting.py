@@ -6,8 +6,10 @@ import ast
 import importlib
 import importlib.abc
 import importlib.machinery
+import importlib.metadata
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -175,8 +177,25 @@ def _without_members(name: str) -> str:
     return name
 
 
+#: What a program that asks for PyTorch's version is told: the version whose names and meanings are followed.
+FOLLOWED = "2.13.0+frazil"
+
+
+class _Distribution(importlib.metadata.Distribution):
+    """What `importlib.metadata.version("torch")` reads, by which libraries decide what PyTorch has."""
+
+    def read_text(self, filename: str) -> str | None:
+        return f"Metadata-Version: 2.1\nName: torch\nVersion: {FOLLOWED}\n" if filename == "METADATA" else None
+
+    def locate_file(self, path: Any) -> Any:
+        return Path(__file__).parent / path
+
+
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports `torch` and what is below it as frazil and what is below that."""
+
+    def find_distributions(self, context: Any = None) -> list[importlib.metadata.Distribution]:
+        return [_Distribution()] if context is not None and context.name == "torch" else []
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
         if fullname.split(".")[0] != "torch":
@@ -200,9 +219,13 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def torch_is_frazil() -> None:
     """Let `import torch` in this process give frazil, from now on; not where PyTorch itself has been imported.
 
+    `torch.__version__` is PyTorch's, whose names and meanings are followed, for libraries decide by it.
+
     >>> from frazil.porting import torch_is_frazil
     """
     if "torch" in sys.modules and sys.modules["torch"] is not sys.modules["frazil"]:
         raise ImportError("torch has been imported already: call torch_is_frazil() before")
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+        frazil = sys.modules["frazil"]
+        frazil.__version__ = importlib.import_module("frazil.version").__version__ = FOLLOWED  # type: ignore[attr-defined]

@@ -28,6 +28,10 @@ def _places(batches: Any, heads: Any, rows: Any, columns: Any, device: Any) -> l
     ]
 
 
+#: PyTorch's size of blocks, which programs import; masks are not stored in blocks here.
+_DEFAULT_SPARSE_BLOCK_SIZE = 128
+
+
 @final
 class BlockMask:
     """A mask: the rows of the key that each row of the query sees. It is what `create_block_mask` makes."""
@@ -45,7 +49,7 @@ class BlockMask:
 
 
 def create_block_mask(
-    mask_mod: MaskMod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: int, device: Any = None, BLOCK_SIZE: Any = 128
+    mask_mod: MaskMod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: int, device: Any = None, BLOCK_SIZE: Any = _DEFAULT_SPARSE_BLOCK_SIZE
 ) -> BlockMask:
     """A mask for `flex_attention` from a function of four index tensors. B and H may be None: the same for all.
 

@@ -1,0 +1,3 @@
+"""Where PyTorch keeps `is_compiling`."""
+
+from ..compiler import is_compiling as is_compiling
