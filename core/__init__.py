@@ -152,6 +152,7 @@ _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spm
 _LAZY |= {name: name for name in ("_C", "_dynamo", "compiler", "fx", "overrides", "types")}  # what libraries ask PyTorch for
 _LAZY |= dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_type", "_check_value"), "checks")
 _LAZY |= dict.fromkeys(("_check_is_size", "_check_tensor_all"), "checks")
+_LAZY |= dict.fromkeys(("TypedStorage", "UntypedStorage"), "rare.memory")
 _LAZY |= dict.fromkeys(("complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"), "dtypes")
 _LAZY |= dict.fromkeys(("float8_e8m0fnu", "qint32", "qint8", "quint8"), "dtypes")
 _LAZY |= dict.fromkeys(("SymBool", "SymFloat", "SymInt"), "sizes")

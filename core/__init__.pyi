@@ -45,6 +45,10 @@ from .sizes import SymFloat as SymFloat
 
 from .sizes import SymInt as SymInt
 
+from .rare.memory import TypedStorage as TypedStorage
+
+from .rare.memory import UntypedStorage as UntypedStorage
+
 def abs(input: _Operand, *, out: Any = None) -> Tensor:
     """Absolute value.
 
@@ -811,6 +815,8 @@ def complex(real: Tensor, imag: Tensor, *, out: Any = None) -> Tensor:
 
 complex128: Any
 
+complex32: Any
+
 complex64: Any
 
 def concat(tensors: Sequence[Tensor], dim: _int = 0, *, out: Any = None) -> Tensor:
@@ -1414,6 +1420,16 @@ float16: Any
 float32: Any
 
 float64: Any
+
+float8_e4m3fn: Any
+
+float8_e4m3fnuz: Any
+
+float8_e5m2: Any
+
+float8_e5m2fnuz: Any
+
+float8_e8m0fnu: Any
 
 def float_power(input: Any, exponent: Any, *, out: Any = None) -> Tensor:
     """`input` to the power `exponent`, in float64.
@@ -2801,6 +2817,10 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: _bool = False,
     tensor([[0., 5.],
             [6., 0.]])"""
 
+qint32: Any
+
+qint8: Any
+
 def qr(input: Tensor, some: _bool = True, *, out: Any = None) -> Any:
     """Q and R; as `fz.linalg.qr`, complete unless `some`."""
 
@@ -2810,6 +2830,8 @@ def quantile(input: Tensor, q: Any, dim: _int | None = None, keepdim: _bool = Fa
     >>> import frazil as fz
     >>> fz.quantile(fz.tensor([0.0, 1.0, 2.0, 3.0]), 0.5)
     tensor(1.5000)"""
+
+quint8: Any
 
 def rad2deg(input: Tensor, *, out: Any = None) -> Tensor:
     """Radians as degrees.
@@ -3781,11 +3803,13 @@ def vdot(input: Tensor, other: Tensor, *, out: Any = None) -> Tensor:
 from . import version as version
 
 def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
-    """The same memory in another shape; an error where that needs a copy.
+    """The same memory in another shape, or as numbers of another dtype; an error where that needs a copy.
 
     >>> import frazil as fz
     >>> x = fz.zeros(4); x.view(2, 2)[0, 1] = 7.0; x
-    tensor([0., 7., 0., 0.])"""
+    tensor([0., 7., 0., 0.])
+    >>> hex(fz.ones(1).view(fz.int32).item())
+    '0x3f800000'"""
 
 def view_as(input: Tensor, other: Tensor) -> Tensor:
     """`input` viewed in the shape of `other`."""

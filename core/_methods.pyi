@@ -1436,7 +1436,7 @@ class TensorMethods:
         """Product of two vectors (the first conjugated, if complex)."""
 
     def view(self, *size: Any, dtype: Any = None) -> Tensor:
-        """The same memory in another shape; an error where that needs a copy."""
+        """The same memory in another shape, or as numbers of another dtype; an error where that needs a copy."""
 
     def view_as(self, other: Tensor) -> Tensor:
         """`input` viewed in the shape of `other`."""

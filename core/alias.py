@@ -46,6 +46,23 @@ def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
     return y
 
 
+def reinterpreted(x: Tensor, dtype: dtypes.dtype) -> Tensor:
+    """The memory of `x` seen as numbers of another dtype, without a gradient."""
+    kernel = None if x._dev.recording or x._dev.depth else x._dev.kernels.get("reinterpret")
+    if kernel is None:
+        where = "in a recording, which has no memory" if x._dev.recording else f"on {x._dev}"
+        raise ArgumentError(f"view: memory cannot be seen as {dtype.name} {where}; .to(dtype) converts the numbers")
+    y = detached(x)
+    try:
+        y._a = kernel(x._a, dtype=dtype.numpy)
+    except (ValueError, TypeError) as error:
+        raise ShapeError(
+            f"view: a {x.dtype.name} of shape {list(x.shape)} and strides {list(x.stride())} cannot be seen as {dtype.name}: "
+            f"their sizes differ, so the last dimension must be without gaps, of {dtype.itemsize} bytes or a multiple"
+        ) from error
+    return y
+
+
 # --------------------------------------------------------------------------------------------------------- in-place operations
 
 

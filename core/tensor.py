@@ -582,7 +582,7 @@ class Tensor(TensorMethods):
             raise ArgumentError(
                 f"data_ptr: only tensors on the CPU have an address that a program can use, this one is on {self.device}"
             )
-        return int(self.detach().numpy().ctypes.data)
+        return int(self._dev.to_host(self.detach()._a).ctypes.data)
 
     def storage_offset(self) -> int:
         """Return how many elements after the beginning of the memory that it is a view of its first element is."""

@@ -19,7 +19,7 @@ from .table import OPS
 MOVES = frozenset(
     """reshape permute expand slice select diagonal cat flip slice_scatter diagonal_scatter pad_constant pad_edges gather_values
     scatter_values index embedding where copy in_rows cast fill size_to_tensor sequence detach view_write pieces transfer tril
-    triu depth_to_space random_uniform copy_ writable shares_memory strides is_contiguous""".split()
+    triu depth_to_space random_uniform copy_ writable reinterpret shares_memory strides is_contiguous""".split()
 )
 #: Functions that are made of several ops here, and are one in PyTorch.
 ONE = frozenset(

@@ -848,6 +848,12 @@ def writable(x: Array) -> Array:
 
 
 @kernel
+def reinterpret(x: Array, *, dtype: Any) -> Array:
+    """The memory of `x` as numbers of another dtype."""
+    return x.view(dtype)
+
+
+@kernel
 def shares_memory(a: Array, b: Array) -> bool:
     return a.flags.c_contiguous or np.may_share_memory(a, b)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..alias import SCATTER, apply_path, scatter_path
+from ..alias import SCATTER, apply_path, reinterpreted, scatter_path
 from ..creation import arange, full, zeros_of
 from ..define import function, op, primitive
 from ..dtypes import dtype as dtype_class
@@ -96,14 +96,16 @@ def reshape_to(input: Tensor, *shape: Any) -> Tensor:
 
 @function(methods=["view"], name="view")
 def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
-    """The same memory in another shape; an error where that needs a copy.
+    """The same memory in another shape, or as numbers of another dtype; an error where that needs a copy.
 
     >>> import frazil as fz
     >>> x = fz.zeros(4); x.view(2, 2)[0, 1] = 7.0; x
     tensor([0., 7., 0., 0.])
+    >>> hex(fz.ones(1).view(fz.int32).item())
+    '0x3f800000'
     """
     if dtype is not None or (len(size) == 1 and isinstance(size[0], dtype_class)):
-        raise ArgumentError("view: reinterpreting memory as another dtype is not available; .to(dtype) converts the values")
+        return reinterpreted(input, dtype or size[0])
     result = reshape(input, shape=int_tuple(size))
     device = result._dev
     if device.as_view(input, result) is False if device.recording else device.aliases and result._base is None and result.numel():

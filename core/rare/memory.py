@@ -8,8 +8,9 @@ from typing import Any, final
 import numpy as np
 
 from ..alias import assign, check_leaf, check_writable
-from ..creation import arange, empty, from_host
+from ..creation import arange, empty, from_host, from_numpy
 from ..define import function
+from ..dtypes import uint8
 from ..errors import ArgumentError, ShapeError
 from ..ops.common import numel
 from ..ops.elementwise import clone
@@ -355,6 +356,30 @@ class UntypedStorage:
     def __init__(self, tensor: Tensor) -> None:
         self._flat = _memory("untyped_storage", tensor.detach() if tensor._base is None else tensor._base.detach())[0]
 
+    @classmethod
+    def from_file(cls, filename: str, shared: bool = False, nbytes: int | None = None) -> UntypedStorage:
+        """The bytes of a file (the first `nbytes`), read when they are looked at; `shared`: what is written to them goes there.
+
+        >>> import frazil as fz, pathlib
+        >>> _ = pathlib.Path("ice.bin").write_bytes(bytes([1, 2, 3, 4]))
+        >>> fz.asarray(fz.UntypedStorage.from_file("ice.bin", nbytes=4)[1:3], dtype=fz.uint8)
+        tensor([2, 3], dtype=frazil.uint8)
+        """
+        found = np.memmap(filename, np.uint8, "r+" if shared else "c", shape=None if nbytes is None else (nbytes,))
+        return cls(from_numpy(found))
+
+    def __getitem__(self, index: Any) -> Any:
+        own = from_numpy(self.__array__())[index]
+        if not isinstance(index, slice):
+            return own.item()
+        part = object.__new__(UntypedStorage)
+        part._flat = own
+        return part
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        found = self._flat.view(uint8).numpy()
+        return found if dtype is None else found.astype(dtype)
+
     @property
     def device(self) -> Any:
         """The device it lies on."""
@@ -384,6 +409,10 @@ class UntypedStorage:
         """Its elements as Python numbers."""
         return list(self._flat.contiguous().numpy().tobytes())
 
+    def untyped(self) -> UntypedStorage:
+        """The memory in bytes."""
+        return self
+
     def __len__(self) -> int:
         return self.size()
 
@@ -412,7 +441,7 @@ class TypedStorage(UntypedStorage):
         return self._flat.itemsize
 
     def untyped(self) -> UntypedStorage:
-        """The same memory in bytes."""
+        """The memory in bytes."""
         return UntypedStorage(self._flat)
 
     def tolist(self) -> list[Any]:
@@ -421,6 +450,10 @@ class TypedStorage(UntypedStorage):
 
     def __getitem__(self, index: Any) -> Any:
         return self.tolist()[index]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        found = self._flat.numpy()
+        return found if dtype is None else found.astype(dtype)
 
     def __iter__(self) -> Any:
         return iter(self.tolist())

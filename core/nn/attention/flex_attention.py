@@ -49,7 +49,13 @@ class BlockMask:
 
 
 def create_block_mask(
-    mask_mod: MaskMod, B: int | None, H: int | None, Q_LEN: int, KV_LEN: int, device: Any = None, BLOCK_SIZE: Any = _DEFAULT_SPARSE_BLOCK_SIZE
+    mask_mod: MaskMod,
+    B: int | None,
+    H: int | None,
+    Q_LEN: int,
+    KV_LEN: int,
+    device: Any = None,
+    BLOCK_SIZE: Any = _DEFAULT_SPARSE_BLOCK_SIZE,
 ) -> BlockMask:
     """A mask for `flex_attention` from a function of four index tensors. B and H may be None: the same for all.
 
