@@ -54,7 +54,7 @@ class Tracer(_Never):
 
 
 class GraphModule(_Never):
-    """What PyTorch's symbolic tracer makes; see `fz.jit.trace`."""
+    """The module that PyTorch's symbolic tracer makes; see `fz.jit.trace`."""
 
 
 def wrap(fn_or_name: F) -> F:

@@ -75,5 +75,6 @@ def test_what_is_no_number_of_a_device(name: str) -> None:
 def test_a_cache_that_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
     monkeypatch.delenv("FRAZIL_HOME", raising=False)
+    monkeypatch.setattr("frazil.hub._DIR", [])
     with pytest.raises(FileError, match="was not written: Not a directory"):
         fz.hub.load_state_dict_from_url(Path(__file__).as_uri())
