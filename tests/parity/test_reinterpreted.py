@@ -31,7 +31,11 @@ def test_every_pair_of_dtypes(name: str, turned: bool) -> None:
                 seen.append("refused")
                 continue
             seen.append(
-                (tuple(y.shape), str(y.dtype).split(".")[1], y.contiguous().view(module.uint8).tolist() if y.ndim and y.numel() else None)
+                (
+                    tuple(y.shape),
+                    str(y.dtype).split(".")[1],
+                    y.contiguous().view(module.uint8).tolist() if y.ndim and y.numel() else None,
+                )
             )
         assert seen[0] == seen[1], f"{start} of {SHAPES[name]} as {goal}: {seen}"
 

@@ -98,11 +98,7 @@ def dequantize(node: Any, x: Any, scale: Any, zero: Any = None) -> Any:
 
 
 def narrow_numbers(x: Any) -> Any:
-<<<<<<< HEAD
     """Numbers of a narrow type that frazil has no tensors of, in one that holds them all."""
-=======
-    """Return what is of a narrow type that frazil has no tensors of in one that holds all its numbers."""
->>>>>>> 203280c (Names of libraries after the rebase: the page of how it works, and docstrings)
     if isinstance(x, np.ndarray) and x.dtype.name not in TENSOR_TYPES:
         return x.astype(np.int32 if "int" in x.dtype.name else np.float32)
     return x
