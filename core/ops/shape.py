@@ -974,9 +974,7 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     for shift, dim in zip(as_sequence(shifts, 1), as_sequence(dims, 1), strict=True):
         dim = checked_dim("roll", dim, len(input._a.shape))
         n = input._a.shape[dim]
-        if isinstance(n, int) and n == 0:
-            continue
-        cut = n - shift % n
+        cut = n - shift % size_max(n, 1)  # of nothing, nothing moves
         input = cat([narrow(input, dim, cut, n - cut), narrow(input, dim, 0, cut)], dim=dim)
     return input
 

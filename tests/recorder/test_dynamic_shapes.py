@@ -67,3 +67,16 @@ def test_slices_of_slices_end_in_decisions_instead_of_endless_formulas():
         return scores.cumsum(0)[: n - 1, 1:]
 
     fz.onnx.export(shifted, fz.randn(4, 3))
+
+
+def test_a_roll_moves_nothing_where_there_is_nothing():
+    def rolled(x):
+        half = x[:, : x.shape[1] // 2]
+        return half.roll(1, -1), half.roll((-3, 1), (1, 0)), half.roll(2)
+
+    program = fz.jit.trace(rolled, fz.randn(2, 6))
+    for shape in ((2, 0), (2, 1), (0, 4), (3, 9)):
+        x = fz.randn(shape)
+        for found, expected in zip(program(x), rolled(x), strict=True):
+            assert fz.equal(found, expected) and found.shape == expected.shape
+    fz.onnx.export(rolled, fz.randn(2, 6))

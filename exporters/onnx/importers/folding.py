@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 
 from frazil.errors import DimError
-from frazil.sizes import size_max, size_min
+from frazil.sizes import same, size_max, size_min
 
 from ..arrays import TENSOR_TYPES, Sizes, int_list, number, numbers, numpy_dtype, raw
 from .registry import fold
@@ -79,9 +79,24 @@ _max = _binary(np.maximum, _elementwise(lambda a, b: size_max(a, b)))
 def maximum(node: Any, *given: Any) -> Any:
     """Return the largest. Where it is only asserted that nothing is above 0, every part is asserted for itself, as written."""
     if any(isinstance(value, Sizes) for value in given) and node.asserts:
-        if all(bool(place <= 0) for value in given for place in raw(value).flat):
+        if all(_not_above_0(place) for value in given for place in raw(value).flat):
             return np.zeros(np.broadcast_shapes(*(value.shape for value in given)), numpy_dtype(given[0]))
     return _max(node, *given)
+
+
+def _not_above_0(place: Any) -> bool:
+    differing = _differing(place)
+    return bool(place <= 0 if differing is None else differing != 0)
+
+
+def _differing(place: Any) -> Any:
+    """The size d where the place is 1 - abs(d), which is how frazil's files assert that d is not 0; None for any other."""
+    magnitude = 1 - place
+    for factors, _ in getattr(magnitude, "terms", ()):
+        for factor, _ in factors:
+            if getattr(factor, "function", "") == "positive_part" and same(abs(d := factor.args[0] // 2), magnitude):
+                return d
+    return None
 
 
 fold("Min")(_binary(np.minimum, _elementwise(lambda a, b: size_min(a, b))))
