@@ -41,7 +41,8 @@ def load(source: Any, *, device: Any = None) -> Model:
 
     Weights outside of the file are read from its own folder only. The module does what the file says until it is told otherwise:
     after `train()` BatchNormalization uses the batch's statistics and moves its own, and Dropout drops; after `eval()` neither
-    does, in a file that was written in training mode (`training_mode`) too.
+    does, in a file that was written in training mode (`training_mode`) too. A file whose BatchNormalization was made part of its
+    convolutions has none to train: export with `fold=False` what will be trained further.
 
     Raises ArgumentError where the file is damaged, contradicts itself, or has operators that frazil lacks: all are listed.
 
