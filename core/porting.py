@@ -227,5 +227,6 @@ def torch_is_frazil() -> None:
         raise ImportError("torch has been imported already: call torch_is_frazil() before")
     if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
-        frazil = sys.modules["frazil"]
-        frazil.__version__ = importlib.import_module("frazil.version").__version__ = FOLLOWED  # type: ignore[attr-defined]
+        frazil: Any = sys.modules["frazil"]
+        frazil.torch = frazil  # `torch.torch.Tensor`, as some write
+        frazil.__version__ = frazil.version.__version__ = FOLLOWED

@@ -6,6 +6,7 @@ from . import constraints as constraints
 from . import kl as kl
 from . import kl_of_kinds as kl_of_kinds
 from . import transforms as transforms
+from . import utils as utils
 from .bernoulli import Bernoulli as Bernoulli
 from .categorical import Categorical as Categorical
 from .categorical import OneHotCategorical as OneHotCategorical

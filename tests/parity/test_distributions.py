@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -586,3 +587,25 @@ def test_a_policy_is_exported():
     args = (fz.randn(4, 3), fz.tensor([0, 1, 2, 0]))
     report = fz.onnx.export(policy, args, samples=[(fz.randn(2, 3), fz.tensor([2, 1]))])
     assert report.checks is not None
+
+
+def test_helpers_of_distributions() -> None:
+    from torch.distributions import utils as theirs
+
+    from frazil.distributions import utils as ours
+
+    for n, diag in itertools.product((2, 3, 4), (0, -1, 1)):
+        matrix = np.arange(2.0 * n * n).reshape(2, n, n)
+        vectors = [
+            module.tril_matrix_to_vec(m, diag) for module, m in ((ours, fz.tensor(matrix)), (theirs, torch.tensor(matrix)))
+        ]
+        assert vectors[0].tolist() == vectors[1].tolist()
+        back = [module.vec_to_tril_matrix(v, diag).tolist() for module, v in zip((ours, theirs), vectors, strict=True)]
+        assert back[0] == back[1]
+    for name, binary in itertools.product(("probs_to_logits", "logits_to_probs"), (False, True)):
+        values = [0.1, 0.9, 0.0, 1.0]
+        mine, expected = getattr(ours, name)(fz.tensor(values), binary), getattr(theirs, name)(torch.tensor(values), binary)
+        np.testing.assert_allclose(mine.numpy(), expected.numpy(), rtol=1e-6, atol=1e-6)
+    for dim in (0, 1, 2):
+        values = np.arange(6.0).reshape(2, 3)
+        assert ours._sum_rightmost(fz.tensor(values), dim).tolist() == theirs._sum_rightmost(torch.tensor(values), dim).tolist()
