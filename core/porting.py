@@ -191,6 +191,15 @@ class _Distribution(importlib.metadata.Distribution):
         return Path(__file__).parent / path
 
 
+#: Modules of PyTorch's compiler that libraries import for a question, and what they ask for: nothing here is fake or a proxy.
+STAND_INS: dict[str, dict[str, Any]] = {
+    "torch._subclasses": {},
+    "torch._subclasses.fake_tensor": {"is_fake": lambda x: False},
+    "torch.fx.experimental": {},
+    "torch.fx.experimental.proxy_tensor": {"get_proxy_mode": lambda: None},
+}
+
+
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Imports `torch` and what is below it as frazil and what is below that."""
 
@@ -203,6 +212,10 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: Any) -> Any:
+        if spec.name in STAND_INS:
+            module = ModuleType(spec.name)
+            vars(module).update(STAND_INS[spec.name])
+            return module
         try:
             found = lookup(spec.name) if spec.name != "torch" else sys.modules["frazil"]
         except AttributeError as error:
@@ -213,6 +226,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return found
 
     def exec_module(self, module: Any) -> None:
+        if module.__name__ in STAND_INS:
+            return
         module.__spec__ = self._before  # the import has put the one of `torch` there
 
 

@@ -104,3 +104,23 @@ for line in ("import torch.export", "from torch.distributed.fsdp import wrap", "
 def test_an_attribute_that_is_missing_says_whether_it_is_planned(name, said):
     with pytest.raises(AttributeError, match=said):
         lookup(name) if not name.startswith("Tensor") else getattr(fz.ones(1), name.partition(".")[2])
+
+
+def test_libraries_find_the_version_and_the_inside_of_pytorch(run_python):
+    code = """
+import importlib.metadata
+from frazil.porting import torch_is_frazil
+torch_is_frazil()
+import torch
+import torch.torch
+from torch._subclasses.fake_tensor import is_fake
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
+from torch.utils import _pytree
+from torch._dynamo import disable
+assert torch.__version__ == torch.version.__version__ == importlib.metadata.version("torch")
+assert tuple(map(int, torch.__version__.split("+")[0].split("."))) >= (2, 0)
+assert torch.torch.Tensor is torch.Tensor and not is_fake(torch.ones(1)) and get_proxy_mode() is None
+print("as one")
+"""
+    result = run_python(code)
+    assert result.stdout.strip() == "as one", result.stderr
