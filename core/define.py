@@ -15,10 +15,10 @@ from .dispatch import make_call
 from .errors import ArgumentError
 from .mixed import listed
 from .out import WithOut, write_out
-from .spelling import STUMBLES, explained
+from .spelling import STUMBLES, explained, shown_as
 from .table import FUNCTIONS, METHODS, OPS, OTHER_NAMES, Op, unknown
 from .views import lie
-from .widen import once, shown_as
+from .widen import once
 
 
 def _register(kind: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

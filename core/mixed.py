@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, final
 
 from .dtypes import HALVES, dtype, float32
+from .spelling import shown_as
 from .state import RECORDINGS, STATE
 from .table import OPS
 from .tensor import Tensor
-from .widen import ONE, once, shown_as
+from .widen import ONE, once
 
 _LOSSES = """binary_cross_entropy_with_logits cosine_embedding_loss cross_entropy ctc_loss hinge_embedding_loss huber_loss kl_div
     l1_loss margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss nll_loss poisson_nll_loss smooth_l1_loss

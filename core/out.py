@@ -5,7 +5,6 @@ Ops take it in `dispatch.general_call`, Python functions by `function(out=True)`
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from typing import Any, final
@@ -13,7 +12,7 @@ from typing import Any, final
 from . import dtypes
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .explain import describe
-from .spelling import unknown_keyword
+from .spelling import shown_as, unknown_keyword
 from .state import RECORDINGS, STATE
 from .tensor import Tensor
 from .views import bump, check_overlap
@@ -105,7 +104,6 @@ class WithOut(inspect.Signature):
 def made(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """`function`, which makes a tensor from nothing, with `out=`: without `dtype` it makes that of `out`."""
 
-    @functools.wraps(function)
     def call(*args: Any, out: Any = None, **given: Any) -> Any:
         try:
             if out is None:
@@ -120,4 +118,4 @@ def made(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             raise
 
     call.__signature__ = WithOut(function)  # type: ignore[attr-defined]
-    return call
+    return shown_as(call, function)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .dtypes import NARROW, bfloat16, float32
+from .spelling import shown_as
 from .table import OPS
 
 #: Ops that only move elements, or that are told what to make of them.
@@ -117,13 +118,6 @@ def once(name: str, fn: Callable[..., Any]) -> Callable[..., Any]:
         return tuple(map(_rounded, result)) if isinstance(result, tuple) else _rounded(result)
 
     return shown_as(call, fn)
-
-
-def shown_as(call: Callable[..., Any], fn: Callable[..., Any]) -> Callable[..., Any]:
-    """`functools.wraps` with a tenth of its calls: an import makes dozens of them."""
-    call.__name__, call.__qualname__, call.__module__, call.__doc__ = fn.__name__, fn.__qualname__, fn.__module__, fn.__doc__
-    call.__wrapped__ = fn  # type: ignore[attr-defined]
-    return call
 
 
 def _rounded(value: Any) -> Any:

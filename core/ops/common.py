@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import dtypes
 from ..errors import DimError, DTypeError, ShapeError
 from ..sizes import broadcast_shapes, checked_dim, prod, same
+from ..spelling import shown_as
 from ..table import OPS, Spec
 from ..tensor import Tensor
 
@@ -18,7 +18,6 @@ __all__ = ["broadcast_shapes", "prod", "same"]
 def halves_in_float32(fn: Callable[..., Any]) -> Callable[..., Any]:
     """A body that computes 16-bit floats in float32 and rounds its results once: 300 * 300, or 70000 ones, are no float16."""
 
-    @functools.wraps(fn)
     def body(*tensors: Any, **attributes: Any) -> Any:
         half = next((t.dtype for t in tensors if isinstance(t, Tensor) and t.dtype in dtypes.HALVES), None)
         if half is None:
@@ -33,7 +32,7 @@ def halves_in_float32(fn: Callable[..., Any]) -> Callable[..., Any]:
             return found  # as promotion has it
         return tuple(cast(t, dtype=half) for t in found) if isinstance(found, tuple) else cast(found, dtype=half)
 
-    return body
+    return shown_as(body, fn)
 
 
 def like(x: Spec, *_: Spec, **__: Any) -> Spec:
@@ -171,7 +170,6 @@ def numel(shape: Sequence[Any]) -> Any:
 def with_whole_numbers(compute: Callable[..., Any]) -> Callable[..., Any]:
     """A convolution or pooling (name, n, x, ...) for integers too: computed in float64, exact up to 2**53, and rounded to 0."""
 
-    @functools.wraps(compute)
     def call(name: str, n: int, x: Tensor, *args: Any) -> Any:
         if x.dtype.kind != "i":
             return compute(name, n, x, *args)
@@ -181,4 +179,4 @@ def with_whole_numbers(compute: Callable[..., Any]) -> Callable[..., Any]:
         values = cast(cast(y[0] if isinstance(y, tuple) else y, dtype=dtypes.int64), dtype=x.dtype)
         return (values, *y[1:]) if isinstance(y, tuple) else values
 
-    return call
+    return shown_as(call, compute)

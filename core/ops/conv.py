@@ -6,7 +6,6 @@ differentiation: the vjps of each are the other two. The transposed convolution 
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from ..creation import arange, zeros_of
 from ..define import function, op
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..sizes import size_max
+from ..spelling import shown_as
 from ..table import OPS, E, S, Spec, ints
 from ..tensor import Tensor
 from .common import halves_in_float32, numel, same, specs, with_whole_numbers
@@ -290,7 +290,6 @@ def _check_result(name: str, x: Spec, dy: Spec, kernel: Any, stride: Any, paddin
 def _with_complex_numbers(compute: Callable[..., Any]) -> Callable[..., Any]:
     """A convolution (name, n, x, w, bias, ...) for complex numbers too: four of their parts, as it is linear in each."""
 
-    @functools.wraps(compute)
     def call(name: str, n: int, x: Tensor, w: Tensor, bias: Tensor | None, *options: Any) -> Any:
         if not x.dtype.is_complex or w.dtype is not x.dtype or (bias is not None and bias.dtype is not x.dtype):
             return compute(name, n, x, w, bias, *options)
@@ -300,7 +299,7 @@ def _with_complex_numbers(compute: Callable[..., Any]) -> Callable[..., Any]:
         y = complex_(y_real, y_imag)
         return y if bias is None else y + reshape(bias, shape=(-1,) + (1,) * n)
 
-    return call
+    return shown_as(call, compute)
 
 
 @_with_complex_numbers

@@ -47,6 +47,7 @@ NEEDED_DTYPES = ("bool", "int64", "float32")
 #: Kernels that a device may have and that are not ops, beside `MEMORY_KERNELS`.
 MAY_HAVE = (
     "add_", "sub_", "mul_", "div_", "sgd_step_", "sgd_momentum_step_", "adam_step_", "amsgrad_step_", "strides", "is_contiguous",
+    "reinterpret",
 )  # fmt: skip
 
 #: float16 has 11 bits, and the errors of a few roundings add up.

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import frazil as fz
 from frazil.errors import ArgumentError
 from frazil.utils import _pytree
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
 
 Point = namedtuple("Point", "x y")
 

@@ -6,9 +6,10 @@ import itertools
 
 import numpy as np
 import pytest
-import torch
 
 import frazil as fz
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
 
 DTYPES = "uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 bool".split()
 SHAPES = {"0-d": (), "empty": (0,), "odd": (3,), "even": (2, 4), "eight": (2, 8)}
