@@ -97,12 +97,13 @@ class device:
             found._later = {}
             found.aliases = True
             found.real = found
-            found.kernels = KernelTable(found)
+            found.kernels = found._own = KernelTable(found)
             found = _devices.setdefault(key, found)  # another thread may have been faster, and `==` is identity
         return found
 
     _backend: Backend | None
     _scalars: dict[Any, Any]
+    _own: KernelTable  # what `kernels` is, except where tests put another table there for a while
     _later: dict[str, Callable[..., Any]]  # kernels that are needed once an array does not lie in order
 
     def open(self) -> Backend:
@@ -141,7 +142,7 @@ class device:
         kernels = answer(self.backend, "kernels", self.index)  # the plain ones: looking at first results ends here
         kernels = {**self._in_layout(self.backend, kernels), **self._later}
         self._later = {}
-        self.kernels.update(widen.kernels(self, kernels))
+        self._own.update(widen.kernels(self, kernels))
 
     def _in_layout(self, backend: Backend, kernels: Mapping[str, Any]) -> Mapping[str, Any]:
         """The kernels, with results that lie in memory as the ops' layouts say."""
@@ -167,14 +168,14 @@ class device:
 
         def first_call(*arrays: Any, **attrs: Any) -> Any:
             self._turn()
-            self.kernels[name] = kernel
+            self._own[name] = kernel
             return kernel(*arrays, **attrs)
 
         return first_call
 
     def _turn(self) -> None:
         """From now on look whether operands lie differently. A program that turns nothing pays nothing for it."""
-        self.kernels.update(self._later)
+        self._own.update(self._later)
         self._later = {}
 
     def _tried(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -188,8 +189,8 @@ class device:
                         f"backend {self.backend.name!r}: its kernel {name!r} returned {type(array).__name__} {array!r:.60}; "
                         "a kernel returns an array (or a tuple of them), with a tuple as .shape and a .dtype of native_dtypes()"
                     )
-            if self.kernels.get(name) is first_call:
-                self.kernels[name] = kernel
+            if self._own.get(name) is first_call:
+                self._own[name] = kernel
             return result
 
         return first_call if name in OPS else kernel

@@ -48,7 +48,6 @@ DIFFERENT = [
     (r"F\.adaptive_avg_pool2d\(x, 0\)", "int64|bool|uint8", "refused as with any other size"),
     (r"(F\.batch_norm|M\.BatchNorm)", "3 -> 0|0 at 0.1", "3 weights for no channels; PyTorch does not look"),
     (r"F\.(batch_norm\(x, None|group_norm)", "special", "scale and shift are two steps"),
-    (r"(F\.interpolate|M\.Upsample)", "uint8", "uint8 gives float32"),
     (r"F\.pixel_unshuffle", "0", "the result has its shape, where PyTorch gives the input back"),
     (r"(F\.fold|M\.Fold)", "bool", "sums of bools are integers"),
     (r"F\.grid_sample", "special", "a weight of 0 times infinity is NaN"),

@@ -421,7 +421,7 @@ xp.split_with_sizes_copy(x, [1, 3], 1); xp.squeeze_copy(o); xp.t_copy(x); xp.tra
 xp.unfold_copy(v, 0, 2, 1); xp.unsqueeze_copy(x, 1); xp.view_copy(x, (2, 6))
 a.heaviside_(y.detach()); a.deg2rad_(); a.rad2deg_(); a.sinc_(); a.ldexp_(k); a[:, :3].addr_(r, v[:3])
 a.addbmm_(b, q.expand(2, 4, 4))
-a.polygamma_(1); a.resize_(2, 6); a.resize_(2, 2); a.resize_as_(v); a.set_(y.detach()); a.apply_(lambda z: z + 1)
+a.abs().polygamma_(1); a.resize_(2, 6); a.resize_(2, 2); a.resize_as_(v); a.set_(y.detach()); a.apply_(lambda z: z + 1)
 a.map_(y.detach(), lambda z, z2: z * z2); a.as_strided_((2, 2), (1, 2)); a.set_().shape; a.is_set_to(a)
 a.map2_(x.detach(), y.detach(), lambda i, j, k: i + j * k)
 a.untyped_storage().nbytes(); a[1:].storage().size(); a.retains_grad; a.output_nr; a.is_conj(); a.is_neg(); a.is_inference()

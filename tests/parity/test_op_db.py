@@ -20,7 +20,6 @@ VALUES = {
     "arange": "fractions are counted before they are made integers, in PyTorch after",
     "as_strided": "the samples' tensors are parts of a larger memory, which is not brought along",
     "complex": "float16 has no complex dtype",
-    "einsum": "operands of several integer dtypes, after sums that widen them",
     "full_like": "a negative number is no uint8, where PyTorch wraps it round",
     "gather": "an empty uint8 index is refused as others of uint8 are",
     "linspace": "integers are rounded from the exact points, PyTorch's from a step in their own dtype",

@@ -435,7 +435,10 @@ TORCH.update(
         "cross_entropy": F.cross_entropy,
         "class_cross_entropy_grad": _cross_entropy_grad,
         "soft_cross_entropy_grad": _cross_entropy_grad,
-        "edges_before": lambda edges, points, right: torch.searchsorted(edges, points, right=right),
+        # In any order, as a file counts them; all are before NaN.
+        "edges_before": lambda edges, points, right: (
+            ~((torch.gt if right else torch.ge)(edges[..., None, :], points[..., None]))
+        ).sum(-1),
         "first_above": lambda edges, points: torch.searchsorted(edges, points, right=True),
         "fill": lambda shape, value, dtype: torch.full(shape, value, dtype=_dtype(dtype)),
         "sequence": lambda start, stop, step, dtype: torch.arange(start, stop, step, dtype=_dtype(dtype)),

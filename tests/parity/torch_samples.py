@@ -274,7 +274,7 @@ def weighted_sums(ours: list[Any], theirs: list[Any]) -> tuple[list[Any], list[A
     for a, b in zip(ours, theirs, strict=True):
         if isinstance(b, torch.Tensor) and b.requires_grad:
             weight = np.cos(np.arange(b.numel())).reshape(tuple(b.shape))
-            b, a = (torch.view_as_real(b).sum(-1), fz.view_as_real(a).sum(-1)) if b.is_complex() else (b, a)
+            b, a = (b.real + b.imag, a.real + a.imag) if b.is_complex() else (b, a)
             their_total.append((b.double() * torch.tensor(weight)).sum())
             if getattr(a, "requires_grad", False):  # else its gradient counts as 0, as that of a sign may be
                 total.append((a.double() * fz.tensor(weight)).sum())
