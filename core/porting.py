@@ -215,6 +215,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if spec.name in STAND_INS:
             module = ModuleType(spec.name)
             vars(module).update(STAND_INS[spec.name])
+            self._before = spec
             return module
         try:
             found = lookup(spec.name) if spec.name != "torch" else sys.modules["frazil"]
@@ -226,8 +227,6 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return found
 
     def exec_module(self, module: Any) -> None:
-        if module.__name__ in STAND_INS:
-            return
         module.__spec__ = self._before  # the import has put the one of `torch` there
 
 
