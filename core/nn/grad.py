@@ -21,6 +21,18 @@ def _options(name: str, n: int, stride: Sizes, padding: Sizes, dilation: Sizes, 
     }
 
 
+def _of_input(n: int, input_size: Sequence[int], weight: Tensor, grad_output: Tensor, *windows: Any) -> Tensor:
+    options = _options(f"conv{n}d_input", n, *windows)
+    found: Tensor = conv_input_grad(grad_output, weight, size=tuple(input_size[-n:]), **options)
+    return found
+
+
+def _of_weight(n: int, weight_size: Sequence[int], input: Tensor, grad_output: Tensor, *windows: Any) -> Tensor:
+    options = _options(f"conv{n}d_weight", n, *windows)
+    found: Tensor = conv_weight_grad(grad_output, input, kernel_size=tuple(weight_size[-n:]), **options)
+    return found
+
+
 def conv1d_input(
     input_size: Sequence[int],
     weight: Tensor,
@@ -36,9 +48,7 @@ def conv1d_input(
     >>> fz.nn.grad.conv1d_input((1, 1, 3), fz.ones(1, 1, 2), fz.ones(1, 1, 2))
     tensor([[[1., 2., 1.]]])
     """
-    options = _options("conv1d_input", 1, stride, padding, dilation, groups)
-    found: Tensor = conv_input_grad(grad_output, weight, size=tuple(input_size[-1:]), **options)
-    return found
+    return _of_input(1, input_size, weight, grad_output, stride, padding, dilation, groups)
 
 
 def conv1d_weight(
@@ -56,9 +66,7 @@ def conv1d_weight(
     >>> fz.nn.grad.conv1d_weight(fz.ones(1, 1, 3), (1, 1, 2), fz.ones(1, 1, 2))
     tensor([[[2., 2.]]])
     """
-    options = _options("conv1d_weight", 1, stride, padding, dilation, groups)
-    found: Tensor = conv_weight_grad(grad_output, input, kernel_size=tuple(weight_size[-1:]), **options)
-    return found
+    return _of_weight(1, weight_size, input, grad_output, stride, padding, dilation, groups)
 
 
 def conv2d_input(
@@ -71,9 +79,7 @@ def conv2d_input(
     groups: int = 1,
 ) -> Tensor:
     """The gradient of `conv2d` with respect to its input, which has `input_size`."""
-    options = _options("conv2d_input", 2, stride, padding, dilation, groups)
-    found: Tensor = conv_input_grad(grad_output, weight, size=tuple(input_size[-2:]), **options)
-    return found
+    return _of_input(2, input_size, weight, grad_output, stride, padding, dilation, groups)
 
 
 def conv2d_weight(
@@ -86,9 +92,7 @@ def conv2d_weight(
     groups: int = 1,
 ) -> Tensor:
     """The gradient of `conv2d` with respect to its weights, which have `weight_size`."""
-    options = _options("conv2d_weight", 2, stride, padding, dilation, groups)
-    found: Tensor = conv_weight_grad(grad_output, input, kernel_size=tuple(weight_size[-2:]), **options)
-    return found
+    return _of_weight(2, weight_size, input, grad_output, stride, padding, dilation, groups)
 
 
 def conv3d_input(
@@ -101,9 +105,7 @@ def conv3d_input(
     groups: int = 1,
 ) -> Tensor:
     """The gradient of `conv3d` with respect to its input, which has `input_size`."""
-    options = _options("conv3d_input", 3, stride, padding, dilation, groups)
-    found: Tensor = conv_input_grad(grad_output, weight, size=tuple(input_size[-3:]), **options)
-    return found
+    return _of_input(3, input_size, weight, grad_output, stride, padding, dilation, groups)
 
 
 def conv3d_weight(
@@ -116,9 +118,7 @@ def conv3d_weight(
     groups: int = 1,
 ) -> Tensor:
     """The gradient of `conv3d` with respect to its weights, which have `weight_size`."""
-    options = _options("conv3d_weight", 3, stride, padding, dilation, groups)
-    found: Tensor = conv_weight_grad(grad_output, input, kernel_size=tuple(weight_size[-3:]), **options)
-    return found
+    return _of_weight(3, weight_size, input, grad_output, stride, padding, dilation, groups)
 
 
 _tell_names(__name__)
