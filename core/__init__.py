@@ -138,9 +138,10 @@ globals().update({name: _by_name(globals()[name], name, out=True) for name in ("
 late.announce()
 _tensor.attach_methods(_METHODS)
 
-from . import autograd, einops_support, random
+from . import autograd, einops_support, places, random
 
 einops_support.connect()
+places.connect()
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
 _LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn", "signal", "special")}
@@ -175,6 +176,8 @@ def __getattr__(name: str) -> _Any:
 
     if name.startswith("_foreach_") and (made := importlib.import_module("frazil.foreach").named(name)):
         return globals().setdefault(name, made)
+    if f"frazil.{name}" in places.places():
+        return importlib.import_module(f"frazil.{name}")
     if name not in _LAZY:
         said = next((text for names, text in _MISSING.items() if name in names.split()), None)
         if said is not None:

@@ -287,4 +287,5 @@ class GradScaler:
         self._growth_interval, self._good_steps = state_dict["growth_interval"], state_dict["_growth_tracker"]
 
 
+__path__: list[str] = []  # PyTorch has modules below this one, of which `places` knows
 _tell_names(__name__)

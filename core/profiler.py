@@ -327,4 +327,5 @@ def tensorboard_trace_handler(dir_name: str, worker_name: str | None = None, use
     return write
 
 
+__path__: list[str] = []  # PyTorch has modules below this one, of which `places` knows
 _tell_names(__name__)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from .errors import ArgumentError, FrazilError, ShapeError
+from .places import places
 
 T = TypeVar("T")
 
@@ -112,9 +113,10 @@ def missing(start: str, name: str, names: Callable[[], Iterable[str]]) -> Attrib
     return AttributeError(_Late(start, name, names))
 
 
-def tell_names(module: str, later: Sequence[str] = ()) -> None:
+def tell_names(module: str, later: Sequence[str] = (), home: str | None = None) -> None:
     """Let the module say which name is nearest to one that it lacks, and import modules below it when they are first asked for.
-    (Not a `def __getattr__`, which would hide misspellings from type checkers.)
+    Names that it lacks are also looked for in the module `home`. (Not a `def __getattr__`, which would hide misspellings from
+    type checkers.)
 
     >>> import frazil as fz
     >>> fz.nn.Linaer
@@ -125,8 +127,10 @@ def tell_names(module: str, later: Sequence[str] = ()) -> None:
     found = sys.modules[module]
 
     def absent(name: str) -> Any:
-        if name in later:
+        if name in later or f"{module}.{name}" in places():
             return importlib.import_module(f"{module}.{name}")
+        if home is not None and not name.startswith("__") and hasattr(elsewhere := importlib.import_module(home), name):
+            return getattr(elsewhere, name)
         raise missing(f"module {module!r} has no attribute {name!r}", name, lambda: [*dir(found), *later])
 
     found.__dict__["__getattr__"] = absent

@@ -6,6 +6,8 @@ from typing import Any
 
 from .. import amp
 
+__path__: list[str] = []  # PyTorch has modules below this one, of which `places` knows
+
 __all__ = ["GradScaler", "autocast"]
 
 

@@ -13,7 +13,7 @@ from ..spelling import missing
 from ..state import RECORDINGS, STATE
 from ..tensor import Tensor
 from ..transfer import parse_to
-from ..utils.hooks import Hook, HookDict, RemovableHandle
+from ..utils.hooks import Hook, HookDict, HooksOf, RemovableHandle
 from ..warn import without_effect
 from .hooks import call_with_hooks
 from .parameter import Parameter, persistence
@@ -83,6 +83,18 @@ class Module:
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the results of the module; every subclass defines it."""
         raise NotImplementedError(f'Module [{self._get_name()}] is missing the required "forward" function')
+
+    @property
+    def _forward_pre_hooks(self) -> HooksOf:
+        return HooksOf(self._hooks, "forward_pre")
+
+    @property
+    def _forward_hooks(self) -> HooksOf:
+        return HooksOf(self._hooks, "forward")
+
+    @property
+    def _backward_hooks(self) -> HooksOf:
+        return HooksOf(self._hooks, "backward")
 
     def register_forward_pre_hook(
         self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False

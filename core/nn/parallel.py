@@ -11,6 +11,8 @@ from ..tensor import Tensor
 from ..warn import without_effect
 from .module import Module
 
+__path__: list[str] = []  # PyTorch has modules below this one, of which `places` knows
+
 
 def _one_device(name: str) -> None:
     without_effect(name, "a model runs on one device, the one where its parameters are; leave the module as it is")

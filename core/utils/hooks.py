@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, NamedTuple, final
 
 _ids = itertools.count()
@@ -37,6 +37,44 @@ class HookDict(dict[int, Hook]):
     def of(self, kind: str) -> list[Hook]:
         """The hooks of one kind, as a list that stays as it is when a hook removes itself."""
         return [hook for hook in self.values() if hook.kind == kind]
+
+
+class HooksOf(MutableMapping[int, Any]):
+    """The functions of one kind by their ids, as PyTorch's `_forward_hooks` has them: what is deleted here is no hook any more.
+
+    >>> import frazil as fz
+    >>> layer = fz.nn.ReLU()
+    >>> handle = layer.register_forward_hook(lambda module, args, output: None)
+    >>> layer._forward_hooks.clear()
+    >>> len(layer._forward_hooks), len(layer._hooks)
+    (0, 0)
+    """
+
+    def __init__(self, hooks: HookDict, kind: str) -> None:
+        self.hooks, self.kind = hooks, kind
+
+    def __getitem__(self, key: int) -> Any:
+        hook = self.hooks[key]
+        if hook.kind != self.kind:
+            raise KeyError(key)
+        return hook.call
+
+    def __setitem__(self, key: int, call: Any) -> None:
+        self.hooks[key] = Hook(self.kind, call)
+
+    def __delitem__(self, key: int) -> None:
+        if key not in self:
+            raise KeyError(key)
+        del self.hooks[key]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter([key for key, hook in self.hooks.items() if hook.kind == self.kind])
+
+    def __len__(self) -> int:
+        return len(self.hooks.of(self.kind))
+
+    def __repr__(self) -> str:
+        return f"OrderedDict({dict(self)!r})"
 
 
 @final

@@ -135,3 +135,56 @@ def test_fusion_gives_one_layer_that_does_both():
     fused = nn.utils.fuse_linear_bn_eval(linear.eval(), bn.eval())
     x = fz.randn(2, 3)
     fz.testing.assert_close(fused(x), bn(linear(x)), rtol=1e-4, atol=1e-5)
+
+
+class EveryOther(prune.BasePruningMethod):
+    PRUNING_TYPE = "unstructured"
+
+    def compute_mask(self, t, default_mask):
+        mask = default_mask.clone()
+        mask.view(-1)[::2] = 0
+        return mask
+
+
+def test_a_way_of_pruning_of_ones_own_sees_what_is_left_and_can_be_global():
+    layer = nn.Linear(8, 1)
+    EveryOther.apply(layer, "weight")
+    assert layer.weight_mask.tolist() == [[0, 1] * 4]
+    prune.l1_unstructured(layer, "weight", 1)
+    EveryOther.apply(layer, "weight")
+    assert int(layer.weight_mask.sum()) == 1
+    (hook,) = layer._forward_pre_hooks.values()
+    assert hook._tensor_name == "weight" and [type(way) for way in hook] == [EveryOther, prune.L1Unstructured, EveryOther]
+    fz.testing.assert_close(layer(fz.ones(1, 8)), (layer.weight_orig * layer.weight_mask).sum().reshape(1, 1) + layer.bias)
+    prune.remove(layer, "weight")
+    assert not layer._forward_pre_hooks and int((layer.weight != 0).sum()) == 1
+    layers = [nn.Linear(3, 1), nn.Linear(3, 1)]
+    prune.global_unstructured([(one, "weight") for one in layers], pruning_method=EveryOther)
+    assert [one.weight_mask.tolist() for one in layers] == [[[0, 1, 0]], [[1, 0, 1]]]
+    with pytest.raises(fz.errors.ArgumentError, match="not LnStructured"):
+        prune.global_unstructured([(layers[0], "bias")], prune.LnStructured, amount=1, n=2)
+    assert prune.LnStructured(1, n=2, dim=0).prune(fz.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist() == [[0, 0], [3, 4]]
+
+
+@pytest.mark.parametrize("way", ["matrix_exp", "cayley", "householder", None])
+@pytest.mark.parametrize("shape", [(3, 3), (5, 3), (2, 4), (2, 4, 3)])
+def test_an_orthogonal_weight_stays_so_while_it_is_trained(way, shape):
+    layer = nn.Module()
+    layer.weight = nn.Parameter(fz.randn(*shape, generator=fz.Generator().manual_seed(0)))
+    nn.utils.parametrizations.orthogonal(layer, orthogonal_map=way)
+    first = layer.weight.detach()
+    optimizer = fz.optim.SGD(layer.parameters(), lr=0.5)
+    (layer.weight * fz.arange(float(first.numel())).reshape(shape)).sum().backward()
+    optimizer.step()
+    for weight in (first, layer.weight.detach()):
+        square = weight @ weight.mT if shape[-2] < shape[-1] else weight.mT @ weight
+        fz.testing.assert_close(square, fz.eye(square.shape[-1]).expand_as(square), atol=1e-5, rtol=0)
+    assert (layer.weight - first).abs().max() > 0.1
+    layer.weight = first
+    fz.testing.assert_close(layer.weight.detach(), first, atol=1e-5, rtol=0)
+
+
+def test_an_orthogonal_weight_without_a_base_cannot_always_be_assigned():
+    layer = nn.utils.parametrizations.orthogonal(nn.Linear(3, 3), orthogonal_map="cayley", use_trivialization=False)
+    with pytest.raises(NotImplementedError, match="cayley"):
+        layer.weight = fz.eye(3)

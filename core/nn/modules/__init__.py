@@ -1,5 +1,6 @@
 """Layers, by subject."""
 
+from ...spelling import tell_names as _tell_names
 from . import utils as utils
 from .activation import CELU as CELU
 from .activation import ELU as ELU
@@ -163,3 +164,7 @@ from .transformer import TransformerDecoder as TransformerDecoder
 from .transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from .transformer import TransformerEncoder as TransformerEncoder
 from .transformer import TransformerEncoderLayer as TransformerEncoderLayer
+
+_tell_names(__name__, home="frazil.nn")
+for _name in ("activation", "batchnorm", "conv", "linear", "normalization"):
+    _tell_names(f"{__name__}.{_name}", home="frazil.nn")  # where PyTorch has MultiheadAttention and the lazy layers

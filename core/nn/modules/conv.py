@@ -169,7 +169,7 @@ class Conv3d(_Conv):
     _function = staticmethod(F.conv3d)
 
 
-class _ConvTranspose(_ConvNd):
+class _ConvTransposeNd(_ConvNd):
     _transposed = True
     _function: Callable[..., Tensor]
 
@@ -223,7 +223,7 @@ class _ConvTranspose(_ConvNd):
         return type(self)._function(input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation)
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTransposeNd):
     """Transposed convolution of [N, C, L]: the gradient of `Conv1d`, which makes sizes larger again.
 
     >>> import frazil as fz
@@ -235,14 +235,14 @@ class ConvTranspose1d(_ConvTranspose):
     _function = staticmethod(F.conv_transpose1d)
 
 
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTransposeNd):
     """Transposed convolution of [N, C, H, W]. See `ConvTranspose1d`."""
 
     _n = 2
     _function = staticmethod(F.conv_transpose2d)
 
 
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTransposeNd):
     """Transposed convolution of [N, C, D, H, W]. See `ConvTranspose1d`."""
 
     _n = 3

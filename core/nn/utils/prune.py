@@ -6,7 +6,7 @@ attribute `weight` is their product. Pruning again takes from what is left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 from ...autograd.modes import no_grad
@@ -22,28 +22,119 @@ from ..parameter import Parameter
 M = TypeVar("M", bound=Module)
 
 
-class _Masked:
-    """A forward pre-hook that sets the attribute `name` of a module to its original times its mask."""
+class BasePruningMethod:
+    """A way of pruning, as an object: a subclass says how by `compute_mask`, and what of a tensor it looks at by `PRUNING_TYPE`.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    Of a parameter that is pruned already, "unstructured" ways see only what is left, "structured" ones (which have a `dim`) the
+    channels of which something is left, and "global" ones all.
 
-    def value(self, module: Any) -> Tensor:
-        mask = getattr(module, f"{self.name}_mask")
-        return mask.to(getattr(module, f"{self.name}_orig").dtype) * getattr(module, f"{self.name}_orig")
+    >>> import frazil as fz
+    >>> class EveryOther(fz.nn.utils.prune.BasePruningMethod):
+    ...     PRUNING_TYPE = "unstructured"
+    ...     def compute_mask(self, t, default_mask):
+    ...         mask = default_mask.clone()
+    ...         mask.view(-1)[::2] = 0
+    ...         return mask
+    >>> layer = fz.nn.Linear(4, 1)
+    >>> _ = EveryOther.apply(layer, "weight")
+    >>> layer.weight_mask
+    tensor([[0., 1., 0., 1.]])
+    """
+
+    PRUNING_TYPE = ""
+    _tensor_name = ""
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        """Return the mask: what of `default_mask` is kept, going by the numbers `t`."""
+        raise NotImplementedError(f"{type(self).__name__} has no compute_mask(t, default_mask)")
+
+    def apply_mask(self, module: Module) -> Tensor:
+        """Return the original of the module's parameter times its mask."""
+        mask, original = getattr(module, f"{self._tensor_name}_mask"), getattr(module, f"{self._tensor_name}_orig")
+        masked: Tensor = mask.to(original.dtype) * original
+        return masked
 
     def __call__(self, module: Module, args: Any) -> None:
-        setattr(module, self.name, self.value(module))
+        setattr(module, self._tensor_name, self.apply_mask(module))
+
+    def prune(self, t: Tensor, default_mask: Tensor | None = None, importance_scores: Tensor | None = None) -> Tensor:
+        """Return `t` with zeros where the mask hides it; no module takes part."""
+        scores = t if importance_scores is None else importance_scores
+        return t * self.compute_mask(scores, ones_like(t) if default_mask is None else default_mask)
+
+    @classmethod
+    def apply(cls, module: Any, name: str, *args: Any, importance_scores: Tensor | None = None, **kwargs: Any) -> Any:
+        """Prune the parameter `name` of the module by `cls(*args, **kwargs)`; the method, which is a hook of the module now."""
+        method = cls(*args, **kwargs)
+        _apply(module, name, importance_scores, method)
+        return method
+
+    def remove(self, module: Any) -> None:
+        """Make what this method prunes a plain parameter again."""
+        remove(module, self._tensor_name)
+
+    def _of_what_is_left(self, scores: Tensor, mask: Tensor) -> Tensor:
+        """The mask after this method, of a parameter that may be pruned already."""
+        if bool((mask != 0).all()) or self.PRUNING_TYPE == "global":
+            return self.compute_mask(scores, mask)
+        if self.PRUNING_TYPE == "unstructured":
+            left: Any = mask != 0
+        elif self.PRUNING_TYPE == "structured":
+            at = int(getattr(self, "dim")) % mask.ndim  # noqa: B009 (subclasses have it)
+            alive = mask.movedim(at, 0).reshape(mask.shape[at], -1).any(1)
+            left = (slice(None),) * at + (alive,)
+        else:
+            raise ArgumentError(
+                f"{type(self).__name__}: PRUNING_TYPE is 'unstructured', 'structured' or 'global', given {self.PRUNING_TYPE!r}"
+            )
+        kept = mask.clone()
+        kept[left] = self.compute_mask(scores[left], mask[left])
+        return kept
+
+
+class PruningContainer(BasePruningMethod):
+    """Several ways, one after the other: the hook of a parameter that was pruned more than once.
+
+    >>> import frazil as fz
+    >>> P, layer = fz.nn.utils.prune, fz.nn.Linear(4, 1)
+    >>> for share in (0.5, 0.5):
+    ...     _ = P.l1_unstructured(layer, "weight", share)
+    >>> hook, = layer._forward_pre_hooks.values()
+    >>> [type(method).__name__ for method in hook], int((layer.weight == 0).sum())
+    (['L1Unstructured', 'L1Unstructured'], 3)
+    """
+
+    def __init__(self, *methods: BasePruningMethod) -> None:
+        self._pruning_methods = methods
+
+    def add_pruning_method(self, method: BasePruningMethod) -> None:
+        """Put another way behind those that there are."""
+        self._pruning_methods += (method,)
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        """Return the mask after the last way, which sees what the others have left."""
+        return self._pruning_methods[-1]._of_what_is_left(t, default_mask)
+
+    def __len__(self) -> int:
+        return len(self._pruning_methods)
+
+    def __iter__(self) -> Iterator[BasePruningMethod]:
+        return iter(self._pruning_methods)
+
+    def __getitem__(self, idx: int) -> BasePruningMethod:
+        return self._pruning_methods[idx]
 
 
 def _hook(module: Module, name: str | None = None) -> int | None:
     """The key of the hook that masks `name`, or any."""
     hooks = module._hooks.items()
-    return next((key for key, hook in hooks if isinstance(hook.call, _Masked) and name in (None, hook.call.name)), None)
+    return next(
+        (key for key, (_, call, *_) in hooks if isinstance(call, BasePruningMethod) and name in (None, call._tensor_name)), None
+    )
 
 
-def _apply(module: M, name: str, importance: Tensor | None, find: Callable[[Tensor, Tensor], Tensor]) -> M:
-    """Mask `name` by `find(scores, mask so far)`."""
+def _apply(module: M, name: str, importance: Tensor | None, method: BasePruningMethod) -> M:
+    """Mask `name`, by what the method finds of the scores and the mask so far."""
     key = _hook(module, name)
     current: Any = getattr(module, name, None)
     if not isinstance(current, Tensor):
@@ -56,20 +147,27 @@ def _apply(module: M, name: str, importance: Tensor | None, find: Callable[[Tens
             raise ArgumentError(
                 f"prune: importance_scores have the shape of the parameter, {list(original.shape)}, given {list(scores.shape)}"
             )
-        mask = find(scores.detach(), before).to(original.dtype)
+        mask = method._of_what_is_left(scores.detach(), before).to(original.dtype)
+    method._tensor_name = name
     if key is None:
         delattr(module, name)
         module.register_parameter(f"{name}_orig", original)
         module.register_buffer(f"{name}_mask", mask)
-        module.register_forward_pre_hook(_Masked(name))
+        module.register_forward_pre_hook(method)
     else:
         setattr(module, f"{name}_mask", mask)
-    setattr(module, name, _Masked(name).value(module))
+        hook = module._hooks[key]
+        first: Any = hook.call
+        several = first if isinstance(first, PruningContainer) else PruningContainer(first)
+        several._tensor_name = name
+        several.add_pruning_method(method)
+        module._hooks[key] = hook._replace(call=several)
+    setattr(module, name, method.apply_mask(module))
     return module
 
 
-def _count(amount: float, size: int) -> int:
-    """How many of `size` an amount is: a number of them, or a share."""
+def _count(amount: float, size: int | None = None) -> int:
+    """How many of `size` (None: not known yet) an amount is: a number of them, or a share."""
     if (
         isinstance(amount, bool)
         or not isinstance(amount, (int, float))
@@ -77,32 +175,95 @@ def _count(amount: float, size: int) -> int:
         or (isinstance(amount, float) and amount > 1)
     ):
         raise ArgumentError(f"prune: amount is an integer of at least 0, or a float from 0.0 to 1.0, given {amount!r}")
-    if isinstance(amount, int) and amount > size:
+    if isinstance(amount, int) and size is not None and amount > size:
         raise ArgumentError(f"prune: amount={amount} is more than the {size} that are left")
-    return amount if isinstance(amount, int) else round(amount * size)
+    return amount if isinstance(amount, int) else round(amount * (size or 0))
 
 
 def _without_least(scores: Tensor, mask: Tensor, amount: float) -> Tensor:
     """The mask without those of its elements whose scores are least."""
-    left = (mask != 0).reshape(-1)
-    count = _count(amount, int(left.sum()))
-    order = scores.reshape(-1).masked_fill(left.logical_not(), float("inf")).argsort(stable=True)
-    kept = mask.reshape(-1).clone()
-    kept[order[:count]] = 0
+    count = _count(amount, mask.numel())
+    kept = mask.clone().reshape(-1)
+    kept[scores.reshape(-1).argsort(stable=True)[:count]] = 0
     return kept.reshape(mask.shape)
 
 
-def _channels(scores: Callable[[Tensor], Tensor], amount: float, dim: int) -> Callable[[Tensor, Tensor], Tensor]:
-    """What masks whole channels along `dim`: of those that have something left, the ones whose scores are least."""
+class Identity(BasePruningMethod):
+    """Hides nothing."""
 
-    def find(values: Tensor, mask: Tensor) -> Tensor:
-        at = dim % mask.ndim
-        rows = mask.movedim(at, 0).reshape(mask.shape[at], -1)
-        alive = (rows.sum(1) != 0).to(mask.dtype)
-        kept = _without_least(scores(values.movedim(at, 0).reshape(mask.shape[at], -1)), alive, amount)
-        return mask * kept.reshape([-1 if i == at else 1 for i in range(mask.ndim)])
+    PRUNING_TYPE = "unstructured"
 
-    return find
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        """Return the mask as it is."""
+        return default_mask
+
+
+class CustomFromMask(BasePruningMethod):
+    """Hides what a mask hides."""
+
+    PRUNING_TYPE = "global"
+
+    def __init__(self, mask: Tensor) -> None:
+        self.mask = mask
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        """Return both masks as one."""
+        return default_mask * self.mask.to(default_mask.dtype)
+
+
+class L1Unstructured(BasePruningMethod):
+    """Hides the elements whose absolute values are least: `amount` of them, or that share."""
+
+    PRUNING_TYPE = "unstructured"
+
+    def __init__(self, amount: float) -> None:
+        _count(amount)
+        self.amount = amount
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        """Return the mask without them."""
+        return _without_least(t.abs(), default_mask, self.amount)
+
+
+class RandomUnstructured(L1Unstructured):
+    """Hides elements at random: `amount` of them, or that share."""
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        """Return the mask without them."""
+        return _without_least(rand(*t.shape, device=t.device), default_mask, self.amount)
+
+
+class RandomStructured(BasePruningMethod):
+    """Hides channels along `dim` at random: `amount` of them, or that share."""
+
+    PRUNING_TYPE = "structured"
+
+    def __init__(self, amount: float, dim: int = -1) -> None:
+        _count(amount)
+        self.amount, self.dim = amount, dim
+
+    def scores(self, rows: Tensor) -> Tensor:
+        """Return a number for each channel; the least are hidden."""
+        return rand(rows.shape[0], device=rows.device)
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        """Return the mask without them."""
+        at = self.dim % t.ndim
+        scores = self.scores(t.movedim(at, 0).reshape(t.shape[at], -1))
+        kept = _without_least(scores, ones_like(scores, dtype=default_mask.dtype), self.amount)
+        return default_mask * kept.reshape([-1 if i == at else 1 for i in range(t.ndim)])
+
+
+class LnStructured(RandomStructured):
+    """Hides the channels along `dim` whose n-norms are least."""
+
+    def __init__(self, amount: float, n: Any, dim: int = -1) -> None:
+        super().__init__(amount, dim)
+        self.n = n
+
+    def scores(self, rows: Tensor) -> Tensor:
+        """Return the norm of each channel."""
+        return rows.norm(p=self.n, dim=1)
 
 
 def identity(module: M, name: str) -> M:
@@ -112,7 +273,7 @@ def identity(module: M, name: str) -> M:
     >>> sorted(fz.nn.utils.prune.identity(fz.nn.Linear(1, 1), "bias").state_dict())
     ['bias_mask', 'bias_orig', 'weight']
     """
-    return _apply(module, name, None, lambda scores, mask: mask)
+    return _apply(module, name, None, Identity())
 
 
 def l1_unstructured(module: M, name: str, amount: float, importance_scores: Tensor | None = None) -> M:
@@ -123,7 +284,7 @@ def l1_unstructured(module: M, name: str, amount: float, importance_scores: Tens
     >>> int((layer.weight == 0).sum())
     2
     """
-    return _apply(module, name, importance_scores, lambda scores, mask: _without_least(scores.abs(), mask, amount))
+    return _apply(module, name, importance_scores, L1Unstructured(amount))
 
 
 def random_unstructured(module: M, name: str, amount: float) -> M:
@@ -134,9 +295,7 @@ def random_unstructured(module: M, name: str, amount: float) -> M:
     >>> int((layer.weight == 0).sum())
     3
     """
-    return _apply(
-        module, name, None, lambda scores, mask: _without_least(rand(*scores.shape, device=scores.device), mask, amount)
-    )
+    return _apply(module, name, None, RandomUnstructured(amount))
 
 
 def ln_structured(module: M, name: str, amount: float, n: Any, dim: int, importance_scores: Tensor | None = None) -> M:
@@ -147,7 +306,7 @@ def ln_structured(module: M, name: str, amount: float, n: Any, dim: int, importa
     >>> int((layer.weight == 0).all(1).sum())
     2
     """
-    return _apply(module, name, importance_scores, _channels(lambda rows: rows.norm(p=n, dim=1), amount, dim))
+    return _apply(module, name, importance_scores, LnStructured(amount, n, dim))
 
 
 def random_structured(module: M, name: str, amount: float, dim: int) -> M:
@@ -158,7 +317,7 @@ def random_structured(module: M, name: str, amount: float, dim: int) -> M:
     >>> int((layer.weight == 0).all(1).sum())
     3
     """
-    return _apply(module, name, None, _channels(lambda rows: rand(rows.shape[0], device=rows.device), amount, dim))
+    return _apply(module, name, None, RandomStructured(amount, dim))
 
 
 def custom_from_mask(module: M, name: str, mask: Tensor) -> M:
@@ -168,13 +327,14 @@ def custom_from_mask(module: M, name: str, mask: Tensor) -> M:
     >>> fz.nn.utils.prune.custom_from_mask(fz.nn.Linear(2, 1), "bias", fz.tensor([0.0])).bias.abs()
     tensor([0.], grad_fn=<AbsBackward>)
     """
-    return _apply(module, name, None, lambda scores, before: before * mask.to(before.dtype))
+    return _apply(module, name, None, CustomFromMask(mask))
 
 
 def global_unstructured(
     parameters: Iterable[tuple[Module, str]], pruning_method: Any, importance_scores: Any = None, **kwargs: Any
 ) -> None:
-    """Prune several parameters as if they were one; `pruning_method` is `L1Unstructured` or `RandomUnstructured`.
+    """Prune several parameters as if they were one; `pruning_method` is `L1Unstructured`, or a
+    class of your own.
 
     >>> import frazil as fz
     >>> P, layers = fz.nn.utils.prune, [fz.nn.Linear(4, 1), fz.nn.Linear(4, 1)]
@@ -183,16 +343,17 @@ def global_unstructured(
     4
     """
     pairs: list[tuple[Any, str]] = list(parameters)
-    if pruning_method not in (L1Unstructured, RandomUnstructured):
-        raise ArgumentError("global_unstructured: pruning_method is L1Unstructured or RandomUnstructured")
+    method = pruning_method(**kwargs)
+    if method.PRUNING_TYPE != "unstructured":
+        raise ArgumentError(
+            f"global_unstructured: pruning_method is one whose PRUNING_TYPE is 'unstructured', not {pruning_method.__name__}"
+        )
     given = importance_scores or {}
     originals = [getattr(m, f"{n}_orig" if _hook(m, n) is not None else n) for m, n in pairs]
     masks = [ones_like(t) if _hook(m, n) is None else getattr(m, f"{n}_mask") for (m, n), t in zip(pairs, originals, strict=True)]
     with no_grad():
         scores = [given.get((m, n), getattr(m, n)).detach() for m, n in pairs]
-        flat = _joined(scores)
-        ranked = flat.abs() if pruning_method is L1Unstructured else rand(flat.shape[0], device=flat.device)
-        mask = _without_least(ranked, _joined(masks), kwargs["amount"])
+        mask = method._of_what_is_left(_joined(scores), _joined(masks))
         parts = mask.split([t.numel() for t in originals])
     for (module, name), part, t in zip(pairs, parts, originals, strict=True):
         custom_from_mask(module, name, part.reshape(t.shape))
@@ -200,14 +361,6 @@ def global_unstructured(
 
 def _joined(tensors: list[Tensor]) -> Tensor:
     return cat([t.reshape(-1) for t in tensors])
-
-
-class L1Unstructured:
-    """The name of a method for `global_unstructured`: by absolute values."""
-
-
-class RandomUnstructured:
-    """The name of a method for `global_unstructured`: at random."""
 
 
 def is_pruned(module: Module) -> bool:
@@ -236,7 +389,7 @@ def remove(module: M, name: str) -> M:
     rule: Any = module._hooks.pop(key).call
     original: Any = getattr(module, f"{name}_orig")
     with no_grad():
-        original.data = rule.value(module).detach()
+        original.data = rule.apply_mask(module).detach()
     delattr(module, name)
     delattr(module, f"{name}_orig")
     delattr(module, f"{name}_mask")

@@ -1,0 +1,48 @@
+"""Names can be imported from the modules where PyTorch defines them."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import frazil as fz
+from frazil.places import places
+
+torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
+pytestmark = pytest.mark.parity
+
+
+@pytest.mark.parametrize("path", sorted(places()))
+def test_a_place_has_what_pytorch_defines_there(path: str) -> None:
+    theirs = importlib.import_module(path.replace("frazil", "torch", 1))
+    ours = importlib.import_module(path)
+    home: Any = importlib.import_module(places()[path])
+    defined = {
+        name
+        for name, value in vars(theirs).items()
+        if not name.startswith("_")
+        and getattr(value, "__module__", "") == theirs.__name__
+        and (inspect.isclass(value) or inspect.isfunction(value))
+    }
+    there = [name for name in defined if not isinstance(getattr(home, name, theirs), ModuleType)]
+    assert there or not defined
+    assert [name for name in there if getattr(ours, name) is not getattr(home, name)] == []
+    with pytest.raises(AttributeError):
+        ours.no_such_name
+    with pytest.raises(ImportError):
+        importlib.import_module(f"{path}.no_such_module")
+
+
+def test_they_are_attributes_as_well_and_leave_what_has_their_name() -> None:
+    assert fz.optim.adamw.AdamW is fz.optim.AdamW
+    assert fz.functional.einsum is fz.einsum
+    assert fz.nn.modules.flatten.Flatten is fz.nn.Flatten
+    assert fz.nn.modules.linear.LazyLinear is fz.nn.LazyLinear and fz.nn.modules.Module is fz.nn.Module
+    assert callable(fz.random.manual_seed) and "frazil.optim.no_such" not in sys.modules
+    with pytest.raises(AttributeError, match="no attribute 'adamv'"):
+        fz.optim.adamv
