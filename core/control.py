@@ -120,7 +120,7 @@ def loop(
         return RECORDED["loop"](STATE.recorder, cond_fn, body_fn, carried, limit, names)
     values, rows, i = tuple(carried), _Rows(), 0
     end = None if limit is None else int(limit)
-    while (end is None or i < end) and (cond_fn is None or _truth("while_loop", cond_fn(*values))):
+    while (end is None or i < end) and (cond_fn is None or _goes_on(cond_fn(*values), i)):
         if STATE.reads is not None and cond_fn is None:
             STATE.reads()
         following, y = body_fn(i, *values)
@@ -137,6 +137,11 @@ def _truth(name: str, pred: Any) -> bool:
     if isinstance(pred, Tensor) and pred.numel() != 1:
         raise ShapeError(f"{name}: the condition must be one truth value, given {list(pred.shape)}; use .any() or .all()")
     return bool(pred)
+
+
+def _goes_on(pred: Any, i: int) -> bool:
+    """Return whether there is a round i; on the device "meta" there is one, which tells the shapes."""
+    return not i if isinstance(pred, Tensor) and pred.is_meta else _truth("while_loop", pred)
 
 
 @final

@@ -17,7 +17,7 @@ from .sizes import is_static, prod, size_max
 from .state import STATE
 from .table import FUNCTIONS, OPS
 from .tensor import Size, Tensor, int_tuple, shape_like, strided, whole, wrap
-from .views import lie
+from .views import lie, lie_as
 
 
 def _target(device: Any) -> Any:
@@ -273,7 +273,7 @@ def linspace(
     if isinstance(steps, int) and steps < 0:
         raise ArgumentError(f"linspace: steps must not be negative, given {steps}")
     steps = whole(steps)
-    recorded = any(isinstance(x, Tensor) and x._dev.recording for x in (start, end))
+    recorded = any(isinstance(x, Tensor) and (x._dev.recording or x.is_meta) for x in (start, end))
     start, end = (x.item() if isinstance(x, Tensor) and not recorded else x for x in (start, end))
     if recorded or not is_static((start, end, steps)):
         step = (end - start) / size_max(steps - 1, 1)
@@ -293,7 +293,7 @@ def logspace(
     """
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     steps = whole(steps)
-    if not any(isinstance(x, Tensor) and x._dev.recording for x in (start, end)):
+    if not any(isinstance(x, Tensor) and (x._dev.recording or x.is_meta) for x in (start, end)):
         start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
     if not is_static((start, end, steps, base)):
         return (base ** linspace(start, end, steps, dtype=dtypes.float64, device=device)).to(dtype)
@@ -504,6 +504,16 @@ def legacy_tensor(cls: type[Tensor], args: tuple[Any, ...], device: Any) -> Tens
 def rebuild(cls: type[Tensor], array: np.ndarray, device: str, requires_grad: bool) -> Tensor:
     """Make a tensor again, when it is unpickled."""
     t = from_host(array, device_of(device))
+    t = t if cls is Tensor else wrap(t._a, t._dev, cls)
+    t._rg = requires_grad
+    return t
+
+
+def rebuild_meta(
+    cls: type[Tensor], shape: tuple[int, ...], strides: tuple[int, ...], dtype: DType, requires_grad: bool
+) -> Tensor:
+    """Make a tensor without numbers again, when it is unpickled."""
+    t = lie_as(zeros(shape, dtype=dtype, device="meta"), shape, strides)
     t = t if cls is Tensor else wrap(t._a, t._dev, cls)
     t._rg = requires_grad
     return t

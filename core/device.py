@@ -40,7 +40,7 @@ class KernelTable(dict[str, Callable[..., Any] | None]):
 _devices: dict[tuple[str, int], device] = {}
 
 #: Types of devices that PyTorch has and no backend here may have: they can be named, for comparisons.
-ELSEWHERE = ("hpu", "meta", "mps", "mtia", "npu", "xla", "xpu")
+ELSEWHERE = ("hpu", "mps", "mtia", "npu", "xla", "xpu")
 
 #: What a device whose arrays share memory must have beside the primitives. The body of `diagonal` would not always give a view.
 MEMORY_KERNELS = ("copy_", "writable", "shares_memory", "diagonal")

@@ -45,6 +45,11 @@ class MissingKernelError(FrazilError, NotImplementedError):
 
 
 @final
+class NoDataError(FrazilError, NotImplementedError):
+    """The numbers of a tensor on the device "meta" are asked for, which has none."""
+
+
+@final
 class ConfigError(FrazilError, ValueError):
     """A configuration file, variable or argument is wrong."""
 

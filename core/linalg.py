@@ -146,7 +146,7 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
     """
     matrices("inv_ex", A, square=True)
     bad = det(A.detach()) == 0
-    if not bool(bad.any()):
+    if A.is_meta or not bool(bad.any()):
         return InvEx(inv(A), bad.int())
     if check_errors:
         raise LinAlgError(f"linalg.inv_ex: singular matrix ({list(A.shape)})")
@@ -233,7 +233,7 @@ class _Det(Function):
     def backward(ctx: Any, g: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
         y = det(x)
-        if not y._dev.depth and bool((y != 0).all()):
+        if y.is_meta or (not y._dev.depth and bool((y != 0).all())):
             return _column(_column(g * y)) * inv(x).mT
         return _column(_column(g)) * on_lapack("det", _cofactors, x)
 
@@ -456,7 +456,9 @@ def _cutoff(x: np.ndarray, s: np.ndarray, atol: Any, rtol: Any) -> np.ndarray:
 
 
 def _number(value: Any) -> Any:
-    return value._host("linalg") if isinstance(value, Tensor) else value
+    if isinstance(value, Tensor):
+        return np.zeros(value.shape) if value.is_meta else value._host("linalg")
+    return value
 
 
 class _PInv(Function):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -101,27 +102,32 @@ def tensor_text(t: Tensor) -> str:
         return f"<{t.dtype.name}{list(t.shape)} in a recording>"
     if t._dev.depth and t._a.batched:
         return f"<{t.dtype.name}{list(t.shape)} of each of {t._dev.level.size} samples: {t._a.value!r}>"
+    if t.is_meta:
+        return _described(t, "...", [f"device='{t._dev}'", f"size={tuple(t._a.shape)}"], default_only=True)
     array = dtypes.in_numpy(t._dev.to_host(t._a))
-    prefix = "tensor("
     notes = []
     if array.size == 0:
         body = "[]"
         if array.shape != (0,):
             notes.append(f"size={tuple(array.shape)}")
     else:
-        body = _body(array, len(prefix))
-    kind = t.dtype
-    whole = dtypes.complex128 if dtypes.get_default_dtype() is dtypes.float64 else dtypes.complex64
-    silent = kind in (dtypes.get_default_dtype(), whole, dtypes.int64, dtypes.bool_)
-    if not silent or (array.size == 0 and kind is not dtypes.get_default_dtype()):
-        notes.append(f"dtype={kind}")
-    if t._dev.type != "cpu":
-        notes.append(f"device='{t._dev}'")
+        body = _body(array, len("tensor("))
+    after = [] if t._dev.type == "cpu" else [f"device='{t._dev}'"]
+    return _described(t, body, notes, after, default_only=array.size == 0)
+
+
+def _described(t: Tensor, body: str, notes: list[str], after: Sequence[str] = (), *, default_only: bool) -> str:
+    """What is to be said of a tensor beside its numbers; of its dtype nothing where they, if there are any, tell it."""
+    default = dtypes.get_default_dtype()
+    told = (dtypes.complex128 if default is dtypes.float64 else dtypes.complex64, dtypes.int64, dtypes.bool_)
+    if t.dtype is not default and (default_only or t.dtype not in told):
+        notes.append(f"dtype={t.dtype}")
+    notes += after
     if t._node is not None:
         notes.append(f"grad_fn={t._node!r}")
     elif t._rg:
         notes.append("requires_grad=True")
-    return prefix + ", ".join([body, *notes]) + ")"
+    return f"tensor({', '.join([body, *notes])})"
 
 
 def sparse_text(t: Any) -> str:
@@ -167,7 +173,7 @@ def tensor_html(t: Tensor) -> str:
 
     text = tensor_text(t)
     caption = f"{t.dtype.name}[{', '.join(map(str, t.shape))}] on {t._dev}" + (", requires_grad" if t._rg else "")
-    if t._dev.recording or t._dev.depth or len(t.shape) not in (1, 2) or 0 in t.shape:
+    if t._dev.recording or t._dev.depth or t.is_meta or len(t.shape) not in (1, 2) or 0 in t.shape:
         return f"<pre>{escape(text)}</pre><small>{escape(caption)}</small>"
     array = dtypes.in_numpy(t._dev.to_host(t._a))
     rows = array[None] if array.ndim == 1 else array

@@ -270,7 +270,7 @@ def fork_rng(devices: Sequence[Any] | None = None, enabled: bool = True) -> Iter
 
 def _source(name: str, generator: Generator | None, device: Any) -> Generator:
     """The generator to draw from; it must be where the result is wanted."""
-    if generator is None:
+    if generator is None or (device is not None and as_device(device).type == "meta"):  # where nothing is drawn
         return _default_for(as_device(device))
     if device is not None and as_device(device) is not generator.device:
         raise DeviceError(f"{name}: the generator is on {generator.device}, but the result is wanted on {as_device(device)}")
@@ -497,7 +497,7 @@ def randint_like(
 
 
 def _check_probabilities(name: str, p: Tensor) -> None:
-    if STATE.recorder is None and not bool(((p >= 0) & (p <= 1)).all()):
+    if STATE.recorder is None and not p.is_meta and not bool(((p >= 0) & (p <= 1)).all()):
         raise ArgumentError(f"{name}: probabilities lie between 0 and 1, given {p.min().item()} to {p.max().item()}")
 
 
@@ -553,7 +553,7 @@ def multinomial(
         raise ArgumentError(f"multinomial: cannot draw {num_samples} samples from {shape[-1]} without replacement")
     with no_grad():
         weights = where_float64_is(input.detach()).to(dtypes.float64)
-        if STATE.recorder is None:
+        if STATE.recorder is None and not input.is_meta:
             _check_weights(weights, 1 if replacement else num_samples)
         if replacement:
             sums = cumsum(weights, dim=-1)

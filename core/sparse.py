@@ -17,6 +17,7 @@ from .creation import arange, as_tensor, empty, full, ones_like, zeros, zeros_of
 from .dtypes import dtype as DType
 from .dtypes import int64
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
+from .ops.common import has_numbers
 from .ops.elementwise import mul
 from .ops.linalg import matmul
 from .ops.shape import cat, stack
@@ -373,7 +374,7 @@ _REFUSED = (
     "storage_offset backward retain_grad register_hook register_post_accumulate_grad_hook share_memory_"
 ).split()
 for _name in [*_REFUSED, *METHODS]:
-    if _name not in SparseTensor.__dict__ and _name not in _SHARED:
+    if _name not in vars(SparseTensor) and _name not in _SHARED:
         setattr(SparseTensor, _name, _refusal(_name))
 
 
@@ -405,7 +406,7 @@ def _check_matrix(name: str, x: SparseTensor) -> None:
 
 def _check_inside(name: str, indices: Tensor, shape: Sequence[Any]) -> None:
     """Refuse indices outside of `shape`, where their numbers are known."""
-    if indices._dev.recording or indices._dev.depth or 0 in indices._a.shape:
+    if not has_numbers(indices) or 0 in indices._a.shape:
         return
     array = indices._dev.to_host(indices._a)
     for d, (row, size) in enumerate(zip(array, shape, strict=True)):
@@ -494,7 +495,7 @@ def sparse_csr_tensor(
             f"{list(crow.shape)}, {list(columns.shape)} and {list(values.shape)}"
         )
     rows = crow.shape[0] - 1
-    if not crow._dev.recording:
+    if has_numbers(crow):
         array = crow._dev.to_host(crow._a)
         if array[0] != 0 or array[-1] != values.shape[0] or (np.diff(array) < 0).any():
             raise ArgumentError(

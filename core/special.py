@@ -93,7 +93,7 @@ def _recurrence(x: Any, n: Any, second: Callable[[Any], Any], step: Callable[[in
         x = full_like(n, float(x), dtype=get_default_dtype())
     elif not x.dtype.is_floating_point:
         x = cast(x, dtype=get_default_dtype())
-    most = int(n.max().item()) if isinstance(n, Tensor) and n.numel() else n if isinstance(n, int) else 0
+    most = int(n.max().item()) if isinstance(n, Tensor) and n.numel() and not n.is_meta else n if isinstance(n, int) else 0
     before, last = ones_like(x), second(x)
     if not isinstance(n, Tensor):
         if n < 1:

@@ -76,7 +76,14 @@ class layout(str):
 strided, sparse_coo, sparse_csr = layout("frazil.strided"), layout("frazil.sparse_coo"), layout("frazil.sparse_csr")
 
 
-class Tensor(TensorMethods):
+class _Attributes(TensorMethods):
+    """What has attributes, so that `Tensor` can say which of them it shows."""
+
+
+_attributes = vars(_Attributes)["__dict__"].__get__
+
+
+class Tensor(_Attributes):
     """A multi-dimensional array that records what happens to it.
 
     Make one with `fz.tensor(data)`, `fz.zeros(...)` and the like; `fz.Tensor(2, 3)` (uninitialised) and `fz.Tensor([1., 2.])`
@@ -104,6 +111,7 @@ class Tensor(TensorMethods):
     _hooks: Any = None
     _after: Any = None  # hooks that run once its gradient has been added up
     _grad: Tensor | None = None
+    _persistent: bool | None = None  # whether a `nn.Buffer` becomes a part of state dicts; None for other tensors
 
     if TYPE_CHECKING:  # operators, whose methods come from the op table as the others do
 
@@ -144,6 +152,11 @@ class Tensor(TensorMethods):
         pass
 
     # ------------------------------------------------------------------------------------------------------------ properties
+
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        """The attributes that a program has given it. PyTorch's tensors show no others: `Parameter(data, **old.__dict__)`."""
+        return {name: value for name, value in _attributes(self).items() if name not in _OWN}
 
     @property
     def shape(self) -> Size:
@@ -316,6 +329,11 @@ class Tensor(TensorMethods):
         return self.device.type == "cpu"
 
     @property
+    def is_meta(self) -> bool:
+        """Return whether it has a shape and a dtype but no numbers: it lives on the device "meta"."""
+        return self._dev.real.type == "meta"
+
+    @property
     def T(self) -> Tensor:
         """A view with the dimensions in reverse order; for a matrix the transpose."""
         return self.permute(tuple(reversed(range(self.ndim))))
@@ -354,7 +372,6 @@ class Tensor(TensorMethods):
     is_sparse = False
     is_sparse_csr = False
     is_quantized = False
-    is_meta = False
     is_nested = False
     is_mps = is_xla = is_xpu = is_ipu = is_maia = is_mtia = is_mkldnn = is_vulkan = False
     name = None
@@ -393,8 +410,8 @@ class Tensor(TensorMethods):
     is_shared = is_pinned
 
     def get_device(self) -> int:
-        """The number of its device; -1 for the CPU."""
-        return -1 if self.device.type == "cpu" else self.device.index or 0
+        """The number of its device; -1 for the CPU and "meta"."""
+        return -1 if self.device.type in ("cpu", "meta") else self.device.index or 0
 
     # ------------------------------------------------------------------------------------------------------------ values out
 
@@ -512,7 +529,7 @@ class Tensor(TensorMethods):
         return tensor_html(self)
 
     def __format__(self, spec: str) -> str:
-        if not self._a.shape and (spec or (type(self) is Tensor and not self._dev.recording)):
+        if not self._a.shape and (spec or (type(self) is Tensor and not (self._dev.recording or self.is_meta))):
             return format(self.item(), spec)
         if spec:
             raise TypeError(f"format: only a tensor of no dimensions has a format, given {spec!r} for {list(self._a.shape)}")
@@ -577,7 +594,9 @@ class Tensor(TensorMethods):
         return strides if dim is None else strides[checked_dim("size", dim, len(strides))]
 
     def data_ptr(self) -> int:
-        """The address of the first element in the memory of the CPU."""
+        """The address of the first element in the memory of the CPU; 0 on the device "meta"."""
+        if self.is_meta:
+            return 0
         if self._dev.type != "cpu" or self._dev.recording:
             raise ArgumentError(
                 f"data_ptr: only tensors on the CPU have an address that a program can use, this one is on {self.device}"
@@ -664,6 +683,8 @@ class Tensor(TensorMethods):
         return _engine().register_post_accumulate_grad_hook(self, hook)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
+        if self.is_meta:
+            return _creation().rebuild_meta, (type(self), tuple(self.shape), self.stride(), self.dtype, self.requires_grad)
         return _creation().rebuild, (type(self), self._host("pickle"), str(self.device), self.requires_grad)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
@@ -680,11 +701,13 @@ class Tensor(TensorMethods):
         if self.grad is not None:
             fresh.grad = self.grad.__deepcopy__(memo)
         for name, value in self.__dict__.items():
-            if not name.startswith("_") and name != "grad":
-                setattr(fresh, name, value)
+            setattr(fresh, name, value)
         memo[id(self)] = fresh
         return fresh
 
+
+#: Attributes that are the tensor's own business.
+_OWN = frozenset(Tensor.__annotations__)
 
 _LEGACY = {
     "float32": "FloatTensor",
@@ -813,6 +836,6 @@ def row_major_strides(shape: tuple[Any, ...]) -> tuple[Any, ...]:
 def attach_methods(methods: dict[str, Callable[..., Any]]) -> None:
     """Put the ops on the class."""
     for name, function in methods.items():
-        if name in Tensor.__dict__ and name not in object.__dict__:
+        if name in vars(Tensor) and name not in vars(object):
             raise ArgumentError(f"method Tensor.{name} is defined twice: in tensor.py and in the op table")
         setattr(Tensor, name, function)

@@ -18,7 +18,12 @@ def frazil_backends() -> list[BackendRecord]:
         BackendRecord("numpy", None, "cpu", install_hint="pip install --force-reinstall frazil"),
         BackendRecord("cupy", None, "cuda", ("cupy",), "pip install 'frazil[cuda13]'  (for CUDA 12: 'frazil[cuda12]')"),
         BackendRecord("opencl", None, "opencl", ("pyopencl",), "pip install 'frazil[opencl]'"),
+        BackendRecord("meta", _meta, "meta"),
     ]
+
+
+def _meta() -> Any:
+    return importlib.import_module("frazil.backends.meta").MetaBackend
 
 
 @hookimpl

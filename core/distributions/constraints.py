@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..linalg import eigvalsh
+from ..ops.common import has_numbers
 from ..ops.elementwise import where
 from ..tensor import Tensor
 
@@ -96,7 +97,7 @@ class _Interval(Constraint):
 def _shown(bound: Any) -> str:
     if not isinstance(bound, Tensor):
         return str(bound)
-    return str(bound.item()) if bound.numel() == 1 and not bound._dev.recording else "its bound"
+    return str(bound.item()) if bound.numel() == 1 and has_numbers(bound) else "its bound"
 
 
 class _Simplex(Constraint):

@@ -11,6 +11,7 @@ from ..autograd.modes import no_grad
 from ..creation import as_tensor
 from ..dtypes import finfo, get_default_dtype
 from ..errors import ArgumentError, ShapeError
+from ..ops.common import has_numbers
 from ..ops.elementwise import clamp
 from ..ops.shape import broadcast_tensors
 from ..random import rand
@@ -152,14 +153,14 @@ class Distribution:
         """Raise unless every parameter that was given is what `arg_constraints` say."""
         for name, constraint in self.arg_constraints.items():
             given = self._given_parameter(name)
-            if not isinstance(given, Tensor) or given._dev.recording or is_dependent(constraint):
+            if not isinstance(given, Tensor) or not has_numbers(given) or is_dependent(constraint):
                 continue
             if not constraint.check(given.detach()).all():
                 raise ValueError(f"{type(self).__name__}: parameter {name} must be {constraint.meaning}, given {given}")
 
     def _check_value(self, value: Tensor) -> None:
         """Raise unless all values of a call are of the support."""
-        if not self._validate_args or value._dev.recording:
+        if not self._validate_args or not has_numbers(value):
             return
         lead, event = len(value.shape) - len(self._event_shape), tuple(self._event_shape)
         if lead < 0 or tuple(value.shape[lead:]) != event:
@@ -183,7 +184,7 @@ class Distribution:
             value = self._given_parameter(name)
             if value is None:
                 continue
-            one = isinstance(value, Tensor) and value.ndim == 0 and not value._dev.recording
+            one = isinstance(value, Tensor) and value.ndim == 0 and has_numbers(value)
             shown.append(f"{name}: {value.item() if one else value.shape if isinstance(value, Tensor) else value}")
         return f"{type(self).__name__}({', '.join(shown)})"
 

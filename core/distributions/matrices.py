@@ -9,6 +9,7 @@ from ..autograd.modes import no_grad
 from ..creation import arange, as_tensor
 from ..errors import ArgumentError, ShapeError
 from ..linalg import cholesky
+from ..ops.common import has_numbers
 from ..ops.gamma import digamma, lgamma, mvlgamma
 from ..ops.shape import cat
 from ..random import randn
@@ -61,7 +62,7 @@ class Wishart(Distribution):
         self._parameters = ("df", name)
         super().__init__(batch, matrix.shape[-2:], validate_args)
         n = matrix.shape[-1]
-        if self._validate_args and not self.df._dev.recording and not (self.df > n - 1).all():
+        if self._validate_args and has_numbers(self.df) and not (self.df > n - 1).all():
             raise ValueError(f"Wishart: parameter df must be above {n - 1}, given {self.df}")
         if name == "covariance_matrix":
             self._tril = cholesky(self._matrix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
@@ -572,12 +573,16 @@ class Module:
                     missing_keys.append(key)
                 continue
             value = as_value(state_dict[key])
-            problem = loading_problem(key, current, value)
+            assign = bool(local_metadata.get("assign_to_params_buffers"))
+            problem = loading_problem(key, current, value, assign)
             if problem:
                 error_msgs.append(problem)
-            elif local_metadata.get("assign_to_params_buffers"):
+            elif assign:
                 copies.append(assign_later(self, name, current, value))
             else:
+                if current.is_meta and not value.is_meta:
+                    what = "load_state_dict: what is on the device 'meta' stays without numbers: pass assign=True"
+                    warnings.warn(what, stacklevel=2)
                 copies.append(copy_later(current, value))
         extra_key = prefix + _EXTRA_STATE
         if self._has_extra_state():

@@ -10,7 +10,7 @@ from ..tensor import Tensor, not_sparse, strided, wrap
 
 def persistence(tensor: Tensor) -> bool | None:
     """Return whether a `Buffer` becomes a part of state dicts; None for other tensors."""
-    return tensor.__dict__.get("_persistent")
+    return tensor._persistent
 
 
 class _Kind(type):

@@ -84,8 +84,8 @@ def quoted(keys: Iterable[str]) -> str:
     return ", ".join(f'"{key}"' for key in keys)
 
 
-def loading_problem(key: str, current: Tensor, value: Any) -> str | None:
-    """Return why `value` cannot become the value of `current`, or None."""
+def loading_problem(key: str, current: Tensor, value: Any, assign: bool) -> str | None:
+    """Return why `value` cannot become the value of `current`, or None. `assign`: it takes its place."""
     if not isinstance(value, Tensor):
         return (
             f'While copying the parameter named "{key}", expected frazil.Tensor or Tensor-like object from checkpoint but '
@@ -95,6 +95,11 @@ def loading_problem(key: str, current: Tensor, value: Any) -> str | None:
         return (
             f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, the shape in current model is "
             f"{current.shape}."
+        )
+    if value.is_meta and not (current.is_meta or assign):
+        return (
+            f'While copying the parameter named "{key}": the one from checkpoint is on the device "meta" and has no numbers; '
+            "give the weights themselves"
         )
     return None
 

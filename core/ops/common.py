@@ -136,6 +136,11 @@ def at_hand(x: Tensor) -> Any:
     return x._a if x._dev.type == "cpu" and not x._dev.recording and not x._dev.depth else None
 
 
+def has_numbers(x: Tensor) -> bool:
+    """Return whether a program may look at the values of a tensor: not in a recording, a `vmap`, or on the device "meta"."""
+    return not (x._dev.recording or x._dev.depth or x._dev.type == "meta")
+
+
 def check_range(name: str, what: str, index: Tensor, low: Any, high: Any) -> None:
     """Refuse integers outside of low .. high - 1, where they are at hand."""
     values = at_hand(index)

@@ -19,7 +19,7 @@ from ..sizes import checked_dim, size_max, size_min, surely, unbacked, wrapped
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor, whole
 from ..views import check_overlap, slowest_first
-from .common import broadcast, check_range, like, numel, require_numbers, same, specs
+from .common import broadcast, check_range, has_numbers, like, numel, require_numbers, same, specs
 from .elementwise import bitwise_not, cast, logical_not, maximum, neg, where
 from .reduction import cumsum, prod, sort_values
 from .shape import broadcast_tensors, expand, movedim, narrow, permute, reshape, select, slice, slice_scatter, unsqueeze
@@ -538,6 +538,8 @@ def index_put(input: Tensor, indices: Sequence[Any], values: Tensor, accumulate:
     >>> fz.index_put(fz.zeros(3), (fz.tensor([0, 0]),), fz.tensor([1.0, 2.0]), accumulate=True)
     tensor([3., 0., 0.])
     """
+    if input.is_meta and any(isinstance(i, Tensor) and i.dtype.kind == "b" for i in indices):
+        return input.clone()  # how many places a mask chooses only numbers tell
     return index_put_values(input, values, *_positions(input, list(indices)), accumulate=accumulate)
 
 
@@ -929,7 +931,7 @@ def _parse(x: Tensor, key: Any, *, reading: bool = False) -> tuple[Tensor, list[
         key = tuple(key)  # as PyTorch (and once NumPy) reads a list of indices
     items = [_as_index(i) for i in (key if isinstance(key, tuple) else (key,))]
     if not x._dev.recording:
-        items = [int(i) if _is_number(i) and not i._dev.recording and not i._dev.depth else i for i in items]
+        items = [int(i) if _is_number(i) and has_numbers(i) else i for i in items]
     shape = tuple(x._a.shape)
     width = [
         0 if i is None or i is Ellipsis else len(i._a.shape) if isinstance(i, Tensor) and i.dtype.kind == "b" else 1

@@ -218,4 +218,4 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
         raise ArgumentError(f"nonzero_static: size must not be negative, given {size}")
     ndim = len(input._a.shape)
     rest = full((size, ndim), fill_value, dtype=int64, device=input.device)
-    return narrow(cat([nonzero(input), rest], dim=0), 0, 0, size)
+    return rest if input.is_meta else narrow(cat([nonzero(input), rest], dim=0), 0, 0, size)

@@ -29,7 +29,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
     """
     if input.dtype.kind != "f":
         raise DTypeError(f"poisson: means must be floating, given {specs(input)[0]}; convert it with .float()")
-    if STATE.recorder is None and bool(lt(input, 0).any()):
+    if STATE.recorder is None and not input.is_meta and bool(lt(input, 0).any()):
         raise ArgumentError(f"poisson: means must not be negative, given {input.min().item()}")
     with no_grad():
         mean = cast(input, dtype=float64)
@@ -87,7 +87,7 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
     """
     require_float("binomial", *specs(count, prob))
     require_one_dtype("binomial", count, prob)
-    if STATE.recorder is None and bool(((prob < 0) | (prob > 1)).any() | lt(count, 0).any()):
+    if STATE.recorder is None and not count.is_meta and bool(((prob < 0) | (prob > 1)).any() | lt(count, 0).any()):
         raise ArgumentError("binomial: counts must not be negative, and probabilities lie between 0 and 1")
     with no_grad():
         n, p = broadcast_tensors(floor(cast(count, dtype=float64)), cast(prob, dtype=float64))

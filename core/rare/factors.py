@@ -16,6 +16,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from ..factorizations import USV
 from ..late import METHODS_OF
 from ..linalg import Eigh, LinAlgError, matrices, on_lapack, solve_triangular
+from ..ops.common import has_numbers
 from ..ops.elementwise import cast, where
 from ..ops.linalg import matmul as product
 from ..ops.shape import cat
@@ -489,8 +490,7 @@ def matrix_exp(A: Tensor) -> Tensor:
     found = one + x * (1 / 18)  # of a norm up to 1 the terms after the 18th are nothing
     for k in reversed(range(1, 18)):
         found = one + product(x, found) * (1 / k)
-    known = not (A._dev.recording or A._dev.depth)
-    for i in range(int(halvings.max().item()) if known else 24):
+    for i in range(int(halvings.max().item()) if has_numbers(A) else 24):
         found = where(halvings > i, product(found, found), found)
     return found
 
@@ -525,7 +525,7 @@ def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -
 
     info = on_lapack("cholesky_ex", failures, A.detach().mT if upper else A.detach())
     bad = info != 0
-    if not bool(bad.any()):
+    if A.is_meta or not bool(bad.any()):
         return CholeskyEx(linalg.cholesky(A, upper=upper), info)
     if check_errors:
         raise LinAlgError(f"linalg.cholesky_ex: the matrix is not positive definite ({list(A.shape)})")
@@ -544,7 +544,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     matrices("solve_ex", A, square=True)
     info = on_lapack("solve_ex", lambda a: _lu_arrays(a)[2], A.detach())
     bad = info != 0
-    if not bool(bad.any()):
+    if A.is_meta or not bool(bad.any()):
         return SolveEx(linalg.solve(A, B, left=left), info)
     if check_errors:
         raise LinAlgError(f"linalg.solve_ex: singular matrix ({list(A.shape)})")

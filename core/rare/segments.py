@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..creation import arange, full
+from ..creation import arange, full, triu_indices
 from ..define import function
 from ..dtypes import int64
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..ops.common import require_float, same, specs
+from ..ops.common import has_numbers, require_float, same, specs
 from ..ops.elementwise import cast, eq, where
 from ..ops.indexing import edges_before, index_put, scatter_reduce
 from ..ops.reduction import cumsum, sum_, vector_norm
@@ -124,7 +124,7 @@ def segment_reduce(
     if len(lengths._a.shape) != axis + 1:
         raise ShapeError(f"segment_reduce: with axis={axis} lengths have {axis + 1} dimensions, given {list(lengths._a.shape)}")
     size = data._a.shape[axis]
-    if not unsafe and lengths.is_leaf and not data._dev.recording and bool((sum_(lengths, dim=-1) != size).any()):
+    if not unsafe and lengths.is_leaf and has_numbers(data) and bool((sum_(lengths, dim=-1) != size).any()):
         raise ShapeError(f"segment_reduce: the lengths must add up to {size}, the size of axis {axis}")
     at = expand(arange(size, device=data.device), shape=(*lengths._a.shape[:-1], size))
     parts = edges_before(cast(ends, dtype=int64).contiguous(), at.contiguous(), right=True)
@@ -154,9 +154,12 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     if p < 0:
         raise ArgumentError(f"pdist: p must not be negative, given {p}")
     n = input._a.shape[0]
-    rows = arange(n, device=input.device)
-    first = (unsqueeze(rows, 1) < rows).nonzero()
-    return vector_norm(input[first[:, 0]] - input[first[:, 1]], p=p, dim=-1)
+    if isinstance(n, int):
+        first, second = triu_indices(n, n, 1, device=input.device)
+    else:
+        rows = arange(n, device=input.device)
+        first, second = (unsqueeze(rows, 1) < rows).nonzero().unbind(1)
+    return vector_norm(input[first] - input[second], p=p, dim=-1)
 
 
 def _as_quantised(input: Tensor, scale: Any, zero_point: Any, low: int, high: int) -> Tensor:

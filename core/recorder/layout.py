@@ -72,7 +72,7 @@ def of_result(op: Any, arrays: Sequence[Any], attrs: dict[str, Any], shape: Sequ
     if op.layout != "columns" and all(a is None or a.strides is None for a in arrays) and (not op.view or op.name == "reshape"):
         return None
     if op.view:
-        return _of_view(op.name, arrays[0], attrs, shape, decide)
+        return of_view(op.name, arrays[0], attrs, shape, decide)
     if op.layout in (None, "rows"):  # `x[indices]` is given the order of x, where that is known
         return UNKNOWN if op.name == "index" and arrays[0] is not None and arrays[0].strides is UNKNOWN else None
     return of_layout(op.layout, arrays, shape)
@@ -111,7 +111,8 @@ def _hints(sizes: Sequence[Any]) -> list[Any]:
     return [n.hint if isinstance(n, SymInt) else n for n in sizes]
 
 
-def _of_view(name: str, x: Any, attrs: dict[str, Any], shape: Sequence[Any], decide: Decide) -> Any:
+def of_view(name: str, x: Any, attrs: dict[str, Any], shape: Sequence[Any], decide: Decide) -> Any:
+    """The strides of a view of an array, by the name of the op."""
     if x.strides is UNKNOWN:
         return UNKNOWN
     strides = strides_of(x)
@@ -149,8 +150,9 @@ def _viewed_for_all(shape: Sequence[Any], strides: Sequence[Any], new: Sequence[
     """The strides, where they are found without a look at the sizes; None: that is not known."""
 
     def equal(a: Any, b: Any) -> bool:
+        condition = compare("==", a, b)
         try:
-            return bool(STATE.recorder.decide(compare("==", a, b)))
+            return condition if isinstance(condition, bool) else bool(STATE.recorder.decide(condition))
         except Undecided:
             return False
 
