@@ -147,7 +147,7 @@ class Generator:
             raise ArgumentError(f"set_state: expected the int64[2] tensor of a get_state, given {new_state!r}")
         with self._lock, no_grad():
             self.state.copy_(new_state)
-            if STATE.recorder is None:
+            if STATE.recorder is None and not new_state.is_meta:
                 self._seed = int(new_state[0]) % 2**64
         return self
 
