@@ -156,7 +156,7 @@ class device:
                 continue
             if not backend.keeps_order or op.layout != "elementwise":
                 found[name] = in_layout(op, kernel, found)
-            elif len(op.tensors) > 1:
+            else:
                 later[name] = first_tells(op, kernel, found)
         if later:
             self._later = later

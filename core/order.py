@@ -8,9 +8,10 @@
   weight, too (of one-dimensional images it alone).
 - "columns": in order, but with the first dimension the fastest, however the tensors lie.
 
-A rule sees shapes and strides of the tensors (0 where there is one element, or it is repeated) and the shape of the result, and
-gives the dimensions of the result from the slowest to the fastest; None: as they are written. Nothing here knows whether sizes
-are those of a call or of the example of a recording.
+A rule sees shapes and strides of the tensors (0 where an element is repeated) and the shape of the result, and gives the
+dimensions of the result from the slowest to the fastest; None: as they are written. Strides of dimensions of one element tell
+too: `x.mT` of one position is in order, and yet its channels lie last, so what a pool makes of it lies as it does for more
+positions. Nothing here knows whether sizes are those of a call or of the example of a recording.
 """
 
 from __future__ import annotations
@@ -54,10 +55,11 @@ def _compared(operands: Sequence[Sizes], sizes: Sizes, faster: int, slower: int)
 def in_layout(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any]) -> Callable[..., Any]:
     """`kernel`, which knows only elements in order, with results that lie as the op's layout says."""
     in_rows, lying = kernels["is_contiguous"], _lying(op, kernel, kernels)
+    ones = op.layout in OF_CHANNELS
 
     def call(*arrays: Any, **attrs: Any) -> Any:
         for a in arrays:
-            if a is not None and not in_rows(a):
+            if a is not None and (not in_rows(a) or (ones and 1 in a.shape)):
                 return lying(*arrays, **attrs)
         return kernel(*arrays, **attrs)
 
@@ -67,6 +69,13 @@ def in_layout(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any]) -
 def first_tells(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any]) -> Callable[..., Any]:
     """`kernel` of an elementwise op, which lays its result as arrays lie that agree, or as the first if that is in order."""
     in_rows, lying = kernels["is_contiguous"], _lying(op, kernel, kernels)
+    if len(op.tensors) == 1:
+
+        def of_one(a: Any, **attrs: Any) -> Any:
+            return kernel(a, **attrs) if in_rows(a) or 1 not in a.shape else lying(a, **attrs)
+
+        return of_one
+
     if len(op.tensors) == 2 and not op.attributes:
 
         def of_two(a: Any, b: Any) -> Any:
@@ -106,16 +115,19 @@ def _lying(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any]) -> C
 
 def lies(array: Any, kernels: Mapping[str, Any]) -> tuple[Sizes, Sizes]:
     """Shape and strides of an array, as rules want them."""
-    return array.shape, [0 if n == 1 else s for n, s in zip(array.shape, kernels["strides"](array), strict=True)]
+    return array.shape, kernels["strides"](array)
 
 
 def laid(y: Any, order: Order | None, kernels: Mapping[str, Any]) -> Any:
     """The array in this order in memory: itself, or a copy."""
     turned = y if order is None else kernels["permute"](y, dims=order)
-    if kernels["is_contiguous"](turned):
+    if not kernels["is_contiguous"](turned):
+        turned = kernels["in_rows"](turned)
+    elif 1 not in y.shape:
         return y
-    rows = kernels["in_rows"](turned)
-    return rows if order is None else kernels["permute"](rows, dims=tuple(order.index(d) for d in range(len(order))))
+    if 1 in y.shape:  # strides of dimensions of one element, which nothing else would set right
+        turned = kernels["reshape"](kernels["reshape"](turned, shape=(turned.size,)), shape=turned.shape)
+    return turned if order is None else kernels["permute"](turned, dims=tuple(order.index(d) for d in range(len(order))))
 
 
 def _elementwise(lying: Lying, sizes: Sizes) -> Order:
@@ -145,7 +157,9 @@ def _lines(lying: Lying, sizes: Sizes) -> Order | None:
 
 
 def _filters(lying: Lying, sizes: Sizes) -> Order | None:
-    return _behind(_last(lying[1], sizes) or (len(sizes) > 3 and _last(lying[0], sizes)), sizes)
+    """A convolution puts lines in order before it looks: with one position they may be, and have the channels last as well."""
+    x = lying[0]
+    return _behind(_last(lying[1], sizes) or ((len(sizes) > 3 or _rows(x)) and _last(x, sizes)), sizes)
 
 
 def _behind(last: bool, sizes: Sizes) -> Order | None:
@@ -153,29 +167,37 @@ def _behind(last: bool, sizes: Sizes) -> Order | None:
 
 
 def _last(x: tuple[Sizes, Sizes] | None, sizes: Sizes) -> bool:
-    """Return whether dimension 1 lies fastest, the others being in order. Where one cannot tell, it does not."""
+    """Return whether strides say that dimension 1 lies fastest, the others being in order, as PyTorch reads them: those of
+    dimensions of one element, too. A line is an image of one row."""
     if x is None or len(x[0]) != len(sizes) or len(sizes) < 3:
         return False
     shape, strides = x
-    return _fastest_first(shape, strides, (1, *reversed(range(2, len(shape))), 0)) and not _fastest_first(
-        shape, strides, range(len(shape))[::-1]
-    )
-
-
-def _fastest_first(shape: Sizes, strides: Sizes, dims: Sequence[int]) -> bool:
-    least = 1
-    for d in dims:
-        if shape[d] == 0:
+    if len(shape) == 3:
+        shape, strides = (*shape[:2], 1, shape[2]), (*strides[:2], shape[2] * strides[2], strides[2])
+    if 0 in shape or strides[1] == 0:
+        return False
+    least = 0
+    for d in (1, *reversed(range(2, len(shape)))):
+        if strides[d] < least:
             return False
-        if shape[d] > 1:
-            if strides[d] < least:
-                return False
-            least = strides[d] * shape[d]
+        least = strides[d] * shape[d]
+    return strides[0] >= least and least != strides[1]  # which is so in order, too, where all else has one element
+
+
+def _rows(x: tuple[Sizes, Sizes] | None) -> bool:
+    """Return whether elements lie in order."""
+    step = 1
+    for n, s in zip(*map(reversed, x or ((), ())), strict=True):
+        if n != 1 and s != step:
+            return False
+        step *= n
     return True
 
 
 #: Rules that ask nothing of the tensors.
 FIXED = ("rows", "columns")
+#: Rules that ask where the channels lie: elements that lie in order may do so in two ways where a dimension has one.
+OF_CHANNELS = ("channels", "joined", "lines", "filters")
 RULES: dict[str, Callable[[Lying, Sizes], Order | None]] = {
     "rows": lambda lying, sizes: None,
     "columns": lambda lying, sizes: (*range(1, len(sizes)), 0),

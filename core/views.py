@@ -74,14 +74,16 @@ def root_of(x: Tensor) -> tuple[Tensor, Path]:
     return root, steps[begin:]
 
 
-def slowest_first(x: Tensor, dims: list[int]) -> list[int]:
-    """These dimensions in the order in which they lie in memory, as PyTorch finds it: one that is repeated, or of one element,
-    stays where it is written. As they are written, too, where a recording does not know."""
+def slowest_first(x: Tensor, dims: list[int], indexed: int) -> list[int]:
+    """These dimensions in the order in which they lie in memory, as PyTorch finds it: one that is repeated, or of one element
+    and before the first that is `indexed`, stays where it is written. As they are written, too, where a recording does not
+    know."""
     known = None if _in_order(x) else lying(x)
     if known is None:
         return dims
     shape, strides = known
-    return [dims[k] for k in order.slowest_first([[strides[d] for d in dims]], [shape[d] for d in dims])]
+    steps = [0 if d < indexed and shape[d] == 1 else strides[d] for d in dims]
+    return [dims[k] for k in order.slowest_first([steps], [shape[d] for d in dims])]
 
 
 def lying(x: Tensor) -> tuple[order.Sizes, order.Sizes] | None:
@@ -100,8 +102,9 @@ def lie(layout: str, y: Any, *tensors: Tensor | None) -> Any:
     device = y._dev
     if device.depth or any(t is not None and _share(y, t) for t in tensors):
         return y
-    given = [t if t is not None and t._dev is device else None for t in tensors]
-    if all(_in_order(t) for t in (y, *given) if t is not None):
+    given = [t if t is not None and (t._dev is device or device.recording) else None for t in tensors]
+    ones = layout in order.OF_CHANNELS
+    if all(_in_order(t) and not (ones and not t._dev.recording and 1 in t._a.shape) for t in (y, *given) if t is not None):
         return y
     known = [None if t is None else lying(t) for t in given]
     return _laid(layout, y, None if any(t is not None and x is None for t, x in zip(given, known, strict=True)) else known)
@@ -161,8 +164,8 @@ def check_overlap(name: str, x: Tensor) -> None:
 def _overlaps(x: Tensor) -> bool:
     """Whether several elements are one place in memory."""
     if x._dev.recording:
-        strides = x._a.strides  # None: in order
-        if strides is None or isinstance(strides, str):
+        strides = x._a.strides
+        if type(strides) is not tuple:
             return False
         return any(type(s) is int and s == 0 and not (type(n) is int and n < 2) for n, s in zip(x._a.shape, strides, strict=True))
     measure = x._dev.kernels.get("strides") if x._dev.aliases else None

@@ -1040,7 +1040,7 @@ def _index_as_it_lies(x: Tensor, indices: list[Any]) -> Tensor:
     """`x[i, j, ...]`. What is not indexed lies in memory in the order in which it does in x, as in PyTorch."""
     used = [d for d, i in enumerate(indices) if i is not None]
     rest = [d for d in range(len(x._a.shape)) if d not in used]
-    order = slowest_first(x, rest)
+    order = slowest_first(x, rest, used[0])
     if order == rest:
         return index(x, indices)
     sources = dict(zip(rest, order, strict=True))

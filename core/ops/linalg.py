@@ -499,7 +499,9 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     >>> fz.chain_matmul(fz.ones(2, 3), fz.ones(3, 4), fz.ones(4, 1)).shape
     frazil.Size([2, 1])
     """
-    return functools.reduce(mm, matrices)
+    if not matrices:
+        raise ArgumentError("chain_matmul: needs one matrix or more, given none")
+    return functools.reduce(mm, matrices) if len(matrices) > 1 else clone(matrices[0])
 
 
 @function(out=True)

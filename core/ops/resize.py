@@ -9,6 +9,7 @@ from ..define import op
 from ..dtypes import float32, float64, int64
 from ..sizes import size_max
 from ..table import S, Spec
+from .elementwise import in_rows
 from .shape import permute, reshape
 
 _CUBIC = -0.75  # the constant of the cubic convolution kernel that PyTorch and OpenCV use
@@ -48,7 +49,7 @@ def depth_to_space(x, /, *, factor):
     batch, channels, height, width = x._a.shape
     kept = channels // factor**2
     x = permute(reshape(x, shape=(batch, kept, factor, factor, height, width)), dims=(0, 1, 4, 2, 5, 3))
-    return reshape(x, shape=(batch, kept, height * factor, width * factor))
+    return reshape(in_rows(x), shape=(batch, kept, height * factor, width * factor))  # of one pixel all would be a view
 
 
 def _resized(x: Any, dim: int, before: Any, after: Any, scale: float | None, mode: str, align_corners: bool) -> Any:

@@ -34,6 +34,28 @@ class Undecided(Exception):
 Decide = Callable[[Any], bool]
 
 
+@final
+class Open:
+    """Strides that depend on sizes: `yes` where `when` says so. Decided once they matter."""
+
+    __slots__ = ("no", "when", "yes")
+
+    def __init__(self, when: Callable[[Decide], bool], yes: Any, no: Any) -> None:
+        self.when, self.yes, self.no = when, yes, no
+
+
+def unknown(strides: Any) -> bool:
+    """Return whether strides depend on more than is known, or on what is not decided yet."""
+    return strides is UNKNOWN or type(strides) is Open
+
+
+def decided(strides: Any, decide: Decide) -> Any:
+    """The strides, none of which is open any more."""
+    while type(strides) is Open:
+        strides = strides.yes if strides.when(decide) else strides.no
+    return strides
+
+
 def row_major(shape: Sequence[Any]) -> tuple[Any, ...]:
     """The strides of a tensor whose elements lie in order."""
     return tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
@@ -44,12 +66,11 @@ def strides_of(array: Any) -> tuple[Any, ...]:
     return row_major(array.shape) if array.strides is None else array.strides
 
 
-def _short(shape: Sequence[Any], strides: Any) -> Any:
-    """None for the strides of elements in order."""
+def short(shape: Sequence[Any], strides: Any) -> Any:
+    """None for the strides of elements in order. Those of dimensions of one element tell, too: see `order.py`."""
     if strides is UNKNOWN:
         return UNKNOWN
-    pairs = zip(shape, strides, row_major(shape), strict=True)
-    return None if all((type(n) is int and n == 1) or same(s, r) for n, s, r in pairs) else tuple(strides)
+    return None if all(same(s, r) for s, r in zip(strides, row_major(shape), strict=True)) else tuple(strides)
 
 
 def of_example(shape: Sequence[Any], given: Sequence[int], sizes: Sequence[int]) -> Any:
@@ -64,28 +85,43 @@ def of_example(shape: Sequence[Any], given: Sequence[int], sizes: Sequence[int])
 def _in_order(shape: Sequence[Any], order: Sequence[int]) -> Any:
     """The strides when the dimensions lie in memory in this order, the slowest first."""
     strides = row_major([shape[i] for i in order])
-    return _short(shape, [strides[order.index(i)] for i in range(len(shape))])
+    return short(shape, [strides[order.index(i)] for i in range(len(shape))])
 
 
 def of_result(op: Any, arrays: Sequence[Any], attrs: dict[str, Any], shape: Sequence[Any], decide: Decide) -> Any:
     """The strides of what an op makes."""
     if op.layout != "columns" and all(a is None or a.strides is None for a in arrays) and (not op.view or op.name == "reshape"):
         return None
+    for i, a in enumerate(arrays):
+        if a is not None and type(a.strides) is Open:
+            yes, no = (
+                of_result(op, [*arrays[:i], a.lying(s), *arrays[i + 1 :]], attrs, shape, decide)
+                for s in (a.strides.yes, a.strides.no)
+            )
+            return yes if yes is no else Open(a.strides.when, yes, no)
     if op.view:
         return of_view(op.name, arrays[0], attrs, shape, decide)
     if op.layout in (None, "rows"):  # `x[indices]` is given the order of x, where that is known
         return UNKNOWN if op.name == "index" and arrays[0] is not None and arrays[0].strides is UNKNOWN else None
-    return of_layout(op.layout, arrays, shape)
-
-
-def of_layout(layout: str, arrays: Sequence[Any], shape: Sequence[Any]) -> Any:
-    """The strides of what is made of these arrays, by a rule of `order.py`."""
-    if layout not in FIXED and all(a is None or a.strides is None for a in arrays):
-        return None
     given = [None if a is None else lying(a) for a in arrays]
-    if any(x is None and a is not None for x, a in zip(given, arrays, strict=True)):
+    if op.layout not in FIXED and any(x is None and a is not None for x, a in zip(given, arrays, strict=True)):
         return UNKNOWN
-    return of_known(layout, given, shape)
+    if op.layout == "filters" and len(shape) == 3:
+        return _of_filtered_lines(arrays[0], given, shape, decide)
+    return of_known(op.layout, given, shape)
+
+
+def _of_filtered_lines(x: Any, given: Any, shape: Sequence[Any], decide: Decide) -> Any:
+    """The strides of what a convolution makes of lines: where their channels lie last, it depends on whether they are in order,
+    too, as one position is."""
+    first, weight = given[:2]
+    if RULES["filters"]([None, weight], _hints(shape)) is None and RULES["lines"]([first], _hints(shape)) is not None:
+        last = of_known("lines", [first], shape)
+        try:
+            return last if in_order(x, decide) else None
+        except Undecided:
+            return Open(lambda decide: in_order(x, decide), last, None)
+    return of_known("filters", given, shape)
 
 
 def of_known(layout: str, given: Any, shape: Sequence[Any]) -> Any:
@@ -98,12 +134,10 @@ def of_known(layout: str, given: Any, shape: Sequence[Any]) -> Any:
 
 
 def lying(array: Any) -> tuple[list[int], list[int]] | None:
-    """Shape and strides for the sizes of the example, as the rules of `order.py` want them: the stride is 0 where there is one
-    element for all sizes, or it is repeated. None: they are not known."""
-    if array.strides is UNKNOWN:
+    """Shape and strides for the sizes of the example, as the rules of `order.py` want them. None: they are not known."""
+    if unknown(array.strides):
         return None
-    sizes = _hints(array.shape)
-    steps = _hints([0 if type(n) is int and n == 1 else s for n, s in zip(array.shape, strides_of(array), strict=True)])
+    sizes, steps = _hints(array.shape), _hints(strides_of(array))
     return None if None in sizes or None in steps else (sizes, steps)
 
 
@@ -138,7 +172,7 @@ def of_view(name: str, x: Any, attrs: dict[str, Any], shape: Sequence[Any], deci
             found = viewed(x.shape, strides, shape, decide) or row_major(shape)
         except Undecided:
             return UNKNOWN
-    return _short(shape, found)
+    return short(shape, found)
 
 
 def viewed(shape: Sequence[Any], strides: Sequence[Any], new: Sequence[Any], decide: Decide) -> tuple[Any, ...] | None:
@@ -267,6 +301,7 @@ class LayoutDoubt(Doubt):
             return
         for t in (base, view):
             t._doubts.remove(self)
+        self.source.strides = decided(self.source.strides, decide)
         if self.source.strides is UNKNOWN:
             fail(
                 f"whether {'contiguous' if self.when else 'reshape'} made a view or a copy of a tensor of shape "
@@ -277,7 +312,7 @@ class LayoutDoubt(Doubt):
             looks: Any = self.when(self.source, decide)
         else:
             looks = viewed(self.source.shape, strides_of(self.source), self.array.shape, decide)
-            self.array.strides = _short(self.array.shape, looks or row_major(self.array.shape))
+            self.array.strides = short(self.array.shape, looks or row_major(self.array.shape))
             view._a.strides = self.array.strides
         if looks:
             merge(base, self.path, view)

@@ -403,7 +403,7 @@ class Recorder:
                     f"the program is recorded on {self.device}, but uses the {kind} {name!r} ({shown}) on {t._dev}. "
                     f"Move everything to one device before, for example with .to({str(self.device)!r})"
                 )
-            array = TracedArray(self.capture_value(t, kind, name), strides=None if t.is_contiguous() else t.stride())
+            array = TracedArray(self.capture_value(t, kind, name), strides=layout.short(t._a.shape, t.stride()))
             known = self._captured[id(t)] = (t, array)
         return known[1]
 

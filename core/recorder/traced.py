@@ -36,8 +36,8 @@ _LOWEST = -(2**63)
 
 @final
 class TracedArray:
-    """The array of a tensor that is recorded: its value in the graph, its shape, dtype and strides (None: in order), and the
-    numbers if they are constant."""
+    """The array of a tensor that is recorded: its value in the graph, its shape, dtype and strides (None: in order;
+    `layout.Open`: it depends on sizes), and the numbers if they are constant."""
 
     __slots__ = ("constant", "dtype", "shape", "strides", "value")
 
@@ -50,9 +50,11 @@ class TracedArray:
 
     def in_memory_of(self, old: TracedArray) -> TracedArray:
         """The same, written into the memory of another array of its shape."""
-        if self.strides is None and old.strides is None:
-            return self
-        return TracedArray(self.value, self.constant, old.strides)
+        return self if self.strides is None and old.strides is None else self.lying(old.strides)
+
+    def lying(self, strides: Any) -> TracedArray:
+        """The same, lying otherwise in memory."""
+        return TracedArray(self.value, self.constant, strides)
 
 
 class _Kernels(dict[str, Callable[..., Any]]):
@@ -125,7 +127,7 @@ class RecordingDevice:
         source: TracedArray = x._a
         if source.strides is None:
             return True
-        if source.strides is not layout.UNKNOWN:
+        if not layout.unknown(source.strides):
             try:
                 return layout.viewed(source.shape, source.strides, y._a.shape, self.recorder.decide) is not None
             except layout.Undecided:
@@ -151,7 +153,7 @@ class RecordingDevice:
             return x
         y: Tensor = OPS["in_rows"].call(x)
         try:
-            if array.strides is not layout.UNKNOWN:
+            if not layout.unknown(array.strides):
                 return x if layout.in_order(array, self.recorder.decide) else y
         except layout.Undecided:
             pass
@@ -171,6 +173,7 @@ class RecordingDevice:
     def strides(self, x: Tensor) -> tuple[Any, ...]:
         """Return how far apart neighbours are."""
         array: TracedArray = x._a
+        array.strides = layout.decided(array.strides, layout.guarded)
         if array.strides is layout.UNKNOWN:
             self.recorder.fail("stride() or is_contiguous() of a tensor whose place in memory depends on more than its shape")
         return layout.strides_of(array)
@@ -181,7 +184,7 @@ class RecordingDevice:
 
     def laid(self, rule: str, array: TracedArray, known: Any) -> TracedArray:
         """The array as it lies by a rule of `order.py`, made of what lies as is known."""
-        return TracedArray(array.value, array.constant, layout.of_known(rule, known, array.shape))
+        return array.lying(layout.of_known(rule, known, array.shape))
 
     def is_contiguous(self, x: Tensor) -> bool:
         """Return whether the elements lie in order; where that depends on sizes, the program decides on them."""

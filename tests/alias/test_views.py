@@ -101,6 +101,23 @@ def test_results_lie_in_memory_as_in_pytorch():
     assert not (x * 2).is_contiguous()
 
 
+def test_what_only_moves_elements_gives_a_new_tensor_where_there_is_nothing_to_move():
+    F = fz.nn.functional
+    x = fz.zeros(1, 4, 1, 1)
+    results = (
+        F.pixel_shuffle(x, 2),
+        F.pixel_shuffle(x, 1),
+        F.pixel_unshuffle(x, 1),
+        F.channel_shuffle(x, 4),
+        F.channel_shuffle(x, 1),
+    )
+    for y in results:
+        y.add_(1)
+    m = fz.zeros(2, 2)
+    fz.chain_matmul(m).add_(1)
+    assert x.sum() == 0 and m.sum() == 0
+
+
 def test_a_long_chain_of_views_costs_as_much_per_link_as_a_short_one():
     x = fz.zeros(3, requires_grad=True)
     y = x * 1

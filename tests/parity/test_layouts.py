@@ -115,6 +115,41 @@ OF_VOLUMES = """
     F.pad(x,(1,1,1,1,1,1),mode='replicate'); F.pad(x,(1,1,1,1,1,1)); F.pad(x,(1,1,1,1,1,1),mode='reflect')
 """
 
+#: Functions that may have nothing to do, and then give a new tensor, or the tensor itself.
+OF_NOTHING = """
+    x.tile(1); x.repeat(*[1]*x.ndim); xp.stack([x]); xp.stack([x],-1); xp.cat([x]); F.pad(x,(0,0)); x.roll(0,0); x.rot90(0);
+    x.rot90(4); x.flip([]); x.flip(0); x.repeat_interleave(1,0); F.normalize(x); xp.block_diag(x); xp.kron(x,xp.ones(1,1));
+    F.interpolate(x,scale_factor=1); F.interpolate(x,size=x.shape[2:]); F.dropout(x,0.); F.dropout(x,0.5,False);
+    F.dropout2d(x,0.5,False); F.alpha_dropout(x,0.5,False); F.unfold(x,1); F.fold(F.unfold(x,1),x.shape[2:],1); x.sum(());
+    x.cumsum(0); xp.einsum('...->...',x); xp.einsum('ij->ij',x); xp.einsum('ij->ji',x); xp.einsum('ii->i',x);
+    xp.tensordot(x,xp.ones(1,1),1); x.clamp(min=None,max=1e9); x.nan_to_num(); x.conj(); x.resolve_conj(); x.float();
+    x.to(x.dtype); x.type_as(x); x.clone(); x.contiguous(); x.to(xp.float32,copy=True); xp.asarray(x); xp.as_tensor(x);
+    x.detach(); x.data; xp.atleast_1d(x); xp.atleast_2d(x); xp.atleast_3d(x); x.squeeze(); x.view_as(x); x.reshape_as(x);
+    x.expand_as(x); x.movedim(0,0); x.transpose(0,0); x.diff(n=0); xp.cartesian_prod(x.flatten());
+    xp.meshgrid(x.flatten(),indexing='ij')[0]; xp.broadcast_tensors(x)[0]; x.take_along_dim(xp.zeros_like(x).long(),0);
+    x[...]; x[[0]]; x[xp.ones_like(x).bool()]; x.masked_select(xp.ones_like(x).bool()); x.index_select(0,xp.tensor([0]));
+    x.sort(0)[0]; x.topk(1,0)[0]; x.unfold(0,1,1); x.sum(0); x.mean(0,keepdim=True); x.amax(0); x.max(0)[0]; x.prod(0);
+    x.logsumexp(0); x.median(0)[0]; x.mode(0)[0]; x.norm(dim=0); x.tril(); x.triu(); x.diagonal(); x.diag_embed();
+    F.avg_pool2d(x,1); F.max_pool2d(x,1); F.adaptive_avg_pool2d(x,x.shape[-2:]); F.adaptive_avg_pool2d(x,1);
+    F.adaptive_max_pool2d(x,1); xp.hstack([x]); xp.vstack([x]); xp.dstack([x]); xp.column_stack([x]); x.add(0); x*1; x/1;
+    x**1; x.pow(1); x.round(); x.abs(); x.trace(); xp.where(xp.ones_like(x).bool(),x,x); xp.nn.Identity()(x);
+    xp.nn.Flatten()(x); F.threshold(x,-9,0.); x.renorm(2,0,1e9); x.split(1)[0]; x.chunk(1)[0]; x.tensor_split(1)[0];
+    x.unbind(0)[0]; x.select(0,0); x.narrow(0,0,1); x.swapaxes(0,0); x.ravel(); x.flatten(); x.unflatten(0,(1,-1));
+    x.flatten(0,0); x.view(x.shape); x.reshape(x.shape); x.mT; x.H; x.mH; x.adjoint(); x.T; x.fliplr(); x.flipud();
+    x.permute(*range(x.ndim)); xp.squeeze(x,0); x.unsqueeze(0); x.expand(2,*x.shape); xp.linalg.multi_dot([x,x]);
+    xp.linalg.matrix_power(x,1); xp.chain_matmul(x); xp.addmm(x,x,x,alpha=0); x.positive(); +x; xp.lerp(x,x,0.);
+    x.copysign(x); x.maximum(x); x.fmax(x); x.corrcoef(); x.cov(); F.glu(xp.cat([x,x],0),0); x.logcumsumexp(0);
+    x.cummax(0)[0]; x.scatter(0,xp.zeros_like(x).long()[:0],x); x.index_add(0,xp.tensor([],dtype=xp.int64),x[:0]);
+    x.index_copy(0,xp.tensor([],dtype=xp.int64),x[:0]); x.index_fill(0,xp.tensor([],dtype=xp.int64),0.);
+    x.masked_fill(xp.zeros_like(x).bool(),0.); x.bernoulli(0.); x.gather(0,xp.zeros_like(x).long()); F.pixel_shuffle(x,1);
+    F.pixel_unshuffle(x,1); F.channel_shuffle(x,1); F.native_channel_shuffle(x,1); F.local_response_norm(x,1);
+    F.instance_norm(x); xp.fft.fftshift(x); xp.fft.ifftshift(x); x.nanmedian(0)[0]; x.slice_scatter(x);
+    x.select_scatter(x[0],0,0); x.diagonal_scatter(x.diagonal()); x.as_strided(x.shape,x.stride());
+    xp.view_as_complex(xp.stack([x,x],-1)).real; x.new_tensor(1.); xp.squeeze(x); xp.flatten(x,0); xp.clip(x,-9,9);
+    x.msort(); x.argsort(); x.quantile(0.5,0); x.sum_to_size(x.shape); x.trunc(); x.ceil(); x.cpu(); x.mul(1);
+    x.dsplit(1)[0]; x.hsplit(1)[0]; x.vsplit(1)[0]
+"""
+
 #: Functions whose results lie otherwise, and why.
 FUNCTIONS_OTHERWISE = {
     "x.kthvalue(1,0)[0]": "a part of what is sorted",
@@ -135,6 +170,19 @@ FUNCTIONS_OTHERWISE = {
 
 SHAPES = {2: (4, 6), 3: (2, 4, 6), 4: (2, 4, 6, 8), 5: (2, 3, 4, 4, 6)}
 
+#: Where dimensions have one element, elements may lie in order in several ways, of which some ops take notice.
+WITH_ONES = {
+    3: [(1, 4, 6), (2, 1, 6), (2, 4, 1), (1, 4, 1)],
+    4: [(1, 4, 6, 8), (2, 1, 6, 8), (2, 4, 1, 8), (2, 4, 1, 1), (1, 4, 1, 1)],
+}
+OF_ONES = """
+    x*2; x+y; y+x; x.clone(); x.relu(); x.pow(2.); x.sum(1,keepdim=True); x.flip(0); x.roll(1,0); x[:,I]; x[I];
+    xp.cat([x,x],1); xp.stack([x,x]); F.conv1d(x,xp.ones(4,x.shape[1],3),padding=1);
+    F.conv1d(x,xp.ones(4,x.shape[1],3),stride=2,padding=2); F.avg_pool1d(x,2,1,1); F.max_pool1d(x,2,1,1);
+    F.conv_transpose1d(x,xp.ones(x.shape[1],4,2),stride=2); F.avg_pool2d(x,3,1,1); F.max_pool2d(x,3,1,1);
+    F.conv2d(x,xp.ones(4,x.shape[1],3,3),padding=1); F.pixel_shuffle(xp.cat([x]*4,1),2)
+"""
+
 
 def orders(ndim: int) -> Iterator[Any]:
     """How a tensor may lie: its dimensions from the slowest to the fastest, a part of a larger one, one row repeated."""
@@ -146,14 +194,15 @@ def orders(ndim: int) -> Iterator[Any]:
 
 
 def laid(xp: Any, a: np.ndarray, order: Any) -> Any:
-    """A tensor with the values of an array, lying so in memory."""
+    """A tensor with the values of an array, lying so in memory, also in dimensions of one element."""
     if order is None or a.ndim < 2 or (isinstance(order, tuple) and len(order) != a.ndim):
         return xp.tensor(a)
     if order == "a part":
         return xp.tensor(np.repeat(a, 2, -1))[..., ::2]
     if order == "repeated":
         return xp.tensor(a)[:1].expand(a.shape)
-    return xp.tensor(np.ascontiguousarray(a.transpose(order))).permute(*np.argsort(order).tolist())
+    turned = a.transpose(order)
+    return xp.tensor(turned.ravel()).reshape(turned.shape).permute(*np.argsort(order).tolist())
 
 
 def differs(ours: Any, theirs: Any) -> bool:
@@ -206,13 +255,27 @@ def evaluated(text: str, xp: Any, x: Any, y: Any) -> Any:
     [(2, OF_ANY + ";" + OF_MATRICES), (3, OF_ANY + ";" + OF_LINES), (4, OF_ANY + ";" + OF_IMAGES), (5, OF_VOLUMES)],
 )
 def test_results_of_functions(ndim, texts):
+    count, wrong = lying_otherwise(texts, SHAPES[ndim])
+    assert count > 50 and not wrong, "\n".join(wrong)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("ndim", "texts"), [(3, OF_ONES + ";" + OF_LINES), (4, OF_ONES + ";" + OF_IMAGES)])
+def test_results_of_functions_of_what_has_one_element_in_a_dimension(ndim, texts):
+    found = [lying_otherwise(texts, shape) for shape in WITH_ONES[ndim]]
+    wrong = [text for _, texts in found for text in texts]
+    assert sum(count for count, _ in found) > 400 and not wrong, "\n".join(wrong)
+
+
+def lying_otherwise(texts: str, shape: tuple[int, ...]) -> tuple[int, list[str]]:
+    """How many results of functions of a tensor that lies in every way were compared, and what lies otherwise in PyTorch."""
     rng = np.random.default_rng(0)
-    a, b = (rng.uniform(-1, 1, SHAPES[ndim]).astype("float32") for _ in range(2))
+    a, b = (rng.uniform(-1, 1, shape).astype("float32") for _ in range(2))
     count, wrong = 0, []
     for text in filter(None, map(str.strip, texts.split(";"))):
         if text in FUNCTIONS_OTHERWISE:
             continue
-        for order in orders(ndim):
+        for order in orders(len(shape)):
             try:
                 theirs = evaluated(text, torch, laid(torch, a, order), torch.tensor(b))
             except (RuntimeError, TypeError, ValueError, IndexError):
@@ -220,5 +283,25 @@ def test_results_of_functions(ndim, texts):
             ours = evaluated(text, fz, laid(fz, a, order), fz.tensor(b))
             count += 1
             if differs(ours, theirs):
-                wrong.append(f"{text} of {order}: {ours.stride()}, in PyTorch {theirs.stride()}")
-    assert count > 50 and not wrong, "\n".join(wrong)
+                wrong.append(f"{text} of {shape} {order}: {ours.stride()}, in PyTorch {theirs.stride()}")
+    return count, wrong
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (1, 4, 1, 1), (2, 3, 4, 5), (1,), ()])
+def test_results_share_memory_where_pytorch_s_do(shape):
+    a, count, wrong = np.random.default_rng(0).uniform(0.1, 1, shape).astype("float32"), 0, []
+    a = np.asarray(a)
+    for text in filter(None, map(str.strip, OF_NOTHING.split(";"))):
+        shared = []
+        for xp in (fz, torch):
+            x = xp.tensor(a)
+            try:
+                y = evaluated(text, xp, x, x)
+            except (RuntimeError, TypeError, ValueError, IndexError, AttributeError):
+                break
+            shared.append(np.shares_memory(y.numpy(), x.numpy()))
+        count += len(shared) == 2
+        if len(shared) == 2 and shared[0] != shared[1]:
+            wrong.append(f"{text}: {'a view' if shared[0] else 'new'}, not so in PyTorch")
+    assert count > 60 and not wrong, "\n".join(wrong)

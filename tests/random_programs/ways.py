@@ -17,7 +17,6 @@ import numpy as np
 import frazil as fz
 from frazil.exporters.onnx.running import open_session, run_session
 from frazil.recorder import layout
-from frazil.sizes import SymInt
 
 from .generator import EXAMPLE, OTHERS, Program, arguments
 
@@ -406,10 +405,8 @@ class Recording:
 
 def _believed(t: Any) -> tuple[int, ...] | None:
     """The strides of a tensor being recorded, for the sizes of the example; None where the recording does not claim to know."""
-    if not t._dev.recording or t._a.strides is layout.UNKNOWN:
-        return None
-    hints = [s.hint if isinstance(s, SymInt) else s for s in layout.strides_of(t._a)]
-    return None if None in hints else tuple(hints)
+    known = layout.lying(t._a) if t._dev.recording else None
+    return None if known is None else tuple(known[1])
 
 
 def _raise(error: BaseException) -> None:

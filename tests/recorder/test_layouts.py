@@ -13,7 +13,6 @@ import pytest
 import frazil as fz
 from frazil.errors import FrazilError
 from frazil.recorder import layout
-from frazil.sizes import SymInt
 from frazil.table import OPS
 
 from ..ops.cases import Case
@@ -32,10 +31,8 @@ ORDERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 def believed(t: Any) -> tuple[int, ...] | None:
     """The strides of a tensor being recorded, for the sizes of the example; None where the recording does not claim to know."""
-    if not t._dev.recording or t._a.strides is layout.UNKNOWN:
-        return None
-    hints = [s.hint if isinstance(s, SymInt) else s for s in layout.strides_of(t._a)]
-    return None if None in hints else tuple(hints)
+    known = layout.lying(t._a) if t._dev.recording else None
+    return None if known is None else tuple(known[1])
 
 
 def differences(case: Case, order: Callable[[np.ndarray], np.ndarray]) -> tuple[int, list[str]]:
@@ -125,6 +122,64 @@ LIES = {
     "fz.cat([x, x], 1)": ((0, 2, 3, 1), (120, 1, 30, 6)),
     "fz.nonzero(x)": ((0, 1, 2), (1, 60)),
 }  # fmt: skip
+
+
+#: The same of what has one element in a dimension: its order in memory, its shape, the strides of the result.
+LIES_OF_ONES = {
+    "fz.nn.functional.adaptive_avg_pool1d(x, 2)": ((0, 2, 1), (2, 4, 1), (8, 1, 4)),
+    "fz.nn.functional.avg_pool1d(x, 2, 1, 1)": ((0, 1, 2), (2, 4, 1), (8, 2, 1)),
+    "fz.nn.functional.conv1d(x, fz.ones(4, 4, 3), padding=2)": ((0, 2, 1), (2, 4, 1), (12, 1, 4)),
+    "fz.nn.functional.conv1d(x, fz.ones(4, 1, 3))": ((0, 2, 1), (2, 1, 6), (16, 1, 4)),
+    "fz.nn.functional.interpolate(x, scale_factor=2)": ((0, 2, 3, 1), (2, 4, 1, 1), (16, 1, 8, 4)),
+    "fz.nn.functional.pixel_shuffle(x, 2)": ((0, 2, 3, 1), (2, 4, 1, 1), (4, 1, 2, 1)),
+    "fz.nn.functional.avg_pool2d(x * 1, 2)": ((0, 2, 3, 1), (1, 3, 4, 4), (12, 1, 6, 3)),
+    "fz.nn.functional.avg_pool1d(x.clone(), 2)": ((2, 1, 0), (1, 4, 6), (12, 3, 1)),
+    "fz.cat([x, x], 1)": ((0, 2, 3, 1), (2, 1, 3, 4), (24, 1, 8, 2)),
+    "x[:, fz.tensor([1, 0])]": ((2, 1, 0), (1, 4, 6), (12, 6, 1)),
+}
+
+
+@pytest.mark.parametrize("text", LIES_OF_ONES)
+def test_results_of_what_has_one_element_in_a_dimension_lie_as_in_pytorch(text: str) -> None:
+    order, shape, strides = LIES_OF_ONES[text]
+    x = fz.arange(1.0, np.prod(shape) + 1).reshape([shape[d] for d in order]).permute(*np.argsort(order).tolist())
+    claims: list[Any] = []
+
+    def program(x: Any) -> Any:
+        y = eval(text, {"x": x, "fz": fz})
+        claims.append(believed(y) if y._dev.recording else y.stride())
+        return y
+
+    fixed = lambda: program(x)
+    shape = program(x).shape
+    fz.jit.trace(fixed, ())
+    for claim in filter(None, claims):
+        assert [s for n, s in zip(shape, claim, strict=True) if n > 1] == [
+            s for n, s in zip(shape, strides, strict=True) if n > 1
+        ]
+
+
+def test_whether_lines_have_one_position_is_asked_where_their_channels_lie_last_and_a_write_depends_on_it() -> None:
+    w = fz.ones(4, 4, 3)
+
+    def program(x: Any, *, write: bool) -> Any:
+        y = fz.nn.functional.relu(fz.nn.functional.conv1d(x.mT, w, padding=2))
+        flat = y.flatten()  # of one position a copy, as in PyTorch
+        if write:
+            flat += 1
+        return y * 1
+
+    for length in (6, 1):
+        example = (fz.rand(2, length, 4),)
+        for write in (False, True):
+            recorded = fz.jit.trace(lambda x, write=write: program(x, write=write), example)
+            for t in (6, 5, 1):
+                x = fz.rand(3, t, 4)
+                if write and (t == 1) != (length == 1):
+                    with pytest.raises(FrazilError, match="shape.1. .= 1"):
+                        recorded(x)
+                else:
+                    fz.testing.assert_close(recorded(x), program(x, write=write))
 
 
 @pytest.mark.parametrize("text", LIES)

@@ -13,6 +13,7 @@ from ...dtypes import int64, uint8
 from ...errors import ArgumentError, DTypeError, ShapeError
 from ...ops.arrange import slice_scatter_along
 from ...ops.common import require_elements, require_float, require_one_dtype, specs
+from ...ops.elementwise import in_rows
 from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ...ops.resize import depth_to_space, resize
 from ...ops.shape import pad, stack
@@ -55,8 +56,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     if any(isinstance(size, int) and size % r for size in (height, width)):
         raise ShapeError(f"pixel_unshuffle: size {height} x {width} is not divisible by downscale_factor {r}")
     n = len(lead)
-    x = x.reshape(*lead, channels, height // r, r, width // r, r)
-    return x.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(*lead, channels * r * r, height // r, width // r)
+    x = x.reshape(*lead, channels, height // r, r, width // r, r).permute(*range(n), n, n + 2, n + 4, n + 1, n + 3)
+    return in_rows(x).reshape(*lead, channels * r * r, height // r, width // r)
 
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
@@ -67,7 +68,7 @@ def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     batch, channels = input.shape[:2]
     if isinstance(channels, int) and channels % groups:
         raise ShapeError(f"channel_shuffle: {channels} channels are not divisible by groups {groups}")
-    return x.reshape(batch, groups, channels // groups, prod(input.shape[2:])).transpose(1, 2).reshape(*input.shape)
+    return in_rows(x.reshape(batch, groups, channels // groups, prod(input.shape[2:])).transpose(1, 2)).reshape(*input.shape)
 
 
 def _pair(value: Any) -> tuple[int, int]:
