@@ -24,6 +24,9 @@ from .recording import Recording, SideEffect
 #: A function is recorded at most this often.
 MOST_RECORDINGS = 8
 
+#: This many kinds of calls are found at once, sizes and all; others by looking through the recordings.
+MOST_LOOKS = 1_000
+
 #: Arguments that are compared by value; others by identity.
 _VALUES = (int, float, complex, bool, str, bytes, type(None), dtypes.dtype)
 
@@ -53,6 +56,7 @@ class Compiled:
         self.recordings = 0
         self._choice = Choice(engine)
         self._signatures: dict[Any, _Signature] = {}
+        self._quick: dict[Any, Recording] = {}  # calls that look the same, sizes too -> the recording that took the last one
         self._last: Any = None  # the names and values of the last new signature
         self._lock = threading.RLock()
         self._told = False
@@ -82,23 +86,23 @@ class Compiled:
         autocast = STATE.autocast and STATE.autocast.key
         key: list[Any] = [STATE.grad, STATE.inference, STATE.device, dtypes.get_default_dtype(), autocast]
         for a in args if not kwargs else (*args, *_by_name(kwargs, key)):
-            if isinstance(a, Tensor):
+            if isinstance(a, Tensor):  # as `_add_tensor`, without a call
                 array = a._a
                 tensors.append(a)
                 key += (array.dtype, len(array.shape), a._dev, a._rg, a.is_contiguous())
             else:
                 self._add(a, key, tensors)
-        signature = self._signatures.get(tuple(key))
-        if signature is not None:
-            if signature.eager is not None:
-                self.eager_calls += 1
-                return self.fn(*args, **kwargs)
-            for recording in signature.recordings:
-                if recording.fits(at_first_sight=True) and recording.takes(tensors) is None:
-                    if recording.shares_memory(tensors):
-                        break
-                    return recording.run(tensors)
-        return self._slowly(tuple(key), args, kwargs, tensors)
+        look = (*key, *[t._a.shape for t in tensors])
+        recording = self._quick.get(look)
+        if recording is not None and recording.fits(at_first_sight=True) and not recording.shares_memory(tensors):
+            return recording.run(tensors)
+        return self._slowly(look, tuple(key), args, kwargs, tensors)
+
+    @staticmethod
+    def _add_tensor(t: Tensor, key: list[Any], tensors: list[Tensor]) -> None:
+        array = t._a
+        tensors.append(t)
+        key += (array.dtype, len(array.shape), t._dev, t._rg, t.is_contiguous())
 
     def _add(self, argument: Any, key: list[Any], tensors: list[Tensor]) -> None:
         """Add an argument that is no tensor to the key, the tensors in it too."""
@@ -110,8 +114,7 @@ class Compiled:
             key.append(str(tree))
         for leaf in leaves:
             if isinstance(leaf, Tensor):
-                tensors.append(leaf)
-                key += (leaf._a.dtype, len(leaf._a.shape), leaf._dev, leaf._rg, leaf.is_contiguous())
+                self._add_tensor(leaf, key, tensors)
             elif isinstance(leaf, _VALUES):
                 key += (type(leaf), leaf if leaf == leaf else "nan")
             else:
@@ -119,8 +122,11 @@ class Compiled:
 
     # --- new signatures, and recordings that do not fit
 
-    def _slowly(self, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor]) -> Any:
+    def _slowly(self, look: Any, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], tensors: list[Tensor]) -> Any:
         signature = self._signatures.get(key) or _Signature()
+        if signature.eager is not None:
+            self.eager_calls += 1
+            return self.fn(*args, **kwargs)
         cause = self._cause(key, args, kwargs)
         for i, recording in enumerate(signature.recordings):
             refused = recording.takes(tensors)
@@ -130,6 +136,9 @@ class Compiled:
                     return self.fn(*args, **kwargs)
                 if i:
                     signature.recordings = [recording, *(r for r in signature.recordings if r is not recording)]
+                if len(self._quick) >= MOST_LOOKS:
+                    self._quick.clear()
+                self._quick[look] = recording
                 return recording.run(tensors)
             if not i:
                 cause = f"of the condition that {refused}" if refused else recording.reach.why

@@ -37,7 +37,7 @@ class CompiledModule(Module):
         delattr(self._orig_mod, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._compiled(*args, **kwargs)
+        return object.__getattribute__(self, "_compiled")(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As a call."""

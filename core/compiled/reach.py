@@ -11,7 +11,8 @@ import functools
 import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
-from operator import is_, itemgetter
+from itertools import chain
+from operator import attrgetter, call, getitem, is_, itemgetter
 from random import Random
 from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, final
@@ -43,7 +44,7 @@ class TooMuch(Exception):
 class Place:
     """One dict, list, set or variable that the program reads: all of it, or some keys."""
 
-    __slots__ = ("_get", "before", "keys", "kind", "labels", "name", "owner", "wanted")
+    __slots__ = ("before", "keys", "kind", "labels", "name", "owner", "wanted")
 
     def __init__(self, name: str, kind: str, owner: Any, wanted: Callable[[Any], bool] | None = None) -> None:
         self.name, self.kind, self.owner, self.wanted = name, kind, owner, wanted
@@ -52,19 +53,13 @@ class Place:
     def note(self) -> None:
         """Take it as it is now for what it shall be."""
         self.keys = [k for k in self.owner if self.wanted is None or self.wanted(k)] if self.kind == "dict" else []
-        self._get = itemgetter(*self.keys) if self.wanted is not None and self.keys else None
         self.before = list(self.values())
 
     def values(self) -> Any:
         """Return what it holds now."""
         kind = self.kind
         if kind == "dict":
-            if self.wanted is None:
-                return self.owner.values()
-            if not self.keys:
-                return ()
-            found = self._get(self.owner)  # type: ignore[misc]
-            return found if len(self.keys) > 1 else (found,)
+            return self.owner.values() if self.wanted is None else [self.owner[key] for key in self.keys]
         if kind == "cell":
             return (_content(self.owner),)
         return self.owner
@@ -159,6 +154,14 @@ class _Attributes(dict[str, Any]):
     def values(self) -> Any:
         return self._now().values()
 
+    def getter(self, keys: list[str]) -> Callable[[], Any]:
+        """What gives the attributes of these names, in a tuple or list."""
+        if len(keys) == 1:
+            return lambda: [self[keys[0]]]
+        if self.slots is None:
+            return functools.partial(itemgetter(*keys), vars(self.of))  # which follows the class
+        return functools.partial(attrgetter(*keys), self.of)
+
 
 def _content(cell: CellType) -> Any:
     try:
@@ -234,23 +237,54 @@ class Reach:
                 f"it reads {largest.name or 'a container'} with {len(largest.before)} entries, which would have to be compared "
                 "in every call: pass what it needs as an argument"
             )
-        self._flat = self._values()
+        self._watch()
 
-    def _values(self) -> list[Any]:
-        found: list[Any] = []
+    def _watch(self) -> None:
+        """Make the lists that `holds` goes through in C: what is empty, lengths, and what gives the things to compare."""
+        self._empty: list[Any] = []
+        self._sized: list[Any] = []
+        self._getters: list[Callable[[], Any]] = []
+        self._cells: list[Any] = []
+        owners, keys, flat, single, contents = [], [], list[Any](), list[Any](), list[Any]()
         for place in self.places:
-            found += place.values()
-            if place.wanted is not None:
-                found.append(len(place.owner))
-        return found
+            owner, before = place.owner, place.before
+            if place.kind == "cell" and before[0] is not _GONE:
+                self._cells.append(owner)
+                contents += before
+            elif place.kind == "cell":
+                self._getters.append(place.values)
+                flat += before
+            elif isinstance(owner, _Attributes):
+                if before:
+                    self._getters.append(owner.getter(place.keys))
+                    flat += before
+            elif not owner:
+                self._empty.append(owner)
+            else:
+                self._sized.append(owner)
+                if place.wanted is not None and len(place.keys) == 1:
+                    owners.append(owner)
+                    keys.append(place.keys[0])
+                    single += before
+                elif before:
+                    wanted = functools.partial(itemgetter(*place.keys), owner) if place.wanted is not None else None
+                    self._getters.append(wanted or (owner.values if place.kind == "dict" else owner.__iter__))
+                    flat += before
+        self._lengths = list(map(len, self._sized))
+        self._owners, self._keys, self._flat = owners, keys, [*flat, *single, *contents]
 
     def holds(self, *, at_first_sight: bool = False) -> bool:
         """Return whether all is as it was. At first sight, a number that was made anew is another one."""
         try:
-            now = self._values()
-            if len(now) == len(self._flat) and all(map(is_, now, self._flat)) and not self.arrays:
-                return True
-        except (KeyError, AttributeError):
+            if not any(self._empty) and list(map(len, self._sized)) == self._lengths and not self.arrays:
+                now = chain(
+                    chain.from_iterable(map(call, self._getters)),
+                    map(getitem, self._owners, self._keys),
+                    [cell.cell_contents for cell in self._cells],
+                )
+                if all(map(is_, now, self._flat)):
+                    return True
+        except (KeyError, AttributeError, ValueError):
             pass
         if at_first_sight:
             return False
@@ -258,7 +292,7 @@ class Reach:
         if change is None:
             for place in self.places:
                 place.note()
-            self._flat = self._values()
+            self._watch()
             return True
         self.why = change
         return False
@@ -280,7 +314,7 @@ class Reach:
             if place.owner is owner and place.kind == "dict":
                 place.wanted = _without(key, place.wanted)
                 place.note()
-        self._flat = self._values()
+        self._watch()
 
     def put_back(self) -> None:
         """Let everything be as it was."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import builtins
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import is_
 from typing import Any, final
 
 import numpy as np
@@ -26,6 +27,7 @@ from ..tensor import Tensor, wrap
 from ..views import bump
 from .choice import Choice
 from .engines import Run, fresh
+from .looks import Looks
 from .reach import Reach
 
 
@@ -95,7 +97,9 @@ class Recording:
         ]
         self._flags = [t._rg for t in self._fixed]
         self._kinds = [(t._a.shape, t._a.dtype, t._dev) for t in self._fixed]
-        self._grad_flags = [(leaf, leaf._grad is not None) for leaf in recorder.reads_grad.values()]
+        self._seen = [t._a for t in self._fixed]
+        self._grad_leaves = list(recorder.reads_grad.values())
+        self._grad_flags = [leaf._grad is None for leaf in self._grad_leaves]
 
         # the pure graph
         values = list(dict.fromkeys(program._results))
@@ -114,7 +118,6 @@ class Recording:
             graph.guards,
             graph.symbols,
         )
-        self.graph = optimize(pure)
         self._plan = Plan(pure, pure.outputs)
 
         # what comes out
@@ -148,15 +151,32 @@ class Recording:
         ]
         self.out_tree, self.plain = call.tree, call.plain
         self.wants_grad = call.wants_grad
-        own, later = fresh(pure, origins), fresh(self.graph, origins)
-        free = [result for kind, result in self.results if kind == "fresh"] + [result for _, _, result in self.extras]
-        self.on_arrays = all(own[result] for result in free)
-        self._own = own
-        self._own_arrays = [a and b for a, b in zip(own, later, strict=True)]
-        self.donated = {
-            result: source_of[id(where)] for result, kind, where in self.targets if kind == "data" and id(where) in source_of
-        }
         self.arguments = len(tensors)
+        self._own = fresh(pure, origins)
+        self._let_views_be_made(pure, inputs, changed)
+        engines_own = dict(zip(self._engine_gives, fresh(self.graph, origins), strict=True))
+        self.donated = {
+            self._engine_gives.index(pure.outputs[result]): source_of[id(where)]
+            for result, kind, where in self.targets
+            if kind == "data" and id(where) in source_of
+        }
+        read = [result for result, _, _ in self.targets] + [where for _, where in self.results if isinstance(where, int)]
+        read += [result for _, _, result in self.extras]
+        self._state = [  # what an engine may have written where it was: (place among what it gives, result, tensor)
+            (self._engine_gives.index(pure.outputs[result]), result, where)
+            for result, kind, where in self.targets
+            if kind == "data" and read.count(result) == 1 and pure.outputs[result] not in self._looks.roots
+        ]
+        lazy = {place for place, _, _ in self._state}
+        self._made = [
+            (place, value, self._own_after.get(value, False) and engines_own[value])
+            for place, value in enumerate(self._engine_gives)
+            if place not in lazy
+        ]
+        effects = (self.targets, self.clears, self.steps, self.schedules, self.extras, self.plain, self._looks.views)
+        plain = len(self.results) == 1 and self.results[0][0] == "fresh" and self.out_tree.kind is None
+        #: Where the program does nothing but give one tensor: its place among what the engine gives, and whether it is its own.
+        self._one = (self._made[0][0], self._made[0][2]) if plain and not any(effects) else None
         self._writes_arguments = bool(program.changed_inputs)
         self._bases = {id(t if t._base is None else t._base) for t in self._fixed}
         self._sizes_known: set[Any] = set()
@@ -167,6 +187,26 @@ class Recording:
         self.refused: dict[str, str] = {}
         self.seconds = time.perf_counter() - began
 
+    def _let_views_be_made(self, pure: Graph, inputs: Mapping[Value, int], changed: Collection[Any]) -> None:
+        """Take the results that are views off the graph that engines see, where that can be done."""
+        free = [pure.outputs[result] for kind, result in self.results if kind == "fresh"]
+        free += [pure.outputs[result] for _, _, result in self.extras]
+        own = dict(zip(pure.outputs, self._own, strict=True))
+        copied = {pure.outputs[result] for result, _, _ in self.targets}
+
+        def is_written(root: Value) -> bool:
+            return root in copied or root.kind == "constant" or inputs.get(root, -1) in changed
+
+        self._looks = Looks(pure, [value for value in free if not own[value] and value not in copied], is_written)
+        views, roots = set(self._looks.views), [value for value in self._looks.roots if value not in inputs]
+        self._engine_gives = list(dict.fromkeys([*(value for value in pure.outputs if value not in views), *roots]))
+        head = Graph(pure.name, list(pure.inputs), self._engine_gives, pure.nodes, pure.captured, [], pure.guards, pure.symbols)
+        self._own_after = dict(zip(self._engine_gives, fresh(head, origins), strict=True))
+        self.on_arrays = all(value in views or self._own_after[value] for value in free)
+        self.graph = optimize(head)
+        self._result_values = list(pure.outputs)
+        self._places = {value: inputs[value] for value in self._looks.roots if value in inputs}
+
     # --- whether it is right for a call
 
     def fits(self, *, at_first_sight: bool = False) -> bool:
@@ -175,15 +215,18 @@ class Recording:
         if [t._rg for t in fixed] != self._flags:
             self.reach.why = "requires_grad of a parameter has changed"
             return False
-        for t, (shape, dtype, device) in zip(fixed, self._kinds, strict=True):
-            a = t._a
-            if a.shape != shape or a.dtype != dtype or t._dev is not device:
-                self.reach.why = "a parameter or buffer has another shape, dtype or device"
-                return False
-        for leaf, there in self._grad_flags:
-            if (leaf._grad is not None) is not there:
-                self.reach.why = f"the gradient of a parameter is {'None' if there else 'there'} before the call"
-                return False
+        arrays = [t._a for t in fixed]
+        if not all(map(is_, arrays, self._seen)):  # an array keeps its shape, so those that were seen need no other look
+            for t, a, (shape, dtype, device) in zip(fixed, arrays, self._kinds, strict=True):
+                if a.shape != shape or a.dtype != dtype or t._dev is not device:
+                    self.reach.why = "a parameter or buffer has another shape, dtype or device"
+                    return False
+            self._seen = arrays
+        missing = [leaf._grad is None for leaf in self._grad_leaves]
+        if missing != self._grad_flags:
+            became = next(now for now, before in zip(missing, self._grad_flags, strict=True) if now is not before)
+            self.reach.why = f"the gradient of a parameter is {'None' if became else 'there'} before the call"
+            return False
         for group, is_tensor in self._rate_kinds:
             if isinstance(group["lr"], Tensor) is not is_tensor:
                 self.reach.why = "a learning rate is a tensor now, or no longer"
@@ -195,12 +238,7 @@ class Recording:
         key = tuple([t._a.shape for t in tensors])
         if key in self._sizes_known:
             return None
-        sizes: dict[Any, Any] = {}
-        inputs = {value: i for i, value in enumerate(self.graph.inputs)}
-        for symbol, (value, axis) in self.graph.symbols.items():
-            i = inputs.get(value)
-            if i is not None and axis is not None:
-                sizes[symbol] = tensors[i]._a.shape[axis] if i < len(tensors) else self.tensors[i - len(tensors)]._a.shape[axis]
+        sizes = self._sizes(tensors)
         for value, t in zip(self.graph.inputs, tensors, strict=False):
             for axis, (n, m) in enumerate(zip(value.spec.shape, t._a.shape, strict=True)):
                 if not isinstance(n, SymInt) and n != m:
@@ -212,6 +250,16 @@ class Recording:
             self._sizes_known.clear()
         self._sizes_known.add(key)
         return None
+
+    def _sizes(self, tensors: Sequence[Tensor]) -> dict[Any, Any]:
+        """Symbol -> size, for those that the arguments tell."""
+        given = (*tensors, *self.tensors)
+        inputs = {value: i for i, value in enumerate(self.graph.inputs)}
+        return {
+            symbol: given[inputs[value]]._a.shape[axis]
+            for symbol, (value, axis) in self.graph.symbols.items()
+            if value in inputs and axis is not None
+        }
 
     def shares_memory(self, tensors: Sequence[Tensor]) -> bool:
         """Return whether an argument is reached in another way too, and one of the two is written."""
@@ -230,21 +278,34 @@ class Recording:
             for i, rate, leaf in self._special:
                 given[i] = rate.now() if rate is not None else leaf._grad  # type: ignore[union-attr]
         self.runs += 1
-        tracked = self.wants_grad and STATE.grad
         found: list[Any]
-        if self.on_arrays and not tracked:
-            device = self.device
-            arrays = [t._a if t._dev is device else device.lift(t) for t in (*tensors, *given)]
-            results = self.choice.first(self, arrays) if self.runner is None else self.runner(arrays)
-            copy = device.kernels["copy"]
-            found = [wrap(a if own else copy(a), device) for a, own in zip(results, self._own_arrays, strict=True)]
-        else:
+        if not self.on_arrays or (self.wants_grad and STATE.grad):
             found = self._plan.run([*tensors, *given], on_arrays=False)
             inner = {result for kind, result in self.results if kind == "fresh"}
             found = [t if own or i in inner else t.clone() for i, (t, own) in enumerate(zip(found, self._own, strict=True))]
-        return self._finish(tensors, given, found)
+            return self._finish(tensors, given, found)
+        device = self.device
+        arrays = [t._a if t._dev is device else device.lift(t) for t in (*tensors, *given)]
+        results = self.choice.first(self, arrays) if self.runner is None else self.runner(arrays)
+        if self._one is not None:
+            place, own = self._one
+            return wrap(results[place] if own else device.kernels["copy"](results[place]), device)
+        made: dict[Value, Tensor] = {}
+        for place, value, own in self._made:
+            made[value] = wrap(results[place] if own else device.kernels["copy"](results[place]), device)
+        for place, result, where in self._state:
+            if results[place] is where._a:
+                bump(where)
+            else:
+                made[self._result_values[result]] = wrap(results[place], device)
+        if self._looks.views:
+            places = self._places
+            roots = [made[v] if v not in places else (*tensors, *given)[places[v]] for v in self._looks.roots]
+            key = tuple([t._a.shape for t in tensors])
+            made.update(zip(self._looks.views, self._looks.make(roots, key, lambda: self._sizes(tensors)), strict=True))
+        return self._finish(tensors, given, list(map(made.get, self._result_values)))
 
-    def _finish(self, tensors: Sequence[Tensor], given: Sequence[Tensor], found: list[Tensor]) -> Any:
+    def _finish(self, tensors: Sequence[Tensor], given: Sequence[Tensor], found: list[Any]) -> Any:
         """Write what the program changes, and give its results. `found` are tensors of their own memory, where they may be."""
         if self.targets:
             self._write(tensors, found)
@@ -271,9 +332,11 @@ class Recording:
             out.insert(position, value)
         return out[0] if self.out_tree.kind is None else unflatten(self.out_tree, out)
 
-    def _write(self, tensors: Sequence[Tensor], found: list[Tensor]) -> None:
+    def _write(self, tensors: Sequence[Tensor], found: list[Any]) -> None:
         for result, kind, where in self.targets:
             new = found[result]
+            if new is None:
+                continue  # an engine has written into its memory
             if kind == "data":
                 array = new._a
                 if array is where._a:  # an engine has written into its memory

@@ -160,3 +160,39 @@ def test_small_programs_are_not_worth_asking_others() -> None:
     (recording,) = compiled.explain(f).recordings
     assert (recording.engine, recording.times) == ("numpy", {})
     assert F.relu(f(fz.ones(1))).item() == 2.0
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_results_that_are_views_are_views_of_what_they_were_and_an_engine_computes_the_rest(engine: str) -> None:
+    def f(x: fz.Tensor) -> tuple[fz.Tensor, ...]:
+        y = x * 2 + 1
+        return y, y.reshape(-1), y[1:].t(), x[0], x.unsqueeze(0).detach(), (x + 3).expand(2, *x.shape)
+
+    g = fz.compile(f, engine=engine)
+    for n in (3, 5, 3):
+        x = fz.randn(n, 4)
+        for a, b in zip(g(x), f(x), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
+        y, flat, turned, row, whole, _ = g(x)
+        y.zero_()
+        x.fill_(7)
+        assert not flat.any()
+        assert not turned.any()
+        assert (row == 7).all()
+        assert (whole == 7).all()
+    (recording,) = compiled.explain(g).recordings
+    assert recording.engine == engine
+
+
+def test_a_view_of_what_is_written_has_the_new_numbers_and_one_of_before_the_old_ones() -> None:
+    def f(x: fz.Tensor) -> tuple[fz.Tensor, fz.Tensor]:
+        before = x.clone()[0]
+        x.mul_(2)
+        return before, x[0]
+
+    g = fz.compile(f, engine="numpy")
+    for _ in range(3):
+        x, y = fz.ones(2, 3), fz.ones(2, 3)
+        for a, b in zip(g(x), f(y), strict=True):
+            assert a.tolist() == b.tolist()
+        assert x.tolist() == y.tolist()
