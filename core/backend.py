@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,24 @@ class Backend(ABC):
         A kernel takes arrays by position and canonical attributes by keyword and returns an array or a tuple of arrays. Ops that
         are missing run through their body, or, for primitives, on the CPU.
         """
+
+    # What compiled programs ask for, where shapes and dtypes of all operands are known (`specs`: None for one that is left out).
+
+    def prepared(self, name: str, specs: Sequence[Any], attrs: Mapping[str, Any]) -> Kernel | None:
+        """A quicker kernel for such operands, called with the arrays alone; None: there is only the usual one."""
+        return None
+
+    def prepared_pair(self, name: str, specs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[str, Kernel, Kernel] | None:
+        """An operation together with the one that computes its gradient: its name, a kernel that gives the result and what is
+        kept, a kernel that makes the gradient of `g` and what was kept. Operands that are left out are not passed."""
+        return None
+
+    def prepared_steps(self, name: str, shapes: Sequence[Any], attrs: Mapping[str, Any]) -> Kernel | None:
+        """An optimiser step of several parameters at once. `shapes`: of what is written, for each parameter.
+
+        Called with all that is written, the gradients and the rate, it gives the arrays in which the new values are.
+        """
+        return None
 
     @abstractmethod
     def from_host(self, array: np.ndarray, index: int = 0) -> Any:

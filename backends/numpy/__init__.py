@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
@@ -50,6 +51,24 @@ class NumpyBackend(Backend):
 
     def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
         return self._kernels
+
+    def prepared(self, name: str, specs: Sequence[Any], attrs: Mapping[str, Any]) -> Kernel | None:
+        from . import prepared
+
+        maker = prepared.MAKERS.get(name)
+        return None if maker is None else maker(specs, attrs)
+
+    def prepared_pair(self, name: str, specs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[str, Kernel, Kernel] | None:
+        from . import prepared
+
+        gradient, maker = prepared.PAIRS.get(name, ("", None))
+        made = None if maker is None else maker(specs, attrs)
+        return None if made is None else (gradient, *made)
+
+    def prepared_steps(self, name: str, shapes: Sequence[Any], attrs: Mapping[str, Any]) -> Kernel | None:
+        from . import prepared
+
+        return prepared.Steps(name, shapes, attrs) if all(math.prod(s[0]) <= prepared.SMALL for s in shapes) else None
 
     def from_host(self, array: np.ndarray, index: int = 0) -> Any:
         return array

@@ -6,6 +6,7 @@ optimiser step that is the last to read its parameter writes into it, with the k
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
@@ -20,6 +21,9 @@ from ..tensor import wrap
 
 #: This many sets of input sizes are kept.
 KEPT = 32
+
+#: Constants of at most this many elements are made once.
+SMALL = 1 << 12
 
 
 @final
@@ -77,7 +81,11 @@ class _Writer:
         self.bound: dict[int, str] = {}  # id of a kernel, attribute or constant -> its name
         self.names: dict[Value, str] = {}
         self.text: list[str] = []
+        self.written: list[tuple[str, ...]] = []  # what each line gives, where it does nothing else
+        self.kept = set().union(*map(origins, self.graph.outputs))
         self.steps = self._in_place(lines.donated)
+        self.groups = self._grouped()
+        self.pairs: dict[Node, tuple[str, Any]] = {}  # gradient -> what was kept for it, and its kernel
 
     def function(self) -> Any:
         """The function from a list of arrays to a list of arrays."""
@@ -88,6 +96,7 @@ class _Writer:
         body: list[tuple[Node, list[str]]] = []
         self._nodes(graph.nodes, body)
         results = [self.names[value] for value in graph.outputs]
+        self._drop_unread(body, results)
         last: dict[str, int] = {}
         for number, (_, read) in enumerate(body):
             for name in read:
@@ -132,18 +141,79 @@ class _Writer:
                 continue
             op = OPS[node.op_name]
             attrs = {name: evaluate(attr, self.sizes) for name, attr in node.attrs.items()}
+            if node in self.groups:
+                self._together(*self.groups[node], attrs, body)
+                continue
             if node in self.steps:
-                self._step(node, attrs, body)
+                if not any(node in nodes for nodes, _ in self.groups.values()):
+                    self._step(node, attrs, body)
                 continue
             kernel = self.device.kernels[op.name]
             if kernel is None and self._inlined(node, attrs, body):
                 continue
+            if op.name == "fill" and kernel is not None and nodes is self.graph.nodes and self._is_small_constant(node, attrs):
+                self.names[node.outputs[0]] = self._bound("c", kernel(**attrs))
+                continue
+            if node in self.pairs:
+                kept, gradient = self.pairs[node]
+                assert node.inputs[0] is not None
+                read = [self.names[node.inputs[0]], kept]
+                self._line([self._new(node.outputs[0])], f"{self._bound('k', gradient)}({', '.join(read)})", node, read, body)
+                continue
             read = ["None" if v is None else self.names[v] for v in node.inputs]
-            call = self._bound("k", kernel or _through_body(op, self.device))
+            specs = [v and Spec(evaluate(tuple(v.spec.shape), self.sizes), v.spec.dtype) for v in node.inputs]
+            prepared = None if kernel is None else self._prepared(node, nodes, specs, attrs)
+            if isinstance(prepared, tuple):
+                gradient_node, quick, gradient = prepared
+                out = [self._new(node.outputs[0]), f"v{len(self.names)}k"]
+                self.pairs[gradient_node] = out[1], gradient
+                read = [name for name in read if name != "None"]
+                self._line(out, f"{self._bound('k', quick)}({', '.join(read)})", node, read, body)
+                continue
+            call = self._bound("k", prepared or kernel or _through_body(op, self.device))
             out = [self._new(v) for v in node.outputs]
-            left = f"{', '.join(out)}{',' if op.outputs > 1 and len(out) == 1 else ''}"
-            self.text.append(f"{left} = {call}({', '.join(read + self._keywords(attrs))})")
-            body.append((node, read))
+            left = out if op.outputs == 1 or len(out) > 1 else [*out, ""]
+            given = read if prepared else read + self._keywords(attrs)
+            self._line(left, f"{call}({', '.join(given)})", node, read, body)
+
+    def _is_small_constant(self, node: Node, attrs: Mapping[str, Any]) -> bool:
+        """Whether the result of `fill` may be one array for all calls: nobody gets it, and kernels write into nothing."""
+        return node.outputs[0] not in self.kept and math.prod(attrs["shape"]) <= SMALL
+
+    def _line(self, left: list[str], right: str, node: Node, read: list[str], body: list[tuple[Node, list[str]]]) -> None:
+        """Add a line that gives `left` and does nothing else."""
+        self.text.append(f"{', '.join(left)} = {right}")
+        self.written += [()] * (len(self.text) - len(self.written) - 1) + [tuple(name for name in left if name)]
+        body.append((node, read))
+
+    def _drop_unread(self, body: list[tuple[Node, list[str]]], results: list[str]) -> None:
+        """Take out lines whose results nobody reads: casts of rates that go in as they are."""
+        needed = set(results)
+        for number in reversed(range(len(self.text))):
+            written = self.written[number] if number < len(self.written) else ()
+            if written and not needed & set(written) and body[number][0].op_name == "cast":
+                del self.text[number], body[number]
+                if number < len(self.written):
+                    del self.written[number]
+            else:
+                needed.update(body[number][1])
+
+    def _prepared(self, node: Node, nodes: Sequence[Node], specs: Sequence[Any], attrs: Mapping[str, Any]) -> Any:
+        """A kernel for these shapes, or (the node of the gradient, a kernel, the kernel of the gradient)."""
+        backend = self.device.backend
+        quick = backend.prepared(node.op_name, specs, attrs)
+        if quick is not None:
+            return quick
+        pair = backend.prepared_pair(node.op_name, specs, attrs)
+        if pair is None:
+            return None
+        name, call, gradient = pair
+        wanted = [
+            n
+            for n in nodes
+            if n.op_name == name and n.inputs[1:] == node.inputs and n.attrs == node.attrs and n not in self.pairs
+        ]
+        return (wanted[0], call, gradient) if len(wanted) == 1 else None
 
     def _constants(self, graph: Graph) -> None:
         for value in graph.captured:
@@ -225,6 +295,62 @@ class _Writer:
         written = {v for node in found for v in node.inputs[: len(node.outputs)]}
         kept = set().union(*(origins(v) for v in graph.outputs if v not in wanted)) if graph.outputs else set()
         return {} if written & kept else found
+
+    def _grouped(self) -> dict[Node, tuple[list[Node], Any]]:
+        """The last of optimiser steps that are alike -> all of them, and the kernel that does them at once."""
+        alike: dict[Any, list[Node]] = {}
+        for node in self.graph.nodes:
+            if node in self.steps:
+                first, rate = node.inputs[0], node.inputs[-1]
+                assert first is not None
+                key = (node.op_name, first.spec.dtype, rate, repr(sorted(node.attrs.items())))
+                alike.setdefault(key, []).append(node)
+        found = {}
+        for nodes in alike.values():
+            if len(nodes) < 2 or any(len(node.inputs) != len(node.outputs) + 2 for node in nodes):
+                continue
+            small, shapes = [], []
+            for node in nodes:
+                written = [v for v in node.inputs[: len(node.outputs)] if v is not None]
+                shapes_of = [evaluate(tuple(v.spec.shape), self.sizes) for v in written]
+                attrs = {name: evaluate(attr, self.sizes) for name, attr in node.attrs.items()}
+                if self.device.backend.prepared_steps(node.op_name, [shapes_of], attrs) is not None:
+                    small.append(node)
+                    shapes.append(shapes_of)
+            if len(small) > 1 and self._may_wait(small):
+                found[small[-1]] = small, self.device.backend.prepared_steps(small[0].op_name, shapes, attrs)
+        return found
+
+    def _may_wait(self, steps: list[Node]) -> bool:
+        """Whether nothing between the first and the last of the steps reads what they write."""
+        nodes = self.graph.nodes
+        between = nodes[nodes.index(steps[0]) : nodes.index(steps[-1])]
+        written = {v for node in steps for v in (*node.outputs, *node.inputs[: len(node.outputs)])}
+        return not any(v in written for node in between if node not in steps for v in node.inputs)
+
+    def _together(self, nodes: list[Node], kernel: Any, attrs: dict[str, Any], body: list[tuple[Node, list[str]]]) -> None:
+        """The line of several optimiser steps."""
+        count = len(nodes[0].outputs)
+        written = [self.names[v] for node in nodes for v in node.inputs[:count] if v is not None]
+        grads = [self.names[v] for node in nodes for v in node.inputs[count:-1] if v is not None]
+        rate = self.names[self._rate(nodes[0])]
+        given = ", ".join(written)
+        self.text.append(f"{given}, = {self._bound('k', kernel)}(({given},), ({', '.join(grads)},), {rate})")
+        body.append((nodes[0], [*written, *grads, rate]))
+        for node in nodes:
+            for out, value in zip(node.outputs, node.inputs, strict=False):
+                assert value is not None
+                self.names[out] = self.names[value]
+
+    @staticmethod
+    def _rate(node: Node) -> Value:
+        """The rate of a step, as exact as it is."""
+        value = node.inputs[-1]
+        assert value is not None
+        producer = value.producer
+        if producer is not None and producer.op_name == "cast" and not value.spec.shape and producer.inputs[0] is not None:
+            return producer.inputs[0]
+        return value
 
     def _step(self, node: Node, attrs: dict[str, Any], body: list[tuple[Node, list[str]]]) -> None:
         count = len(node.outputs)

@@ -55,6 +55,11 @@ class _Rate:
 class Recording:
     """A recorded call. `run(tensors)` does what the call did, for tensors of the same kind."""
 
+    graph: Graph  # what engines see
+    _looks: Looks
+    _engine_gives: list[Value]
+    _own_after: dict[Value, bool]  # value that an engine gives -> whether its memory is its own
+
     def __init__(self, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, dynamic: bool, choice: Choice) -> None:
         began = time.perf_counter()
         leaves, _ = flatten((args, kwargs))

@@ -1,0 +1,107 @@
+"""Kernels for known shapes give what the usual kernels give, and optimiser steps at once what they give one by one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil import nn
+from frazil.backends.numpy.prepared import MAKERS, SMALL
+from frazil.nn import functional as F
+from frazil.table import Spec
+
+DEVICE = fz.device("cpu")
+SHAPES = {
+    "linear": [[(4, 3), (5, 3), (5,)], [(1, 1), (1, 1), (1,)]],
+    "matmul": [[(4, 3), (3, 2)], [(0, 3), (3, 2)], [(2, 0), (0, 2)]],
+    "linear_weight_grad": [[(4, 3), (4, 5)], [(0, 3), (0, 5)]],
+    "relu": [[(4, 3)], [()], [(0,)]],
+    "relu_grad": [[(4, 3), (4, 3)], [(0, 2), (0, 2)]],
+    "sum_to_last": [[(4, 3)], [(0, 3)]],
+}
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_a_prepared_kernel_gives_what_the_usual_one_gives(name: str) -> None:
+    rng = np.random.default_rng(0)
+    for shapes in SHAPES[name]:
+        for dtype in ("float32", "float64"):
+            arrays = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+            for array in arrays[-1:]:
+                array.reshape(-1)[::3] = np.nan
+            if len(arrays[0].shape) == 2:
+                arrays.append(arrays.pop().copy(order="F"))
+            quick = MAKERS[name]([Spec(shape, fz.float32 if dtype == "float32" else fz.float64) for shape in shapes], {})
+            assert quick is not None
+            found, expected = quick(*arrays), DEVICE.kernels[name](*arrays)
+            assert (found.dtype, found.shape) == (expected.dtype, expected.shape)
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert MAKERS[name]([Spec((4,) * 3, fz.float16)] * 3, {}) is None
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_loss_with_its_gradient_is_the_eager_one(reduction: str, ignored: bool) -> None:
+    layer = nn.Linear(3, 4)
+
+    def step(x: fz.Tensor, y: fz.Tensor) -> Any:
+        loss = F.cross_entropy(layer(x), y, reduction=reduction)
+        return loss, *fz.autograd.grad(loss, list(layer.parameters()))
+
+    compiled = fz.compile(step, engine="numpy")
+    for n in (5, 1, 7):
+        x, y = fz.randn(n, 3) * 30, fz.randint(0, 4, (n,))
+        if ignored and n > 1:
+            y[1] = -100
+        for a, b in zip(compiled(x, y), step(x, y), strict=True):
+            np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-5, atol=1e-6)
+    with pytest.raises(IndexError, match="out of range"):
+        compiled(x, fz.full((n,), 4))
+
+
+OPTIMIZERS: dict[str, Any] = {
+    "SGD": {},
+    "momentum": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
+    "Adam": {},
+    "AdamW": {"amsgrad": True, "weight_decay": 0.1},
+}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_steps_at_once_are_steps_one_by_one_whatever_happens_to_parameters_between(name: str) -> None:
+    def trained(compiled: bool) -> list[Any]:
+        fz.manual_seed(0)
+        model = nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 4), nn.Linear(4, SMALL // 2))
+        options = OPTIMIZERS[name]
+        opt = getattr(fz.optim, "SGD" if name == "momentum" else name)(model.parameters(), lr=0.1, **options)
+
+        def step(x: fz.Tensor) -> fz.Tensor:
+            opt.zero_grad()
+            loss = (model(x) ** 2).mean()
+            loss.backward()
+            opt.step()
+            return loss
+
+        run, x = fz.compile(step, engine="numpy") if compiled else step, fz.randn(6, 3)
+        held = []
+        for i in range(12):
+            run(x)
+            if i == 3:  # new memory for one, the old of which somebody else holds
+                held.append((model[0].weight.detach(), model[0].weight.tolist()))
+                model[0].weight.data = model[0].weight.data * 2
+            if i == 5:
+                with fz.no_grad():
+                    model[2].bias.mul_(0.5)
+            if i == 7:
+                state = {k: v.clone() for k, v in model.state_dict().items()}
+            if i == 9:
+                model.load_state_dict(state)
+        assert all(tensor.tolist() == numbers for tensor, numbers in held)
+        return [*model.parameters(), *(t for slots in opt.state.values() for t in slots.values())]
+
+    found, expected = trained(True), trained(False)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-5, atol=1e-6)
