@@ -127,7 +127,7 @@ def _cross_entropy(specs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Call
 
     def gradient(g: Array, kept: Any) -> Array:
         if type(kept) is tuple:
-            return usual_grad(g, *kept, None, **attrs)  # type: ignore[no-any-return]
+            return usual_grad(g, *kept, None, **attrs)
         return multiply(kept, g / count, kept)
 
     return loss, gradient
