@@ -17,6 +17,7 @@ import itertools
 import math
 import operator
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, Protocol, TypeAlias, Union, final, overload
@@ -151,6 +152,8 @@ Monomial: TypeAlias = tuple[tuple[Atom, int], ...]  # sorted by atom key; () is 
 
 _calls: WeakValueDictionary[str, _Call] = WeakValueDictionary()
 _sizes: WeakValueDictionary[frozenset[tuple[Monomial, int]], SymInt] = WeakValueDictionary()
+#: Formulas come up again and again while one is decided on: the last ones stay, with what is known of them.
+_recent: deque[SymInt] = deque(maxlen=4096)
 
 
 def _key(number: Number) -> str:
@@ -166,7 +169,16 @@ def _intern(terms: dict[Monomial, int]) -> Size:
         return terms[()]
     identity = frozenset(terms.items())
     found = _sizes.get(identity)
-    return found if found is not None else _sizes.setdefault(identity, SymInt(terms))
+    if found is None:
+        found = _sizes.setdefault(identity, SymInt(terms))
+        _recent.append(found)
+    return found
+
+
+def _place_of_term(term: tuple[Monomial, int]) -> tuple[int, list[tuple[str, int]]]:
+    """The greatest power first, then by name."""
+    monomial, _ = term
+    return -sum(p for _, p in monomial), [(a.key, p) for a, p in monomial]
 
 
 def _call(function: str, *args: Any) -> Size:
@@ -191,14 +203,22 @@ class SymInt:
     (True, True)
     """
 
-    __slots__ = ("__weakref__", "_bounds", "_hint", "key", "terms")
+    __slots__ = ("__weakref__", "_bounds", "_hint", "_key", "_symbols", "terms")
 
     def __init__(self, terms: dict[Monomial, int]) -> None:
-        ordered = sorted(terms.items(), key=lambda term: (-sum(p for _, p in term[0]), [(a.key, p) for a, p in term[0]]))
+        ordered = sorted(terms.items(), key=_place_of_term) if len(terms) > 1 else terms.items()
         self.terms: tuple[tuple[Monomial, int], ...] = tuple(ordered)
-        self.key = "+".join(f"{c}*" + "*".join(f"{a.key}^{p}" for a, p in m) for m, c in ordered)
+        self._key: str | None = None
+        self._symbols: frozenset[Symbol] | None = None
         self._hint: Any = ...
         self._bounds: tuple[int | None, int | None] | None = None
+
+    @property
+    def key(self) -> str:
+        """A text that only this size has."""
+        if self._key is None:
+            self._key = "+".join(f"{c}*" + "*".join(f"{a.key}^{p}" for a, p in m) for m, c in self.terms)
+        return self._key
 
     @property
     def hint(self) -> int | None:
@@ -210,7 +230,9 @@ class SymInt:
     @property
     def symbols(self) -> frozenset[Symbol]:
         """All symbols it depends on."""
-        return frozenset(_walk_symbols(self))
+        if self._symbols is None:
+            self._symbols = frozenset(_walk_symbols(self))
+        return self._symbols
 
     @property
     def symbol(self) -> Symbol | None:
@@ -942,12 +964,13 @@ class SymBool:
     `op` is one of `== != < <= > >=`; `lhs` and `rhs` are numbers or sizes, as the program wrote them.
     """
 
-    __slots__ = ("lhs", "op", "rhs")
+    __slots__ = ("_zero", "lhs", "op", "rhs")
 
     def __init__(self, op: str, lhs: Number, rhs: Number) -> None:
         self.op = op
         self.lhs = lhs
         self.rhs = rhs
+        self._zero: Any = ...
 
     #: The dtype it takes part in promotion with, as a Python bool would.
     number_dtype = dtypes.bool_
@@ -962,22 +985,25 @@ class SymBool:
     @property
     def symbols(self) -> frozenset[Symbol]:
         """All symbols it depends on."""
-        return frozenset(itertools.chain(_walk_symbols(self.lhs), _walk_symbols(self.rhs)))
+        sides = [side.symbols if isinstance(side, SymInt) else _walk_symbols(side) for side in (self.lhs, self.rhs)]
+        return frozenset(itertools.chain(*sides))
 
     @property
     def zero(self) -> tuple[str, Size] | None:
         """The same condition as `(op, size)`, to be read `size op 0` with op `==`, `!=` or `>=`; None for floats."""
+        if self._zero is ...:
+            self._zero = self._compared_with_zero()
+        return self._zero
+
+    def _compared_with_zero(self) -> tuple[str, Size] | None:
         if not isinstance(self.lhs, (int, SymInt)) or not isinstance(self.rhs, (int, SymInt)):
             return None
-        difference = self.lhs - self.rhs
-        return {
-            "==": ("==", difference),
-            "!=": ("!=", difference),
-            ">=": (">=", difference),
-            "<=": (">=", -difference),
-            ">": (">=", difference - 1),
-            "<": (">=", -difference - 1),
-        }[self.op]
+        op, difference = self.op, self.lhs - self.rhs
+        if op in ("==", "!="):
+            return op, difference
+        if op in ("<=", "<"):
+            difference = -difference
+        return ">=", difference - 1 if op in (">", "<") else difference
 
     def __invert__(self) -> SymBool:
         """The opposite condition."""
@@ -1076,16 +1102,12 @@ def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:
     >>> decide(SymBool(">", n, 1), facts=[SymBool(">", n, 3)])
     True
     """
-    facts = list(facts)
-    solved = solve(facts)
+    solved, facts = _settled(tuple(facts))
     if solved:
         reduced = _substituted_if_possible(condition, solved)
         if not isinstance(reduced, SymBool):
             return reduced
         condition = reduced
-        limits = [limit for symbol, size in solved.items() if isinstance(size, SymInt) for limit in _limits(symbol, size)]
-        known = [_substituted_if_possible(fact, solved) for fact in facts]
-        facts = [fact for fact in (*known, *limits) if isinstance(fact, SymBool)]
     form = condition.zero
     if form is None:
         return next((fact.op == condition.op for fact in facts if _same_sides(fact, condition)), None)
@@ -1102,6 +1124,17 @@ def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:
     elif True not in seen and _impossible(holds, facts):
         answer = False
     return answer if answer is None or op != "!=" else not answer
+
+
+@functools.lru_cache(maxsize=64)
+def _settled(facts: tuple[SymBool, ...]) -> tuple[dict[Symbol, Size], tuple[SymBool, ...]]:
+    """What the equations of the facts give, and the facts when that is put in. A recording asks again and again with the same."""
+    solved = solve(facts)
+    if not solved:
+        return solved, facts
+    limits = [limit for symbol, size in solved.items() if isinstance(size, SymInt) for limit in _limits(symbol, size)]
+    known = [_substituted_if_possible(fact, solved) for fact in facts]
+    return solved, tuple(fact for fact in (*known, *limits) if isinstance(fact, SymBool))
 
 
 def _same_sides(fact: SymBool, condition: SymBool) -> bool:
@@ -1153,8 +1186,10 @@ def solve(facts: Iterable[SymBool]) -> dict[Symbol, Size]:
 def _isolated(size: SymInt, symbol: Symbol) -> Size | None:
     """The value of `symbol` that makes the size zero, when the size is linear in it."""
     slope = dict(size.terms).get(((symbol, 1),), 0)
+    if slope == 0:
+        return None
     rest = size - slope * symbol.size
-    if slope == 0 or symbol in symbols_of(rest):
+    if isinstance(rest, SymInt) and symbol in rest.symbols:
         return None
     value: Size = -rest // slope
     return value if same(value * slope, -rest) else None
@@ -1622,9 +1657,9 @@ def substitute(value: Any, mapping: Mapping[Symbol, Size]) -> Any:
     (4, 2*n)
     """
     if isinstance(value, SymInt):
-        if not any(symbol in mapping for symbol in _walk_symbols(value)):
+        if value.symbols.isdisjoint(mapping):
             return value
-        return _evaluate_terms(value, lambda symbol: mapping.get(symbol, symbol.size))
+        return _evaluate_terms(value, lambda symbol: mapping[symbol] if symbol in mapping else symbol.size)
     if isinstance(value, SymFloat):
         args = tuple(substitute(a, mapping) for a in value.args)
         return SymFloat(value.op, args) if not is_static(args) else _FLOAT_OPERATORS[value.op](*args)

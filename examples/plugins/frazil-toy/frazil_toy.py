@@ -82,32 +82,15 @@ def elementwise(name, function, dtype=None):
 
 elementwise("add", lambda a, b: a + b)
 elementwise("mul", lambda a, b: a * b)
-elementwise("neg", lambda x: -x)
-elementwise("abs", abs)
-elementwise("copy", lambda x: x)
 elementwise("tanh", math.tanh)
 elementwise("eq", lambda a, b: a == b, bool_)
 elementwise("lt", lambda a, b: a < b, bool_)
-elementwise("bitwise_and", lambda a, b: a & b)
-elementwise("bitwise_or", lambda a, b: a | b)
-
-
-@kernel
-def bitwise_not(x):
-    return mapped((lambda a: not a) if x.dtype is bool_ else (lambda a: ~a), x)
-
-
-@kernel
-def sub(a, b):
-    if a.dtype is bool_:
-        raise TypeError("no bools")  # any exception will do: frazil explains it by the rule of the op
-    return mapped(lambda x, y: x - y, a, b)
 
 
 @kernel
 def where(condition, a, b):
     if condition.dtype is not bool_:
-        raise TypeError("no bools")
+        raise TypeError("no bools")  # any exception will do: frazil explains it by the rule of the op
     return mapped(lambda c, x, y: x if c else y, condition, a, b)
 
 
