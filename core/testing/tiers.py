@@ -14,7 +14,7 @@ import difflib
 import importlib
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, final
@@ -316,7 +316,25 @@ def _in_order(kind: str) -> list[Op]:
     return sorted(ops, key=lambda op: _FIRST.index(op.name) if op.name in _FIRST else len(_FIRST))
 
 
-def _of_ops(d: device, kind: str, allowed: Callable[[Iterable[str]], bool]) -> Iterator[Check]:
+@final
+class _Dtypes:
+    """Which calls have only dtypes that a device has. Those of a body are known when it has run: not asked where it has all."""
+
+    def __init__(self, has: Set[str]) -> None:
+        self._has = has
+        self._all = set(ALL) <= has
+
+    def these(self, names: Iterable[str]) -> bool:
+        return self._all or set(names) <= self._has
+
+    def call(self, c: Case) -> bool:
+        return self._all or c.outer_dtypes <= self._has
+
+    def body(self, c: Case) -> bool:
+        return self._all or c.inner_dtypes <= self._has
+
+
+def _of_ops(d: device, kind: str, allowed: _Dtypes) -> Iterator[Check]:
     tier = "primitives" if kind == "primitive" else "ops"
     floats = [name for name in FLOATS[::-1] if name in d.capabilities().dtypes]
     for op in _in_order(kind):
@@ -326,14 +344,14 @@ def _of_ops(d: device, kind: str, allowed: Callable[[Iterable[str]], bool]) -> I
                 c = case(op.name, position, dtype)
                 if not (c.floats or dtype == "float32") or (dtype == "float16" and not c.given):
                     continue
-                if native and allowed(c.outer_dtypes):
+                if native and allowed.call(c):
                     yield Check(tier, str(c), values, (c,))
-                if op.body is not None and allowed(c.inner_dtypes):
+                if op.body is not None and allowed.body(c):
                     yield Check(tier, f"{c}-body", values, (c, "plain", False))
-                elif not native and op.body is None and allowed(c.outer_dtypes):
+                elif not native and op.body is None and allowed.call(c):
                     yield Check(tier, str(c), values, (c,))
             c = case(op.name, position, "float32")
-            if d.aliases and native and op.tensors and allowed(c.outer_dtypes):
+            if d.aliases and native and op.tensors and allowed.call(c):
                 if c.given:
                     for layout in ("transposed", "every_second"):
                         yield Check(tier, f"{c}-{layout}", values, (c, layout))
@@ -341,7 +359,7 @@ def _of_ops(d: device, kind: str, allowed: Callable[[Iterable[str]], bool]) -> I
                     yield Check(tier, f"{c}-memory", memory, (c,))
         if native:
             for position, error in enumerate(op.errors):
-                if op.tensors and allowed(a.dtype.name for a in error.sample.arrays(0, "float32") if a is not None):
+                if op.tensors and allowed.these(a.dtype.name for a in error.sample.arrays(0, "float32") if a is not None):
                     yield Check(tier, f"{op.name}-refuses-{position}", refuses, (op.name, position))
         if op.body is None:
             yield from _of_integers(d, op)
@@ -406,11 +424,11 @@ def _has_gradient(c: Case) -> bool:
     return any(c.differentiable(i) for i in range(len(c.sample.args))) and any(s.dtype.is_floating_point for s in c.specs)
 
 
-def _gradients(d: device, allowed: Callable[[Iterable[str]], bool]) -> Iterator[Check]:
+def _gradients(d: device, allowed: _Dtypes) -> Iterator[Check]:
     for dtype in ("float64", "float32"):
         if dtype in d.capabilities().dtypes:
             for c in cases([dtype], keep=lambda c: c.given and c.floats):
-                if _has_gradient(c) and allowed(c.inner_dtypes):
+                if _has_gradient(c) and allowed.body(c):
                     yield Check("gradients", str(c), gradients, (c,))
 
 
@@ -438,14 +456,14 @@ def exported(d: device, c: Case) -> None:
         assert_close(y, expected, rtol=1e-5, atol=1e-6 * float(largest), equal_nan=True, msg="onnxruntime's and the device's")
 
 
-def _recording(d: device, allowed: Callable[[Iterable[str]], bool]) -> Iterator[Check]:
+def _recording(d: device, allowed: _Dtypes) -> Iterator[Check]:
     for name, op in OPS.items():
         if not op.tensors:
             continue
         for c in cases_of(name):
-            if allowed(c.inner_dtypes):
+            if allowed.body(c):
                 yield Check("recording", str(c), recorded, (c,))
-        if op.samples and allowed(case(name, 0).inner_dtypes):
+        if op.samples and allowed.body(case(name, 0)):
             yield Check("recording", f"{name}-exported", exported, (case(name, 0),))
 
 
@@ -593,12 +611,7 @@ def _training(d: device) -> Iterator[Check]:
 
 def checks(d: device, tiers: Sequence[str] = TIERS) -> list[Check]:
     """Every question to this device, in order. Calls with a dtype that it does not claim to have are left out."""
-    has = d.capabilities().dtypes
-    everything = set(ALL) <= has
-
-    def allowed(names: Iterable[str]) -> bool:
-        return everything or set(names) <= has
-
+    allowed = _Dtypes(d.capabilities().dtypes)
     found: list[Check] = []
     for tier in tiers:
         match tier:

@@ -16,10 +16,10 @@ from frazil.tensor import Tensor
 Program = Callable[..., Any]
 
 
-def samples(*, gradient: bool = False) -> list[Any]:
-    """Every sample of every op, as parameters of a test."""
+def samples(*, gradient: bool = False, quick: int | None = None) -> list[Any]:
+    """Every sample of every op, as parameters of a test; of each op but the first `quick` ones are slow tests."""
     return [
-        pytest.param(name, sample, id=f"{name}-{position}")
+        pytest.param(name, sample, id=f"{name}-{position}", marks=[] if quick is None or position < quick else pytest.mark.slow)
         for name, op in OPS.items()
         for position, sample in enumerate(op.samples)
         if not gradient or (sample.grad and op.differentiable)

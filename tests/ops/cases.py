@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,13 +55,57 @@ def packed(op: Op, tensors: Any) -> list[Any]:
     return [*tensors[:head], list(tensors[head:])]
 
 
+def traced(case: Case, tensors: list[Any], **options: Any) -> Any:
+    """The call as a recorded program of the tensors that are given. (Here few globals are for a recording to see to.)"""
+    given = [t for t in tensors if t is not None]
+
+    def call(*stand_ins: Any) -> Any:
+        left = iter(stand_ins)
+        return case.call(*(None if t is None else next(left) for t in tensors))
+
+    return fz.jit.trace(call, tuple(given), input_names=[f"x{i}_" for i in range(len(given))], **options)
+
+
+def _named(op: Op, dtypes: tuple[str, ...]) -> Iterator[tuple[str, Case]]:
+    """All samples of an op in these dtypes with a name each; samples without floats come once."""
+    for i, sample in enumerate(op.samples):
+        for dtype in dtypes:
+            case = Case(op, sample, dtype)
+            if case.floats or dtype == dtypes[0]:
+                yield f"{op.name}-{i}-{dtype if case.floats else 'int'}", case
+
+
 def cases(*dtypes: str, keep: Callable[[Op, S], bool] = lambda op, sample: True) -> list[Any]:
-    """All samples of all ops as pytest parameters. Samples without floats come once."""
-    found = []
-    for op in OPS.values():
-        for i, sample in enumerate(op.samples):
-            for dtype in dtypes:
-                case = Case(op, sample, dtype)
-                if keep(op, sample) and (case.floats or dtype == dtypes[0]):
-                    found.append(pytest.param(case, id=f"{op.name}-{i}-{dtype if case.floats else 'int'}"))
-    return found
+    """All samples of all ops as pytest parameters."""
+    every = [found for op in OPS.values() for found in _named(op, dtypes)]
+    return [pytest.param(case, id=name) for name, case in every if keep(case.op, case.sample)]
+
+
+def each_case(*dtypes: str, keep: Callable[[Op, S], bool] = lambda op, sample: True) -> Callable[[Any], Any]:
+    """Make a test of a `case` into one test per op, over all its samples: what fails first is raised, and names all that fail.
+
+    A test per sample would be 16 000, and pytest would take as long over them as the ops.
+    """
+
+    def per_op(test: Callable[..., None]) -> Any:
+        def every_sample(name: str, **others: Any) -> None:
+            meant = [(label, case) for label, case in _named(OPS[name], dtypes) if keep(case.op, case.sample)]
+            if not meant:
+                pytest.skip("no sample of this op is meant")
+            failed: dict[str, Exception] = {}
+            for label, case in meant:
+                try:
+                    test(case=case, **others)
+                except Exception as error:
+                    failed[label] = error
+            for error in failed.values():
+                error.add_note(f"{len(failed)} of {len(meant)} samples fail: {', '.join(failed)}")
+                raise error
+
+        others = [p for p in inspect.signature(test).parameters.values() if p.name != "case"]
+        name = inspect.Parameter("name", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        every_sample.__signature__ = inspect.Signature([name, *others])  # type: ignore[attr-defined]
+        every_sample.__name__, every_sample.__doc__ = test.__name__, test.__doc__
+        return pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.samples])(every_sample)
+
+    return per_op

@@ -15,7 +15,7 @@ from frazil.table import OPS, S
 from frazil.testing import assert_close, kernel_arguments, kernel_replaced
 from frazil.testing.reference import OF_DTYPE, REFERENCE, compute
 
-from .cases import Case, cases, packed
+from .cases import Case, each_case, packed, traced
 
 #: Ops that only stand on tapes and in graphs, or move tensors between devices: no call by a user, so no sample. Those of complex
 #: numbers, which few devices have, are called in test_complex.py.
@@ -64,7 +64,7 @@ def test_primitives_have_kernels(name):
 # ------------------------------------------------------------------------------------------------------------------- forward
 
 
-@pytest.mark.parametrize("case", cases("float32", "float64"))
+@each_case("float32", "float64")
 def test_values_are_those_of_the_reference(case):
     arrays = case.arrays()
     check(case, case.call(*case.tensors()), expected(case, arrays))
@@ -74,7 +74,7 @@ def test_values_are_those_of_the_reference(case):
 ROUGH = {"float16": {"rtol": 1e-2, "atol": 2e-2}}
 
 
-@pytest.mark.parametrize("case", cases("float16", keep=lambda op, s: any(a is not None and a.kind == "f" for a in s.args)))
+@each_case("float16", keep=lambda op, s: any(a is not None and a.kind == "f" for a in s.args))
 def test_float16_has_values_too(case):
     arrays = case.arrays()
     results = case.call(*case.tensors())
@@ -96,14 +96,14 @@ def transposed(a: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("layout", [transposed, nested])
-@pytest.mark.parametrize("case", cases("float32"))
+@each_case("float32")
 def test_memory_layout_does_not_matter(case, layout):
     plain = case.call(*case.tensors())
     for y, z in zip(plain, case.call(*case.tensors(layout=layout)), strict=True):
         assert_close(z, y, equal_nan=True)
 
 
-@pytest.mark.parametrize("case", cases("float32"))
+@each_case("float32")
 def test_inputs_stay_as_they_were(case):
     tensors = case.tensors()
     case.call(*tensors)
@@ -116,7 +116,7 @@ def test_inputs_stay_as_they_were(case):
 MADE_OF_VIEWS = {"pieces"}
 
 
-@pytest.mark.parametrize("case", cases("float32"))
+@each_case("float32")
 def test_memory_is_shared_by_views_only(case):
     tensors = case.tensors()
     for y in case.call(*tensors):
@@ -124,7 +124,7 @@ def test_memory_is_shared_by_views_only(case):
         assert any(shared) == ((case.op.view or case.op.name in MADE_OF_VIEWS) and y.numel() > 0)
 
 
-@pytest.mark.parametrize("case", cases("float32", "float64"))
+@each_case("float32", "float64")
 def test_results_are_new_objects(case):
     tensors = case.tensors()
     assert not any(y is t for y in case.call(*tensors) for t in tensors)
@@ -133,18 +133,7 @@ def test_results_are_new_objects(case):
 # -------------------------------------------------------------------------------------------------------------- rule, recording
 
 
-def traced(case: Case, tensors: list[Any], **options: Any) -> Any:
-    """The call as a recorded program of the tensors that are given."""
-    given = [t for t in tensors if t is not None]
-
-    def call(*stand_ins: Any) -> Any:
-        left = iter(stand_ins)
-        return case.call(*(None if t is None else next(left) for t in tensors))
-
-    return fz.jit.trace(call, tuple(given), input_names=[f"x{i}_" for i in range(len(given))], **options)
-
-
-@pytest.mark.parametrize("case", cases("float32", "float64"))
+@each_case("float32", "float64")
 def test_rule_foretells_shape_and_dtype(case):
     tensors = case.tensors()
     program = traced(case, tensors, dynamic_shapes=None)
@@ -198,7 +187,7 @@ OTHER_SIZES = {"one more": lambda n: n + 1, "double": lambda n: 2 * n}
 
 
 @pytest.mark.parametrize("size", OTHER_SIZES.values(), ids=OTHER_SIZES)
-@pytest.mark.parametrize("case", cases("float32"))
+@each_case("float32")
 def test_recording_is_right_or_refuses_at_another_size(case, size):
     runs_at_another_size(case, size)
 
@@ -212,7 +201,7 @@ def test_some_recording_runs_at_another_size(name):
     )
 
 
-@pytest.mark.parametrize("case", cases("float64"))
+@each_case("float64")
 def test_recording_computes_the_same(case):
     tensors = case.tensors()
     found = traced(case, tensors)(*(t for t in tensors if t is not None))
@@ -234,17 +223,17 @@ def leaves(case: Case) -> list[Any]:
     return [t.requires_grad_() if t is not None and case.differentiable(i) else t for i, t in enumerate(case.tensors())]
 
 
-@pytest.mark.parametrize("case", cases("float64", keep=gradient_case))
+@each_case("float64", keep=gradient_case)
 def test_gradient_is_that_of_differences(case):
     assert fz.autograd.gradcheck(case.call, leaves(case))
 
 
-@pytest.mark.parametrize("case", cases("float64", keep=gradient_case))
+@each_case("float64", keep=gradient_case)
 def test_second_gradient_is_that_of_differences(case):
     assert fz.autograd.gradgradcheck(case.call, leaves(case))
 
 
-@pytest.mark.parametrize("case", cases("float32", "float16", keep=gradient_case))
+@each_case("float32", "float16", keep=gradient_case)
 def test_gradients_have_the_dtype_and_shape_of_their_input(case):
     tensors = leaves(case)
     results = [y for y in case.call(*tensors) if y.requires_grad]
@@ -261,7 +250,7 @@ def has_kernel(op: Any, sample: S) -> bool:
     return op.body is not None and bool(op.tensors) and fz.device("cpu").kernels[op.name] is not None
 
 
-@pytest.mark.parametrize("case", cases("float32", "float64", keep=has_kernel))
+@each_case("float32", "float64", keep=has_kernel)
 def test_fast_kernel_computes_what_the_body_says(case):
     tensors = case.tensors()
     fast = case.call(*tensors)
