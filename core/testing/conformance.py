@@ -281,6 +281,8 @@ def run(
     """
     session = session_of(backend, device_name, strict)
     report = Report(session.backend, str(session.device))
+    if only and all("/" in pattern for pattern in only):
+        tiers = [tier for tier in tiers if any(fnmatch.fnmatchcase(tier, pattern.partition("/")[0]) for pattern in only)]
     found = session.checks(tiers)
     if only:
         found = [check for check in found if any(fnmatch.fnmatchcase(str(check), pattern) for pattern in only)]

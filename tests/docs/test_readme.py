@@ -34,6 +34,7 @@ def agrees(expected: str, found: str) -> bool:
     return doctest.OutputChecker().check_output(expected, found, doctest.ELLIPSIS)
 
 
+@pytest.mark.slow
 def test_the_blocks_print_what_stands_below_them(blocks, tmp_path):
     """A python block without a name goes on where the last one ended; one with a name is a file of its own."""
     seen = ""

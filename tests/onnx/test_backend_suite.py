@@ -136,7 +136,9 @@ def fault(model: onnx.ModelProto, data: Any, rtol: float, atol: float, device: A
     return None
 
 
-@pytest.mark.parametrize("kind", ["node", "simple", "pytorch-converted", "pytorch-operator"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("node", marks=pytest.mark.slow), "simple", "pytorch-converted", "pytorch-operator"]
+)
 def test_all_but_the_expected_pass(kind: str) -> None:
     found: dict[str, str] = {}
     names = set()

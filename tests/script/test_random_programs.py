@@ -7,6 +7,7 @@ import types
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
@@ -166,8 +167,27 @@ def inputs() -> list[tuple[Any, ...]]:
     return [(fz.tensor(row), fz.tensor([1])) for row in rows]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, print_blob=False)
-@given(block(2, 0, "    "))
-def test_random_programs_agree(body):
+def agree(body: list[str]) -> None:
     note(PROGRAM.format(body="\n".join(body)))
     assert not differences(fz.jit.script(made(body)), inputs())
+
+
+ALWAYS_THE_SAME: dict[str, Any] = {
+    "deadline": None,
+    "suppress_health_check": list(HealthCheck),
+    "derandomize": True,
+    "print_blob": False,
+}
+
+
+@settings(max_examples=15, **ALWAYS_THE_SAME)
+@given(block(2, 0, "    "))
+def test_random_programs_agree(body):
+    agree(body)
+
+
+@pytest.mark.slow
+@settings(max_examples=200, **ALWAYS_THE_SAME)
+@given(block(2, 0, "    "))
+def test_many_random_programs_agree(body):
+    agree(body)
