@@ -1114,6 +1114,21 @@ def decide(condition: SymBool, facts: Iterable[SymBool] = ()) -> bool | None:
     op, size = form
     if isinstance(size, int):
         return bool(_COMPARISONS[op](size, 0))
+    asked = (op, id(size), id(facts))
+    found = _decided.get(asked)
+    if found is None:
+        if len(_decided) > 4096:
+            _decided.clear()
+        found = _decided[asked] = (_decide(op, size, facts), size, facts)
+    return found[0]
+
+
+#: What was decided of the same size by the same facts (which are kept, so that no others get their identities).
+_decided: dict[tuple[str, int, int], tuple[bool | None, SymInt, Sequence[SymBool]]] = {}
+
+
+def _decide(op: str, size: SymInt, facts: Sequence[SymBool]) -> bool | None:
+    """The answer to `size op 0`, by examples and by proofs."""
     facts = _about(size, facts)
     holds = [size] if op == ">=" else [size, -size]
     fails = [[-size - 1]] if op == ">=" else [[size - 1], [-size - 1]]

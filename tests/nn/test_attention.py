@@ -16,7 +16,9 @@ from frazil import nn
 from frazil.exporters.onnx.running import run_file
 from frazil.ops.attention import scaled_dot_product_attention
 
+#: What the exporter writes by default, and, in the slow tests, the others that it can write.
 OPSETS = (21, 23, 24)
+EACH_OPSET = [pytest.param(opset, marks=[] if opset == 21 else pytest.mark.slow) for opset in OPSETS]
 INF = float("inf")
 
 
@@ -59,7 +61,7 @@ MASKS: dict[str, np.ndarray | None] = {
 }
 
 
-@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("opset", EACH_OPSET)
 @pytest.mark.parametrize("is_causal", [False, True])
 @pytest.mark.parametrize("name", MASKS)
 def test_masks_in_onnx(name: str, is_causal: bool, opset: int) -> None:
@@ -106,7 +108,7 @@ def test_nan_stays_nan_in_onnx() -> None:
         assert np.isnan(found[0, 0, 0]).all() and (found[0, 0, 1] == 0).all()
 
 
-@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("opset", EACH_OPSET)
 def test_heads_that_share_keys_in_onnx(opset: int) -> None:
     given = randn(2, 6, ROWS, 4), randn(2, 2, KEYS, 4), randn(2, 2, KEYS, 4), fz.tensor(SEEN)
     shapes = {
@@ -197,7 +199,7 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[fz.Tensor, ...], int, int
 }
 
 
-@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("opset", EACH_OPSET)
 @pytest.mark.parametrize("name", MODELS)
 def test_models_in_onnx(name: str, opset: int) -> None:
     """Batch and lengths are dynamic, and the operators are few."""
@@ -224,7 +226,7 @@ def test_a_training_step_with_attention_in_onnx() -> None:
         np.testing.assert_allclose(a, b.numpy(), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("opset", EACH_OPSET)
 def test_a_float64_factor_of_a_product_stays_float64(opset: int) -> None:
     """onnxruntime would move it into the product as a float32."""
     a, b = (fz.tensor(np.random.default_rng(i).standard_normal((4, 4))) for i in range(2))

@@ -45,6 +45,7 @@ def test_float64_is_within_its_budget(name):
     assert worst.ulps <= accuracy.CASES[name].budget, str(worst)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, case in accuracy.CASES.items() if case.slopes and name not in SLOPES])
 def test_slopes_are_within_their_budget(name):
     for worst in accuracy.measure_slopes(name):
