@@ -30,6 +30,7 @@ from .values import (
     agree,
     as_before,
     as_flag,
+    as_it_is,
     as_tensor,
     doubt_if_outer,
     equal,
@@ -156,7 +157,7 @@ def _track_cond(
 
         return run
 
-    firsts = [[pairs[i][1 + k] for i in wanted] for k in range(2)]
+    firsts = [[as_it_is(pairs[i][1 + k]) for i in wanted] for k in range(2)]
     graphs = [branch.frame.graph for branch in branches]
     backward = cond_backward(flag, [again(*each) for each in zip(graphs, firsts, functions, strict=True)], edges)
     attach("cond", [results[i] for i in wanted], edges, backward)

@@ -38,6 +38,7 @@ from .values import (
     agree,
     as_before,
     as_flag,
+    as_it_is,
     as_tensor,
     doubt_if_outer,
     equal,
@@ -365,7 +366,7 @@ class _Rounds:
         own = {*frame.graph.inputs, *(value for node in frame.graph.nodes for value in node.outputs)}
         tracked_leaves = [following[k] for k in self.wants] + [self.rows[k] for k in self.wants_rows]
         self.graph = frame.graph
-        self.results = [*(following[k] for k in self.wants), *self.rows]
+        self.results = [*map(as_it_is, (*(following[k] for k in self.wants), *self.rows))]
         self.edges = outer_edges(tracked_leaves, self.since, own)
         if not any(c.free for c in changing):
             self.histories = [wrapped(self.recorder, c.input) for c in changing if c.input is not None]

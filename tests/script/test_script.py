@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import linecache
 import pickle
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -507,6 +509,31 @@ def test_gradients_of_a_branch_read_variables_as_the_branch_did(fn):
     given = fz.tensor([1.0, 2.0]), fz.tensor([0.5, 0.7])
     for found, expected in zip(fz.jit.trace(run, given)(*given), run(*given), strict=True):
         np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "v = v * 0.5; v[0] = 2",
+        "v = v * 0.5 + v; v.unsqueeze(0)[..., 1:] = 2",
+        "v = v + w; v.mul_(0.3); v = v.sin(); v += 1",
+        "v = v + w; u = v.view(-1); u[0] = 2; u.mul_(0.3)",
+        "v = v * 1; v.add_(w); w = v * 2; w.mul_(v)",
+    ],
+)
+@pytest.mark.parametrize("header", ["if v.sum() > 0:", "for i in range(w.shape[0]):", "while k < 2 and v.sum() < 9.1:"])
+def test_gradients_of_a_branch_or_body_that_writes_to_what_it_made(header, lines):
+    text = f"def fn(v, w):\n    k = 0\n    {header}\n        {lines}; k += 1\n    return v * w\n"
+    name = f"<written by {zlib.crc32(text.encode())}>"
+    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+    found: dict = {}
+    exec(compile(text, name, "exec"), found)
+    run = _gradients_of(fz.jit.script(found["fn"]))
+    v, w = fz.tensor([0.1, 0.2]), fz.tensor([0.5, 0.7])
+    recorded = fz.jit.trace(run, (v, w))
+    for given in ((v, w), (w, v), (-v, w)):
+        for a, b in zip(recorded(*given), run(*given), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5)
 
 
 def test_a_gradient_that_would_read_something_else_is_refused():
