@@ -291,7 +291,7 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
         except FrazilError as error:
             raise noted(op, tensors, attrs, error) from error.__cause__
         except Exception as error:
-            raise explain(op, tensors, attrs, error) from error
+            raise explain(op, tensors, attrs, error, device) from error
     if op.outputs > 1:
         return _several(op, tensors, attrs, arrays, device, tracked)
     y = _new(Tensor)

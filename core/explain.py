@@ -67,8 +67,8 @@ _OWN_ERRORS: dict[type[Exception], type[Exception]] = {
 }
 
 
-def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception) -> Exception:
-    """Return why a kernel raised: the rule of the op knows better than the kernel."""
+def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception, device: Any = None) -> Exception:
+    """Return why a kernel raised: the rule of the op knows better than the kernel. `device`: where, if no tensor tells."""
     if isinstance(error, FrazilError):
         return noted(op, tensors, attrs, error)
     if op.rule is not None:
@@ -90,7 +90,7 @@ def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception) -> Ex
             STATE.grad = before
     if isinstance(error, (MemoryError, KeyboardInterrupt)):
         return error
-    device = next((t._dev for t in tensors if isinstance(t, Tensor)), None)
+    device = next((t._dev for t in tensors if isinstance(t, Tensor)), device)
     asked = attrs.get("dtype")
     if device is not None and not device.recording and isinstance(asked, dtypes.dtype):
         has = device.capabilities().dtypes

@@ -34,6 +34,9 @@ ONE = frozenset(
 def kernels(device: Any, plain: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
     """The kernels of a device, which compute bfloat16 in float32."""
     own = next(native for native, known in device.native.items() if known is bfloat16)
+    if device.backend.rounds_bfloat16:
+        asked = [name for name in plain if name in OPS and name not in MOVES and "dtype" in OPS[name].attributes]
+        return {**plain, **{name: _asked(plain[name], device, plain["cast"]) for name in asked}}
     wrapped = {name: _kernel(name, kernel, device, own, plain["cast"]) for name, kernel in plain.items() if name not in MOVES}
     return {**plain, **wrapped}
 
@@ -68,6 +71,18 @@ def _kernel(name: str, kernel: Callable[..., Any], device: Any, own: Any, cast: 
             return found
         target = asked or bfloat16
         return tuple(rounded(y, target) for y in found) if type(found) is tuple else rounded(found, target)
+
+    return call
+
+
+def _asked(kernel: Callable[..., Any], device: Any, cast: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel that can be asked for bfloat16: then its input is rounded first."""
+
+    @functools.wraps(kernel)
+    def call(*arrays: Any, **attrs: Any) -> Any:
+        if attrs.get("dtype") is bfloat16:
+            arrays = tuple(cast(a, dtype=bfloat16) if _is_float(a, device) else a for a in arrays)
+        return kernel(*arrays, **attrs)
 
     return call
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["CupyBackend"]
 
 #: Complex numbers have no kernels yet.
-_DTYPES = {name: t for name, t in ALL.items() if t.kind != "c" and t is not bfloat16}
+_DTYPES = {name: t for name, t in ALL.items() if t.kind != "c"}
 
 
 @final
@@ -32,6 +32,7 @@ class CupyBackend(Backend):
     name = "cupy"
     device_type = "cuda"
     contract = 2
+    rounds_bfloat16 = True
 
     def __init__(self) -> None:
         self._devices: dict[int, Device] = {}
@@ -51,7 +52,7 @@ class CupyBackend(Backend):
         return Capabilities(frozenset(_DTYPES), accelerator=True)
 
     def native_dtypes(self) -> Mapping[Any, str]:
-        return {t.numpy: name for name, t in _DTYPES.items()}
+        return {t.numpy: name for name, t in _DTYPES.items() if t is not bfloat16}  # of which a device learns when there is one
 
     def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
         device = self._device(index)

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..render.dialect import REGISTER, is_float
+from ..render.kernels.iterate import copied, in_registers
 from .runtime import Array, Runtime
 
 Kernel = Callable[..., Any]
@@ -16,10 +18,11 @@ Kernel = Callable[..., Any]
 def kernels(runtime: Runtime) -> dict[str, Kernel]:
     """The kernels of this file."""
     own = _Arrays(runtime)
-    names = """cat sequence size_to_tensor shares_memory sort_values topk_values nonzero_positions argmax argmin cumsum cumprod
-        matmul linear linear_weight_grad""".split()
+    names = "sequence size_to_tensor shares_memory matmul linear linear_weight_grad cumsum cumprod".split()
+    # CuPy's bfloat16 is young: what it sorts and joins is float32.
+    wide = "cat sort_values topk_values nonzero_positions argmax argmin".split()
     looks = {"reshape": reshape, "permute": permute, "slice": slice_, "select": select}
-    return {name: getattr(own, name) for name in names} | looks
+    return {name: getattr(own, name) for name in names} | {n: in_registers(runtime, getattr(own, n)) for n in wide} | looks
 
 
 def reshape(x: Array, *, shape: Any) -> Array:
@@ -56,9 +59,9 @@ class _Arrays:
 
     def sequence(self, *, start: Any, stop: Any, step: Any, dtype: Any) -> Array:
         if all(isinstance(n, int) for n in (start, stop, step)):
-            return self.xp.arange(start, stop, step, dtype=np.int64).astype(dtype.numpy)
+            return copied(self.runtime, self.xp.arange(start, stop, step, dtype=np.int64), dtype.numpy)
         n = max(0, math.ceil((stop - start) / step))
-        return (start + self.xp.arange(n) * step).astype(dtype.numpy)
+        return copied(self.runtime, start + self.xp.arange(n) * step, dtype.numpy)
 
     def size_to_tensor(self, *, size: Any, dtype: Any) -> Array:
         return self.xp.asarray(size, dtype.numpy)
@@ -103,11 +106,13 @@ class _Arrays:
 
     def _scanned(self, scan: Callable[..., Array], x: Array, dim: int, dtype: Any) -> Array:
         """Halves are rounded once, at the end."""
-        target = dtype.numpy if dtype is not None else x.dtype if x.dtype.kind == "f" else np.dtype(np.int64)
+        target = dtype.numpy if dtype is not None else x.dtype if is_float(x.dtype) else np.dtype(np.int64)
         if not x.ndim:
-            return x.astype(target)
-        wide = np.float32 if target == np.float16 else target
-        return scan(x.astype(wide, copy=False), dim).astype(target, copy=False)
+            return copied(self.runtime, x, target)
+        wide = np.dtype(REGISTER.get(target.name, target.name))
+        x = x if x.dtype == wide else copied(self.runtime, x, wide)
+        y = scan(x, dim)
+        return y if wide == target else copied(self.runtime, y, target)
 
     # --- products
 

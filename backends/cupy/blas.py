@@ -18,6 +18,7 @@ from ..render.kernels.runtime import Array
 #: dtype -> (cudaDataType, cublasComputeType, type of alpha and beta): halves are summed in float32.
 _TYPES = {
     "float16": (2, 68, ctypes.c_float),
+    "bfloat16": (14, 68, ctypes.c_float),
     "float32": (0, 68, ctypes.c_float),
     "float64": (1, 70, ctypes.c_double),
 }

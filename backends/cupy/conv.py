@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..render.dialect import C_TYPES
-from ..render.kernels.iterate import run_text
+from ..render.kernels.iterate import in_registers, run_text
 from ..render.kernels.pool import in_3d
 from ..render.kernels.products import conv_size
 from ..render.texts import Text, kernel, read, register, write
@@ -83,7 +83,14 @@ def images_text(dtype: str) -> Text:
 def kernels(runtime: Runtime) -> dict[str, Kernel]:
     """The kernels of this file."""
     conv = _Conv(runtime)
-    return {name: getattr(conv, name) for name in ("conv", "conv_weight_grad", "conv_input_grad")}
+    names = ("conv", "conv_weight_grad", "conv_input_grad")
+    return {name: _bfloat16_wide(runtime, getattr(conv, name)) for name in names}
+
+
+def _bfloat16_wide(runtime: Runtime, kernel: Callable[..., Array]) -> Callable[..., Array]:
+    """`kernel`, for bfloat16 by way of float32: neither im2col's sums over images nor cuDNN's plans were tried with it."""
+    wide = in_registers(runtime, kernel)
+    return lambda *arrays, **how: (wide if arrays[0].dtype.name == "bfloat16" else kernel)(*arrays, **how)
 
 
 def _runs(images: int, column_bytes: int) -> list[slice]:

@@ -19,6 +19,7 @@ from frazil.recorder.trace import expand
 from frazil.sizes import evaluate
 
 from ..render.chains import Chain, steps
+from ..render.dialect import is_float
 from ..render.kernels.iterate import new, run
 from .runtime import Array, Replay, Runtime
 
@@ -113,7 +114,7 @@ class CompiledGraph:
 
 
 def _alike(xp: Any, a: Array, b: Array) -> bool:
-    if a.dtype.kind != "f":
+    if not is_float(a.dtype):
         return bool((a == b).all())
-    loose = {"float16": 1e-2, "float32": 1e-4, "float64": 1e-10}[a.dtype.name]
+    loose = {"bfloat16": 1e-1, "float16": 1e-2, "float32": 1e-4, "float64": 1e-10}[a.dtype.name]
     return bool(xp.allclose(a.astype(np.float64), b.astype(np.float64), rtol=loose, atol=loose, equal_nan=True))

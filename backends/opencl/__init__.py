@@ -28,6 +28,7 @@ class OpenCLBackend(Backend):
     name = "opencl"
     contract = 2
     device_type = "opencl"
+    rounds_bfloat16 = True
 
     def __init__(self) -> None:
         self._runtimes: list[Runtime] | None = None
@@ -52,7 +53,7 @@ class OpenCLBackend(Backend):
 
     def capabilities(self, index: int = 0) -> Capabilities:
         runtime = self._devices()[index]
-        dtypes = (n for n, t in ALL.items() if t.kind != "c" and t is not bfloat16 and (runtime.has_double or n != "float64"))
+        dtypes = (n for n, t in ALL.items() if t.kind != "c" and (runtime.has_double or n != "float64"))
         return Capabilities(frozenset(dtypes), accelerator=runtime.schedule == "gpu")
 
     def native_dtypes(self) -> Mapping[Any, str]:

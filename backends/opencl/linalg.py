@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..render import Program
+from ..render.dialect import REGISTER
 from ..render.dims import contiguous_strides
 from ..render.kernels.iterate import contiguous, copied, over, program_of, run, strides_in
 from ..render.kernels.pool import in_3d
@@ -21,8 +22,8 @@ from .runtime import Runtime
 
 Sizes = tuple[int, ...]
 #: dtypes that products are computed in, for those that have no kernel of their own.
-_WIDER = {"float16": np.dtype(np.float32), "bool": np.dtype(np.int32)} | {
-    name: np.dtype(np.int32) for name in ("int8", "int16", "uint8", "uint16")
+_WIDER = {name: np.dtype(register) for name, register in REGISTER.items()} | {
+    name: np.dtype(np.int32) for name in ("bool", "int8", "int16", "uint8", "uint16")
 }
 
 
@@ -251,7 +252,7 @@ class _Linalg:
         def sum_of(part: Array) -> Array:
             if part.shape[0] == 1:
                 return Array(part.buffer, shape, part.dtype, size)
-            return total(self.runtime, part, frozenset({0}), shape)
+            return total(self.runtime, part, frozenset({0}), shape, part.dtype)
 
         def both(a: Array, b: Array) -> Array:
             add = lambda p: p.store(p.load(name) + p.load(name), name)

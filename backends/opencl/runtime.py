@@ -102,7 +102,7 @@ class Runtime:
             return self.empty(host.shape, host.dtype, 0)
         flags = cl.mem_flags.READ_WRITE | cl.mem_flags.COPY_HOST_PTR
         try:
-            buffer = cl.Buffer(self.queue.context, flags, hostbuf=np.ascontiguousarray(host))
+            buffer = cl.Buffer(self.queue.context, flags, hostbuf=_plain(np.ascontiguousarray(host)))
         except cl.Error as error:
             raise self._no_room(host.nbytes, error) from error
         return Array(buffer, host.shape, host.dtype, host.size)
@@ -112,7 +112,7 @@ class Runtime:
         host = np.empty(array.shape, array.dtype)
         if array.size:
             self.queue.flush()
-            cl.enqueue_copy(self.queue, host, array.buffer, src_offset=array.offset * array.dtype.itemsize)
+            cl.enqueue_copy(self.queue, _plain(host), array.buffer, src_offset=array.offset * array.dtype.itemsize)
             self.check_faults()
         return host
 
@@ -226,6 +226,11 @@ class _Forked:
         )
 
     __getattr__ = __enter__ = __exit__ = _refuse
+
+
+def _plain(host: np.ndarray) -> np.ndarray:
+    """The memory of a contiguous array in a dtype of NumPy's own, which alone has Python's buffer protocol."""
+    return host.view(np.uint16) if host.dtype.kind == "V" else host
 
 
 def _packed(kernel: Any, arguments: list[Any]) -> list[Any]:

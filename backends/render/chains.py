@@ -14,6 +14,7 @@ from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.trace import expand
 from frazil.table import OPS
 
+from .dialect import REGISTER
 from .program import BINARY, COMPARISONS, ROUNDING, TESTS, UNARY, Program
 from .program import Value as Register
 
@@ -108,7 +109,7 @@ def _chain(nodes: Sequence[Node], wanted: list[Value]) -> Chain:
 def append(p: Program, node: Node, values: Sequence[Register]) -> Register:
     """The scalar operation of an elementwise node."""
     if node.op_name == "cast":
-        return p.cast(values[0], node.attrs["dtype"].name)
+        return p.rounded(values[0], node.attrs["dtype"].name)
     whole = node.op_name in ("floor", "ceil", "trunc", "round_half_even") and not values[0].dtype.startswith("float")
     return values[0] if whole or node.op_name == "copy" else p.op(node.op_name, *values)
 
@@ -152,7 +153,8 @@ def _body(name: str, dtypes: tuple[str, ...], attrs: tuple[tuple[str, Any], ...]
 
 def writer_of_body(name: str, dtypes: Sequence[str], attrs: Mapping[str, Any]) -> tuple[Callable[..., Register], str]:
     """`write(program, *values)` for a composite with an elementwise body, and the result's dtype. TypeError for any other."""
-    graph = _body(name, tuple(dtypes), tuple(attrs.items()))
+    # Traced with the dtypes of registers: what is narrow is rounded once, and numbers in the body not at all.
+    graph = _body(name, tuple(REGISTER.get(d, d) for d in dtypes), tuple(attrs.items()))
     nodes = flattened(graph)
     others = [n.op_name for n in nodes if not is_elementwise(n)]
     if others:
@@ -168,4 +170,5 @@ def writer_of_body(name: str, dtypes: Sequence[str], attrs: Mapping[str, Any]) -
             registers[node.outputs[0]] = append(p, node, [registers[v] for v in node.inputs if v is not None])
         return registers[graph.outputs[0]]
 
-    return write, graph.outputs[0].spec.dtype.name
+    result = graph.outputs[0].spec.dtype.name
+    return write, next((d for d in dtypes if REGISTER.get(d) == result), result)

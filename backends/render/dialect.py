@@ -6,7 +6,7 @@ defines them, and says whether it has vector types.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Dialect(NamedTuple):
@@ -25,7 +25,7 @@ OPENCL = Dialect(
     "opencl",
     "#pragma OPENCL FP_CONTRACT OFF\n"
     + _TYPES
-    + """typedef char i8; typedef ulong u64; typedef long i64; typedef half f16;
+    + """typedef char i8; typedef ulong u64; typedef long i64; typedef half f16; typedef ushort bf16;
 #define KERNEL __kernel
 #define GLOBAL __global
 #define LOCAL __local
@@ -36,10 +36,20 @@ OPENCL = Dialect(
 #define BARRIER barrier(CLK_LOCAL_MEM_FENCE)
 #define LOAD_HALF(p, i) vload_half(i, p)
 #define STORE_HALF(p, i, v) vstore_half_rte(v, i, p)
+#define LOAD_BF16(p, i) as_float((uint)(p)[i] << 16)
+#define STORE_BF16(p, i, v) ((p)[i] = to_bf16(v))
 #define MUL_HI64(a, b) mul_hi((u64)(a), (u64)(b))
 #define BITS32(x) as_int(x)
 #define GROUP_SIZE(x, y) __attribute__((reqd_work_group_size(x, y, 1)))
 #define LOOPS_ARE_VECTORS __attribute__((vec_type_hint(float16)))
+static inline ushort to_bf16(float x) {
+  uint u = as_uint(x);
+  return (u & 0x7fffffff) > 0x7f800000 ? u >> 16 | ((u & 0xffff) ? 64 : 0) : (u + 0x7fff + (u >> 16 & 1)) >> 16;
+}
+static inline ushort16 to_bf16_lanes(float16 x) {
+  uint16 u = as_uint16(x), kept = u >> 16 | select((uint16)(0), (uint16)(64), (u & 0xffff) != 0);
+  return convert_ushort16(select((u + 0x7fff + (u >> 16 & 1)) >> 16, kept, (u & 0x7fffffff) > 0x7f800000));
+}
 """,
     vectors=True,
 )
@@ -52,6 +62,7 @@ CUDA = Dialect(
     "#include <cuda_fp16.h>\n"
     + _TYPES
     + """typedef signed char i8; typedef unsigned long long u64; typedef long long i64; typedef double f64; typedef __half f16;
+typedef unsigned short bf16;
 #define INFINITY __int_as_float(0x7f800000)
 #define NAN __int_as_float(0x7fffffff)
 #define KERNEL extern "C" __global__
@@ -65,17 +76,48 @@ CUDA = Dialect(
 #define BARRIER __syncthreads()
 #define LOAD_HALF(p, i) __half2float((p)[i])
 #define STORE_HALF(p, i, v) ((p)[i] = to_half(v))
+#define LOAD_BF16(p, i) __int_as_float((int)((u32)(p)[i] << 16))
+#define STORE_BF16(p, i, v) ((p)[i] = to_bf16(v))
 #define MUL_HI64(a, b) __umul64hi(a, b)
 #define BITS32(x) __float_as_int(x)
 #define GROUP_SIZE(x, y) __launch_bounds__((x) * (y))
 #define LOOPS_ARE_VECTORS
 static __device__ __forceinline__ __half to_half(float x) { return __float2half_rn(x); }
 static __device__ __forceinline__ __half to_half(double x) { return __double2half(x); }
+static __device__ __forceinline__ bf16 to_bf16(float x) {
+  u32 u = (u32)__float_as_int(x);
+  return (u & 0x7fffffff) > 0x7f800000 ? u >> 16 | ((u & 0xffff) ? 64 : 0) : (u + 0x7fff + (u >> 16 & 1)) >> 16;
+}
 """,
     vectors=False,
 )
 
-#: dtype -> name of the C type, as stored and (but for bool and float16) as computed with.
+
+class Narrow(NamedTuple):
+    """How numbers of 16 bits become float32, in which they are computed, and back, rounded: one, and n = 16 that lie together."""
+
+    load: str
+    store: str
+    load_lanes: str
+    store_lanes: str
+
+
+#: A dtype that is stored only. bfloat16 is the upper half of a float32; rounding keeps a NaN a NaN.
+NARROW = {
+    "float16": Narrow(
+        "LOAD_HALF({p}, {i})", "STORE_HALF({p}, {i}, {v})", "vload_half{n}(0, {p})", "vstore_half{n}_rte({v}, 0, {p})"
+    ),
+    "bfloat16": Narrow(
+        "LOAD_BF16({p}, {i})",
+        "STORE_BF16({p}, {i}, {v})",
+        "as_float{n}(convert_uint{n}(vload{n}(0, {p})) << 16)",
+        "vstore{n}(to_bf16_lanes({v}), 0, {p})",
+    ),
+}
+#: Storage dtypes -> the dtype of registers.
+REGISTER = dict.fromkeys(NARROW, "float32")
+
+#: dtype -> name of the C type, as stored and (but for bool and what is narrow) as computed with.
 C_TYPES = {
     "bool": "u8",
     "uint8": "u8",
@@ -87,6 +129,7 @@ C_TYPES = {
     "uint32": "u32",
     "uint64": "u64",
     "float16": "f16",
+    "bfloat16": "bf16",
     "float32": "f32",
     "float64": "f64",
 }
@@ -104,7 +147,8 @@ VECTOR_TYPES = {
     "float32": "float",
     "float64": "double",
 }
-SIZES = {"bool": 1, "uint8": 1, "int8": 1, "int16": 2, "uint16": 2, "float16": 2, "int32": 4, "uint32": 4, "float32": 4}
+SIZES = {"bool": 1, "uint8": 1, "int8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4, "float32": 4}
+SIZES |= dict.fromkeys(NARROW, 2)
 
 
 def size_of(dtype: str) -> int:
@@ -114,7 +158,12 @@ def size_of(dtype: str) -> int:
 
 def kind_of(dtype: str) -> str:
     """b(ool), u(nsigned), i(nteger) or f(loat)."""
-    return "b" if dtype == "bool" else "u" if dtype.startswith("u") else dtype[0]
+    return "b" if dtype == "bool" else "u" if dtype.startswith("u") else "f" if dtype in NARROW else dtype[0]
+
+
+def is_float(dtype: Any) -> bool:
+    """Return whether a native dtype is floating, which NumPy does not say of bfloat16."""
+    return dtype.kind == "f" or dtype.name in NARROW
 
 
 def c_type(dtype: str, lanes: int) -> str:

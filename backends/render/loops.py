@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .dialect import C_TYPES, OPENCL_DOUBLE, VECTOR_TYPES, Dialect, c_type
+from .dialect import C_TYPES, NARROW, OPENCL_DOUBLE, REGISTER, VECTOR_TYPES, Dialect, c_type
 from .program import Program
 from .scalar import cast, combine, compare, expression, function, identity, literal, vector_function
+from .texts import read, write
 
 #: Lanes of a vector in the schedule `cpu`, and threads of a group in the schedule `gpu`.
 LANES = 16
@@ -421,23 +422,17 @@ class _Kernel:
     def read(self, a: str, letter: str, dtype: str, index: str, full: bool) -> str:
         width, storage = self.width, C_TYPES[dtype]
         if letter == "s" or width == 1:
-            one = f"LOAD_HALF({a}, {index})" if dtype == "float16" else f"{a}[{index}]"
-            one = f"({one} != 0)" if dtype == "bool" else one
-            register = c_type("float32" if dtype == "float16" else dtype, width)
+            one, register = read(dtype, a, index), c_type(REGISTER.get(dtype, dtype), width)
             return one if width == 1 else f"(({register})({'-' if dtype == 'bool' else ''}{one}))"
         if letter in "c=" and full:
-            if dtype == "float16":
-                return f"vload_half{width}(0, {a} + ({index}))"
+            if dtype in NARROW:
+                return NARROW[dtype].load_lanes.format(n=width, p=f"{a} + ({index})")
             text = f"vload{width}(0, {a} + ({index}))"
         else:
             stride = f"{a}l" if letter == "g" else "1"
             name = f"read_{storage}"
-            register = "float" if dtype == "float16" else "uchar" if dtype == "bool" else VECTOR_TYPES[dtype]
-            value = (
-                "LOAD_HALF(p, (i < rest ? i : rest - 1) * stride)"
-                if dtype == "float16"
-                else "p[(i < rest ? i : rest - 1) * stride]"
-            )
+            register = "uchar" if dtype == "bool" else VECTOR_TYPES[REGISTER.get(dtype, dtype)]
+            value = read("uint8" if dtype == "bool" else dtype, "p", "(i < rest ? i : rest - 1) * stride")
             self.functions[name] = (
                 f"DEVICE {register}{width} {name}(GLOBAL const {storage}* p, int stride, int rest) {{\n"
                 f"  {register} t[{width}];\n  for (int i = 0; i < {width}; ++i) t[i] = {value};\n"
@@ -449,20 +444,20 @@ class _Kernel:
     def store(self, slot: int, value: str, dtype: str, index: str, full: bool, lanes: int) -> None:
         a, letter, storage = f"q{slot}", self.layout.stores[slot], C_TYPES[dtype]
         if lanes == 1:
-            self.line(f"STORE_HALF({a}, {index}, {value});" if dtype == "float16" else f"{a}[{index}] = {value};")
+            self.line(f"{write(dtype, a, index, value)};")
             return
         if dtype == "bool":
             value = f"convert_uchar{lanes}(-{value})"
         source = self.program.instructions[self.program.stores[slot][0]].dtype
         if letter != "g" and full:
-            if dtype == "float16":
-                self.line(f"vstore_half{lanes}_rte({value}, 0, {a} + ({index}));")
+            if dtype in NARROW:
+                self.line(f"{NARROW[dtype].store_lanes.format(n=lanes, p=f'{a} + ({index})', v=value)};")
             else:
                 self.line(f"vstore{lanes}({value}, 0, {a} + ({index}));")
             return
         name = f"write_{storage}_{C_TYPES[source]}"
         register = "uchar" if dtype == "bool" else VECTOR_TYPES[source]
-        one = "STORE_HALF(p, i * stride, t[i])" if dtype == "float16" else "p[i * stride] = t[i]"
+        one = write(dtype, "p", "i * stride", "t[i]")
         self.functions[name] = (
             f"DEVICE void {name}({register}{lanes} v, GLOBAL {storage}* p, int stride, int rest) {{\n"
             f"  {register} t[{lanes}];\n  vstore{lanes}(v, 0, t);\n"

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, final
 
-#: Storage dtypes -> the dtype of registers: halves are widened when loaded and rounded when stored.
-REGISTER = {"float16": "float32"}
+from .dialect import REGISTER, kind_of
 
 #: Ops that are one scalar operation each, on two values or on one.
 BINARY = (
@@ -138,7 +137,7 @@ class Program:
 
     def const(self, value: Any, dtype: str) -> Value:
         """A number written into the kernel."""
-        value = bool(value) if dtype == "bool" else float(value) if dtype.startswith("float") else int(value)
+        value = bool(value) if dtype == "bool" else float(value) if kind_of(dtype) == "f" else int(value)
         return self._emit(Instruction("const", REGISTER.get(dtype, dtype), (), repr(value)))
 
     @staticmethod
@@ -150,6 +149,11 @@ class Program:
         """`x` converted; from float to bool, whether it is not 0."""
         dtype = REGISTER.get(dtype, dtype)
         return x if x.dtype == dtype else self._emit(Instruction("cast", dtype, (x.index,), x.dtype))
+
+    def rounded(self, x: Value, dtype: str) -> Value:
+        """`x` converted, and as exact as `dtype` is, also where it is not stored."""
+        x = self.cast(x, dtype)
+        return x if dtype not in REGISTER else self._emit(Instruction(f"round_{dtype}", x.dtype, (x.index,)))
 
     def op(self, name: str, *operands: Any) -> Value:
         """A scalar operation; operands have one dtype, and Python numbers take that of the others."""

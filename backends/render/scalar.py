@@ -7,7 +7,8 @@ calls lane by lane.
 from __future__ import annotations
 
 from ..numpy.erf import ERF32, ERFC32
-from .dialect import C_TYPES, VECTOR_TYPES, c_type, kind_of, size_of
+from .dialect import C_TYPES, NARROW, VECTOR_TYPES, c_type, kind_of, size_of
+from .texts import read, write
 
 #: Operation -> expression, for every kind of number and for scalars and vectors alike.
 _INFIX = {
@@ -78,6 +79,14 @@ FUNCTIONS = {
     ("bitwise_right_shift", "i"): "DEVICE {T} {name}({T} a, {T} b) {{ return a >> (b < 0 || b >= {bits} ? {bits} - 1 : b); }}",
     ("bitwise_left_shift", "u"): "DEVICE {T} {name}({T} a, {T} b) {{ return b >= {bits} ? 0 : ({T})(a << b); }}",
     ("bitwise_right_shift", "u"): "DEVICE {T} {name}({T} a, {T} b) {{ return b >= {bits} ? 0 : ({T})(a >> b); }}",
+}
+
+#: A number as it would be after being stored in 16 bits.
+FUNCTIONS |= {
+    (f"round_{name}", "float32"): "DEVICE {T} {name}({T} a) {{ "
+    + f"{C_TYPES[name]} t[1]; {write(name, 't', '0', 'a')}; return {read(name, 't', '0')};"
+    + " }}"
+    for name in NARROW
 }
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-from .dialect import C_TYPES, OPENCL_DOUBLE, Dialect
-from .program import REGISTER
+from .dialect import C_TYPES, NARROW, OPENCL_DOUBLE, REGISTER, Dialect
 
 #: Work-items of a group.
 GROUP = 64
@@ -28,12 +27,14 @@ class Text(NamedTuple):
 
 def read(dtype: str, p: str, i: str) -> str:
     """An element as a register."""
-    return f"LOAD_HALF({p}, {i})" if dtype == "float16" else f"({p}[{i}] != 0)" if dtype == "bool" else f"{p}[{i}]"
+    if dtype in NARROW:
+        return NARROW[dtype].load.format(p=p, i=i)
+    return f"({p}[{i}] != 0)" if dtype == "bool" else f"{p}[{i}]"
 
 
 def write(dtype: str, p: str, i: str, value: str) -> str:
     """The statement that stores a register."""
-    return f"STORE_HALF({p}, {i}, {value})" if dtype == "float16" else f"{p}[{i}] = {value}"
+    return NARROW[dtype].store.format(p=p, i=i, v=value) if dtype in NARROW else f"{p}[{i}] = {value}"
 
 
 def register(dtype: str) -> str:

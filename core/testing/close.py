@@ -125,3 +125,16 @@ def _compare(
         f"{prefix}{int(wrong.sum())} of {a.size} elements differ.{place} actual {a[worst]}, expected {e[worst]}, "
         f"difference {difference[worst]:.4g}, allowed {float(allowed[worst]):.4g} (rtol {rtol:g}, atol {atol:g})"
     )
+
+
+def bfloat16_apart(a: np.ndarray, b: np.ndarray) -> int:
+    """How many numbers of bfloat16 lie between two arrays of them, which are given as float32; at most.
+
+    >>> import numpy as np
+    >>> from frazil.testing.close import bfloat16_apart
+    >>> bfloat16_apart(np.float32([1, np.nan]), np.float32([1.015625, np.nan]))
+    2
+    """
+    places = [np.where(v < 0, -(v.view(np.int32) >> 16 & 0x7FFF), v.view(np.int32) >> 16) for v in (a, b)]
+    same = (a == b) | (np.isnan(a) & np.isnan(b))
+    return int(np.abs(np.where(same, 0, places[0] - places[1])).max(initial=0))

@@ -24,7 +24,7 @@ import numpy as np
 from .. import nn, optim
 from ..autograd.engine import grad
 from ..backend import CONTRACT, Capabilities
-from ..creation import ones, tensor
+from ..creation import full, ones, tensor
 from ..device import MEMORY_KERNELS, device
 from ..dtypes import ALL, finfo, in_numpy, of_native
 from ..errors import DTypeError, FrazilError
@@ -36,7 +36,7 @@ from ..table import OPS, Op
 from ..tensor import Tensor
 from ..utils.data import DataLoader
 from .cases import FLOATS, LAYOUTS, Case, case, cases, packed, plain, samples_of, without_fast_kernels
-from .close import TOLERANCES, assert_close
+from .close import TOLERANCES, assert_close, bfloat16_apart
 from .scripts import of_check, of_values
 
 TIERS = ("lifecycle", "primitives", "ops", "gradients", "recording", "training")
@@ -182,13 +182,21 @@ def arrays_are_copied(d: device) -> None:
 
 def other_dtypes_are_refused(d: device) -> None:
     """A dtype that the device does not have is refused in words, not by the vendor library."""
+    x = plain(np.zeros(2, np.float32), d)
     for name in sorted(set(ALL) - set(d.capabilities().dtypes)):
-        try:
-            plain(np.zeros(2, ALL[name].numpy), d)
-        except DTypeError as error:
-            assert name in str(error), f"the refusal of {name} does not name it: {error}"
-        else:
-            raise AssertionError(f"capabilities() does not have {name}, but from_host takes it")
+        dtype = ALL[name]
+        ways: dict[str, Callable[[], Any]] = {
+            "from_host": lambda dtype=dtype: plain(np.zeros(2, dtype.numpy), d),
+            "the kernel fill": lambda dtype=dtype: full((2,), 0, dtype=dtype, device=d),
+            "the kernel cast": lambda dtype=dtype: x.to(dtype),
+        }
+        for way, ask in ways.items():
+            try:
+                ask()
+            except DTypeError as error:
+                assert name in str(error), f"the refusal of {name} does not name it: {error}"
+            else:
+                raise AssertionError(f"capabilities() does not have {name}, but {way} takes it")
 
 
 def writes_are_seen_by_views(d: device) -> None:
@@ -277,6 +285,25 @@ def values(d: device, c: Case, layout: str = "plain", fast: bool = True) -> None
             assert_close(t.cpu().numpy(), given, rtol=0, atol=0, equal_nan=True, msg=f"input {i} after the call")
 
 
+def in_bfloat16(d: device, c: Case) -> None:
+    """The op in bfloat16 is the op in float32, rounded once: they are neighbours at most."""
+    bfloat = ALL["bfloat16"]
+    given = [t if t is None or t.dtype is not ALL["float32"] else t.to(bfloat) for t in c.tensors(d)]
+    wide = [t if t is None or t.dtype is not bfloat else t.to(ALL["float32"]) for t in given]
+    for i, (y, expected) in enumerate(zip(c.call(d, *given), c.call(d, *wide), strict=True)):
+        which = f"result {i} of {c.name}" if c.op.outputs > 1 else c.name
+        wanted = bfloat if expected.dtype is ALL["float32"] else expected.dtype
+        assert y.dtype is wanted, f"{which} of bfloat16 is {y.dtype.name}, expected {wanted.name}"
+        found, right = (in_numpy(t.to(wanted).cpu()._a) for t in (y, expected))
+        if wanted is not bfloat:
+            assert_close(found, right, rtol=0, atol=0, equal_nan=True, msg=which)
+            continue
+        apart = bfloat16_apart(found, right)
+        assert apart <= 1, (
+            f"{which} of bfloat16 is {apart} numbers of bfloat16 from float32, rounded:\n{found}\nexpected\n{right}"
+        )
+
+
 def memory(d: device, c: Case) -> None:
     """Results have memory of their own (views excepted): a write into one changes no input."""
     tensors = c.tensors(d)
@@ -336,7 +363,8 @@ class _Dtypes:
 
 def _of_ops(d: device, kind: str, allowed: _Dtypes) -> Iterator[Check]:
     tier = "primitives" if kind == "primitive" else "ops"
-    floats = [name for name in FLOATS[::-1] if name in d.capabilities().dtypes]
+    has = d.capabilities().dtypes
+    floats, narrow = [name for name in FLOATS[::-1] if name in has], "bfloat16" in has
     for op in _in_order(kind):
         native = op.name in d.backend.kernels(d.index)
         for position in range(len(samples_of(op.name))):
@@ -351,6 +379,8 @@ def _of_ops(d: device, kind: str, allowed: _Dtypes) -> Iterator[Check]:
                 elif not native and op.body is None and allowed.call(c):
                     yield Check(tier, str(c), values, (c,))
             c = case(op.name, position, "float32")
+            if not position and c.floats and c.given and "dtype" not in c.sample.attrs and allowed.call(c) and narrow:
+                yield Check(tier, f"{c}-bfloat16", in_bfloat16, (c,))
             if d.aliases and native and op.tensors and allowed.call(c):
                 if c.given:
                     for layout in ("transposed", "every_second"):

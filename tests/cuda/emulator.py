@@ -204,7 +204,7 @@ class Host(Runtime):
 
     def view(self, array: np.ndarray, shape: tuple[int, ...], steps: tuple[int, ...], start: int = 0) -> np.ndarray:
         size = array.itemsize
-        return np.asarray(_Look(array, shape, tuple(n * size for n in steps), start * size))
+        return np.asarray(_Look(array, shape, tuple(n * size for n in steps), start * size)).view(array.dtype)
 
     def on_host(self, array: np.ndarray) -> np.ndarray:
         return array.copy()
@@ -213,6 +213,8 @@ class Host(Runtime):
         return array.ctypes.data
 
     def matmul(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        if a.dtype.name == "bfloat16":  # summed in float32, as cuBLAS does
+            return np.asarray(np.matmul(a.astype(np.float32), b.astype(np.float32))).astype(a.dtype)
         return np.asarray(np.matmul(a, b))
 
     def captured(self, work: Any, arrays: Sequence[np.ndarray]) -> Replay | None:

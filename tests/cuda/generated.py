@@ -18,7 +18,7 @@ from frazil.autograd.modes import no_grad
 from frazil.backends.cupy import kernels_of, nvrtc
 from frazil.backends.render import CUDA
 from frazil.device import KernelTable, device
-from frazil.dtypes import ALL
+from frazil.dtypes import ALL, bfloat16, float32
 from frazil.table import OPS
 from frazil.testing.cases import FLOATS, LAYOUTS, case, cases, samples_of, without_fast_kernels
 
@@ -62,9 +62,13 @@ def every_text() -> dict[str, str]:
                         # Numbers that were never computed may be refused, and so are dtypes that an op is not for.
                         with contextlib.suppress(Exception), how:
                             c.call(d, *c.tensors(d, layout))
+            for c in cases(["float32"], keep=lambda c: c.given and c.floats):
+                collector.asking = c.name
+                with contextlib.suppress(Exception):
+                    c.call(d, *[t if t is None or t.dtype is not float32 else t.to(bfloat16) for t in c.tensors(d)])
             for dtype in d.capabilities().dtypes:
                 _many_indices(collector, d.kernels, dtype)
-            for dtype in FLOATS:
+            for dtype in ("bfloat16", *FLOATS):
                 _optimisers(collector, d.kernels, dtype)
     finally:
         d.kernels = before

@@ -8,6 +8,7 @@ import pytest
 import frazil as fz
 from frazil.testing import conformance
 
+from ..opencl.test_bfloat16 import trained
 from .emulated import register
 
 pytestmark = [pytest.mark.usefixtures("with_compiler")]
@@ -111,7 +112,7 @@ def test_convolutions_take_images_in_parts(monkeypatch, images_at_once):
         np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("dtype", [fz.float16, fz.float32, fz.float64])
+@pytest.mark.parametrize("dtype", [fz.bfloat16, fz.float16, fz.float32, fz.float64])
 def test_random_numbers_are_those_of_every_backend(dtype):
     """The same seed gives the same weights, dropout masks and shuffles wherever a model runs."""
     drawn = []
@@ -120,7 +121,15 @@ def test_random_numbers_are_those_of_every_backend(dtype):
         numbers = fz.rand(1001, dtype=dtype, generator=g, device=device)
         order = fz.randperm(500, generator=g, device=device)
         normal = fz.randn(1001, dtype=dtype, generator=g, device=device)
-        drawn.append([t.cpu().numpy() for t in (numbers, order, normal)])
+        drawn.append([(t.float() if t.dtype is fz.bfloat16 else t).cpu().numpy() for t in (numbers, order, normal)])
     for i in range(2):
         np.testing.assert_array_equal(drawn[0][i], drawn[1][i])
-    np.testing.assert_allclose(drawn[0][2], drawn[1][2], rtol=1e-6 if dtype is not fz.float16 else 1e-3, atol=1e-7)
+    rtol = {fz.bfloat16: 2**-7, fz.float16: 1e-3}.get(dtype, 1e-6)
+    np.testing.assert_allclose(drawn[0][2], drawn[1][2], rtol=rtol, atol=1e-7)
+
+
+@pytest.mark.slow
+def test_autocast_learns_as_on_the_cpu():
+    """In bfloat16, with its products, convolutions and casts; not run on a GPU."""
+    expected, found = trained("cpu", fz.bfloat16, True), trained("cuda_emulated", fz.bfloat16, True)
+    np.testing.assert_allclose(found, expected, rtol=0.05)

@@ -79,6 +79,8 @@ typedef _Float16 __half;
 static float __half2float(__half h) { return (float)h; }
 static __half __float2half_rn(float x) { return (__half)x; }
 static __half __double2half(double x) { return (__half)x; }
+static float __int_as_float(int x) { float y; __builtin_memcpy(&y, &x, 4); return y; }
+static int __float_as_int(float x) { int y; __builtin_memcpy(&y, &x, 4); return y; }
 static int min(int a, int b) { return a < b ? a : b; }
 """
 

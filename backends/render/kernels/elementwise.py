@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..chains import FROM_BODY, writer_of_body
+from ..dialect import is_float
 from ..loops import Layout, lanes_of
 from ..program import BINARY, COMPARISONS, ROUNDING, TESTS, UNARY, Program, Value
 from .iterate import MOST, compiled, copied, new, over, program_of, run, strides_in, write
@@ -162,7 +163,7 @@ class _Others:
         return found(x)
 
     def clamp_numbers(self, x: Array, *, min: Any, max: Any) -> Array:
-        if x.dtype.kind != "f" and (type(min) is float or type(max) is float):
+        if not is_float(x.dtype) and (type(min) is float or type(max) is float):
             raise TypeError("an integer tensor cannot be clamped to fractions")
         dtype, bounds = x.dtype.name, [b for b in (min, max) if b is not None]
 
@@ -201,7 +202,7 @@ def _inplace(runtime: Runtime, name: str) -> Kernel:
 
 
 def _rounding(runtime: Runtime, rounded: Kernel) -> Kernel:
-    return lambda x: rounded(x) if x.dtype.kind == "f" else copied(runtime, x)
+    return lambda x: rounded(x) if is_float(x.dtype) else copied(runtime, x)
 
 
 def _from_body(runtime: Runtime, name: str) -> Kernel:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..dialect import C_TYPES
+from ..dialect import C_TYPES, REGISTER
 from ..dims import Dim, merged
 from ..texts import Text, kernel, read, write
 from .iterate import at, copied, filled, new, over, run_text, strides_in
@@ -220,9 +220,9 @@ class _Indexing:
         """`add(x, values)`, with sums of many terms, which may meet in one place, kept in a wider dtype."""
         # A thread per value is fast because x stays as small as it is.
         many = values.size > _MANY and x.dtype == np.float32 and self.runtime.has_double and not self.runtime.atomics
-        if not many and x.dtype != np.float16:
+        if not many and x.dtype.name not in REGISTER:
             return add(x, values)
-        wide = np.dtype(np.float32 if x.dtype == np.float16 else np.float64)
+        wide = np.dtype(REGISTER.get(x.dtype.name, "float64"))
         return copied(self.runtime, add(copied(self.runtime, x, wide), copied(self.runtime, values, wide)), x.dtype)
 
     # --- x[indices]

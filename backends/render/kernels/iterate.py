@@ -14,12 +14,13 @@ import numpy as np
 
 from frazil.errors import ShapeError
 
+from ..dialect import REGISTER
 from ..dims import Dim, merged
 from ..loops import GROUP, Layout, group_size, lanes_of, render
 from ..program import Program
 from ..texts import GROUP as TEXT_GROUP
 from ..texts import Text
-from .runtime import Array, Runtime, Sizes
+from .runtime import Array, Kernel, Runtime, Sizes
 
 #: Kernels count in 32 bits.
 MOST = 2**31 - 1
@@ -302,6 +303,23 @@ def shaped(runtime: Runtime, array: Array, shape: Sizes) -> Array:
     if math.prod(shape) != array.size:
         raise ValueError(f"{array.shape} does not fit {shape}")
     return runtime.reshaped(contiguous(runtime, array), tuple(shape))
+
+
+def in_registers(runtime: Runtime, kernel: Kernel) -> Kernel:
+    """`kernel`, with what is narrow cast before and after: for kernels of several launches, and those of libraries."""
+
+    @functools.wraps(kernel)
+    def call(*arrays: Array | None, **attrs: Any) -> Any:
+        narrow: set[np.dtype[Any]] = {a.dtype for a in arrays if a is not None and a.dtype.name in REGISTER}
+        if not narrow:
+            return kernel(*arrays, **attrs)
+        (dtype,) = narrow
+        wide = np.dtype(REGISTER[dtype.name])
+        found = kernel(*(copied(runtime, a, wide) if a is not None and a.dtype is dtype else a for a in arrays), **attrs)
+        rounded = [copied(runtime, y, dtype) if y.dtype == wide else y for y in (found if isinstance(found, tuple) else (found,))]
+        return tuple(rounded) if isinstance(found, tuple) else rounded[0]
+
+    return call
 
 
 # ------------------------------------------------------------------------------------------------- kernels written by hand

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dialect import C_TYPES
+from ..dialect import C_TYPES, is_float
 from ..program import Program, Value
 from ..texts import Text, kernel
 from .iterate import at, contiguous, new, over, program_of, run, run_text
@@ -34,10 +34,6 @@ def class_range(dtype: str) -> Text:
 
 def _class_dim(x: Array) -> int:
     return 1 if len(x.shape) > 1 else 0
-
-
-def _work(name: str) -> str:
-    return "float32" if name == "float16" else name
 
 
 def _hits(p: Program, target: str) -> tuple[Value, Value]:
@@ -100,7 +96,7 @@ class _CrossEntropy:
         label_smoothing: float = 0.0,
     ) -> Array:
         floating(x, weight)
-        soft, d = target.dtype.kind == "f", _class_dim(x)
+        soft, d = is_float(target.dtype), _class_dim(x)
         if reduction not in ("mean", "sum", "none") or (weight is not None and weight.shape != (x.shape[d],)):
             raise ValueError("unknown reduction, or weights that are not one per class")
         if soft and target.shape != x.shape:
@@ -117,7 +113,7 @@ class _CrossEntropy:
         self, x: Array, beside: list[Array], soft: bool, weighted: bool, smooth: bool, numbers: list[float]
     ) -> list[Array]:
         """The loss of every sample, and where targets are classes the weight of every sample."""
-        name, target, work, d = x.dtype.name, beside[0].dtype.name, _work(x.dtype.name), _class_dim(x)
+        name, target, work, d = x.dtype.name, beside[0].dtype.name, Program.register(x.dtype.name), _class_dim(x)
 
         def write(p: Program) -> None:
             v = p.load(name)
@@ -180,7 +176,12 @@ class _CrossEntropy:
         ignore_index: int,
         label_smoothing: float,
     ) -> Array:
-        name, work, target_name, mean = floating(x, weight), _work(x.dtype.name), target.dtype.name, reduction == "mean"
+        name, work, target_name, mean = (
+            floating(x, weight),
+            Program.register(x.dtype.name),
+            target.dtype.name,
+            reduction == "mean",
+        )
         beside = self.classes(x, target, weight, ignore_index)
         scale = [self.per_sample(g, x) if reduction == "none" else g]
         if mean:
@@ -208,7 +209,7 @@ class _CrossEntropy:
 
     def _mass(self, x: Array, beside: list[Array], ignore_index: int) -> Array:
         """The weights of all samples that count, added up."""
-        name, target, work, weighted = x.dtype.name, beside[0].dtype.name, _work(x.dtype.name), len(beside) == 3
+        name, target, work, weighted = x.dtype.name, beside[0].dtype.name, Program.register(x.dtype.name), len(beside) == 3
 
         def write(p: Program) -> None:
             hit, _ = _hits(p, target)

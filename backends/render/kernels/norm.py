@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dialect import is_float
 from ..program import Program, Value
 from .iterate import new, program_of, run, shaped
 from .reduction import total
@@ -25,7 +26,7 @@ def kernels(runtime: Runtime) -> dict[str, Kernel]:
 def floating(*arrays: Array | None) -> str:
     """The floating dtype that arrays have in common."""
     dtype: np.dtype[Any] = next(a for a in arrays if a is not None).dtype
-    if dtype.kind != "f" or any(a is not None and a.dtype != dtype for a in arrays):
+    if not is_float(dtype) or any(a is not None and a.dtype != dtype for a in arrays):
         raise TypeError("expected arrays of one floating dtype")
     return dtype.name
 
@@ -90,6 +91,7 @@ class _Norm:
     def normalized_grad(self, g: Array, x: Array, weight: Array | None, dims: Dims, eps: float) -> list[Array]:
         """The gradient with respect to x, and g times the normalised x."""
         name = floating(g, x, weight)
+        wide = Program.register(name)
 
         def write(p: Program) -> None:
             v, slope = p.load(name), p.load(name)
@@ -99,9 +101,9 @@ class _Norm:
             given = slope if scale is None else slope * scale
             even, along = p.reduce("sum", given) * share, p.reduce("sum", given * normal) * share
             p.store((given - even - normal * along) * inverse, name)
-            p.store(slope * normal, name)
+            p.store(slope * normal)  # still to be added up: not rounded yet
 
-        results = [new(self.runtime, x.shape, x.dtype) for _ in range(2)]
+        results = [new(self.runtime, x.shape, dtype) for dtype in (name, wide)]
         program = program_of(self.runtime, ("normalize grad", name, weight is None), write)
         inputs = [x, g, *([] if weight is None else [weight])]
         run(self.runtime, program, x.shape, inputs, results, reduced=dims, numbers=_numbers(x, dims, eps))
@@ -121,7 +123,7 @@ class _Norm:
         dims = _last_dims(x, normalized_shape)
         gx, gw = self.normalized_grad(g, x, weight, dims, eps)
         lead, shape = frozenset(range(len(x.shape))) - dims, tuple(normalized_shape)
-        return gx, total(self.runtime, gw, lead, shape), total(self.runtime, g, lead, shape)
+        return gx, total(self.runtime, gw, lead, shape, x.dtype), total(self.runtime, g, lead, shape, x.dtype)
 
     def batch_norm_train(
         self, x: Array, weight: Array | None = None, bias: Array | None = None, *, eps: float
@@ -138,4 +140,5 @@ class _Norm:
     def batch_norm_train_grad(self, g: Array, x: Array, weight: Array | None = None, *, eps: float) -> tuple[Array, Array, Array]:
         dims, beside = _channels(x, weight)
         gx, gw = self.normalized_grad(g, x, None if weight is None else shaped(self.runtime, weight, beside), dims, eps)
-        return gx, total(self.runtime, gw, dims, x.shape[1:2]), total(self.runtime, g, dims, x.shape[1:2])
+        sums = [total(self.runtime, a, dims, x.shape[1:2], x.dtype) for a in (gw, g)]
+        return gx, sums[0], sums[1]

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from numbers import Real
 from typing import Any
 
-from ..program import REGISTER, Program, Value
+from ..dialect import REGISTER
+from ..program import Program, Value
 from .iterate import new, program_of, run
 from .runtime import Array, Kernel, Runtime
 

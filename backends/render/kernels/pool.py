@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from frazil.sizes import window_positions
 
-from ..dialect import C_TYPES
+from ..dialect import C_TYPES, is_float
 from ..texts import Text, kernel, read, register, write
 from .iterate import at, contiguous, filled, new, run_text
 from .runtime import Array, Kernel, Runtime, Sizes
@@ -226,7 +226,7 @@ class _Pool:
         self.runtime, self.schedule = runtime, runtime.schedule
 
     def floating(self, x: Array) -> Array:
-        if x.dtype.kind != "f":
+        if not is_float(x.dtype):
             raise TypeError(f"pooling is for floating dtypes, not {x.dtype}")
         return contiguous(self.runtime, x)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dialect import is_float
 from ..program import Program
 from .iterate import new, over, program_of, run, shaped, strides_in, write
 from .runtime import Array, Kernel, Runtime, Sizes
@@ -26,7 +27,7 @@ def conv_size(
     """The spatial size of a convolution's result. Refuses what does not go together, or kernels would leave their arrays."""
     sizes = zip(x[2:], w[2:], stride, padding, dilation, strict=True)
     out = tuple((n + 2 * p - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in sizes)
-    fits = dtype.kind == "f" and min(out) > 0 and x[1] == w[1] * groups and w[0] % groups == 0
+    fits = is_float(dtype) and min(out) > 0 and x[1] == w[1] * groups and w[0] % groups == 0
     if not fits or (y is not None and y != (x[0], w[0], *out)):
         raise ValueError(f"input {x}, weights {w} and result {y} do not belong to one convolution of {dtype} in {groups} groups")
     return out

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 
-from ..dialect import C_TYPES
+from ..dialect import C_TYPES, is_float
 from ..texts import Text, kernel, read, register, write
 from .iterate import at, contiguous, new, require_countable, run_text
 from .runtime import Array, Kernel, Runtime, Sizes
@@ -45,7 +45,7 @@ def random_numbers(what: str, dtype: str, precise: str) -> Text:
     elif what == "uniform" and dtype == "float64":
         count, value = 4, "(f64)(i64)(w[i] >> 11) * 1.1102230246251565e-16"
     elif what == "uniform":
-        bits = 24 if dtype == "float32" else 11
+        bits = {"bfloat16": 8, "float16": 11, "float32": 24}[dtype]
         value = f"(f32)({word} >> {32 - bits}) * {2.0**-bits!r}f"
     elif dtype == "float64":
         count, value = 4, ""
@@ -116,7 +116,7 @@ def kernels(runtime: Runtime, sort_values: Callable[..., tuple[Array, Array]]) -
         return sort_values(random("int63", state, (n,), "int64"), dim=0)[1]
 
     def first_above_(edges: Array, points: Array) -> Array:
-        if edges.shape[:-1] != points.shape[:-1] or not edges.shape or edges.dtype != points.dtype or edges.dtype.kind != "f":
+        if edges.shape[:-1] != points.shape[:-1] or not edges.shape or edges.dtype != points.dtype or not is_float(edges.dtype):
             raise ValueError(f"edges {edges.shape} and points {points.shape} must agree in dtype and all dimensions but the last")
         y = new(runtime, points.shape, _INT64)
         given = [*at(runtime, contiguous(runtime, edges)), *at(runtime, contiguous(runtime, points)), runtime.address(y)]

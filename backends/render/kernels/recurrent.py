@@ -3,39 +3,21 @@ the weight, which is prepared once, and the cell."""
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import numpy as np
 
+from ..dialect import is_float
 from ..program import Program, Value
 from .elementwise import sigmoid
-from .iterate import contiguous, copied, filled, new, over, program_of, run, shaped, write
+from .iterate import contiguous, copied, filled, in_registers, new, over, program_of, run, shaped, write
 from .runtime import Array, Kernel, Runtime
 
 
 def kernels(runtime: Runtime) -> dict[str, Kernel]:
     """Kernels of the LSTM."""
     lstm = _Lstm(runtime)
-    return {name: _in_float32(runtime, getattr(lstm, name)) for name in ("lstm", "lstm_train", "lstm_train_grad")}
-
-
-def _in_float32(runtime: Runtime, kernel: Kernel) -> Kernel:
-    """float16 by way of float32, as products do anyway."""
-
-    @functools.wraps(kernel)
-    def call(*arrays: Array | None, **attrs: Any) -> Any:
-        first = arrays[0]
-        assert first is not None
-        if first.dtype.kind != "f":
-            raise TypeError("expected floats")
-        if first.dtype != np.float16:
-            return kernel(*arrays, **attrs)
-        wide = np.dtype(np.float32)
-        given = [copied(runtime, a, wide) if a is not None and a.dtype == np.float16 else a for a in arrays]
-        return tuple(copied(runtime, y, first.dtype) for y in kernel(*given, **attrs))
-
-    return call
+    return {name: in_registers(runtime, getattr(lstm, name)) for name in ("lstm", "lstm_train", "lstm_train_grad")}
 
 
 def _valid(p: Program, lengths: str) -> Value:
@@ -133,6 +115,8 @@ class _Lstm:
     ) -> tuple[Array, ...]:
         runtime, (time, batch, features) = self.runtime, x.shape
         hidden, dtype, name = w_hh.shape[1], x.dtype, x.dtype.name
+        if not is_float(dtype):
+            raise TypeError("expected floats")
         if w_hh.shape[0] != 4 * hidden or w_ih.shape != (4 * hidden, features) or not w_ih.dtype == w_hh.dtype == dtype:
             raise ValueError("the weights do not fit")
         rows = shaped(runtime, x, (time * batch, features))

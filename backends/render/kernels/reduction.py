@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dialect import C_TYPES
+from ..dialect import C_TYPES, is_float, kind_of
 from ..program import Program, Value
 from ..texts import Text, kernel, read, register
 from .iterate import at, contiguous, new, over, program_of, run, run_text
@@ -37,11 +37,11 @@ def reduce(
     return y
 
 
-def total(runtime: Runtime, x: Array, dims: frozenset[int], shape: Sizes) -> Array:
+def total(runtime: Runtime, x: Array, dims: frozenset[int], shape: Sizes, dtype: np.dtype[Any]) -> Array:
     """The sum of floats over `dims`, as `shape`."""
-    name = x.dtype.name
-    program = program_of(runtime, ("sum", name, name), lambda p: p.store(p.reduce("sum", p.load(name)), name))
-    y = new(runtime, shape, x.dtype)
+    source, target = x.dtype.name, dtype.name
+    program = program_of(runtime, ("sum", source, target), lambda p: p.store(p.reduce("sum", p.load(source)), target))
+    y = new(runtime, shape, dtype)
     run(runtime, program, x.shape, [x], [y], reduced=dims)
     return y
 
@@ -54,7 +54,7 @@ def _truth(p: Program, dtype: str) -> Value:
 def _accumulating(runtime: Runtime, name: str) -> Kernel:
     def kernel(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
         source = x.dtype.name
-        target = dtype.name if dtype is not None else source if x.dtype.kind == "f" else "int64"
+        target = dtype.name if dtype is not None else source if is_float(x.dtype) else "int64"
         if dtype is not None:
             runtime.require(dtype.numpy)
 
@@ -101,7 +101,7 @@ def _all_or_any(runtime: Runtime, name: str) -> Kernel:
 def _mean(runtime: Runtime) -> Kernel:
     def mean(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Array:
         source, target = x.dtype.name, x.dtype.name if dtype is None else dtype.name
-        if not target.startswith("float"):
+        if kind_of(target) != "f":
             raise TypeError("mean of integers")
         runtime.require(np.dtype(target))
         count = math.prod(n for d, n in enumerate(x.shape) if dim is None or d in dim)
@@ -152,7 +152,7 @@ def _softmax_grad(p: Program, g: Value, y: Value) -> Value:
 def extreme_position(dtype: str, largest: bool) -> Text:
     """argmax and argmin: the first of equals, NaN before all. A line of n elements, `inner` apart, per item."""
     t, sign = C_TYPES[dtype], ">" if largest else "<"
-    better = f"(v {sign} best || (v != v && best == best))" if dtype.startswith("float") else f"v {sign} best"
+    better = f"(v {sign} best || (v != v && best == best))" if kind_of(dtype) == "f" else f"v {sign} best"
     return kernel(
         f"int n, int inner, const {t}* x, int offset, i64* y",
         f"""  int base = offset + item / inner * n * inner + item % inner, at = 0;

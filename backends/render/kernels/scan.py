@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dialect import C_TYPES
-from ..program import REGISTER
+from ..dialect import C_TYPES, REGISTER, is_float, kind_of
 from ..scalar import cast
 from ..texts import Text, kernel, read, register, write
 from .iterate import at, contiguous, new, run_text
@@ -27,7 +26,7 @@ def cumulative(name: str, dtype: str, target: str) -> Text:
     step = f"total = total * {value};"
     if name == "sum":
         step = f"total = total + {value};"
-        if target.startswith("float"):
+        if kind_of(target) == "f":
             step = f"""{r} term = {value} - lost, next = total + term;
     lost = next - next == 0 ? (next - total) - term : 0;
     total = next;"""
@@ -44,7 +43,7 @@ def cumulative(name: str, dtype: str, target: str) -> Text:
 
 def _scan(runtime: Runtime, name: str) -> Kernel:
     def kernel(x: Array, *, dim: int, dtype: Any = None) -> Array:
-        target = dtype.numpy if dtype is not None else x.dtype if x.dtype.kind == "f" else np.dtype(np.int64)
+        target = dtype.numpy if dtype is not None else x.dtype if is_float(x.dtype) else np.dtype(np.int64)
         runtime.require(target)
         y = new(runtime, x.shape, target)
         n, inner = (x.shape[dim], math.prod(x.shape[dim + 1 :])) if x.shape else (1, 1)

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from ..dialect import C_TYPES
+from ..dialect import C_TYPES, kind_of
 from ..texts import Text, kernel, read, register, write
 from .iterate import at, contiguous, copied, new, run_text
 from .runtime import Array, Kernel, Runtime
@@ -23,7 +23,7 @@ RUN = 16
 def _order(dtype: str, descending: bool) -> str:
     """The function `before(a, b)`."""
     comes = f"(a {'>' if descending else '<'} b)"
-    if dtype.startswith("float"):
+    if kind_of(dtype) == "f":
         comes = "(a > b || (a != a && b == b))" if descending else "(a < b || (b != b && a == a))"
     r = register(dtype)
     return f"DEVICE int before({r} a, {r} b) {{ return {comes}; }}"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..dialect import REGISTER
 from ..dims import contiguous_strides, reshaped_strides
 from ..program import Program
 from .iterate import copied, new, over, write
@@ -142,5 +143,5 @@ def filled_with(runtime: Runtime, shape: Sizes, value: Any, dtype: np.dtype[Any]
     def writer(p: Program) -> None:
         p.store(p.op("ne", p.number("uint8"), 0) if name == "bool" else p.number(name), name)
 
-    number = np.asarray(value).astype({"float16": np.float32, "bool": np.uint8}.get(name, dtype))[()]
+    number = np.asarray(value).astype("uint8" if name == "bool" else REGISTER.get(name, name))[()]
     return over(runtime, ("fill", name), writer, shape, [], numbers=[number])

@@ -21,7 +21,7 @@ from frazil.backend import Backend, Capabilities
 from frazil.backends.render import Dialect
 from frazil.backends.render.kernels import library
 from frazil.backends.render.kernels.products import multiplier
-from frazil.dtypes import ALL
+from frazil.dtypes import ALL, not_there
 from frazil.errors import DeviceError, DimError
 
 COMPILER = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -157,7 +157,8 @@ class Runtime:
         return multiplier(self, b, bias)
 
     def require(self, dtype: np.dtype[Any]) -> None:
-        """There is every dtype in `DTYPES`."""
+        if dtype.name not in DTYPES:
+            raise not_there(dtype.name, "c", DTYPES)
 
     # --- indices out of range, found by kernels
 
