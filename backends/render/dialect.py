@@ -94,7 +94,7 @@ static __device__ __forceinline__ bf16 to_bf16(float x) {
 
 
 class Narrow(NamedTuple):
-    """How numbers of 16 bits become float32, in which they are computed, and back, rounded: one, and n = 16 that lie together."""
+    """The way from numbers of 16 bits to float32, in which they are computed, and back, rounded: of one, of n = 16 together."""
 
     load: str
     store: str

@@ -128,7 +128,7 @@ def _compare(
 
 
 def bfloat16_apart(a: np.ndarray, b: np.ndarray) -> int:
-    """How many numbers of bfloat16 lie between two arrays of them, which are given as float32; at most.
+    """Return how many numbers of bfloat16 lie between two arrays of them, which are given as float32; at most.
 
     >>> import numpy as np
     >>> from frazil.testing.close import bfloat16_apart

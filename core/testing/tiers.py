@@ -183,16 +183,15 @@ def arrays_are_copied(d: device) -> None:
 def other_dtypes_are_refused(d: device) -> None:
     """A dtype that the device does not have is refused in words, not by the vendor library."""
     x = plain(np.zeros(2, np.float32), d)
+    ways: dict[str, Callable[[Any], Any]] = {
+        "from_host": lambda dtype: plain(np.zeros(2, dtype.numpy), d),
+        "the kernel fill": lambda dtype: full((2,), 0, dtype=dtype, device=d),
+        "the kernel cast": x.to,
+    }
     for name in sorted(set(ALL) - set(d.capabilities().dtypes)):
-        dtype = ALL[name]
-        ways: dict[str, Callable[[], Any]] = {
-            "from_host": lambda dtype=dtype: plain(np.zeros(2, dtype.numpy), d),
-            "the kernel fill": lambda dtype=dtype: full((2,), 0, dtype=dtype, device=d),
-            "the kernel cast": lambda dtype=dtype: x.to(dtype),
-        }
         for way, ask in ways.items():
             try:
-                ask()
+                ask(ALL[name])
             except DTypeError as error:
                 assert name in str(error), f"the refusal of {name} does not name it: {error}"
             else:
