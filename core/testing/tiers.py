@@ -359,6 +359,9 @@ class _Dtypes:
     def body(self, c: Case) -> bool:
         return self._all or c.inner_dtypes <= self._has
 
+    def whole(self, c: Case, native: bool) -> bool:
+        return self.call(c) if native else self.body(c)
+
 
 def _of_ops(d: device, kind: str, allowed: _Dtypes) -> Iterator[Check]:
     tier = "primitives" if kind == "primitive" else "ops"
@@ -378,7 +381,7 @@ def _of_ops(d: device, kind: str, allowed: _Dtypes) -> Iterator[Check]:
                 elif not native and op.body is None and allowed.call(c):
                     yield Check(tier, str(c), values, (c,))
             c = case(op.name, position, "float32")
-            if not position and c.floats and c.given and "dtype" not in c.sample.attrs and allowed.call(c) and narrow:
+            if narrow and not position and c.given and c.floats and "dtype" not in c.sample.attrs and allowed.whole(c, native):
                 yield Check(tier, f"{c}-bfloat16", in_bfloat16, (c,))
             if d.aliases and native and op.tensors and allowed.call(c):
                 if c.given:
