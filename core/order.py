@@ -16,6 +16,7 @@ positions. Nothing here knows whether sizes are those of a call or of the exampl
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -126,7 +127,7 @@ def laid(y: Any, order: Order | None, kernels: Mapping[str, Any]) -> Any:
     elif 1 not in y.shape:
         return y
     if 1 in y.shape:  # strides of dimensions of one element, which nothing else would set right
-        turned = kernels["reshape"](kernels["reshape"](turned, shape=(turned.size,)), shape=turned.shape)
+        turned = kernels["reshape"](kernels["reshape"](turned, shape=(math.prod(turned.shape),)), shape=turned.shape)
     return turned if order is None else kernels["permute"](turned, dims=tuple(order.index(d) for d in range(len(order))))
 
 
