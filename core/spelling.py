@@ -59,7 +59,6 @@ WHY = {
         "out of scope: TorchScript is a language of PyTorch's; write fz.onnx.export(model, ...) and read fz.onnx.load(path)"
     ),
     "torch.export": "out of scope: programs are recorded by running them, fz.jit.trace and fz.onnx.export",
-    "torch.utils.tensorboard": "planned; the package tensorboardX writes the same files: from tensorboardX import SummaryWriter",
     "torch.utils.benchmark": "planned; Python's timeit measures, after a first call",
     "torch.utils.cpp_extension torch.library torch.ops": "out of scope: write a backend's kernel, or an autograd.Function",
     "torch._inductor": "out of scope: fz.compile has engines of its own",

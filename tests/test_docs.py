@@ -6,6 +6,7 @@ import doctest
 import importlib
 import re
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,8 @@ from .packaging.conftest import python_files
 
 #: Modules that need a package which is not part of a plain installation: their names begin like this.
 OPTIONAL = ("frazil.backends.cupy", "frazil.backends.opencl")
+if find_spec("tensorboardX") is None:
+    OPTIONAL += ("frazil.utils.tensorboard",)
 #: Modules whose import is an action.
 PROGRAMS = ("frazil.__main__",)
 

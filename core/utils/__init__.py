@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from . import data as data
     from . import dlpack as dlpack
     from . import model_zoo as model_zoo
+    from . import tensorboard as tensorboard
 
-_BELOW = ("_pytree", "checkpoint", "data", "dlpack", "model_zoo")
+_BELOW = ("_pytree", "checkpoint", "data", "dlpack", "model_zoo", "tensorboard")
 
 
 def __getattr__(name: str) -> Any:

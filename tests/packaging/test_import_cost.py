@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 LAZY = {"ml_dtypes", "onnx", "onnx_ir", "onnxruntime", "cupy", "pyopencl", "rich", "matplotlib", "safetensors", "torch"}
-LAZY |= {"tomllib", "mpmath"}
+LAZY |= {"tomllib", "mpmath", "tensorboardX"}
 
 
 def test_importing_frazil_loads_no_optional_package(run_python):
