@@ -1687,6 +1687,13 @@ def hann_window(window_length: _int, periodic: _bool = True, *, dtype: Any = Non
 def hardshrink(input: Tensor, lambd: _float = 0.5) -> Tensor:
     """`input` where it is farther from 0 than `lambd`, else 0."""
 
+def hash_tensor(input: Tensor, dim: Any = ..., *, keepdim: _bool = False, mode: _int = 0, out: Any = None) -> Tensor:
+    """One number of 64 bits for all elements, or along some dimensions: the exclusive or of their bits, as float64 or int64.
+
+    >>> import frazil as fz
+    >>> fz.hash_tensor(fz.tensor([[5, 3], [1, 1]]), 1)
+    tensor([6, 0], dtype=frazil.uint64)"""
+
 def heaviside(input: Tensor, values: Tensor, *, out: Any = None) -> Tensor:
     """0 for negative elements, 1 for positive ones, `values` at 0.
 

@@ -293,6 +293,9 @@ class TensorMethods:
     def cfloat(self, memory_format: Any = None) -> Tensor:
         """With dtype complex64; the tensor itself if it has that already."""
 
+    def chalf(self, memory_format: Any = None) -> Tensor:
+        """With dtype complex32; the tensor itself if it has that already."""
+
     def char(self, memory_format: Any = None) -> Tensor:
         """With dtype int8; the tensor itself if it has that already."""
 
@@ -618,6 +621,9 @@ class TensorMethods:
 
     def half(self, memory_format: Any = None) -> Tensor:
         """With dtype float16; the tensor itself if it has that already."""
+
+    def hash_tensor(self, dim: Any = ..., *, keepdim: _bool = False, mode: _int = 0, out: Any = None) -> Tensor:
+        """One number of 64 bits for all elements, or along some dimensions: the exclusive or of their bits, as float64 or int64."""
 
     def heaviside(self, values: Tensor, *, out: Any = None) -> Tensor:
         """0 for negative elements, 1 for positive ones, `values` at 0."""

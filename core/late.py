@@ -14,7 +14,7 @@ from .tensor import Tensor
 #: File of `core/rare` -> its functions of `fz`.
 FUNCTIONS_OF = {
     "scans": "cummax cummin logcumsumexp gradient",
-    "counting": "mode nanmedian nanquantile histogram histogramdd unravel_index nonzero_static",
+    "counting": "mode nanmedian nanquantile histogram histogramdd unravel_index nonzero_static hash_tensor",
     "numbers": "gcd lcm frexp nextafter",
     "segments": "index_reduce put segment_reduce pdist fake_quantize_per_tensor_affine fake_quantize_per_channel_affine "
     "is_same_size",
@@ -29,7 +29,7 @@ FUNCTIONS_OF = {
 #: File of `core/rare` -> its methods of `Tensor`.
 METHODS_OF = {
     "scans": "cummax cummin logcumsumexp",
-    "counting": "mode nanmedian nanquantile histogram nonzero_static",
+    "counting": "mode nanmedian nanquantile histogram nonzero_static hash_tensor",
     "numbers": "gcd gcd_ lcm lcm_ frexp nextafter nextafter_",
     "segments": "index_reduce index_reduce_ put put_ sum_to_size is_same_size",
     "memory": "as_strided as_strided_ as_strided_scatter new_empty_strided resize_ resize_as_ set_ is_set_to untyped_storage "

@@ -611,6 +611,24 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0, alpha: 
     return beta * input + alpha * mm(mat1, mat2)
 
 
+def sampled_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0, alpha: Any = 1.0) -> Tensor:
+    """alpha * (mat1 @ mat2) + beta * input where `input`, a sparse matrix in rows, has entries; the rest is not computed.
+
+    >>> import frazil as fz
+    >>> x = fz.eye(2).to_sparse_csr()
+    >>> fz.sparse.sampled_addmm(x, fz.ones(2, 3), fz.ones(3, 2)).values()
+    tensor([4., 4.])
+    """
+    if not isinstance(input, SparseTensor) or input._a.crow is None:
+        raise ArgumentError("sampled_addmm: expected a matrix in the format of rows; use x.to_sparse_csr()")
+    e = input._a
+    if mat1.ndim != 2 or mat2.ndim != 2 or mat1.shape[1] != mat2.shape[0] or e.shape != (mat1.shape[0], mat2.shape[1]):
+        raise ShapeError(f"sampled_addmm: {list(mat1.shape)} times {list(mat2.shape)} does not fit entries of {list(e.shape)}")
+    rows, columns = e.indices
+    product = mul(mat1.index_select(0, rows), mat2.t().index_select(0, columns)).sum(1)
+    return input._with(alpha * product + beta * e.values)
+
+
 def sum(input: Tensor, dim: Any = None, dtype: DType | None = None) -> Tensor:
     """The sum of all elements, or over some dimensions: sparse, unless all sparse ones are among them.
 

@@ -35,6 +35,7 @@ _DTYPES = {
     "bool": dtypes.bool_,
     "cfloat": dtypes.complex64,
     "cdouble": dtypes.complex128,
+    "chalf": dtypes.complex32,  # an error in words: no backend computes in it
 }
 METHODS.update({name: _conversion(name, dtype) for name, dtype in _DTYPES.items()})
 

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from ..creation import arange, full, linspace, tensor, zeros
 from ..define import function
-from ..dtypes import int64
-from ..errors import ArgumentError, DimError, ShapeError
-from ..ops.common import numel, require_float, require_numbers, same, specs
-from ..ops.elementwise import cast, clone, eq, floor_divide, ne, remainder, where
+from ..dtypes import float64, int64, uint64
+from ..errors import ArgumentError, DimError, DTypeError, ShapeError
+from ..ops.common import checked_dims, numel, require_float, require_numbers, same, specs
+from ..ops.elementwise import bitwise_xor, cast, clone, eq, floor_divide, ne, remainder, where
 from ..ops.indexing import edges_before, gather, nonzero, scatter_add_values
 from ..ops.reduction import ValuesIndices, amax, argmax, max_, min_, sort_values, sum_
-from ..ops.shape import cat, flatten, narrow, reshape, select
+from ..ops.shape import cat, flatten, narrow, permute, reshape, select
 from ..ops.statistics import quantiles
 from ..sizes import checked_dim
 from ..tensor import Tensor, int_tuple, tracked
@@ -219,3 +219,32 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
     ndim = len(input._a.shape)
     rest = full((size, ndim), fill_value, dtype=int64, device=input.device)
     return rest if input.is_meta else narrow(cat([nonzero(input), rest], dim=0), 0, 0, size)
+
+
+@function(out=True)
+def hash_tensor(input: Tensor, dim: Any = (), *, keepdim: bool = False, mode: int = 0) -> Tensor:
+    """One number of 64 bits for all elements, or along some dimensions: the exclusive or of their bits, as float64 or int64.
+
+    >>> import frazil as fz
+    >>> fz.hash_tensor(fz.tensor([[5, 3], [1, 1]]), 1)
+    tensor([6, 0], dtype=frazil.uint64)
+    """
+    if mode != 0:
+        raise ArgumentError(f"hash_tensor: the only mode is 0, exclusive or; given {mode}")
+    if input.dtype.is_complex:
+        raise DTypeError(f"hash_tensor: not defined for complex tensors, given {specs(input)[0]}; take fz.view_as_real(x)")
+    shape = tuple(input._a.shape)
+    dims = checked_dims("hash_tensor", dim, len(shape)) or tuple(range(len(shape)))
+    bits = cast(input.detach(), dtype=float64 if input.dtype.kind == "f" else int64).contiguous().view(int64)
+    rest = [d for d in range(len(shape)) if d not in dims]
+    left = reshape(permute(bits, dims=(*rest, *dims)), shape=(*(shape[d] for d in rest), numel([shape[d] for d in dims])))
+    n = left._a.shape[-1]
+    if isinstance(n, int) and not n:
+        raise DimError(f"hash_tensor: there is nothing to reduce in {list(shape)} along {list(dims)}")
+    while n > 1:
+        half = n // 2
+        both = bitwise_xor(narrow(left, -1, 0, half), narrow(left, -1, half, half))
+        left = cat([both, narrow(left, -1, 2 * half, n - 2 * half)], dim=-1)
+        n -= half
+    kept = tuple(1 if d in dims else size for d, size in enumerate(shape) if keepdim or d in rest)
+    return reshape(left, shape=kept).view(uint64)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import io
 import tempfile
 from collections.abc import Callable, Mapping
@@ -50,7 +51,7 @@ def _numbers(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value.item() if isinstance(value, Tensor) else value for name, value in values.items()}
 
 
-class SummaryWriter(tensorboardX.SummaryWriter):  # type: ignore[misc]
+class SummaryWriter(tensorboardX.SummaryWriter):  # type: ignore[misc, unused-ignore]  # it may not be installed
     """Writes scalars, images, histograms, texts and graphs into `log_dir`, where TensorBoard shows them.
 
     Without `log_dir` it is runs/ and a folder of this moment and machine; `comment` is added to that name. What is written
@@ -114,17 +115,14 @@ class SummaryWriter(tensorboardX.SummaryWriter):  # type: ignore[misc]
     def add_graph(self, model: Any, input_to_model: Any = None, verbose: bool = False, use_strict_trace: bool = True) -> None:
         """Add the graph of a model: that of its ONNX file, which is made for these inputs.
 
-        `verbose` prints the recording; `use_strict_trace` is accepted for PyTorch's sake.
+        `verbose` prints what the export reports; `use_strict_trace` is accepted for PyTorch's sake.
         """
-        from .. import onnx
-        from ..jit import trace
-
         args = tuple(input_to_model) if isinstance(input_to_model, (tuple, list)) else (input_to_model,)
-        if verbose:
-            print(trace(model, args))
         with tempfile.TemporaryDirectory() as folder:
             path = str(Path(folder) / "model.onnx")
-            onnx.export(model, args, path, verify=False)
+            report = importlib.import_module("frazil.onnx").export(model, args, path, verify=False)
+            if verbose:
+                print(report)
             with contextlib.redirect_stdout(io.StringIO()):  # tensorboardX prints the names of what it meets
                 self.add_onnx_graph(path)
 

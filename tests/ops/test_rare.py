@@ -137,3 +137,18 @@ def test_numbers_of_poisson_and_binomial_have_their_moments(mean):
         assert abs(drawn.mean().item() - centre) < 5 * (variance / n) ** 0.5
         assert abs(drawn.var().item() / variance - 1) < 0.2
         assert_close(drawn, drawn.floor())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "int64", "uint8", "bool"])
+def test_hash_tensor_is_the_exclusive_or_of_64_bits(dtype):
+    a = (np.random.default_rng(0).standard_normal((3, 5, 2)) * 9).astype(dtype)
+    bits = a.astype(np.float64 if a.dtype.kind == "f" else np.int64).view(np.uint64)
+    x = fz.tensor(a)
+    assert fz.hash_tensor(x).item() == np.bitwise_xor.reduce(bits, axis=None)
+    assert fz.hash_tensor(x, 1, keepdim=True).tolist() == np.bitwise_xor.reduce(bits, axis=1, keepdims=True).tolist()
+    assert fz.hash_tensor(x, (0, -1)).tolist() == np.bitwise_xor.reduce(bits, axis=(0, 2)).tolist()
+
+
+def test_hash_tensor_of_nothing_is_refused():
+    with pytest.raises(IndexError, match="nothing to reduce in"):
+        fz.hash_tensor(fz.zeros(0, 3), 0)

@@ -232,3 +232,17 @@ def test_recorded_with_a_free_number_of_entries():
     with pytest.raises(fz.errors.RecordError, match="coalesce: how many places .*is_coalesced=True"):
         fz.jit.trace(lambda i, v: fz.sparse_coo_tensor(i, v, (2, 3)).coalesce().to_dense(), (i, v))
     assert_close(fz.vmap(lambda y: given() @ y)(x.expand(2, 3, 2)), (given() @ x).expand(2, 2, 2))
+
+
+def test_sampled_addmm_computes_only_the_entries():
+    pattern = fz.tensor([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]])
+    a, b = fz.rand(2, 4, requires_grad=True), fz.rand(4, 3, requires_grad=True)
+    y = fz.sparse.sampled_addmm(pattern.to_sparse_csr(), a, b, alpha=2.0, beta=0.5).to_dense()
+    expected = (2.0 * (a @ b) + 0.5 * pattern) * (pattern != 0)
+    assert fz.allclose(y, expected)
+    found, wanted = (fz.autograd.grad((t * t).sum(), (a, b)) for t in (y, expected))
+    assert all(fz.allclose(g, h) for g, h in zip(found, wanted, strict=True))
+    with pytest.raises(RuntimeError, match=r"use x.to_sparse_csr\(\)"):
+        fz.sparse.sampled_addmm(pattern.to_sparse(), a, b)
+    with pytest.raises(RuntimeError, match=r"\[2, 4\] times \[4, 3\] does not fit entries of \[1, 3\]"):
+        fz.sparse.sampled_addmm(pattern[:1].to_sparse_csr(), a, b)
