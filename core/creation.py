@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,10 @@ def full(
         fill_value = fill_value.item()
     if dtype is None:
         dtype = _dtype_of_number(fill_value)
+    dtype = dtypes.as_dtype(dtype)
+    if type(fill_value) is int and fill_value < 0 and dtype.kind == "i" and not dtype.is_signed:
+        most = 2 ** (8 * dtype.itemsize) - 1
+        fill_value = fill_value % (most + 1) if -fill_value <= most else fill_value  # wraps round, as in PyTorch
     return _make(
         "fill",
         {"shape": checked_sizes("full", (size,)), "value": fill_value, "dtype": dtypes.as_dtype(dtype)},
@@ -236,12 +241,21 @@ def arange(
     numbers = (start, end, step)
     if dtype is None:
         dtype = dtypes.get_default_dtype() if any(isinstance(n, float) for n in numbers) else dtypes.int64
+    dtype = dtypes.as_dtype(dtype)
     if isinstance(step, (int, float)):
         if step == 0:
             raise ArgumentError("arange: step must not be 0")
         if all(isinstance(n, (int, float)) for n in numbers) and (end - start) * step < 0:
             raise ArgumentError(f"arange: from {start} to {end} does not go with step {step}")
-    attrs = {"start": start, "stop": end, "step": step, "dtype": dtypes.as_dtype(dtype)}
+    if dtype.kind == "i" and all(isinstance(n, int) or (isinstance(n, float) and math.isfinite(n)) for n in numbers):
+        count = math.ceil((end - start) / step)
+        start, step = int(start), int(step)  # fractions are cut off, as in PyTorch; there only those of int64 before it counts
+        if not step and dtype is dtypes.int64:
+            raise ArgumentError("arange: step must not be 0, as a whole number")
+        if not step:
+            return full((count,), start, dtype=dtype, device=device)
+        end = int(end) if dtype is dtypes.int64 else start + count * step
+    attrs = {"start": start, "stop": end, "step": step, "dtype": dtype}
     return _make("sequence", attrs, device, requires_grad)
 
 
@@ -278,7 +292,12 @@ def linspace(
     if recorded or not is_static((start, end, steps)):
         step = (end - start) / size_max(steps - 1, 1)
         return (arange(steps, dtype=dtypes.float64, device=device) * step + start).to(dtype)
-    values = np.linspace(start, end, int(steps))
+    if dtype.kind == "i":  # as PyTorch: from whole ends, and from both sides
+        start, end = int(start), int(end)
+        apart, i = (end - start) / max(steps - 1, 1), np.arange(steps)
+        values = np.where((i < steps // 2) | (steps == 1), start + apart * i, end - apart * (steps - 1 - i))
+    else:
+        values = np.linspace(start, end, int(steps))
     return from_host(values.astype(dtype.numpy), _target(device), requires_grad)
 
 

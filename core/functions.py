@@ -157,7 +157,7 @@ def native_group_norm(
     input: Tensor, weight: Tensor | None, bias: Tensor | None, N: int, C: int, HxW: int, group: int, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
     """`group_norm`, with the means and 1 / the deviations of every sample and group."""
-    var, mean = var_mean(reshape(input.detach(), shape=(N, group, C // group * HxW)), 2, correction=0)
+    var, mean = var_mean(reshape(input, shape=(N, group, C // group * HxW)), 2, correction=0)
     return F.group_norm(input, group, weight, bias, eps), mean, rsqrt(var + eps)
 
 

@@ -96,6 +96,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     tensor([[1, 1],
             [4, 3]])
     """
+    if index.dtype.kind == "i" and any(type(n) is int and n == 0 for n in index._a.shape):
+        return reshape(narrow(reshape(input, shape=(-1,)), 0, 0, 0), shape=tuple(index._a.shape))  # of any shape and integers
     if not input._a.shape or not index._a.shape:
         if len(input._a.shape) > 1 or len(index._a.shape) > 1:
             _gather_rule(*specs(input, index), dim=dim)

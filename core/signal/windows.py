@@ -79,7 +79,7 @@ def cosine(
 ) -> Tensor:
     """Half a wave of a sine, between its zeros."""
     t, _ = points(M, True, dtype=dtype, device=device)
-    return _checked(sin((t + 0.5) * (math.pi / max(M if sym else M + 1, 1))), requires_grad)
+    return _checked(sin((t + 0.5) * (math.pi / max(M if sym or M == 1 else M + 1, 1))), requires_grad)
 
 
 def exponential(

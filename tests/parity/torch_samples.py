@@ -61,6 +61,8 @@ REORDERED: dict[str, Any] = {
     "where": lambda f: lambda x, condition, other: f(condition, x, other),
     "svd_lowrank": lambda f: lambda a, b, **options: f(a @ b.mT, **options),
     "pca_lowrank": lambda f: lambda a, b, **options: f(a @ b.mT, **options),
+    "zero_": lambda f: lambda x: f(x.clone()),  # as PyTorch's entry does it: the samples are leaves
+    "nn.functional.embedding_bag": lambda f: lambda weight, positions, **options: f(positions, weight, **options),
     "nn.functional.embedding": lambda f: lambda weight, positions, **options: f(positions, weight, **options),
 }
 #: Positions among equals are the library's own.
@@ -144,9 +146,17 @@ def to_frazil(value: Any, tensors: list[Any]) -> Any:
         return getattr(fz, str(value).removeprefix("torch."))
     if isinstance(value, torch.device):
         return str(value)
+    if isinstance(value, torch.nn.Module):  # the samples make them without arguments
+        return getattr(fz.nn, type(value).__name__)()
     if isinstance(value, (torch.layout, torch.Generator, complex)):
         raise NotHere(value)
     return value
+
+
+def _in_memory(theirs: Any) -> Any:
+    """A tensor as a part of a memory like PyTorch's."""
+    memory = fz.tensor(torch.empty(0, dtype=theirs.dtype).set_(theirs.untyped_storage()).numpy())
+    return memory.as_strided(theirs.size(), theirs.stride(), theirs.storage_offset())
 
 
 def differences(
@@ -223,6 +233,8 @@ def _call(info: Any, sample: Any, ours: Any) -> tuple[Any, Any, list[Any]] | Non
     tensors: list[Any] = []
     try:
         arguments = to_frazil([sample.input, list(sample.args)], tensors)
+        if info.name == "as_strided" and not sample.input.requires_grad:  # it sees what lies around the tensor, too
+            arguments[0] = _in_memory(sample.input)
         named = to_frazil(sample.kwargs, tensors)
     except NotHere:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -70,8 +71,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     """
     if surely(min_val > max_val):
         raise ArgumentError(f"hardtanh: min_val {min_val} is above max_val {max_val}")
-    if input.dtype.kind == "i":  # numbers that are whole are integers
-        min_val, max_val = (int(v) if isinstance(v, float) and v.is_integer() else v for v in (min_val, max_val))
+    if input.dtype.kind == "i":  # fractions are cut off, as PyTorch does it
+        min_val, max_val = (int(v) if isinstance(v, float) and math.isfinite(v) else v for v in (min_val, max_val))
     return _apply(table.hardtanh, input, inplace, min_val=min_val, max_val=max_val)
 
 

@@ -416,7 +416,7 @@ def margin_ranking_loss(
             f"{list(target.shape)}"
         )
     t: Any = target
-    losses = (margin - t * (input1 - input2)).clamp(min=0.0)
+    losses = (-t * (input1 - input2) + margin).clamp(min=0.0)
     return _reduced(losses, legacy_reduction(size_average, reduce, reduction))
 
 
@@ -543,6 +543,7 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise ArgumentError("only p == 1 and p == 2 supported")
     require_float("multi_margin_loss", *specs(input))
+    input = input if input.ndim else input.reshape(1)  # a number is one class
     x, batched = _classwise(input)
     if tuple(target.shape) != tuple(input.shape[:-1]) and not (not batched and target.numel() == 1):
         raise ShapeError(f"multi_margin_loss: one target per sample, given {list(target.shape)} for {list(input.shape)}")
