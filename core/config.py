@@ -77,6 +77,7 @@ KEYS: Mapping[str, Key] = {
             "device", (str,), None, "device of new tensors, such as 'cuda:1', over 'backend'; by default the backend's first one"
         ),
         Key("default_dtype", (str,), "float32", "dtype of new floating tensors", ("float16", "bfloat16", "float32", "float64")),
+        Key("compile.remember", (bool,), True, "whether `fz.compile` keeps on disk which engine was the fastest for a program"),
         Key("strict", (bool,), False, "an op without a kernel on its device is an error, not a detour through the CPU"),
         Key(
             "numpy.keep_memory", (bool,), False, "ask the C library to keep freed blocks (whole process, Linux): faster large ops"

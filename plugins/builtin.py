@@ -29,9 +29,16 @@ def _meta() -> Any:
 @hookimpl
 def frazil_engines() -> list[EngineRecord]:
     """The engines that come with frazil, beside its own kernels."""
-    return [EngineRecord("onnxruntime", _onnxruntime, ("onnx", "onnxruntime", "onnx_ir"), "pip install 'frazil[onnx]'")]
+    return [
+        EngineRecord("onnxruntime", _onnxruntime, ("onnx", "onnxruntime", "onnx_ir"), "pip install 'frazil[onnx]'"),
+        EngineRecord("opencl", _opencl, ("pyopencl",), "pip install 'frazil[opencl]'"),
+    ]
 
 
 def _onnxruntime() -> Any:
     importlib.import_module("frazil.plugins").exporter("onnx")  # with the lowerings of plugins
     return importlib.import_module("frazil.exporters.onnx.engine").OnnxRuntimeEngine
+
+
+def _opencl() -> Any:
+    return importlib.import_module("frazil.backends.opencl.engine").OpenCLEngine

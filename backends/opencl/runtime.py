@@ -17,7 +17,7 @@ import numpy as np
 import pyopencl as cl
 from pyopencl.tools import ImmediateAllocator, MemoryPool
 
-from frazil.errors import DeviceError, DimError, DTypeError
+from frazil.errors import DeviceError, DimError, DTypeError, RecordError
 from frazil.files import replacing
 
 from ..render import OPENCL
@@ -109,6 +109,8 @@ class Runtime:
 
     def download(self, array: Array) -> np.ndarray:
         """The values of a contiguous array; waits for everything before it."""
+        if self._captured is not None and self._capturing == threading.get_ident():
+            raise RecordError("launches that are written down are repeated with other numbers, so none can be read on the way")
         host = np.empty(array.shape, array.dtype)
         if array.size:
             self.queue.flush()

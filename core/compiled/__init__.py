@@ -7,6 +7,8 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..nn.module import Module
+from ..pytree import flatten
+from ..tensor import Tensor
 from ..warn import without_effect
 from .engines import Engine, names
 from .explain import Explanation, explained
@@ -73,7 +75,7 @@ def compile(
 def explain(fn: Any, *args: Any, **kwargs: Any) -> Explanation:
     """Tell what was recorded of a compiled function, which engine runs it, how long it takes, and why it was recorded again.
 
-    With arguments it is called with them first.
+    With arguments it is called with them first, and the parts of that call are timed.
 
     >>> import frazil as fz
     >>> f = fz.compile(lambda x: x + 1, engine="numpy")
@@ -85,7 +87,12 @@ def explain(fn: Any, *args: Any, **kwargs: Any) -> Explanation:
     if not isinstance(fn, Compiled):
         fn = Compiled(fn, "auto", False, True)
     if args or kwargs:
+        before = {id(recording): recording.runs for recording, _ in fn.told() if recording is not None}
         fn(*args, **kwargs)
+        tensors = [leaf for leaf in flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        for recording, _ in fn.told():
+            if recording is not None and recording.runs > before.get(id(recording), 0):
+                recording.time_parts(tensors)
     return explained(fn)
 
 

@@ -25,6 +25,8 @@ class Engine(abc.ABC):
 
     #: What `engine=` is given.
     name: str
+    #: `auto` does not try it where the kernels take less: making it ready would cost more than many calls.
+    least_seconds: float = 0.0
 
     @abc.abstractmethod
     def refuses(self, graph: Graph, device: Any) -> str | None:

@@ -8,6 +8,9 @@ from typing import final
 from .function import Compiled, _name
 from .recording import Recording
 
+#: The longest parts of a run, which are told one by one.
+SHOWN = 8
+
 
 @final
 @dataclass
@@ -41,6 +44,7 @@ class Explanation:
                 f"run {_times(recording.runs)}",
                 f"     engine: {recording.engine or _without(recording)}{_compared(recording)}",
             ]
+            lines += [f"     {line}" for line in _parts(recording)]
             lines += [f"     not {name}: {reason}" for name, reason in recording.refused.items()]
             lines += [f"     guard: {guard}" for guard in recording.graph.guards]
         lines += [f"  recorded again because {cause}" for cause in self.causes]
@@ -76,4 +80,15 @@ def _without(recording: Recording) -> str:
 
 def _compared(recording: Recording) -> str:
     times = sorted(recording.times.items(), key=lambda item: item[1])
-    return f" ({', '.join(f'{name} {seconds * 1e6:.0f} us' for name, seconds in times)})" if times else ""
+    told = ", ".join(f"{name} {seconds * 1e6:.0f} us" for name, seconds in times)
+    return f" ({'remembered: ' if recording.remembered else ''}{told})" if times else ""
+
+
+def _parts(recording: Recording) -> list[str]:
+    """A line for each part of a run that was timed; the short ones together."""
+    shown, rest = recording.parts[:SHOWN], recording.parts[SHOWN:]
+    lines = [f"part: {part.engine}, {part.nodes} {part.operation or 'operations'}, {part.seconds * 1e6:.0f} us" for part in shown]
+    if rest:
+        seconds = sum(part.seconds for part in rest)
+        lines.append(f"part: {rest[0].engine}, {sum(part.nodes for part in rest)} others, {seconds * 1e6:.0f} us")
+    return lines

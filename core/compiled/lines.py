@@ -7,6 +7,7 @@ optimiser step that is the last to read its parameter writes into it, with the k
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
@@ -35,7 +36,7 @@ class Lines:
         #: The inputs whose sizes may differ from call to call.
         self._open = [i for i, v in enumerate(graph.inputs) if any(isinstance(n, SymInt) for n in v.spec.shape)]
         self._functions: dict[Any, Any] = {}
-        self._plan = Plan(graph, graph.outputs) if _late(graph) else None
+        self._plan = Plan(graph, graph.outputs) if is_late(graph) else None
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         """The results."""
@@ -53,17 +54,26 @@ class Lines:
         self._functions[key] = self._written(key)  # again: a device tries its kernels at first
         return results
 
+    def timed(self, arrays: Sequence[Any], rounds: int) -> list[tuple[str, float]]:
+        """The operation of every line and its seconds, the shortest of some rounds; nothing where there are branches or loops."""
+        if self._plan is not None:
+            return []
+        return self._writer(tuple([arrays[i].shape for i in self._open])).timed(arrays, rounds)
+
     def _written(self, key: Any) -> Any:
+        return self._writer(key).function()
+
+    def _writer(self, key: Any) -> _Writer:
         shapes = dict(zip(self._open, key, strict=True))
         sizes: dict[Symbol, Any] = {}
         for symbol, (value, axis) in self.graph.symbols.items():
             if value in self.graph.inputs and axis is not None:
                 i = self.graph.inputs.index(value)
                 sizes[symbol] = shapes[i][axis] if i in shapes else value.spec.shape[axis]
-        return _Writer(self, sizes).function()
+        return _Writer(self, sizes)
 
 
-def _late(graph: Graph) -> bool:
+def is_late(graph: Graph) -> bool:
     """Whether there are branches, loops, or sizes that only the data tell."""
     inputs = set(graph.inputs)
     known = {symbol for symbol, (value, axis) in graph.symbols.items() if value in inputs and axis is not None}
@@ -90,13 +100,7 @@ class _Writer:
     def function(self) -> Any:
         """The function from a list of arrays to a list of arrays."""
         graph = self.graph
-        for i, value in enumerate(graph.inputs):
-            self.names[value] = f"i{i}"
-        self._constants(graph)
-        body: list[tuple[Node, list[str]]] = []
-        self._nodes(graph.nodes, body)
-        results = [self.names[value] for value in graph.outputs]
-        self._drop_unread(body, results)
+        body, results = self._write()
         last: dict[str, int] = {}
         for number, (_, read) in enumerate(body):
             for name in read:
@@ -112,6 +116,31 @@ class _Writer:
         text = "\n".join([head, *lines, f"    return [{', '.join(results)}]"])
         exec(compile(text, f"<compiled {graph.name}>", "exec"), self.space)
         return self._guarded(self.space["run"])
+
+    def _write(self) -> tuple[list[tuple[Node, list[str]]], list[str]]:
+        """Write the lines: the node of each and what it reads; and the names of the results."""
+        graph = self.graph
+        for i, value in enumerate(graph.inputs):
+            self.names[value] = f"i{i}"
+        self._constants(graph)
+        body: list[tuple[Node, list[str]]] = []
+        self._nodes(graph.nodes, body)
+        results = [self.names[value] for value in graph.outputs]
+        self._drop_unread(body, results)
+        return body, results
+
+    def timed(self, arrays: Sequence[Any], rounds: int) -> list[tuple[str, float]]:
+        """The operation of every line, and its seconds."""
+        body, _ = self._write()
+        codes = [compile(text, f"<compiled {self.graph.name}>", "exec") for text in self.text]
+        best = [float("inf")] * len(codes)
+        for _ in range(rounds):
+            space = {**self.space, **{f"i{i}": array for i, array in enumerate(arrays)}}
+            for i, code in enumerate(codes):
+                began = time.perf_counter()
+                exec(code, space)
+                best[i] = min(best[i], time.perf_counter() - began)
+        return [(node.op_name, seconds) for (node, _), seconds in zip(body, best, strict=True)]
 
     def _guarded(self, run: Any) -> Any:
         graph = self.graph
@@ -253,7 +282,7 @@ class _Writer:
             graph = expand(Node(node.op_name, given, attrs, [], source=node.source, scope=node.scope))
         except RecordError:
             return False
-        if graph.guards or graph.symbols or _late(graph) or any(self.device.kernels[n.op_name] is None for n in graph.nodes):
+        if graph.guards or graph.symbols or is_late(graph) or any(self.device.kernels[n.op_name] is None for n in graph.nodes):
             return False
         for inner, outer in zip(graph.inputs, [v for v in node.inputs if v is not None], strict=True):
             self.names[inner] = self.names[outer]

@@ -28,6 +28,7 @@ from ..views import bump
 from .choice import Choice
 from .engines import Run, fresh
 from .looks import Looks
+from .parts import Part, parts_of
 from .reach import Reach
 
 
@@ -189,6 +190,8 @@ class Recording:
         self.runner: Run | None = None
         self.engine = ""
         self.times: dict[str, float] = {}
+        self.remembered = False  # whether the choice of the engine is one of another process
+        self.parts: list[Part] = []
         self.refused: dict[str, str] = {}
         self.seconds = time.perf_counter() - began
 
@@ -275,13 +278,29 @@ class Recording:
 
     # --- running
 
+    def time_parts(self, tensors: Sequence[Tensor]) -> None:
+        """Measure how long each part of a run takes, on copies of what it would write."""
+        if self.runner is None or not self.on_arrays:
+            return
+        given = self._given()
+        arrays = [t._a if t._dev is self.device else self.device.lift(t) for t in (*tensors, *given)]
+        copy = self.device.kernels["copy"]
+        for i in set(self.donated.values()):
+            arrays[i] = copy(arrays[i])
+        self.parts = parts_of(self.runner, self.engine, self.graph, self.device, arrays)
+
+    def _given(self) -> Sequence[Tensor]:
+        """What goes in beside the arguments, as it is now."""
+        if not self._special:
+            return self.tensors
+        given = list(self.tensors)
+        for i, rate, leaf in self._special:
+            given[i] = rate.now() if rate is not None else leaf._grad  # type: ignore[union-attr]
+        return given
+
     def run(self, tensors: Sequence[Tensor]) -> Any:
         """The results of the program for these arguments; what it changes is changed."""
-        given = self.tensors
-        if self._special:
-            given = list(given)
-            for i, rate, leaf in self._special:
-                given[i] = rate.now() if rate is not None else leaf._grad  # type: ignore[union-attr]
+        given = self._given()
         self.runs += 1
         found: list[Any]
         if not self.on_arrays or (self.wants_grad and STATE.grad):

@@ -303,6 +303,9 @@ class Check:
     def compiled_numpy(self) -> None:
         self._compiled("numpy")
 
+    def compiled_opencl(self) -> None:
+        self._compiled("opencl")
+
     def compiled_onnxruntime(self) -> None:
         self._compiled("onnxruntime")
 

@@ -1,0 +1,114 @@
+"""The engine `opencl` of `fz.compile`, for CPU tensors and for those of an OpenCL device."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil import nn
+from frazil.backends.opencl import OpenCLBackend
+from frazil.nn import functional as F
+
+from ..compile.test_engines import check
+from ..compile.test_models import MODELS, check_model
+
+HAS_CPU = any(runtime.schedule == "cpu" for runtime in OpenCLBackend()._devices())
+on_cpu = pytest.mark.skipif(not HAS_CPU, reason="needs an OpenCL driver for the CPU")
+DEVICES = [pytest.param("cpu", marks=on_cpu), "opencl"]
+
+
+def engine_of(f: Any) -> list[str]:
+    return [recording.engine for recording in fz.compile.explain(f).recordings]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_training_steps_leave_the_weights_of_the_eager_ones(device: str) -> None:
+    def trained(compiled: bool) -> list[np.ndarray]:
+        fz.manual_seed(0)
+        model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3)).to(device)
+        opt = fz.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+
+        def step(x: fz.Tensor, y: fz.Tensor) -> fz.Tensor:
+            opt.zero_grad()
+            loss = F.cross_entropy(model(x), y)
+            loss.backward()
+            opt.step()
+            return loss
+
+        run = fz.compile(step, engine="opencl", fullgraph=True) if compiled else step
+        losses = [run(fz.randn(n, 1, 6, 6).to(device), fz.randint(0, 3, (n,)).to(device)) for n in (4, 4, 5, 4)]
+        assert not compiled or engine_of(run) == ["opencl"]
+        return [t.detach().cpu().numpy() for t in (*losses, *model.parameters(), *model.buffers())]
+
+    for a, b in zip(trained(True), trained(False), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_branches_and_loops_run_from_the_host(device: str) -> None:
+    @fz.compile(engine="opencl", fullgraph=True)
+    @fz.jit.script
+    def f(x: fz.Tensor) -> fz.Tensor:
+        while x.sum() < 100:
+            x = x * 2
+        if x[0] > 1:
+            return x - 1
+        return x + 1
+
+    for start in (1.0, -1.0, 60.0):
+        x = fz.full((3,), abs(start)) + fz.tensor([start - abs(start), 0.0, 0.0])
+        assert f(x.to(device)).cpu().tolist() == f.fn(x).tolist()
+    assert engine_of(f) == ["opencl"]
+
+
+@on_cpu
+def test_numbers_on_the_way_are_read_in_every_call_and_errors_are_those_of_the_operations() -> None:
+    f = fz.compile(lambda x, i: (x[x > 0], x[i]), engine="opencl")
+    for numbers in ([1.0, -1.0, 2.0], [-1.0, -2.0, 3.0], [1.0, 2.0, 3.0]):
+        found, _ = f(fz.tensor(numbers), fz.tensor([0]))
+        assert found.tolist() == [n for n in numbers if n > 0]
+    g = fz.compile(lambda x, i: x[i] * 2, engine="opencl")
+    assert g(fz.ones(3), fz.tensor([0, 2])).tolist() == [2.0, 2.0]
+    with pytest.raises(IndexError):
+        g(fz.ones(3), fz.tensor([5]))
+    assert g(fz.ones(3), fz.tensor([1])).tolist() == [2.0]
+
+
+@on_cpu
+def test_the_memory_of_arguments_is_read_as_it_is_at_each_call() -> None:
+    f = fz.compile(lambda x: (x * 2).sum(1), engine="opencl")
+    array = np.ones((40, 30), np.float32)
+    for look in (array, array[3:], array.T, array[::2, 5:]):
+        x = fz.from_numpy(look)
+        for _ in range(3):
+            array += 1
+            np.testing.assert_allclose(f(x).numpy(), (look * 2).sum(1), rtol=1e-5)
+    assert f(fz.ones(0, 3)).tolist() == []
+    assert set(engine_of(f)) == {"opencl"}
+
+
+@on_cpu
+def test_dtypes_that_the_device_lacks_are_left_to_the_kernels() -> None:
+    f = fz.compile(lambda x: x * x, engine="opencl")
+    with pytest.warns(UserWarning, match="engine 'opencl' does not take .*complex64; engine 'numpy' runs it"):
+        assert f(fz.tensor([1j])).tolist() == [-1 + 0j]
+
+
+@on_cpu
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(6200, 6220, 2))
+def test_programs_that_nobody_wrote(first: int) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        check(range(first, first + 2), "opencl")
+
+
+@on_cpu
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MODELS)
+def test_compiled_equals_eager_at_three_sizes(name: str) -> None:
+    check_model(name, "opencl")
