@@ -16,7 +16,6 @@ from typing import Any
 from ..config import config
 from ..files import replacing
 from ..recorder.graph import Graph
-from ..version import __version__
 
 
 def folder() -> Path:
@@ -45,7 +44,7 @@ def _machine() -> tuple[str, ...]:
         pass
     drivers = sorted(path.name for path in Path("/etc/OpenCL/vendors").glob("*.icd"))
     told = [os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "OCL_ICD_VENDORS", "OCL_ICD_FILENAMES")]
-    return __version__, platform.platform(), model, str(os.cpu_count()), *drivers, *told
+    return _version("frazil"), platform.platform(), model, str(os.cpu_count()), *drivers, *told
 
 
 def _engines() -> list[str]:
