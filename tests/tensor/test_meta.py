@@ -197,3 +197,21 @@ def test_attributes_of_a_tensor_are_those_that_it_was_given():
     p = nn.Parameter(fz.ones(2))
     p.tag = 1
     assert vars(p) == {"tag": 1} == p.__dict__ and vars(fz.ones(2) + p) == {}
+
+
+def test_libraries_put_parameters_there_as_they_are_registered(monkeypatch):
+    register = nn.Module.register_parameter
+
+    def on_meta(module: Any, name: str, parameter: Any) -> None:
+        register(module, name, parameter)
+        if parameter is not None:
+            kept = module._parameters[name]
+            module._parameters[name] = type(kept)(kept.to("meta"), **kept.__dict__, requires_grad=kept.requires_grad)
+
+    source = nn.Embedding(4, 3, padding_idx=0)
+    monkeypatch.setattr(nn.Module, "register_parameter", on_meta)
+    model = nn.Embedding(4, 3, padding_idx=0)
+    monkeypatch.undo()
+    assert model.weight.is_meta and isinstance(model.weight, nn.Parameter)
+    model.load_state_dict(source.state_dict(), assign=True)
+    assert fz.equal(model(fz.arange(4)), source(fz.arange(4)))
