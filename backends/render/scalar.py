@@ -81,10 +81,10 @@ FUNCTIONS = {
     ("bitwise_right_shift", "u"): "DEVICE {T} {name}({T} a, {T} b) {{ return b >= {bits} ? 0 : ({T})(a >> b); }}",
 }
 
-#: A number as it would be after being stored in 16 bits.
+#: A number as it would be after being stored in 16 bits. OpenCL without half arithmetic has pointers to halves only.
 FUNCTIONS |= {
     (f"round_{name}", "float32"): "DEVICE {T} {name}({T} a) {{ "
-    + f"{C_TYPES[name]} t[1]; {write(name, 't', '0', 'a')}; return {read(name, 't', '0')};"
+    + f"u16 bits[1]; {C_TYPES[name]}* t = ({C_TYPES[name]}*)bits; {write(name, 't', '0', 'a')}; return {read(name, 't', '0')};"
     + " }}"
     for name in NARROW
 }
