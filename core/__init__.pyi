@@ -797,7 +797,7 @@ class _compile:
     def explain(fn: Any, *args: Any, **kwargs: Any) -> _Explanation:
         """Tell what was recorded of a compiled function, which engine runs it, how long it takes, and why it was recorded again.
 
-        With arguments it is called with them first.
+        With arguments it is called with them first, and the parts of that call are timed.
 
         >>> import frazil as fz
         >>> f = fz.compile(lambda x: x + 1, engine="numpy")
