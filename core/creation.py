@@ -312,9 +312,10 @@ def logspace(
     """
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     steps = whole(steps)
-    if not any(isinstance(x, Tensor) and (x._dev.recording or x.is_meta) for x in (start, end, base)):
-        start, end = (x.item() if isinstance(x, Tensor) else x for x in (start, end))
-    if not is_static((start, end, steps, base)):
+    recorded = any(isinstance(x, Tensor) and (x._dev.recording or x.is_meta) for x in (start, end, base))
+    if not recorded:
+        start, end, base = (x.item() if isinstance(x, Tensor) else x for x in (start, end, base))
+    if recorded or not is_static((start, end, steps, base)):
         return (base ** linspace(start, end, steps, dtype=dtypes.float64, device=device)).to(dtype)
     return from_host(np.logspace(start, end, int(steps), base=base).astype(dtype.numpy), _target(device))
 
