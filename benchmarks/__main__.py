@@ -53,7 +53,7 @@ def _write_json(results: list[Result], path: Path, load: float) -> None:
         "numpy": np.__version__,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
-        "processor": _processor(),
+        "processor": processor(),
         "load_at_start": round(load, 2),
         "cases": [
             {"name": r.name, "group": r.group, "frazil_s": r.frazil, "torch_s": r.other, "ratio": r.ratio, "bar": r.bar}
@@ -64,7 +64,8 @@ def _write_json(results: list[Result], path: Path, load: float) -> None:
     print(f"wrote {path}")
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of the CPU."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():

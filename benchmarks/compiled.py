@@ -1,24 +1,25 @@
-"""`python -m benchmarks.compiled [--only TEXT] [--seconds S]`: training steps compiled, by engine, next to eager code.
+"""`python -m benchmarks.compiled [--only TEXT] [--seconds S] [--engines NAMES] [--out FILE]`: training steps compiled, by engine.
 
 All sides are alternated in one run and the best of each is kept. The times of the first two calls, in which a step is recorded
-and its engine made ready, are printed beside.
+and its engine made ready, are printed beside. With `--out` all of it is written as JSON, with the processor and the load.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import torch
 
 import frazil as fz
 
+from .__main__ import processor
 from .eager import MODELS, steps_of
-
-ENGINES = ("numpy", "onnxruntime")
-SIDES = ("torch eager", "frazil eager", *ENGINES)
 
 
 def compare(sides: list[Callable[[], object]], seconds: float) -> list[float]:
@@ -42,18 +43,24 @@ def main() -> None:
     parser.add_argument("--only", default="", help="run only models whose name contains this")
     parser.add_argument("--seconds", type=float, default=5.0, help="time per model (default 5)")
     parser.add_argument("--threads", type=int, default=2, help="threads of PyTorch (default 2)")
+    parser.add_argument("--engines", default="numpy,onnxruntime", help="engines, with commas (default numpy,onnxruntime)")
+    parser.add_argument("--out", type=Path, help="a file to write the times to, as JSON")
     options = parser.parse_args()
+    engines = options.engines.split(",")
+    names = ("torch eager", "frazil eager", *engines)
+    cases: list[dict[str, Any]] = []
+    load = os.getloadavg()[0]
     torch.set_num_threads(options.threads)
-    print(f"load {os.getloadavg()[0]:.1f}, {options.threads} threads; ms, and the ratio to PyTorch eager")
-    print(f"first: seconds until the second compiled call is done, {', '.join(ENGINES)}")
-    print(f"{'':42s}" + "".join(f"{side:>20s}" for side in SIDES) + "   first")
+    print(f"load {load:.1f}, {options.threads} threads; ms, and the ratio to PyTorch eager")
+    print(f"first: seconds until the second compiled call is done, {', '.join(engines)}")
+    print(f"{'':42s}" + "".join(f"{side:>20s}" for side in names) + "   first")
     for name, build, data, optimiser, _ in MODELS:
         if options.only not in name:
             continue
-        theirs, ours, *others = steps_of(build, data, optimiser, 1 + len(ENGINES))
+        theirs, ours, *others = steps_of(build, data, optimiser, 1 + len(engines))
         sides = [theirs, ours]
         first = []
-        for engine, step in zip(ENGINES, others, strict=True):
+        for engine, step in zip(engines, others, strict=True):
             compiled = fz.compile(step, engine=engine, fullgraph=True)
             start = time.perf_counter()
             compiled()
@@ -63,6 +70,12 @@ def main() -> None:
         best = compare(sides, options.seconds)
         cells = "".join(f"{t * 1e3:12.3f} ({t / best[0]:5.2f})" for t in best)
         print(f"{name:42s}{cells}   {', '.join(f'{t:.2f}' for t in first)}", flush=True)
+        seconds = dict(zip(names, best, strict=True))
+        ratios = {side: t / best[0] for side, t in seconds.items()}
+        cases.append({"name": name, "seconds": seconds, "ratios": ratios, "first": dict(zip(engines, first, strict=True))})
+    if options.out is not None:
+        record = {"processor": processor(), "threads": options.threads, "load_at_start": round(load, 2), "cases": cases}
+        options.out.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":
