@@ -144,7 +144,9 @@ einops_support.connect()
 places.connect()
 
 #: Loaded when first used, so that `import frazil` stays cheap: name -> module. (`onnx` brings onnx and onnxruntime.)
-_LAZY = {name: name for name in ("amp", "cuda", "distributed", "distributions", "hub", "jit", "nn", "signal", "special")}
+_LAZY = {
+    name: name for name in ("amp", "cuda", "distributed", "distributions", "export", "hub", "jit", "nn", "signal", "special")
+}
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY |= dict.fromkeys(("get_autocast_dtype", "is_autocast_enabled"), "amp")
@@ -163,7 +165,6 @@ _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_no
 
 #: Names of PyTorch that are not there, and what is said to a program that asks for them.
 _MISSING = {
-    "export": "frazil records programs by running them: fz.jit.trace, fz.jit.script and fz.onnx.export",
     "quantization ao quantize_per_tensor": "quantisation is out of scope; quantise the exported file with onnxruntime's tools",
     "nested jagged": "nested tensors are out of scope; use fz.nn.utils.rnn.pad_sequence and a mask",
     "classes ops library": "C++ operators are out of scope; write a backend's kernel or an autograd.Function",

@@ -24,7 +24,7 @@ DIFFERENCES = {
     "torch.compile": "records a function once per signature and replays it; mode and backend are names of frazil's engines",
     "torch.jit.script": "the function stays Python; only its control flow over tensors is rewritten, for recordings",
     "torch.jit.trace": "gives a frazil Program, with symbolic sizes; TorchScript files are not written",
-    "torch.onnx.export": "records and verifies against the program; arguments of TorchScript's exporter are not taken",
+    "torch.onnx.export": "records and verifies against the program; all sizes are free unless told; opsets are 21 and above",
     "torch.manual_seed": "the numbers are other ones than PyTorch's, and the same on every device",
     "torch.load": "makes tensors and plain data only, whatever weights_only says",
     "torch.save": "writes safetensors, or PyTorch's own format for .pt and .pth; no code is stored",

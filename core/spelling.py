@@ -58,7 +58,8 @@ WHY = {
     "torch.jit.load torch.jit.save torch.jit.freeze torch.jit.script_method torch.jit.fork torch.jit.wait": (
         "out of scope: TorchScript is a language of PyTorch's; write fz.onnx.export(model, ...) and read fz.onnx.load(path)"
     ),
-    "torch.export": "out of scope: programs are recorded by running them, fz.jit.trace and fz.onnx.export",
+    "torch.export": "out of scope: programs are recorded by running them, fz.jit.trace, fz.export.export and fz.onnx.export",
+    "torch.onnx": "out of scope: fz.onnx.lowering and export(lowerings={op name: lowering}) say how an op is written",
     "torch.utils.benchmark": "planned; Python's timeit measures, after a first call",
     "torch.utils.cpp_extension torch.library torch.ops": "out of scope: write a backend's kernel, or an autograd.Function",
     "torch._inductor": "out of scope: fz.compile has engines of its own",
@@ -73,13 +74,18 @@ def reason(name: str) -> str | None:
     """Return why a name of PyTorch's is not here, and what to use instead.
 
     >>> from frazil.spelling import reason
-    >>> reason("torch.export.export")
-    'out of scope: programs are recorded by running them, fz.jit.trace and fz.onnx.export'
+    >>> reason("torch.utils.cpp_extension.load")
+    "out of scope: write a backend's kernel, or an autograd.Function"
     """
     for names, text in WHY.items():
         if any(name == known or name.startswith(f"{known}.") for known in names.split()):
             return text
     return None
+
+
+def _theirs(module: str, name: str) -> str:
+    """PyTorch's name of what a module of frazil lacks."""
+    return f"torch.{module.removeprefix('exporters.')}.{name}".replace("..", ".")
 
 
 class _Late:
@@ -91,7 +97,7 @@ class _Late:
     def __str__(self) -> str:
         start, name, names = self.parts
         found = re.match(r"module 'frazil\.?(.*?)' has no attribute|'(Tensor)' object has no attribute", start)
-        if found and (why := reason(f"Tensor.{name}" if found[2] else f"torch.{found[1]}.{name}".replace("..", "."))):
+        if found and (why := reason(f"Tensor.{name}" if found[2] else _theirs(found[1], name))):
             return f"{start}: {why}"
         return start + ("" if name.startswith("_") else nearest(name, (n for n in names() if not n.startswith("_"))))
 

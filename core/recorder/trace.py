@@ -27,6 +27,7 @@ from ..tensor import Tensor, wrap
 from . import branches as branches  # records `cond` from now on
 from . import loops as loops  # and loops
 from . import passes
+from .dims import by_input
 from .graph import Graph, Node, Value
 from .plan import Plan
 from .recording import Recorder
@@ -201,7 +202,8 @@ def trace(
         input_names: names for the tensors among the arguments (default: the parameter names of the function).
         dynamic_shapes: "auto": every size of every input may change, unless the program fixes it (see `program.graph.guards`).
             None: all sizes are those of the examples. Or, per input name, the axes that may change: {"x": [0, 1]}, or with names
-            for them, {"x": {0: "batch"}}; axes of one name have one size.
+            for them, {"x": {0: "batch"}}; axes of one name have one size. PyTorch's forms are taken as well: `fz.export.Dim` for
+            names, a tuple by the order of the arguments, the names of parameters.
 
     Raises RecordError where the program needs the numbers of a tensor (`if x.sum() > 0`, `int(x.max())`), naming the line.
 
@@ -235,7 +237,7 @@ def record(
     if input_names is not None and len(names) != len(positions):
         raise ArgumentError(f"trace: {len(names)} input names for {len(positions)} tensors")
     names = names or [identifier(parameter_names[i]) for i in positions]
-    _check_dynamic_shapes(dynamic_shapes, names)
+    free = by_input(dynamic_shapes, fn, args, kwargs, names)
     device: Any = next((leaves[i]._dev for i in positions), device_of("cpu"))
     if device.recording:
         device = device.real
@@ -244,8 +246,7 @@ def record(
         recorder.know_module(module)
     recorder.know("state", "random_state", default_generator.state)
     stand_ins = [
-        recorder.input(name, leaves[i], name, _free_axes(name, leaves[i], dynamic_shapes))
-        for name, i in zip(names, positions, strict=True)
+        recorder.input(name, leaves[i], name, _free_axes(name, leaves[i], free)) for name, i in zip(names, positions, strict=True)
     ]
     given = list(leaves)
     for i, stand_in in zip(positions, stand_ins, strict=True):
@@ -317,24 +318,14 @@ def identifier(name: str) -> str:
     return "".join(c if c.isalnum() or c == "_" else "_" for c in name) or "x"
 
 
-def _free_axes(name: str, t: Tensor, dynamic_shapes: Any) -> dict[int, str]:
+def _free_axes(name: str, t: Tensor, free: Any) -> dict[int, str]:
     """The axes whose size may change, with the labels they were given ("" for none)."""
     rank = len(t._a.shape)
-    given = range(rank) if dynamic_shapes == "auto" else (dynamic_shapes or {}).get(name) or ()
+    given = dict.fromkeys(range(rank), "") if free == "auto" else (free or {}).get(name) or {}
     wrong = [axis for axis in given if not isinstance(axis, int) or not -rank <= axis < rank]
     if wrong:
         raise ArgumentError(f"dynamic_shapes: {name} has {rank} dimensions, so there is no axis {wrong[0]!r}")
-    return {axis % rank: (given[axis] or "") if isinstance(given, dict) else "" for axis in given}
-
-
-def _check_dynamic_shapes(dynamic_shapes: Any, names: Sequence[str]) -> None:
-    if dynamic_shapes is None or dynamic_shapes == "auto":
-        return
-    if not isinstance(dynamic_shapes, dict):
-        raise ArgumentError(f"dynamic_shapes: 'auto', None, or {{input name: axes}}, given {dynamic_shapes!r}")
-    unknown = [name for name in dynamic_shapes if name not in names]
-    if unknown:
-        raise ArgumentError(f"dynamic_shapes: there is no input {unknown[0]!r}; the inputs are {', '.join(map(repr, names))}")
+    return {axis % rank: label for axis, label in given.items()}
 
 
 def _name_of(fn: Any) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from frazil.spelling import tell_names as _tell_names
+
 from .errors import (
     ExportError,
     GuardError,
@@ -18,10 +20,14 @@ from .importers import importer
 from .load import Model, load
 from .loop import export_loop
 from .lowerings import Call, lowering
+from .pytorch import OperatorExportTypes, TrainingMode, select_model_mode_for_export
 from .session import TrainingSession
 from .testcase import export_testcase
 from .training import Steps, export_step
 from .verify import Check, Verification
+
+#: What an export returns, under PyTorch's name.
+ONNXProgram = ExportReport
 
 __all__ = [
     "Call",
@@ -31,9 +37,12 @@ __all__ = [
     "GuardError",
     "LoweringError",
     "Model",
+    "ONNXProgram",
+    "OperatorExportTypes",
     "Problem",
     "Steps",
     "TrainModeError",
+    "TrainingMode",
     "TrainingSession",
     "Unsupported",
     "UnsupportedOps",
@@ -48,5 +57,8 @@ __all__ = [
     "is_in_onnx_export",
     "load",
     "lowering",
+    "select_model_mode_for_export",
     "verify",
 ]
+
+_tell_names(__name__)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, BinaryIO, final
 
 import numpy as np
 import onnx_ir as ir
@@ -20,28 +20,28 @@ import frazil as fz
 from frazil import files
 from frazil.autograd.modes import no_grad
 from frazil.errors import ArgumentError, AutogradError
-from frazil.pytree import leaf_names
+from frazil.export import ExportedProgram
+from frazil.pytree import flatten, leaf_names
 from frazil.recorder import passes
 from frazil.recorder.graph import Graph, Guard, Source, State, Value
 from frazil.recorder.trace import Program, modules_of, trace
 from frazil.state import STATE, AsksForGradients
 from frazil.tensor import Tensor
 
+from . import pytorch
 from .emit import IR_VERSIONS
 from .errors import ExportError, GuardError, TrainModeError
 from .load import Model
 from .lower import Lowered, is_decided, lower, solved
 from .lowerings import LOWERINGS, Lowering
 from .oracle import host
+from .pytorch import TrainingMode
 from .running import open_session, run_file
 from .values import Ranges
 from .verify import Verification, verify_model
 
 #: Above this many bytes of weights, they go into a file of their own: protobuf ends at 2 GB.
 EXTERNAL_BYTES = 1_500_000_000
-
-#: Arguments of `torch.onnx.export` without a meaning here: weights are always in the file, constants are always folded.
-_OF_PYTORCH = frozenset(("do_constant_folding", "dynamo", "export_params", "fallback", "keep_initializers_as_inputs", "verbose"))
 
 _REFUSED_OPSETS = {
     22: "onnxruntime's CPU kernels for several operators end at 21: use 21 or 23",
@@ -80,6 +80,35 @@ class ExportReport:
     def model_bytes(self) -> bytes:
         """The file's contents."""
         return bytes(ir.to_proto(self.model).SerializeToString(deterministic=True))
+
+    @property
+    def model_proto(self) -> Any:
+        """The model as `onnx` has it."""
+        return ir.to_proto(self.model)
+
+    def save(self, destination: str | os.PathLike[str], *, external_data: bool | None = None, **of_pytorch: Any) -> None:
+        """Write the file here, as PyTorch's programs do that export without a path; others of its arguments change nothing.
+
+        >>> import frazil as fz
+        >>> fz.onnx.export(lambda x: x * 2, fz.ones(2)).save("twice.onnx")
+        >>> fz.onnx.load("twice.onnx")(fz.ones(3))
+        tensor([2., 2., 2.])
+        """
+        target = Path(os.path.realpath(destination))
+        with contextlib.ExitStack() as stack:
+            with files.explained(destination, "save"):
+                folder = stack.enter_context(files.beside(target))
+                written = _write(self.model, Path(folder, target.name), external_data)
+                for file in reversed(written):
+                    files.put(file, target.with_name(file.name))
+
+    def optimize(self) -> None:
+        """Nothing: `export` has done it."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Return what onnxruntime makes of these inputs, as tensors: a tuple."""
+        tensors = [leaf for leaf in flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        return tuple(fz.tensor(array) for array in self.run(*tensors))
 
     def run(self, *tensors: Tensor) -> list[np.ndarray]:
         """Return what onnxruntime makes of these inputs. For a program without state, whose inputs are the tensors that it
@@ -127,33 +156,35 @@ def is_in_onnx_export() -> bool:
 def export(
     model: Any,
     args: Any = (),
-    path: str | os.PathLike[str] | None = None,
+    path: str | os.PathLike[str] | BinaryIO | None = None,
     *,
     kwargs: Mapping[str, Any] | None = None,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
     dynamic_shapes: Any = "auto",
-    opset_version: int = 21,
+    opset_version: int | None = 21,
     verify: bool | str = True,
     samples: Sequence[Any] = (),
     ranges: Mapping[str, tuple[float, float]] | None = None,
     state: bool = False,
-    training: bool = False,
+    training: bool | TrainingMode = False,
     guards: str = "embed",
     external_data: bool | None = None,
     optimize: bool = True,
     fold: bool = True,
     lowerings: Mapping[str, Lowering] | None = None,
-    f: str | os.PathLike[str] | None = None,
+    f: str | os.PathLike[str] | BinaryIO | None = None,
     dynamic_axes: Mapping[str, Any] | None = None,
     **of_pytorch: Any,
 ) -> ExportReport:
     """Write a Module, a function, or a recorded program as an ONNX file that computes the same.
 
     Args:
-        args: example arguments, a tuple (a single tensor may stand alone). Their values matter only for verification.
-        path: where to write; None: nowhere, the report has the model.
+        args: example arguments, a tuple (a single tensor may stand alone). Their values matter only for verification. A dict at
+            the end, whose keys are names of further parameters, holds keyword arguments.
+        path: where to write, a path or a file that is open for bytes; None: nowhere, the report has the model.
         dynamic_shapes: as in `fz.jit.trace`: "auto", None, or {input name: axes}.
+        opset_version: 21, 23 or 24; a lower one is answered with a file of opset 21 and a warning.
         verify: run the file in onnxruntime against the program and raise VerificationError on a difference: on the example, on
             `samples`, and on inputs that are made up: of several sizes, with numbers on both sides of comparisons, ends of
             integers, NaN, infinities, ties (`frazil.exporters.onnx.values`). "samples": nothing is made up. False: not at all.
@@ -162,6 +193,7 @@ def export(
         state: allow the program to change buffers and tensors that it keeps (a cache, a counter): their values become extra
             inputs and outputs of the file.
         training: allow modules in train mode, new gradients and random numbers too; what changes becomes inputs and outputs.
+            PyTorch's `TrainingMode` sets the mode for the time of the export, and EVAL is meant by `dynamo=False`.
         guards: decisions on sizes become asserts in the file ("embed"), are only noted in it ("metadata"), or raise ("error").
         external_data: write weights to `<path>.data` (default: only above 1.5 GB).
         optimize: simplify the graph first (`frazil.recorder.passes`).
@@ -190,13 +222,59 @@ def export(
     >>> [check.case.label for check in only.checks.checks]
     ['the example itself', 'sample 0']
     """
+    pytorch.check(of_pytorch)
+    opset_version = pytorch.opset(opset_version, 21)
     _check_options(opset_version, guards, verify)
-    unknown = sorted(of_pytorch.keys() - _OF_PYTORCH)
-    if unknown:
-        raise TypeError(f"export() got an unexpected keyword argument {unknown[0]!r}")
-    path = f if path is None else path
+    args, kwargs = pytorch.arguments(model, args, kwargs)
+    if isinstance(model, ExportedProgram):
+        model = model.program
     if dynamic_axes is not None:
         dynamic_shapes = {name: axes for name, axes in dynamic_axes.items() if name not in (output_names or ())}
+    mode = pytorch.mode_of(training, of_pytorch.get("dynamo"))
+    with pytorch.select_model_mode_for_export(model, mode):
+        return _export(
+            model,
+            args,
+            f if path is None else path,
+            kwargs=kwargs,
+            input_names=input_names,
+            output_names=output_names,
+            dynamic_shapes=dynamic_shapes,
+            opset_version=opset_version,
+            verify=verify,
+            samples=samples,
+            ranges=ranges,
+            state=state,
+            training=training is True or mode is TrainingMode.TRAINING,
+            guards=guards,
+            external_data=external_data,
+            optimize=optimize,
+            fold=fold,
+            lowerings=lowerings,
+        )
+
+
+def _export(
+    model: Any,
+    args: Any,
+    path: str | os.PathLike[str] | BinaryIO | None,
+    *,
+    kwargs: Mapping[str, Any],
+    input_names: Sequence[str] | None,
+    output_names: Sequence[str] | None,
+    dynamic_shapes: Any,
+    opset_version: int,
+    verify: bool | str,
+    samples: Sequence[Any],
+    ranges: Mapping[str, tuple[float, float]] | None,
+    state: bool,
+    training: bool,
+    guards: str,
+    external_data: bool | None,
+    optimize: bool,
+    fold: bool,
+    lowerings: Mapping[str, Lowering] | None,
+) -> ExportReport:
     if isinstance(model, Model):  # a file that was read keeps its names
         input_names = model.input_names if input_names is None else input_names
         output_names = model.output_names if output_names is None else output_names
@@ -221,8 +299,9 @@ def export(
     _check_guards(lowered, guards)
     _describe(lowered)
     report = _report(lowered, opset_version)
+    stream = None if path is None or isinstance(path, (str, os.PathLike)) else path
     # What a link points to is written, and large weights beside that.
-    target = None if path is None else Path(os.path.realpath(path))
+    target = None if path is None or stream is not None else Path(os.path.realpath(path))
     with files.explained(path or "", "export"):
         at_once = target is None or files.is_stream(target)
     if at_once:
@@ -230,10 +309,12 @@ def export(
         report.file_bytes = len(contents)
         if verify:
             report.checks = _verify(contents, program, lowered, samples, ranges, verify is True, guards, None, lowerings)
-        if path is not None:
+        if stream is not None:
+            stream.write(contents)
+        elif path is not None:
             report.path = Path(path)
-            with files.replacing(path, "export") as stream:
-                stream.write(contents)
+            with files.replacing(path, "export") as opened:
+                opened.write(contents)
         return report
     assert target is not None and path is not None
     script = target.with_suffix(".repro.py")

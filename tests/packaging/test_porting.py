@@ -85,7 +85,7 @@ import torch, torch.nn.functional, torch.utils.data as d
 import frazil as fz
 assert torch is fz and torch.nn.functional is fz.nn.functional and d is fz.utils.data
 assert fz.nn.functional.__spec__.name == "frazil.nn.functional"
-for line in ("import torch.export", "from torch.distributed.fsdp import wrap", "import torch.utils.benchmark"):
+for line in ("import torch.library", "from torch.distributed.fsdp import wrap", "import torch.utils.benchmark"):
     try: exec(line)
     except ImportError as error: print(error)
 """
