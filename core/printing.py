@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,35 +38,37 @@ def set_printoptions(
     _options.update({k: v for k, v in given.items() if v is not None})
 
 
-def _formatter(array: np.ndarray) -> Any:
-    """One format for all elements, by PyTorch's rule: whole numbers as `1.`, wide ranges in scientific notation."""
-    if array.dtype.kind == "b":
-        width = max((len(str(bool(v))) for v in array.flat), default=0)
-        return lambda v: str(bool(v)).rjust(width)
-    if array.dtype.kind in "iu":
-        width = max((len(str(int(v))) for v in array.flat), default=0)
-        return lambda v: str(int(v)).rjust(width)
+def _formatter(array: np.ndarray) -> tuple[Callable[[Any], str], int]:
+    """One format for all elements, and its width, by PyTorch's rule: whole numbers as `1.`, wide ranges in scientific notation.
+    The width is that of the finite numbers that are not 0; others may be wider."""
+    if array.dtype.kind in "biu":
+        plain = bool if array.dtype.kind == "b" else int
+        width = max((len(str(plain(v))) for v in array.flat), default=0)
+        return lambda v: str(plain(v)).rjust(width), width
     if array.dtype.kind == "c":
-        real, imaginary = _formatter(array.real), _formatter(np.abs(array.imag))
-        return lambda v: f"{real(v.real)}{'-' if v.imag < 0 else '+'}{imaginary(abs(v.imag)).strip()}j"
-    digits = _options["precision"]
-    finite = np.abs(array[np.isfinite(array) & (array != 0)].astype(np.float64))
-    if not finite.size:
-        text = lambda v: f"{v:.0f}." if np.isfinite(v) else str(float(v))
-    else:
-        low, high = finite.min(), finite.max()
-        whole = bool((finite == np.ceil(finite)).all())
-        scientific = _options["sci_mode"]
-        if scientific is None:
-            scientific = high > 1e8 or (not whole and (high / low > 1000 or low < 1e-4))
+        (real, left), (imaginary, right) = _formatter(array.real), _formatter(array.imag)
+
+        def both(v: Any) -> str:
+            part = imaginary(v.imag).lstrip()
+            return f"{real(v.real)}{'' if part[0] in '+-' else '+'}{part}j"
+
+        return both, left + right + 1
+    digits, scientific = _options["precision"], _options["sci_mode"]
+    finite = array[np.isfinite(array) & (array != 0)].astype(np.float64)
+    whole = bool((finite == np.ceil(finite)).all())
+    if scientific is None and finite.size:
+        low, high = np.abs(finite).min(), np.abs(finite).max()
+        scientific = high > 1e8 or high / low > 1000 or (not whole and low < 1e-4)
+
+    def text(v: float) -> str:
         if scientific:
-            text = lambda v: f"{v:.{digits}e}"
-        elif whole:
-            text = lambda v: f"{v:.0f}." if np.isfinite(v) else str(float(v))
-        else:
-            text = lambda v: f"{v:.{digits}f}"
-    width = max((len(text(float(v))) for v in array.flat), default=0)
-    return lambda v: text(float(v)).rjust(width)
+            return f"{v:.{digits}e}"
+        if whole:
+            return f"{v:.0f}." if np.isfinite(v) else f"{v:.0f}"
+        return f"{v:.{digits}f}"
+
+    width = max((len(text(float(v))) for v in finite), default=1)
+    return lambda v: text(float(v)).rjust(width), width
 
 
 def _body(array: np.ndarray, indent: int) -> str:
@@ -77,7 +79,7 @@ def _body(array: np.ndarray, indent: int) -> str:
         for axis, n in enumerate(array.shape):
             if n > 2 * edge:
                 shown = np.take(shown, [*range(edge), *range(n - edge, n)], axis)
-    one = _formatter(shown)
+    one, width = _formatter(shown)
     if not array.shape:
         return one(array.item()).strip() if array.dtype.kind != "f" else one(array.item())
 
@@ -86,14 +88,27 @@ def _body(array: np.ndarray, indent: int) -> str:
         cut = shorten and n > 2 * edge
         picks = [*range(edge), None, *range(n - edge, n)] if cut else list(range(n))
         if part.ndim == 1:
-            words = ["..." if i is None else one(part[i]) for i in picks]
-            per_line = max((_options["linewidth"] - indent - depth) // (max(map(len, words), default=1) + 2), 1)
+            words = [" ..." if i is None else one(part[i]) for i in picks]
+            per_line = max((_options["linewidth"] - indent - depth) // (width + 2), 1)
             lines = [", ".join(words[k : k + per_line]) for k in range(0, len(words), per_line)] or [""]
             return "[" + (",\n" + " " * (indent + depth + 1)).join(lines) + "]"
         parts = ["..." if i is None else rows(part[i], depth + 1) for i in picks]
         return "[" + ("," + "\n" * (part.ndim - 1) + " " * (indent + depth + 1)).join(parts) + "]"
 
     return rows(array, 0)
+
+
+def _with_notes(text: str, notes: list[str], indent: int, line: int) -> str:
+    """The text and what is to be said of it; a note that does not fit on the last line, of that length, begins another."""
+    for note in notes:
+        fits = line + len(note) + 2 <= _options["linewidth"]
+        text += f", {note}" if fits else ",\n" + " " * indent + note
+        line = (line + 2 if fits else indent) + len(note)
+    return text + ")"
+
+
+def _last_line(text: str) -> int:
+    return len(text) - text.rfind("\n") + 1
 
 
 def tensor_text(t: Tensor) -> str:
@@ -105,29 +120,28 @@ def tensor_text(t: Tensor) -> str:
     if t.is_meta:
         return _described(t, "...", [f"device='{t._dev}'", f"size={tuple(t._a.shape)}"], default_only=True)
     array = dtypes.in_numpy(t._dev.to_host(t._a))
-    notes = []
+    notes = [] if t._dev.type == "cpu" else [f"device='{t._dev}'"]
     if array.size == 0:
         body = "[]"
         if array.shape != (0,):
             notes.append(f"size={tuple(array.shape)}")
     else:
         body = _body(array, len("tensor("))
-    after = [] if t._dev.type == "cpu" else [f"device='{t._dev}'"]
-    return _described(t, body, notes, after, default_only=array.size == 0)
+    return _described(t, body, notes, default_only=array.size == 0)
 
 
-def _described(t: Tensor, body: str, notes: list[str], after: Sequence[str] = (), *, default_only: bool) -> str:
+def _described(t: Tensor, body: str, notes: list[str], *, default_only: bool) -> str:
     """What is to be said of a tensor beside its numbers; of its dtype nothing where they, if there are any, tell it."""
     default = dtypes.get_default_dtype()
     told = (dtypes.complex128 if default is dtypes.float64 else dtypes.complex64, dtypes.int64, dtypes.bool_)
     if t.dtype is not default and (default_only or t.dtype not in told):
         notes.append(f"dtype={t.dtype}")
-    notes += after
     if t._node is not None:
         notes.append(f"grad_fn={t._node!r}")
     elif t._rg:
         notes.append("requires_grad=True")
-    return f"tensor({', '.join([body, *notes])})"
+    text = f"tensor({body}"
+    return _with_notes(text, notes, len("tensor("), _last_line(text))
 
 
 def sparse_text(t: Any) -> str:
@@ -148,14 +162,9 @@ def sparse_text(t: Any) -> str:
     notes.append(f"layout={t.layout}")
     if t.requires_grad:
         notes.append("requires_grad=True" if t.is_leaf else f"grad_fn={t.grad_fn!r}")
-    text, indent = "tensor(" + ",\n       ".join(lines), " " * 7
+    text = "tensor(" + ",\n       ".join(lines)
     # What is to be said of the coordinate format begins a line of its own.
-    line = _options["linewidth"] if e.crow is None else len(text) - text.rfind("\n") + 1
-    for note in notes:
-        fits = line + len(note) + 2 <= _options["linewidth"]
-        text += f", {note}" if fits else f",\n{indent}{note}"
-        line = (line + 2 if fits else len(indent)) + len(note)
-    return text + ")"
+    return _with_notes(text, notes, 7, _options["linewidth"] if e.crow is None else _last_line(text))
 
 
 #: Rows and columns that a notebook shows of a tensor; of more, the first and last halves of them.

@@ -510,7 +510,7 @@ class _Writer:
     def _tensor(self, value: Tensor, path: str) -> None:
         array = value.detach().cpu()._array()
         number, offset, strides = self._stored(array)
-        name, requires_grad = array.dtype.name, value.requires_grad and value.is_leaf
+        name, requires_grad = array.dtype.name, value.requires_grad
         is_parameter = isinstance(value, Parameter)
         if is_parameter:
             self._name("torch._utils", "_rebuild_parameter")

@@ -256,7 +256,7 @@ class _Writer:
             described["device"] = str(value.device)
         if isinstance(value, Parameter):
             described["parameter"] = True
-        if value.requires_grad and value.is_leaf:
+        if value.requires_grad:
             described["requires_grad"] = True
         return described
 

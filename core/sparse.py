@@ -13,10 +13,12 @@ from typing import Any, NamedTuple, NoReturn, final
 
 import numpy as np
 
+from . import dtypes
 from .creation import arange, as_tensor, empty, full, ones_like, zeros, zeros_of
 from .dtypes import dtype as DType
 from .dtypes import int64
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
+from .legacy import _TensorType
 from .ops.common import has_numbers
 from .ops.elementwise import mul
 from .ops.linalg import matmul
@@ -750,3 +752,31 @@ def _div(a: Any, b: Any) -> Tensor:
 
 #: What the ops of the table do with a sparse tensor among their arguments.
 _DEFINED: dict[str, Callable[..., Any]] = {"matmul": _matmul, "add": _add, "sub": _sub, "mul": _mul, "div": _div}
+
+
+class _SparseType(_TensorType):
+    """The type of `fz.sparse.FloatTensor` and the like."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return isinstance(instance, SparseTensor) and super().__instancecheck__(instance)
+
+    def __call__(cls, *given: Any) -> Tensor:
+        if given and isinstance(given[0], Tensor):
+            return sparse_coo_tensor(*given, dtype=cls.dtype, device=given[0].device)
+        return sparse_coo_tensor(size=given[0] if given and isinstance(given[0], Sequence) else given or (0,), dtype=cls.dtype)
+
+
+def _sparse_type(name: str, dtype: DType) -> Any:
+    """The legacy type `name`: call it with indices, values and sizes, or with sizes alone."""
+    return _SparseType(name, (), {"dtype": dtype, "device_type": "cpu", "__module__": "frazil.sparse"})
+
+
+HalfTensor = _sparse_type("HalfTensor", dtypes.float16)
+BFloat16Tensor = _sparse_type("BFloat16Tensor", dtypes.bfloat16)
+FloatTensor = _sparse_type("FloatTensor", dtypes.float32)
+DoubleTensor = _sparse_type("DoubleTensor", dtypes.float64)
+ByteTensor = _sparse_type("ByteTensor", dtypes.uint8)
+CharTensor = _sparse_type("CharTensor", dtypes.int8)
+ShortTensor = _sparse_type("ShortTensor", dtypes.int16)
+IntTensor = _sparse_type("IntTensor", dtypes.int32)
+LongTensor = _sparse_type("LongTensor", dtypes.int64)

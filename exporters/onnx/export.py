@@ -230,12 +230,15 @@ def export(
         model = model.program
     if dynamic_axes is not None:
         dynamic_shapes = {name: axes for name, axes in dynamic_axes.items() if name not in (output_names or ())}
+    target: Any = f if path is None else path
+    is_open = hasattr(target, "write")
     mode = pytorch.mode_of(training, of_pytorch.get("dynamo"))
     with pytorch.select_model_mode_for_export(model, mode):
         return _export(
             model,
             args,
-            f if path is None else path,
+            None if is_open else target,
+            stream=target if is_open else None,
             kwargs=kwargs,
             input_names=input_names,
             output_names=output_names,
@@ -257,8 +260,9 @@ def export(
 def _export(
     model: Any,
     args: Any,
-    path: str | os.PathLike[str] | BinaryIO | None,
+    path: str | os.PathLike[str] | None,
     *,
+    stream: BinaryIO | None,
     kwargs: Mapping[str, Any],
     input_names: Sequence[str] | None,
     output_names: Sequence[str] | None,
@@ -299,9 +303,8 @@ def _export(
     _check_guards(lowered, guards)
     _describe(lowered)
     report = _report(lowered, opset_version)
-    stream = None if path is None or isinstance(path, (str, os.PathLike)) else path
     # What a link points to is written, and large weights beside that.
-    target = None if path is None or stream is not None else Path(os.path.realpath(path))
+    target = None if path is None else Path(os.path.realpath(path))
     with files.explained(path or "", "export"):
         at_once = target is None or files.is_stream(target)
     if at_once:

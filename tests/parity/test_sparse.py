@@ -131,3 +131,18 @@ def results(t: Any) -> list[Any]:
 def test_results_and_texts_are_pytorchs() -> None:
     for i, (found, expected) in enumerate(zip(results(fz), results(torch), strict=True)):
         assert str(found) == str(expected).replace("torch", "frazil"), i
+
+
+@pytest.mark.filterwarnings("ignore:torch.sparse.SparseTensor")
+@pytest.mark.parametrize("name", ["FloatTensor", "DoubleTensor", "LongTensor"])
+def test_the_old_constructors_take_indices_values_and_sizes(name: str) -> None:
+    made = []
+    for library in (torch, fz):
+        kind = getattr(library.sparse, name)
+        values = getattr(library, name)([1, 2, 3])
+        indices = library.LongTensor([[0, 1, 1], [2, 0, 0]])
+        full = kind(indices, values, library.Size([2, 4]))
+        assert isinstance(full, kind) and not isinstance(full, library.sparse.ShortTensor)
+        made.append([t.to_dense().tolist() for t in (full, kind(indices, values), kind(2, 3), kind(library.Size([2])), kind())])
+        made[-1].append(str(full.dtype).partition(".")[2])
+    assert made[0] == made[1]

@@ -369,3 +369,11 @@ def test_a_file_from_the_future_is_not_misread(path: Path) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header)
     with pytest.raises(SerializationError, match="has format '2', this frazil reads '1': update frazil"):
         fz.load(path)
+
+
+@pytest.mark.parametrize("name", ["loss.pt", "loss.safetensors"])
+def test_a_result_that_requires_grad_is_read_as_a_leaf_that_does(name, tmp_path):
+    loss = fz.ones(2, requires_grad=True).sum()
+    fz.save({"loss": loss, "plain": loss.detach()}, tmp_path / name)
+    found = fz.load(tmp_path / name)
+    assert found["loss"].requires_grad and found["loss"].is_leaf and not found["plain"].requires_grad

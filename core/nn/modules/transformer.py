@@ -318,7 +318,7 @@ class Transformer(Module):
 
         >>> import frazil as fz
         >>> fz.nn.Transformer.generate_square_subsequent_mask(2)
-        tensor([[  0., -inf],
-                [  0.,   0.]])
+        tensor([[0., -inf],
+                [0., 0.]])
         """
         return triu(full((sz, sz), -math.inf, dtype=dtype, device=device), diagonal=1)
