@@ -512,8 +512,14 @@ def avg_pool3d(
     return _avg_pool("avg_pool3d", 3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+def even_windows(x: Any, dim: int, count: int) -> list[Any]:
+    """Parts of x along `dim`, as even as it goes, of any size: window i of o covers floor(i n / o) .. ceil((i + 1) n / o)."""
+    n = x._a.shape[dim]
+    return [narrow(x, dim, i * n // count, -(-(i + 1) * n // count) - i * n // count) for i in range(count)]
+
+
 def _adaptive_avg_pool(name: str, n: int, x: Tensor, output_size: Any) -> Tensor:
-    """Means over windows as even as it goes: cell i of o covers floor(i n / o) .. ceil((i + 1) n / o)."""
+    """Means over windows as even as it goes."""
     x, had_batch = batched(name, x, n)
     require_elements(name, x, 2)
     wanted = tuple(output_size) if isinstance(output_size, (tuple, list)) else (output_size,) * n
@@ -541,9 +547,7 @@ def _adaptive_avg_pool(name: str, n: int, x: Tensor, output_size: Any) -> Tensor
             if same(o, 1):
                 y = mean(y, dim=(dim,), keepdim=True)
             elif not same(m, o):
-                m, o = int(m), int(o)
-                cells = [(i * m // o, -(-(i + 1) * m // o)) for i in range(o)]
-                y = cat([mean(narrow(y, dim, start, stop - start), dim=(dim,), keepdim=True) for start, stop in cells], dim=dim)
+                y = cat([mean(part, dim=(dim,), keepdim=True) for part in even_windows(y, dim, int(o))], dim=dim)
     y = lie("lines", y, x)
     return y if had_batch else squeeze(y, 0)
 

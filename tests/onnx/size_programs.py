@@ -703,6 +703,11 @@ def pooling_over_the_whole_image(x):
     )
 
 
+@program("b c h w")
+def pooling_to_a_grid(x):
+    return F.adaptive_avg_pool2d(x, (3, 2)), F.adaptive_max_pool2d(x, 2), F.adaptive_avg_pool1d(x.flatten(2), 4)
+
+
 @program(
     "b t",
     "b t",

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+import frazil as fz
 from frazil import sizes
 from frazil.errors import RecordError, ShapeError
 from frazil.sizes import (
@@ -396,3 +397,16 @@ def test_equations_are_told_as_a_reader_would_write_them(b, t):
     conditions = (2 * b - 2 * t == 0, 3 * b != 6, b + 1 - t == 0)
     assert [repr(condition) for condition in conditions] == ["b == t", "b != 2", "b + 1 == t"]
     assert (2 * b - 2 * t == 1) is False
+
+
+@pytest.mark.parametrize("pool", ["adaptive_avg_pool2d", "adaptive_max_pool2d"])
+def test_gradients_of_pools_to_a_grid_are_right_at_every_size(pool):
+    def gradient(x):
+        leaf = x.detach().requires_grad_()
+        y = getattr(fz.nn.functional, pool)(leaf, (3, 2))
+        return fz.autograd.grad((y * fz.arange(6.0).reshape(3, 2)).sum(), leaf)[0]
+
+    recorded = fz.jit.trace(gradient, (fz.rand(2, 3, 7, 5),))
+    for h, w in ((7, 5), (8, 8), (2, 9), (3, 2), (1, 1)):
+        x = (fz.rand(2, 3, h, w) * 3).floor()  # several are the largest: the first has the gradient
+        fz.testing.assert_close(recorded(x), gradient(x))

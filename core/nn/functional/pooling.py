@@ -13,7 +13,7 @@ from ...errors import ArgumentError, ShapeError
 from ...ops.activation import relu
 from ...ops.common import at_hand, require_elements, require_float, specs
 from ...ops.elementwise import sign
-from ...ops.pool import avg_pool1d, avg_pool2d, avg_pool3d
+from ...ops.pool import avg_pool1d, avg_pool2d, avg_pool3d, even_windows
 from ...ops.shape import cat
 from ...random import rand
 from ...sizes import same
@@ -75,6 +75,13 @@ def _adaptive_max_pool(name: str, n: int, input: Tensor, output_size: Any, retur
         if not tracked(x):
             return x.amax(dim=tuple(range(-n, 0)), keepdim=True)
         return x.flatten(-n).max(dim=-1).values.unflatten(-1, (x.shape[-n - 1], *[1] * n))  # the first of equals has the gradient
+    if not return_indices and not all(isinstance(m, int) for m in input.shape[-n:]):
+        for place in range(input.ndim - 1, input.ndim - n - 1, -1):  # from the last, so that the first of equals has the gradient
+            o = wanted[place - input.ndim]
+            if o is not None and not same(x.shape[place], o):
+                parts = even_windows(x, place, int(o))
+                x = cat([part.max(place, True).values if tracked(x) else part.amax(place, True) for part in parts], place)
+        return lie("lines", x, input)
     sizes = [int(m) for m in input.shape[-n:]]
     rows: list[list[list[int]]] = []
     for axis, (m, o) in enumerate(zip(sizes, wanted, strict=True)):
