@@ -192,7 +192,11 @@ def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
             x._a = device.kernels["copy"](y._a)
     else:
         array = y._a if y._dev is device else device.lift(y)
-        x._a = array.in_memory_of(x._a) if device.recording else array
+        if device.recording:
+            if not fresh and array.constant is None:
+                array = device.kernels["copy"](array)  # or one value would be two tensors, which both may be handed out
+            array = array.in_memory_of(x._a)
+        x._a = array
     bump(x)
     if shared and y._node is not None:
         y._node.output_lies_in(x)

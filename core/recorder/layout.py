@@ -24,6 +24,9 @@ from ..views import joined, register_view, steps_of
 #: In the place of strides: they depend on more than is known.
 UNKNOWN: Any = "unknown"
 
+#: With more open questions, whose answers could be combined, strides are not known.
+_MOST_QUESTIONS = 3
+
 _next_number = itertools.count().__next__
 
 
@@ -54,6 +57,20 @@ def decided(strides: Any, decide: Decide) -> Any:
     while type(strides) is Open:
         strides = strides.yes if strides.when(decide) else strides.no
     return strides
+
+
+def _questions(strides: Any) -> list[Callable[[Decide], bool]]:
+    """What strides depend on."""
+    return [strides.when, *_questions(strides.yes), *_questions(strides.no)] if type(strides) is Open else []
+
+
+def _answered(strides: Any, when: Callable[[Decide], bool], answer: bool) -> Any:
+    """The strides where the answer to one question is known."""
+    if type(strides) is not Open:
+        return strides
+    if strides.when is when:
+        return _answered(strides.yes if answer else strides.no, when, answer)
+    return Open(strides.when, *(_answered(s, when, answer) for s in (strides.yes, strides.no)))
 
 
 def row_major(shape: Sequence[Any]) -> tuple[Any, ...]:
@@ -92,13 +109,15 @@ def of_result(op: Any, arrays: Sequence[Any], attrs: dict[str, Any], shape: Sequ
     """The strides of what an op makes."""
     if op.layout != "columns" and all(a is None or a.strides is None for a in arrays) and (not op.view or op.name == "reshape"):
         return None
-    for i, a in enumerate(arrays):
-        if a is not None and type(a.strides) is Open:
-            yes, no = (
-                of_result(op, [*arrays[:i], a.lying(s), *arrays[i + 1 :]], attrs, shape, decide)
-                for s in (a.strides.yes, a.strides.no)
-            )
-            return yes if yes is no else Open(a.strides.when, yes, no)
+    questions = dict.fromkeys(q for a in arrays if a is not None for q in _questions(a.strides))
+    if len(questions) > _MOST_QUESTIONS:
+        return UNKNOWN
+    for when in questions:
+        yes, no = (
+            of_result(op, [a and a.lying(_answered(a.strides, when, answer)) for a in arrays], attrs, shape, decide)
+            for answer in (True, False)
+        )
+        return yes if yes is no else Open(when, yes, no)
     if op.view:
         return of_view(op.name, arrays[0], attrs, shape, decide)
     if op.layout in (None, "rows"):  # `x[indices]` is given the order of x, where that is known

@@ -607,3 +607,32 @@ def test_gradients_through_what_was_detached_and_written_to(fn):
     recorded = fz.jit.trace(run, tuple(given))
     for found, expected in zip(recorded(*given), run(*given), strict=True):
         np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-12)
+
+
+def test_what_is_copied_into_a_tensor_is_not_handed_out_itself():
+    def a_copy(x):
+        y = fz.empty_like(x)
+        y.copy_(x)
+        return y
+
+    def a_view_of_a_copy(x):
+        y = x * 2
+        part = y[:, 1:]
+        y.copy_(x)
+        x *= 0.5
+        return part
+
+    def two_copies(x):
+        y, z = x * 2, x * 1
+        z.copy_(y)
+        return y, z
+
+    for fn in (a_copy, a_view_of_a_copy, two_copies):
+        recorded = fz.jit.trace(fn, (fz.ones(2, 3),))
+        given = fz.rand(2, 3)
+        other = given.clone()
+        found, expected = recorded(given), fn(other)
+        for results in (found, expected):
+            (results[0] if isinstance(results, tuple) else results).add_(1)  # what else was there does not see it
+        pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
+        assert all(a.tolist() == b.tolist() for a, b in pairs) and given.tolist() == other.tolist(), fn.__name__

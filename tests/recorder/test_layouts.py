@@ -182,6 +182,19 @@ def test_whether_lines_have_one_position_is_asked_where_their_channels_lie_last_
                     fz.testing.assert_close(recorded(x), program(x, write=write))
 
 
+def test_open_questions_about_one_convolution_stay_one_question() -> None:
+    def program(x: Any) -> Any:
+        y = fz.nn.functional.conv1d(x.mT, w, padding=1)
+        for _ in range(12):
+            y = fz.where(y > 3, y, y) + 0.5 * y
+        for _ in range(6):
+            y = fz.nn.functional.conv1d(y, w, padding=1) * 0.1
+        return y
+
+    w, x = fz.ones(4, 4, 3), fz.rand(2, 6, 4)
+    fz.testing.assert_close(fz.jit.trace(program, (x,))(x), program(x))
+
+
 @pytest.mark.parametrize("text", LIES)
 def test_results_lie_in_memory_as_in_pytorch(text: str) -> None:
     order, strides = LIES[text]
