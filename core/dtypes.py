@@ -99,6 +99,9 @@ ALL = {
         complex128,
     )
 }
+#: The dtype of the parts of a complex dtype, and the other way round.
+PARTS = {complex64: float32, complex128: float64}
+WHOLE = {part: whole for whole, part in PARTS.items()}
 #: The dtypes that are computed in float32.
 HALVES = (float16, bfloat16)
 

@@ -1,7 +1,4 @@
-"""`fz.fft`: discrete Fourier transforms, with gradients of every order.
-
-NumPy transforms on the host. What a program that is recorded asks of it is an error with the line.
-"""
+"""`fz.fft`: discrete Fourier transforms, with gradients of every order, made of those of `ops/fourier.py`."""
 
 from __future__ import annotations
 
@@ -9,18 +6,15 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from .autograd.function import Function
-from .creation import arange, tensor, zeros
+from .creation import arange
 from .define import by_name
-from .dtypes import HALVES, get_default_dtype
+from .dtypes import HALVES, WHOLE, get_default_dtype
 from .errors import ArgumentError, DimError, DTypeError, ShapeError
-from .host import on_host
-from .ops.complex_numbers import PARTS, WHOLE
+from .ops.complex_numbers import in_pairs, view_as_complex, view_as_real
 from .ops.elementwise import cast
-from .ops.shape import cat, narrow, roll
-from .sizes import checked_dim
+from .ops.fourier import fourier, fourier_from_half, fourier_half, resized
+from .ops.shape import cat, roll
+from .sizes import SymInt, checked_dim
 from .tensor import Tensor
 
 
@@ -28,58 +22,14 @@ def _public(fn: Callable[..., Any]) -> Callable[..., Any]:
     return by_name(fn, fn.__name__, out=True)
 
 
-class _Whole(Function):
+def _whole(x: Tensor, dim: int, back: bool) -> Tensor:
     """Complex to complex, along one dimension, as a sum without a factor; `back` turns the sign of the exponent."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, dim: int, back: bool) -> Tensor:
-        ctx.dim, ctx.back = dim, back
-        axis = dim - x.ndim  # from the end, for under vmap the samples come first
-
-        def compute(a: Any) -> Any:
-            return (np.fft.ifft(a, axis=axis, norm="forward") if back else np.fft.fft(a, axis=axis)).astype(a.dtype, copy=False)
-
-        return on_host("fft", compute, x)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        return _Whole.apply(g, ctx.dim, not ctx.back), None, None
+    return _joined(fourier(view_as_real(x), dim=dim, back=back))
 
 
-class _Half(Function):
-    """Real to the first half of its transform, of which the other is the mirror image."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, dim: int) -> Tensor:
-        ctx.dim, ctx.n, axis = dim, x.shape[dim], dim - x.ndim
-        return on_host("rfft", lambda a: np.fft.rfft(a, axis=axis).astype(WHOLE[x.dtype].numpy, copy=False), x)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
-        return _Whole.apply(_resized(g, ctx.dim, ctx.n), ctx.dim, True).real, None
-
-
-class _FromHalf(Function):
-    """The half of a transform to the n real numbers it is of, times n."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, dim: int, n: int) -> Tensor:
-        ctx.dim, ctx.n, axis = dim, n, dim - x.ndim
-
-        def compute(a: Any) -> Any:
-            return np.fft.irfft(a, n, axis=axis, norm="forward").astype(PARTS[x.dtype].numpy, copy=False)
-
-        return on_host("irfft", compute, x)
-
-    @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
-        half = _Half.apply(g, ctx.dim)
-        twice = [1.0] + [2.0] * (ctx.n // 2)  # all but the first, and the middle one, stand for their mirror images too
-        if ctx.n % 2 == 0:
-            twice[-1] = 1.0
-        shape = [1] * half.ndim
-        shape[ctx.dim] = len(twice)
-        return half * tensor(twice, dtype=PARTS[half.dtype], device=half.device).reshape(shape), None, None
+def _joined(pairs: Tensor) -> Tensor:
+    found: Tensor = view_as_complex(in_pairs(pairs))
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------------------- arguments
@@ -89,11 +39,6 @@ def _number(name: str, x: Any, *, whole: bool | None) -> Tensor:
     """`x` as a complex tensor (whole), a real one (not whole), or as it is (None), floating at least."""
     if not isinstance(x, Tensor):
         raise ArgumentError(f"fft.{name}: expected a tensor, given a {type(x).__name__}")
-    if x._dev.recording:
-        x._dev.recorder.fail(
-            f"fft.{name}: Fourier transforms are not recorded, for files have no complex numbers. Multiply by matrices of "
-            "cosines and sines, or transform before and pass the result in"
-        )
     if x.dtype in HALVES:
         raise DTypeError(f"fft.{name}: not for {x.dtype.name}; convert it with .float()")
     if x.dtype.kind in "bi":
@@ -103,20 +48,8 @@ def _number(name: str, x: Any, *, whole: bool | None) -> Tensor:
     return cast(x, dtype=WHOLE[x.dtype]) if whole and not x.dtype.is_complex else x
 
 
-def _resized(x: Tensor, dim: int, n: int) -> Tensor:
-    """`x` cut, or lengthened by zeros, to size n."""
-    have = x.shape[dim]
-    if have > n:
-        return narrow(x, dim, 0, n)
-    if have == n:
-        return x
-    shape = list(x.shape)
-    shape[dim] = n - have
-    return cat([x, zeros(shape, dtype=x.dtype, device=x.device)], dim=dim)
-
-
-def _length(name: str, n: Any) -> int:
-    if not isinstance(n, int) or n < 1:
+def _length(name: str, n: Any) -> Any:
+    if not isinstance(n, (int, SymInt)) or n < 1:
         raise ShapeError(f"fft.{name}: a transform has at least one point, given {n}")
     return n
 
@@ -150,7 +83,7 @@ def _several(name: str, x: Tensor, dims: Sequence[int], sizes: Sequence[int | No
     count = 1
     for d, n in zip(dims, sizes, strict=True):
         length = _length(name, x.shape[d] if n is None else n)
-        x = _Whole.apply(_resized(x, d, length), d, back)
+        x = _whole(resized(x, d, length), d, back)
         count *= length
     return x, count
 
@@ -167,7 +100,7 @@ def _to_half(name: str, x: Any, s: Any, dim: Any, norm: str | None) -> Tensor:
     if not dims:
         raise DimError(f"fft.{name}: there is no dimension to transform")
     last = _length(name, x.shape[dims[-1]] if sizes[-1] is None else sizes[-1])
-    y = _Half.apply(_resized(x, dims[-1], last), dims[-1])
+    y = _joined(fourier_half(resized(x, dims[-1], last), dim=dims[-1]))
     y, count = _several(name, y, dims[:-1], sizes[:-1], False)
     return _scaled(name, y, norm, count * last, False)
 
@@ -179,7 +112,7 @@ def _from_half(name: str, x: Any, s: Any, dim: Any, norm: str | None) -> Tensor:
         raise DimError(f"fft.{name}: there is no dimension to transform")
     last = _length(name, 2 * (x.shape[dims[-1]] - 1) if sizes[-1] is None else sizes[-1])
     y, count = _several(name, x, dims[:-1], sizes[:-1], True)
-    y = _FromHalf.apply(_resized(y, dims[-1], last // 2 + 1), dims[-1], last)
+    y = fourier_from_half(view_as_real(resized(y, dims[-1], last // 2 + 1)), dim=dims[-1], n=last)
     return _scaled(name, y, norm, count * last, True)
 
 

@@ -44,10 +44,11 @@ from .creation import checked_sizes, from_host, tensor
 from .define import function
 from .device import as_device
 from .device import device as Device
+from .dtypes import PARTS
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DeviceError, DTypeError, ShapeError
 from .ops.common import prod
-from .ops.complex_numbers import PARTS, view_as_complex
+from .ops.complex_numbers import view_as_complex
 from .ops.elementwise import cast
 from .ops.random import (
     first_above,

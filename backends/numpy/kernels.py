@@ -181,6 +181,38 @@ def view_as_complex(x: Array) -> Array:
 
 _PART = {np.dtype("complex64"): np.dtype("float32"), np.dtype("complex128"): np.dtype("float64")}
 _WHOLE = {part: whole for whole, part in _PART.items()}
+
+
+def _pairs(x: Array) -> Array:
+    """Complex numbers as pairs, in order."""
+    return np.ascontiguousarray(x)[..., None].view(_PART[x.dtype])
+
+
+@kernel
+def fourier(x: Array, dim: int, back: bool) -> Array:
+    z = view_as_complex(_single(x))
+    y = np.fft.ifft(z, axis=dim, norm="forward") if back else np.fft.fft(z, axis=dim)
+    return _pairs(y.astype(z.dtype, copy=False)).astype(x.dtype, copy=False)
+
+
+def _single(x: Array) -> Array:
+    """What has a complex dtype, in order: half precision in float32."""
+    return np.ascontiguousarray(x, np.float32 if x.dtype == np.float16 else None)
+
+
+@kernel
+def fourier_half(x: Array, dim: int) -> Array:
+    single = _single(x)
+    whole: Any = _WHOLE[single.dtype]
+    return _pairs(np.fft.rfft(single, axis=dim).astype(whole, copy=False)).astype(x.dtype, copy=False)
+
+
+@kernel
+def fourier_from_half(x: Array, dim: int, n: int) -> Array:
+    y = np.fft.irfft(view_as_complex(_single(x)), n, axis=dim, norm="forward")
+    return np.ascontiguousarray(y.astype(x.dtype, copy=False))
+
+
 KERNELS["conj_physical"] = lambda x: np.conj(x) if x.dtype.kind == "c" else copy(x)
 
 

@@ -92,7 +92,18 @@ def _arg(level: Any, op: Any, arrays: Any, attrs: Any) -> Any:
     return found.reshape(-1, *[1] * len(x.shape)) if attrs["keepdim"] else found
 
 
-@rule("cumsum", "cumprod", "softmax", "log_softmax", "sort_values", "topk_values", "softmax_grad")
+@rule(
+    "cumsum",
+    "cumprod",
+    "fourier",
+    "fourier_half",
+    "fourier_from_half",
+    "softmax",
+    "log_softmax",
+    "sort_values",
+    "topk_values",
+    "softmax_grad",
+)
 def _along(level: Any, op: Any, arrays: Any, attrs: Any) -> Any:
     values = _all(level, arrays)
     if arrays[0].shape:

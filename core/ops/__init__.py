@@ -17,6 +17,7 @@ from . import (
     creation,
     elementwise,
     error_functions,
+    fourier,
     gamma,
     indexing,
     linalg,

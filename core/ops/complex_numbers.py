@@ -12,16 +12,13 @@ from typing import Any
 from .. import dtypes
 from ..alias import SCATTER
 from ..define import function, op
+from ..dtypes import PARTS, WHOLE
 from ..errors import DTypeError, ShapeError
 from ..table import OPS, S, Spec
 from ..tensor import Tensor
 from .common import require_one_dtype, specs
 from .elementwise import abs_, atan2, clone, cos, eq, in_rows, isnan, lt, sin, where, zeros_like
 from .shape import broadcast_tensors, stack
-
-#: The dtype of the parts of a complex dtype, and the other way round.
-PARTS = {dtypes.complex64: dtypes.float32, dtypes.complex128: dtypes.float64}
-WHOLE = {part: whole for whole, part in PARTS.items()}
 
 
 def _as_real(x: Spec) -> Spec:

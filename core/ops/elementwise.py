@@ -554,7 +554,7 @@ def abs_(x, /):
     >>> fz.abs(fz.tensor([-1.5, 2.0]))
     tensor([1.5000, 2.0000])
     """
-    return like(x)
+    return Spec(x.shape, dtypes.PARTS.get(x.dtype, x.dtype))
 
 
 @op(
@@ -945,6 +945,8 @@ def sigmoid(x, /):
     >>> fz.sigmoid(fz.tensor([0.0]))
     tensor([0.5000])
     """
+    if x.dtype.is_complex:
+        return reciprocal(exp(-x) + 1)
     e = exp(-abs_(x))
     return where(ge(x, 0), 1.0, e) / (e + 1)
 
@@ -1293,6 +1295,8 @@ def isinf(x, /):
     >>> fz.isinf(fz.tensor([1.0, float("inf")]))
     tensor([False,  True])
     """
+    if x.dtype.is_complex:
+        return logical_or(isinf(x.real), isinf(x.imag))
     return eq(abs_(x), math.inf) if x.dtype.kind == "f" else ne(x, x)
 
 
@@ -1304,6 +1308,8 @@ def isfinite(x, /):
     >>> fz.isfinite(fz.tensor([1.0, float("inf")]))
     tensor([ True, False])
     """
+    if x.dtype.is_complex:
+        return logical_and(isfinite(x.real), isfinite(x.imag))
     return lt(abs_(x), math.inf) if x.dtype.kind == "f" else eq(x, x)
 
 

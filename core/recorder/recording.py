@@ -6,7 +6,7 @@ captured by identity; those it changes become state. What it changes in Python i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Lock
 from typing import Any, NoReturn, final
@@ -348,6 +348,10 @@ class Recorder:
         if kept:
             self._kept_names.add(name)
         return name
+
+    def reserve(self, names: Iterable[str]) -> None:
+        """Let nothing that is recorded have one of these names."""
+        self._taken.update(names)
 
     # ---------------------------------------------------------------------------------------------------- tensors from outside
 

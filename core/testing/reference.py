@@ -695,6 +695,27 @@ REFERENCE["linear_weight_grad"] = lambda g, x: g.reshape(-1, g.shape[-1]).T @ x.
 REFERENCE["sum_to_last"] = lambda x: x.reshape(-1, x.shape[-1]).sum(0)
 
 
+@reference
+def fourier(x: Array, dim: int, back: bool) -> Array:
+    n, z = x.shape[dim], np.moveaxis(x[..., 0] + 1j * x[..., 1], dim, -1)
+    roots = np.exp((2j if back else -2j) * np.pi * (np.outer(np.arange(n), np.arange(n)) % n) / n)
+    y = np.moveaxis((z[..., None, :] * roots).sum(-1), -1, dim)
+    return np.stack([y.real, y.imag], -1)
+
+
+@reference
+def fourier_half(x: Array, dim: int) -> Array:
+    whole = fourier(np.stack([x, 0 * x], -1), dim, False)
+    return whole.take(range(x.shape[dim] // 2 + 1), dim)
+
+
+@reference
+def fourier_from_half(x: Array, dim: int, n: int) -> Array:
+    mirrored = [n - k for k in range(n // 2 + 1, n)]
+    mirror = x.take(mirrored, dim) * np.array([1.0, -1.0])
+    return fourier(np.concatenate([x, mirror], dim), dim, True)[..., 0]
+
+
 def _taps(x_size: Any, out: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Iterator[tuple[Any, Any, Any]]:
     """(place in the result, place in the kernel, place in the input), for all taps that fall into the input."""
     for o in np.ndindex(*out):

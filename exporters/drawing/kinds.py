@@ -21,6 +21,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
 _SUBJECTS = {
     "linalg": "product",
     "conv": "product",
+    "fourier": "product",
     "recurrent": "product",
     "attention": "product",
     "activation": "activation",

@@ -32,7 +32,7 @@ from . import pytorch
 from .emit import IR_VERSIONS
 from .errors import ExportError, GuardError, TrainModeError
 from .load import Model
-from .lower import Lowered, is_decided, lower, solved
+from .lower import Lowered, in_real, is_decided, lower, pairs_among, solved
 from .lowerings import LOWERINGS, Lowering
 from .oracle import host
 from .pytorch import TrainingMode
@@ -71,6 +71,8 @@ class ExportReport:
     folded: list[str] = field(default_factory=list)
     #: What the program changes: extra inputs and outputs of the file.
     states: list[str] = field(default_factory=list)
+    #: Inputs and outputs that are complex in the program: real and imaginary parts along a last dimension of 2.
+    pairs: list[str] = field(default_factory=list)
     checks: Verification | None = None
     #: Of a training step: where its initial state was written, and what several steps in a row showed.
     state_path: Path | None = None
@@ -134,6 +136,8 @@ class ExportReport:
         if self.folded:
             lines.append(f"BatchNormalization is part of the convolutions before it: {', '.join(self.folded)}")
         lines += [f"state, read and written: {name}" for name in self.states]
+        if self.pairs:
+            lines.append(f"complex numbers, as pairs of real and imaginary parts: {', '.join(self.pairs)}")
         if self.checks is None:
             lines.append("not verified")
         else:
@@ -358,12 +362,14 @@ def verify(
     """
     program = model if isinstance(model, Program) else record(model, args, kwargs, None, dynamic_shapes)
     graph, _ = _with_changed_inputs(program)
-    graph = passes.optimize(graph)
     session = open_session(Path(path))
+    pairs = pairs_among(graph, [value.name for value in (*session.get_inputs(), *session.get_outputs())])
+    graph = in_real(passes.optimize(graph))
     names = {
         "inputs": [value.name for value in session.get_inputs()],
         "outputs": [value.name for value in session.get_outputs()],
         "values": graph.results,
+        "pairs": pairs,
     }
     return verify_model(Path(path), program, graph, names=names, samples=samples, ranges=check_ranges(ranges, graph), seed=seed)
 
@@ -571,6 +577,7 @@ def _report(lowered: Lowered, opset_version: int) -> ExportReport:
         lowered.embedded,
         lowered.folded,
         [state.input.name for state in lowered.graph.states],
+        lowered.pairs,
     )
     return report
 
@@ -610,6 +617,7 @@ def _verify(
         "inputs": [str(value.name) for value in lowered.model.graph.inputs],
         "outputs": [str(value.name) for value in lowered.model.graph.outputs],
         "values": lowered.graph.results,
+        "pairs": lowered.pairs,
     }
     return verify_model(
         contents,

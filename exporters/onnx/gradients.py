@@ -38,8 +38,9 @@ def export_grad(
     Args:
         fn: a function or Module whose first result is one number, the loss.
         args: example arguments, as in `export`.
-        wrt: names of inputs and parameters to differentiate by; default: all floating inputs, and all parameters that require
-            gradients. Parameters are named by their paths, those of a function's modules after the variable: "model.fc.weight".
+        wrt: names of inputs and parameters to differentiate by; default: all floating and complex inputs, and all parameters that
+            require gradients. Parameters are named by their paths, those of a function's modules after the variable:
+            "model.fc.weight".
         output_names: for what `fn` returns.
         options: others of `export`: `training=True` for modules in train mode, `verify`, `samples`, ...
 
@@ -70,7 +71,7 @@ def record_grad(
     tensors = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
     all_names = leaf_names_of(fn, tree)
     called = list(input_names) if input_names is not None else [identifier(all_names[i]) for i in tensors]
-    floats = {name: i for name, i in zip(called, tensors, strict=True) if leaves[i].dtype.is_floating_point}
+    floats = {name: i for name, i in zip(called, tensors, strict=True) if leaves[i].dtype.kind in "fc"}
     parameters = parameters_of(fn)
     unknown = [name for name in wrt or () if name not in floats and name not in parameters]
     if unknown:

@@ -12,7 +12,8 @@ import onnx_ir as ir
 from frazil.dtypes import bfloat16, float16, float32
 from frazil.errors import RecordError
 from frazil.recorder.graph import Graph, Guard, Node, Value
-from frazil.recorder.passes import solve_guards
+from frazil.recorder.passes import optimize, solve_guards
+from frazil.recorder.real import in_real_numbers, is_real
 from frazil.recorder.trace import expand
 from frazil.sizes import Size, Symbol, SymBool, SymInt, decide, deciding, is_static, substitute, symbols_of
 from frazil.table import OPS, Spec
@@ -37,6 +38,8 @@ class Lowered:
     embedded: list[Guard] = field(default_factory=list)
     #: Weights of convolutions that a BatchNormalization was made part of.
     folded: list[str] = field(default_factory=list)
+    #: Inputs and outputs that are complex in the program, and pairs of real numbers in the file.
+    pairs: list[str] = field(default_factory=list)
 
 
 def lower(
@@ -53,6 +56,7 @@ def lower(
 
     Decisions on sizes in the bodies of ops are added to the graph's guards.
     """
+    program, graph = graph, in_real(graph)
     refused: list[SymBool] = []
     while True:
         walk = _Lowering(graph, opset_version, {**LOWERINGS, **(lowerings or {})}, refused)
@@ -62,7 +66,26 @@ def lower(
         elif not refused and any(decide(guard.holds, walk.refused) is True for guard in lowered.embedded):
             refused = walk.refused  # once more, without asserts of what the operators refuse by themselves
         else:
+            names = [value.name for value in (*lowered.model.graph.inputs, *lowered.model.graph.outputs)]
+            lowered.pairs = pairs_among(program, names)
             return lowered
+
+
+def pairs_among(graph: Graph, names: Sequence[Any]) -> list[str]:
+    """Those of the names of inputs, states and results whose values are complex."""
+    values = [*graph.inputs, *state_inputs(graph), *graph.results]
+    return [str(name) for name, value in zip(names, values, strict=True) if value.spec.dtype.is_complex]
+
+
+def in_real(graph: Graph) -> Graph:
+    """The graph in real numbers: itself, if there are no complex ones. Raises UnsupportedOps."""
+    if is_real(graph):
+        return graph
+    problems: list[Problem] = []
+    found = in_real_numbers(graph, lambda node, why: problems.append(Problem(node.op_name, why, node.source)))
+    if problems:
+        raise UnsupportedOps(problems)
+    return optimize(found)
 
 
 @final

@@ -19,6 +19,7 @@ from frazil import dtypes
 from frazil.autograd.modes import no_grad
 from frazil.creation import tensor as make_tensor
 from frazil.device import device
+from frazil.ops.complex_numbers import view_as_complex
 from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.running import Watcher, device_for, execute
 from frazil.table import OPS, Spec
@@ -73,8 +74,15 @@ def run_graph(graph: Graph, arrays: Sequence[np.ndarray], watcher: Watcher | Non
 
 
 def host(tensor: Tensor) -> np.ndarray:
-    """The numbers of a tensor, on their own."""
-    return np.array(dtypes.in_numpy(tensor.detach().cpu()._array()))
+    """The numbers of a tensor, on their own; complex ones as pairs along a last dimension, as they are in files."""
+    array = np.array(dtypes.in_numpy(tensor.detach().cpu()._array()))
+    return np.stack([array.real, array.imag], -1) if array.dtype.kind == "c" else array
+
+
+def from_host(array: np.ndarray, like: Tensor) -> Tensor:
+    """What `host` gave of a tensor, or other numbers in its place, as a tensor of its kind, on its device."""
+    found = make_tensor(array, device=like.device)
+    return view_as_complex(found) if like.dtype.is_complex else found
 
 
 def eps_of(dtype: np.dtype[Any]) -> float:

@@ -33,7 +33,7 @@ from frazil.table import OPS
 from frazil.tensor import Tensor
 
 from .errors import ExportError
-from .oracle import host
+from .oracle import from_host, host
 
 #: What is looked for, and how deep containers, objects and functions are searched for it.
 _SOUGHT = (Module, Optimizer, LRScheduler, Generator, Tensor)
@@ -690,11 +690,11 @@ class Kept:
             space.update(names)
         with no_grad():
             for t, array in self.data:
-                t.copy_(tensor(array, device=t.device))
+                t.copy_(from_host(array, t))
             for leaf, grad, numbers in self.grads:
                 leaf.grad = grad
                 if grad is not None and numbers is not None:
-                    grad.copy_(tensor(numbers, device=grad.device))
+                    grad.copy_(from_host(numbers, grad))
 
 
 def _contents(cell: Any) -> list[Any]:

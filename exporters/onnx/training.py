@@ -23,7 +23,7 @@ from .bisect import Divergence, first_divergence
 from .errors import VerificationError
 from .export import ExportReport, export
 from .lowerings import Lowering
-from .oracle import Oracle, host, run_graph
+from .oracle import Oracle, from_host, host, run_graph
 from .running import load_proto, open_session, run_session
 from .session import METADATA, state_path
 from .stage import Kept, Stage
@@ -308,4 +308,4 @@ def _holding(states: Sequence[State], values: Mapping[str, np.ndarray]) -> Any:
 def _fill(tensors: Mapping[str, Tensor], values: Mapping[str, np.ndarray]) -> None:
     with fz.no_grad():
         for name, t in tensors.items():
-            t.copy_(fz.tensor(values[name], device=t.device))
+            t.copy_(from_host(values[name], t))

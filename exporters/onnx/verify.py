@@ -19,6 +19,7 @@ from frazil.creation import tensor as make_tensor
 from frazil.errors import RecordError
 from frazil.pytree import flatten, unflatten
 from frazil.recorder.graph import Graph, State, Value
+from frazil.recorder.real import is_real
 from frazil.recorder.trace import Program, modules_of
 from frazil.recorder.world import World
 from frazil.sizes import Symbol
@@ -28,7 +29,7 @@ from .bisect import Divergence, first_divergence, write_script
 from .branches import DIVISIONS, Taken, ways
 from .errors import VerificationError
 from .limits import Effort, GaveUp, Limits, limited
-from .oracle import SIGNED, Oracle, distance, eps_of, host, run_graph
+from .oracle import SIGNED, Oracle, distance, eps_of, from_host, host, run_graph
 from .ort_compat import VALUE_GAPS
 from .reference import reference_outputs
 from .running import load_proto, open_session, run_file, run_session
@@ -190,7 +191,7 @@ class EagerRun:
         given, remaining = list(leaves), list(arrays)
         for i, leaf in enumerate(leaves):
             if isinstance(leaf, Tensor):
-                given[i] = make_tensor(remaining.pop(0), device=leaf.device).requires_grad_(leaf.requires_grad)
+                given[i] = from_host(remaining.pop(0), leaf).requires_grad_(leaf.requires_grad)
         kept = [*(state.tensor for state in self.states), *program.twins]
         before = [(tensor, host(tensor), tensor.grad) for tensor in kept]
         try:
@@ -213,7 +214,7 @@ class EagerRun:
                     if state.owner is not None:
                         setattr(*state.owner, state.tensor)
                 for tensor, data, grad in before:
-                    tensor.copy_(make_tensor(data, device=tensor.device))
+                    tensor.copy_(from_host(data, tensor))
                     tensor.grad = grad
         return [*results, *news, *changed]
 
@@ -234,7 +235,8 @@ def verify_model(
 ) -> Verification:
     """Compare the file with the program. Raises VerificationError at the first difference that rounding does not explain.
 
-    `graph` is the optimised graph that the file was made of. `names` holds the file's "inputs" (states included) and "outputs".
+    `graph` is the optimised graph that the file was made of. `names` holds the file's "inputs" (states included) and "outputs",
+    and those of them that are "pairs".
     `samples` are further arguments to try, each as the program takes them, `ranges` bound what is made up for an input; without
     `made_up`, nothing is. `script` is where a reproduction is written.
     `foreign` are the ops with lowerings that are not frazil's: what is known of onnxruntime's gaps does not excuse them.
@@ -335,7 +337,8 @@ class _Comparison:
         self.most = Effort()  # what runs that ended took
         self.given_up = 0
         self.loops = "loop" in nodes
-        self.signed = SIGNED.issuperset(nodes)  # whether the signs of zeros are compared too
+        self.complex = not is_real(self.eager.program.graph)
+        self.signed = SIGNED.issuperset(nodes) and not self.complex  # whether the signs of zeros are compared too
         self.divides = bool(DIVISIONS.intersection(nodes).intersection(self.foreign))  # frazil's lowerings see to it
         self.ways, self.taken = set(ways(self.graph)), set()  # type: ignore[var-annotated]
         self.oracle: Oracle | None = None
@@ -508,6 +511,13 @@ class _Comparison:
                 continue
             if own.excess > 1 and case.values in _WILD and self.eager.program.differentiates and _finite_agree(a, b):
                 return "the program's gradients leave out zeros that the recording multiplies by NaN, or the other way round"
+            if self.complex:
+                kept = self.kept_of_complex(case, name, arrays, a, b)
+                sides = [
+                    exact.judge(value, np.where(kept, side, exact.values[value]).astype(b.dtype), b.dtype) for side in (a, b)
+                ]
+                if not kept.all() and all(side.excess <= 1 for side in sides):
+                    return "of a complex number that is not finite nothing says which of its parts are NaN"
             if b.dtype.kind != "f":
                 message = f"output {name!r}: {np.count_nonzero(a != b)} of {b.size} elements differ"
             elif own.excess > 1:
@@ -523,6 +533,15 @@ class _Comparison:
                     return gap
             self.fail(case, f"{message}\n{self.second_opinion(feeds, name, a, b)}", arrays, divergence)
         return "where the program's own numbers leave the range of their dtype" if beyond else ""
+
+    def kept_of_complex(
+        self, case: Case, name: str, arrays: Arrays, found: np.ndarray, expected: np.ndarray
+    ) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which numbers of a program with complex ones are to agree: those that are finite in the program, and in the file too
+        if what is given is not."""
+        wild = case.values in _WILD or not all(np.isfinite(a).all() for a in arrays if a.dtype.kind == "f")
+        kept = np.isfinite(expected) & (np.isfinite(found) if wild else True)
+        return kept & kept.all(-1, keepdims=True) if name in self.names["pairs"] else kept
 
     def second_opinion(self, feeds: Mapping[str, np.ndarray], name: str, found: np.ndarray, expected: np.ndarray) -> str:
         """What the ONNX reference evaluator, in float64, says about the file."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil.errors import ArgumentError, DTypeError, RecordError, ShapeError
+from frazil.errors import ArgumentError, DTypeError, ShapeError
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((3, 4, 5))
@@ -60,8 +60,12 @@ def test_what_is_refused():
         fz.fft.fft(x, norm="orth")
     with pytest.raises(ShapeError, match="s has 1 sizes and dim 2"):
         fz.fft.fft2(fz.ones(2, 2), s=(2,))
-    with pytest.raises(RecordError, match="fft.rfft: Fourier transforms are not recorded"):
-        fz.jit.trace(lambda x: fz.fft.rfft(x).abs(), (x,))
+
+
+def test_transforms_of_no_rows():
+    nothing = fz.zeros(0, 3)
+    assert fz.fft.fft(nothing).shape == (0, 3) and fz.fft.rfft(nothing).shape == (0, 2)
+    assert fz.fft.irfft(fz.fft.rfft(nothing), n=3).shape == (0, 3)
 
 
 def test_frequencies_and_shifts():

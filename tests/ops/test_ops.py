@@ -161,6 +161,7 @@ def resized(case: Case, size: Callable[[int], int]) -> list[np.ndarray | None]:
 FIXED_SIZE = {
     "fill", "sequence", "conv_input_grad", "biased_conv_input_grad", "avg_pool_grad", "max_pool_grad", "layer_norm",
     "layer_norm_grad", "rms_norm", "random_bits", "random_uniform", "random_normal", "random_int63", "random_permutation",
+    "fourier", "fourier_from_half",
 }  # fmt: skip
 
 

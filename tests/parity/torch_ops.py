@@ -387,6 +387,13 @@ TORCH.update(
         "embedding": F.embedding,
         "one_hot": F.one_hot,
         "linear": F.linear,
+        "fourier": lambda x, dim, back: torch.view_as_real(
+            torch.fft.ifft(torch.view_as_complex(x), dim=dim, norm="forward")
+            if back
+            else torch.fft.fft(torch.view_as_complex(x), dim=dim)
+        ),
+        "fourier_half": lambda x, dim: torch.view_as_real(torch.fft.rfft(x, dim=dim)),
+        "fourier_from_half": lambda x, dim, n: torch.fft.irfft(torch.view_as_complex(x), n, dim=dim, norm="forward"),
         "linear_weight_grad": lambda g, x: g.reshape(-1, g.shape[-1]).T @ x.reshape(-1, x.shape[-1]),
         "sum_to_last": lambda x: x.sum(tuple(range(x.ndim - 1))) if x.ndim > 1 else x.clone(),
         "conv": lambda x, w, bias, **options: _spatial("conv")(x)(x, w, bias, **options),

@@ -8,6 +8,7 @@ from . import (
     conv,
     creation,
     elementwise,
+    fourier,
     indexing,
     linalg,
     loss,
