@@ -1,11 +1,14 @@
-"""`python -m benchmarks.exported_steps [--only TEXT] [--steps N]`: training steps as ONNX files next to their programs.
+"""`python -m benchmarks.exported_steps [--only TEXT] [--steps N] [--double]`: training steps as ONNX files and their programs.
 
 Every model is trained with SGD with momentum and with AdamW, with clipped gradients and a cosine schedule: so many steps in
 onnxruntime and in eager frazil, from the same state on the same batches, alternating with PyTorch's same step. Printed are the
 largest relative difference of a loss; the largest difference of a tensor of the state at the end, relative to its largest
-element, and where; the nodes of the file; and the median time of a step on each side. Adam moves a weight whose gradient
-is zero but for rounding by the whole rate, to one side or the other: so with `--exact` the same program in float64 says how far
-the weights of the file are from it, and how far those of eager frazil and of PyTorch.
+element, and where; the same by norms of whole tensors; the nodes of the file; and the median time of a step on each side.
+
+Adam moves a weight whose gradient is zero but for rounding by the whole rate, to one side or the other. Two ways to tell
+that from a fault: with `--double` everything is float64, where rounding is too small to matter within some steps, so the
+file must agree with eager frazil to many digits; and with `--exact` the same program in float64 says how far the weights
+of the file are from it, and how far those of eager frazil and of PyTorch.
 """
 
 from __future__ import annotations
@@ -124,16 +127,26 @@ def numbers(state: Any, name: str = "") -> dict[str, np.ndarray]:
     return {name: state.detach().numpy()} if isinstance(state, fz.Tensor) else {}
 
 
-def compare(name: str, optimizer: str, steps: int, exact: bool, folder: Path) -> dict[str, Any]:
+def by_norm(a: np.ndarray, b: np.ndarray) -> float:
+    """The norm of the difference next to the norm."""
+    size = float(np.linalg.norm(b.astype(np.float64)))
+    far = float(np.linalg.norm(a.astype(np.float64) - b))
+    return far / size if size else far
+
+
+def compare(name: str, optimizer: str, steps: int, exact: bool, double: bool, folder: Path) -> dict[str, Any]:
     """Train on the three sides in turn."""
     build, data = CASES[name]
     torch.manual_seed(0)
     fz.manual_seed(0)
     theirs, model = build(torch), build(fz)
+    if double:
+        theirs, model = theirs.double(), model.double()
     model.load_state_dict({k: fz.tensor(v.numpy().copy()) for k, v in theirs.state_dict().items()})
     ours, reference = Training(fz, model, optimizer, steps), Training(torch, theirs, optimizer, steps)
     rng = np.random.default_rng(0)
-    batches = [data(rng) for _ in range(steps)]
+    wide = np.float64 if double else np.float32
+    batches = [tuple(a.astype(wide) if a.dtype == np.float32 else a for a in data(rng)) for _ in range(steps)]
     example = tuple(map(fz.tensor, batches[0]))
     start = time.perf_counter()
     path = folder / "step.onnx"
@@ -161,6 +174,7 @@ def compare(name: str, optimizer: str, steps: int, exact: bool, folder: Path) ->
     found = numbers({"model": frozen["model"], "optimizer": frozen["optimizer"]})
     eager = numbers({"model": ours.model.state_dict(), "optimizer": ours.optimizer.state_dict()})
     state_difference, where = max((relative(found[key], array), key) for key, array in eager.items())
+    norm_difference = max(by_norm(found[key], array) for key, array in eager.items())
     from_exact = None
     if doubled is not None:
         right = numbers({"model": doubled.model.state_dict()})
@@ -171,10 +185,12 @@ def compare(name: str, optimizer: str, steps: int, exact: bool, folder: Path) ->
     return {
         "model": name,
         "optimizer": optimizer,
+        "dtype": np.dtype(wide).name,
         "steps": steps,
         "loss_difference": loss_difference,
         "state_difference": state_difference,
         "where": where,
+        "norm_difference": norm_difference,
         "weights_from_float64": from_exact,
         "nodes": sum(report.operators.values()),
         "export_s": exported,
@@ -185,36 +201,39 @@ def compare(name: str, optimizer: str, steps: int, exact: bool, folder: Path) ->
 def main() -> None:
     """Run the cases, print a table and write it."""
     parser = argparse.ArgumentParser(prog="benchmarks.exported_steps", description=__doc__)
-    parser.add_argument("--only", default="", help="only models whose name contains this, and nothing is written")
+    parser.add_argument("--only", default="", help="only models whose name contains this")
     parser.add_argument("--steps", type=int, default=50, help="steps of each training (default 50)")
-    parser.add_argument("--exact", action="store_true", help="the same in float64 as well (models without dropout)")
+    parser.add_argument("--double", action="store_true", help="all in float64")
+    parser.add_argument("--exact", action="store_true", help="a program in float64 next to them (models without dropout)")
     parser.add_argument("--threads", type=int, default=2, help="threads of PyTorch (default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    load = os.getloadavg()[0]
-    print(
-        f"load {load:.1f}, {options.threads} threads; {options.steps} steps; largest relative difference (bar {BAR}), ms per step"
-    )
-    print(f"{'':36s}{'':8s}{'loss':>9s}{'state':>9s}{'nodes':>7s}{'export':>9s}{'onnxruntime':>13s}{'frazil':>9s}{'torch':>9s}")
-    rows = []
+    print(f"{options.threads} threads; {options.steps} steps; largest relative difference (bar {BAR}), ms per step")
+    columns = "".join(f"{title:>9s}" for title in ("loss", "state", "by norm", "nodes", "export", "file", "frazil", "torch"))
+    print(f"{'':36s}{'':14s}{columns}")
     for name in CASES:
         for optimizer in OPTIMIZERS:
             if options.only in name:
+                load = os.getloadavg()[0]
                 with tempfile.TemporaryDirectory() as folder:
-                    rows.append(compare(name, optimizer, options.steps, options.exact, Path(folder)))
-                print(_line(rows[-1]), flush=True)
-    if options.only:
-        return
-    record = {"frazil": fz.__version__, "torch": torch.__version__, "load_at_start": round(load, 2), "rows": rows}
+                    row = compare(name, optimizer, options.steps, options.exact, options.double, Path(folder))
+                print(_line(row), flush=True)
+                _write({**row, "threads": options.threads, "load_at_start": round(load, 2)})
+
+
+def _write(row: dict[str, Any]) -> None:
+    """Let the row take the place of the one of the same training."""
     path = Path(__file__).parent / "results" / "exported_steps.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    same = lambda other: all(other[key] == row[key] for key in ("model", "optimizer", "dtype"))
+    record = {"frazil": fz.__version__, "torch": torch.__version__, "rows": [*(one for one in rows if not same(one)), row]}
     path.write_text(json.dumps(record, indent=1) + "\n")
-    print(f"wrote {path}")
 
 
 def _line(row: dict[str, Any]) -> str:
-    ms = row["ms"]
-    found = f"{row['model']:36s}{row['optimizer']:8s}{row['loss_difference']:9.1g}{row['state_difference']:9.1g}{row['nodes']:7d}"
-    found += f"{row['export_s']:8.1f}s{ms['onnxruntime']:13.2f}{ms['frazil']:9.2f}{ms['torch']:9.2f}  {row['where']}"
+    ms, far = row["ms"], (row[f"{what}_difference"] for what in ("loss", "state", "norm"))
+    found = f"{row['model']:36s}{row['optimizer']:6s}{row['dtype']:8s}{''.join(f'{d:9.1g}' for d in far)}{row['nodes']:9d}"
+    found += f"{row['export_s']:8.1f}s{ms['onnxruntime']:9.2f}{ms['frazil']:9.2f}{ms['torch']:9.2f}  {row['where']}"
     if row["weights_from_float64"]:
         found += "; from float64: " + ", ".join(f"{side} {far:.1g}" for side, far in row["weights_from_float64"].items())
     return found

@@ -49,7 +49,9 @@ def emit_asserts(e: Emitter, guards: Sequence[Guard], graph: Graph) -> list[ir.V
         passed.append(zeros)
         if 1 < count < rank:
             zeros = e.op("Concat", zeros, e.ints(*[0] * (rank - count)), axis=0)
-        e.values[value] = e.op("Reshape", e.values[value], zeros)
+        before = e.values[value]
+        e.values[value] = e.op("Reshape", before, zeros)
+        e.values[value].shape = before.shape  # operators are written by what is known of their inputs
     return passed
 
 
@@ -67,7 +69,9 @@ def _split(e: Emitter, guard: Guard, graph: Graph, passed: list[ir.Value], done:
         if symbol not in done:
             with _without_equations(e):
                 size = sizes.size(e, wanted)
-            e.values[value] = e.op("Split", e.values[value], size, axis=axis, name=e.unique(assert_message([guard])))
+            before = e.values[value]
+            e.values[value] = e.op("Split", before, size, axis=axis, name=e.unique(assert_message([guard])))
+            e.values[value].shape = before.shape
             passed.append(e.values[value])
             done.add(symbol)
     return True

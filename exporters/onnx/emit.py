@@ -229,6 +229,11 @@ class Emitter:
             self.emitted[key] = outputs
         return outputs
 
+    def refuses(self, condition: Any, value: ir.Value) -> None:
+        """Note that the operator of the value refuses sizes for which the condition does not hold."""
+        if isinstance(condition, SymBool):
+            self.refused.append((condition, value))
+
     def cast(self, x: ir.Value, to: ir.DataType) -> ir.Value:
         """`x` as another element type; `x` itself when it already is."""
         return x if x.dtype == to else self._emit("Cast", [x], [to], "", None, {"to": int(to)})[0]

@@ -63,8 +63,8 @@ def lower(
         lowered = walk.run(guards == "embed", output_names, producer_version, fold)
         if walk.found_guards:
             graph.guards += walk.found_guards  # decisions in the bodies of ops: once more, with them among the asserts
-        elif not refused and any(decide(guard.holds, walk.refused) is True for guard in lowered.embedded):
-            refused = walk.refused  # once more, without asserts of what the operators refuse by themselves
+        elif not refused and any(decide(asked, walk.refused) is True for asked in walk.open_questions(lowered)):
+            refused = walk.refused  # once more, knowing what the operators refuse by themselves: without asserts of it
         else:
             names = [value.name for value in (*lowered.model.graph.inputs, *lowered.model.graph.outputs)]
             lowered.pairs = pairs_among(program, names)
@@ -94,6 +94,8 @@ class _Lowering:
         self.graph = graph
         #: What the operators of the file refuse by themselves, as was found out before, and as it is found out.
         self.known, self.refused = known, list[SymBool]()
+        #: What lowerings would have liked to know of sizes.
+        self.asked: list[SymBool] = []
         self.lowerings = lowerings
         self.by_rows: set[Node] = set()
         self.problems: list[Problem] = []
@@ -126,6 +128,10 @@ class _Lowering:
             nodes, folded = fold_norms(nodes, outputs, e.initializers, e.unique)
         model = self._model(inputs, nodes, outputs, producer_version)
         return Lowered(model, graph, embedded, folded)
+
+    def open_questions(self, lowered: Lowered) -> list[SymBool]:
+        """Conditions which, if operators refuse all other sizes, make a smaller file."""
+        return [*(guard.holds for guard in lowered.embedded), *self.asked]
 
     # --- nodes
 
@@ -392,7 +398,11 @@ class Decisions:
 
     def known(self, condition: SymBool) -> bool | None:
         """The answer, if it is the same for all sizes that the program can have."""
-        return decide(condition, [guard.holds for guard in (*self.walk.graph.guards, *self.walk.found_guards)])
+        guards = [guard.holds for guard in (*self.walk.graph.guards, *self.walk.found_guards)]
+        found = decide(condition, [*guards, *self.walk.known])
+        if found is None:
+            self.walk.asked.append(condition)
+        return found
 
     def guard(self, condition: SymBool) -> bool:
         """The answer, if it is always the same here; else that of the example."""

@@ -48,7 +48,7 @@ SUMS = (
         name
         for name, op in OPS.items()
         if op.fn.__module__.rpartition(".")[2]
-        in ("linalg", "norm", "attention", "conv", "reduction", "recurrent", "loss", "statistics")
+        in ("linalg", "norm", "attention", "conv", "pool", "reduction", "recurrent", "loss", "statistics")
     )
     - EXACT
 )

@@ -82,6 +82,35 @@ def test_a_window_that_does_not_fit_is_refused_without_an_assert() -> None:
             run_file(report.model_bytes, {"x": np.zeros((1, 2, size, 7), np.float32)})
 
 
+def test_a_mean_of_windows_refuses_images_that_are_too_small_and_is_read_as_one() -> None:
+    sides = {"x": {0: "n", 2: "rows"}}
+    x, program = fz.randn(2, 3, 9, 8), lambda x: F.avg_pool2d(x, 3, 2, 1)
+    report = fz.onnx.export(program, x, input_names=["x"], dynamic_shapes=sides)
+    assert dict(report.operators) == {"Conv": 1}
+    report = fz.onnx.export(lambda x: F.avg_pool2d(x, 3, 2), x, input_names=["x"], dynamic_shapes=sides)
+    assert dict(report.operators) == {"Conv": 1} and report.embedded
+    for size in (0, 1, 2):
+        with pytest.raises(Exception, match="Invalid input shape"):
+            run_file(report.model_bytes, {"x": np.zeros((1, 3, size, 8), np.float32)})
+    loaded = fz.onnx.load(report.model_bytes)
+    assert not list(loaded.parameters())
+    again = fz.jit.trace(loaded, (x,))
+    assert [node.op_name for node in again.graph.nodes] == ["avg_pool"]
+    box = nn.Conv2d(3, 3, 2, groups=3, bias=False)  # a weight of the same numbers stays a weight
+    box.weight.data.fill_(0.25)
+    assert len(list(fz.onnx.load(fz.onnx.export(box, x, verify=False).model_bytes).parameters())) == 1
+
+
+def test_what_convolutions_refuse_is_known_to_what_follows() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
+    report = fz.onnx.export(model, fz.randn(2, 3, 9, 8), dynamic_shapes={"input": {0: "n", 2: "rows"}})
+    assert dict(report.operators) == {"Conv": 1, "Relu": 1, "ReduceMean": 1} and not report.embedded
+    small = F.avg_pool2d
+    report = fz.onnx.export(lambda x: model[0](small(x, 2)), fz.randn(2, 3, 9, 8), dynamic_shapes={"x": {2: "rows"}})
+    with pytest.raises(Exception, match="Invalid input shape"):  # a window of one row of one row would fit the convolution
+        run_file(report.model_bytes, {"x": np.zeros((2, 3, 1, 8), np.float32)})
+
+
 def test_equal_sizes_are_asserted_by_one_split_each() -> None:
     names = {"a": {0: "n"}, "b": {0: "n"}, "c": {0: "n"}}
     report = fz.onnx.export(lambda a, b, c: a + b + c, (fz.ones(3), fz.ones(3), fz.ones(3)), dynamic_shapes=names)

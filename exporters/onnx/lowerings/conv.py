@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.sizes import Size, is_static, same, size_max
+from frazil.sizes import Size, SymInt, is_static, same, size_max
 
 from .. import sizes
 from ..emit import Emitter
@@ -21,6 +21,10 @@ def conv(e: Emitter, call: Call, x: ir.Value, w: ir.Value, bias: ir.Value | None
     x, pads = _without_padding(x, [*padding, *padding])
     each = (1,) * len(stride) if not is_static(stride) else stride
     y = e.op("Conv", x, w, bias, strides=each, pads=pads, dilations=call["dilation"], group=call["groups"])
+    if is_static((tuple(padding), call["dilation"], call.shape(1))):
+        for n, p, d, k in zip(call.shape()[2:], call["padding"], call["dilation"], call.shape(1)[2:], strict=True):
+            if isinstance(n, SymInt) and n.symbol is not None:  # of others, what came before may have refused nothing
+                e.refuses(n + 2 * p >= d * (k - 1) + 1, y)
     return y if each is stride else every(e, y, stride)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from frazil.sizes import Size, SymBool, is_static, prod
+from frazil.sizes import Size, SymBool, decide, is_static, prod
 
 from .. import sizes
 from ..careful import careful
@@ -50,9 +50,7 @@ def max_pool(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
         edges, n = options["pads"], len(options["pads"]) // 2
         around = [before + after for before, after in zip(edges[:n], edges[n:], strict=True)]
         for size, pad, k, d in zip(call.shape()[2:], around, options["kernel_shape"], options["dilations"], strict=True):
-            fits = size + pad >= d * (k - 1) + 1
-            if isinstance(fits, SymBool):
-                e.refused.append((fits, found))
+            e.refuses(size + pad >= d * (k - 1) + 1, found)
     return found
 
 
@@ -97,7 +95,16 @@ def avg_pool(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
         axes = list(range(2, 2 + len(call["stride"])))
         whole = [0] * len(axes), [2**63 - 1] * len(axes)
         return e.op("Slice", x, *(e.ints(*numbers) for numbers in (*whole, axes, call["stride"])))
-    return e.op("AveragePool", x, **options)
+    reach = [n + 2 * p for n, p in zip(call.shape()[2:], call["padding"], strict=True)]
+    fits = [n >= k for n, k in zip(reach, options["kernel_shape"], strict=True)]
+    if all(not isinstance(one, SymBool) or decide(one) for one in fits):
+        return e.op("AveragePool", x, **options)
+    found: ir.Value = careful(e, "AveragePool", x, **options)
+    made = found.producer()
+    if made is not None and made.op_type == "Conv":
+        for one in fits:
+            e.refuses(one, found)
+    return found
 
 
 @lowering("avg_pool_grad")
