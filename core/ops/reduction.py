@@ -443,6 +443,8 @@ def variance(x, /, *, dim=None, correction=1, keepdim=False):
     """Mean squared distance from the mean, with divisor n - correction."""
     n = count(x._a.shape, dim)
     centred = x - mean(x, dim=dim, keepdim=True) if dim is not None else x - mean(x)
+    if isinstance(correction, int) and correction == 0:
+        return mean(square(centred), dim=dim, keepdim=keepdim)
     divisor = n - correction
     if isinstance(divisor, (int, float)):
         divisor = builtins.max(divisor, 0)

@@ -88,7 +88,11 @@ class Emitter:
         self.emitted: ChainMap[Any, list[ir.Value]] = parent.emitted.new_child() if parent else ChainMap()
         #: Conditions on sizes without which a value cannot be computed: its operator refuses other sizes by itself.
         self.refused: list[tuple[SymBool, ir.Value]] = []
+        #: The same of operators that are there for nothing else.
+        self.checked: list[tuple[SymBool, ir.Value]] = []
         # one of each per file
+        #: What is known of sizes without what is checked by operators that are there for nothing else.
+        self.facts: list[SymBool] = parent.facts if parent else []
         self.fixed: dict[Symbol, Size] = parent.fixed if parent else {}
         self.stored: dict[Any, ir.Value] = parent.stored if parent else {}
         self.own: set[GraphValue] = parent.own if parent else set()

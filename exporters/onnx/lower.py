@@ -58,13 +58,17 @@ def lower(
     """
     program, graph = graph, in_real(graph)
     refused: list[SymBool] = []
+    checked: list[SymBool] = []
     while True:
-        walk = _Lowering(graph, opset_version, {**LOWERINGS, **(lowerings or {})}, refused)
+        walk = _Lowering(graph, opset_version, {**LOWERINGS, **(lowerings or {})}, refused, checked)
         lowered = walk.run(guards == "embed", output_names, producer_version, fold)
         if walk.found_guards:
             graph.guards += walk.found_guards  # decisions in the bodies of ops: once more, with them among the asserts
-        elif not refused and any(decide(asked, walk.refused) is True for asked in walk.open_questions(lowered)):
-            refused = walk.refused  # once more, knowing what the operators refuse by themselves: without asserts of it
+        elif not (refused or checked) and walk.answers_questions(lowered):
+            refused, checked = (
+                walk.refused,
+                walk.checked,
+            )  # once more, knowing what the operators refuse by themselves: without asserts of it
         else:
             names = [value.name for value in (*lowered.model.graph.inputs, *lowered.model.graph.outputs)]
             lowered.pairs = pairs_among(program, names)
@@ -90,10 +94,19 @@ def in_real(graph: Graph) -> Graph:
 
 @final
 class _Lowering:
-    def __init__(self, graph: Graph, opset: int, lowerings: Mapping[str, Lowering], known: Sequence[SymBool]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        opset: int,
+        lowerings: Mapping[str, Lowering],
+        refused: Sequence[SymBool],
+        checked: Sequence[SymBool],
+    ) -> None:
         self.graph = graph
-        #: What the operators of the file refuse by themselves, as was found out before, and as it is found out.
-        self.known, self.refused = known, list[SymBool]()
+        #: What the operators of the file refuse, as was found out before, and as it is found out: by themselves, and because they
+        #: are there for it.
+        self.known = [*refused, *checked]
+        self.refused, self.checked = list[SymBool](), list[SymBool]()
         #: What lowerings would have liked to know of sizes.
         self.asked: list[SymBool] = []
         self.lowerings = lowerings
@@ -101,6 +114,7 @@ class _Lowering:
         self.problems: list[Problem] = []
         self.found_guards: list[Guard] = []
         self.e = Emitter(opset)
+        self.e.facts += [*(guard.holds for guard in graph.guards), *refused]
         self.e.fixed.update(solve_guards(graph.guards))
         self.e.origins.update(graph.symbols)
         self.e.reserve(graph.inputs + graph.captured)
@@ -124,14 +138,16 @@ class _Lowering:
         nodes, folded = joined(without_dead(e.nodes, outputs), outputs), list[str]()
         live = {id(value) for node in nodes for value in node.outputs}
         self.refused = [condition for condition, value in e.refused if id(value) in live]
+        self.checked = [condition for condition, value in e.checked if id(value) in live]
         if fold:
             nodes, folded = fold_norms(nodes, outputs, e.initializers, e.unique)
         model = self._model(inputs, nodes, outputs, producer_version)
         return Lowered(model, graph, embedded, folded)
 
-    def open_questions(self, lowered: Lowered) -> list[SymBool]:
-        """Conditions which, if operators refuse all other sizes, make a smaller file."""
-        return [*(guard.holds for guard in lowered.embedded), *self.asked]
+    def answers_questions(self, lowered: Lowered) -> bool:
+        """Return whether the file becomes smaller when it is known what its operators refuse."""
+        asserts = any(decide(guard.holds, self.refused) is True for guard in lowered.embedded)
+        return asserts or any(decide(asked, [*self.refused, *self.checked]) is True for asked in self.asked)
 
     # --- nodes
 

@@ -101,6 +101,30 @@ def test_a_mean_of_windows_refuses_images_that_are_too_small_and_is_read_as_one(
     assert len(list(fz.onnx.load(fz.onnx.export(box, x, verify=False).model_bytes).parameters())) == 1
 
 
+def test_maxima_of_nothing_are_refused_by_one_operator_and_what_follows_knows() -> None:
+    sides = {"x": {0: "b", 1: "n"}}
+    programs: dict[str, Any] = {
+        "columns": lambda x: x.amax(1),
+        "rows": lambda x: x.amin(0, keepdim=True),
+        "all": lambda x: x.amax(),
+        "integers": lambda x: x.int().amax(1),
+        "mean as well": lambda x: x.amax(1) - x.mean(1),
+    }
+    for name, program in programs.items():
+        report = fz.onnx.export(program, fz.randn(2, 3, 4), input_names=["x"], dynamic_shapes=sides, verify=False)
+        for shape in ((2, 0, 4), (0, 3, 4), (0, 0, 4), (1, 1, 4)):
+            x = np.ones(shape, np.float32)
+            try:
+                expected = program(fz.tensor(x)).numpy()
+            except fz.errors.ShapeError:
+                with pytest.raises(Exception, match=r"Reshape|frazil.assert"):
+                    run_file(report.model_bytes, {"x": x})
+            else:
+                (found,) = run_file(report.model_bytes, {"x": x}).values()
+                np.testing.assert_array_equal(found, expected, name)
+    assert dict(report.operators) == {"Reshape": 1, "ReduceL1": 1, "ReduceMax": 1, "Min": 1, "ReduceMean": 1, "Sub": 1}
+
+
 def test_what_convolutions_refuse_is_known_to_what_follows() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
     report = fz.onnx.export(model, fz.randn(2, 3, 9, 8), dynamic_shapes={"input": {0: "n", 2: "rows"}})

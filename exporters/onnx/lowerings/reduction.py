@@ -7,7 +7,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.sizes import Size, Symbol, bounds, proven, same, substitute, symbols_of
+from frazil.sizes import Size, Symbol, SymBool, bounds, decide, proven, same, substitute, symbols_of
 
 from .. import sizes
 from ..careful import careful
@@ -114,9 +114,36 @@ def _mean(e: Emitter, call: Call, x: ir.Value, dims: tuple[int, ...] | None, kee
 def extreme(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dims, keepdim = call["dim"], call["keepdim"]
     op_type = "ReduceMax" if call.op_name == "amax" else "ReduceMin"
+    x = _with_elements(e, call, x, dims)
     if call.kind() != "f" or dims == ():
         return _reduce(e, op_type, x, dims, keepdim)
     return careful(e, op_type, x, None if dims is None else e.ints(*dims), keepdims=int(keepdim))
+
+
+def _with_elements(e: Emitter, call: Call, x: ir.Value, dims: tuple[int, ...] | None) -> ir.Value:
+    """x behind an operator that refuses it where a dimension to choose from has no elements, as the program does: onnxruntime's
+    reductions give an infinity. A `Reshape` that is told to find out another dimension cannot, then."""
+    shape, rank = substitute(tuple(call.shape()), e.fixed), call.rank()
+    some = [proven(n > 0) and (isinstance(n, int) or decide(n > 0, e.facts) is True) for n in shape]  # not by this check itself
+    open_ = [axis for axis in range(rank) if not some[axis] and (dims is None or axis in dims)]
+    if not open_:
+        return x
+    others = [axis for axis in range(rank) if axis not in open_]
+    empty = [axis for axis in others if not some[axis]]  # these may be without elements, as one of them can be left to find out
+    if len(empty) > 1 or not others:
+        for axis in open_:
+            if symbols_of(shape[axis]) and all(symbol.hint is not None for symbol in symbols_of(shape[axis])):
+                bool(shape[axis] > 0)  # an assert
+        return x
+    left = (empty or others)[0]
+    target = [-1 if axis == left else n if isinstance(n, int) else 0 for axis, n in enumerate(shape)]
+    found: ir.Value = e.op("Reshape", x, e.ints(*target))
+    found.shape = x.shape
+    for axis in open_:
+        condition = shape[axis] > 0
+        if isinstance(condition, SymBool) and shape[axis].symbol is not None:
+            e.checked.append((condition, found))
+    return found
 
 
 @lowering("argmax", "argmin")
