@@ -59,7 +59,7 @@ def batch_norm(
             [ 1.]])
     """
     require_float("batch_norm", *specs(input))
-    if tuple(input.shape) == (0,):  # nothing, as in PyTorch
+    if len(input.shape) == 1 and input.shape[0] == 0:  # nothing, as in PyTorch
         return input.clone()
     if input.ndim < 2:
         raise ShapeError(f"batch_norm: expected at least 2 dimensions, given {list(input.shape)}")
