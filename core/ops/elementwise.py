@@ -81,7 +81,7 @@ def mul(a, b, /):
 
 
 @primitive(
-    vjp=(lambda g, b: g / b, lambda g, b, y: -g * y / b),
+    vjp=(lambda g, b: g / b, lambda g, a, b: -g * (a / b) / b),  # not its result, which a program may write to
     promote="float",
     samples=lambda: [
         S((3, 4), floats(3, 4, low=0.5)),

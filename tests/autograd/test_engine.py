@@ -134,3 +134,13 @@ def test_a_hook_of_a_leaf_runs_once_when_only_its_gradient_is_wanted():
     x.register_hook(lambda g: g * 2)
     (x * 3).sum().backward(inputs=[x])
     assert x.grad.tolist() == [6.0, 6.0]
+
+
+def test_what_a_division_gives_may_be_written_to_before_backward():
+    x = fz.tensor([3.0, 4.0], requires_grad=True)
+    y = fz.nn.functional.normalize(x, dim=0)
+    y.mul_(fz.tensor([1.0, 2.0]))
+    z = 1 / (x + 1)
+    z.add_(1)
+    (y.sum() + z.sum()).backward()
+    assert x.grad.tolist() == pytest.approx([16 / 125 - 24 / 125 - 1 / 16, 18 / 125 - 12 / 125 - 1 / 25], abs=1e-6)
