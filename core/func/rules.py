@@ -112,6 +112,11 @@ def _along(level: Any, op: Any, arrays: Any, attrs: Any) -> Any:
     return tuple(y.squeeze(1) for y in found) if op.outputs > 1 else found.squeeze(1)
 
 
+@rule("view_as_real", "view_as_complex")
+def _pairs(level: Any, op: Any, arrays: Any, attrs: Any) -> Any:
+    return op.call(arrays[0].value)
+
+
 @rule("flip")
 def _flip(level: Any, op: Any, arrays: Any, attrs: Any) -> Any:
     return op.call(arrays[0].value, dims=tuple(d + 1 for d in attrs["dims"]))

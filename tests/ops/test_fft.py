@@ -62,6 +62,12 @@ def test_what_is_refused():
         fz.fft.fft2(fz.ones(2, 2), s=(2,))
 
 
+def test_many_samples_at_once():
+    x = fz.from_numpy(RNG.standard_normal((4, 6)))
+    for program in (fz.fft.fft, lambda t: fz.fft.irfft(fz.fft.rfft(t), n=6)):
+        fz.testing.assert_close(fz.vmap(program)(x), program(x))
+
+
 def test_transforms_of_no_rows():
     nothing = fz.zeros(0, 3)
     assert fz.fft.fft(nothing).shape == (0, 3) and fz.fft.rfft(nothing).shape == (0, 2)
