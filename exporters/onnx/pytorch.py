@@ -27,7 +27,7 @@ class TrainingMode(Enum):
 
 
 class OperatorExportTypes(Enum):
-    """Which operators are written; plain ones of ONNX in any case."""
+    """Kinds of operators that PyTorch writes; the file has plain ones of ONNX in any case."""
 
     ONNX = 0
     ONNX_ATEN = 1
