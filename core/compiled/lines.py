@@ -74,7 +74,7 @@ class Lines:
 
 
 def is_late(graph: Graph) -> bool:
-    """Whether there are branches, loops, or sizes that only the data tell."""
+    """Return whether there are branches, loops, or sizes that only the data tell."""
     inputs = set(graph.inputs)
     known = {symbol for symbol, (value, axis) in graph.symbols.items() if value in inputs and axis is not None}
     return any(
