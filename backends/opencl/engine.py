@@ -14,6 +14,7 @@ import numpy as np
 import pyopencl as cl
 
 from frazil.compiled import Engine
+from frazil.compiled.choice import differs
 from frazil.compiled.engines import open_engine
 from frazil.compiled.lines import is_late
 from frazil.device import device as device_of
@@ -77,6 +78,7 @@ class Launches:
         if not is_late(graph):
             self._program = CompiledGraph(self._runtime, backend.kernels(self._there.index), _placed(graph, self._there))
         self._plan = Plan(graph, graph.outputs)
+        self._checked: set[Any] = set()
         self._shares = not self._at_home and _shares_memory(self._runtime)
         self._bound: list[tuple[Any, Array] | None] = [None] * len(graph.inputs)
         self._lock = threading.Lock()
@@ -93,12 +95,21 @@ class Launches:
             return self._plain(arrays)  # which knows what to say
 
     def _run(self, given: Sequence[Any]) -> Sequence[Any]:
+        quick: Sequence[Any] | None = None
+        key = tuple([a.shape for a in given])
         if self._program is not None:
             try:
-                return self._program(*given)
+                quick = self._program(*given)
             except (FrazilError, KeyError):  # it reads numbers on the way, or a part of it has no kernel
                 self._program = None
+        if quick is not None and key in self._checked:
+            return quick
         found: list[Any] = self._plan.run([wrap(a, self._there) for a in given], on_arrays=True)
+        if quick is not None:  # new sizes: launches count once they have given what the kernels give one by one
+            to_host = self._there.to_host
+            if differs([to_host(a) for a in quick], [to_host(a) for a in found]):
+                self._program = None
+            self._checked.add(key)
         return found
 
     def _bring(self, i: int, array: Any) -> Array:

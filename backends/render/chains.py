@@ -12,6 +12,7 @@ from frazil.errors import RecordError
 from frazil.jit import trace
 from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.trace import expand
+from frazil.sizes import SymInt
 from frazil.table import OPS
 
 from .dialect import REGISTER
@@ -74,7 +75,8 @@ def _parts(nodes: list[Node]) -> list[list[Node]]:
 
 
 def _shape(node: Node) -> Any:
-    return tuple(node.outputs[0].spec.shape)
+    """The shape, by the normal form of sizes: whether two of them are equal is not asked, as only a run could tell."""
+    return tuple(n.key if isinstance(n, SymInt) else n for n in node.outputs[0].spec.shape)
 
 
 def is_elementwise(node: Node) -> bool:

@@ -106,7 +106,7 @@ class Choice:
             if name == "numpy":
                 continue
             try:
-                problem = _differs([device.to_host(a) for a in run(own())], expected)
+                problem = differs([device.to_host(a) for a in run(own())], expected)
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}".partition("\n")[0]
             if problem:
@@ -131,7 +131,7 @@ class Choice:
         recording.times = best
 
 
-def _differs(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> str | None:
+def differs(found: Sequence[np.ndarray], expected: Sequence[np.ndarray]) -> str | None:
     """Say which result differs by more than rounding."""
     for i, (a, b) in enumerate(zip(found, expected, strict=True)):
         if a.shape != b.shape or a.dtype != b.dtype:
