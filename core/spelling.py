@@ -11,6 +11,7 @@ import opcode
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
 from typing import Any, TypeVar
 
 from .errors import ArgumentError, FrazilError, ShapeError
@@ -134,8 +135,9 @@ def tell_names(module: str, later: Sequence[str] = (), home: str | None = None) 
     def absent(name: str) -> Any:
         if name in later or f"{module}.{name}" in places():
             return importlib.import_module(f"{module}.{name}")
-        if home is not None and not name.startswith("__") and hasattr(elsewhere := importlib.import_module(home), name):
-            return getattr(elsewhere, name)
+        found_there = None if home is None or name.startswith("__") else getattr(importlib.import_module(home), name, None)
+        if found_there is not None and not isinstance(found_there, ModuleType):  # a module of that name may be another one
+            return found_there
         raise missing(f"module {module!r} has no attribute {name!r}", name, lambda: [*dir(found), *later])
 
     found.__dict__["__getattr__"] = absent

@@ -43,6 +43,7 @@ def test_they_are_attributes_as_well_and_leave_what_has_their_name() -> None:
     assert fz.functional.einsum is fz.einsum
     assert fz.nn.modules.flatten.Flatten is fz.nn.Flatten
     assert fz.nn.modules.linear.LazyLinear is fz.nn.LazyLinear and fz.nn.modules.Module is fz.nn.Module
+    assert importlib.import_module("frazil.nn.modules.module")._addindent("a\nb", 2) == "a\n  b"
     assert callable(fz.random.manual_seed) and "frazil.optim.no_such" not in sys.modules
     with pytest.raises(AttributeError, match="no attribute 'adamv'"):
         fz.optim.adamv
