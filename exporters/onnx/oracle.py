@@ -80,7 +80,7 @@ def host(tensor: Tensor) -> np.ndarray:
 
 
 def from_host(array: np.ndarray, like: Tensor) -> Tensor:
-    """What `host` gave of a tensor, or other numbers in its place, as a tensor of its kind, on its device."""
+    """Return what `host` gave of a tensor, or other numbers in its place, as a tensor of its kind, on its device."""
     found = make_tensor(array, device=like.device)
     return view_as_complex(found) if like.dtype.is_complex else found
 
