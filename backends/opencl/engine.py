@@ -14,17 +14,14 @@ import numpy as np
 import pyopencl as cl
 
 from frazil.compiled import Engine
-from frazil.compiled.choice import differs
 from frazil.compiled.engines import open_engine
-from frazil.compiled.lines import is_late
 from frazil.device import device as device_of
-from frazil.errors import DeviceError, FrazilError
+from frazil.errors import DeviceError
 from frazil.recorder.graph import Graph
 from frazil.recorder.plan import Plan
 from frazil.tensor import wrap
 
 from .array import Array
-from .fused import CompiledGraph
 
 if TYPE_CHECKING:
     from . import OpenCLBackend
@@ -74,11 +71,7 @@ class Launches:
         backend: OpenCLBackend = self._there.backend
         self._runtime: Runtime = backend._devices()[self._there.index]
         self._at_home = device is self._there
-        self._program: CompiledGraph | None = None
-        if not is_late(graph):
-            self._program = CompiledGraph(self._runtime, backend.kernels(self._there.index), _placed(graph, self._there))
         self._plan = Plan(graph, graph.outputs)
-        self._checked: set[Any] = set()
         self._shares = not self._at_home and _shares_memory(self._runtime)
         self._bound: list[tuple[Any, Array] | None] = [None] * len(graph.inputs)
         self._lock = threading.Lock()
@@ -95,21 +88,7 @@ class Launches:
             return self._plain(arrays)  # which knows what to say
 
     def _run(self, given: Sequence[Any]) -> Sequence[Any]:
-        quick: Sequence[Any] | None = None
-        key = tuple([a.shape for a in given])
-        if self._program is not None:
-            try:
-                quick = self._program(*given)
-            except (FrazilError, KeyError):  # it reads numbers on the way, or a part of it has no kernel
-                self._program = None
-        if quick is not None and key in self._checked:
-            return quick
         found: list[Any] = self._plan.run([wrap(a, self._there) for a in given], on_arrays=True)
-        if quick is not None:  # new sizes: launches count once they have given what the kernels give one by one
-            to_host = self._there.to_host
-            if differs([to_host(a) for a in quick], [to_host(a) for a in found]):
-                self._program = None
-            self._checked.add(key)
         return found
 
     def _bring(self, i: int, array: Any) -> Array:
@@ -136,15 +115,6 @@ class Launches:
                 np.copyto(old, results[k])
                 results[k] = old
         return results
-
-
-def _placed(graph: Graph, device: Any) -> Graph:
-    """The graph with its constants on the device."""
-    own = graph.copy()
-    for value in own.captured:
-        if value.tensor is not None and value.tensor._dev is not device:
-            value.tensor = wrap(device.lift(value.tensor), device)
-    return own
 
 
 def _shares_memory(runtime: Runtime) -> bool:
