@@ -1,4 +1,4 @@
-"""The engine `opencl` of `fz.compile`: a recording by the kernels of OpenCL, for CPU tensors too where there is a driver for the CPU.
+"""The engine `opencl` of `fz.compile`: a recording by OpenCL kernels, for CPU tensors too where a driver for the CPU is.
 
 Memory of NumPy arrays is used where it lies, if the driver does so; this is tried once per device. Branches, loops and sizes
 that only the data tell run from the host, kernel by kernel.
