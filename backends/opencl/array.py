@@ -12,9 +12,10 @@ from ..render.dims import contiguous_strides
 
 @final
 class Array:
-    """`strides` and `offset` count elements; strides None: contiguous, in the order of the last dimension first."""
+    """`strides` and `offset` count elements; strides None: those of rows, the last dimension first. `rows`: elements lie so,
+    whatever the strides of dimensions of one element say; `flat`: from the start of the buffer."""
 
-    __slots__ = ("buffer", "dtype", "flat", "offset", "shape", "size", "strides")
+    __slots__ = ("buffer", "dtype", "flat", "offset", "rows", "shape", "size", "strides")
 
     def __init__(
         self,
@@ -24,6 +25,7 @@ class Array:
         size: int,
         strides: tuple[int, ...] | None = None,
         offset: int = 0,
+        rows: bool | None = None,
     ) -> None:
         self.buffer = buffer
         self.shape = shape
@@ -31,7 +33,8 @@ class Array:
         self.size = size
         self.strides = strides
         self.offset = offset
-        self.flat = strides is None and not offset
+        self.rows = strides is None if rows is None else rows
+        self.flat = self.rows and not offset
 
     def steps(self) -> tuple[int, ...]:
         """The strides, spelled out."""
@@ -44,5 +47,6 @@ class Array:
     def view(self, shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> Array:
         """Another look at the same buffer."""
         size = math.prod(shape)
-        plain = all(n == 1 or s == t for n, s, t in zip(shape, strides, contiguous_strides(shape), strict=True)) or not size
-        return Array(self.buffer, shape, self.dtype, size, None if plain else strides, offset)
+        plain = contiguous_strides(shape)
+        rows = all(n == 1 or s == t for n, s, t in zip(shape, strides, plain, strict=True)) or not size
+        return Array(self.buffer, shape, self.dtype, size, None if strides == plain else strides, offset, rows)

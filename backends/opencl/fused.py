@@ -149,5 +149,5 @@ class _Plan:
         made = []
         for r, given_slot, fresh in self.results:
             buffer = given[given_slot].buffer if given_slot is not None else buffers[fresh] if fresh is not None else r.buffer
-            made.append(Array(buffer, r.shape, r.dtype, r.size, r.strides, r.offset))
+            made.append(Array(buffer, r.shape, r.dtype, r.size, r.strides, r.offset, r.rows))
         return tuple(made)

@@ -81,7 +81,7 @@ class _Linalg:
     def _matmul(self, a: Array, b: Array, bias: Array | None) -> Array:
         batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         m, k, n = a.shape[-2], a.shape[-1], b.shape[-1]
-        if len(b.shape) == 2 and len(a.shape) > 2 and a.strides is None:  # a batch of rows is more rows
+        if len(b.shape) == 2 and len(a.shape) > 2 and a.rows:  # a batch of rows is more rows
             m, batch = math.prod(a.shape[:-1]), ()
             rows = Array(a.buffer, (m, k), a.dtype, a.size, None, a.offset)
             y = self._matmul(rows, b, bias)

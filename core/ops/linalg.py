@@ -339,9 +339,10 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     terms = [list(term) for term in parsed]
     for i, (x, term) in enumerate(zip(tensors, terms, strict=True)):
         tensors[i], terms[i] = _take_diagonals(x, term)
+    places = {c: i for i, c in enumerate(dict.fromkeys([*output, *sorted(c for term in terms for c in term)]))}
     while len(tensors) > 1:
         later = {c for term in terms[2:] for c in term} | set(output)
-        product, labels = _contract(tensors[0], terms[0], tensors[1], terms[1], later)
+        product, labels = _contract(tensors[0], terms[0], tensors[1], terms[1], later, places)
         tensors[:2], terms[:2] = [product], [labels]
     x, term = tensors[0], terms[0]
     gone = tuple(i for i, c in enumerate(term) if c not in output)
@@ -413,8 +414,11 @@ def _take_diagonals(x: Tensor, term: list[str]) -> tuple[Tensor, list[str]]:
     return x, term
 
 
-def _contract(a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str]) -> tuple[Tensor, list[str]]:
-    """One pairwise step: sum what only one side has and nobody needs, then one batched matrix product."""
+def _contract(
+    a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str], places: dict[str, int]
+) -> tuple[Tensor, list[str]]:
+    """One pairwise step: sum what only one side has and nobody needs, then one batched matrix product. Its rows are the labels
+    of `a`, or those of `b` where all of them have earlier places in the result, which then lies as it is."""
     for c in [c for c in ta if c not in tb and c not in later]:
         a, ta = sum_(a, dim=(ta.index(c),)), [d for d in ta if d != c]
     for c in [c for c in tb if c not in ta and c not in later]:
@@ -425,6 +429,8 @@ def _contract(a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str
     batch = [c for c in ta if c in tb and c in later]
     inner = [c for c in ta if c in tb and c not in later]
     rows, columns = [c for c in ta if c not in tb], [c for c in tb if c not in ta]
+    if rows and columns and max(places[c] for c in columns) < min(places[c] for c in rows):
+        a, ta, rows, b, tb, columns = b, tb, columns, a, ta, rows
 
     def arranged(x: Tensor, term: list[str], *groups: list[str]) -> Tensor:
         x = permute(x, dims=tuple(term.index(c) for group in groups for c in group))
