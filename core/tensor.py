@@ -835,7 +835,8 @@ def row_major_strides(shape: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def attach_methods(methods: dict[str, Callable[..., Any]]) -> None:
     """Put the ops on the class."""
+    own, every = vars(Tensor), vars(object)
     for name, function in methods.items():
-        if name in vars(Tensor) and name not in vars(object):
+        if name in own and name not in every:
             raise ArgumentError(f"method Tensor.{name} is defined twice: in tensor.py and in the op table")
         setattr(Tensor, name, function)

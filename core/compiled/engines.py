@@ -53,10 +53,14 @@ class PlanEngine(Engine):
 _OPENED: dict[str, Engine] = {"numpy": PlanEngine()}
 
 
+def installed() -> list[Any]:
+    """The records of the engines of plugins that can be opened here."""
+    return [record for record in importlib.import_module("frazil.plugins").list_engines() if record.installed]
+
+
 def names() -> list[str]:
     """The engines that are installed, frazil's own first."""
-    manager = importlib.import_module("frazil.plugins")
-    return ["numpy", *(record.name for record in manager.list_engines() if record.installed and record.name != "numpy")]
+    return ["numpy", *(record.name for record in installed() if record.name != "numpy")]
 
 
 def open_engine(name: str) -> Engine:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import importlib
 import importlib.metadata
 import json
 import os
@@ -16,6 +15,7 @@ from typing import Any
 from ..config import config
 from ..files import replacing
 from ..recorder.graph import Graph
+from .engines import installed
 
 
 def folder() -> Path:
@@ -50,9 +50,8 @@ def _machine() -> tuple[str, ...]:
 def _engines() -> list[str]:
     """Every engine that is installed, with the versions of what it needs."""
     found = []
-    for record in importlib.import_module("frazil.plugins").list_engines():
-        if record.installed:
-            found += [record.name, *(f"{module} {_version(module)}" for module in record.requires)]
+    for record in installed():
+        found += [record.name, *(f"{module} {_version(module)}" for module in record.requires)]
     return found
 
 

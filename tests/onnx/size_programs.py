@@ -441,7 +441,7 @@ def downsampling_and_back(x):
     return x + y
 
 
-@program("b 2 h w")
+@program("b 2 h w", relies_on=("x.shape[2] > 0 is True", "x.shape[3] > 0 is True"))
 def pooling_by_the_size(x):
     return x.mean((2, 3)), F.adaptive_avg_pool2d(x, 1).flatten(1), x.amax((-2, -1)), x.flatten(2).mean(-1)
 
@@ -689,12 +689,12 @@ def numpy_product_of_a_shape(x):
     return x.reshape(x.shape[0], np.prod(x.shape[1:]))
 
 
-@program("b t c")
+@program("b t c", relies_on=("x.shape[2] > 0 is True",))
 def pooling_over_the_whole_length(x):
     return F.max_pool1d(x, x.shape[2]).squeeze(2), F.avg_pool1d(x, x.size(2)), F.max_pool1d(x, kernel_size=x.size()[2:])
 
 
-@program("b c h w")
+@program("b c h w", relies_on=("x.shape[2] > 0 is True", "x.shape[3] > 0 is True"))
 def pooling_over_the_whole_image(x):
     return (
         F.avg_pool2d(x, x.size()[2:]).view(x.size(0), -1),
@@ -703,7 +703,7 @@ def pooling_over_the_whole_image(x):
     )
 
 
-@program("b c h w")
+@program("b c h w", relies_on=("x.shape[3] - x.shape[3]//2 > 0 is True", "x.shape[2] - x.shape[2]//2 > 0 is True"))
 def pooling_to_a_grid(x):
     return F.adaptive_avg_pool2d(x, (3, 2)), F.adaptive_max_pool2d(x, 2), F.adaptive_avg_pool1d(x.flatten(2), 4)
 

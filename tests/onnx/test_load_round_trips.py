@@ -31,11 +31,16 @@ def _written(program: Any, given: list[Any]) -> bytes:
     return contents
 
 
+#: How many nodes more, and why: reading integers modulo a size brings the question back whether that is 0.
+GROWS = {"fourier": 2}
+
+
 @pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.samples])
 def test_the_first_sample_of_every_op_is_read_as_the_same_and_does_not_grow(name: str) -> None:
     given, contents, loaded = _check(name, OPS[name].samples[0])
     again = _written(loaded, given)
-    assert count_nodes(again) <= count_nodes(contents)
+    more = count_nodes(again) - count_nodes(contents)
+    assert more == GROWS[name] if name in GROWS else more <= 0
 
 
 @pytest.mark.slow
@@ -145,6 +150,7 @@ def _careful(op_type: str, **attrs: Any) -> onnx.ModelProto:
 CAREFUL: dict[tuple[str, int | None], dict[str, Any]] = {
     ("MaxPool", None): {"kernel_shape": [2], "strides": [2]},
     ("MaxPool", 1): {"kernel_shape": [2], "outputs": 2, "result": 1},
+    ("AveragePool", None): {"kernel_shape": [2], "strides": [2]},
     ("ReduceMax", None): {"keepdims": 1},
     ("ReduceMin", None): {"keepdims": 0},
     ("ReduceMean", None): {"keepdims": 0},

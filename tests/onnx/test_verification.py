@@ -187,7 +187,7 @@ def test_a_number_of_every_dtype_is_an_input() -> None:
 
 
 def test_sizes_at_which_the_program_itself_fails_are_noted(net: Net) -> None:
-    report = fz.onnx.export(lambda x: x.max(), fz.randn(3))
+    report = fz.onnx.export(lambda x: x.argmax(), fz.randn(3))
     assert report.checks is not None
     failed: list[Check] = [check for check in report.checks.checks if check.outcome == "the program refuses this size"]
     assert [tuple(check.case.sizes.values()) for check in failed] == [(0,)]
