@@ -27,9 +27,11 @@ from .runtime import Runtime
 
 
 class Launch(NamedTuple):
-    """A kernel of its own, with its arguments set, and which of them are inputs (position, slot) and results."""
+    """A kernel of its own, with its arguments set, and which of them are inputs (position, slot) and results. OpenCL's kernels
+    do not keep the buffers that are set as arguments: `buffers` does, such as those of numbers that a kernel has uploaded."""
 
     kernel: Any
+    buffers: tuple[Any, ...]
     items: tuple[int, ...]
     group: tuple[int, ...] | None
     inputs: tuple[tuple[int, int], ...]
@@ -129,7 +131,8 @@ class _Plan:
                 inputs.append((position, slots[pointer]))
             elif pointer in produced:
                 results.append((position, produced[pointer]))
-        return Launch(own, items, group, tuple(inputs), tuple(results))
+        buffers = tuple(a for a, p in arguments if p is not None and p not in slots and p not in produced)
+        return Launch(own, buffers, items, group, tuple(inputs), tuple(results))
 
     def __call__(self, given: Sequence[Array]) -> tuple[Array, ...]:
         if self.first is not None:  # the run that was written down
@@ -139,7 +142,7 @@ class _Plan:
         buffers = {i: runtime.allocate(self.sizes[i]) for i in self.fresh}
         enqueue, queue = cl.enqueue_nd_range_kernel, runtime.queue
         with runtime.lock:
-            for kernel, items, group, inputs, results in self.launches:
+            for kernel, _, items, group, inputs, results in self.launches:
                 for position, slot in inputs:
                     kernel.set_arg(position, given[slot].buffer)
                 for position, slot in results:

@@ -265,6 +265,17 @@ def test_results_of_a_frozen_graph_are_not_overwritten_by_the_next_run() -> None
     assert [backend.to_host(r)[0] for r in results] == [float(32 * i * i) for i in range(4)]
 
 
+def test_what_a_kernel_uploads_is_kept_for_the_next_runs() -> None:
+    backend: Any = fz.device("opencl").backend
+    x = fz.ones(64, device="opencl")
+    frozen = backend.compile(fz.jit.trace(lambda x: x * fz.arange(64, device="opencl") + x.sum(), (x,)).graph)
+    frozen(x._a)
+    others = [fz.arange(64, device="opencl") - 3.0 for _ in range(50)]  # which would take the memory of 0, 1, 2, ...
+    (found,) = frozen(x._a)
+    np.testing.assert_allclose(backend.to_host(found), np.arange(64) + 64)
+    assert all(other[0].item() == -3 for other in others)
+
+
 def test_a_recording_has_one_device(tmp_path: Path) -> None:
     model = fz.nn.Linear(3, 2).to("opencl")
     with pytest.raises(fz.errors.RecordError, match="recorded on cpu, but uses the param 'weight' .*on opencl. Move everything"):
