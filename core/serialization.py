@@ -36,6 +36,7 @@ Array = np.ndarray[Any, Any]
 File = str | os.PathLike[str] | IO[bytes]
 #: Where loaded tensors go: one device for all, {saved device: device}, or a function (tensor, saved device) -> tensor or None.
 MapLocation = str | device | Mapping[str, str | device] | Callable[[Tensor, str], Tensor | None] | None
+FILE_LIKE, MAP_LOCATION = File, MapLocation  # as PyTorch calls them
 
 _VERSION = "1"
 #: Names of files in PyTorch's format.

@@ -1,4 +1,4 @@
-"""The engine `opencl` of `fz.compile`: a recording by OpenCL kernels, for CPU tensors too where a driver for the CPU is.
+"""The engine `opencl` of `fz.compile`: a recording as prepared launches, for CPU tensors too where a driver for the CPU is.
 
 Memory of NumPy arrays is used where it lies, if the driver does so; this is tried once per device. Branches, loops and sizes
 that only the data tell run from the host, kernel by kernel.
@@ -7,6 +7,7 @@ that only the data tell run from the host, kernel by kernel.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, final
 
@@ -14,14 +15,17 @@ import numpy as np
 import pyopencl as cl
 
 from frazil.compiled import Engine
+from frazil.compiled.choice import differs
 from frazil.compiled.engines import open_engine
+from frazil.compiled.lines import is_late
 from frazil.device import device as device_of
-from frazil.errors import DeviceError
+from frazil.errors import DeviceError, FrazilError
 from frazil.recorder.graph import Graph
 from frazil.recorder.plan import Plan
 from frazil.tensor import wrap
 
 from .array import Array
+from .fused import CompiledGraph
 
 if TYPE_CHECKING:
     from . import OpenCLBackend
@@ -71,7 +75,11 @@ class Launches:
         backend: OpenCLBackend = self._there.backend
         self._runtime: Runtime = backend._devices()[self._there.index]
         self._at_home = device is self._there
+        self._program: CompiledGraph | None = None
+        if not is_late(graph):
+            self._program = CompiledGraph(self._runtime, backend.kernels(self._there.index), _placed(graph, self._there))
         self._plan = Plan(graph, graph.outputs)
+        self._checked: Counter[Any] = Counter()
         self._shares = not self._at_home and _shares_memory(self._runtime)
         self._bound: list[tuple[Any, Array] | None] = [None] * len(graph.inputs)
         self._lock = threading.Lock()
@@ -88,7 +96,21 @@ class Launches:
             return self._plain(arrays)  # which knows what to say
 
     def _run(self, given: Sequence[Any]) -> Sequence[Any]:
+        quick: Sequence[Any] | None = None
+        key = tuple([a.shape for a in given])
+        if self._program is not None:
+            try:
+                quick = self._program(*given)
+            except (FrazilError, KeyError):  # it reads numbers on the way, or a part of it has no kernel
+                self._program = None
+        if quick is not None and self._checked[key] >= 2:
+            return quick
         found: list[Any] = self._plan.run([wrap(a, self._there) for a in given], on_arrays=True)
+        if quick is not None:  # of new sizes, launches and their repetition must first give what the kernels give one by one
+            to_host = self._there.to_host
+            if differs([to_host(a) for a in quick], [to_host(a) for a in found]):
+                self._program = None
+            self._checked[key] += 1
         return found
 
     def _bring(self, i: int, array: Any) -> Array:
@@ -115,6 +137,15 @@ class Launches:
                 np.copyto(old, results[k])
                 results[k] = old
         return results
+
+
+def _placed(graph: Graph, device: Any) -> Graph:
+    """The graph with its constants on the device."""
+    own = graph.copy()
+    for value in own.captured:
+        if value.tensor is not None and value.tensor._dev is not device:
+            value.tensor = wrap(device.lift(value.tensor), device)
+    return own
 
 
 def _shares_memory(runtime: Runtime) -> bool:

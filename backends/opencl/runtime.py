@@ -42,6 +42,7 @@ class Runtime:
         self.context = cl.Context([device])
         self.queue = cl.CommandQueue(self.context)
         self.pool = MemoryPool(ImmediateAllocator(self.queue), leading_bits_in_bin_id=4)
+        self._usual = self.pool  # of the threads whose launches are not written down
         self.lock = threading.Lock()
         self._capture_lock = threading.Lock()
         self._captured: list[Any] | None = None
@@ -61,15 +62,17 @@ class Runtime:
 
     def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any], size: int) -> Array:
         """A new contiguous array with any values."""
+        pool = self.pool if self._captured is None or self._capturing == threading.get_ident() else self._usual
         try:  # as `allocate`, without a call: every op comes here
-            return Array(self.pool.allocate(size * dtype.itemsize or 1), shape, dtype, size)
+            return Array(pool.allocate(size * dtype.itemsize or 1), shape, dtype, size)
         except (cl.Error, OverflowError) as error:
             raise self._no_room(size * dtype.itemsize, error) from error
 
     def allocate(self, size: int) -> Any:
         """A buffer of this many bytes; DeviceError where there is no room for it."""
+        pool = self.pool if self._captured is None or self._capturing == threading.get_ident() else self._usual
         try:
-            return self.pool.allocate(size or 1)
+            return pool.allocate(size or 1)
         except (cl.Error, OverflowError) as error:
             raise self._no_room(size, error) from error
 
@@ -245,7 +248,7 @@ def _packed(kernel: Any, arguments: list[Any]) -> list[Any]:
 def _forked() -> None:
     for runtime in _ALIVE:
         stand_in: Any = _Forked()
-        runtime.queue = runtime.pool = runtime.lock = stand_in
+        runtime.queue = runtime.pool = runtime._usual = runtime.lock = stand_in
 
 
 os.register_at_fork(after_in_child=_forked)

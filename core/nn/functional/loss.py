@@ -26,11 +26,12 @@ from .linear import linear, pairwise_distance
 where: Callable[..., Any] = elementwise.where
 
 
-def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: str, tell: bool = True) -> str:
     """The reduction meant by PyTorch's deprecated arguments, or `reduction` when they are not given."""
     if size_average is None and reduce is None:
         return reduction
-    warnings.warn("size_average and reduce args will be deprecated, please use reduction instead", stacklevel=3)
+    if tell:
+        warnings.warn("size_average and reduce args will be deprecated, please use reduction instead", stacklevel=3)
     if reduce is False:
         return "none"
     return "sum" if size_average is False else "mean"
