@@ -120,6 +120,7 @@ class Kernels:
     def __init__(self, xp: Any, device: Any) -> None:
         self.xp = xp
         self.device = device
+        self._dtypes = xp.__array_namespace_info__().dtypes()
 
     def table(self) -> dict[str, Kernel]:
         """Op name -> kernel."""
@@ -139,8 +140,8 @@ class Kernels:
         return Spec(tuple(x.shape), dtype)
 
     def native(self, dtype: Any) -> Any:
-        """The library's dtype for one of frazil's."""
-        return getattr(self.xp, dtype.name)
+        """The library's dtype for one of frazil's; KeyError for one that the standard does not have."""
+        return self._dtypes[dtype.name]
 
     def host(self, array: Any, dtype: Any = None) -> Array:
         """A device array with the values of a NumPy array."""

@@ -183,7 +183,7 @@ def test_many_damaged_files_are_read_or_refused(kind: str, tmp_path: Path, watch
 
 @pytest.mark.slow
 def test_traps_with_faults_are_refused_or_read(tmp_path: Path, watched: None) -> None:
-    traps = [content for content, _ in TRAPS.values() if len(content) < 10_000]
+    traps = [content for content, _ in TRAPS.values() if isinstance(content, bytes) and len(content) < 10_000]
     tries("pt", 2500, 2, tmp_path, lambda _, dice: damaged(dice.choice(traps), dice))
     models = [content for content in (*DRAWN.values(), *(c for c, _ in REFUSED.values())) if len(content) < 10_000]
     tries("onnx", 500, 3, tmp_path, lambda _, dice: damaged(dice.choice(models), dice))

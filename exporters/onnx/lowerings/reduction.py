@@ -124,7 +124,7 @@ def _with_elements(e: Emitter, call: Call, x: ir.Value, dims: tuple[int, ...] | 
     """x behind an operator that refuses it where a dimension to choose from has no elements, as the program does: onnxruntime's
     reductions give an infinity. A `Reshape` that is told to find out another dimension cannot, then."""
     shape, rank = substitute(tuple(call.shape()), e.fixed), call.rank()
-    some = [proven(n > 0) and (isinstance(n, int) or decide(n > 0, e.facts) is True) for n in shape]  # not by this check itself
+    some = [_is_more(n > 0, e) for n in shape]
     open_ = [axis for axis in range(rank) if not some[axis] and (dims is None or axis in dims)]
     if not open_:
         return x
@@ -144,6 +144,11 @@ def _with_elements(e: Emitter, call: Call, x: ir.Value, dims: tuple[int, ...] | 
         if isinstance(condition, SymBool) and shape[axis].symbol is not None:
             e.checked.append((condition, found))
     return found
+
+
+def _is_more(condition: bool | SymBool, e: Emitter) -> bool:
+    """Whether it holds for all sizes, not by a check of this kind itself."""
+    return condition if isinstance(condition, bool) else proven(condition) and decide(condition, e.facts) is True
 
 
 @lowering("argmax", "argmin")
