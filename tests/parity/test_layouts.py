@@ -24,6 +24,7 @@ OTHERWISE = {
     "max_pool_places": "1 dimension: PyTorch puts the channels last only where indices are asked for",
     "index": "indices that do not lie in order; `x[...]` does it as PyTorch",
     "scaled_dot_product_attention": "depends on which of PyTorch's kernels runs",
+    **dict.fromkeys(("fourier", "fourier_half", "fourier_from_half"), "of pairs, by the plan of PyTorch's own transforms"),
     "gelu_grad": "a gradient, by PyTorch's own order of operands",
     "gru_train": "the last state, by PyTorch's cell",
     "conv": "3 dimensions: depends on which of PyTorch's kernels runs, by stride and padding",
