@@ -177,12 +177,12 @@ class Runtime:
     def capturing(self, pool: Any) -> Iterator[list[Any]]:
         """Inside, what this thread launches is also written down, and new arrays are from `pool`."""
         with self._capture_lock:
-            self._captured, self._capturing, own = [], threading.get_ident(), self.pool
+            self._captured, self._capturing = [], threading.get_ident()
             self.pool = pool
             try:
                 yield self._captured
             finally:
-                self.pool, self._captured = own, None
+                self.pool, self._captured = self._usual, None
 
     def require(self, dtype: np.dtype[Any]) -> None:
         """Raise DTypeError for dtypes that the device has not."""

@@ -418,9 +418,7 @@ def _check_options(opset_version: int, guards: str, verify: bool | str) -> None:
         raise ArgumentError(f"export: verify is True, False or 'samples', given {verify!r}")
     if opset_version not in IR_VERSIONS:
         reason = _REFUSED_OPSETS.get(opset_version) or (
-            "LayerNormalization and other operators that frazil writes came with later opsets: use 21"
-            if opset_version < 21
-            else f"onnxruntime {onnxruntime.__version__} lacks kernels for operators that changed in it: use 21, 23 or 24"
+            f"onnxruntime {onnxruntime.__version__} lacks kernels for operators that changed in it: use 21, 23 or 24"
         )
         raise ArgumentError(f"export: opset_version={opset_version} is not written; {reason}")
     if guards not in ("embed", "metadata", "error"):
