@@ -23,7 +23,9 @@ from .tensor import Tensor
 DIFFERENCES = {
     "torch.compile": "records a function once per signature and replays it; mode and backend are names of frazil's engines",
     "torch.jit.script": "the function stays Python; only its control flow over tensors is rewritten, for recordings",
-    "torch.jit.trace": "gives a frazil Program, with symbolic sizes; TorchScript files are not written",
+    "torch.jit.trace": "gives a frazil Program, with symbolic sizes",
+    "torch.jit.save": "writes recorded programs in frazil's own form; a scripted module is recorded first, by trace",
+    "torch.jit.load": "reads what fz.jit.save wrote; TorchScript archives are refused",
     "torch.onnx.export": "records and verifies against the program; all sizes are free unless told; opsets are 21 and above",
     "torch.manual_seed": "the numbers are other ones than PyTorch's, and the same on every device",
     "torch.load": "makes tensors and plain data only, whatever weights_only says",

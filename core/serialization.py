@@ -80,9 +80,14 @@ def save(obj: Any, f: File) -> None:
             "model.state_dict(), or the module under another name, such as model.safetensors"
         )
     try:
-        content = (pytorch_file.written if of_pytorch else _written)(obj)
+        content = (pytorch_file.written if of_pytorch else written)(obj)
     except RecursionError:
         raise SerializationError("save: the structure is nested too deeply for Python to walk through") from None
+    keep(content, f)
+
+
+def keep(content: bytes, f: File) -> None:
+    """Write what a file holds: a path at once or not at all."""
     if isinstance(f, (str, os.PathLike)):
         with files.replacing(f, "save") as file:
             file.write(content)
@@ -90,8 +95,8 @@ def save(obj: Any, f: File) -> None:
         f.write(content)
 
 
-def _written(obj: Any) -> bytes:
-    """The safetensors file of `obj`."""
+def written(obj: Any) -> bytes:
+    """Return the safetensors file of `obj`."""
     writer = _Writer()
     structure = json.dumps(writer.encode(obj, ""), separators=(",", ":"), allow_nan=False)
     metadata = {_FORMAT: _VERSION, _STRUCTURE: structure, _DIGEST: _digest(writer.arrays, structure)}
@@ -125,7 +130,11 @@ def load(f: File, map_location: MapLocation = None, *, classes: Sequence[Any] = 
     Raises `SerializationError` when the file is truncated, was changed, or holds anything else; also when it asks for more than
     the settings `limits.values`, `limits.tensors` and `limits.expansion` allow, which a file made to do harm does.
     """
-    name, content = _read(f)
+    return read(*content_of(f), map_location, classes)
+
+
+def read(name: str, content: bytes, map_location: MapLocation = None, classes: Sequence[Any] = ()) -> Any:
+    """As `load`, of what the file called `name` holds."""
     if content.startswith((pytorch_file.ZIP, pytorch_file.LEGACY)):
         return pytorch_file.read(name, content, lambda tensor, saved: _placed(tensor, saved, map_location))
     budget = Budget(name, len(content))
@@ -309,7 +318,8 @@ def _broken(name: str, why: str) -> SerializationError:
     )
 
 
-def _read(f: File) -> tuple[str, bytes]:
+def content_of(f: File) -> tuple[str, bytes]:
+    """Return what a file is called and what it holds."""
     if isinstance(f, (str, os.PathLike)):
         name = os.fspath(f)
         mode = os.stat(name).st_mode

@@ -135,7 +135,7 @@ def unbacked(what: str) -> SymInt:
 
 
 @final
-class _Call:
+class Call:
     """`floordiv(a, b)`, `mod(a, b)`, `positive_part(a)` = max(0, a) that do not simplify; `floor(a)`, `round(a)` of a float."""
 
     __slots__ = ("__weakref__", "args", "function", "key", "weight")
@@ -147,10 +147,10 @@ class _Call:
         self.key = f"~{function}({','.join(_key(a) for a in args)})"
 
 
-Atom: TypeAlias = Symbol | _Call
+Atom: TypeAlias = Symbol | Call
 Monomial: TypeAlias = tuple[tuple[Atom, int], ...]  # sorted by atom key; () is the constant term
 
-_calls: WeakValueDictionary[str, _Call] = WeakValueDictionary()
+_calls: WeakValueDictionary[str, Call] = WeakValueDictionary()
 _sizes: WeakValueDictionary[frozenset[tuple[Monomial, int]], SymInt] = WeakValueDictionary()
 #: Formulas come up again and again while one is decided on: the last ones stay, with what is known of them.
 _recent: deque[SymInt] = deque(maxlen=4096)
@@ -182,7 +182,7 @@ def _place_of_term(term: tuple[Monomial, int]) -> tuple[int, list[tuple[str, int
 
 
 def _call(function: str, *args: Any) -> Size:
-    made = _Call(function, args)
+    made = Call(function, args)
     return _intern({((_calls.setdefault(made.key, made), 1),): 1})
 
 
@@ -540,7 +540,7 @@ def _mod(a: Size, b: Size) -> Size:
 
 def _before_remainder(atom: Atom, divisor: int) -> Size | None:
     """What the atom is the remainder of, when it is one by a multiple of `divisor`."""
-    if not isinstance(atom, _Call) or atom.function != "mod" or not isinstance(atom.args[1], int) or atom.args[1] % divisor:
+    if not isinstance(atom, Call) or atom.function != "mod" or not isinstance(atom.args[1], int) or atom.args[1] % divisor:
         return None
     return atom.args[0]
 
@@ -559,7 +559,7 @@ def _only_call(size: Size, function: str) -> tuple[Size, ...] | None:
         monomial, coefficient = size.terms[0]
         if coefficient == 1 and len(monomial) == 1 and monomial[0][1] == 1:
             atom = monomial[0][0]
-            if isinstance(atom, _Call) and atom.function == function:
+            if isinstance(atom, Call) and atom.function == function:
                 return atom.args
     return None
 
@@ -569,7 +569,7 @@ def _weight(size: Number) -> int:
     if isinstance(size, SymFloat):
         return 1 + sum(map(_weight, size.args))
     atoms = (atom for monomial, _ in size.terms for atom, _ in monomial) if isinstance(size, SymInt) else ()
-    return sum(atom.weight for atom in atoms if isinstance(atom, _Call))
+    return sum(atom.weight for atom in atoms if isinstance(atom, Call))
 
 
 #: Formulas of more functions than this are not what anybody means: `max(0, ...)` becomes a decision then.
@@ -743,7 +743,7 @@ def _first_match(left: Sequence[Size], right: Sequence[Size]) -> tuple[int, int]
 
 def rounds_floats(size: Size) -> bool:
     """Return whether a rounded float takes part, which is one number and never a vector of them."""
-    calls = [atom for monomial, _ in _terms(size) for atom, _ in monomial if isinstance(atom, _Call)]
+    calls = [atom for monomial, _ in _terms(size) for atom, _ in monomial if isinstance(atom, Call)]
     return any(call.function in _ROUNDINGS or any(map(rounds_floats, call.args)) for call in calls)
 
 
@@ -1077,7 +1077,7 @@ def _plainly(condition: SymBool) -> SymBool | bool:
         condition = SymBool(op, positive, positive - difference) if isinstance(positive, SymInt) else condition
     for monomial, coefficient in _terms(difference):
         atom = monomial[0][0] if len(monomial) == 1 and monomial[0][1] == 1 else None
-        if not isinstance(atom, _Call):
+        if not isinstance(atom, Call):
             continue
         rest = difference - _intern({monomial: coefficient})
         argument, divisor = atom.args[0], atom.args[-1]
@@ -1309,7 +1309,7 @@ def _meaning(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Split]] | None:
             atom = monomial[0][0]
             if len(monomial) > 1 or monomial[0][1] > 1:
                 truths += _of_product(atom, monomial)
-            elif isinstance(atom, _Call):
+            elif isinstance(atom, Call):
                 truths += _of_call(size, atom)
                 if atom.function == "positive_part":
                     ways = [-size, -atom.args[0]], [atom.args[0] - size, atom.args[0]]
@@ -1320,7 +1320,7 @@ def _meaning(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Split]] | None:
     return found, splits
 
 
-def _of_call(size: SymInt, call: _Call) -> list[Size]:
+def _of_call(size: SymInt, call: Call) -> list[Size]:
     """Sizes that are >= 0 because of what the function is; `size` is the call."""
     if call.function == "positive_part":
         return [size - call.args[0]]
@@ -1447,7 +1447,7 @@ def _lower(polynomial: _Polynomial, depth: int, known: dict[Any, int | None]) ->
 def _find_lower(polynomial: _Polynomial, depth: int, known: dict[Any, int | None]) -> int | None:
     best = _interval_lower(polynomial)
     for monomial, coefficient in polynomial.items() if depth else ():
-        if len(monomial) != 1 or monomial[0][1] != 1 or not isinstance(monomial[0][0], _Call):
+        if len(monomial) != 1 or monomial[0][1] != 1 or not isinstance(monomial[0][0], Call):
             continue
         call = monomial[0][0]
         scale = 1
@@ -1646,14 +1646,15 @@ def _evaluate(number: Any, value_of: Any) -> Any:
     return None if any(arg is None for arg in args) else _FLOAT_OPERATORS[number.op](*args)
 
 
-def _evaluate_call(call: _Call, value_of: Any) -> Any:
+def _evaluate_call(call: Call, value_of: Any) -> Any:
     args = [_evaluate(arg, value_of) for arg in call.args]
     if any(arg is None for arg in args):
         return None
-    return _FUNCTIONS[call.function](*args)
+    return FUNCTIONS[call.function](*args)
 
 
-_FUNCTIONS: dict[str, Any] = {"floordiv": operator.floordiv, "mod": operator.mod, "positive_part": _positive_part, **_ROUNDINGS}
+#: What an atom that is no symbol is made by.
+FUNCTIONS: dict[str, Any] = {"floordiv": operator.floordiv, "mod": operator.mod, "positive_part": _positive_part, **_ROUNDINGS}
 
 
 def _attempt(compute: Callable[[], Any]) -> Any:

@@ -56,8 +56,8 @@ WHY = {
     "torch.distributed.autograd torch.distributed.nn torch.distributed.checkpoint torch.distributed.elastic": (
         "out of scope: frazil trains in one process"
     ),
-    "torch.jit.load torch.jit.save torch.jit.freeze torch.jit.script_method torch.jit.fork torch.jit.wait": (
-        "out of scope: TorchScript is a language of PyTorch's; write fz.onnx.export(model, ...) and read fz.onnx.load(path)"
+    "torch.jit.freeze torch.jit.optimize_for_inference torch.jit.fork torch.jit.wait": (
+        "out of scope: TorchScript's own machinery; fz.compile(model) makes a program faster, fz.onnx.export freezes one"
     ),
     "torch.export": "out of scope: programs are recorded by running them, fz.jit.trace, fz.export.export and fz.onnx.export",
     "torch.onnx": "out of scope: fz.onnx.lowering and export(lowerings={op name: lowering}) say how an op is written",

@@ -7,23 +7,26 @@ from ..recorder.trace import Program, trace
 from ..script import script
 from ..spelling import tell_names as _tell_names
 from ..state import STATE
+from .saved import RecursiveScriptModule, ScriptModule, load, save
 
 __all__ = [
     "Final",
     "Program",
+    "RecursiveScriptModule",
     "ScriptModule",
     "annotate",
     "export",
     "ignore",
     "is_scripting",
     "is_tracing",
+    "load",
+    "save",
     "script",
+    "script_if_tracing",
+    "script_method",
     "trace",
     "unused",
 ]
-
-#: What `trace` and `script` of a module give, under the name that programs ask `isinstance` for.
-ScriptModule = Program
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,6 +63,32 @@ def ignore(fn: Any = None, **options: Any) -> Any:
     'ICE'
     """
     return (lambda f: f) if fn is None else fn
+
+
+def script_method(fn: F) -> F:
+    """Decorator: `script` of a method, by PyTorch's older name.
+
+    >>> import frazil as fz
+    >>> class Shift(fz.jit.ScriptModule):
+    ...     @fz.jit.script_method
+    ...     def forward(self, x): return x + 1 if x.sum() > 0 else x - 1
+    >>> program = fz.jit.trace(Shift(), fz.ones(2))
+    >>> program(-fz.ones(2))
+    tensor([-2., -2.])
+    """
+    return script(fn)
+
+
+def script_if_tracing(fn: F) -> F:
+    """Decorator: `script`, which is at work only while a recording is going on.
+
+    >>> import frazil as fz
+    >>> @fz.jit.script_if_tracing
+    ... def flipped(x): return -x if x.sum() < 0 else x
+    >>> fz.jit.trace(flipped, fz.ones(2))(fz.tensor([-1.0, -2.0]))
+    tensor([1., 2.])
+    """
+    return script(fn)
 
 
 def unused(fn: F) -> F:

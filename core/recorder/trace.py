@@ -6,6 +6,7 @@ import builtins
 import copy
 import inspect
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, final
@@ -20,7 +21,9 @@ from ..device import device as device_of
 from ..errors import ArgumentError, RecordError
 from ..pytree import Tree, flatten, leaf_names, unflatten
 from ..random import default_generator
+from ..serialization import File
 from ..sizes import SymInt
+from ..spelling import missing
 from ..state import STATE
 from ..table import OPS
 from ..tensor import Tensor, wrap
@@ -32,6 +35,7 @@ from .graph import Graph, Node, Value
 from .plan import Plan
 from .recording import Recorder
 from .running import device_for, execute
+from .saved import save
 from .slots import AttributeSlot
 from .traced import TracedArray
 from .world import World
@@ -126,6 +130,50 @@ class Program:
             self._plain = len(positional.children) if plain else -1
         return self._plain
 
+    def __getattr__(self, name: str) -> Any:
+        """What the recorded module has: its parameters, its state dict, its children; of a function, nothing."""
+        module = self.__dict__.get("fn")
+        if name.startswith("__") or not hasattr(module, "named_modules"):
+            raise missing(f"'Program' object has no attribute {name!r}", name, lambda: dir(self))
+        found = getattr(module, name)
+        if getattr(found, "__self__", None) is not module:
+            return found
+
+        def of_module(*args: Any, **kwargs: Any) -> Any:
+            result = found(*args, **kwargs)
+            return self if result is module else result  # as `model.to(...)`, so that calls can be chained
+
+        return of_module
+
+    def train(self, mode: bool = True) -> Program:
+        """Set the mode of the recorded module. The program stays as it was recorded, of which a warning tells where that
+        matters."""
+        self.warn_of_mode(self.fn.training, mode)
+        self.fn.train(mode)
+        return self
+
+    def eval(self) -> Program:
+        """`train(False)`."""
+        return self.train(False)
+
+    def warn_of_mode(self, before: bool, mode: bool) -> None:
+        """Warn that the program goes on drawing numbers or changing statistics, as in training, where the mode was evaluation."""
+        if before and not mode and self.graph.states:
+            warnings.warn(
+                f"{self.graph.name} was recorded in training mode, and stays so: record it after model.eval()", stacklevel=3
+            )
+
+    def save(self, f: File, _extra_files: dict[str, Any] | None = None) -> None:
+        """Write the program to a file, from which `fz.jit.load` makes a module.
+
+        >>> import frazil as fz, io
+        >>> fz.jit.trace(fz.nn.ReLU(), fz.ones(2)).save(file := io.BytesIO())
+        >>> _ = file.seek(0)
+        >>> fz.jit.load(file)(fz.tensor([-1.0, 2.0]))
+        tensor([0., 2.])
+        """
+        save(self, f, _extra_files)
+
     def _run(self, tensors: Sequence[Tensor]) -> Any:
         results, count = self._results, len(self.graph.outputs)
         found: list[Any]
@@ -193,6 +241,11 @@ def trace(
     *,
     input_names: Sequence[str] | None = None,
     dynamic_shapes: Any = "auto",
+    example_kwarg_inputs: dict[str, Any] | None = None,
+    check_trace: bool = True,
+    check_inputs: Any = None,
+    check_tolerance: float = 1e-5,
+    strict: bool = True,
 ) -> Program:
     """Run `fn` (a function, method or Module) on stand-ins for the example inputs and record what it does.
 
@@ -204,6 +257,9 @@ def trace(
             None: all sizes are those of the examples. Or, per input name, the axes that may change: {"x": [0, 1]}, or with names
             for them, {"x": {0: "batch"}}; axes of one name have one size. PyTorch's forms are taken as well: `fz.export.Dim` for
             names, a tuple by the order of the arguments, the names of parameters.
+        example_kwarg_inputs: `example_kwargs` by PyTorch's name.
+        check_trace, check_inputs, check_tolerance, strict: accepted for PyTorch's sake. What PyTorch would check for is refused
+            while it is recorded here, and results may be dicts.
 
     Raises RecordError where the program needs the numbers of a tensor (`if x.sum() > 0`, `int(x.max())`), naming the line.
 
@@ -213,6 +269,7 @@ def trace(
     """
     if isinstance(example_inputs, (Tensor, np.ndarray)) or not isinstance(example_inputs, (tuple, list)):
         example_inputs = (example_inputs,)
+    example_kwargs = example_kwarg_inputs if example_kwargs is None else example_kwargs
     if example_kwargs is not None and not isinstance(example_kwargs, dict):
         raise ArgumentError(
             f"trace: example_kwargs is a dict of arguments by name, given a {type(example_kwargs).__name__}; several inputs are "

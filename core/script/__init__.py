@@ -84,6 +84,11 @@ def script(fn: F) -> F:
     return scripted  # type: ignore[return-value]
 
 
+def is_scripted(fn: Any) -> bool:
+    """Return whether `script` made it: a function, or a module whose `forward` it changed."""
+    return hasattr(fn, "__frazil_script__") or (isinstance(fn, Module) and isinstance(fn.__dict__.get("forward"), _Forward))
+
+
 @final
 class _Forward:
     """The scripted `forward` of a module, in the place of that of its class. Copies and pickles go with their module."""
