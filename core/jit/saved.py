@@ -30,7 +30,7 @@ class _Scripted(type):
 
 
 class ScriptModule(Module, metaclass=_Scripted):
-    """What `trace` and `script` of a module give, and `load`, under the name that programs ask `isinstance` for.
+    """The type of what `trace` and `script` of a module give, and `load`, for programs that ask with `isinstance`.
 
     A subclass is a module whose methods are scripted one by one, by `script_method`.
 

@@ -1,4 +1,4 @@
-"""The slow path of `Module.__call__`: modules that have hooks."""
+"""The slow path of `Module.__call__`: modules that have hooks, and hooks of all modules."""
 
 from __future__ import annotations
 
@@ -7,28 +7,103 @@ from typing import TYPE_CHECKING, Any, final
 
 from ..autograd import Function
 from ..tensor import Tensor
-from ..utils.hooks import HookDict
+from ..utils.hooks import Hook, HookDict, RemovableHandle
 
 if TYPE_CHECKING:
     from .module import Module
 
 Grads = tuple[Tensor | None, ...]
 
+#: Hooks of the calls of all modules, and of what all modules are given; they run before a module's own.
+OF_ALL, OF_REGISTRATION = HookDict(), HookDict()
+
+
+def register_module_forward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, args)` before the `forward` of every module; what it returns, if not None, replaces the arguments.
+
+    >>> import frazil as fz
+    >>> seen = []
+    >>> watch = fz.nn.modules.module.register_module_forward_pre_hook
+    >>> with watch(lambda module, args: seen.append(type(module).__name__)):
+    ...     _ = fz.nn.Sequential(fz.nn.Linear(2, 2), fz.nn.ReLU())(fz.ones(2))
+    >>> seen
+    ['Sequential', 'Linear', 'ReLU']
+    """
+    return OF_ALL.register(Hook("forward_pre", hook))
+
+
+def register_module_forward_hook(
+    hook: Callable[..., Any], *, with_kwargs: bool = False, always_call: bool = False
+) -> RemovableHandle:
+    """Call `hook(module, args, output)` after the `forward` of every module, as `Module.register_forward_hook` does for one."""
+    return OF_ALL.register(Hook("forward", hook, with_kwargs, always_call))
+
+
+def register_module_full_backward_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, grad_output)` in backward before every module, as `Module.register_full_backward_pre_hook`."""
+    return OF_ALL.register(Hook("backward_pre", hook))
+
+
+def register_module_full_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, grad_input, grad_output)` in backward after every module, as `Module.register_full_backward_hook`."""
+    return OF_ALL.register(Hook("backward", hook))
+
+
+def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """`register_module_full_backward_hook` by its old name."""
+    return register_module_full_backward_hook(hook)
+
+
+def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, name, parameter)` whenever a module is given a parameter; one that it returns takes its place.
+
+    >>> import frazil as fz
+    >>> watch = fz.nn.modules.module.register_module_parameter_registration_hook
+    >>> with watch(lambda module, name, parameter: parameter.requires_grad_(name != "bias") and None):
+    ...     layer = fz.nn.Linear(2, 2)
+    >>> layer.weight.requires_grad, layer.bias.requires_grad
+    (True, False)
+    """
+    return OF_REGISTRATION.register(Hook("parameter", hook))
+
+
+def register_module_buffer_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, name, buffer)` whenever a module is given a buffer; one that it returns takes its place."""
+    return OF_REGISTRATION.register(Hook("buffer", hook))
+
+
+def register_module_module_registration_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(module, name, child)` whenever a module is given a child; one that it returns takes its place."""
+    return OF_REGISTRATION.register(Hook("module", hook))
+
+
+def registered(kind: str, module: Module, name: str, value: Any) -> Any:
+    """Return what the hooks of registration let `module` hold as `name`: `value`, or what takes its place."""
+    for hook in OF_REGISTRATION.of(kind):
+        replaced = hook.call(module, name, value)
+        value = value if replaced is None else replaced
+    return value
+
+
+def _of(hooks: HookDict, kind: str) -> list[Hook]:
+    """The hooks of one kind, those of all modules first, as they are now."""
+    return [*OF_ALL.of(kind), *hooks.of(kind)]
+
 
 def call_with_hooks(module: Module, hooks: HookDict, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Run the hooks of `module` around its `forward`."""
+    """Run the hooks of all modules, and those of `module`, around its `forward`."""
     finished: set[int] = set()
     try:
         return _call(module, hooks, args, kwargs, finished)
     except Exception:
-        for hook in hooks.of("forward"):
+        for hook in _of(hooks, "forward"):
             if hook.always_call and id(hook) not in finished:
                 hook.call(module, args, kwargs, None) if hook.with_kwargs else hook.call(module, args, None)
         raise
 
 
 def _call(module: Module, hooks: HookDict, args: tuple[Any, ...], kwargs: dict[str, Any], finished: set[int]) -> Any:
-    for hook in hooks.of("forward_pre"):
+    for hook in _of(hooks, "forward_pre"):
         if hook.with_kwargs:
             replaced = hook.call(module, args, kwargs)
             if replaced is not None:
@@ -42,11 +117,11 @@ def _call(module: Module, hooks: HookDict, args: tuple[Any, ...], kwargs: dict[s
             if replaced is not None:
                 args = replaced if isinstance(replaced, tuple) else (replaced,)
 
-    backward = _BackwardHooks(module, hooks) if hooks.of("backward") or hooks.of("backward_pre") else None
+    backward = _BackwardHooks(module, hooks) if _of(hooks, "backward") or _of(hooks, "backward_pre") else None
     if backward is not None:
         args = backward.watch_inputs(args)
     output = module.forward(*args, **kwargs)
-    for hook in hooks.of("forward"):
+    for hook in _of(hooks, "forward"):
         finished.add(id(hook))
         replaced = hook.call(module, args, kwargs, output) if hook.with_kwargs else hook.call(module, args, output)
         if replaced is not None:
@@ -74,8 +149,8 @@ class _BackwardHooks:
 
     def __init__(self, module: Module, hooks: HookDict) -> None:
         self.module = module
-        self.before = [hook.call for hook in hooks.of("backward_pre")]
-        self.after = [hook.call for hook in hooks.of("backward")]
+        self.before = [hook.call for hook in _of(hooks, "backward_pre")]
+        self.after = [hook.call for hook in _of(hooks, "backward")]
         self.grad_output: Grads = ()
         self.inputs_watched = False
         self.input_count = 0

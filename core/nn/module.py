@@ -16,7 +16,7 @@ from ..tensor import Tensor
 from ..transfer import parse_to
 from ..utils.hooks import Hook, HookDict, HooksOf, RemovableHandle
 from ..warn import without_effect
-from .hooks import call_with_hooks
+from .hooks import OF_ALL, OF_REGISTRATION, call_with_hooks, registered
 from .parameter import Parameter, persistence
 from .state import IncompatibleKeys, StateDict, as_value, assign_later, copy_later, loading_problem, note_module, quoted
 
@@ -73,8 +73,10 @@ class Module:
         try:
             if RECORDINGS[0] and STATE.recorder is not None:
                 with STATE.recorder.inside(self):
-                    return call_with_hooks(self, self._hooks, args, kwargs) if self._hooks else self.forward(*args, **kwargs)
-            if self._hooks:
+                    if self._hooks or OF_ALL:
+                        return call_with_hooks(self, self._hooks, args, kwargs)
+                    return self.forward(*args, **kwargs)
+            if self._hooks or OF_ALL:
                 return call_with_hooks(self, self._hooks, args, kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
@@ -155,7 +157,7 @@ class Module:
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             self._forget(name, keep="_modules", kind="module")
-            self._modules[name] = value
+            self._modules[name] = registered("module", self, name, value) if OF_REGISTRATION else value
         elif isinstance(value, Tensor) and (persistent := persistence(value)) is not None:
             self._forget(name, keep="_buffers", kind="buffers")
             self.register_buffer(name, value, persistent)
@@ -183,6 +185,8 @@ class Module:
             if value is not None and not (registry == "_buffers" and isinstance(value, Tensor)):
                 given = type(value).__name__
                 raise TypeError(f"cannot assign '{given}' as {noun} '{name}' ({accepted} or None expected)")
+            if OF_REGISTRATION and registry != "_parameters":
+                value = registered(noun.removeprefix("child "), self, name, value)
             members[name] = value
             return True
         return False
@@ -223,7 +227,7 @@ class Module:
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To express "
                 f"'{name}' as a function of another Tensor, compute the value in the forward() method."
             )
-        self._parameters[name] = param
+        self._parameters[name] = registered("parameter", self, name, param) if OF_REGISTRATION and param is not None else param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Add a tensor that is state but not trained, such as running statistics.
@@ -235,7 +239,7 @@ class Module:
         self._check_name("buffer", name, self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
             raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' (frazil.Tensor or None required)")
-        self._buffers[name] = tensor
+        self._buffers[name] = registered("buffer", self, name, tensor) if OF_REGISTRATION else tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -246,7 +250,7 @@ class Module:
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{type(module).__name__} is not a Module subclass")
         self._check_name("module", name, self._modules)
-        self._modules[name] = module
+        self._modules[name] = registered("module", self, name, module) if OF_REGISTRATION else module
 
     register_module = add_module
 

@@ -31,7 +31,7 @@ _RANDOM = "random"
 
 
 class Parts(NamedTuple):
-    """What a file holds of a `Program`: its graph, what else it is made from, and the state of its module by name."""
+    """The parts of a `Program` that a file holds: its graph, what else it is made from, and its module's state by name."""
 
     graph: Graph
     static: dict[int, Any]
