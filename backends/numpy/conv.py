@@ -3,6 +3,9 @@
 A tile is a run of images, or of output rows of one image, whose columns fit the cache; images are spread over threads
 (threads.py). Any number of spatial dimensions. In comments N images, C and F input and output channels, K kernel positions, P
 output positions.
+
+Copying columns costs as much as multiplying them where the runs are short. So a tile of many channels is turned round first:
+with the channels last, a row of the kernel is one run of memory, and BLAS is faster with the positions in rows.
 """
 
 from __future__ import annotations
@@ -22,6 +25,11 @@ Sizes = tuple[int, ...]
 #: Columns of a tile: what a core's second-level cache holds, and enough positions that a GEMM is worth its packing.
 TILE_BYTES = 1 << 21
 TILE_POSITIONS = 256
+
+#: Channels go last where a row of the kernel is at least so many numbers.
+LONG_RUN = 32
+
+PAGE = 4096
 
 ALL = slice(None)
 
@@ -49,6 +57,10 @@ class _Window(NamedTuple):
             (padded.shape[1], *self.kernel, padded.shape[0], *self.out),
             (c, *_times(self.dilation, spatial), n, *_times(self.stride, spatial)),
         )
+
+    def puts_channels_last(self, channels: int, groups: int) -> bool:
+        """Whether columns are made with the channels last. Where the kernel is a single point, nothing is gained by it."""
+        return groups == 1 and math.prod(self.kernel) > 1 and channels * self.kernel[-1] >= LONG_RUN
 
     def tiles(self, start: int, stop: int, column_bytes: int) -> list[tuple[slice, list[slice]]]:
         """Images start..stop as (images, [output rows, ...]): several whole images, or one image in several runs of rows."""
@@ -99,6 +111,38 @@ def _columns(x: np.ndarray, window: _Window, groups: int, start: int, stop: int)
             yield images, rows, part.reshape(shape)
 
 
+def _put_last(x: np.ndarray, target: np.ndarray) -> None:
+    """Copy images to where their channels go last: as many channels at once as have room in the first-level cache (8 lines of
+    the same place in a page, at least), because planes a power of two apart would push each other out."""
+    step = 8 * PAGE // math.gcd(PAGE, x.strides[1])
+    for i in range(0, x.shape[1], step):
+        np.copyto(target[..., i : i + step], np.moveaxis(x[:, i : i + step], 1, -1))
+
+
+def _rows(x: np.ndarray, window: _Window, start: int, stop: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """(images, output rows, columns turned round [P, K*C]) of every tile; the columns are overwritten by the next tile."""
+    channels, taps = x.shape[1], math.prod(window.kernel)
+    tiles = window.tiles(start, stop, channels * taps * x.itemsize)
+    if not tiles:
+        return
+    size = zip(x.shape[2:], window.padding, strict=True)
+    source = scratch("padded", (tiles[0][0].stop - start, *(n + 2 * p for n, p in size), channels), x.dtype)
+    if any(window.padding):
+        source.fill(0)
+    inside = source[(ALL, *(slice(p, p + n) for n, p in zip(x.shape[2:], window.padding, strict=True)))]
+    n, *spatial, c = source.strides
+    strides = (n, *_times(window.stride, spatial), *_times(window.dilation, spatial), c)
+    for images, runs in tiles:
+        count = images.stop - images.start
+        _put_last(x[images], inside[:count])
+        seen = as_strided(source, (count, *window.out, *window.kernel, channels), strides)
+        for rows in runs:
+            part = seen[:, rows]
+            columns = scratch("columns", part.shape, x.dtype)
+            np.copyto(columns, part)
+            yield images, rows, columns.reshape(-1, taps * channels)
+
+
 def _tile_of(g: np.ndarray, groups: int, images: slice, rows: slice) -> np.ndarray:
     """g[images, :, rows] as [groups, F/groups, P]."""
     part = np.moveaxis(g[images, :, rows], 1, 0)
@@ -116,9 +160,25 @@ def conv(
     window = _window(x.shape, w.shape, None, x.dtype, stride, padding, dilation, groups)
     filters = len(w)
     y = np.empty((len(x), filters, *window.out), x.dtype)
+    nbytes = y.nbytes + x.nbytes * math.prod(window.kernel) // math.prod(stride)
+    if window.puts_channels_last(x.shape[1], groups):
+        if w.strides[0] < w.strides[1]:  # weights of an input gradient: copied in the order in which they lie
+            turned = np.moveaxis(w, (1, 0), (-2, -1)).reshape(-1, filters)
+        else:
+            turned = np.moveaxis(w, 1, -1).reshape(filters, -1).T
+
+        def work_last(start: int, stop: int) -> None:
+            for images, rows, columns in _rows(x, window, start, stop):
+                product = np.matmul(columns, turned, out=scratch("tile", (len(columns), filters), x.dtype))
+                if bias is not None:
+                    product += bias
+                target = y[images, :, rows]
+                np.copyto(target, np.moveaxis(product.reshape(len(target), *target.shape[2:], filters), -1, 1))
+
+        split(work_last, len(x), nbytes=nbytes)
+        return y
     weights = np.ascontiguousarray(w).reshape(groups, filters // groups, -1)
-    if bias is not None:
-        bias = bias.reshape(filters, *(1,) * (1 + len(window.out)))
+    column_bias = None if bias is None else bias.reshape(filters, *(1,) * (1 + len(window.out)))
 
     def work(start: int, stop: int) -> None:
         for images, rows, columns in _columns(x, window, groups, start, stop):
@@ -128,12 +188,12 @@ def conv(
             else:
                 product = np.matmul(weights, columns, out=scratch("tile", (*weights.shape[:2], columns.shape[2]), x.dtype))
             product = product.reshape(target.shape)
-            if bias is not None:
-                np.add(product, bias, out=target)
+            if column_bias is not None:
+                np.add(product, column_bias, out=target)
             elif target.shape[1] > 1:
                 np.copyto(target, product)
 
-    split(work, len(x), nbytes=y.nbytes + x.nbytes * math.prod(window.kernel) // math.prod(stride))
+    split(work, len(x), nbytes=nbytes)
     return y
 
 
@@ -144,17 +204,25 @@ def conv_weight_grad(
     filters, channels = g.shape[1], x.shape[1] // groups
     window = _window(x.shape, (filters, channels, *kernel_size), g.shape, g.dtype, stride, padding, dilation, groups)
     shape = (groups, filters // groups, channels * math.prod(kernel_size))
+    last = window.puts_channels_last(x.shape[1], groups)
 
     def work(start: int, stop: int) -> np.ndarray:
         total = np.zeros(shape, g.dtype)
-        for images, rows, columns in _columns(x, window, groups, start, stop):
-            total += np.matmul(_tile_of(g, groups, images, rows), columns.swapaxes(1, 2), out=scratch("part", shape, g.dtype))
+        room = scratch("part", shape, g.dtype)
+        if last:
+            for images, rows, columns in _rows(x, window, start, stop):
+                total += np.matmul(_tile_of(g, groups, images, rows), columns, out=room)
+        else:
+            for images, rows, columns in _columns(x, window, groups, start, stop):
+                total += np.matmul(_tile_of(g, groups, images, rows), columns.swapaxes(1, 2), out=room)
         return total
 
     parts = split(work, len(x), nbytes=g.nbytes + x.nbytes * math.prod(kernel_size) // math.prod(stride))
     total = parts[0] if parts else np.zeros(shape, g.dtype)
     for part in parts[1:]:
         total += part
+    if last:
+        return np.ascontiguousarray(np.moveaxis(total.reshape(filters, *kernel_size, channels), -1, 1))
     return total.reshape(filters, channels, *kernel_size)
 
 
