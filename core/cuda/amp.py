@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import amp
+from ..spelling import tell_names as _tell_names
 
 __path__: list[str] = []  # PyTorch has modules below this one, of which `places` knows
 
@@ -42,3 +43,6 @@ class GradScaler(amp.GradScaler):
         enabled: bool = True,
     ) -> None:
         super().__init__("cuda", init_scale, growth_factor, backoff_factor, growth_interval, enabled)
+
+
+_tell_names(__name__)

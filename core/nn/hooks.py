@@ -59,10 +59,11 @@ def register_module_parameter_registration_hook(hook: Callable[..., Any]) -> Rem
 
     >>> import frazil as fz
     >>> watch = fz.nn.modules.module.register_module_parameter_registration_hook
-    >>> with watch(lambda module, name, parameter: parameter.requires_grad_(name != "bias") and None):
-    ...     layer = fz.nn.Linear(2, 2)
-    >>> layer.weight.requires_grad, layer.bias.requires_grad
-    (True, False)
+    >>> seen = []
+    >>> with watch(lambda module, name, parameter: seen.append((name, tuple(parameter.shape)))):
+    ...     layer = fz.nn.Linear(2, 3)
+    >>> seen
+    [('weight', (3, 2)), ('bias', (3,))]
     """
     return OF_REGISTRATION.register(Hook("parameter", hook))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import ArgumentError
 from ..ops.shape import cat, stack
+from ..spelling import tell_names as _tell_names
 from ..tensor import Tensor
 from ..warn import without_effect
 from .module import Module
@@ -140,3 +141,6 @@ def parallel_apply(
         module(*(given if isinstance(given, (tuple, list)) else (given,)), **words)
         for module, given, words in zip(modules, inputs, keywords, strict=True)
     ]
+
+
+_tell_names(__name__)

@@ -21,22 +21,43 @@ Params = Iterable[Any]
 Closure = Callable[[], Any]
 
 
+#: Hooks of the steps of all optimizers.
+OF_ALL = HookDict()
+
+
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` before the step of every optimizer; it may return others `(args, kwargs)`. The
+    first of the arguments is the optimizer.
+
+    >>> import frazil as fz
+    >>> seen, optimizer = [], fz.optim.SGD([fz.nn.Parameter(fz.ones(1))], lr=0.1)
+    >>> with fz.optim.optimizer.register_optimizer_step_pre_hook(lambda optimizer, args, kwargs: seen.append("step")):
+    ...     optimizer.step()
+    >>> seen
+    ['step']
+    """
+    return OF_ALL.register(Hook("step_pre", hook))
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call `hook(optimizer, args, kwargs)` after the step of every optimizer."""
+    return OF_ALL.register(Hook("step_post", hook))
+
+
 def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     """`step` with the step hooks around it, counted so that schedulers can tell whether it ran."""
 
     @functools.wraps(step)
     def wrapper(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
         hooks = self._hooks
-        if hooks:
-            for hook in hooks.of("step_pre"):
-                replaced = hook.call(self, args, kwargs)
-                if replaced is not None:
-                    args, kwargs = replaced
+        for hook in [*OF_ALL.of("step_pre"), *hooks.of("step_pre")] if hooks or OF_ALL else ():
+            replaced = hook.call(self, (self, *args), kwargs)
+            if replaced is not None:
+                (self, *args), kwargs = replaced  # type: ignore[assignment]
         result = step(self, *args, **kwargs)
         self._steps_taken += 1
-        if hooks:
-            for hook in hooks.of("step_post"):
-                hook.call(self, args, kwargs)
+        for hook in [*hooks.of("step_post"), *OF_ALL.of("step_post")] if hooks or OF_ALL else ():
+            hook.call(self, (self, *args), kwargs)
         return result
 
     return wrapper
@@ -173,7 +194,8 @@ class Optimizer:
     # -- hooks ---------------------------------------------------------------------------------------------------------
 
     def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call `hook(optimizer, args, kwargs)` before every step; it may return new `(args, kwargs)`."""
+        """Call `hook(optimizer, args, kwargs)` before every step; it may return new `(args, kwargs)`. The first argument of a
+        step is the optimizer, as in PyTorch."""
         return self._hooks.register(Hook("step_pre", hook))
 
     def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:

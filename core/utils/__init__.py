@@ -1,23 +1,17 @@
 """Helpers around training: `utils.data`, `utils.checkpoint`."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..spelling import missing as _missing
+from ..spelling import tell_names as _tell_names
 
 if TYPE_CHECKING:
     from . import _pytree as _pytree
     from . import checkpoint as checkpoint
     from . import data as data
     from . import dlpack as dlpack
+    from . import hooks as hooks
     from . import model_zoo as model_zoo
     from . import tensorboard as tensorboard
 
-_BELOW = ("_pytree", "checkpoint", "data", "dlpack", "model_zoo", "tensorboard")
-
-
-def __getattr__(name: str) -> Any:
-    if name in _BELOW:  # data imports multiprocessing, so only when asked for
-        import importlib
-
-        return importlib.import_module(f"{__name__}.{name}")
-    raise _missing(f"module {__name__!r} has no attribute {name!r}", name, lambda: [*globals(), *_BELOW])
+#: `data` imports multiprocessing, so all of them are loaded when asked for.
+_tell_names(__name__, ("_pytree", "checkpoint", "data", "dlpack", "hooks", "model_zoo", "tensorboard"))

@@ -175,3 +175,24 @@ def test_registration_hooks() -> None:
             log(library.nn.BatchNorm1d(2).running_mean)
 
     both(program)
+
+
+def test_hooks_of_all_optimizers() -> None:
+    def program(library, module, log):
+        where = importlib.import_module(f"{library.__name__}.optim.optimizer")
+        weight = library.nn.Parameter(library.ones(2))
+        optimizer = library.optim.SGD([weight], lr=0.5)
+        weight.grad = library.ones(2)
+        handles = [
+            optimizer.register_step_pre_hook(lambda o, args, kwargs: log("own pre", name(o), len(args), weight)),
+            optimizer.register_step_post_hook(lambda o, args, kwargs: log("own post", name(o), len(args), weight)),
+            where.register_optimizer_step_pre_hook(lambda o, args, kwargs: log("pre", name(o), args[0] is o, weight)),
+            where.register_optimizer_step_post_hook(lambda o, args, kwargs: log("post", name(o), args[0] is o, weight)),
+        ]
+        handles.append(optimizer.register_step_pre_hook(lambda o, args, kwargs: ((o, lambda: library.zeros(())), {})))
+        for handle in handles:
+            log(optimizer.step())
+            handle.remove()
+        log(optimizer.step(), weight)
+
+    both(program)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import subprocess
 import sys
 from types import ModuleType
 from typing import Any
@@ -47,3 +48,29 @@ def test_they_are_attributes_as_well_and_leave_what_has_their_name() -> None:
     assert callable(fz.random.manual_seed) and "frazil.optim.no_such" not in sys.modules
     with pytest.raises(AttributeError, match="no attribute 'adamv'"):
         fz.optim.adamv
+
+
+def test_modules_below_others_are_attributes_without_an_import_of_their_own() -> None:
+    """As in PyTorch, where `import torch` has loaded them: every module that PyTorch has then and that can be imported here."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import torch, sys; print(*sys.modules)"], capture_output=True, text=True, check=True
+    )
+    names = sorted(f"frazil{name[5:]}" for name in loaded.stdout.split() if name.startswith("torch."))
+    text = """
+import importlib.util, frazil
+names, reached = %r, 0
+for name in names:
+    try:
+        there = importlib.util.find_spec(name)
+    except ImportError:
+        continue
+    if there is not None and "backends" not in name:
+        found = frazil
+        for part in name.split(".")[1:]:
+            found = getattr(found, part)
+        reached += 1
+print(reached)
+"""
+    said = subprocess.run([sys.executable, "-c", text % names], capture_output=True, text=True)
+    assert said.returncode == 0, said.stderr
+    assert int(said.stdout) > 80

@@ -165,6 +165,6 @@ from .transformer import TransformerDecoderLayer as TransformerDecoderLayer
 from .transformer import TransformerEncoder as TransformerEncoder
 from .transformer import TransformerEncoderLayer as TransformerEncoderLayer
 
-_tell_names(__name__, home="frazil.nn")
+_tell_names(__name__, ("module", "utils"), home="frazil.nn")
 for _name in ("activation", "batchnorm", "conv", "linear", "normalization"):
     _tell_names(f"{__name__}.{_name}", home="frazil.nn")  # where PyTorch has MultiheadAttention and the lazy layers
