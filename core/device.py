@@ -13,7 +13,7 @@ from . import dtypes, widen
 from .backend import Backend, Capabilities
 from .config import config, guard
 from .errors import BackendError, DeviceError, FrazilError, MissingKernelError
-from .order import first_tells, in_layout
+from .order import first_tells, in_layout, keeps_ones
 from .outside import one_line
 from .state import STATE
 from .table import OPS
@@ -152,6 +152,8 @@ class device:
         later = {}
         for name, kernel in kernels.items():
             op = OPS.get(name)
+            if op is not None and backend.keeps_order and "keepdim" in op.attributes:
+                later[name] = keeps_ones(kernel, found)
             if op is None or op.layout in (None, "rows"):
                 continue
             if not backend.keeps_order or op.layout != "elementwise":

@@ -68,30 +68,54 @@ def in_layout(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any]) -
 
 
 def first_tells(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any]) -> Callable[..., Any]:
-    """`kernel` of an elementwise op, which lays its result as arrays lie that agree, or as the first if that is in order."""
+    """`kernel` of an elementwise op, which lays its result as arrays lie that agree and repeat nothing, or as the first if that
+    is in order and has the shape of the others."""
     in_rows, lying = kernels["is_contiguous"], _lying(op, kernel, kernels)
     if len(op.tensors) == 1:
 
         def of_one(a: Any, **attrs: Any) -> Any:
-            return kernel(a, **attrs) if in_rows(a) or 1 not in a.shape else lying(a, **attrs)
+            dense = in_rows(a) or (1 not in a.shape and 0 not in kernels["strides"](a))
+            return kernel(a, **attrs) if dense else lying(a, **attrs)
 
         return of_one
+
+    def written(a: Any) -> bool:
+        """Return whether it lies as it is written, its dimensions of one element as well."""
+        return in_rows(a) and (1 not in a.shape or _row_major(a.shape, kernels["strides"](a)))
 
     if len(op.tensors) == 2 and not op.attributes:
 
         def of_two(a: Any, b: Any) -> Any:
-            return kernel(a, b) if in_rows(a) else lying(a, b)
+            return kernel(a, b) if (in_rows(a) if a.shape == b.shape else written(a) and written(b)) else lying(a, b)
 
         return of_two
 
     def call(a: Any, *arrays: Any, **attrs: Any) -> Any:
-        return kernel(a, *arrays, **attrs) if in_rows(a) else lying(a, *arrays, **attrs)
+        if all(x is None or x.shape == a.shape for x in arrays):
+            first = in_rows(a)
+        else:
+            first = written(a) and all(x is None or written(x) for x in arrays)
+        return kernel(a, *arrays, **attrs) if first else lying(a, *arrays, **attrs)
+
+    return call
+
+
+def keeps_ones(kernel: Callable[..., Any], kernels: Mapping[str, Any]) -> Callable[..., Any]:
+    """`kernel` of a reduction, which leaves elements in order, with dimensions of one element that lie in order as well."""
+    in_rows = kernels["is_contiguous"]
+
+    def call(a: Any, **attrs: Any) -> Any:
+        y = kernel(a, **attrs)
+        if not attrs.get("keepdim") or (in_rows(a) and 1 not in a.shape):
+            return y
+        return tuple(laid(part, None, kernels) for part in y) if type(y) is tuple else laid(y, None, kernels)
 
     return call
 
 
 def _lying(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any]) -> Callable[..., Any]:
     """`kernel` where arrays do not lie in order."""
+    in_rows = kernels["is_contiguous"]
 
     def call(*arrays: Any, **attrs: Any) -> Any:
         known = [None if a is None else lies(a, kernels) for a in arrays]
@@ -109,7 +133,7 @@ def _lying(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any]) -> C
         expand, permute = kernels["expand"], kernels["permute"]
         wide = [a if a is None or a.shape == shape else expand(a, shape=shape) for a in arrays]
         y = kernel(*(None if a is None else permute(a, dims=dims) for a in wide), **attrs)
-        return permute(y, dims=back)
+        return permute(y if in_rows(y) else kernels["in_rows"](y), dims=back)
 
     return call
 
@@ -183,6 +207,16 @@ def _last(x: tuple[Sizes, Sizes] | None, sizes: Sizes) -> bool:
             return False
         least = strides[d] * shape[d]
     return strides[0] >= least and least != strides[1]  # which is so in order, too, where all else has one element
+
+
+def _row_major(shape: Sizes, strides: Sizes) -> bool:
+    """Return whether strides are those of elements in order, of dimensions of one element as well."""
+    step = 1
+    for n, s in zip(reversed(shape), reversed(strides), strict=True):
+        if s != step:
+            return False
+        step *= n
+    return True
 
 
 def _rows(x: tuple[Sizes, Sizes] | None) -> bool:

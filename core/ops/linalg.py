@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import functools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from .. import dtypes
@@ -339,17 +340,19 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     terms = [list(term) for term in parsed]
     for i, (x, term) in enumerate(zip(tensors, terms, strict=True)):
         tensors[i], terms[i] = _take_diagonals(x, term)
-    places = {c: i for i, c in enumerate(dict.fromkeys([*output, *sorted(c for term in terms for c in term)]))}
+    labels = [*dict.fromkeys([*output, *sorted(c for term in terms for c in term)])]
+    for i, (x, term) in enumerate(zip(tensors, terms, strict=True)):
+        tensors[i], terms[i] = _permuted(x, term, labels)
+    left = collections.Counter(c for x, term in zip(tensors, terms, strict=True) for c in _sizes(x, term))
+    alone = len(tensors) == 1
     while len(tensors) > 1:
-        later = {c for term in terms[2:] for c in term} | set(output)
-        product, labels = _contract(tensors[0], terms[0], tensors[1], terms[1], later, places)
-        tensors[:2], terms[:2] = [product], [labels]
+        product, lying = _contract(tensors[0], terms[0], tensors.pop(1), terms.pop(1), labels, output, left, len(tensors) == 1)
+        tensors[0], terms[0] = _permuted(product, lying, labels)
     x, term = tensors[0], terms[0]
     gone = tuple(i for i, c in enumerate(term) if c not in output)
-    if gone:
-        x = sum_(x, dim=gone)
-        term = [c for c in term if c in output]
-    return permute(x, dims=tuple(term.index(c) for c in output))
+    if not gone:
+        return x
+    return sum_(x, dim=gone) if alone else reshape(x, shape=tuple(n for i, n in enumerate(x._a.shape) if i not in gone))
 
 
 def _equation_of_lists(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
@@ -414,37 +417,96 @@ def _take_diagonals(x: Tensor, term: list[str]) -> tuple[Tensor, list[str]]:
     return x, term
 
 
-def _contract(
-    a: Tensor, ta: list[str], b: Tensor, tb: list[str], later: set[str], places: dict[str, int]
-) -> tuple[Tensor, list[str]]:
-    """One pairwise step: sum what only one side has and nobody needs, then one batched matrix product. Its rows are the labels
-    of `a`, or those of `b` where all of them have earlier places in the result, which then lies as it is."""
-    for c in [c for c in ta if c not in tb and c not in later]:
-        a, ta = sum_(a, dim=(ta.index(c),)), [d for d in ta if d != c]
-    for c in [c for c in tb if c not in ta and c not in later]:
-        b, tb = sum_(b, dim=(tb.index(c),)), [d for d in tb if d != c]
-    size = dict(zip(tb, b._a.shape, strict=True)) | {
-        c: n for c, n in zip(ta, a._a.shape, strict=True) if c not in tb or not (isinstance(n, int) and n == 1)
-    }
-    batch = [c for c in ta if c in tb and c in later]
-    inner = [c for c in ta if c in tb and c not in later]
-    rows, columns = [c for c in ta if c not in tb], [c for c in tb if c not in ta]
-    if rows and columns and max(places[c] for c in columns) < min(places[c] for c in rows):
-        a, ta, rows, b, tb, columns = b, tb, columns, a, ta, rows
+def _permuted(x: Tensor, term: list[str], labels: Sequence[str]) -> tuple[Tensor, list[str]]:
+    """The tensor with its dimensions in the order of all labels."""
+    order = sorted(term, key=labels.index)
+    return (x if order == term else permute(x, dims=tuple(term.index(c) for c in order))), order
 
-    def arranged(x: Tensor, term: list[str], *groups: list[str]) -> Tensor:
-        x = permute(x, dims=tuple(term.index(c) for group in groups for c in group))
-        full = [
-            size[c] if not same(x._a.shape[i], size[c]) else x._a.shape[i] for i, c in enumerate(c for g in groups for c in g)
-        ]
+
+def _sizes(x: Tensor, term: Sequence[str]) -> dict[str, Any]:
+    """The sizes of the labels of a tensor, but for those of one element, which PyTorch takes for missing."""
+    return {c: n for c, n in zip(term, x._a.shape, strict=True) if not same(n, 1)}
+
+
+def _contract(
+    a: Tensor, ta: list[str], b: Tensor, tb: list[str], labels: Sequence[str], output: str, left: dict[str, int], last: bool
+) -> tuple[Tensor, list[str]]:
+    """One pairwise step: a product by elements, or one by matrices where labels are summed that both have. It lies in memory as
+    PyTorch's, which gives all labels to all tensors; those of one element tell where the others lie. `left` counts the tensors
+    that have a label."""
+    sizes_a, sizes_b = _sizes(a, ta), _sizes(b, tb)
+    alone_a, alone_b, summed = list[str](), list[str](), list[str]()
+    for c in labels[len(output) :]:
+        both = c in sizes_a and c in sizes_b
+        left[c] -= both
+        if left[c] == 1 and (c in sizes_a or c in sizes_b):
+            (summed if both else alone_a if c in sizes_a else alone_b).append(c)
+            left[c] = 0
+    a, ta, sizes_a = _summed(a, ta, sizes_a, alone_a, labels)
+    b, tb, sizes_b = _summed(b, tb, sizes_b, alone_b, labels)
+    if not summed:
+        return mul(_of_all(a, ta, labels), _of_all(b, tb, labels)), [*labels]
+    sizes = {**sizes_b, **sizes_a}
+    batch, rows, columns, swapped = _groups(labels, summed, sizes_a, sizes_b)
+    if swapped:
+        a, ta, b, tb = b, tb, a, ta
+
+    def arranged(x: Tensor, own: list[str], *groups: list[str]) -> Tensor:
+        """The tensor with the dimensions of the batch, and one of every other group."""
+        there = [c for group in groups for c in group if c in own]
+        x = permute(x, dims=tuple(own.index(c) for c in (*there, *(c for c in own if c not in there))))
+        full = [sizes.get(c, 1) for c in there] + [1] * (len(own) - len(there))
         if any(not same(m, n) for m, n in zip(x._a.shape, full, strict=True)):
             x = expand(x, shape=tuple(full))
-        return reshape(x, shape=tuple([size[c] for c in groups[0]] + [numel([size[c] for c in g]) for g in groups[1:]]))
+        return reshape(x, shape=tuple([sizes[c] for c in groups[0]] + [numel([sizes.get(c, 1) for c in g]) for g in groups[1:]]))
 
-    left, right = arranged(a, ta, batch, rows, inner), arranged(b, tb, batch, inner, columns)
-    product = matmul(left, right) if inner else left * right
-    labels = batch + rows + columns
-    return reshape(product, shape=tuple(size[c] for c in labels)), labels
+    product = matmul(arranged(a, ta, batch, rows, summed), arranged(b, tb, batch, summed, columns))
+    lying = [c for c in (*batch, *rows, *summed, *columns) if not last or c in output]
+    product = reshape(product, shape=tuple(1 if c in summed else sizes.get(c, 1) for c in lying))
+    if product._dev.recording:
+
+        def order(ones: Collection[str]) -> list[str] | None:
+            """How the product lies where these labels have one element; None: as its factors, by elements."""
+            ours, theirs = ([c for c in sizes if c not in ones] for sizes in (sizes_a, sizes_b))
+            several = [c for c in summed if c not in ones]
+            if not several:
+                return None
+            *groups, _ = _groups(labels, several, ours, theirs)
+            return [c for group in groups for c in group if c in lying]
+
+        open_ = {c: sizes[c] for c in (*summed, *batch, *rows, *columns) if c in sizes_a}
+        product._a = product._dev.lying_by_ones(product._a, lying, open_, order)
+    return product, lying
+
+
+def _summed(
+    x: Tensor, term: list[str], sizes: dict[str, Any], gone: list[str], labels: Sequence[str]
+) -> tuple[Tensor, list[str], dict[str, Any]]:
+    """The tensor summed over labels, which keep one element."""
+    if not gone:
+        return x, term, sizes
+    y = sum_(_of_all(x, term, labels), dim=tuple(labels.index(c) for c in gone), keepdim=True)
+    return y, [*labels], {c: n for c, n in sizes.items() if c not in gone}
+
+
+def _of_all(x: Tensor, term: list[str], labels: Sequence[str]) -> Tensor:
+    """The tensor with all labels."""
+    missing = [c for c in labels if c not in term]
+    if missing:
+        x = reshape(x, shape=(*x._a.shape, *[1] * len(missing)))
+    return _permuted(x, [*term, *missing], labels)[0]
+
+
+def _groups(
+    labels: Sequence[str], summed: Sequence[str], ours: Collection[str], theirs: Collection[str]
+) -> tuple[list[str], list[str], list[str], bool]:
+    """Labels of both tensors, rows and columns of the product: labels of the first tensor alone, and all others, those of one
+    element too; or the other way round where the others come first in the result, and then True."""
+    batch = [c for c in labels if c in ours and c in theirs and c not in summed]
+    rows = [c for c in labels if c in ours and c not in theirs]
+    columns = [c for c in labels if c not in batch and c not in rows and c not in summed]
+    swapped = bool(rows and columns) and labels.index(columns[-1]) < labels.index(rows[0])
+    return (batch, columns, rows, True) if swapped else (batch, rows, columns, False)
 
 
 @function(out=True)

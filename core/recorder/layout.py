@@ -9,14 +9,14 @@ them is written to.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, final
 from weakref import ref
 
 from ..alias import apply_path, assign, scatter_path
 from ..ops.elementwise import where
 from ..order import FIXED, RULES
-from ..sizes import SymBool, SymInt, compare, prod, same, stretches
+from ..sizes import SymBool, SymInt, bounds, compare, prod, same, stretches
 from ..state import STATE
 from ..tensor import Tensor
 from ..views import joined, register_view, steps_of
@@ -103,6 +103,48 @@ def _in_order(shape: Sequence[Any], order: Sequence[int]) -> Any:
     """The strides when the dimensions lie in memory in this order, the slowest first."""
     strides = row_major([shape[i] for i in order])
     return short(shape, [strides[order.index(i)] for i in range(len(shape))])
+
+
+def by_ones(
+    shape: Sequence[Any],
+    names: Sequence[str],
+    sizes: dict[str, Any],
+    order: Callable[[Collection[str]], Sequence[str] | None],
+) -> Any:
+    """The strides of dimensions that have names, when `order` says in which order they lie, the slowest first, where some of
+    the sizes are 1; None: that is not known. Only the order of dimensions of several elements makes a difference."""
+    one = {
+        name: lambda decide, size=size: decide(compare("==", size, 1))
+        for name, size in sizes.items()
+        if isinstance(size, SymInt) and (bounds(size)[0] or 0) < 2
+    }
+
+    def found(ones: frozenset[str], left: Sequence[str]) -> Any:
+        """An order, or (name, what is found where it is 1, what otherwise)."""
+        if not left:
+            known = order(ones)
+            return None if known is None else [*known]
+        yes, no = found(ones | {left[0]}, left[1:]), found(ones, left[1:])
+        return no if _agree(yes, no, ones | {left[0]}) else (left[0], yes, no)
+
+    def lying(orders: Any) -> Any:
+        if type(orders) is tuple:
+            name, yes, no = orders
+            return Open(one[name], lying(yes), lying(no))
+        return UNKNOWN if orders is None else _in_order(shape, [names.index(c) for c in orders])
+
+    strides = lying(found(frozenset(), [*one]))
+    return UNKNOWN if len(dict.fromkeys(_questions(strides))) > _MOST_QUESTIONS else strides
+
+
+def _agree(yes: Any, no: Any, single: frozenset[str]) -> bool:
+    """Return whether orders say the same of dimensions that are not among the single ones."""
+    if type(yes) is tuple and type(no) is tuple and yes[0] == no[0]:
+        return _agree(yes[1], no[1], single | {yes[0]}) and _agree(yes[2], no[2], single)
+    if type(yes) is not list or type(no) is not list:
+        return yes is no
+    several = [[c for c in names if c not in single] for names in (yes, no)]
+    return several[0] == several[1]
 
 
 def of_result(op: Any, arrays: Sequence[Any], attrs: dict[str, Any], shape: Sequence[Any], decide: Decide) -> Any:

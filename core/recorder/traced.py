@@ -7,7 +7,7 @@ do not notice.
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -185,6 +185,16 @@ class RecordingDevice:
     def laid(self, rule: str, array: TracedArray, known: Any) -> TracedArray:
         """The array as it lies by a rule of `order.py`, made of what lies as is known."""
         return array.lying(layout.of_known(rule, known, array.shape))
+
+    def lying_by_ones(
+        self,
+        array: TracedArray,
+        names: Sequence[str],
+        sizes: dict[str, Any],
+        order: Callable[[Collection[str]], Sequence[str] | None],
+    ) -> TracedArray:
+        """The array, whose dimensions have names, as it lies when their order depends on which of some sizes are 1."""
+        return array.lying(layout.by_ones(array.shape, names, sizes, order))
 
     def is_contiguous(self, x: Tensor) -> bool:
         """Return whether the elements lie in order; where that depends on sizes, the program decides on them."""

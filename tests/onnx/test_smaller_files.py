@@ -125,6 +125,26 @@ def test_maxima_of_nothing_are_refused_by_one_operator_and_what_follows_knows() 
     assert dict(report.operators) == {"Reshape": 1, "ReduceL1": 1, "ReduceMax": 1, "Min": 1, "ReduceMean": 1, "Sub": 1}
 
 
+def test_maxima_of_nothing_are_refused_only_where_they_are_taken() -> None:
+    def program(x):
+        values = x[x.shape[0] // 2 :, : x.shape[1] // 2]
+        if x.sum() > 0.5 or values.amin() < 0:
+            return values.sum() * 1
+        return values.amax()
+
+    report = fz.onnx.export(fz.jit.script(program), fz.ones(2, 2), input_names=["x"], dynamic_shapes="auto", verify=False)
+    for x in (np.ones((2, 2)), -np.ones((2, 2)), np.ones((1, 1)), np.ones((3, 1)), np.ones((4, 0)) + 1):
+        x = x.astype(np.float32)
+        try:
+            expected = program(fz.tensor(x)).numpy()
+        except fz.errors.ShapeError:
+            with pytest.raises(Exception, match="frazil.assert"):
+                run_file(report.model_bytes, {"x": x})
+        else:
+            (found,) = run_file(report.model_bytes, {"x": x}).values()
+            np.testing.assert_array_equal(found, expected)
+
+
 def test_what_convolutions_refuse_is_known_to_what_follows() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()).eval()
     report = fz.onnx.export(model, fz.randn(2, 3, 9, 8), dynamic_shapes={"input": {0: "n", 2: "rows"}})

@@ -306,3 +306,69 @@ def test_results_share_memory_where_pytorch_s_do(shape):
         if len(shared) == 2 and shared[0] != shared[1]:
             wrong.append(f"{text}: {'a view' if shared[0] else 'new'}, not so in PyTorch")
     assert count > 60 and not wrong, "\n".join(wrong)
+
+
+def equations(smallest: int) -> Iterator[tuple[str, list[np.ndarray]]]:
+    """Products of two tensors, some of whose labels are summed: of both, and of several elements."""
+    rng = np.random.default_rng(smallest)
+    for _ in range(2000):
+        terms = ["".join(rng.permutation(list("abcd"))[: rng.integers(1, 4)]) for _ in range(2)]
+        labels = sorted({*terms[0], *terms[1]})
+        output = "".join(rng.permutation([c for c in labels if rng.random() < 0.7]).tolist())
+        sizes = {c: int(rng.integers(smallest, 4)) for c in labels}
+        summed = [c for c in labels if c not in output]
+        if summed and all(c in terms[0] and c in terms[1] and sizes[c] > 1 for c in summed):
+            yield f"{','.join(terms)}->{output}", [rng.uniform(-1, 1, [sizes[c] for c in term]) for term in terms]
+
+
+@pytest.mark.parametrize("smallest", [1, 2])
+def test_products_by_equations(smallest):
+    """Labels of one element count to the second tensor: that may let all lie in order."""
+    wrong, tried = [], 0
+    for equation, arrays in equations(smallest):
+        ours, theirs = (xp.einsum(equation, *map(xp.tensor, arrays)) for xp in (fz, torch))
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), atol=1e-12)
+        tried += 1
+        if differs(ours, theirs):
+            wrong.append((equation, [a.shape for a in arrays], ours.stride(), theirs.stride()))
+    assert tried > 100
+    assert not wrong
+
+
+def operands(rng: np.random.Generator, sizes: list[int]) -> Any:
+    """Makes a tensor that broadcasts to these sizes, perhaps permuted, perhaps repeating elements."""
+    ndim = int(rng.integers(0, len(sizes) + 1))
+    full = sizes[len(sizes) - ndim :]
+    shape = [n if rng.random() < 0.7 else 1 for n in full]
+    order = rng.permutation(ndim).tolist() if rng.random() < 0.6 else [*range(ndim)]
+    array = rng.uniform(-1, 1, [shape[d] for d in order])
+    repeated = [n if rng.random() < 0.5 else m for n, m in zip(full, shape, strict=True)] if rng.random() < 0.2 else shape
+
+    def make(xp: Any) -> Any:
+        t = xp.tensor(array)
+        return t.permute([order.index(d) for d in range(ndim)]).expand(repeated) if ndim else t
+
+    return make
+
+
+ELEMENTWISE = {
+    1: "x.tanh(); 1-x; x*2+1; x.abs()",
+    2: "x+y; x*y; x>y; xp.maximum(x,y); xp.atan2(x,y); x/y; x.masked_fill(y>0,1.); (x>0)&(y>0); xp.logaddexp(x,y); x.float()*y",
+    3: "xp.where(x>0,y,z); xp.addcmul(x,y,z)",
+}
+
+
+@pytest.mark.parametrize("count", ELEMENTWISE)
+def test_operands_that_broadcast_or_repeat(count):
+    """The first operand does not decide alone where it has fewer elements than the result."""
+    rng = np.random.default_rng(count)
+    wrong = []
+    for text in ELEMENTWISE[count].split(";"):
+        call = eval(f"lambda xp, {', '.join('xyz'[:count])}: {text}")
+        for _ in range(150):
+            sizes = rng.integers(2, 5, rng.integers(1, 5)).tolist()
+            makers = [operands(rng, sizes) for _ in range(count)]
+            ours, theirs = (call(xp, *[make(xp) for make in makers]) for xp in (fz, torch))
+            if differs(ours, theirs):
+                wrong.append((text, [(make(torch).shape, make(torch).stride()) for make in makers], ours.stride()))
+    assert not wrong

@@ -182,6 +182,28 @@ def test_whether_lines_have_one_position_is_asked_where_their_channels_lie_last_
                     fz.testing.assert_close(recorded(x), program(x, write=write))
 
 
+def test_whether_a_batch_has_one_sample_is_asked_where_that_decides_how_a_product_lies_and_a_write_depends_on_it() -> None:
+    def written(x, w):
+        y = fz.einsum("btc,cd->bdt", x, w)
+        z = y.contiguous()
+        z[0] = 0.5
+        return y * 1
+
+    w = fz.ones(4, 3)
+    programs = {n: fz.jit.trace(written, (fz.ones(n, 5, 4), w), dynamic_shapes={"x": {0: "n"}}) for n in (1, 2)}
+    for recorded, program in programs.items():
+        for n in (1, 2, 3):
+            if (n == 1) == (recorded == 1):
+                np.testing.assert_array_equal(program(fz.ones(n, 5, 4), w).numpy(), written(fz.ones(n, 5, 4), w).numpy())
+            else:
+                with pytest.raises(FrazilError, match=r"x.shape\[0\] != 1|x.shape\[0\] == 1"):
+                    program(fz.ones(n, 5, 4), w)
+    assert written(fz.ones(1, 5, 4), w)[0, 0, 0] == 0.5  # in order: no copy
+    assert written(fz.ones(2, 5, 4), w)[0, 0, 0] == 4
+    unwritten = fz.jit.trace(lambda x: fz.einsum("btc,cd->bdt", x, w).contiguous(), (fz.ones(2, 5, 4),))
+    assert unwritten(fz.ones(1, 3, 4)).shape == (1, 3, 3)
+
+
 def test_open_questions_about_one_convolution_stay_one_question() -> None:
     def program(x: Any) -> Any:
         y = fz.nn.functional.conv1d(x.mT, w, padding=1)

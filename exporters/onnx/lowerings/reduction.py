@@ -131,6 +131,8 @@ def _with_elements(e: Emitter, call: Call, x: ir.Value, dims: tuple[int, ...] | 
     others = [axis for axis in range(rank) if axis not in open_]
     empty = [axis for axis in others if not some[axis]]  # these may be without elements, as one of them can be left to find out
     if len(empty) > 1 or not others:
+        if e.parent is not None:  # in a branch or a body, which may not run: the program may be right without it
+            return _refusing_none(e, x, open_)
         for axis in open_:
             if symbols_of(shape[axis]) and all(symbol.hint is not None for symbol in symbols_of(shape[axis])):
                 bool(shape[axis] > 0)  # an assert
@@ -143,6 +145,16 @@ def _with_elements(e: Emitter, call: Call, x: ir.Value, dims: tuple[int, ...] | 
         condition = shape[axis] > 0
         if isinstance(condition, SymBool) and shape[axis].symbol is not None:
             e.checked.append((condition, found))
+    return found
+
+
+def _refusing_none(e: Emitter, x: ir.Value, axes: list[int]) -> ir.Value:
+    """x behind a `Gather` from one zero, whose position is out of range where one of these dimensions has no elements."""
+    least = e.op("ReduceMin", e.op("Gather", e.op("Shape", x), e.ints(*axes)), keepdims=1)
+    position = e.op("Sub", e.ints(1), e.op("Min", least, e.ints(1)))
+    as_it_is = e.op("Expand", e.op("Gather", e.ints(0), position, name=e.unique("frazil.assert: elements")), e.ints(len(x.shape)))
+    found: ir.Value = e.op("Reshape", x, as_it_is)
+    found.shape = x.shape
     return found
 
 
