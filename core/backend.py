@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,8 @@ class Backend(ABC):
     #: Whether an elementwise kernel lays its result as its first array lies, or, if that one is in order or tells nothing, as
     #: PyTorch does (NumPy's functions do). All other kernels leave results in order, and core lays them as the op's layout says.
     keeps_order: bool = False
+    #: Those of the other kernels whose results lie in order only where all arrays do.
+    follow_order: Collection[str] = ()
     #: Whether kernels take bfloat16 themselves, compute it in float32 and round once. Otherwise core gives float32 to those that
     #: compute, and kernels only have to cast it and to move it.
     rounds_bfloat16: bool = False

@@ -167,7 +167,8 @@ def full_like(
     made = full(shape_like("full_like", input), fill_value, dtype=dtype or input.dtype, device=device or input.device)
     if input._dev.depth:
         made = input._dev.lifted(made)
-    made = lie("like", made, input)
+    if len(input._a.shape) > 1:
+        made = lie("like", made, input)
     return made.requires_grad_() if requires_grad else made
 
 

@@ -152,18 +152,23 @@ class device:
         later = {}
         for name, kernel in kernels.items():
             op = OPS.get(name)
-            if op is not None and backend.keeps_order and "keepdim" in op.attributes:
-                later[name] = keeps_ones(kernel, found)
-            if op is None or op.layout in (None, "rows"):
+            if op is None:
                 continue
-            if not backend.keeps_order or op.layout != "elementwise":
+            if op.layout in (None, "rows"):
+                if name in backend.follow_order:
+                    kernel = later[name] = in_layout(op, kernel, found)
+                if backend.keeps_order and "keepdim" in op.attributes:
+                    later[name] = keeps_ones(kernel, found)
+                continue
+            if op.layout == "columns":
                 found[name] = in_layout(op, kernel, found)
-            else:
+            elif op.layout == "elementwise" and backend.keeps_order:
                 later[name] = first_tells(op, kernel, found)
-        if later:
-            self._later = later
-            found |= {name: self._turning(name, kernels[name]) for name in ("permute", "diagonal")}
-        return found
+            else:
+                later[name] = in_layout(op, kernel, found)
+        self._later = later
+        turning = [name for name in found if name in ("permute", "diagonal") or (name in OPS and OPS[name].layout == "columns")]
+        return found | {name: self._turning(name, found[name]) for name in turning}
 
     def _turning(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """`kernel`, whose results may be the first that do not lie in order."""
@@ -220,7 +225,7 @@ class device:
             dtypes.of_native(array.dtype) is None or array.dtype not in self._host_dtypes
         ):
             raise dtypes.not_there(array.dtype.name, self, self._capabilities.dtypes)
-        if self._later and not array.flags.c_contiguous:
+        if self._later and not _in_rows(array):
             self._turn()
         return backend.from_host(array, self.index)
 
@@ -263,6 +268,16 @@ class device:
     def __exit__(self, *_: object) -> None:
         *outer, STATE.device = STATE.outer_devices
         STATE.outer_devices = tuple(outer)
+
+
+def _in_rows(array: np.ndarray) -> bool:
+    """Return whether elements lie in order, and the strides of dimensions of one element say so too."""
+    step = array.itemsize
+    for n, stride in zip(reversed(array.shape), reversed(array.strides), strict=True):
+        if stride != step:
+            return False
+        step *= n
+    return True
 
 
 def answer(backend: Backend, method: str, *args: Any) -> Any:

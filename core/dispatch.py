@@ -17,7 +17,7 @@ from .errors import ArgumentError, DeviceError, DTypeError, FrazilError
 from .explain import describe, explain, held, kinds, noted, where
 from .out import WIDENING, write_out
 from .state import BATCHINGS, RECORDINGS, SPARSE, STATE
-from .table import OPS, OTHER_NAMES, TAKES, Op, unknown
+from .table import OPS, OTHER_NAMES, Op, unknown
 from .tape import Node, OutputNode
 from .tensor import Tensor, from_numpy, whole, wrap
 from .views import lie, link_view
@@ -63,8 +63,10 @@ def _unary(op: Op) -> Callable[..., Any]:
     defaults = op.defaults
     recordings = RECORDINGS
     with_attributes = _with_attributes(op)
+    fine: Any = None  # the dtype of the last array that the op takes: mostly that of the next
 
     def call(x: Any = _ABSENT, /, *rest: Any, **given: Any) -> Any:
+        nonlocal fine
         if rest or given or recordings[0] or not isinstance(x, Tensor):
             if x is _ABSENT:
                 return general_call(op, (), given)
@@ -72,8 +74,12 @@ def _unary(op: Op) -> Callable[..., Any]:
         xa = x._a
         device = x._dev
         kernel = device.kernels[name]
-        if kernel is None or (through_body and x._rg) or (takes is not None and device.native[xa.dtype].kind not in takes):
+        if kernel is None or (through_body and x._rg):
             return general_call(op, (x,), {})
+        if takes is not None and xa.dtype is not fine:
+            if device.native[xa.dtype].kind not in takes:
+                return general_call(op, (x,), {})
+            fine = xa.dtype
         try:
             ya = kernel(xa, **defaults) if defaults else kernel(xa)
         except Exception as error:
@@ -109,8 +115,10 @@ def _binary(op: Op) -> Callable[..., Any]:
     recordings = RECORDINGS
     numbers = op.promote in ("common", "float")
     unpromoted = op.promote is None
+    fine: Any = None  # the dtype of the last arrays that the op takes: mostly that of the next
 
     def call(a: Any = _ABSENT, b: Any = _ABSENT, /, *rest: Any, **attrs: Any) -> Any:
+        nonlocal fine
         try:
             device = a._dev
             aa = a._a
@@ -127,12 +135,12 @@ def _binary(op: Op) -> Callable[..., Any]:
             return general_call(op, (a, b, *rest) if b is not _ABSENT else () if a is _ABSENT else (a,), attrs)
         kernel = device.kernels[name]
         tracked = (a._rg or b._rg) and differentiable and STATE.grad
-        if (
-            kernel is None
-            or (through_body and (a._rg or b._rg))
-            or (takes is not None and device.native[aa.dtype].kind not in takes)
-        ):
+        if kernel is None or (through_body and (a._rg or b._rg)):
             return general_call(op, (a, b), attrs)
+        if takes is not None and aa.dtype is not fine:
+            if device.native[aa.dtype].kind not in takes:
+                return general_call(op, (a, b), attrs)
+            fine = aa.dtype
         try:
             ya = kernel(aa, ba)
         except Exception as error:
@@ -230,14 +238,15 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         for t in tensors:
             if isinstance(t, Tensor) and type(t._dev) is SPARSE[0]:
                 return t._dev.call(op, tensors, attrs)
-    if any(isinstance(t, np.ndarray) for t in tensors):  # only here, where it costs the usual call nothing
-        tensors = [from_numpy(t) if isinstance(t, np.ndarray) else t for t in tensors]
+    for i, t in enumerate(tensors):  # only here, where it costs the usual call nothing
+        if isinstance(t, np.ndarray):
+            tensors[i] = from_numpy(t)
     device = _common_device(op, tensors)
     if device.recording and any(isinstance(value, (Tensor, tuple, list)) for value in attrs.values()):
         attrs = {name: _numbers(value) for name, value in attrs.items()}
     if device.depth:
         tensors = [device.lifted(t) for t in tensors]
-    if op.takes is TAKES["numbers"] or op.takes is TAKES["reals"] or op.takes is TAKES["ordered"]:
+    if op.takes is not None and "i" in op.takes:
         _check_kinds(op, tensors)
     if op.promote is not None:
         tensors = _promote(op, tensors, device)
@@ -491,6 +500,7 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
     chosen = range(len(tensors)) if op.promoted is None else op.promoted
     operands = []
     same: Any = None
+    plain = True
     for i in chosen:
         t = tensors[i]
         if t is None:
@@ -501,6 +511,7 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
         else:
             d = _number_dtype(t) or _as_operand(op, t, device).dtype  # raises for what is no number
             operands.append((d, 0))
+            plain = False
             if op.promote == "same":
                 continue
         same = d if same is None or same is d else False
@@ -511,6 +522,8 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
     target = same if same else dtypes.result_type_of(operands)
     if op.promote == "float" and target.kind not in "fc":
         target = dtypes.get_default_dtype()
+    elif same and plain and len(operands) == len(tensors):
+        return tensors
     result = list(tensors)
     for i, t in enumerate(tensors):
         if t is None:

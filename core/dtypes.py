@@ -8,7 +8,7 @@ imported when the first tensor of it is made.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 
@@ -27,26 +27,25 @@ class dtype:
     (4, True, True)
     """
 
-    __slots__ = ("is_complex", "is_floating_point", "is_signed", "itemsize", "kind", "name", "numpy")
+    __slots__ = ("_numpy", "is_complex", "is_floating_point", "is_signed", "itemsize", "kind", "name")
 
     def __init__(self, name: str, kind: str, itemsize: int, numpy: Any) -> None:
         self.name = name
         self.kind = kind  # b(ool) i(nteger) f(loat) c(omplex)
         self.itemsize = itemsize
-        if numpy is not None:
-            self.numpy = numpy
+        self._numpy = numpy  # None where NumPy has none of its own
         self.is_floating_point = kind == "f"
         self.is_complex = kind == "c"
         self.is_signed = kind != "b" and not name.startswith("uint")
 
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
-            if name == "numpy" and self.name == "bfloat16":
-                return _open_bfloat16()
-            if name == "numpy":
-                raise DTypeError(f"no backend of frazil computes in {self.name}: use fz.float16 or fz.bfloat16")
-            raise AttributeError(f"a dtype has no attribute {name!r}")
+    @property
+    def numpy(self) -> Any:
+        """NumPy's dtype of the same numbers."""
+        if self._numpy is not None:
+            return self._numpy
+        if self.name == "bfloat16":
+            return _open_bfloat16()
+        raise DTypeError(f"no backend of frazil computes in {self.name}: use fz.float16 or fz.bfloat16")
 
     def __repr__(self) -> str:
         return f"frazil.{self.name}"
@@ -167,7 +166,7 @@ _waiting: list[Callable[[], None]] = []
 def _open_bfloat16() -> Any:
     import ml_dtypes  # here, because it costs a program that has no bfloat16 10 ms
 
-    bfloat16.numpy = np.dtype(ml_dtypes.bfloat16)
+    bfloat16._numpy = np.dtype(ml_dtypes.bfloat16)
     learn({bfloat16.numpy: bfloat16})
     NARROW[:] = [bfloat16.numpy, bfloat16]
     while _waiting:

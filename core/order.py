@@ -58,13 +58,18 @@ def in_layout(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any]) -
     in_rows, lying = kernels["is_contiguous"], _lying(op, kernel, kernels)
     ones = op.layout in OF_CHANNELS
 
+    def of_one(a: Any, **attrs: Any) -> Any:
+        return kernel(a, **attrs) if in_rows(a) else lying(a, **attrs)
+
     def call(*arrays: Any, **attrs: Any) -> Any:
         for a in arrays:
             if a is not None and (not in_rows(a) or (ones and 1 in a.shape)):
                 return lying(*arrays, **attrs)
         return kernel(*arrays, **attrs)
 
-    return lying if op.layout == "columns" else call
+    if op.layout == "columns":
+        return lying
+    return of_one if len(op.tensors) == 1 and not op.packed and not ones else call
 
 
 def first_tells(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any]) -> Callable[..., Any]:

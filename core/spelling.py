@@ -84,6 +84,17 @@ def reason(name: str) -> str | None:
     return None
 
 
+def reasons(owner: str) -> dict[str, str]:
+    """Return the names below `owner` that are not here, each with its reason.
+
+    >>> from frazil.spelling import reasons
+    >>> reasons("Tensor")["record_stream"]
+    'out of scope: a device computes in order, and copies wait for it'
+    """
+    known = {name: text for names, text in WHY.items() for name in names.split()}
+    return {name.removeprefix(f"{owner}."): text for name, text in known.items() if name.startswith(f"{owner}.")}
+
+
 def _theirs(module: str, name: str) -> str:
     """PyTorch's name of what a module of frazil lacks."""
     return f"torch.{module.removeprefix('exporters.')}.{name}".replace("..", ".")
@@ -97,8 +108,8 @@ class _Late:
 
     def __str__(self) -> str:
         start, name, names = self.parts
-        found = re.match(r"module 'frazil\.?(.*?)' has no attribute|'(Tensor)' object has no attribute", start)
-        if found and (why := reason(f"Tensor.{name}" if found[2] else _theirs(found[1], name))):
+        found = re.match(r"module 'frazil\.?(.*?)' has no attribute", start)
+        if found and (why := reason(_theirs(found[1], name))):
             return f"{start}: {why}"
         return start + ("" if name.startswith("_") else nearest(name, (n for n in names() if not n.startswith("_"))))
 

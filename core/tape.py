@@ -139,30 +139,9 @@ class Node:
 
     def shown(self) -> tuple[Node, int]:
         """The node as `next_functions` show it, and which of its results is meant."""
+        if type(self) is Node:
+            self.__class__ = ShownNode
         return self, 0
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
-            """`_saved_self`, `_saved_other`, `_saved_dim`, `_saved_result`: what is kept for backward, by PyTorch's names."""
-            if name.startswith("_saved_") and self.op is not None:
-                return self._saved(name)
-            raise missing(f"{self.name()!r} object has no attribute {name!r}", name, lambda: dir(self))
-
-    def _saved(self, name: str) -> Any:
-        if self.released:
-            raise AutogradError(
-                f"{name}: the graph of this {self.op_name} was used and freed. Pass retain_graph=True to backward, or look before"
-            )
-        what, op = name.removeprefix("_saved_"), self.op
-        if what == "result" and op.save_output:
-            return self.saved_output(True)
-        if what in op.defaults:
-            return self.attrs[what]
-        position = 0 if what == "self" else op.position(what)
-        if op.packed or not self.inputs or position is None or self.inputs[position] is None:
-            raise missing(f"{self.name()!r} object has no attribute {name!r}: backward does not need it", name, lambda: ())
-        return self.check_saved(position)
 
     def release(self) -> None:
         """Forget what was saved, after backward.
@@ -281,6 +260,35 @@ class Node:
             return op.call(*inputs, **self.attrs)
         finally:
             STATE.grad = before
+
+
+class ShownNode(Node):
+    """A node that somebody has looked at. Only these have a `__getattr__`, which makes each use of any attribute slower."""
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
+            """`_saved_self`, `_saved_other`, `_saved_dim`, `_saved_result`: what is kept for backward, by PyTorch's names."""
+            if name.startswith("_saved_") and self.op is not None:
+                return self._saved(name)
+            raise missing(f"{self.name()!r} object has no attribute {name!r}", name, lambda: dir(self))
+
+    def _saved(self, name: str) -> Any:
+        if self.released:
+            raise AutogradError(
+                f"{name}: the graph of this {self.op_name} was used and freed. Pass retain_graph=True to backward, or look before"
+            )
+        what, op = name.removeprefix("_saved_"), self.op
+        if what == "result" and op.save_output:
+            return self.saved_output(True)
+        if what in op.defaults:
+            return self.attrs[what]
+        position = 0 if what == "self" else op.position(what)
+        if op.packed or not self.inputs or position is None or self.inputs[position] is None:
+            raise missing(f"{self.name()!r} object has no attribute {name!r}: backward does not need it", name, lambda: ())
+        return self.check_saved(position)
 
 
 @final
@@ -408,7 +416,7 @@ def unpack(packed: Packed) -> Any:
     return again
 
 
-class PackedNode(Node):
+class PackedNode(ShownNode):
     """A node whose saved tensors are kept by hooks. What was written to them in place since, the hooks answer for."""
 
     __slots__ = ()

@@ -5,6 +5,7 @@ Most methods are not written here: they are the ops of the table (`METHODS`), pu
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from . import dtypes
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .printing import tensor_html, tensor_text
 from .sizes import checked_dim, prod
-from .spelling import missing
+from .spelling import reasons
 from .state import STATE, asked
 from .table import OPS
 from .warn import without_effect
@@ -74,6 +75,17 @@ class layout(str):
 
 
 strided, sparse_coo, sparse_csr = layout("frazil.strided"), layout("frazil.sparse_coo"), layout("frazil.sparse_csr")
+
+
+class _NotHere:
+    """In the place of a name of PyTorch's that tensors lack: says why. (A `__getattr__` would say it for every name, and make
+    each use of any attribute slower; of misspelled ones Python itself shows the nearest.)"""
+
+    def __init__(self, name: str, reason: str) -> None:
+        self._name, self._reason = name, reason
+
+    def __get__(self, tensor: Any, owner: type) -> Any:
+        raise AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}: {self._reason}")
 
 
 class _Attributes(TensorMethods):
@@ -240,11 +252,6 @@ class Tensor(_Attributes):
         self._rg = bool(requires_grad) or self._node is not None
         return self
 
-    if not TYPE_CHECKING:  # checkers would believe that every name is there
-
-        def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
-            raise missing(f"{type(self).__name__!r} object has no attribute {name!r}", name, lambda: dir(self))
-
     def _asked(self) -> None:
         """Note while recording that the answer depends on whether gradients are recorded; not of leaves that require them."""
         if self._dev.recording and (not self._rg or self._node is not None):
@@ -301,11 +308,12 @@ class Tensor(_Attributes):
             raise AutogradError("grad: a tensor cannot be its own gradient")
         if self._dev.recording or value._dev.recording:
             return
+        if value._a.shape == self._a.shape and value._a.dtype == self._a.dtype and value._dev is self._dev:
+            return
         if value.is_sparse and value._a.shape == self._a.shape and value.dtype is self.dtype and value.device == self.device:
             return
         mine, given = (f"{t.dtype.name}{list(t._a.shape)} on {t._dev}" for t in (self, value))
-        if value._a.shape != self._a.shape or value._a.dtype != self._a.dtype or value._dev is not self._dev:
-            raise ShapeError(f"grad: the gradient of {mine} has its shape, dtype and device, given {given}")
+        raise ShapeError(f"grad: the gradient of {mine} has its shape, dtype and device, given {given}")
 
     def detach(self) -> Tensor:
         """The same memory, cut off the graph."""
@@ -790,33 +798,42 @@ def from_numpy(array: np.ndarray) -> Tensor:
     return _creation().as_tensor(array)
 
 
+for _name, _reason in reasons("Tensor").items():
+    setattr(Tensor, _name, _NotHere(_name, _reason))
+
+
 # The one knot of core: a Tensor is everybody's friend, so its class is on a low floor, and these methods delegate to higher ones.
 
 
+@functools.cache
 def _alias() -> Any:
     from . import alias
 
     return alias
 
 
+@functools.cache
 def _creation() -> Any:
     from . import creation
 
     return creation
 
 
+@functools.cache
 def _engine() -> Any:
     from .autograd import engine
 
     return engine
 
 
+@functools.cache
 def _sparse() -> Any:
     from . import sparse
 
     return sparse
 
 
+@functools.cache
 def _transfer() -> Any:
     from . import transfer
 

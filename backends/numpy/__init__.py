@@ -14,7 +14,7 @@ from frazil.config import config
 from frazil.dtypes import ALL, bfloat16
 
 from . import activation, attention, conv, erf, norm, optim, pool, random, recurrent
-from .kernels import IN_ORDER, KERNELS, in_order
+from .kernels import FOLLOW_ORDER, KERNELS
 from .memory import keep_freed_blocks
 
 __all__ = ["NumpyBackend"]
@@ -28,6 +28,7 @@ class NumpyBackend(Backend):
     device_type = "cpu"
     contract = 2
     keeps_order = True
+    follow_order = FOLLOW_ORDER
 
     def __init__(self) -> None:
         if config.get("numpy.keep_memory"):
@@ -37,8 +38,6 @@ class NumpyBackend(Backend):
         self._kernels: dict[str, Kernel] = dict(KERNELS)
         for module in (activation, attention, conv, erf, pool, norm, random, recurrent, optim):
             self._kernels |= module.KERNELS
-        for name in IN_ORDER:
-            self._kernels[name] = in_order(self._kernels[name])
 
     def device_count(self) -> int:
         return 1

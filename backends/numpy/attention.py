@@ -141,7 +141,7 @@ def _exponentials(x: _Inputs, scores: Array) -> Array:
 
 def _empty_like(x: Array, shape: tuple[int, ...], dtype: Any) -> Array:
     """Memory for a result whose dimensions lie in memory in the order of those of `x`."""
-    if x.ndim != len(shape):
+    if x.ndim != len(shape) or 0 in x.strides:
         return np.empty(shape, dtype)
     order = sorted(range(x.ndim), key=lambda d: (-abs(x.strides[d]), d))
     memory = np.empty([shape[d] for d in order], dtype)

@@ -475,7 +475,7 @@ def select(x: Array, *, dim: int, index: int) -> Array:
 
 @kernel
 def slice_scatter(x: Array, src: Array, *, starts: Any, stops: Any, steps: Any) -> Array:
-    y = np.array(x)
+    y = copy(x)
     y[tuple(map(slice, starts, stops, steps))] = src
     return y
 
@@ -489,7 +489,7 @@ def diagonal(x: Array, *, offset: int, dim1: int, dim2: int) -> Array:
 
 @kernel
 def diagonal_scatter(x: Array, src: Array, *, offset: int, dim1: int, dim2: int) -> Array:
-    y = np.array(x)
+    y = copy(x)
     diagonal(y, offset=offset, dim1=dim1, dim2=dim2)[...] = src
     return y
 
@@ -497,12 +497,15 @@ def diagonal_scatter(x: Array, src: Array, *, offset: int, dim1: int, dim2: int)
 @kernel
 def cat(*arrays: Array, dim: int) -> Array:
     parts = [a for a in arrays if a.shape != (0,)] or list(arrays[:1])
+    for i, a in enumerate(parts):
+        if 0 in a.strides:  # repeated elements would seem to lie in another order
+            parts[i] = copy(a)
     return np.concatenate(parts, dim)
 
 
 @kernel
 def flip(x: Array, *, dims: Any) -> Array:
-    return np.array(np.flip(x, dims)) if dims else np.array(x)
+    return copy(np.flip(x, dims)) if dims else copy(x)
 
 
 @kernel
@@ -540,7 +543,7 @@ def gather_values(x: Array, index: Array, *, dim: int) -> Array:
 
 @kernel
 def scatter_values(x: Array, index: Array, src: Array, *, dim: int) -> Array:
-    y = np.array(x)
+    y = copy(x)
     if not y.ndim:
         return np.array(src)
     _check_range(index, x.shape[dim], "scatter")
@@ -550,7 +553,7 @@ def scatter_values(x: Array, index: Array, src: Array, *, dim: int) -> Array:
 
 @kernel
 def scatter_add_values(x: Array, index: Array, src: Array, *, dim: int) -> Array:
-    y = np.array(x)
+    y = copy(x)
     if not y.ndim:
         return y + src
     _check_range(index, x.shape[dim], "scatter_add")
@@ -576,12 +579,13 @@ def index(x: Array, *indices: Any) -> Array:
     for i in indices:
         if i is not None and i.dtype.kind not in "iu":
             raise IndexError("indices must be integers")
-    return x[tuple(slice(None) if i is None else i for i in indices)]
+    y = x[tuple(slice(None) if i is None else i for i in indices)]
+    return y if y.flags.c_contiguous else np.ascontiguousarray(y)
 
 
 @kernel
 def index_put_values(x: Array, values: Array, *indices: Any, accumulate: bool = False) -> Array:
-    y = np.array(x)
+    y = copy(x)
     if accumulate and len(indices) == 1 and y.ndim == 2 and np.ndim(values) == indices[0].ndim + 1:
         return _add_rows(y, indices[0].ravel(), np.ascontiguousarray(values).reshape(indices[0].size, y.shape[1]))
     key: Any = tuple(slice(None) if i is None else i for i in indices)
@@ -899,21 +903,9 @@ def strides(x: Array) -> tuple[int, ...]:
 KERNELS["is_contiguous"] = operator.attrgetter("flags.c_contiguous")
 
 
-#: Ops whose results lie in order, as PyTorch's do, although NumPy would keep the order of what they are made of.
-IN_ORDER = (
+#: Kernels that are not elementwise and yet leave results in the order of what they are made of.
+FOLLOW_ORDER = (
     *("sum", "mean", "amax", "amin", "any", "all", "prod", "cumsum", "cumprod", "softmax", "softmax_grad", "log_softmax"),
     *("scaled_dot_product_attention", "scaled_dot_product_attention_grad", "class_cross_entropy_grad"),
-    *("gather_values", "scatter_values", "scatter_add_values", "index"),
+    *("gather_values", "scatter_values", "scatter_add_values"),
 )
-
-
-def in_order(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """`kernel` with results in row-major order."""
-
-    def call(*arrays: Any, **attrs: Any) -> Any:
-        y = kernel(*arrays, **attrs)
-        if type(y) is tuple:
-            return tuple(part if part.flags.c_contiguous else np.ascontiguousarray(part) for part in y)
-        return y if y.flags.c_contiguous else np.ascontiguousarray(y)
-
-    return call

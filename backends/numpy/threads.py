@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 #: A thread keeps at most this much of each scratch buffer between calls.
 KEEP_BYTES = 1 << 24
+#: So few elements are allocated faster than looked up.
+FEW = 1 << 12
 
 _OPENBLAS_NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
 
@@ -127,8 +129,11 @@ def _submit(work: Callable[[int, int], T], start: int, stop: int) -> Future[T]:
 
 def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Uninitialised memory of this thread, the same at every call with this name: for what a kernel does not return."""
+    size = math.prod(shape)
+    if size < FEW:
+        return np.empty(shape, dtype)
     dtype = np.dtype(dtype)
-    nbytes = math.prod(shape) * dtype.itemsize
+    nbytes = size * dtype.itemsize
     if nbytes > KEEP_BYTES:
         return np.empty(shape, dtype)
     buffer: np.ndarray | None = getattr(_local, name, None)

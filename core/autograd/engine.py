@@ -265,8 +265,10 @@ def _pass_on(node: Any, g: Any, results: list[Any], grads: dict[Any, Any], leave
         else:
             array = edge._a
             shape, dtype = array.shape, array.dtype
-            if fresh and position and any(gi is r for r in results[:position]):
-                fresh = False
+            if fresh and position:
+                for r in results[:position]:
+                    if r is gi:
+                        fresh = False
         array = gi._a
         if not _same_shape(array.shape, shape) if STATE.recorder is not None else array.shape != shape:
             gi = _undo_broadcast(node, gi, shape)
@@ -360,23 +362,24 @@ def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> Non
     """Add `g` into `leaf.grad`. A gradient that others may see too is copied, so that writing into `.grad` harms nobody."""
     if leaf._hooks:
         g = _call_hooks(leaf._hooks.values(), g)
+        leaf._check_grad(g)
         fresh = False  # a hook may have kept it
-    old = leaf.grad
+    old = leaf._grad
     if STATE.recorder is not None:
         STATE.recorder.note_grad(leaf)
     if old is not None:
         if g.is_sparse or old.is_sparse:
-            leaf.grad = g + old if old.is_sparse else old + g
+            leaf._grad = g + old if old.is_sparse else old + g
         elif create_graph or old._rg:
-            leaf.grad = old + g
+            leaf._grad = old + g
         else:
             old.add_(g)
     elif fresh or (create_graph and g._rg):
-        leaf.grad = g
+        leaf._grad = g
     elif g.is_sparse:
-        leaf.grad = g.clone()
+        leaf._grad = g.clone()
     else:
-        leaf.grad = OPS["copy"].call(g)
+        leaf._grad = OPS["copy"].call(g)
     if leaf._after:
         for hook in list(leaf._after.values()):
             hook(leaf)

@@ -275,7 +275,8 @@ def add_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     >>> fz.add(fz.tensor([1.0]), 2, alpha=3)
     tensor([7.])
     """
-    _check_alpha("add", input, other, alpha)
+    if type(alpha) is not int:
+        _check_alpha("add", input, other, alpha)
     return add(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
 
 
@@ -287,13 +288,13 @@ def sub_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     >>> fz.sub(fz.tensor([1.0]), fz.tensor([2.0]), alpha=3)
     tensor([-5.])
     """
-    _check_alpha("sub", input, other, alpha)
+    require_numbers("sub", *(t for t in (input, other) if isinstance(t, Tensor)))
+    if type(alpha) is not int:
+        _check_alpha("sub", input, other, alpha)
     return sub(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
 
 
 def _check_alpha(name: str, input: Any, other: Any, alpha: Any) -> None:
-    if name == "sub":
-        require_numbers(name, *(t for t in (input, other) if isinstance(t, Tensor)))
     whole = all(t.dtype.kind in "bi" for t in (input, other) if isinstance(t, Tensor))
     if isinstance(alpha, float) and whole and not any(isinstance(t, float) for t in (input, other)):
         raise ArgumentError(f"{name}: for integer tensors alpha must be an integer, given {alpha}")
