@@ -179,7 +179,7 @@ def _with_attributes(op: Op) -> Callable[..., Any]:
     required = [(names.index(name), name) for name in op.required]
     one_dtype = op.promote is not None and op.promoted is None
     takes = op.kernel_takes
-    plain = op.promoted is None and count > 0
+    plain = op.promoted is None and (count == 1 or (count > 0 and (one_dtype or op.takes is None)))
     recordings = RECORDINGS
 
     def call(*args: Any, **given: Any) -> Any:
@@ -257,6 +257,8 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
             attrs = op.canon(*tensors, **attrs)
         except FrazilError as error:
             raise noted(op, tensors, attrs, error) from None
+    if op.takes is not None:
+        _check_kinds(op, tensors)
     result = run(op, tensors, attrs, device)
     if out is not None:
         return write_out(op.name, out, result)
@@ -264,9 +266,7 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
 
 
 def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
-    """The op on tensors of one device and dtype, with canonical attributes."""
-    if op.takes is not None:
-        _check_kinds(op, tensors)
+    """The op on tensors of one device and dtype, of kinds that it takes, with canonical attributes."""
     tracked = False
     for t in tensors:
         if t is not None and t._rg:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .threads import scratch
+from .threads import FEW, scratch
 
 Array = np.ndarray[Any, Any]
 
@@ -23,10 +23,9 @@ _BLOCK = 1 << 15
 def _blocks(*arrays: Array) -> list[list[Array]]:
     """The arrays (of one shape) block by block, each block followed by a scratch array of its size."""
     first = arrays[0]
-    for array in arrays:
-        if not array.flags.c_contiguous:
-            return [[*arrays, np.empty(first.shape, first.dtype)]]
     size = first.size
+    if size < FEW or not all(array.flags.c_contiguous for array in arrays):
+        return [[*arrays, np.empty(first.shape, first.dtype)]]
     room = scratch("optimizer", (min(size, _BLOCK),), first.dtype)
     flat = [array.reshape(-1) for array in arrays]
     if size <= _BLOCK:

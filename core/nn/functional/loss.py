@@ -76,16 +76,19 @@ def _numbers(input: Tensor, target: Tensor) -> tuple[Any, Any]:
 
 def _class_target(name: str, input: Tensor, target: Tensor, weight: Tensor | None) -> Any:
     """The target as the ops take it: bytes are class indices too; PyTorch's checks of what goes with it."""
-    if not input.ndim or same(input.shape[min(input.ndim - 1, 1)], 0):
-        raise ShapeError(f"{name}: expected scores [N, C, ...] or [C] of at least one class, given {list(input.shape)}")
-    if weight is not None and weight.dtype is not input.dtype:
-        raise DTypeError(f"{name}: weight must be {input.dtype.name} as the input is, given {weight.dtype.name}")
-    classes = input.shape[min(input.ndim - 1, 1)]
-    if weight is not None and (weight.ndim != 1 or (not same(weight.shape[0], classes) and weight.shape[0] != classes)):
-        raise ShapeError(f"{name}: weight has one number for each of the {classes} classes, given {list(weight.shape)}")
+    shape = input.shape
+    if not shape or same(classes := shape[min(len(shape) - 1, 1)], 0):
+        raise ShapeError(f"{name}: expected scores [N, C, ...] or [C] of at least one class, given {list(shape)}")
+    if weight is not None:
+        if weight.dtype is not input.dtype:
+            raise DTypeError(f"{name}: weight must be {input.dtype.name} as the input is, given {weight.dtype.name}")
+        if weight.ndim != 1 or (not same(weight.shape[0], classes) and weight.shape[0] != classes):
+            raise ShapeError(f"{name}: weight has one number for each of the {classes} classes, given {list(weight.shape)}")
+    if target.dtype is dtypes.int64:
+        return target
     if target.dtype is dtypes.uint8:
         return target.long()
-    if target.dtype.kind in "bi" and target.dtype is not dtypes.int64:
+    if target.dtype.kind in "bi":
         raise DTypeError(f"{name}: class indices must be int64 or uint8, given {target.dtype.name}; convert them with .long()")
     if target.dtype.kind == "f" and target.ndim == input.ndim - 1 and tuple(target.shape) == (*input.shape[:1], *input.shape[2:]):
         raise DTypeError(
