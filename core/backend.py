@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,6 +102,10 @@ class Backend(ABC):
 
         Called with all that is written, the gradients and the rate, it gives the arrays in which the new values are.
         """
+        return None
+
+    def around(self, names: Collection[str]) -> AbstractContextManager[Any] | None:
+        """What each run of a compiled program of these operations happens in; it may be entered by several threads at once."""
         return None
 
     @abstractmethod

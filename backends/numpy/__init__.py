@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, final
 
 import numpy as np
@@ -15,7 +16,8 @@ from frazil.dtypes import ALL, bfloat16
 
 from . import activation, attention, conv, erf, norm, optim, pool, random, recurrent
 from .kernels import FOLLOW_ORDER, KERNELS
-from .memory import keep_freed_blocks
+from .memory import free_a_large_block, keep_freed_blocks
+from .threads import one_blas_thread
 
 __all__ = ["NumpyBackend"]
 
@@ -33,6 +35,8 @@ class NumpyBackend(Backend):
     def __init__(self) -> None:
         if config.get("numpy.keep_memory"):
             keep_freed_blocks()
+        else:
+            free_a_large_block()
         # Infinities and NaN are values here, as in PyTorch. Only warnings that arise inside frazil are silenced.
         warnings.filterwarnings("ignore", r".* encountered in ", RuntimeWarning, r"frazil(\.|$)")
         self._kernels: dict[str, Kernel] = dict(KERNELS)
@@ -68,6 +72,9 @@ class NumpyBackend(Backend):
         from . import prepared
 
         return prepared.Steps(name, shapes, attrs) if all(math.prod(s[0]) <= prepared.SMALL for s in shapes) else None
+
+    def around(self, names: Collection[str]) -> AbstractContextManager[Any] | None:
+        return None if conv.KERNELS.keys().isdisjoint(names) else one_blas_thread
 
     def from_host(self, array: np.ndarray, index: int = 0) -> Any:
         return array

@@ -161,6 +161,8 @@ def conv(
     filters = len(w)
     y = np.empty((len(x), filters, *window.out), x.dtype)
     nbytes = y.nbytes + x.nbytes * math.prod(window.kernel) // math.prod(stride)
+    if bias is not None:
+        bias = bias.reshape(filters)
     if window.puts_channels_last(x.shape[1], groups):
         if w.strides[0] < w.strides[1]:  # weights of an input gradient: copied in the order in which they lie
             turned = np.moveaxis(w, (1, 0), (-2, -1)).reshape(-1, filters)

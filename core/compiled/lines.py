@@ -144,10 +144,14 @@ class _Writer:
 
     def _guarded(self, run: Any) -> Any:
         graph = self.graph
+        around = self.device.backend.around({node.op_name for node in graph.nodes})
 
         def guarded(arrays: Any) -> Any:
             try:
-                return run(arrays)
+                if around is None:
+                    return run(arrays)
+                with around:
+                    return run(arrays)
             except Exception as error:
                 raise self._explained(arrays, error) from error
 

@@ -10,6 +10,7 @@ import pytest
 import frazil as fz
 from frazil import nn
 from frazil.backends.numpy.prepared import MAKERS, SMALL
+from frazil.backends.numpy.threads import one_blas_thread
 from frazil.nn import functional as F
 from frazil.table import Spec
 
@@ -105,3 +106,18 @@ def test_steps_at_once_are_steps_one_by_one_whatever_happens_to_parameters_betwe
     found, expected = trained(True), trained(False)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("layer", "held"), [(nn.Conv2d(1, 2, 3), True), (nn.Linear(5, 2), False)])
+def test_a_program_with_convolutions_holds_blas_to_one_thread_from_its_beginning_to_its_end(
+    layer: nn.Module, held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled, x = fz.compile(layer, engine="numpy"), fz.ones(1, 5, 5)
+    with fz.no_grad():
+        expected = layer(x).numpy()
+        compiled(x), compiled(x)
+        set_to: list[int] = []
+        monkeypatch.setattr(one_blas_thread, "_get", lambda: 5)
+        monkeypatch.setattr(one_blas_thread, "_set", set_to.append)
+        np.testing.assert_allclose(compiled(x).numpy(), expected, rtol=1e-6)
+    assert set_to == ([1, 5] if held else [])

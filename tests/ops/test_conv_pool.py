@@ -292,10 +292,10 @@ def test_the_layout_of_inputs_does_not_matter(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_work_split_over_threads_gives_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x, w = RNG.standard_normal((16, 8, 32, 32)), RNG.standard_normal((8, 8, 3, 3))
-    monkeypatch.setattr(threads._blas, "_get", lambda: 1)
+    monkeypatch.setattr(threads.one_blas_thread, "_get", lambda: 1)
     alone = every_kernel(x, w)[name]()
-    monkeypatch.setattr(threads._blas, "_get", lambda: 3)
-    monkeypatch.setattr(threads._blas, "_set", lambda count: None)
+    monkeypatch.setattr(threads.one_blas_thread, "_get", lambda: 3)
+    monkeypatch.setattr(threads.one_blas_thread, "_set", lambda count: None)
     np.testing.assert_allclose(every_kernel(x, w)[name](), alone, rtol=1e-10, atol=1e-10)
 
 
@@ -329,8 +329,8 @@ def test_shapes_that_do_not_belong_together_are_refused() -> None:
 
 
 def test_split_covers_the_range_once_and_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads._blas, "_get", lambda: 4)
-    monkeypatch.setattr(threads._blas, "_set", lambda count: None)
+    monkeypatch.setattr(threads.one_blas_thread, "_get", lambda: 4)
+    monkeypatch.setattr(threads.one_blas_thread, "_set", lambda count: None)
     for count in (0, 1, 3, 4, 11):
         ranges = threads.split(lambda start, stop: list(range(start, stop)), count, nbytes=1 << 30)
         assert list(itertools.chain(*ranges)) == list(range(count))
@@ -338,8 +338,8 @@ def test_split_covers_the_range_once_and_in_order(monkeypatch: pytest.MonkeyPatc
 
 def test_split_raises_what_a_thread_raised_and_gives_blas_back(monkeypatch: pytest.MonkeyPatch) -> None:
     count = [2]
-    monkeypatch.setattr(threads._blas, "_get", lambda: count[0])
-    monkeypatch.setattr(threads._blas, "_set", lambda n: count.__setitem__(0, n))
+    monkeypatch.setattr(threads.one_blas_thread, "_get", lambda: count[0])
+    monkeypatch.setattr(threads.one_blas_thread, "_set", lambda n: count.__setitem__(0, n))
 
     def work(start: int, stop: int) -> None:
         assert count == [1]
@@ -351,9 +351,42 @@ def test_split_raises_what_a_thread_raised_and_gives_blas_back(monkeypatch: pyte
     assert count == [2]
 
 
+def test_a_program_that_holds_blas_still_splits_but_no_split_within_a_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    count = [3]
+    monkeypatch.setattr(threads.one_blas_thread, "_get", lambda: count[0])
+    monkeypatch.setattr(threads.one_blas_thread, "_set", lambda n: count.__setitem__(0, n))
+
+    def inner(start: int, stop: int) -> list[int]:
+        return threads.split(lambda a, b: b - a, stop - start, nbytes=1 << 30)
+
+    with threads.one_blas_thread:
+        assert count == [1]
+        assert threads.split(inner, 12, nbytes=1 << 30) == [[1]] * 12
+        assert count == [1]
+    assert count == [3]
+
+
+def test_a_thread_that_is_held_up_leaves_the_rest_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads.one_blas_thread, "_get", lambda: 2)
+    monkeypatch.setattr(threads.one_blas_thread, "_set", lambda n: None)
+    others_are_done = threading.Event()
+    done: list[int] = []
+
+    def work(start: int, stop: int) -> None:
+        if start == 0:
+            assert others_are_done.wait(30)
+        done.append(start)
+        if len(done) == 7:
+            others_are_done.set()
+
+    threads.split(work, 8, nbytes=1 << 30)
+    assert sorted(done) == list(range(8))
+    assert done[-1] == 0
+
+
 def test_threads_see_the_callers_errstate(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads._blas, "_get", lambda: 2)
-    monkeypatch.setattr(threads._blas, "_set", lambda n: None)
+    monkeypatch.setattr(threads.one_blas_thread, "_get", lambda: 2)
+    monkeypatch.setattr(threads.one_blas_thread, "_set", lambda n: None)
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error")
         threads.split(lambda start, stop: np.ones(3) / np.zeros(3), 2, nbytes=1 << 30)
@@ -372,13 +405,13 @@ def test_many_callers_at_once_get_their_own_results() -> None:
                     wrong.append(name)
 
     callers = [threading.Thread(target=caller) for _ in range(4)]
-    before = threads._blas.threads()
+    before = threads.one_blas_thread.free()
     for t in callers:
         t.start()
     for t in callers:
         t.join()
     assert not wrong
-    assert threads._blas.threads() == before
+    assert threads.one_blas_thread.free() == before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform cannot fork")

@@ -83,10 +83,10 @@ def test_work_split_over_threads_gives_the_same(monkeypatch: pytest.MonkeyPatch)
         "random_uniform": {"shape": (n,), "dtype": fz.float32},
         "random_normal": {"shape": (n,), "dtype": fz.float64},
     }
-    monkeypatch.setattr(threads._blas, "_set", lambda count: None)
+    monkeypatch.setattr(threads.one_blas_thread, "_set", lambda count: None)
     results = []
     for count in (1, 3):
-        monkeypatch.setattr(threads._blas, "_get", lambda count=count: count)
+        monkeypatch.setattr(threads.one_blas_thread, "_get", lambda count=count: count)
         results.append({name: call(name, 5, 6, **attrs) for name, attrs in calls.items()})
     for name in calls:
         np.testing.assert_array_equal(results[0][name], results[1][name])
