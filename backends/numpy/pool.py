@@ -140,6 +140,7 @@ def _winners(x: np.ndarray, y: np.ndarray, axes: list[_Axis]) -> Iterator[tuple[
     """For every tap: where it is the one that the window's maximum comes from: the first of equals, the last NaN."""
     free = np.ones(y.shape, bool)
     taps = list(itertools.product(*(a.taps() for a in axes)))
+    last = taps[-1] if all(a.exact for a in axes) else None  # where windows are whole, what is left is the last tap's
     nans: list[Any] = []
     if np.isnan(y.min(initial=np.inf)):
         for tap in reversed(taps):
@@ -148,10 +149,13 @@ def _winners(x: np.ndarray, y: np.ndarray, axes: list[_Axis]) -> Iterator[tuple[
             free[out] ^= nans[0]
     for tap, nan in zip(taps, nans or [None] * len(taps), strict=True):
         out, seen = _at(tap)
-        wins = x[seen] == y[out]
-        left = free[out]
-        wins &= left
-        left ^= wins
+        if tap is last:
+            wins = free
+        else:
+            wins = x[seen] == y[out]
+            left = free[out]
+            wins &= left
+            left ^= wins
         if nan is not None:
             wins |= nan
         yield tap, wins

@@ -62,6 +62,8 @@ def _linear_weight_grad(specs: Sequence[Any], attrs: Mapping[str, Any]) -> Call 
 def _relu(specs: Sequence[Any], attrs: Mapping[str, Any]) -> Call | None:
     if specs[0].dtype.numpy not in _FLOATS:
         return None
+    if math.prod(specs[0].shape) > kernels.LARGE:
+        return kernels.relu
     zero, maximum = np.zeros((), specs[0].dtype.numpy), np.maximum
     return lambda x: maximum(x, zero)
 

@@ -285,6 +285,37 @@ def _join_with_producer(node: Node) -> bool:
     return True
 
 
+def mask_before_spreading(graph: Graph) -> bool:
+    """Let the gradient of a ReLU come before that of the max pool behind it: where the largest of a window is not positive, nothing
+    of its gradient passes, wherever it lies. So the mask has as many elements as the pool gives, not as many as it takes.
+
+    Ensures: no `relu_grad` reads a `max_pool_grad` of the same activations that nobody else reads.
+    """
+    changed = False
+    users, needed = graph.users(), set(graph.needs())
+    for i, node in enumerate(graph.nodes):
+        for subgraph in node.subgraphs.values():
+            changed |= mask_before_spreading(subgraph)
+        spread = node.inputs[0].producer if node.op_name == "relu_grad" and node.inputs[0] is not None else None
+        if spread is None or spread.op_name != "max_pool_grad" or spread.inputs[1] is not node.inputs[1] or spread not in graph.nodes:
+            continue
+        g, x, largest = spread.inputs
+        assert g is not None and largest is not None
+        pool, found = largest.producer, spread.outputs[0]
+        if pool is None or pool.op_name != "max_pool" or pool.inputs[0] is not x or pool.attrs != spread.attrs:
+            continue
+        if users[found] == [node] and found not in needed:
+            masked = Value(found.name, g.spec)
+            mask = Node("relu_grad", [g, largest], {}, [masked], source=node.source, scope=node.scope, grad=node.grad)
+            graph.nodes[graph.nodes.index(spread)] = mask
+            spread.inputs[0] = masked
+            spread.outputs = node.outputs
+            node.outputs[0].producer = spread
+            graph.nodes[i] = spread
+            changed = True
+    return changed
+
+
 def drop_implied_guards(graph: Graph) -> bool:
     """Remove guards that hold whenever the others do; of two that say the same the first stays.
 
@@ -304,6 +335,7 @@ def drop_implied_guards(graph: Graph) -> bool:
 DEFAULT: tuple[Pass, ...] = (
     eliminate_identities,
     fold_constants,
+    mask_before_spreading,
     merge_common_subexpressions,
     drop_implied_guards,
     drop_dead_code,

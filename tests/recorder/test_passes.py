@@ -1,9 +1,11 @@
 """Passes: each removes what it says, keeps what it must, and leaves a valid graph."""
 
+import numpy as np
 import pytest
 
 import frazil as fz
 from frazil import dtypes
+from frazil.nn import functional as F
 from frazil.recorder import passes
 from frazil.recorder.graph import Graph, Guard, Node, Origin, State, Value
 from frazil.recorder.passes import (
@@ -14,6 +16,7 @@ from frazil.recorder.passes import (
     optimize,
     solve_guards,
 )
+from frazil.recorder.plan import Plan
 from frazil.sizes import Symbol
 from frazil.table import Spec
 
@@ -203,6 +206,34 @@ def test_identities_go(b):
     graph = b.done(b.node("exp", y, shape=(n.size, 3)))
     assert eliminate_identities(graph)
     assert ops(graph.validate()) == ["exp"]
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_a_relu_masks_the_gradient_before_the_max_pool_spreads_it(stride: int) -> None:
+    def loss(x: fz.Tensor) -> fz.Tensor:
+        return (F.max_pool2d(F.relu(x), 2, stride, padding=1) * 3.0).square().sum()
+
+    x = fz.randn(2, 3, 7, 6)
+    x[0, 0] = -1.0  # windows without anything positive, and equals
+    x[0, 1] = 2.0
+    x[0, 2, 3, 3], x[1, 1, 2, 2] = float("nan"), float("inf")
+    program = fz.jit.trace(fz.func.grad(loss), (x,))
+    graph = optimize(program.graph)
+    names = ops(graph.validate())
+    assert names.index("relu_grad") < names.index("max_pool_grad")
+    assert [node for node in graph.nodes if node.op_name == "relu_grad"][0].inputs[1].producer.op_name == "max_pool"
+    (found,) = Plan(graph, graph.outputs).run([x], on_arrays=False)
+    np.testing.assert_array_equal(found.numpy(), fz.func.grad(loss)(x).numpy())
+
+
+def test_a_spread_gradient_that_is_read_elsewhere_stays() -> None:
+    def both(x: fz.Tensor) -> fz.Tensor:
+        active = F.relu(x)
+        g = fz.func.grad(lambda a: F.max_pool2d(a, 2).square().sum())(active)
+        return g + fz.ops.relu_grad(g, active)
+
+    graph = optimize(fz.jit.trace(both, (fz.randn(1, 1, 4, 4),)).graph)
+    assert ops(graph.validate()).index("max_pool_grad") < ops(graph).index("relu_grad")
 
 
 def test_what_only_looks_like_an_identity_stays(b):
