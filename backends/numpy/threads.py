@@ -118,7 +118,8 @@ if hasattr(os, "register_at_fork"):
 def split(work: Callable[[int, int], T], count: int, *, nbytes: int) -> list[T]:
     """Results of `work(start, stop)` over ranges that cover 0..count, side by side when the `nbytes` it moves are worth it.
 
-    The ranges depend on `count` and the number of threads alone, and so does what is rounded. As many threads as BLAS may use (so `OMP_NUM_THREADS` and threadpoolctl are heard), the caller being one of them.
+    The ranges depend on `count` and the number of threads alone, and so does what is rounded. As many threads as BLAS may use
+    (so `OMP_NUM_THREADS` and threadpoolctl are heard), the caller being one of them.
     """
     threads = min(count, nbytes >> 19)
     if threads > 1:

@@ -286,8 +286,8 @@ def _join_with_producer(node: Node) -> bool:
 
 
 def mask_before_spreading(graph: Graph) -> bool:
-    """Let the gradient of a ReLU come before that of the max pool behind it: where the largest of a window is not positive, nothing
-    of its gradient passes, wherever it lies. So the mask has as many elements as the pool gives, not as many as it takes.
+    """Let the gradient of a ReLU come before that of the max pool behind it: where the largest of a window is not positive,
+    nothing of its gradient passes, wherever it lies. So the mask has as many elements as the pool gives, not as many as it takes.
 
     Ensures: no `relu_grad` reads a `max_pool_grad` of the same activations that nobody else reads.
     """
@@ -297,14 +297,14 @@ def mask_before_spreading(graph: Graph) -> bool:
         for subgraph in node.subgraphs.values():
             changed |= mask_before_spreading(subgraph)
         spread = node.inputs[0].producer if node.op_name == "relu_grad" and node.inputs[0] is not None else None
-        if spread is None or spread.op_name != "max_pool_grad" or spread.inputs[1] is not node.inputs[1] or spread not in graph.nodes:
+        if spread is None or spread.op_name != "max_pool_grad" or spread not in graph.nodes:
             continue
         g, x, largest = spread.inputs
         assert g is not None and largest is not None
         pool, found = largest.producer, spread.outputs[0]
         if pool is None or pool.op_name != "max_pool" or pool.inputs[0] is not x or pool.attrs != spread.attrs:
             continue
-        if users[found] == [node] and found not in needed:
+        if node.inputs[1] is x and users[found] == [node] and found not in needed:
             masked = Value(found.name, g.spec)
             mask = Node("relu_grad", [g, largest], {}, [masked], source=node.source, scope=node.scope, grad=node.grad)
             graph.nodes[graph.nodes.index(spread)] = mask

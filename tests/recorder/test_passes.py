@@ -221,7 +221,7 @@ def test_a_relu_masks_the_gradient_before_the_max_pool_spreads_it(stride: int) -
     graph = optimize(program.graph)
     names = ops(graph.validate())
     assert names.index("relu_grad") < names.index("max_pool_grad")
-    assert [node for node in graph.nodes if node.op_name == "relu_grad"][0].inputs[1].producer.op_name == "max_pool"
+    assert next(node for node in graph.nodes if node.op_name == "relu_grad").inputs[1].producer.op_name == "max_pool"
     (found,) = Plan(graph, graph.outputs).run([x], on_arrays=False)
     np.testing.assert_array_equal(found.numpy(), fz.func.grad(loss)(x).numpy())
 
