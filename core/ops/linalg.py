@@ -471,8 +471,8 @@ def _contract(
             several = [c for c in summed if c not in ones]
             if not several:
                 return None
-            *groups, _ = _groups(labels, several, ours, theirs)
-            return [c for group in groups for c in group if c in lying]
+            first, second, third, _ = _groups(labels, several, ours, theirs)
+            return [c for c in (*first, *second, *several, *third) if c in lying]
 
         open_ = {c: sizes[c] for c in (*summed, *batch, *rows, *columns) if c in sizes_a}
         product._a = product._dev.lying_by_ones(product._a, lying, open_, order)

@@ -52,9 +52,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.random_programs", description=__doc__)
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
-    known = "torch, replay, file, compiled_numpy, compiled_onnxruntime, opencl, threads"
+    known = "torch, replay, file, compiled_numpy, compiled_onnxruntime, compiled_opencl, opencl, threads"
     parser.add_argument("--ways", default="torch,replay,file", help=f"of {known}")
     parser.add_argument("--gradient", action="store_true", help="their gradients, recorded and exported")
+    parser.add_argument("--wide", action="store_true", help="with layers, complex numbers, masks, scattered writes and more")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long")
     parser.add_argument("--keep-going", action="store_true", help="do not reduce faults")
     options = parser.parse_args()
@@ -64,7 +65,7 @@ def main() -> int:
         for seed in range(options.seed, options.seed + options.count):
             if time.monotonic() - start > options.minutes * 60:
                 break
-            program = generate(seed, gradient=options.gradient)
+            program = generate(seed, gradient=options.gradient, wide=options.wide)
             check = Check(program, ways)
             done += 1
             report.add(check)

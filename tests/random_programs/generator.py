@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import linecache
 import random
-import re
 import textwrap
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 import frazil as fz
+
+from . import wide
+from .templates import templates
 
 #: Sizes of the example, and those to run the recording and the file at. Channels are fixed: weights have them.
 EXAMPLE = {"b": 2, "t": 6}
@@ -37,11 +39,6 @@ class Model(xp.nn.Module):
 
     def forward(self, x, y, ids):
 """
-
-
-def templates(text: str) -> tuple[str, ...]:
-    """Templates of statements, separated by bars."""
-    return tuple(part.strip() for part in re.split(r"\s\|\s+", text))
 
 
 UNARY = templates(
@@ -190,12 +187,14 @@ class Statement:
 
 @dataclass
 class Program:
-    """A module's text. `gradient`: what is asked for is not its results, but their gradients."""
+    """A module's text. `gradient`: what is asked for is not its results, but their gradients. `wide`: with the layers of
+    `wide.py`."""
 
     seed: int
     statements: list[Statement]
     returned: list[str]
     gradient: bool = False
+    wide: bool = False
     _classes: dict[Any, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -206,7 +205,10 @@ class Program:
     @property
     def text(self) -> str:
         body = [line for statement in self.statements for line in statement.lines()]
-        return HEADER + textwrap.indent("\n".join([*body, f"return {', '.join(self.returned)},"]), " " * 8) + "\n"
+        header = HEADER
+        if self.wide:
+            header = wide.MODULES + header.replace("\n    def forward", wide.LAYERS + "\n    def forward")
+        return header + textwrap.indent("\n".join([*body, f"return {', '.join(self.returned)},"]), " " * 8) + "\n"
 
     def model(self, xp: Any, dtype: str = "float32") -> Any:
         """A new Module of this text, in frazil or PyTorch; scripted in frazil where it has control flow."""
@@ -258,8 +260,9 @@ class Variable:
 class Grammar:
     """Chooses statements. A method named after a subject gives the text of an expression, or None where it finds no operand."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, wide: bool = False) -> None:
         self.random = random.Random(seed)
+        self.wide = wide
         self.count = 0
         self.variables: dict[str, Variable] = {}
 
@@ -293,7 +296,7 @@ class Grammar:
     def threshold(self) -> str:
         return self.random.choice(["0.47", "-1.53", "2.03", "1.03", "0.13", "3.07", "-1.03"])
 
-    def one(self, *choices: str) -> str:
+    def one(self, *choices: Any) -> Any:
         return self.random.choice(choices)
 
     # --- expressions --------------------------------------------------------------------------------
@@ -366,13 +369,29 @@ class Grammar:
         choices = [*WRITE]
         if v.ndim >= 1:
             choices += WRITE_PARTS
+            if self.wide and self.random.random() < 0.5:
+                return self.one(*wide.WRITE).format(v=v.name, d=self.dim(v))
         other = self.pick(lambda w: w.shape == v.shape and w.dtype == v.dtype and w.name != v.name)
         if other is not None:
             choices += ["{v}.add_({w})", "{v}.copy_({w})", "{v}.mul_({w})", "{v} += {w}", "{v}[...] = {w} * 2"]
         return self.random.choice(choices).format(v=v.name, n=self.number(), w=other.name if other else "")
 
     def state(self) -> str:
-        return self.one(*STATE)
+        return self.one(*STATE, *(wide.STATE if self.wide else ())).format(n=self.number())
+
+    def of_two(self, choices: Sequence[str]) -> str | None:
+        """An expression over a variable and another one of its shape."""
+        v = self.floats(1)
+        if v is None:
+            return None
+        w = self.pick(lambda w: w.shape == v.shape and w.dtype == v.dtype) or v
+        return self.one(*choices).format(v=v.name, w=w.name, d=self.dim(v))
+
+    def wide_layer(self) -> str | None:
+        """A layer that only wide programs have."""
+        ndim = self.one(2, 3, 3)
+        v = self.pick(lambda v: v.floating and v.ndim == ndim and v.shape[-1] == CHANNELS)
+        return v and self.one(*(wide.LAYER_3D if ndim == 3 and self.random.random() < 0.8 else wide.LAYER)).format(v=v.name)
 
     def condition(self) -> str | None:
         v = self.floats()
@@ -393,10 +412,27 @@ class Grammar:
         ("state", 1),
     )
 
+    #: What only wide programs have beside that: templates, and how often one is taken.
+    WIDE = (
+        (wide.FEWER_DIGITS, 2),
+        (wide.COMPLEX, 3),
+        (wide.CHOOSING, 4),
+        (wide.SCATTERED, 3),
+        (wide.MANY, 2),
+        (wide.ALONG, 3),
+        (wide.LOSSES, 2),
+    )
+
     def line(self, *, writes: bool = True) -> Statement | None:
         subjects = [(name, weight) for name, weight in self.SUBJECTS if writes or name not in ("write", "state")]
+        if self.wide:
+            subjects += [("wide_layer", 6), ("of_two", 12)]
         subject = self.random.choices([name for name, _ in subjects], [weight for _, weight in subjects])[0]
-        text = getattr(self, subject)()
+        if subject == "of_two":
+            (choices,) = self.random.choices([choices for choices, _ in self.WIDE], [weight for _, weight in self.WIDE])
+            text = self.of_two(choices)
+        else:
+            text = getattr(self, subject)()
         if text is None or subject in ("write", "state"):
             return Statement(text) if text else None
         self.count += 1
@@ -469,16 +505,16 @@ class Writer:
     #: What would make rounding errors large, or runs long.
     LARGEST, ELEMENTS, DIMS = 1e3, 4000, 5
 
-    def __init__(self, seed: int, gradient: bool, control: bool) -> None:
-        self.grammar = Grammar(seed)
-        self.program = Program(seed, [], ["x"], gradient)
+    def __init__(self, seed: int, gradient: bool, control: bool, wide: bool) -> None:
+        self.grammar = Grammar(seed, wide)
+        self.program = Program(seed, [], ["x"], gradient, wide)
         self.control = control
         self.hidden: set[str] = set()
         self.look()
 
     def look(self, *pending: Statement) -> bool:
         """Run the statements so far and learn the variables; whether all went well."""
-        tried = Program(self.program.seed, [*self.program.statements, *pending], ["locals()"])
+        tried = Program(self.program.seed, [*self.program.statements, *pending], ["locals()"], wide=self.program.wide)
         try:
             # What is under construction is run flat, as Python.
             model = tried.module(fz)().eval()
@@ -540,8 +576,8 @@ class Writer:
         return self.program
 
 
-def generate(seed: int, *, gradient: bool = False, control: bool | None = None) -> Program:
+def generate(seed: int, *, gradient: bool = False, control: bool | None = None, wide: bool = False) -> Program:
     """The program of a seed, always the same."""
     rng = random.Random(seed)
     control = rng.random() < 0.4 if control is None else control
-    return Writer(seed, gradient, control).write(rng.randint(3, 14))
+    return Writer(seed, gradient, control, wide).write(rng.randint(3, 14))

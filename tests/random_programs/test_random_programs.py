@@ -13,10 +13,10 @@ from .ways import SIZES, Check, differs, eager
 EACH = 10
 
 
-def check(seeds: range, ways: list[str], *, gradient: bool = False) -> None:
+def check(seeds: range, ways: list[str], *, gradient: bool = False, wide: bool = False) -> None:
     agreed = 0
     for seed in seeds:
-        program = generate(seed, gradient=gradient)
+        program = generate(seed, gradient=gradient, wide=wide)
         found = Check(program, ways)
         assert not found.faults, f"seed {seed}: {found.faults[0]}\n{program.text.partition('def forward')[2]}"
         agreed += any(outcome.kind == "agree" for outcome in found.outcomes)
@@ -33,6 +33,18 @@ def test_gradients_are_recorded_and_exported(first: int) -> None:
     check(range(first, first + EACH), ["replay", "file"], gradient=True)
 
 
+@pytest.mark.parametrize("gradient", [False, True])
+def test_wide_programs_are_recorded_and_exported(gradient: bool) -> None:
+    check(range(EACH), ["replay", "file"], gradient=gradient, wide=True)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("first", range(0, 40, EACH))
+def test_wide_programs_compute_what_they_compute_in_pytorch(first: int, gradient: bool) -> None:
+    check(range(first, first + EACH), ["torch"], gradient=gradient, wide=True)
+
+
 @pytest.mark.parity
 @pytest.mark.parametrize("gradient", [False, True])
 @pytest.mark.parametrize("first", range(0, 100, EACH))
@@ -45,6 +57,13 @@ def test_programs_compute_what_they_compute_in_pytorch(first: int, gradient: boo
 @pytest.mark.parametrize("first", range(1000, 1400, EACH))
 def test_more_of_them(first: int, gradient: bool) -> None:
     check(range(first, first + EACH), ["replay", "file", "threads"], gradient=gradient)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("first", range(1000, 1100, EACH))
+def test_more_wide_ones(first: int, gradient: bool) -> None:
+    check(range(first, first + EACH), ["replay", "file", "threads"], gradient=gradient, wide=True)
 
 
 @pytest.mark.slow

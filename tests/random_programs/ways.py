@@ -4,6 +4,7 @@ other sizes, with its file in onnxruntime, with another device."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import signal
 import threading
 import traceback
@@ -171,7 +172,7 @@ def run_eagerly(
         given = [xp.tensor(a, **options) for a in arrays]
         with rounding(noise, scale) if noise else contextlib.nullcontext():
             results = function_of(program, model, xp)(*given)
-        return [*results, *given[:2], model.mean, model.count]
+        return [*results, *given[:2], *model.buffers()]
 
 
 def eager(program: Program, sizes: dict[str, int], xp: Any = fz, dtype: str = "float32", **options: Any) -> Arrays:
@@ -350,7 +351,7 @@ class Check:
         session = open_session(report.model_bytes)
         graph = report.graph
         states = {state.input.name: state.tensor.detach().numpy().copy() for state in graph.states}
-        count = len(self.expected[0]) - 4
+        count = len(self.expected[0]) - 2 - len(list(recording.model.buffers()))
         names = [value.name for value in graph.inputs if value.name not in states]
         for i in self.expected:
             arrays = dict(zip(names, arguments(SIZES[i], self.program.seed), strict=False))
@@ -385,14 +386,14 @@ class Check:
         way, model = f"compiled_{engine}", self.program.model(fz)
         function = function_of(self.program, model, fz)
         call = fz.compile(lambda *args: results_of(function(*args)), engine=engine)
-        before = [buffer.detach().clone() for buffer in (model.mean, model.count)]
+        before = [buffer.detach().clone() for buffer in model.buffers()]
         for i in [*list(self.expected)[:1], *self.expected]:
             with fz.no_grad():  # where gradients go through the results, no engine runs
-                model.mean.copy_(before[0])
-                model.count.copy_(before[1])
+                for buffer, first in zip(model.buffers(), before, strict=True):
+                    buffer.copy_(first)
                 given = [fz.tensor(a) for a in arguments(SIZES[i], self.program.seed)]
                 results = call(*given)
-            self._compare(way, [t.detach().numpy() for t in (*results, *given[:2], model.mean, model.count)], i)
+            self._compare(way, [t.detach().numpy() for t in (*results, *given[:2], *model.buffers())], i)
         told = fz.compile.explain(call)
         for reason in told.eager:
             self._say(way, "refused", reason)
@@ -438,7 +439,7 @@ class Recording:
     def __init__(self, program: Program) -> None:
         self.seed, self.model = program.seed, program.model(fz)
         self.strides: list[tuple[int, ...] | None] = []
-        self._before = [buffer.detach().clone() for buffer in (self.model.mean, self.model.count)]
+        self._before = [buffer.detach().clone() for buffer in self.model.buffers()]
         function = function_of(program, self.model, fz)
 
         def noting(*args: Any) -> tuple[Any, ...]:
@@ -452,8 +453,8 @@ class Recording:
     def reset(self) -> None:
         """Let the buffers hold what they held before the first run."""
         with fz.no_grad():
-            self.model.mean.copy_(self._before[0])
-            self.model.count.copy_(self._before[1])
+            for buffer, first in zip(self.model.buffers(), self._before, strict=True):
+                buffer.copy_(first)
 
     def refuses(self, sizes: dict[str, int]) -> bool:
         """Whether one of its guards fails at these sizes."""
@@ -468,7 +469,7 @@ class Recording:
         self.reset()
         given = [fz.tensor(a) for a in arguments(sizes, self.seed)]
         results = self.program(*given)
-        return [t.detach().numpy() for t in (*results, *given[:2], self.model.mean, self.model.count)]
+        return [t.detach().numpy() for t in (*results, *given[:2], *self.model.buffers())]
 
 
 def _believed(t: Any) -> tuple[int, ...] | None:
@@ -502,9 +503,9 @@ def _smaller(program: Program) -> Iterator[Program]:
     """Programs with one statement, branch or result less."""
     for i in range(len(program.returned)):
         if len(program.returned) > 1:
-            yield Program(program.seed, program.statements, program.returned[:i] + program.returned[i + 1 :], program.gradient)
+            yield dataclasses.replace(program, returned=program.returned[:i] + program.returned[i + 1 :], _classes={})
     for statements in _shorter(program.statements):
-        yield Program(program.seed, statements, program.returned, program.gradient)
+        yield dataclasses.replace(program, statements=statements, _classes={})
 
 
 def _shorter(statements: list[Any]) -> Iterator[list[Any]]:

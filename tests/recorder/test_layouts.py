@@ -204,6 +204,30 @@ def test_whether_a_batch_has_one_sample_is_asked_where_that_decides_how_a_produc
     assert unwritten(fz.ones(1, 3, 4)).shape == (1, 3, 3)
 
 
+def test_products_by_random_equations_lie_as_the_recording_says() -> None:
+    rng = np.random.default_rng(0)
+    known = 0
+    for _ in range(60):
+        terms = ["".join(rng.permutation(list("abcd"))[: rng.integers(1, 4)]) for _ in range(rng.integers(1, 4))]
+        output = "".join(rng.permutation([c for c in sorted({*"".join(terms)}) if rng.random() < 0.7]).tolist())
+        sizes = {c: int(rng.integers(2, 4)) for c in "abcd"}
+        given = [fz.tensor(rng.uniform(-1, 1, [sizes[c] for c in term])) for term in terms]
+        claims: list[Any] = []
+
+        def program(*tensors: Any) -> Any:
+            y = fz.einsum(f"{','.join(terms)}->{output}", *tensors)  # noqa: B023
+            claims[:] = [believed(y)]  # noqa: B023
+            return y
+
+        expected = program(*given)
+        found = fz.jit.trace(program, tuple(given))
+        np.testing.assert_allclose(found(*given).numpy(), expected.numpy(), atol=1e-12)
+        if claims[0] is not None:
+            known += 1
+            assert all(n < 2 or a == b for n, a, b in zip(expected.shape, claims[0], expected.stride(), strict=True)), terms
+    assert known > 30
+
+
 def test_open_questions_about_one_convolution_stay_one_question() -> None:
     def program(x: Any) -> Any:
         y = fz.nn.functional.conv1d(x.mT, w, padding=1)
