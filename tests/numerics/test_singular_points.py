@@ -118,6 +118,8 @@ def test_singular_points(name):
 def test_the_table_is_what_pytorch_gives(name):
     import torch
 
+    if name == "gelu of -inf" and torch.backends.cpu.get_cpu_capability() == "AVX512":
+        pytest.skip("PyTorch's loops for AVX-512 give NaN for infinity, those for AVX2 do not")
     _, _, values, slopes = TABLE[name]
     y, gradient = _computed(torch, name)
     np.testing.assert_allclose(y, np.array(values, np.float32), rtol=1e-5)
