@@ -18,7 +18,7 @@ from .explain import describe, explain, held, kinds, noted, where
 from .out import WIDENING, write_out
 from .state import BATCHINGS, RECORDINGS, SPARSE, STATE
 from .table import OPS, OTHER_NAMES, Op, unknown
-from .tape import Node, OutputNode
+from .tape import Node, OutputNode, called
 from .tensor import Tensor, from_numpy, whole, wrap
 from .views import lie, link_view
 
@@ -282,6 +282,8 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
                 return body(**attrs)
         if not tracked or op.through_body:
             results = body(*tensors, **attrs)
+            if tracked:
+                called(op, attrs, results, tensors)
             return results if op.layout is None else lie(op.layout, results, *tensors)
         STATE.grad = False
         try:

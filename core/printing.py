@@ -137,7 +137,7 @@ def _described(t: Tensor, body: str, notes: list[str], *, default_only: bool) ->
     if t.dtype is not default and (default_only or t.dtype not in told):
         notes.append(f"dtype={t.dtype}")
     if t._node is not None:
-        notes.append(f"grad_fn={t._node!r}")
+        notes.append(f"grad_fn=<{t._node.short_name()}>")
     elif t._rg:
         notes.append("requires_grad=True")
     text = f"tensor({body}"
@@ -161,7 +161,7 @@ def sparse_text(t: Any) -> str:
         notes.append(f"dtype={t.dtype}")
     notes.append(f"layout={t.layout}")
     if t.requires_grad:
-        notes.append("requires_grad=True" if t.is_leaf else f"grad_fn={t.grad_fn!r}")
+        notes.append("requires_grad=True" if t.is_leaf else f"grad_fn=<{t.grad_fn.short_name()}>")
     text = "tensor(" + ",\n       ".join(lines)
     # What is to be said of the coordinate format begins a line of its own.
     return _with_notes(text, notes, 7, _options["linewidth"] if e.crow is None else _last_line(text))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
+from .derivatives import name_of
 from .dtypes import NARROW
 from .errors import AutogradError
 from .spelling import missing
@@ -57,6 +59,7 @@ class Node:
     __slots__ = (
         "__weakref__",
         "attrs",
+        "caller",
         "dtype",
         "edges",
         "hooks",
@@ -98,16 +101,20 @@ class Node:
         return self.op.name
 
     def name(self) -> str:
-        """Return what PyTorch would call the derivative: `SumBackward`."""
-        return f"{self.op_name.title().replace('_', '')}Backward"
+        """Return what PyTorch calls the derivative: `SumBackward0`."""
+        return name_of(self)
+
+    def short_name(self) -> str:
+        """Return the name without where PyTorch defines it, as a tensor prints it."""
+        return self.name().rpartition(":")[2]
 
     def __repr__(self) -> str:
-        return f"<{self.name()}>"
+        return f"<{self.short_name()} object at {id(self):#x}>"
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """As PyTorch's: for each input the node that its gradient goes to, and which of the results of that it is."""
-        return tuple((None, 0) if e is None else e.shown() if isinstance(e, Node) else (AccumulateGrad(e), 0) for e in self.edges)
+        return tuple((None, 0) if e is None else (e if isinstance(e, Node) else AccumulateGrad(e)).shown() for e in self.edges)
 
     @property
     def metadata(self) -> dict[Any, Any]:
@@ -138,9 +145,9 @@ class Node:
         return HookHandle(self.hooks, hook)
 
     def shown(self) -> tuple[Node, int]:
-        """The node as `next_functions` show it, and which of its results is meant."""
-        if type(self) is Node:
-            self.__class__ = ShownNode
+        """The node as programs see it, of a type that is called by its name, and which of its results is meant."""
+        if not isinstance(self, ShownNode):
+            self.__class__ = _named(type(self), self.short_name())
         return self, 0
 
     def release(self) -> None:
@@ -271,6 +278,8 @@ class ShownNode(Node):
 
         def __getattr__(self, name: str) -> Any:  # runs only when normal lookup failed
             """`_saved_self`, `_saved_other`, `_saved_dim`, `_saved_result`: what is kept for backward, by PyTorch's names."""
+            if name in Node.__slots__:
+                raise AttributeError(name)
             if name.startswith("_saved_") and self.op is not None:
                 return self._saved(name)
             raise missing(f"{self.name()!r} object has no attribute {name!r}", name, lambda: dir(self))
@@ -289,6 +298,13 @@ class ShownNode(Node):
         if op.packed or not self.inputs or position is None or self.inputs[position] is None:
             raise missing(f"{self.name()!r} object has no attribute {name!r}: backward does not need it", name, lambda: ())
         return self.check_saved(position)
+
+
+@functools.cache
+def _named(base: type[Node], name: str) -> type[Node]:
+    """A type of nodes called `name`, in the place of `base`."""
+    bases = (ShownNode,) if base is Node else (ShownNode, base)
+    return type(name, bases, {"__slots__": (), "__module__": "frazil.autograd.graph"})
 
 
 @final
@@ -317,8 +333,11 @@ class OutputNode(Node):
     def op_name(self) -> str:
         return str(self.edges[0].op_name)
 
+    def name(self) -> str:
+        return str(self.edges[0].name())
+
     def shown(self) -> tuple[Node, int]:
-        return self.edges[0], self.index
+        return self.edges[0].shown()[0], self.index
 
 
 @final
@@ -336,7 +355,10 @@ class AccumulateGrad(Node):
         return "accumulate_grad"
 
     def name(self) -> str:
-        return "AccumulateGrad"
+        return "torch::autograd::AccumulateGrad"
+
+    def shown(self) -> tuple[Node, int]:
+        return self, 0
 
     def register_hook(self, hook: Callable[[tuple[Any, ...], tuple[Any, ...]], Any]) -> HookHandle:
         """Call `hook((), (grad,))` whenever `backward` has added to the gradient of the leaf."""
@@ -354,6 +376,14 @@ class AccumulateGrad(Node):
 
     def __hash__(self) -> int:
         return hash(self.variable)
+
+
+def called(op: Any, attrs: Any, results: Any, tensors: Any) -> None:
+    """Note which operation was called, where its body recorded steps: the last one goes by its name."""
+    for y in results if type(results) is tuple else (results,):
+        node = y._node.edges[0] if type(y._node) is OutputNode else y._node
+        if node is not None and all(t is None or t._node is not node for t in tensors):
+            node.caller = op, attrs
 
 
 _METADATA: weakref.WeakKeyDictionary[Node, dict[Any, Any]] = weakref.WeakKeyDictionary()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..creation import full
+from ..derivatives import NAMES
 from ..errors import ArgumentError, AutogradError
 from ..state import STATE, asked
 from ..tape import Node, OutputNode, Packed, pack, unpack, version_of
@@ -81,7 +82,8 @@ class FunctionNode(Node):
         return str(self.function.__name__)
 
     def name(self) -> str:
-        return f"{self.op_name}Backward"
+        ours = NAMES.get(self.op_name) if self.function.__module__.startswith("frazil.") else None
+        return str(ours or f"{self.op_name}Backward")
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:

@@ -113,8 +113,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     >>> import frazil as fz
     >>> x = fz.tensor(3.0, requires_grad=True)
     >>> edge = fz.autograd.graph.get_gradient_edge(x * 1)
-    >>> edge.node, edge.output_nr
-    (<MulBackward>, 0)
+    >>> edge.node.name(), edge.output_nr
+    ('MulBackward0', 0)
     """
     if not tensor.requires_grad:
         raise AutogradError("get_gradient_edge: the tensor does not require grad, so no gradient goes to it")

@@ -156,7 +156,7 @@ class OneHotCategoricalStraightThrough(OneHotCategorical):
     >>> import frazil as fz
     >>> p = fz.tensor([0.0, 1.0], requires_grad=True)
     >>> fz.distributions.OneHotCategoricalStraightThrough(p).rsample()
-    tensor([0., 1.], grad_fn=<AddBackward>)
+    tensor([0., 1.], grad_fn=<AddBackward0>)
     """
 
     has_rsample = True

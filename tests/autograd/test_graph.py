@@ -121,10 +121,10 @@ def test_nodes_say_where_gradients_go_and_what_is_saved():
     z = y.exp()
     values, indices = z.sort(1)
     ((node, number),) = values.grad_fn.next_functions
-    assert (node, number) == (z.grad_fn, 0) and isinstance(node, graph.Node) and node.name() == "ExpBackward"
+    assert (node, number) == (z.grad_fn, 0) and isinstance(node, graph.Node) and node.name() == "ExpBackward0"
     assert indices.grad_fn is None and repr(values).count("grad_fn=<")
     (leaf, _), nothing = y.grad_fn.next_functions
-    assert leaf.variable is x and leaf.name() == "AccumulateGrad" and nothing == (None, 0)
+    assert leaf.variable is x and leaf.name() == "torch::autograd::AccumulateGrad" and nothing == (None, 0)
     assert leaf in {y.grad_fn.next_functions[0][0]}
     assert z.grad_fn._saved_result.tolist() == z.tolist() and y.grad_fn._saved_other.item() == 2
     assert (x * y).grad_fn._saved_self is x and x.cumsum(1).grad_fn._saved_dim == 1

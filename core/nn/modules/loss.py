@@ -120,7 +120,7 @@ class LinearCrossEntropyLoss(_WeightedLoss):
     >>> import frazil as fz
     >>> loss = fz.nn.LinearCrossEntropyLoss(3, 4)
     >>> loss(fz.zeros(2, 3), fz.tensor([0, 3]))
-    tensor(1.3863, grad_fn=<CrossEntropyBackward>)
+    tensor(1.3863, grad_fn=<NllLossBackward0>)
     """
 
     def __init__(

@@ -325,7 +325,7 @@ def custom_from_mask(module: M, name: str, mask: Tensor) -> M:
 
     >>> import frazil as fz
     >>> fz.nn.utils.prune.custom_from_mask(fz.nn.Linear(2, 1), "bias", fz.tensor([0.0])).bias.abs()
-    tensor([0.], grad_fn=<AbsBackward>)
+    tensor([0.], grad_fn=<AbsBackward0>)
     """
     return _apply(module, name, None, CustomFromMask(mask))
 
