@@ -77,11 +77,11 @@ def _resized(x: Any, dim: int, before: Any, after: Any, scale: float | None, mod
         return x.index_select(dim, (first + offset).clamp(min=0, max=before - 1))
 
     if mode == "bicubic":
-        return sum(at(k - 1) * _cubic_weight(t - (k - 1)) for k in range(4))
+        return sum(at(k - 1) * cubic_weight(t - (k - 1)) for k in range(4))
     return at(0) * (1.0 - t) + at(1) * t
 
 
-def _cubic_weight(distance: Any) -> Any:
+def cubic_weight(distance: Any) -> Any:
     """Keys' cubic convolution kernel at `distance`, whose absolute value is at most 2."""
     d = distance.abs()
     near = ((_CUBIC + 2.0) * d - (_CUBIC + 3.0)) * d * d + 1.0

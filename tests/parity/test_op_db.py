@@ -21,7 +21,6 @@ VALUES = {
     "complex": "float16 has no complex dtype",
     "grid_sampler_2d": "the nearest element, of positions that are rounded to float16 in PyTorch",
     "matrix_exp": "float16 does not overflow on the way",
-    "nn.functional.grid_sample": "bicubic is planned",
     "nn.functional.interpolate": "antialias is planned",
     "nn.functional.soft_margin_loss": "float16 does not overflow on the way",
     "square": "of bool: int8 from NumPy",
@@ -36,7 +35,6 @@ GRADIENTS = {
     "cholesky_solve": "the triangle that is not read has no gradient",
     "index_fill": "of a value written several times",
     "linalg.pinv": "hermitian: the gradient goes to the triangle that is read",
-    "nn.functional.grid_sample": VALUES["nn.functional.grid_sample"],
     "nn.functional.multi_head_attention_forward": "dropout is drawn from another stream",
 }
 

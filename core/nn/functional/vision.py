@@ -15,7 +15,7 @@ from ...ops.arrange import slice_scatter_along
 from ...ops.common import require_elements, require_float, require_one_dtype, specs
 from ...ops.elementwise import in_rows
 from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
-from ...ops.resize import depth_to_space, resize
+from ...ops.resize import cubic_weight, depth_to_space, resize
 from ...ops.shape import pad, stack
 from ...sizes import prod, size_max, surely
 from ...tensor import Tensor, whole
@@ -290,7 +290,7 @@ def grid_sample(
     Places are (x, y) from -1 to 1 across the image. For volumes [N, C, D, H, W], grid [N, d, h, w, 3] has (x, y, z).
 
     Args:
-        mode: "bilinear" (between the nearest pixels) or "nearest".
+        mode: "bilinear" (between the nearest pixels), "nearest", or for images "bicubic" (of the sixteen around).
         padding_mode: outside of the image are "zeros", the nearest pixel of its "border", or its "reflection".
         align_corners: -1 and 1 are the centres of the outermost pixels, not their outer edges.
 
@@ -306,29 +306,36 @@ def grid_sample(
             "grid_sample: expected input [N, C, H, W] and grid [N, h, w, 2], or input [N, C, D, H, W] and grid [N, d, h, w, 3]; "
             f"given {list(input.shape)} and {list(grid.shape)}"
         )
-    if mode not in ("bilinear", "nearest"):
-        raise ArgumentError(f"grid_sample: mode is 'bilinear' or 'nearest', given {mode!r}")
+    if mode not in ("bilinear", "nearest", "bicubic"):
+        raise ArgumentError(f"grid_sample: mode is 'bilinear', 'nearest' or 'bicubic', given {mode!r}")
+    if mode == "bicubic" and n != 2:
+        raise ArgumentError(f"grid_sample: mode='bicubic' is for images [N, C, H, W], given a volume {list(input.shape)}")
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ArgumentError(f"grid_sample: padding_mode is 'zeros', 'border' or 'reflection', given {padding_mode!r}")
     require_float("grid_sample", *specs(input))
     require_one_dtype("grid_sample", input, grid)
     batch, channels, *sizes = input.shape
     flat: Any = input.reshape(batch, channels, prod(sizes))
-    places = [
-        _pixel(grid[..., n - 1 - axis].reshape(batch, prod(grid.shape[1:-1])), size, padding_mode, align_corners)
-        for axis, size in enumerate(sizes)
-    ]
+    neighbours = []  # along each axis: pairs of pixel numbers and weights
+    for axis, size in enumerate(sizes):
+        place = _pixel(grid[..., n - 1 - axis].reshape(batch, prod(grid.shape[1:-1])), size, align_corners)
+        if mode != "bicubic":  # there the neighbours are moved inside, one by one
+            place = _inside(place, size, padding_mode, align_corners)
+        below = place.detach().floor()
+        if mode == "nearest":
+            found = [(place.detach().round(), 1)]
+        elif mode == "bilinear":
+            found = [(below, below + 1 - place), (below + 1, place - below)]
+        else:
+            steps = range(-1, 3)
+            found = [(_inside(below + i, size, padding_mode, align_corners), cubic_weight(place - below - i)) for i in steps]
+        neighbours.append(found)
     result: Any = 0
-    for corner in itertools.product((0, 1), repeat=n) if mode == "bilinear" else [(0,) * n]:
+    for corner in itertools.product(*neighbours):
         index: Any = 0
         weight: Any = 1
-        for size, place, upper in zip(sizes, places, corner, strict=True):
-            if mode == "nearest":
-                pixel = place.detach().round()
-            else:
-                below = place.detach().floor()
-                pixel = below + upper
-                weight = weight * (place - below if upper else below + 1 - place)
+        for size, (pixel, share) in zip(sizes, corner, strict=True):
+            weight = weight * share
             if padding_mode == "zeros":
                 weight = weight * ((pixel >= 0) & (pixel <= size - 1)).to(input.dtype)
             index = index * size + pixel.to(int64).clamp(0, size - 1)
@@ -347,9 +354,13 @@ def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None)
     return interpolate(input, size, scale_factor, "bilinear", align_corners=True)
 
 
-def _pixel(places: Any, size: Any, padding_mode: str, align_corners: bool | None) -> Any:
-    """Places from -1 to 1 as pixel numbers, those outside moved inside as `padding_mode` says."""
-    pixels = (places + 1) / 2 * (size - 1) if align_corners else ((places + 1) * size - 1) / 2
+def _pixel(places: Any, size: Any, align_corners: bool | None) -> Any:
+    """Places from -1 to 1 as pixel numbers."""
+    return (places + 1) / 2 * (size - 1) if align_corners else ((places + 1) * size - 1) / 2
+
+
+def _inside(pixels: Any, size: Any, padding_mode: str, align_corners: bool | None) -> Any:
+    """Pixel numbers, those outside of the image moved inside as `padding_mode` says."""
     if padding_mode == "reflection":
         low, span = (0.0, size - 1) if align_corners else (-0.5, size)
         if isinstance(span, int) and span == 0:
