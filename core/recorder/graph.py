@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, final
 
 from ..errors import RecordError
 from ..sizes import Symbol, SymBool, symbols_of
@@ -331,9 +331,8 @@ class Graph:
 
 
 def _validate(graph: Graph, known: set[Value], symbols: set[Symbol]) -> None:
-    def check(condition: bool, message: str) -> None:
-        if not condition:
-            raise RecordError(f"graph {graph.name} is broken: {message}")
+    def broken(what: str) -> NoReturn:
+        raise RecordError(f"graph {graph.name} is broken: {what}")
 
     known, symbols = set(known), set(symbols)
     names: set[str] = {value.name for value in known}
@@ -342,9 +341,12 @@ def _validate(graph: Graph, known: set[Value], symbols: set[Symbol]) -> None:
         by_value.setdefault(origin.value, []).append(symbol)
 
     def define(value: Value, producer: Node | None) -> None:
-        check(value not in known, f"{value.name} is defined twice")
-        check(value.name not in names, f"two values are named {value.name}")
-        check(value.producer is producer, f"{value.name} has the wrong producer")
+        if value in known:
+            broken(f"{value.name} is defined twice")
+        if value.name in names:
+            broken(f"two values are named {value.name}")
+        if value.producer is not producer:
+            broken(f"{value.name} has the wrong producer")
         known.add(value)
         names.add(value.name)
         symbols.update(by_value.get(value, ()))
@@ -355,18 +357,22 @@ def _validate(graph: Graph, known: set[Value], symbols: set[Symbol]) -> None:
         define(value, None)
     for node in graph.nodes:
         for read in node.inputs:
-            check(read is None or read in known, f"{read and read.name} is read by {node!r} before it exists")
+            if read is not None and read not in known:
+                broken(f"{read.name} is read by {node!r} before it exists")
         for symbol in symbols_of([attr for attr in node.attrs.values() if not isinstance(attr, Graph)]):
-            check(symbol in symbols, f"the size {symbol.text} is used by {node!r} but comes from nowhere")
+            if symbol not in symbols:
+                broken(f"the size {symbol.text} is used by {node!r} but comes from nowhere")
         for subgraph in node.subgraphs.values():
             _validate(subgraph, known, symbols)
         for value in node.outputs:
             define(value, node)
     for value in graph.results:
-        check(value in known, f"the result {value.name} is never computed")
+        if value not in known:
+            broken(f"the result {value.name} is never computed")
     for guard in graph.guards:
         for symbol in guard.condition.symbols:
-            check(symbol in symbols, f"the guard {guard} speaks of {symbol.text}, which comes from nowhere")
+            if symbol not in symbols:
+                broken(f"the guard {guard} speaks of {symbol.text}, which comes from nowhere")
 
 
 # --- printing: reads like the program it came from ------------------------------------------------------------------------------

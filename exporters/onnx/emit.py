@@ -219,11 +219,11 @@ class Emitter:
         if not domain and _is_done(op_type, inputs):
             return inputs[:1]
         outputs = [ir.Value(name=self.unique(f"{self._base}.{op_type}"), type=ir.TensorType(t)) for t in types]
-        node = ir.node(
+        node = ir.Node(
+            domain,
             op_type,
             inputs,
-            given,
-            domain=domain,
+            [_attribute(key, value) for key, value in given.items()],
             outputs=outputs,
             name=name or outputs[0].name,
             metadata_props=dict(self._metadata),
@@ -275,7 +275,7 @@ class Emitter:
 
     def initializer(self, name: str, array: np.ndarray) -> ir.Value:
         """A tensor that is stored in the file."""
-        tensor = ir.tensor(array, name=name)
+        tensor = ir.Tensor(array, name=name)
         value = ir.Value(name=name, shape=ir.Shape(array.shape), type=ir.TensorType(tensor.dtype), const_value=tensor)
         self.initializers.append(value)
         return value
@@ -297,6 +297,21 @@ def _number(value: Any) -> Any:
     if isinstance(value, (tuple, list)):
         return [_number(item) for item in value]
     return int(value) if isinstance(value, SymInt) else float(value) if isinstance(value, SymFloat) else value
+
+
+_ATTRIBUTES: dict[type, Any] = {int: ir.AttrInt64, bool: ir.AttrInt64, float: ir.AttrFloat32, str: ir.AttrString}
+
+
+def _attribute(name: str, value: Any) -> ir.Attr:
+    """As `onnx_ir` would convert it, which asks of every value whether it is one of many protocols."""
+    made: ir.Attr
+    if type(value) in _ATTRIBUTES:
+        made = _ATTRIBUTES[type(value)](name, value)
+    elif type(value) is list and value and all(type(item) is int for item in value):
+        made = ir.AttrInt64s(name, value)
+    else:
+        made = ir.convenience.convert_attribute(name, value)
+    return made
 
 
 def _call_key(op_type: str, domain: str, inputs: Sequence[Any], types: Sequence[ir.DataType], attrs: dict[str, Any]) -> Any:

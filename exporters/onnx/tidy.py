@@ -203,11 +203,11 @@ def fold_norms(
         made = []
         for old, array in zip((weight, bias), scaled, strict=True):
             if old is not None and all(id(reader) in convs for reader in readers[id(old)]):
-                old.const_value = ir.tensor(array, name=old.name)
+                old.const_value = ir.Tensor(array, name=old.name)
                 made.append(old)
                 continue
             name = unique(f"{str(weight.name).removesuffix('.weight')}.bias" if old is None else str(old.name))
-            tensor = ir.tensor(array, name=name)
+            tensor = ir.Tensor(array, name=name)
             shape, dtype = ir.Shape(array.shape), ir.TensorType(tensor.dtype)
             made.append(ir.Value(name=name, shape=shape, type=dtype, const_value=tensor))
             initializers.append(made[-1])
