@@ -188,6 +188,18 @@ def test_results_that_are_views_are_views_of_what_they_were_and_an_engine_comput
     assert recording.engine == engine
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_program_of_nothing_but_views_is_compiled_too(engine: str) -> None:
+    g = fz.compile(lambda x: (x.diagonal(dim1=1, dim2=2), x.diagonal(dim1=1, dim2=2)[::2]), engine=engine)
+    for n in (2, 3, 1):
+        x = fz.randn(n, 5, 4)
+        whole, half = g(x)
+        x.fill_(7)
+        assert (whole.shape, half.shape) == ((n, 4), ((n + 1) // 2, 4))
+        assert (whole == 7).all()
+        assert (half == 7).all()
+
+
 def test_a_view_of_what_is_written_has_the_new_numbers_and_one_of_before_the_old_ones() -> None:
     def f(x: fz.Tensor) -> tuple[fz.Tensor, fz.Tensor]:
         before = x.clone()[0]
