@@ -15,7 +15,7 @@ from . import dtypes
 from .dispatch import general_call, run
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .explain import describe
-from .sizes import prod, same
+from .sizes import prod, same, stretches
 from .state import RECORDINGS, STATE
 from .table import OPS, Op
 from .tape import Node
@@ -303,9 +303,38 @@ def scatter_path(base: Tensor, new: Tensor, path: Path) -> Tensor:
     stages = [base]
     for stage in path[:-1]:
         stages.append(apply_path(stages[-1], (stage,)))
-    for (step, attrs), before in zip(reversed(path), reversed(stages), strict=bool(path)):
-        new = SCATTER[step](before, new, attrs)
+    shape = new._a.shape
+    for k, ((step, attrs), before) in reversed([*enumerate(zip(path, stages, strict=bool(path)))]):
+        if step == "expand" and not same(prod(before._a.shape), prod(new._a.shape)):
+            none, some = (filled(sizes, value, before._dev) for sizes, value in ((new._a.shape, False), (shape, True)))
+            new = _of_one_copy(before, new, scatter_path(none, some, path[k + 1 :]))
+        else:
+            new = SCATTER[step](before, new, attrs)
     return new
+
+
+def filled(shape: Any, value: bool, device: Any) -> Tensor:
+    """A mask that is the same everywhere."""
+    return run(OPS["fill"], [], {"shape": tuple(shape), "value": value, "dtype": dtypes.bool_}, device)
+
+
+def _of_one_copy(before: Tensor, copies: Tensor, written: Tensor) -> Tensor:
+    """What `before` becomes when a part of its repetitions is written to, which are one memory: each element takes the number of
+    the repetition that was written, if any was. No element can be written twice (`views.check_overlap`)."""
+    sizes, wide = before._a.shape, copies._a.shape
+    extra = len(wide) - len(sizes)
+    repeated = [d for d in range(len(wide)) if d < extra or stretches(sizes[d - extra], wide[d])]
+    others = [d for d in range(len(wide)) if d not in repeated]
+
+    def in_rows(x: Tensor) -> Tensor:
+        """Repetitions along the first dimension, and all else in the shape of `before`."""
+        turned = OPS["permute"].call(x, dims=(*repeated, *others))
+        return OPS["reshape"].call(turned, shape=(prod([wide[d] for d in repeated]), *sizes))
+
+    marks = in_rows(written)
+    place = OPS["argmax"].call(OPS["cast"].call(marks, dtype=dtypes.int64), dim=0, keepdim=True)
+    number = OPS["reshape"].call(OPS["gather_values"].call(in_rows(copies), place, dim=0), shape=tuple(sizes))
+    return OPS["where"].call(OPS["any"].call(marks, dim=0), number, before)
 
 
 def _scatter_permute(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tensor:
@@ -315,20 +344,11 @@ def _scatter_permute(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tens
     return OPS["permute"].call(new, dims=tuple(inverse))
 
 
-def _scatter_expand(before: Tensor, new: Tensor, attrs: dict[str, Any]) -> Tensor:
-    if not same(prod(before._a.shape), prod(new._a.shape)):
-        raise ShapeError(
-            f"a part of an expanded view cannot be written to where the whole must know of it ({list(before._a.shape)} seen as "
-            f"{list(new._a.shape)}): write to the tensor itself, or call .clone() on the expanded one first"
-        )
-    return OPS["reshape"].call(new, shape=tuple(before._a.shape))
-
-
 #: Step -> what gives the base with the view's region replaced; `ops/shape.py` adds its own.
 SCATTER: dict[str, Callable[[Tensor, Tensor, dict[str, Any]], Tensor]] = {
     "reshape": lambda before, new, attrs: OPS["reshape"].call(new, shape=tuple(before._a.shape)),
     "permute": _scatter_permute,
-    "expand": _scatter_expand,
+    "expand": lambda before, new, attrs: OPS["reshape"].call(new, shape=tuple(before._a.shape)),  # by nothing: see `scatter_path`
     "slice": lambda before, new, attrs: OPS["slice_scatter"].call(before, new, **attrs),
     "diagonal": lambda before, new, attrs: OPS["diagonal_scatter"].call(before, new, **attrs),
     "detach": lambda before, new, attrs: new,
