@@ -61,7 +61,6 @@ WHY = {
     ),
     "torch.export": "out of scope: programs are recorded by running them, fz.jit.trace, fz.export.export and fz.onnx.export",
     "torch.onnx": "out of scope: fz.onnx.lowering and export(lowerings={op name: lowering}) say how an op is written",
-    "torch.utils.benchmark": "planned; Python's timeit measures, after a first call",
     "torch.utils.cpp_extension torch.library torch.ops": "out of scope: write a backend's kernel, or an autograd.Function",
     "torch._inductor": "out of scope: fz.compile has engines of its own",
     "torch.autograd.graph.allow_mutation_on_saved_tensors": "planned; .clone() keeps what is changed in place later",

@@ -6,6 +6,7 @@ from ..spelling import tell_names as _tell_names
 
 if TYPE_CHECKING:
     from . import _pytree as _pytree
+    from . import benchmark as benchmark
     from . import checkpoint as checkpoint
     from . import data as data
     from . import dlpack as dlpack
@@ -14,4 +15,4 @@ if TYPE_CHECKING:
     from . import tensorboard as tensorboard
 
 #: `data` imports multiprocessing, so all of them are loaded when asked for.
-_tell_names(__name__, ("_pytree", "checkpoint", "data", "dlpack", "hooks", "model_zoo", "tensorboard"))
+_tell_names(__name__, ("_pytree", "benchmark", "checkpoint", "data", "dlpack", "hooks", "model_zoo", "tensorboard"))
