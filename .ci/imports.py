@@ -138,7 +138,9 @@ def _lies(file: str, name: str) -> bool:
 def upward(found: Iterable[Arrow], tower: list[tuple[str, list[str]]]) -> list[Arrow]:
     """Return the arrows of core that run to a higher floor."""
     core = [arrow for arrow in found if arrow.file.startswith("core/") and arrow.imported.startswith("core/")]
-    return [arrow for arrow in core if (floor_of(arrow.imported, tower) or 0) < (floor_of(arrow.file, tower) or 0)]
+    files = {arrow.file for arrow in core} | {arrow.imported for arrow in core}
+    floor = {file: floor_of(file, tower) or 0 for file in files}
+    return [arrow for arrow in core if floor[arrow.imported] < floor[arrow.file]]
 
 
 def main() -> None:
