@@ -1,4 +1,4 @@
-"""Batch normalisation in training, layer normalisation, and their gradients.
+"""Batch normalisation, layer normalisation, and their gradients.
 
 Channels (of layer normalisation: rows) are taken in runs that stay in the cache through all passes, so memory is read and written
 once. That makes it cheaper to compute mean and variance again for the gradient than to keep the centred values.
@@ -35,7 +35,7 @@ def _accurate(x: Array) -> Any:
     """The dtype to sum in."""
     if x.dtype.kind != "f":
         raise TypeError(f"not defined for {x.dtype}")
-    return np.float32 if x.dtype == np.float16 else x.dtype
+    return np.float32 if x.dtype == np.float16 else x.dtype.type
 
 
 def _over_channels(x: Array, work: Callable[[slice], None]) -> None:
@@ -57,6 +57,30 @@ def _centred(x: Array, dtype: Any) -> tuple[Array, Array, Array]:
     centred = scratch("centred", x.shape, dtype)
     np.subtract(x, mean[:, None], out=centred)
     return centred, mean, np.einsum("nkl,nkl->k", centred, centred) / count
+
+
+def batch_norm(
+    x: Array, mean: Array, var: Array, weight: Array | None = None, bias: Array | None = None, *, eps: float = 1e-5
+) -> Array:
+    dtype = _accurate(x)
+    channels = x.shape[1:2]
+    if any(t is not None and t.shape != channels for t in (mean, var, weight, bias)):
+        raise ValueError("statistics have a number for each channel")
+    scale = np.reciprocal(np.sqrt(np.add(var, dtype(eps), dtype=dtype)))
+    if weight is not None:
+        scale *= weight
+    shift = np.multiply(mean, scale)
+    np.negative(shift, out=shift) if bias is None else np.subtract(bias, shift, out=shift)
+    y = np.empty(x.shape, x.dtype)
+    planes, results = _planes(x), _planes(y)
+
+    def work(part: slice) -> None:
+        scaled = results[:, part] if dtype is x.dtype.type else None  # halves are rounded once
+        scaled = np.multiply(planes[:, part], scale[part, None], out=scaled)
+        np.add(scaled, shift[part, None], out=results[:, part], casting="same_kind")
+
+    _over_channels(x, work)
+    return y
 
 
 def batch_norm_train(
@@ -203,6 +227,7 @@ def layer_norm_grad(
 KERNELS: dict[str, Callable[..., Any]] = {
     "layer_norm": layer_norm,
     "layer_norm_grad": layer_norm_grad,
+    "batch_norm": batch_norm,
     "batch_norm_train": batch_norm_train,
     "batch_norm_train_grad": batch_norm_train_grad,
 }
