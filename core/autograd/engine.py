@@ -364,7 +364,7 @@ def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> Non
         g = _call_hooks(leaf._hooks.values(), g)
         leaf._check_grad(g)
         fresh = False  # a hook may have kept it
-    old = leaf._grad
+    old = leaf.grad  # a recording notes that it was read
     if STATE.recorder is not None:
         STATE.recorder.note_grad(leaf)
     if old is not None:
