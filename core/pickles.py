@@ -6,13 +6,16 @@ large as one index says.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, final
 
+import numpy as np
+
 from .errors import SerializationError
-from .outside import DEPTH, Budget, plain
+from .outside import DEPTH, DIMENSIONS, Budget, plain
 
 #: A key of a dict or a member of a set is made of at most this many values: hashing has no other limit.
 _KEY_VALUES = 1000
@@ -154,6 +157,13 @@ class Machine:
                 if type(name) is not str or name.startswith("__") or hasattr(OrderedDict, name):
                     raise Unsound(f"it replaces {plain(name)[:80]!r} of a dict")
                 setattr(target, name, value)
+        elif is_namespace(target) and type(state) is dict:
+            for name, value in state.items():
+                if type(name) is not str or name.startswith("__"):
+                    raise Unsound(f"it replaces {plain(name)[:80]!r} of a namespace")
+                vars(target)[name] = value
+        elif type(target) is np.ndarray:
+            _set_array(target, state, self._budget)
         elif type(target) is NumPyType and type(state) is tuple and state[1:2] in (("<",), (">",), ("|",), ("=",)):
             target.order = state[1]
         else:
@@ -162,6 +172,27 @@ class Machine:
 
     def _persid(self) -> None:
         self._push(self._persistent(self._stack.pop()))
+
+
+def is_namespace(value: Any) -> bool:
+    """Return whether a value is what `argparse` makes of a command line; asked without importing it."""
+    return type(value).__module__ == "argparse" and type(value).__name__ == "Namespace"
+
+
+def _set_array(target: np.ndarray, state: Any, budget: Budget) -> None:
+    """Give an array of NumPy's that the file made its shape and its numbers; `state` is what NumPy pickles of an array."""
+    if type(state) is not tuple or len(state) != 5:
+        raise Unsound("a NumPy array is not described as one")
+    version, shape, kind, of_fortran, content = state
+    if version != 1 or type(of_fortran) is not bool or type(content) is not bytes or type(kind) is not NumPyType:
+        raise Unsound("a NumPy array is not described as one")
+    if type(shape) is not tuple or len(shape) > DIMENSIONS or not all(type(n) is int and 0 <= n < 2**63 for n in shape):
+        raise Unsound("the shape of a NumPy array is not made of numbers")
+    dtype = np.dtype(kind.text)
+    if math.prod(n for n in shape if n) * dtype.itemsize >= 2**63 or math.prod(shape) * dtype.itemsize != len(content):
+        raise Unsound("a NumPy array has more or fewer numbers than its shape says")
+    budget.spend("bytes", len(content))
+    target.__setstate__((1, shape, dtype if dtype.itemsize == 1 else dtype.newbyteorder(kind.order), of_fortran, content))  # type: ignore[attr-defined]
 
 
 def key(value: Any) -> Any:
@@ -196,13 +227,14 @@ def measured(value: Any, kinds: tuple[type, ...], budget: Budget) -> Any:
 
     def measure(item: Any, depth: int) -> tuple[int, int]:
         if not isinstance(item, (dict, list, tuple, set, frozenset)):
-            if not isinstance(item, kinds):
-                raise Unsound("it holds a function or a type")
-            return 1, 0
+            if not is_namespace(item):
+                if not isinstance(item, kinds):
+                    raise Unsound("it holds a function or a type")
+                return 1, 0
         if id(item) not in found:
             if depth > DEPTH:
                 raise Unsound(f"a container contains itself, or {DEPTH} others around each other")
-            parts = [*item, *item.values(), *getattr(item, "__dict__", {}).values()] if isinstance(item, dict) else item
+            parts = _parts(item)
             measures = [measure(part, depth + 1) for part in parts]
             found[id(item)] = 1 + sum(m[0] for m in measures), 1 + max((m[1] for m in measures), default=0)
         count, height = found[id(item)]
@@ -212,6 +244,12 @@ def measured(value: Any, kinds: tuple[type, ...], budget: Budget) -> Any:
 
     Budget(budget.name, 0).spend("values", measure(value, 0)[0])  # by itself: these were opcodes before
     return value
+
+
+def _parts(item: Any) -> list[Any]:
+    """What is inside of a container, attributes that a file gave it too."""
+    inside = [*item, *item.values()] if isinstance(item, dict) else [] if is_namespace(item) else list(item)
+    return [*inside, *getattr(item, "__dict__", {}).values()]
 
 
 def _long(count_form: str) -> Callable[[Machine], None]:

@@ -23,7 +23,7 @@ from .device import device
 from .errors import SerializationError
 from .nn.parameter import Parameter
 from .outside import DIMENSIONS, Budget, plain
-from .pickles import Known, Machine, NumPyType, Unsound, fill, key, measured
+from .pickles import Known, Machine, NumPyType, Unsound, fill, is_namespace, key, measured
 from .tensor import Size, Tensor
 
 #: How files of either format begin: of today, and of before PyTorch 1.6.
@@ -44,7 +44,7 @@ _STORAGES = {
     "BFloat16Storage": "bfloat16",
 }
 #: What a file may hold, besides containers.
-_PARTS = (type(None), bool, int, float, complex, str, bytes, np.generic, Tensor, dtypes.dtype, device)
+_PARTS = (type(None), bool, int, float, complex, str, bytes, np.generic, np.ndarray, Tensor, dtypes.dtype, device)
 
 
 @final
@@ -95,6 +95,14 @@ def _are_sizes(numbers: Any) -> bool:
     return all(type(n) is int and 0 <= n < 2**63 for n in numbers)
 
 
+#: What a file calls the class of NumPy's arrays.
+_ARRAY = object()
+
+
+class NotOfPyTorch(SerializationError):
+    """Raised where PyTorch's format has no form for a value."""
+
+
 @final
 class _Functions:
     """What a file may name."""
@@ -109,10 +117,14 @@ class _Functions:
             ("collections", "defaultdict"): self._default,
             ("builtins", "set"): self._set,
             ("builtins", "frozenset"): lambda items=(): frozenset(self._set(items)),
+            ("builtins", "bytes"): lambda: b"",  # protocol 2 has no other form for no bytes
             ("builtins", "dict"): dict,
             ("builtins", "list"): list,
             ("builtins", "complex"): _complex,
+            ("argparse", "Namespace"): lambda: namespace(),
             ("_codecs", "encode"): self._encode,
+            ("numpy.core.multiarray", "_reconstruct"): self._array,
+            ("numpy._core.multiarray", "_reconstruct"): self._array,
             ("numpy", "dtype"): _numpy_type,
             ("numpy.core.multiarray", "scalar"): _number,
             ("numpy._core.multiarray", "scalar"): _number,
@@ -125,6 +137,7 @@ class _Functions:
         }
         self.known: dict[tuple[str, str], Any] = {name: Known(call) for name, call in functions.items()}
         self.known |= {("torch", short): _StorageType(dtype) for short, dtype in _STORAGES.items()}
+        self.known["numpy", "ndarray"] = _ARRAY
         self.known["torch.storage", "UntypedStorage"] = _StorageType("uint8")
         self.known |= {("torch", name): dtype for name, dtype in dtypes.ALL.items()}
 
@@ -155,6 +168,13 @@ class _Functions:
 
     def _set(self, items: Any = ()) -> set[Any]:
         return set(map(key, self._copied(items, list, tuple)))
+
+    def _array(self, kind: Any, shape: Any, code: Any) -> np.ndarray:
+        """An array of NumPy's, whose shape and numbers are set afterwards."""
+        if kind is not _ARRAY or shape != (0,) or code != b"b":
+            raise Unsound("a NumPy array is not described as one")
+        self._budget.spend("tensors")
+        return np.empty(0, "b")
 
     def _encode(self, text: Any, encoding: Any) -> bytes:
         if type(text) is not str or encoding not in ("latin1", "latin-1"):
@@ -229,8 +249,17 @@ def _complex(real: Any, imag: Any) -> complex:
     return complex(real, imag)
 
 
+def namespace(values: Any = None) -> Any:
+    """Return an `argparse.Namespace` of a dict of names."""
+    from argparse import Namespace  # here: most programs never need it, and it would slow every import
+
+    made = Namespace()
+    vars(made).update(values or {})
+    return made
+
+
 def _numpy_type(text: Any, *_: Any) -> NumPyType:
-    if type(text) is not str or np.dtype(text).kind not in "?biufc":
+    if type(text) is not str or np.dtype(text).kind not in "biufc":
         raise Unsound("a NumPy number is none")
     return NumPyType(text)
 
@@ -459,6 +488,19 @@ class _Writer:
             self._call("_codecs", "encode", value.decode("latin1"), "latin1")
         elif kind is device:
             self._call("torch", "device", *((value.type,) if value.type == "cpu" else (value.type, value.index)))
+        elif isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc" and value.dtype.name in dtypes.ALL:
+            self._numpy(value, path)
+        elif is_namespace(value):
+            self._call("argparse", "Namespace")
+            self.value(vars(value), path)
+            self.out += b"b"
+        elif kind is defaultdict and value.default_factory in (dict, list, set):
+            self._name("collections", "defaultdict")
+            self.out += b"("
+            self._name("__builtin__", value.default_factory.__name__)
+            self.out += b"tR("
+            self._items(value, path)
+            self.out += b"u"
         elif kind is set:
             self._call("__builtin__", "set", sorted(value, key=repr), path=path)
         elif kind is Counter:
@@ -466,12 +508,7 @@ class _Writer:
         elif isinstance(value, dict) and (kind is dict or isinstance(value, OrderedDict)):
             self._dict(value, path)
         else:
-            raise SerializationError(
-                f"save: a file of PyTorch's format cannot hold a {kind.__module__}.{kind.__qualname__}, as there is at "
-                f"{path or 'the top'!r}. It holds tensors, numbers, str, bytes, bool, None, dtypes, devices, sizes, and dict, "
-                "OrderedDict, list, tuple, set, Counter of them: convert it, or write to a name that ends in .safetensors, "
-                "which holds NumPy arrays too"
-            )
+            raise NotOfPyTorch(f"a {kind.__module__}.{kind.__qualname__} at {path or 'the top'!r}")
 
     def _int(self, value: int, path: str) -> None:
         if -(2**31) <= value < 2**31:
@@ -499,13 +536,47 @@ class _Writer:
         else:
             self._call("collections", "OrderedDict")
         self.out += b"("
-        for name, item in value.items():
-            self.value(name, f"{path}[key {name!r}]")
-            self.value(item, f"{path}.{name}" if path else str(name))
+        self._items(value, path)
         self.out += b"u"
         if metadata := getattr(value, "_metadata", None):
             self.value({"_metadata": metadata}, path)
             self.out += b"b"
+
+    def _items(self, value: Any, path: str) -> None:
+        for name, item in value.items():
+            self.value(name, f"{path}[key {name!r}]")
+            self.value(item, f"{path}.{name}" if path else str(name))
+
+    def _numpy(self, value: Any, path: str) -> None:
+        """An array or a number of NumPy's, as NumPy pickles them."""
+        array = np.asarray(value, value.dtype.newbyteorder("<"), order="C")
+        of_numbers = isinstance(value, np.generic)
+        self._name("numpy.core.multiarray", "scalar" if of_numbers else "_reconstruct")
+        self.out += b"("
+        if not of_numbers:
+            self._name("numpy", "ndarray")
+            for part in ((0,), b"b"):
+                self._alive.append(part)
+                self.value(part, path)
+            self.out += b"tR("
+            for part in (1, array.shape):
+                self._alive.append(part)
+                self.value(part, path)
+        self._call("numpy", "dtype", array.dtype.str[1:], False, True)
+        order = "<" if array.dtype.itemsize > 1 else "|"
+        state = (3, order, None, None, None, -1, -1, 0)
+        self._alive.append(state)
+        self.value(state, path)
+        self.out += b"b"
+        content = array.tobytes()
+        self._alive.append(content)
+        if of_numbers:
+            self.value(content, path)
+            self.out += b"tR"
+        else:
+            self.value(False, path)
+            self.value(content, path)
+            self.out += b"tb"
 
     def _tensor(self, value: Tensor, path: str) -> None:
         array = value.detach().cpu()._array()

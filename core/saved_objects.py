@@ -50,9 +50,9 @@ def name_of(value: Any) -> str:
     return f"{value.__module__}.{value.__qualname__}"
 
 
-def is_function(value: Any) -> bool:
-    """Return whether a function has a name that who loads could give; a lambda and a closure have none."""
-    if not callable(value) or isinstance(value, (type, Module)):
+def has_name(value: Any) -> bool:
+    """Return whether a function, or a class of modules, has a name that who loads could give; lambdas and closures have none."""
+    if not callable(value) or isinstance(value, Module) or (isinstance(value, type) and not issubclass(value, Module)):
         return False
     name = getattr(value, "__qualname__", "<")
     return "<" not in name and getattr(value, "__self__", None) is None and hasattr(value, "__name__")
@@ -62,8 +62,9 @@ def is_function(value: Any) -> bool:
 class Known:
     """The classes and functions that a file may name."""
 
-    def __init__(self, file: str, classes: Sequence[Any]) -> None:
-        self._file = file
+    def __init__(self, file: str, classes: Sequence[Any], imported: bool = False) -> None:
+        self.file = file
+        self._imported = imported  # whether every class of modules and data that the program has imported is known too
         for given in classes:
             if not callable(given) or not hasattr(given, "__qualname__"):
                 raise ArgumentError(f"load: classes are classes (and functions) that the file may name, given {given!r}")
@@ -81,25 +82,27 @@ class Known:
         if len(same) == 1:
             return same[0]
         own = _own(module, short)
+        if own is None and self._imported:
+            own = _imported(module, short)
         if own is not None:
             return own
         raise SerializationError(
-            f"load: {self._file} holds a {short} (of {module}), which it cannot make by itself: name what it may make, "
-            f"fz.load(path, classes=[{short}])"
+            f"load: {self.file} holds a {short} (of {module}), which it cannot make by itself: name what it may make, "
+            f"fz.load(path, classes=[{short}]), or, where the program has imported it, weights_only=False"
         )
 
     def make(self, name: str, state: Mapping[str, Any]) -> Any:
         """Return an object of the class with this state."""
         cls = self.find(name)
         if not isinstance(cls, type):
-            raise SerializationError(f"load: {self._file} takes {name} for a class, and it is a function")
+            raise SerializationError(f"load: {self.file} takes {name} for a class, and it is a function")
         made: Any = object.__new__(cls)
         if not (isinstance(made, Module) or dataclasses.is_dataclass(cls)):
             raise SerializationError(f"load: {cls.__name__} is no module and no dataclass: a file holds no state of it")
         if any(key.startswith("__") or key in _HOOKS for key in state):
-            raise SerializationError(f"load: {self._file} sets what no attribute of a {cls.__name__} may be")
+            raise SerializationError(f"load: {self.file} sets what no attribute of a {cls.__name__} may be")
         if isinstance(made, Module):
-            _check_module(self._file, cls.__name__, state)
+            _check_module(self.file, cls.__name__, state)
             made.__dict__.update({hooks: HookDict() for hooks in _HOOKS})
         made.__dict__.update(state)
         return made
@@ -115,6 +118,12 @@ def _own(module: str, short: str) -> Any:
         return None
     found = getattr(sys.modules.get(module), short, None) or getattr(nn, short, None)  # what is loaded: nothing is imported
     return found if isinstance(found, type) and issubclass(found, Module) and found.__module__ == module else None
+
+
+def _imported(module: str, short: str) -> Any:
+    """A class of modules or of data that is at hand by this name: nothing is imported for it."""
+    found = getattr(sys.modules.get(module), short, None)
+    return found if isinstance(found, type) and (issubclass(found, Module) or dataclasses.is_dataclass(found)) else None
 
 
 def _check_module(file: str, name: str, state: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ import json
 import math
 import os
 import stat
-from collections import Counter, OrderedDict
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, final
@@ -28,9 +28,9 @@ from .nn.module import Module
 from .nn.parameter import Parameter
 from .nn.state import StateDict
 from .outside import Budget, kind_of, plain
-from .pickles import Unsound
+from .pickles import Unsound, is_namespace
 from .tensor import Size, Tensor
-from .warn import without_effect
+from .warn import warn
 
 Array = np.ndarray[Any, Any]
 File = str | os.PathLike[str] | IO[bytes]
@@ -62,9 +62,10 @@ def save(obj: Any, f: File) -> None:
     hooks and no lambdas. A path is written atomically: a crash leaves the old file or the new one. What a link points to is
     written; a device or a pipe is written to.
 
-    A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads; it holds no NumPy arrays, no
-    frozensets and no modules. Every other one, and a file object without a name, gets a safetensors file, which holds
-    everything. `load` tells them apart by their content.
+    A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads (with NumPy arrays or an
+    argparse.Namespace in it: `torch.load(path, weights_only=False)`). It holds no frozensets and no modules: a file with one of
+    those gets a safetensors file and a warning. So does, without one, every other name and a file object without a name.
+    `load` tells them apart by their content.
 
     >>> import frazil as fz, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")
@@ -74,13 +75,8 @@ def save(obj: Any, f: File) -> None:
     """
     name = os.fspath(f) if isinstance(f, (str, os.PathLike)) else getattr(f, "name", "")
     of_pytorch = str(name).endswith(_OF_PYTORCH)
-    if of_pytorch and isinstance(obj, Module):
-        raise SerializationError(
-            f"save: cannot save a whole module ({type(obj).__name__}) in PyTorch's format, where it would be code: save "
-            "model.state_dict(), or the module under another name, such as model.safetensors"
-        )
     try:
-        content = (pytorch_file.written if of_pytorch else written)(obj)
+        content = _written_for_pytorch(obj, str(name)) if of_pytorch else written(obj)
     except RecursionError:
         raise SerializationError("save: the structure is nested too deeply for Python to walk through") from None
     keep(content, f)
@@ -93,6 +89,19 @@ def keep(content: bytes, f: File) -> None:
             file.write(content)
     else:
         f.write(content)
+
+
+def _written_for_pytorch(obj: Any, name: str) -> bytes:
+    """PyTorch's own format, or frazil's where that has no form for what there is, which a warning tells."""
+    try:
+        return pytorch_file.written(obj)
+    except pytorch_file.NotOfPyTorch as error:
+        content = written(obj)
+        warn(
+            f"save: PyTorch's format cannot hold {error} without code, so {name} has frazil's own format: fz.load reads it and "
+            "PyTorch does not. Save model.state_dict() for both"
+        )
+        return content
 
 
 def written(obj: Any) -> bytes:
@@ -115,7 +124,8 @@ def load(f: File, map_location: MapLocation = None, *, classes: Sequence[Any] = 
             `(tensor on the CPU, saved device) -> tensor`; default: the device they were saved from.
         classes: the classes of modules (and functions, and dataclasses) that the file may name and `load` makes again. Layers
             of `fz.nn` need not be named. Nothing is imported because a file says so, and no `__init__` runs.
-        weights_only: accepted for PyTorch's sake; no file can run code here.
+        weights_only: False: the file may also name every class of modules, and dataclass, that the program has imported. No
+            file can run code here.
 
     >>> import frazil as fz, io
     >>> class Twice(fz.nn.Module):
@@ -130,10 +140,12 @@ def load(f: File, map_location: MapLocation = None, *, classes: Sequence[Any] = 
     Raises `SerializationError` when the file is truncated, was changed, or holds anything else; also when it asks for more than
     the settings `limits.values`, `limits.tensors` and `limits.expansion` allow, which a file made to do harm does.
     """
-    return read(*content_of(f), map_location, classes)
+    return read(*content_of(f), map_location, (*classes, *_SAFE), imported=not weights_only)
 
 
-def read(name: str, content: bytes, map_location: MapLocation = None, classes: Sequence[Any] = ()) -> Any:
+def read(
+    name: str, content: bytes, map_location: MapLocation = None, classes: Sequence[Any] = (), *, imported: bool = False
+) -> Any:
     """As `load`, of what the file called `name` holds."""
     if content.startswith((pytorch_file.ZIP, pytorch_file.LEGACY)):
         return pytorch_file.read(name, content, lambda tensor, saved: _placed(tensor, saved, map_location))
@@ -151,7 +163,7 @@ def read(name: str, content: bytes, map_location: MapLocation = None, classes: S
     # Every value is told apart from the one before it by one of these.
     budget.spend("values", sum(map(structure.count, ",[{")))
     try:
-        return _Reader(name, arrays, map_location, classes).decode(json.loads(structure))
+        return _Reader(arrays, map_location, saved_objects.Known(name, classes, imported)).decode(json.loads(structure))
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, FrazilError):
             raise
@@ -185,7 +197,12 @@ _KINDS: dict[type, tuple[str, Callable[[Any], Any], Callable[[Any], Any]]] = {
     StateDict: ("$state_dict", dict.items, StateDict),
     Counter: ("$counter", dict.items, lambda pairs: Counter(dict(pairs))),
 }
-_MAKERS = {tag: make for tag, _, make in _KINDS.values()}
+#: What a defaultdict in a file may make.
+_FACTORIES = {kind.__name__: kind for kind in (dict, list, set, int, float)}
+_MAKERS = {tag: make for tag, _, make in _KINDS.values()} | {
+    "$namespace": lambda parts: pytorch_file.namespace(parts[0]),
+    "$defaultdict": lambda parts: defaultdict(_FACTORIES[parts[0]], parts[1]),
+}
 
 
 # ------------------------------------------------------------------------------------------------------------------- writing
@@ -212,7 +229,7 @@ class _Writer:
             return self._tensor(value, path)
         if isinstance(value, (np.ndarray, np.generic)):
             return self._numpy(value, path)
-        if self._depth and saved_objects.is_function(value):
+        if self._depth and saved_objects.has_name(value):
             return {"$named": saved_objects.name_of(value)}
         if id(value) in self._open:
             raise SerializationError(f"save: the structure contains itself at {_place(path)}; a file can only hold a tree")
@@ -229,6 +246,11 @@ class _Writer:
             return [self.encode(item, _join(path, i)) for i, item in enumerate(value)]
         if kind is dict and all(type(key) is str and not key.startswith("$") for key in value):
             return {key: self.encode(item, _join(path, key)) for key, item in value.items()}
+        if is_namespace(value):
+            return {"$namespace": [self.encode(vars(value), path)]}
+        if kind is defaultdict and value.default_factory in _FACTORIES.values():
+            pairs = [[self.encode(k, f"{path}[key {k!r}]"), self.encode(v, _join(path, k))] for k, v in value.items()]
+            return {"$defaultdict": [value.default_factory.__name__, pairs]}
         if kind not in _KINDS:
             raise SerializationError(
                 f"save: cannot save a {kind.__module__}.{kind.__qualname__} at {_place(path)}. A file holds tensors, "
@@ -392,9 +414,8 @@ def _placed(tensor: Tensor, saved: str, map_location: MapLocation) -> Tensor:
 class _Reader:
     """Turns JSON values and named arrays back into nested data."""
 
-    def __init__(self, name: str, arrays: dict[str, Array], map_location: MapLocation, classes: Sequence[Any]) -> None:
-        self._known = saved_objects.Known(name, classes)
-        self.name = name
+    def __init__(self, arrays: dict[str, Array], map_location: MapLocation, known: saved_objects.Known) -> None:
+        self._known = known
         self.arrays = arrays
         self.map_location = map_location
         self._memory: dict[tuple[str, str], Tensor] = {}  # (name, saved device) -> the tensor first made from it
@@ -418,7 +439,7 @@ class _Reader:
             array = self._stored(value, tag)
             return array if tag == "$numpy" else array[()]
         if tag not in _MAKERS:
-            raise _broken(self.name, f"its structure has an unknown kind of value, {tag!r}")
+            raise _broken(self._known.file, f"its structure has an unknown kind of value, {tag!r}")
         made = _MAKERS[tag](self.decode(value[tag]))
         if isinstance(made, StateDict):
             made._metadata = dict(value["versions"])
@@ -433,7 +454,7 @@ class _Reader:
 
     def _stored(self, described: dict[str, Any], tag: str) -> Array:
         if described[tag] not in self.arrays:
-            raise _broken(self.name, f"its structure names tensor {described[tag]!r}, which it does not contain")
+            raise _broken(self._known.file, f"its structure names tensor {described[tag]!r}, which it does not contain")
         array = self.arrays[described[tag]]
         return array.view(f"c{2 * array.itemsize}")[..., 0] if described.get("complex") else array
 
@@ -458,24 +479,53 @@ class _Reader:
         return tensor
 
 
+#: What `add_safe_globals` named.
+_SAFE: list[Any] = []
+
+
 @contextmanager
 def safe_globals(safe_globals: Sequence[Any]) -> Iterator[None]:
-    """Accepted for PyTorch's sake, where it names classes that `load` may make: `fz.load` makes data only, whatever is named.
+    """Name classes that `load` may make, besides its own `classes`, while the block runs.
 
-    >>> import frazil as fz
-    >>> from frazil.serialization import safe_globals
-    >>> with safe_globals([]): fz.ones(1)
-    tensor([1.])
+    >>> import frazil as fz, io
+    >>> class Twice(fz.nn.Module): pass
+    >>> file = io.BytesIO()
+    >>> fz.save(Twice(), file); _ = file.seek(0)
+    >>> with fz.serialization.safe_globals([Twice]): fz.load(file)
+    Twice()
     """
+    before = get_safe_globals()
     add_safe_globals(safe_globals)
-    yield
+    try:
+        yield
+    finally:
+        _SAFE[:] = before
+
+
+def get_safe_globals() -> list[Any]:
+    """Return what `add_safe_globals` named.
+
+    >>> from frazil.serialization import get_safe_globals
+    >>> get_safe_globals()
+    []
+    """
+    return list(_SAFE)
+
+
+def clear_safe_globals() -> None:
+    """Forget what `add_safe_globals` named.
+
+    >>> from frazil.serialization import clear_safe_globals
+    >>> clear_safe_globals()
+    """
+    _SAFE.clear()
 
 
 def add_safe_globals(safe_globals: Sequence[Any]) -> None:
-    """As `safe_globals`, for the whole program. The first call in a process warns.
+    """As `safe_globals`, from now on.
 
     >>> from frazil.serialization import add_safe_globals
     >>> add_safe_globals([])
     """
-    if safe_globals:
-        without_effect("safe_globals", "fz.load makes tensors and plain data only; build other objects from what it returns")
+    named = [given[0] if isinstance(given, tuple) else given for given in safe_globals]  # PyTorch takes (class, its name) too
+    _SAFE.extend(given for given in named if given not in _SAFE)

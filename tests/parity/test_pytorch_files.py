@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import os
 import pickle
 import zipfile
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,77 @@ def test_what_we_save_pytorch_reads(tmp_path: Path) -> None:
     theirs.load_state_dict(read["state"])
     assert read["state"]._metadata["1"] == {"version": 2}
     assert torch.load(tmp_path / "t.pt", mmap=True)["base"].tolist() == base.tolist()
+
+
+def _options() -> dict[str, Any]:
+    arrays = [
+        np.arange(6.0, dtype="f4").reshape(2, 3),
+        np.array([True, False]),
+        np.zeros((0, 3)),
+        np.asfortranarray(np.ones((2, 3))),
+    ]
+    arrays += [np.array(2.5), np.array(3 + 1j), np.array([1, 2], np.uint8), np.arange(4, dtype=">i4")[::2]]
+    numbers = [np.float64(0.5), np.int64(-3), np.float32(1.5), np.bool_(True), np.uint8(9)]
+    seen = defaultdict(list, {"loss": [1.0, 2.0]})
+    return {
+        "args": argparse.Namespace(lr=0.1, dims=(1, 2), name=None),
+        "arrays": arrays,
+        "numbers": numbers,
+        "seen": seen,
+        "no": b"",
+    }
+
+
+def _assert_options(read: Any) -> None:
+    ours = _options()
+    assert type(read["args"]) is argparse.Namespace and read["args"] == ours["args"] and read["no"] == b""
+    assert type(read["seen"]) is defaultdict and read["seen"] == ours["seen"] and read["seen"]["new"] == []
+    for kind in ("arrays", "numbers"):
+        for theirs, value in zip(read[kind], ours[kind], strict=True):
+            np.testing.assert_array_equal(theirs, value)
+            assert type(theirs) is type(value) and np.dtype(theirs.dtype).newbyteorder("=") == value.dtype.newbyteorder("=")
+
+
+def test_options_and_arrays_of_numpy_travel_both_ways(tmp_path: Path) -> None:
+    fz.save(_options(), tmp_path / "o.pt")
+    _assert_options(fz.load(tmp_path / "o.pt"))
+    _assert_options(torch.load(tmp_path / "o.pt", weights_only=False))
+    for protocol in (2, 4):
+        torch.save(_options(), tmp_path / "p.pt", pickle_protocol=protocol)
+        _assert_options(fz.load(tmp_path / "p.pt"))
+    fz.save(_options(), tmp_path / "o.safetensors")
+    assert fz.load(tmp_path / "o.safetensors")["args"] == _options()["args"]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        ("wrong",),
+        (1, (2,), np.dtype("f4"), False, b"1234"),
+        (1, (2**40, 2**40), np.dtype("f4"), False, b""),
+        (1, (-1,), np.dtype("f4"), False, b""),
+        (1, (1,), np.dtype("O"), False, b"12345678"),
+        (1, (1,), np.dtype("f4"), 1, b"1234"),
+    ],
+)
+def test_an_array_of_numpy_that_is_described_wrongly_is_refused(tmp_path: Path, state: Any) -> None:
+    class Forged:
+        def __reduce__(self) -> Any:
+            return np.ones(2).__reduce__()[0], (np.ndarray, (0,), b"b"), state
+
+    torch.save([Forged()], tmp_path / "f.pt")
+    with pytest.raises(SerializationError, match="damaged"):
+        fz.load(tmp_path / "f.pt")
+
+
+def test_a_namespace_takes_names_only(tmp_path: Path) -> None:
+    class Forged:
+        def __reduce__(self) -> Any:
+            return argparse.Namespace, (), {"__class__": 1}
+
+    torch.save([Forged()], tmp_path / "f.pt")
+    with pytest.raises(SerializationError, match="__class__"):
+        fz.load(tmp_path / "f.pt")
 
 
 def test_tensors_that_share_memory_share_it_here_too(tmp_path: Path) -> None:

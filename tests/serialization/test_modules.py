@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import argparse
+import collections
 import dataclasses
 import io
 import json
@@ -44,6 +46,15 @@ class Block(nn.Module):
 
     def forward(self, x: Any) -> Any:
         return self.own(self.act(self.tied(self.again(self.inner(x))))) * self.scale + self.mean
+
+
+class Outer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(2, 2)
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x)
 
 
 def again(value: Any, **options: Any) -> Any:
@@ -125,8 +136,47 @@ def test_what_is_code_is_refused_by_its_place():
     model[0].parent = [model]
     with pytest.raises(SerializationError, match="contains itself"):
         again(model)
-    with pytest.raises(SerializationError, match="in PyTorch's format.*model.state_dict"):
-        fz.save(model, "m.pt")
+
+
+def test_a_whole_module_under_a_name_of_pytorchs_is_in_frazils_own_format_and_says_so(tmp_path):
+    model, path = Block(Options()), tmp_path / "m.pt"
+    model.args, model.seen, model.kind = argparse.Namespace(lr=0.1), collections.defaultdict(list, {"a": [1]}), Block
+    with pytest.warns(UserWarning, match=r"cannot hold a \S*Block at 'model' without code.*model.state_dict"):
+        fz.save({"model": model, "epoch": 3}, path)
+    with pytest.raises(SerializationError, match="or, where the program has imported it, weights_only=False"):
+        fz.load(path)
+    loaded = fz.load(path, classes=[Block, Options, squared])["model"]
+    assert (loaded.args, loaded.seen, loaded.kind) == (model.args, model.seen, Block)
+    assert loaded.seen["b"] == []
+
+
+def test_what_the_caller_has_imported_or_called_safe_need_not_be_named_again(tmp_path):
+    model = Outer()
+    file = io.BytesIO()
+    fz.save(model, file)
+
+    def again(**options: Any) -> Any:
+        file.seek(0)
+        return fz.load(file, **options)
+
+    x = fz.ones(2)
+    assert (again(weights_only=False)(x) == model(x)).all()
+    with fz.serialization.safe_globals([Outer]):
+        assert fz.serialization.get_safe_globals() == [Outer]
+        assert (again()(x) == model(x)).all()
+    with pytest.raises(SerializationError, match=r"classes=\[Outer\]"):
+        again()
+    fz.serialization.add_safe_globals([(Outer, "elsewhere.Outer")])
+    assert isinstance(again(), Outer)
+    fz.serialization.clear_safe_globals()
+    assert fz.serialization.get_safe_globals() == []
+
+
+@pytest.mark.parametrize("named", ["os.system", "subprocess.Popen", "builtins.eval", "not_there.Net", "argparse.Namespace"])
+def test_what_the_program_has_imported_is_no_module_of_its_own(named):
+    for structure in ({"$object": 0, "class": named, "state": []}, {"$named": named}):
+        with pytest.raises(SerializationError, match="holds a"):
+            fz.load(forged(structure), weights_only=False)
 
 
 def forged(structure: Any) -> Any:
