@@ -9,6 +9,7 @@ from ..errors import ShapeError
 from ..state import STATE
 from ..table import FUNCTIONS, METHODS
 from ..tensor import Tensor
+from ..views import register_view
 from .elementwise import cast, clone
 from .shape import expand
 
@@ -98,12 +99,25 @@ def fill_diagonal_(self: Tensor, fill_value: Any) -> Tensor:
 
 
 def take_over(x: Tensor, y: Tensor) -> Tensor:
-    """`x` becomes the view `y` of itself."""
+    """`x` becomes the view `y` of itself. Where it has views, they and it become views of what it was, which nobody holds else:
+    their steps begin there."""
+    if STATE.recorder is not None:
+        STATE.recorder.before_turning(x)
+    views = [view for view in (r() for r in x._views or ()) if view is not None and view is not y]
     if x._base is not None:
         if y._root is x:  # detached: what it was goes on as what it follows
             y._root = before = detached(x)
             before._path, before._rg, before._node = x._path, x._rg, x._node
         x._path, x._root = y._path, y._root
+    elif views:
+        before = object.__new__(Tensor)
+        before._a, before._dev, before._rg, before._node = x._a, x._dev, x._rg, x._node
+        before._ver, before._aliased, before._views, x._views = x._ver, True, None, None
+        for view in views:
+            view._base = before
+            register_view(before, view)
+        x._base, x._path = before, y._path
+        register_view(before, x)
     x._a, x._rg, x._node = y._a, y._rg, y._node
     return x
 

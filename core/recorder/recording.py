@@ -468,6 +468,24 @@ class Recorder:
         self._note(t)
         return self.device
 
+    def before_turning(self, t: Tensor) -> None:
+        """Before a tensor becomes a view of itself: decide who shares its memory. Nobody outside may know it, who would go on
+        with the old shape."""
+        outside = t._dev is not self.device or (
+            t._a.value not in self._frames[-1].own if self._frames else t._a.value in self.graph.inputs
+        )
+        if outside:
+            where = "branch or loop" if self._frames else "recorded program"
+            self.fail(
+                f"a {where} cannot change how a tensor from outside is seen, as unsqueeze_(), squeeze_(), transpose_() and t_() "
+                "do. Give the view a name of its own: y = x.unsqueeze(0)"
+            )
+        base = t if t._base is None else t._base
+        for doubt in layout.connected(base):
+            self.settle(doubt)
+        if any(doubt.alive for doubt in base._doubts or ()):
+            self.fail(layout.MAY_BE_ONE)
+
     def _note(self, t: Tensor) -> None:
         """Before a tensor of the recording holds something else."""
         self._history.append(TensorSlot(t))

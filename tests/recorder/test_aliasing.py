@@ -636,3 +636,39 @@ def test_what_is_copied_into_a_tensor_is_not_handed_out_itself():
             (results[0] if isinstance(results, tuple) else results).add_(1)  # what else was there does not see it
         pairs = zip(found, expected, strict=True) if isinstance(found, tuple) else [(found, expected)]
         assert all(a.tolist() == b.tolist() for a, b in pairs) and given.tolist() == other.tolist(), fn.__name__
+
+
+def test_what_a_recording_got_from_outside_keeps_its_shape() -> None:
+    """Whoever holds it would go on with the old one; an eager tensor is left as it was."""
+    outside = fz.ones(3)
+
+    def of_outside(x):
+        outside.unsqueeze_(0)
+        return x + outside
+
+    def of_an_argument(x):
+        x.t_()
+        return x * 2
+
+    def in_a_branch(x):
+        y = x * 1
+        if x.sum() > 0:
+            y.transpose_(0, 1)
+        return y
+
+    for program in (of_outside, of_an_argument, fz.jit.script(in_a_branch)):
+        with pytest.raises(fz.errors.FrazilError, match="cannot change how a tensor from outside is seen"):
+            fz.jit.trace(program, (fz.ones(3, 3),))
+    assert (outside + 1).tolist() == [2, 2, 2]
+
+    def made_in_a_branch(x):
+        y = x * 1
+        if x.sum() > 0:
+            w = y * 2
+            w.unsqueeze_(0)
+            y = w[0]
+        return y
+
+    program = fz.jit.trace(fz.jit.script(made_in_a_branch), (fz.ones(3, 3),))
+    assert (program(fz.ones(3, 3)) == 2).all()
+    assert (program(-fz.ones(3, 3)) == -1).all()
