@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, final
 
 import numpy as np
@@ -96,10 +97,14 @@ class device:
             found._scalars = {}
             found._later = {}
             found.aliases = True
+            found.pairs = None
             found.real = found
             found.kernels = found._own = KernelTable(found)
             found = _devices.setdefault(key, found)  # another thread may have been faster, and `==` is identity
         return found
+
+    #: What computes complex numbers where the backend has none, once there are some: `ComplexPairs`.
+    pairs: Any
 
     _backend: Backend | None
     _scalars: dict[Any, Any]
@@ -117,9 +122,11 @@ class device:
                 raise DeviceError(f"{who}device {str(self)!r} does not exist: {there if count else backend.no_device()}")
             self.native = {native: dtypes.by_name(name) for native, name in answer(backend, "native_dtypes").items()}
             dtypes.learn(self.native)
-            self._capabilities = answer(backend, "capabilities", self.index)
-            has = frozenset(dtypes.by_name(name) for name in self._capabilities.dtypes)
+            found = answer(backend, "capabilities", self.index)
+            has = frozenset(dtypes.by_name(name) for name in found.dtypes)
             self._host_dtypes = frozenset(t.numpy for t in has if t is not dtypes.bfloat16)
+            self._in_pairs = frozenset(t for t, part in dtypes.PARTS.items() if t not in has and part in has)
+            self._capabilities = replace(found, dtypes=found.dtypes | {t.name for t in self._in_pairs})
             self.aliases = self._capabilities.aliases
             kernels = answer(backend, "kernels", self.index)
             if self.aliases and (missing := [name for name in MEMORY_KERNELS if name not in kernels]):
@@ -127,7 +134,9 @@ class device:
                     f"backend {backend.name!r}: capabilities() says aliases=True (views share memory), which needs the kernels "
                     f"{', '.join(missing)}; say aliases=False where arrays are never written to"
                 )
-            self.kernels.update({name: self._tried(name, kernel) for name, kernel in self._in_layout(backend, kernels).items()})
+            kernels = self._in_layout(backend, kernels)
+            kernels = {**kernels, **self._without_complex(kernels)}
+            self.kernels.update({name: self._tried(name, kernel) for name, kernel in kernels.items()})
             self._backend = backend
             if dtypes.bfloat16 in has:
                 dtypes.when_bfloat16(self._widen)
@@ -139,10 +148,43 @@ class device:
         self._host_dtypes |= {own.numpy}
         if own not in self.native.values():
             self.native[own.numpy] = own
-        kernels = answer(self.backend, "kernels", self.index)  # the plain ones: looking at first results ends here
+        self._learn()
+
+    def compute_in_pairs(self) -> None:
+        """Learn of complex numbers, where the backend has none: see `complex_pairs.py`."""
+        if self.pairs is None and self.backend is not None and self._in_pairs:
+            self.native |= {t.numpy: t for t in self._in_pairs}
+            self.pairs = importlib.import_module("frazil.complex_pairs").ComplexPairs(self)
+            self._learn()
+
+    def _learn(self) -> None:
+        """Make the kernels anew, for all dtypes that are there by now. Looking at first results ends here."""
+        kernels = answer(self.backend, "kernels", self.index)
+        if self.pairs is not None:
+            kernels = self.pairs.kernels(kernels)
         kernels = {**self._in_layout(self.backend, kernels), **self._later}
         self._later = {}
-        self._own.update(widen.kernels(self, kernels))
+        if dtypes.bfloat16 in self.native.values():
+            kernels = widen.kernels(self, kernels)
+        self._own.update(kernels if self.pairs is not None else {**kernels, **self._without_complex(kernels)})
+
+    def _without_complex(self, kernels: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
+        """Those of the kernels that may make the first complex array, which is made of pairs."""
+        if not self._in_pairs:
+            return {}
+
+        def first(name: str, kernel: Callable[..., Any] | None) -> Callable[..., Any]:
+            def call(*arrays: Any, **attrs: Any) -> Any:
+                if kernel is not None and attrs.get("dtype") not in self._in_pairs:
+                    return kernel(*arrays, **attrs)
+                self.compute_in_pairs()
+                again: Callable[..., Any] = self._own[name]  # type: ignore[assignment]
+                return again(*arrays, **attrs)
+
+            return call
+
+        makers = [name for name in kernels if name in OPS and "dtype" in OPS[name].attributes]
+        return {name: first(name, kernels[name]) for name in makers} | {"view_as_complex": first("view_as_complex", None)}
 
     def _in_layout(self, backend: Backend, kernels: Mapping[str, Any]) -> Mapping[str, Any]:
         """The kernels, with results that lie in memory as the ops' layouts say."""
@@ -224,14 +266,17 @@ class device:
         if array.dtype not in self._host_dtypes and (
             dtypes.of_native(array.dtype) is None or array.dtype not in self._host_dtypes
         ):
-            raise dtypes.not_there(array.dtype.name, self, self._capabilities.dtypes)
+            if array.dtype.name not in self._capabilities.dtypes:
+                raise dtypes.not_there(array.dtype.name, self, self._capabilities.dtypes)
+            self.compute_in_pairs()
+            return self.pairs.from_host(array)
         if self._later and not _in_rows(array):
             self._turn()
         return backend.from_host(array, self.index)
 
     def to_host(self, array: Any) -> np.ndarray:
         """The values of a device array; waits for pending work."""
-        return self.backend.to_host(array)
+        return self.backend.to_host(array) if self.pairs is None else self.pairs.to_host(array)
 
     def scalar(self, value: Any, dtype: dtypes.dtype) -> Tensor:
         """A number as a 0-d tensor. The same object for the same number, so never to be written to."""
@@ -356,14 +401,21 @@ def missing_kernel(there: device, name: str) -> Callable[..., Any] | None:
             + f": {cls.__module__}.{cls.__name__}.kernels() must return one for {name}{op.signature}"
         )
 
-    def detour(*arrays: Any, **attrs: Any) -> Any:
+    return detour(there, name)
+
+
+def detour(there: device, name: str) -> Callable[..., Any]:
+    """Return a kernel that computes on the CPU."""
+    cpu = device("cpu")
+
+    def call(*arrays: Any, **attrs: Any) -> Any:
         note_detour(there, name)
         results = cpu.kernels[name](*(None if a is None else there.to_host(a) for a in arrays), **attrs)
         if isinstance(results, tuple):
             return tuple(there.from_host(np.asarray(r)) for r in results)
         return there.from_host(np.asarray(results))
 
-    return detour
+    return call
 
 
 def note_detour(there: device, name: str) -> None:

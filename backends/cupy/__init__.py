@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CupyBackend"]
 
-#: Complex numbers have no kernels yet.
+#: Complex numbers are pairs of these, which core sees to.
 _DTYPES = {name: t for name, t in ALL.items() if t.kind != "c"}
 
 

@@ -47,7 +47,7 @@ class OpenCLEngine(Engine):
         there = device if device.type == "opencl" else _for_the_cpu()
         if there is None:
             return "there is no OpenCL driver for the CPU (pip install 'frazil[opencl]')"
-        known = there.capabilities().dtypes
+        known = there.backend.capabilities(there.index).dtypes  # of which launches are made
         values = [*graph.inputs, *graph.captured, *(v for node in graph.walk() for v in node.outputs)]
         return next((f"{v.name} is {v.spec.dtype.name}" for v in values if v.spec.dtype.name not in known), None)
 

@@ -186,11 +186,8 @@ class Runtime:
 
     def require(self, dtype: np.dtype[Any]) -> None:
         """Raise DTypeError for dtypes that the device has not."""
-        if dtype.kind == "c" or (dtype == np.float64 and not self.has_double):
-            raise DTypeError(
-                f"{self.device.name} has no {dtype.name}. "
-                + ("Use float32: .float(), or dtype=fz.float32" if dtype.kind == "f" else "Keep complex tensors on the CPU")
-            )
+        if dtype == np.float64 and not self.has_double:
+            raise DTypeError(f"{self.device.name} has no float64. Use float32: .float(), or dtype=fz.float32")
 
     def multiplier(self, b: Array, bias: Array | None = None) -> Callable[[Array], Array]:
         return multiplier(self, b, bias)

@@ -138,6 +138,8 @@ class Recorder:
         specs, lies = self._result_specs(op, arrays, attrs)
         several = op.outputs > 1
         outputs = [Value(self.fresh_name(op.name), spec) for spec in (specs if several else (specs,))]
+        if any(value.spec.dtype.is_complex for value in outputs):
+            self.device.real.compute_in_pairs()  # before a kernel is chosen for what is recorded
         self.append(op.name, [None if a is None else a.value for a in arrays], attrs, outputs)
         if lies is None:
             lies = [layout.of_result(op, arrays, attrs, v.spec.shape, self.decide) for v in outputs]

@@ -97,6 +97,10 @@ def samples_of(name: str) -> tuple[S, ...]:
     return (*op.samples, *_more(op))
 
 
+#: Ops that no program sees, of which NumPy's kernels order complex numbers.
+_OF_ORDER = ("relu_grad", "first_above")
+
+
 # -------------------------------------------------------------------------------------------------------------------- layouts
 
 
@@ -234,6 +238,31 @@ class Case:
                 np.asarray(y).astype(s.dtype.numpy)
                 for y, s in zip(results if self.op.outputs > 1 else (results,), self.specs, strict=True)
             ]
+
+    @cached_property
+    def complex_arrays(self) -> list[np.ndarray | None]:
+        """The inputs with complex numbers in the place of floats, in complex128. Not to be written to."""
+        rng = np.random.default_rng(self.position)
+        return [
+            a + 1j * rng.uniform(-2, 2, a.shape) if a is not None and a.dtype.kind == "f" else a for a in self.sample.arrays(0)
+        ]
+
+    def of_complex(self, d: device, dtype: str) -> tuple[Tensor, ...]:
+        """The results for complex inputs of a dtype."""
+        arrays = [a.astype(dtype) if a is not None and a.dtype.kind == "c" else a for a in self.complex_arrays]
+        return self.call(d, *(None if a is None else plain(a, d) for a in arrays))
+
+    @cached_property
+    def expected_of_complex(self) -> tuple[Tensor, ...] | None:
+        """The results for complex inputs by NumPy in complex128; None where the op has none, or by an order alone, which complex
+        numbers do not have."""
+        if self.name in _OF_ORDER or self.op.fn.__module__.rpartition(".")[2] in ("recurrent", "optim"):
+            return None
+        try:
+            with no_grad(), np.errstate(all="ignore"):
+                return self.of_complex(device("cpu"), "complex128")
+        except FrazilError:
+            return None
 
     @cached_property
     def outer_dtypes(self) -> frozenset[str]:

@@ -105,7 +105,7 @@ def opens(d: device) -> None:
 
 def capabilities(d: device) -> None:
     """It has the dtypes that every program needs, and a native one for each it claims."""
-    found = d.capabilities()
+    found = d.backend.capabilities(d.index)
     assert isinstance(found, Capabilities), f"capabilities() must give a Capabilities, it gives {found!r}"
     unknown = sorted(set(found.dtypes) - set(ALL))
     assert not unknown, f"capabilities() claims {', '.join(unknown)}; frazil knows {', '.join(ALL)}"
@@ -142,6 +142,7 @@ _TRAVELLERS: dict[str, Callable[[np.dtype], np.ndarray]] = {
     "extremes": lambda t: (
         np.array([False, True]) if t.kind == "b"
         else np.array([np.iinfo(t).min, np.iinfo(t).max], t) if t.kind in "iu"
+        else np.array([1 + 2j, -3j, complex(np.inf, -0.0)], t) if t.kind == "c"
         else np.array([finfo(of_native(t)).max, finfo(of_native(t)).tiny, -0.0, np.inf, np.nan], t)
     ),
 }  # fmt: skip
@@ -303,6 +304,23 @@ def in_bfloat16(d: device, c: Case) -> None:
         )
 
 
+def in_complex(d: device, c: Case) -> None:
+    """The op of complex numbers in complex64 is NumPy's in complex128, rounded."""
+    expected = c.expected_of_complex or ()
+    for i, (y, wide) in enumerate(zip(c.of_complex(d, "complex64"), expected, strict=True)):
+        which = f"result {i} of {c.name}" if c.op.outputs > 1 else c.name
+        wanted = _NARROWER.get(wide.dtype.name, wide.dtype.name)
+        assert y.dtype.name in (wanted, wide.dtype.name), f"{which} of complex64 is {y.dtype.name}, expected {wanted}"
+        right = wide.numpy().astype(y.dtype.numpy)
+        largest = float(np.abs(right[np.isfinite(right)]).max(initial=1)) if right.dtype.kind in "fc" else 1.0
+        rtol, atol = TOLERANCES.get(y.dtype.name, (0.0, 0.0))
+        # Rounding is relative to the largest numbers that cancelled.
+        assert_close(y.cpu().numpy(), right, rtol=rtol, atol=atol * largest, equal_nan=True, msg=which)
+
+
+_NARROWER = {"complex128": "complex64", "float64": "float32"}
+
+
 def memory(d: device, c: Case) -> None:
     """Results have memory of their own (views excepted): a write into one changes no input."""
     tensors = c.tensors(d)
@@ -366,7 +384,7 @@ class _Dtypes:
 def _of_ops(d: device, kind: str, allowed: _Dtypes) -> Iterator[Check]:
     tier = "primitives" if kind == "primitive" else "ops"
     has = d.capabilities().dtypes
-    floats, narrow = [name for name in FLOATS[::-1] if name in has], "bfloat16" in has
+    floats, narrow, wholes = [name for name in FLOATS[::-1] if name in has], "bfloat16" in has, "complex64" in has
     for op in _in_order(kind):
         native = op.name in d.backend.kernels(d.index)
         for position in range(len(samples_of(op.name))):
@@ -383,6 +401,8 @@ def _of_ops(d: device, kind: str, allowed: _Dtypes) -> Iterator[Check]:
             c = case(op.name, position, "float32")
             if narrow and not position and c.given and c.floats and "dtype" not in c.sample.attrs and allowed.whole(c, native):
                 yield Check(tier, f"{c}-bfloat16", in_bfloat16, (c,))
+            if wholes and position < 3 and c.given and c.floats and op.tensors and c.expected_of_complex is not None:
+                yield Check(tier, f"{c}-complex64", in_complex, (c,))
             if d.aliases and native and op.tensors and allowed.call(c):
                 if c.given:
                     for layout in ("transposed", "every_second"):

@@ -85,10 +85,6 @@ def made_on(device: str) -> Iterator[None]:
         fz.set_default_device(None)
 
 
-#: OpenCL devices have no complex numbers.
-COMPLEX = ("science.fourier_operator", "language.fnet", "language.rope_llama", "language.speech")
-
-
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_losses_are_pytorchs(name):
     expected, weights = theirs(name)
@@ -115,9 +111,5 @@ def test_losses_are_pytorchs_on_opencl(name):
         pytest.skip("no OpenCL device builds a kernel here")
     expected, weights = theirs(name)
     with made_on("opencl"):
-        if name in COMPLEX:
-            with pytest.raises(fz.errors.DTypeError, match="no complex64"):
-                ours(name, weights)
-            return
         losses, _, _ = ours(name, weights)
     np.testing.assert_allclose(losses, expected, rtol=1e-3, atol=1e-4)
