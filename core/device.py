@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -39,6 +40,9 @@ class KernelTable(dict[str, Callable[..., Any] | None]):
 
 
 _devices: dict[tuple[str, int], device] = {}
+
+#: One thread at a time learns of complex numbers, and others that meet them wait; the kernels of it may open a device.
+_LEARNING = threading.RLock()
 
 #: Types of devices that PyTorch has and no backend here may have: they can be named, for comparisons.
 ELSEWHERE = ("hpu", "mps", "mtia", "npu", "xla", "xpu")
@@ -122,11 +126,13 @@ class device:
                 raise DeviceError(f"{who}device {str(self)!r} does not exist: {there if count else backend.no_device()}")
             self.native = {native: dtypes.by_name(name) for native, name in answer(backend, "native_dtypes").items()}
             dtypes.learn(self.native)
-            found = answer(backend, "capabilities", self.index)
-            has = frozenset(dtypes.by_name(name) for name in found.dtypes)
+            self._capabilities = answer(backend, "capabilities", self.index)
+            has = frozenset(dtypes.by_name(name) for name in self._capabilities.dtypes)
             self._host_dtypes = frozenset(t.numpy for t in has if t is not dtypes.bfloat16)
-            self._in_pairs = frozenset(t for t, part in dtypes.PARTS.items() if t not in has and part in has)
-            self._capabilities = replace(found, dtypes=found.dtypes | {t.name for t in self._in_pairs})
+            self._in_pairs = [t for t, part in dtypes.PARTS.items() if t not in has and part in has]
+            if self._in_pairs:
+                more = {t.name for t in self._in_pairs}
+                self._capabilities = replace(self._capabilities, dtypes=self._capabilities.dtypes | more)
             self.aliases = self._capabilities.aliases
             kernels = answer(backend, "kernels", self.index)
             if self.aliases and (missing := [name for name in MEMORY_KERNELS if name not in kernels]):
@@ -152,10 +158,11 @@ class device:
 
     def compute_in_pairs(self) -> None:
         """Learn of complex numbers, where the backend has none: see `complex_pairs.py`."""
-        if self.pairs is None and self.backend is not None and self._in_pairs:
-            self.native |= {t.numpy: t for t in self._in_pairs}
-            self.pairs = importlib.import_module("frazil.complex_pairs").ComplexPairs(self)
-            self._learn()
+        with _LEARNING:
+            if self.pairs is None and self.backend is not None and self._in_pairs:
+                self.native |= {t.numpy: t for t in self._in_pairs}
+                self.pairs = importlib.import_module("frazil.complex_pairs").ComplexPairs(self)
+                self._learn()
 
     def _learn(self) -> None:
         """Make the kernels anew, for all dtypes that are there by now. Looking at first results ends here."""
