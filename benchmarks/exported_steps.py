@@ -29,7 +29,8 @@ import torch
 
 import frazil as fz
 
-from .eager import MODELS, Data
+from .eager import MODELS
+from .models import Data, classes, resnet18
 
 #: The largest relative difference that is allowed.
 BAR = 1e-4
@@ -46,34 +47,6 @@ def _convnet(lib: Any) -> Any:
     return nn.Sequential(*parts, nn.Flatten(), nn.Linear(64 * 49, 128), nn.ReLU(), nn.Dropout(0.25), nn.Linear(128, 10))
 
 
-def _resnet18(lib: Any) -> Any:
-    """ResNet-18 for images of 32 x 32."""
-    nn = lib.nn
-
-    class Block(nn.Module):  # type: ignore[misc]
-        def __init__(self, n: int, m: int, stride: int) -> None:
-            super().__init__()
-            self.conv1, self.norm1 = nn.Conv2d(n, m, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(m)
-            self.conv2, self.norm2 = nn.Conv2d(m, m, 3, padding=1, bias=False), nn.BatchNorm2d(m)
-            other = n != m or stride != 1
-            self.short = (
-                nn.Sequential(nn.Conv2d(n, m, 1, stride=stride, bias=False), nn.BatchNorm2d(m)) if other else nn.Identity()
-            )
-
-        def forward(self, x: Any) -> Any:
-            y = lib.relu(self.norm1(self.conv1(x)))
-            return lib.relu(self.norm2(self.conv2(y)) + self.short(x))
-
-    widths = ((64, 64, 1), (64, 64, 1), (64, 128, 2), (128, 128, 1), (128, 256, 2), (256, 256, 1), (256, 512, 2), (512, 512, 1))
-    blocks = [Block(*width) for width in widths]
-    stem = (nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.BatchNorm2d(64), nn.ReLU())
-    return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 10))
-
-
-def _classes(classes: int, *shape: int) -> Data:
-    return lambda rng: (rng.standard_normal(shape).astype(np.float32), rng.integers(0, classes, shape[0]))
-
-
 _KNOWN = {name: (build, data) for name, build, data, _, _ in MODELS}
 
 
@@ -84,10 +57,10 @@ def _known(start: str) -> tuple[Callable[[Any], Any], Data]:
 #: Name -> (model, data).
 CASES: dict[str, tuple[Callable[[Any], Any], Data]] = {
     "MLP 784-256-128-10, batch 64": _known("MLP 784"),
-    "ConvNet 28x28, batch 64": (_convnet, _classes(10, 64, 1, 28, 28)),
+    "ConvNet 28x28, batch 64": (_convnet, classes(10, 64, 1, 28, 28)),
     "LSTM 256 wide, batch 32, 64 steps": _known("LSTM"),
     "GPT 4 x 128, batch 16, 128 steps": _known("GPT"),
-    "ResNet-18 32x32, batch 16": (_resnet18, _classes(10, 16, 3, 32, 32)),
+    "ResNet-18 32x32, batch 16": (resnet18, classes(10, 16, 3, 32, 32)),
 }
 OPTIMIZERS: dict[str, Callable[[Any, Any], Any]] = {
     "SGD": lambda lib, parameters: lib.optim.SGD(parameters, lr=0.01, momentum=0.9),

@@ -72,7 +72,7 @@ def _python() -> Iterator[Finding]:
 def _blas() -> Iterator[Finding]:
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
     library = f"{built.get('name')} {built.get('version')}"
-    openblas = _loaded_openblas()
+    openblas = loaded_openblas()
     core, threads = openblas("get_corename", ctypes.c_char_p), openblas("get_num_threads", ctypes.c_int)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if core is None:
@@ -95,7 +95,7 @@ def _blas() -> Iterator[Finding]:
         yield Finding("threads", "ok", f"BLAS uses {threads} threads on {cores} cores")
 
 
-def _loaded_openblas() -> Callable[[str, Any], Any]:
+def loaded_openblas() -> Callable[[str, Any], Any]:
     """Calls `openblas_<name>` of the OpenBLAS that NumPy has loaded; None where there is no such library."""
     maps = Path("/proc/self/maps")
     paths = set(re.findall(r"/\S*openblas\S*", maps.read_text())) if maps.exists() else set()

@@ -270,7 +270,7 @@ def test_doctor_notices_slow_matrix_kernels(monkeypatch):
     from frazil.plugins.commands import doctor
 
     answers = {"get_corename": b"Haswell", "get_num_threads": 64}
-    monkeypatch.setattr(doctor, "_loaded_openblas", lambda: lambda name, result: answers[name])
+    monkeypatch.setattr(doctor, "loaded_openblas", lambda: lambda name, result: answers[name])
     monkeypatch.setattr(doctor, "_cpu_flags", lambda: {"avx2", "avx512f"})
     blas, threads = doctor._blas()
     assert blas.status == "hint" and "OPENBLAS_CORETYPE=SkylakeX" in blas.cure
