@@ -105,7 +105,7 @@ class Backend(ABC):
         return None
 
     def around(self, names: Collection[str]) -> AbstractContextManager[Any] | None:
-        """What each run of a compiled program of these operations happens in; it may be entered by several threads at once."""
+        """Return what each run of a compiled program of these operations happens in; several threads may enter it at once."""
         return None
 
     @abstractmethod

@@ -68,7 +68,6 @@ class ScriptError(RecordError):
     """A scripted program has a construct that cannot be expressed."""
 
 
-@final
 class SerializationError(FrazilError, RuntimeError):
     """A file cannot be written or read back."""
 

@@ -192,7 +192,7 @@ def _set_array(target: np.ndarray, state: Any, budget: Budget) -> None:
     if math.prod(n for n in shape if n) * dtype.itemsize >= 2**63 or math.prod(shape) * dtype.itemsize != len(content):
         raise Unsound("a NumPy array has more or fewer numbers than its shape says")
     budget.spend("bytes", len(content))
-    target.__setstate__((1, shape, dtype if dtype.itemsize == 1 else dtype.newbyteorder(kind.order), of_fortran, content))  # type: ignore[attr-defined]
+    target.__setstate__((1, shape, dtype if dtype.itemsize == 1 else dtype.newbyteorder(kind.order), of_fortran, content))  # type: ignore[arg-type]
 
 
 def key(value: Any) -> Any:

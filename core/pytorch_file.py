@@ -555,7 +555,8 @@ class _Writer:
         self.out += b"("
         if not of_numbers:
             self._name("numpy", "ndarray")
-            for part in ((0,), b"b"):
+            rebuilt: tuple[Any, ...] = ((0,), b"b")
+            for part in rebuilt:
                 self._alive.append(part)
                 self.value(part, path)
             self.out += b"tR("

@@ -170,15 +170,15 @@ class Op:
             if function is None:
                 self.vjp_plans.append(None)
                 continue
-            plan = []
             code = function.__code__  # much cheaper than inspect.signature
-            for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
-                source = self._source_of(name)
-                if source[0] == "input":
-                    save.add(source[1])
-                self.save_output |= source[0] in ("output", "part")
-                self.save_shapes |= source[0] in ("shape", "shapes")
-                plan.append(source)
+            plan = [self._source_of(name) for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]]
+            for kind, key in plan:
+                if kind == "input":
+                    save.add(key)
+                elif kind in ("output", "part"):
+                    self.save_output = True
+                elif kind in ("shape", "shapes"):
+                    self.save_shapes = True
             self.vjp_plans.append((function, tuple(plan)))
         self.save_inputs = frozenset(save)
         #: A packed op whose vjp wants the values of its tensors.

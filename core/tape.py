@@ -147,7 +147,7 @@ class Node:
     def shown(self) -> tuple[Node, int]:
         """The node as programs see it, of a type that is called by its name, and which of its results is meant."""
         if not isinstance(self, ShownNode):
-            self.__class__ = _named(type(self), self.short_name())
+            self.__class__ = _named(type(self), self.short_name())  # type: ignore[arg-type]  # classes are hashable
         return self, 0
 
     def release(self) -> None:

@@ -53,7 +53,7 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
         for hook in [*OF_ALL.of("step_pre"), *hooks.of("step_pre")] if hooks or OF_ALL else ():
             replaced = hook.call(self, (self, *args), kwargs)
             if replaced is not None:
-                (self, *args), kwargs = replaced  # type: ignore[assignment]
+                (self, *args), kwargs = replaced
         result = step(self, *args, **kwargs)
         self._steps_taken += 1
         for hook in [*hooks.of("step_post"), *OF_ALL.of("step_post")] if hooks or OF_ALL else ():
