@@ -46,6 +46,38 @@ def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
     return y
 
 
+def left_behind(x: Tensor, besides: Tensor | None = None) -> Tensor | None:
+    """What `x`, a base, was, for its views (but one), whose base it becomes: nobody holds it else. None where there are none."""
+    views = [view for view in (r() for r in x._views or ()) if view is not None and view is not besides]
+    if not views:
+        return None
+    before = object.__new__(Tensor)
+    before._a, before._dev, before._rg, before._node = x._a, x._dev, x._rg, x._node
+    before._ver, before._aliased, x._views = x._ver, True, None
+    for view in views:
+        view._base = before
+        register_view(before, view)
+    return before
+
+
+def share_data(x: Tensor, value: Tensor) -> None:
+    """`x.data = value` in a recording, which has no memory that two tensors could share: `x` becomes a view of `value`, and what
+    looked at its memory goes on with what was there. One from outside, who gets itself back at the end, has the numbers alone."""
+    recorder = STATE.recorder
+    assert recorder is not None
+    if recorder.from_outside(x):
+        recorder.adopt(x)
+        x._a, x._dev = value._a, value._dev
+        return
+    recorder.before_turning(x)
+    if x._base is None:
+        left_behind(x)
+    y = detached(value, share_version=False)
+    x._a, x._dev, x._base, x._path, x._root = y._a, y._dev, y._base, y._path, None
+    assert y._base is not None
+    register_view(y._base, x)
+
+
 def reinterpreted(x: Tensor, dtype: dtypes.dtype) -> Tensor:
     """The memory of `x` seen as numbers of another dtype, without a gradient."""
     kernel = None if x._dev.recording or x._dev.depth else x._dev.kernels.get("reinterpret")

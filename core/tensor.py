@@ -283,6 +283,9 @@ class Tensor(_Attributes):
             raise ArgumentError(f"data: expected a Tensor, given a {type(value).__name__}")
         if self._rg and value.dtype.kind not in "fc":
             raise DTypeError(f"data: a tensor that requires grad is floating, given {value.dtype.name}")
+        if value._dev.recording:
+            _alias().share_data(self, value)
+            return
         self._a, self._dev = value._a, value._dev
         self._aliased = value._aliased = True
 

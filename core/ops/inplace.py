@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..alias import assign, check_writable, current_value, detached
+from ..alias import assign, check_writable, current_value, detached, left_behind
 from ..errors import ShapeError
 from ..state import STATE
 from ..table import FUNCTIONS, METHODS
@@ -103,21 +103,16 @@ def take_over(x: Tensor, y: Tensor) -> Tensor:
     their steps begin there."""
     if STATE.recorder is not None:
         STATE.recorder.before_turning(x)
-    views = [view for view in (r() for r in x._views or ()) if view is not None and view is not y]
     if x._base is not None:
         if y._root is x:  # detached: what it was goes on as what it follows
             y._root = before = detached(x)
             before._path, before._rg, before._node = x._path, x._rg, x._node
         x._path, x._root = y._path, y._root
-    elif views:
-        before = object.__new__(Tensor)
-        before._a, before._dev, before._rg, before._node = x._a, x._dev, x._rg, x._node
-        before._ver, before._aliased, before._views, x._views = x._ver, True, None, None
-        for view in views:
-            view._base = before
-            register_view(before, view)
-        x._base, x._path = before, y._path
-        register_view(before, x)
+    else:
+        before = left_behind(x, y)
+        if before is not None:
+            x._base, x._path = before, y._path
+            register_view(before, x)
     x._a, x._rg, x._node = y._a, y._rg, y._node
     return x
 

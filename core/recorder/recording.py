@@ -470,13 +470,16 @@ class Recorder:
         self._note(t)
         return self.device
 
+    def from_outside(self, t: Tensor) -> bool:
+        """Return whether somebody outside of the recording, or of the branch or body that is recorded, knows a tensor."""
+        if t._dev is not self.device or id(t) in self._adopted:
+            return True
+        return t._a.value not in self._frames[-1].own if self._frames else t._a.value in self.graph.inputs
+
     def before_turning(self, t: Tensor) -> None:
         """Before a tensor becomes a view of itself: decide who shares its memory. Nobody outside may know it, who would go on
         with the old shape."""
-        outside = t._dev is not self.device or (
-            t._a.value not in self._frames[-1].own if self._frames else t._a.value in self.graph.inputs
-        )
-        if outside:
+        if self.from_outside(t):
             where = "branch or loop" if self._frames else "recorded program"
             self.fail(
                 f"a {where} cannot change how a tensor from outside is seen, as unsqueeze_(), squeeze_(), transpose_() and t_() "

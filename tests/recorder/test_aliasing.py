@@ -672,3 +672,24 @@ def test_what_a_recording_got_from_outside_keeps_its_shape() -> None:
     program = fz.jit.trace(fz.jit.script(made_in_a_branch), (fz.ones(3, 3),))
     assert (program(fz.ones(3, 3)) == 2).all()
     assert (program(-fz.ones(3, 3)) == -1).all()
+
+
+def test_data_that_is_set_is_shared_and_views_from_before_keep_the_old() -> None:
+    def shared(x):
+        y, b = x * 1, x * 3
+        y.data = b
+        b.mul_(2)
+        y[0] = 7
+        return y * 1, b * 1
+
+    def left(x):
+        y = x * 1
+        z = y[0]
+        y.data = x * 3
+        z.mul_(2)
+        return y * 1, z * 1
+
+    x = fz.ones(3, 3)
+    for program in (shared, left):
+        for found, expected in zip(fz.jit.trace(program, (x,))(x), program(x), strict=True):
+            np.testing.assert_array_equal(found.numpy(), expected.numpy())
