@@ -109,10 +109,10 @@ def take_over(x: Tensor, y: Tensor) -> Tensor:
             before._path, before._rg, before._node = x._path, x._rg, x._node
         x._path, x._root = y._path, y._root
     else:
-        before = left_behind(x, y)
-        if before is not None:
-            x._base, x._path = before, y._path
-            register_view(before, x)
+        was = left_behind(x, y)
+        if was is not None:
+            x._base, x._path = was, y._path
+            register_view(was, x)
     x._a, x._rg, x._node = y._a, y._rg, y._node
     return x
 
