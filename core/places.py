@@ -33,6 +33,7 @@ HOMES = {
         "nn.modules.channelshuffle nn.modules.flatten nn.modules.fold nn.modules.instancenorm nn.modules.pixelshuffle "
         "nn.modules.upsampling"
     ),
+    "fx": "fx.graph fx.graph_module fx.interpreter fx.node fx.proxy",
     "nn.parallel": "nn.parallel.distributed nn.parallel.scatter_gather",
     "optim": (
         "optim.adadelta optim.adagrad optim.adamax optim.adamw optim.asgd optim.nadam optim.radam optim.rmsprop optim.rprop "

@@ -308,7 +308,7 @@ def grid_sample(input: Tensor, grid: Tensor, mode: _str = 'bilinear', padding_mo
     Places are (x, y) from -1 to 1 across the image. For volumes [N, C, D, H, W], grid [N, d, h, w, 3] has (x, y, z).
 
     Args:
-        mode: "bilinear" (between the nearest pixels) or "nearest".
+        mode: "bilinear" (between the nearest pixels), "nearest", or for images "bicubic" (of the sixteen around).
         padding_mode: outside of the image are "zeros", the nearest pixel of its "border", or its "reflection".
         align_corners: -1 and 1 are the centres of the outermost pixels, not their outer edges.
 

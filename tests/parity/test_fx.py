@@ -1,0 +1,186 @@
+"""`fx`: the graphs of programs are PyTorch's, node by node, and what is made of them runs."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import operator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil import fx
+
+torch = pytest.importorskip("torch", reason="PyTorch is the reference")
+pytestmark = pytest.mark.parity
+
+
+def programs(xp: Any) -> dict[str, Any]:
+    class Net(xp.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lin = xp.nn.Linear(3, 3)
+            self.seq = xp.nn.Sequential(xp.nn.Linear(3, 3), xp.nn.ReLU())
+            self.w = xp.nn.Parameter(xp.ones(3))
+            self.register_buffer("b", xp.full((3,), 0.5))
+
+        def forward(self, x: Any, scale: float = 2.0) -> Any:
+            y = self.lin(x).sigmoid() + self.w
+            a, c = y.chunk(2, dim=0)
+            z = xp.cat([a, c], dim=0) * scale - self.b
+            return self.seq(z).reshape(x.shape[0], -1).sum(dim=1), {"y": -y, "w": (self.w, [z[0], z[:, 1:]])}
+
+    def plain(x: Any, y: Any) -> Any:
+        return xp.exp(x) @ y.t() + (2 - x.mean()) ** 2
+
+    def by_name(x: Any, *, dim: int = 1) -> Any:
+        return x.softmax(dim=dim), x.T, 1 / x, x // 2, x > 0
+
+    class Constant(xp.nn.Module):
+        def forward(self, input: Any) -> Any:
+            return xp.add(input, xp.ones(3)) + xp.ones(3)
+
+    return {"module": Net(), "function": plain, "by name": by_name, "constants": Constant()}
+
+
+def seen(graph: Any) -> list[Any]:
+    found = []
+    for node in graph.nodes:
+        target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "?")
+        found.append((node.op, node.name, target, str(node.args), str(node.kwargs), [u.name for u in node.users]))
+    return found
+
+
+@pytest.mark.parametrize("name", ["module", "function", "by name", "constants"])
+def test_graphs_are_pytorch_s(name: str) -> None:
+    ours, theirs = fx.symbolic_trace(programs(fz)[name]), torch.fx.symbolic_trace(programs(torch)[name])
+    assert seen(ours.graph) == seen(theirs.graph)
+    assert str(ours.graph).replace("frazil", "torch") == str(theirs.graph).rstrip()
+    ours.graph.lint()
+
+
+@pytest.mark.parametrize("name", ["module", "function", "by name", "constants"])
+def test_they_compute_what_the_program_does(name: str) -> None:
+    program = programs(fz)[name]
+    args = (fz.randn(4, 3), fz.randn(4, 3))[: 2 if name == "function" else 1]
+    traced = fx.symbolic_trace(program)
+    expected = fz.utils._pytree.tree_leaves(program(*args))
+    for way in (traced, copy.deepcopy(traced), fx.Interpreter(traced).run, fx.Transformer(traced).transform()):
+        found = fz.utils._pytree.tree_leaves(way(*args))
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+
+
+def test_a_graph_is_trained_saved_recorded() -> None:
+    program = programs(fz)["module"]
+    traced = fx.symbolic_trace(program)
+    assert {n for n, _ in traced.named_parameters()} == {"lin.weight", "lin.bias", "w", "seq.0.weight", "seq.0.bias"}
+    assert traced.lin.weight is program.lin.weight and set(traced.state_dict()) == set(program.state_dict())
+    x = fz.randn(4, 3)
+    traced(x)[0].sum().backward()
+    assert program.lin.weight.grad is not None
+    recorded = fz.jit.trace(traced, x)
+    np.testing.assert_allclose(recorded(x)[0].detach(), program(x)[0].detach(), rtol=1e-6)
+
+
+def test_nodes_are_replaced() -> None:
+    for xp in (fz, torch):
+        lib = importlib.import_module(f"{xp.__name__}.fx")
+        traced = lib.symbolic_trace(programs(xp)["function"])
+        graph = traced.graph
+        for node in graph.nodes:
+            if node.op == "call_function" and node.target is operator.add:
+                with graph.inserting_after(node):
+                    new = graph.call_function(xp.mul, node.args, node.kwargs)
+                    node.replace_all_uses_with(new)
+                graph.erase_node(node)
+        first = next(iter(graph.nodes))
+        with graph.inserting_before(next(n for n in graph.nodes if n.op == "output")):
+            graph.call_method("cos", (first,))
+        before = len(list(graph.nodes))
+        assert graph.eliminate_dead_code() and len(list(graph.nodes)) == before - 1
+        graph.lint()
+        traced.recompile()
+        x, y = xp.ones(2, 3), xp.ones(2, 3)
+        assert traced(x, y)[0, 0].item() == pytest.approx(3 * np.e * 1.0, rel=1e-5)
+        with pytest.raises(RuntimeError, match="Tried to erase Node x but it still had"):
+            graph.erase_node(first)
+
+
+def test_modules_are_replaced() -> None:
+    for xp in (fz, torch):
+        lib = importlib.import_module(f"{xp.__name__}.fx")
+        traced = lib.symbolic_trace(xp.nn.Sequential(xp.nn.ReLU(), xp.nn.Identity()))
+        for node in traced.graph.nodes:
+            if node.op == "call_module" and isinstance(traced.get_submodule(node.target), xp.nn.ReLU):
+                traced.add_submodule("tail.act", xp.nn.Tanh())
+                node.target = "tail.act"
+        traced.delete_all_unused_submodules()
+        traced.recompile()
+        assert [n for n, _ in traced.named_modules()] == ["", "1", "tail", "tail.act"]
+        assert traced(xp.ones(1)).item() == pytest.approx(np.tanh(1.0))
+
+
+def test_tracers_and_leaves() -> None:
+    found = []
+    for xp in (fz, torch):
+        lib = importlib.import_module(f"{xp.__name__}.fx")
+
+        class Whole(lib.Tracer):
+            def is_leaf_module(self, m: Any, module_qualified_name: str) -> bool:
+                return module_qualified_name == "seq" or super().is_leaf_module(m, module_qualified_name)
+
+        program = programs(xp)["module"]
+        graph = Whole().trace(program)
+        found.append([(n.op, n.name) for n in graph.nodes])
+        assert lib.GraphModule(program, graph)(xp.ones(2, 3))[0].shape == (2,)
+    assert found[0] == found[1] and ("call_module", "seq") in found[0]
+
+
+def stretched(x: Any, by: int) -> Any:
+    return x * by if by > 1 else x
+
+
+fx.wrap("stretched")
+fx.wrap("len")
+
+
+def test_wrapped_functions_are_one_node() -> None:
+    traced = fx.symbolic_trace(lambda x: stretched(x, len(x)))
+    assert [n.name for n in traced.graph.nodes] == ["x", "len_1", "stretched", "output"]
+    assert traced(fz.ones(3)).tolist() == [3.0, 3.0, 3.0]
+    assert "len" not in globals() and stretched(1, 1) == 1
+
+
+def test_fixed_arguments() -> None:
+    def program(x: Any, flag: bool, power: int = 2) -> Any:
+        return x**power if flag else x
+
+    for xp in (fz, torch):
+        lib = importlib.import_module(f"{xp.__name__}.fx")
+        traced = lib.symbolic_trace(program, concrete_args={"flag": True})
+        assert traced(xp.full((1,), 3.0), True).item() == 9.0
+        with pytest.raises(AssertionError, match="flag has been specialized to have value True"):
+            traced(xp.ones(1), False)
+
+
+def test_what_cannot_be_traced() -> None:
+    with pytest.raises(fx.TraceError, match="cannot be used as inputs to control flow"):
+        fx.symbolic_trace(lambda x: x if x.sum() > 0 else -x)
+    with pytest.raises(fx.TraceError, match="cannot be iterated"):
+        fx.symbolic_trace(lambda x: sum(row for row in x))
+    assert fz.relu(fz.tensor(-1.0)).item() == 0.0 and not fx.is_fx_tracing()
+    assert fz.nn.Linear(2, 2)(fz.ones(2)).shape == (2,)  # what a trace changed is as it was, also after an error
+    with pytest.raises(RuntimeError, match="nonexistent target nowhere"):
+        graph = fx.Graph()
+        graph.output(graph.call_module("nowhere", ()))
+        fx.GraphModule(fz.nn.Module(), graph)
+
+
+def test_tables(capsys: Any) -> None:
+    fx.symbolic_trace(lambda x: x + 1).graph.print_tabular()
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["opcode", "name", "target", "args", "kwargs"] and len(lines) == 5
+    assert fx.node.map_arg is fx.map_arg and fx.graph_module.GraphModule is fx.GraphModule
