@@ -47,7 +47,7 @@ def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
 
 
 def left_behind(x: Tensor, besides: Tensor | None = None) -> Tensor | None:
-    """What `x`, a base, was, for its views (but one), whose base it becomes: nobody holds it else. None where there are none."""
+    """Return what `x`, a base, was, for its views (but one), whose base that becomes; None where there are none."""
     views = [view for view in (r() for r in x._views or ()) if view is not None and view is not besides]
     if not views:
         return None
