@@ -24,6 +24,7 @@ from .dirichlet import Dirichlet as Dirichlet
 from .dirichlet import Kumaraswamy as Kumaraswamy
 from .distribution import Distribution as Distribution
 from .exponential import Exponential as Exponential
+from .exponential_family import ExponentialFamily as ExponentialFamily
 from .extremes import Gumbel as Gumbel
 from .extremes import Weibull as Weibull
 from .gamma import Chi2 as Chi2

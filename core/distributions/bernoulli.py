@@ -10,10 +10,11 @@ from ..nn.functional import binary_cross_entropy_with_logits
 from ..random import bernoulli
 from ..tensor import Tensor
 from .constraints import Constraint, boolean, real, unit_interval
-from .distribution import Distribution, broadcast_all, clamp_probs, probs_or_logits
+from .distribution import broadcast_all, clamp_probs, probs_or_logits
+from .exponential_family import ExponentialFamily
 
 
-class Bernoulli(Distribution):
+class Bernoulli(ExponentialFamily):
     """1 with probability `probs` (or `sigmoid(logits)`), else 0.
 
     >>> import frazil as fz
@@ -23,6 +24,7 @@ class Bernoulli(Distribution):
     """
 
     has_enumerate_support = True
+    _mean_carrier_measure = 0
     arg_constraints = {"probs": unit_interval, "logits": real}
 
     def __init__(self, probs: Any = None, logits: Any = None, validate_args: bool | None = None) -> None:
@@ -71,6 +73,14 @@ class Bernoulli(Distribution):
         """0 and 1, along a new first dimension."""
         values = arange(2, dtype=self.probs.dtype, device=self.probs.device).reshape(-1, *[1] * len(self._batch_shape))
         return values.expand(-1, *self._batch_shape) if expand else values
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.probs.logit(),)
+
+    def _log_normalizer(self, *natural_params: Any) -> Any:
+        (x,) = natural_params
+        return x.exp().log1p()
 
     def entropy(self) -> Tensor:
         """The entropy, in nats."""

@@ -29,6 +29,7 @@ from .constraints import (
     unit_interval,
 )
 from .distribution import Distribution, broadcast_all, clamp_probs, probs_or_logits
+from .exponential_family import ExponentialFamily
 from .gamma import log_standard_gamma
 
 
@@ -97,7 +98,7 @@ class Geometric(_OfProbs):
         return binary_cross_entropy_with_logits(self.logits, self.probs, reduction="none") / self.probs
 
 
-class Poisson(Distribution):
+class Poisson(ExponentialFamily):
     """Counts of what happens at a rate.
 
     >>> import frazil as fz
@@ -141,6 +142,14 @@ class Poisson(Distribution):
         self._check_value(value)
         rate, value = broadcast_all(self.rate, value)
         return xlogy(value, rate) - rate - lgamma(value + 1)
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.rate.log(),)
+
+    def _log_normalizer(self, *natural_params: Any) -> Any:
+        (x,) = natural_params
+        return x.exp()
 
 
 class Binomial(_OfProbs):

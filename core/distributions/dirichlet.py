@@ -13,10 +13,11 @@ from ..ops.shape import stack
 from ..tensor import Tensor
 from .constraints import Constraint, independent, positive, simplex, unit_interval
 from .distribution import Distribution, broadcast_all
+from .exponential_family import ExponentialFamily
 from .gamma import log_standard_gamma
 
 
-class Dirichlet(Distribution):
+class Dirichlet(ExponentialFamily):
     """Vectors that sum to 1, with density proportional to the product of `x**(concentration - 1)`.
 
     Samples are gamma numbers divided by their sum, so their gradients are those of gamma numbers.
@@ -72,6 +73,14 @@ class Dirichlet(Distribution):
         a = self.concentration
         return xlogy(a - 1, value).sum(-1) + lgamma(a.sum(-1)) - lgamma(a).sum(-1)
 
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.concentration,)
+
+    def _log_normalizer(self, *natural_params: Any) -> Any:
+        (x,) = natural_params
+        return lgamma(x).sum(-1) - lgamma(x.sum(-1))
+
     def entropy(self) -> Tensor:
         """The entropy, in nats."""
         a = self.concentration
@@ -79,7 +88,7 @@ class Dirichlet(Distribution):
         return lgamma(a).sum(-1) - lgamma(total) - (k - total) * digamma(total) - ((a - 1) * digamma(a)).sum(-1)
 
 
-class Beta(Distribution):
+class Beta(ExponentialFamily):
     """Numbers between 0 and 1, with density proportional to `x**(concentration1 - 1) * (1 - x)**(concentration0 - 1)`.
 
     >>> import frazil as fz
@@ -132,6 +141,14 @@ class Beta(Distribution):
         self._check_value(value)
         a, b = self.concentration1, self.concentration0
         return xlogy(a - 1, value) + xlogy(b - 1, 1 - value) + lgamma(a + b) - lgamma(a) - lgamma(b)
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.concentration1, self.concentration0)
+
+    def _log_normalizer(self, *natural_params: Any) -> Any:
+        x, y = natural_params
+        return lgamma(x) + lgamma(y) - lgamma(x + y)
 
     def entropy(self) -> Tensor:
         """The entropy, in nats."""

@@ -8,10 +8,11 @@ from ..autograd.modes import no_grad
 from ..creation import empty, zeros_like
 from ..tensor import Tensor
 from .constraints import Constraint, nonnegative, positive
-from .distribution import Distribution, broadcast_all
+from .distribution import broadcast_all
+from .exponential_family import ExponentialFamily
 
 
-class Exponential(Distribution):
+class Exponential(ExponentialFamily):
     """Density `rate * exp(-rate * x)` for x of at least 0.
 
     >>> import frazil as fz
@@ -20,6 +21,7 @@ class Exponential(Distribution):
     (tensor([-1.0000, -1.3069]), tensor([1.0000, 0.5000]))
     """
 
+    _mean_carrier_measure = 0
     has_rsample = True
     arg_constraints = {"rate": positive}
 
@@ -66,6 +68,14 @@ class Exponential(Distribution):
     def icdf(self, value: Tensor) -> Tensor:
         """The inverse of `cdf`."""
         return -(-value).log1p() / self.rate
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (-self.rate,)
+
+    def _log_normalizer(self, *natural_params: Any) -> Any:
+        (x,) = natural_params
+        return -(-x).log()
 
     def entropy(self) -> Tensor:
         """The entropy, in nats."""

@@ -19,6 +19,7 @@ from ..tensor import Tensor
 from ..transfer import where_float64_is
 from .constraints import Constraint, nonnegative, positive
 from .distribution import Distribution, broadcast_all
+from .exponential_family import ExponentialFamily
 
 Array = Any  # of float64
 
@@ -132,7 +133,7 @@ def _moved_above(a: Array, z: Array, psi: Array) -> Array:
     return ((z[:, None] + np.log1p(s / x[:, None]) - psi[:, None]) * ratio) @ weights * high / 2 / x
 
 
-class Gamma(Distribution):
+class Gamma(ExponentialFamily):
     """Density proportional to `x**(concentration - 1) * exp(-rate * x)`.
 
     >>> import frazil as fz
@@ -141,6 +142,7 @@ class Gamma(Distribution):
     (tensor([-1., -1.]), tensor([1., 2.]))
     """
 
+    _mean_carrier_measure = 0
     has_rsample = True
     arg_constraints = {"concentration": positive, "rate": positive}
 
@@ -184,6 +186,14 @@ class Gamma(Distribution):
         """The probability of values up to `value`."""
         self._check_value(value)
         return igamma(self.concentration, self.rate * value)
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.concentration - 1, -self.rate)
+
+    def _log_normalizer(self, *natural_params: Any) -> Any:
+        x, y = natural_params
+        return lgamma(x + 1) + (x + 1) * log(-y.reciprocal())
 
     def entropy(self) -> Tensor:
         """The entropy, in nats."""

@@ -18,6 +18,7 @@ from .counts import Binomial, Geometric, Poisson
 from .dirichlet import Beta, Dirichlet
 from .distribution import Distribution
 from .exponential import Exponential
+from .exponential_family import ExponentialFamily
 from .extremes import EULER, Gumbel
 from .gamma import Gamma, InverseGamma
 from .heavy_tails import Cauchy, HalfCauchy, Pareto
@@ -67,10 +68,21 @@ def kl_divergence(p: Distribution, q: Distribution) -> Tensor:
         for right in type(q).__mro__:
             if (left, right) in _DIVERGENCES:
                 return _DIVERGENCES[left, right](p, q)
-    raise NotImplementedError(
+    raise _no_formula(p, q)
+
+
+def _no_formula(p: Distribution, q: Distribution) -> NotImplementedError:
+    return NotImplementedError(
         f"kl_divergence: there is no formula for {type(p).__name__} from {type(q).__name__}; register_kl adds one, "
         "or take the mean of p.log_prob(x) - q.log_prob(x) over samples x of p"
     )
+
+
+@register_kl(ExponentialFamily, ExponentialFamily)
+def _of_one_family(p: ExponentialFamily, q: ExponentialFamily) -> Tensor:
+    if type(p) is not type(q):
+        raise _no_formula(p, q)
+    return p.divergence_to(q)
 
 
 @register_kl(Normal, Normal)

@@ -8,7 +8,7 @@ from typing import Any
 from ..autograd.modes import no_grad
 from ..creation import arange, as_tensor
 from ..errors import ArgumentError, ShapeError
-from ..linalg import cholesky
+from ..linalg import cholesky, slogdet
 from ..ops.common import has_numbers
 from ..ops.gamma import digamma, lgamma, mvlgamma
 from ..ops.shape import cat
@@ -18,11 +18,12 @@ from ..tensor import Tensor
 from .constraints import Constraint, corr_cholesky, dependent, lower_cholesky, positive, positive_definite
 from .dirichlet import Beta
 from .distribution import Distribution
+from .exponential_family import ExponentialFamily
 from .gamma import log_standard_gamma
 from .multivariate_normal import half_log_det, inverse_of, triangle_of_precision
 
 
-class Wishart(Distribution):
+class Wishart(ExponentialFamily):
     """Positive definite matrices: the sum of the outer products of `df` normal vectors of a covariance.
 
     >>> import frazil as fz
@@ -32,6 +33,7 @@ class Wishart(Distribution):
             [0., 3.]])
     """
 
+    _mean_carrier_measure = 0
     has_rsample = True
     arg_constraints = {
         "covariance_matrix": positive_definite,
@@ -133,6 +135,16 @@ class Wishart(Distribution):
         norm = self.df * (half_log_det(self._tril) + n * math.log(2.0) / 2) + mvlgamma(half, n)
         trace = (inverse_of(self._tril) * value).sum((-2, -1))
         return -norm + (self.df - n - 1) * half_log_det(cholesky(value)) - trace / 2
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (-self.precision_matrix / 2, (self.df - self.event_shape[-1] - 1) / 2)
+
+    def _log_normalizer(self, *natural_params: Any) -> Any:
+        x, y = natural_params
+        n = self.event_shape[-1]
+        half = y + (n + 1) / 2
+        return half * (n * math.log(2.0) - slogdet(-2 * x).logabsdet) + mvlgamma(half, n)
 
     def entropy(self) -> Tensor:
         """The entropy, in nats."""

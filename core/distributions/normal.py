@@ -12,9 +12,10 @@ from ..random import normal
 from ..tensor import Tensor
 from .constraints import Constraint, nonnegative, positive, real
 from .distribution import HALF_LOG_TWO_PI, Distribution, broadcast_all
+from .exponential_family import ExponentialFamily
 
 
-class Normal(Distribution):
+class Normal(ExponentialFamily):
     """Normal with mean `loc` and standard deviation `scale`, which broadcast.
 
     >>> import frazil as fz
@@ -25,6 +26,7 @@ class Normal(Distribution):
     frazil.Size([3, 2])
     """
 
+    _mean_carrier_measure = 0
     has_rsample = True
     arg_constraints = {"loc": real, "scale": positive}
 
@@ -76,6 +78,14 @@ class Normal(Distribution):
     def icdf(self, value: Tensor) -> Tensor:
         """The inverse of `cdf`."""
         return self.loc + self.scale * erfinv(2 * value - 1) * math.sqrt(2)
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.loc / self.scale.square(), -0.5 / self.scale.square())
+
+    def _log_normalizer(self, *natural_params: Any) -> Any:
+        x, y = natural_params
+        return -0.25 * x.square() / y + 0.5 * (-math.pi / y).log()
 
     def entropy(self) -> Tensor:
         """The entropy, in nats."""

@@ -11,6 +11,7 @@ from ..tensor import Tensor
 from .categorical import Categorical
 from .constraints import Constraint, real, real_vector, simplex, unit_interval
 from .distribution import Distribution, broadcast_all, clamp_probs, probs_or_logits
+from .exponential_family import ExponentialFamily
 from .transformed_distribution import TransformedDistribution
 from .transforms import ExpTransform, SigmoidTransform
 
@@ -172,7 +173,7 @@ class RelaxedOneHotCategorical(TransformedDistribution):
         return self.base_dist.logits  # type: ignore[attr-defined]
 
 
-class ContinuousBernoulli(Distribution):
+class ContinuousBernoulli(ExponentialFamily):
     """Numbers between 0 and 1 with density proportional to `probs**x * (1 - probs)**(1 - x)` (Loaiza-Ganem and Cunningham, 2019).
 
     `lims`: between these probabilities a Taylor polynomial stands for the norm, which is 0 / 0 at 1 / 2.
@@ -182,6 +183,7 @@ class ContinuousBernoulli(Distribution):
     tensor(0.5000)
     """
 
+    _mean_carrier_measure = 0
     has_rsample = True
     arg_constraints = {"probs": unit_interval, "logits": real}
 
@@ -258,6 +260,17 @@ class ContinuousBernoulli(Distribution):
         cut = self._cut
         far = ((value * (2 * cut - 1) - cut).log1p() - (-cut).log1p()) / (cut.log() - (-cut).log1p())
         return where(self._near, value, far)
+
+    @property
+    def _natural_params(self) -> tuple[Tensor, ...]:
+        return (self.logits,)
+
+    def _log_normalizer(self, *natural_params: Any) -> Any:
+        (x,) = natural_params
+        far = (x <= self._lims[0] - 0.5) | (x > self._lims[1] - 0.5)
+        there = where(far, x, self._lims[0] - 0.5)  # where the division is safe
+        near = 0.5 * x + x**2 / 24 - x**4 / 2880
+        return where(far, there.expm1().abs().log() - there.abs().log(), near)
 
     def entropy(self) -> Tensor:
         """The entropy, in nats."""
