@@ -15,7 +15,7 @@ from ..alias import apply_path, assign, check_leaf
 from ..creation import arange, from_host, full, full_like, ones, ones_like, tensor, zeros, zeros_of
 from ..define import function, op, primitive
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
-from ..sizes import checked_dim, size_max, size_min, surely, unbacked, wrapped
+from ..sizes import SymInt, checked_dim, size_max, size_min, surely, unbacked, wrapped
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor, whole
 from ..views import check_overlap, slowest_first
@@ -1065,6 +1065,11 @@ def _without_leading_ones(value: Any, ndim: int) -> Any:
     return reshape(value, shape=shape[surplus:]) if surplus and all(same(n, 1) for n in shape[:surplus]) else value
 
 
+def _is_one(n: Any) -> bool:
+    """Return whether a count is 1. One that only the data decide is taken for any."""
+    return not (isinstance(n, SymInt) and n.hint is None) and bool(n == 1)
+
+
 @function(methods=["__setitem__"], public=False)
 def setitem(x: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`, in the memory of x."""
@@ -1079,8 +1084,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     while advanced and advanced[-1] is None:
         advanced.pop()
     masks = [i for i in advanced if i is not None]
-    number = not isinstance(value, Tensor) or value.numel() == 1
-    if len(masks) == 1 and masks[0].dtype.kind == "b" and advanced[0] is masks[0] and number:
+    masked = len(masks) == 1 and masks[0].dtype.kind == "b" and advanced[0] is masks[0]
+    if masked and (not isinstance(value, Tensor) or _is_one(value.numel())):
         mask = masks[0]
         if isinstance(value, Tensor):
             value = reshape(value, shape=())

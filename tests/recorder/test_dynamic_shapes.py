@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
 import frazil as fz
@@ -80,3 +81,21 @@ def test_a_roll_moves_nothing_where_there_is_nothing():
         for found, expected in zip(program(x), rolled(x), strict=True):
             assert fz.equal(found, expected) and found.shape == expected.shape
     fz.onnx.export(rolled, fz.randn(2, 6))
+
+
+def test_what_a_mask_chooses_may_be_written_in_terms_of_itself() -> None:
+    def halved(x):
+        y = x * 1
+        y[y > 0] *= 0.5
+        return y
+
+    def computed(x):
+        y = x * 1
+        chosen = y.mean(-1) > 0
+        y[chosen] = y[chosen] * 2 + 1
+        return y
+
+    for program in (halved, computed):
+        recorded = fz.jit.trace(program, (fz.randn(2, 6, 4),))
+        for x in (fz.randn(3, 5, 4), fz.randn(1, 1, 1), fz.ones(1, 1, 1), -fz.ones(2, 2, 2), fz.ones(0, 3, 2)):
+            np.testing.assert_array_equal(recorded(x).numpy(), program(x).numpy())
