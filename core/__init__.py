@@ -153,7 +153,7 @@ _LAZY |= dict.fromkeys(("get_autocast_dtype", "is_autocast_enabled"), "amp")
 _LAZY |= {name: name for name in ("accelerator", "func", "profiler", "serialization", "version")} | {"vmap": "func"}
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
 _LAZY |= {
-    name: name for name in ("_C", "__config__", "_dynamo", "compiler", "fx", "overrides", "types")
+    name: name for name in ("_C", "__config__", "_dynamo", "_utils", "compiler", "fx", "overrides", "types")
 }  # what libraries ask PyTorch for
 _LAZY |= dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_type", "_check_value"), "checks")
 _LAZY |= dict.fromkeys(("_check_is_size", "_check_tensor_all"), "checks")

@@ -2108,7 +2108,8 @@ def load(f: Any, map_location: Any = None, *, classes: Sequence[Any] = ..., weig
             `(tensor on the CPU, saved device) -> tensor`; default: the device they were saved from.
         classes: the classes of modules (and functions, and dataclasses) that the file may name and `load` makes again. Layers
             of `fz.nn` need not be named. Nothing is imported because a file says so, and no `__init__` runs.
-        weights_only: accepted for PyTorch's sake; no file can run code here.
+        weights_only: False: the file may also name every class of modules, and dataclass, that the program has imported. No
+            file can run code here.
 
     >>> import frazil as fz, io
     >>> class Twice(fz.nn.Module):
@@ -3082,9 +3083,10 @@ def save(obj: Any, f: Any) -> None:
     hooks and no lambdas. A path is written atomically: a crash leaves the old file or the new one. What a link points to is
     written; a device or a pipe is written to.
 
-    A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads; it holds no NumPy arrays, no
-    frozensets and no modules. Every other one, and a file object without a name, gets a safetensors file, which holds
-    everything. `load` tells them apart by their content.
+    A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads (with NumPy arrays or an
+    argparse.Namespace in it: `torch.load(path, weights_only=False)`). It holds no frozensets and no modules: a file with one of
+    those gets a safetensors file and a warning. So does, without one, every other name and a file object without a name.
+    `load` tells them apart by their content.
 
     >>> import frazil as fz, tempfile, os
     >>> path = os.path.join(tempfile.mkdtemp(), "model.safetensors")

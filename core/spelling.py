@@ -62,6 +62,11 @@ WHY = {
     "torch.export": "out of scope: programs are recorded by running them, fz.jit.trace, fz.export.export and fz.onnx.export",
     "torch.onnx": "out of scope: fz.onnx.lowering and export(lowerings={op name: lowering}) say how an op is written",
     "torch.utils.cpp_extension torch.library torch.ops": "out of scope: write a backend's kernel, or an autograd.Function",
+    "torch.quasirandom": "out of scope: its table of directions is large; scipy.stats.qmc.Sobol draws, fz.from_numpy takes",
+    "torch.overrides.TorchFunctionMode torch.overrides.BaseTorchFunctionMode torch.overrides.get_overridable_functions": (
+        "planned; fz.fx.symbolic_trace shows the calls of a program, fz.jit.trace(...).graph its operations"
+    ),
+    "torch.nested": "out of scope: use fz.nn.utils.rnn.pad_sequence and a mask",
     "torch._inductor": "out of scope: fz.compile has engines of its own",
     "torch.autograd.graph.allow_mutation_on_saved_tensors": "planned; .clone() keeps what is changed in place later",
     "Tensor.sparse_mask Tensor.sparse_resize_ Tensor.ccol_indices Tensor.row_indices Tensor.to_sparse_csc Tensor.to_sparse_bsr "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import OrderedDict, defaultdict, deque, namedtuple
 from types import ModuleType
 from typing import Any
@@ -136,3 +137,20 @@ def test_prefixes_of_wrapped_models_are_taken_off() -> None:
     assert fz.nn.modules.utils._pair(3) == torch.nn.modules.utils._pair(3) == (3, 3)
     assert fz.nn.modules.utils._triple([1, 2]) == torch.nn.modules.utils._triple([1, 2])
     assert fz.nn.modules.utils._reverse_repeat_tuple((1, 2), 2) == torch.nn.modules.utils._reverse_repeat_tuple((1, 2), 2)
+
+
+def test_many_tensors_as_one_are_pytorchs():
+    """`torch._utils`, which programs of several processes use."""
+    found = []
+    for xp in (fz, torch):
+        utils = importlib.import_module(f"{xp.__name__}._utils")
+        tensors = [xp.arange(6.0).reshape(2, 3), xp.ones(()), xp.zeros(0), xp.arange(2.0)]
+        flat = utils._flatten_dense_tensors(tensors)
+        back = utils._unflatten_dense_tensors(flat * 2, tensors)
+        mixed = [*tensors, xp.arange(3), xp.arange(9.0), xp.arange(5)]
+        groups = [[tuple(t.shape) for t in group] for group in utils._take_tensors(mixed, 32)]
+        sizes = [utils._element_size(d) for d in (xp.float32, xp.int8, xp.float64)]
+        found.append((flat.tolist(), [t.tolist() for t in back], groups, sizes, utils._get_device_index("cuda:1")))
+        with pytest.raises(ValueError, match="Expected a non cpu device"):
+            utils._get_device_index("cpu")
+    assert found[0] == found[1]
