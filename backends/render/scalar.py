@@ -204,6 +204,11 @@ def cast(x: str, source: str, target: str, lanes: int) -> str:
         return compare("!=", x, f"(({c_type(source, lanes)})(0))", source, lanes)
     if lanes > 1 and source == "bool":
         x = f"(-{x})"
+    if kind_of(source) == "f" and target == "uint64":  # below 0 the bits of the signed number count
+        if lanes == 1:
+            return f"({x} < 0 ? (u64)(i64){x} : (u64){x})"
+        signed = f"as_ulong{lanes}(convert_long{lanes}({x}))"
+        return f"select(convert_ulong{lanes}({x}), {signed}, convert_long{lanes}({x} < ({c_type(source, lanes)})(0)))"
     through = ""
     if kind_of(source) == "f" and kind_of(target) in "iu" and (size_of(target) < 4 or target == "uint32"):
         through = "int64"  # out of range, the low bits count

@@ -311,3 +311,13 @@ def test_layers_that_few_programs_have_compute_what_the_cpu_does() -> None:
     table(there([0, 3])).sum().backward()
     optimizer.step()
     assert (table.weight.cpu() != before).all(dim=1).tolist() == [True, False, False, True, False]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_negative_floats_become_unsigned_by_wrapping_round(dtype: str) -> None:
+    numbers = np.array([-1.5, -3.0, -0.5, -40000.0, 0.0, 7.9, 60000.0] * 5, dtype)  # more than a vector, and a rest
+    if dtype not in fz.device("opencl").capabilities().dtypes:
+        pytest.skip(f"the device has no {dtype}")
+    for target in (fz.uint8, fz.uint32, fz.uint64):
+        found = fz.tensor(numbers, device="opencl").to(target)
+        assert found.tolist() == fz.tensor(numbers).to(target).tolist() and found[0].item() == 2 ** (8 * target.itemsize) - 1
