@@ -33,8 +33,8 @@ KEEP_BYTES = 1 << 24
 #: So few elements are allocated faster than looked up.
 FEW = 1 << 12
 
-#: Pieces for each thread.
-PIECES = 4
+#: Pieces for each thread: more of them cost more calls than they save where all cores are free.
+PIECES = 2
 
 _OPENBLAS_NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
 

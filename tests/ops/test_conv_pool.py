@@ -361,7 +361,7 @@ def test_a_program_that_holds_blas_still_splits_but_no_split_within_a_split(monk
 
     with threads.one_blas_thread:
         assert count == [1]
-        assert threads.split(inner, 12, nbytes=1 << 30) == [[1]] * 12
+        assert threads.split(inner, 3 * threads.PIECES, nbytes=1 << 30) == [[1]] * 3 * threads.PIECES
         assert count == [1]
     assert count == [3]
 
@@ -371,16 +371,17 @@ def test_a_thread_that_is_held_up_leaves_the_rest_to_others(monkeypatch: pytest.
     monkeypatch.setattr(threads.one_blas_thread, "_set", lambda n: None)
     others_are_done = threading.Event()
     done: list[int] = []
+    pieces = 2 * threads.PIECES
 
     def work(start: int, stop: int) -> None:
         if start == 0:
             assert others_are_done.wait(30)
         done.append(start)
-        if len(done) == 7:
+        if len(done) == pieces - 1:
             others_are_done.set()
 
-    threads.split(work, 8, nbytes=1 << 30)
-    assert sorted(done) == list(range(8))
+    threads.split(work, pieces, nbytes=1 << 30)
+    assert sorted(done) == list(range(pieces))
     assert done[-1] == 0
 
 
