@@ -78,7 +78,9 @@ def is_late(graph: Graph) -> bool:
     inputs = set(graph.inputs)
     known = {symbol for symbol, (value, axis) in graph.symbols.items() if value in inputs and axis is not None}
     return any(
-        node.subgraphs or any(symbol not in known for symbol in symbols_of(list(node.attrs.values()))) for node in graph.nodes
+        node.subgraphs
+        or any(symbol not in known for symbol in symbols_of([*node.attrs.values(), *(v.spec.shape for v in node.outputs)]))
+        for node in graph.nodes
     )
 
 

@@ -200,6 +200,18 @@ def test_a_program_of_nothing_but_views_is_compiled_too(engine: str) -> None:
         assert (half == 7).all()
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_sizes_that_the_data_decide_inside_are_computed(engine: str) -> None:
+    def f(x: fz.Tensor) -> tuple[fz.Tensor, fz.Tensor]:
+        return fz.nonzero(x > 0).sum(), x[x > 0].sum() * 2
+
+    g = fz.compile(f, engine=engine)
+    for n in (2, 2, 5):
+        x = fz.randn(n, 4)
+        for a, b in zip(g(x), f(x), strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-5)
+
+
 def test_a_view_of_what_is_written_has_the_new_numbers_and_one_of_before_the_old_ones() -> None:
     def f(x: fz.Tensor) -> tuple[fz.Tensor, fz.Tensor]:
         before = x.clone()[0]
