@@ -7,14 +7,19 @@ from typing import Any
 from .jit import is_tracing as _is_tracing
 from .spelling import tell_names as _tell_names
 from .state import BATCHINGS as _BATCHINGS
+from .tensor import Tensor as _Tensor
 
 __all__ = [
+    "_TensorMeta",
     "_are_functorch_transforms_active",
     "_disabled_torch_function_impl",
     "_get_tracing_state",
     "_is_tracing",
     "_log_api_usage_once",
 ]
+
+#: The class of the class of tensors.
+_TensorMeta = type(_Tensor)
 
 
 def _are_functorch_transforms_active() -> bool:

@@ -150,7 +150,7 @@ _LAZY = {
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
 _LAZY |= dict.fromkeys(("get_autocast_dtype", "is_autocast_enabled"), "amp")
-_LAZY |= {name: name for name in ("accelerator", "func", "profiler", "serialization", "version")} | {"vmap": "func"}
+_LAZY |= {name: name for name in ("accelerator", "func", "futures", "profiler", "serialization", "version")} | {"vmap": "func"}
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
 _LAZY |= {
     name: name for name in ("_C", "__config__", "_dynamo", "_utils", "compiler", "fx", "overrides", "types")

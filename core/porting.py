@@ -193,12 +193,23 @@ class _Distribution(importlib.metadata.Distribution):
         return Path(__file__).parent / path
 
 
+class _OfSeveralProcesses(Optimizer):
+    """Optimisers that share their state among processes: libraries ask whether one is of these, and none is."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(
+            "frazil trains in one process, fz.distributed.is_available() is False: take the optimizer itself"
+        )
+
+
 #: Modules of PyTorch's compiler that libraries import for a question, and what they ask for: nothing here is fake or a proxy.
 STAND_INS: dict[str, dict[str, Any]] = {
     "torch._subclasses": {},
     "torch._subclasses.fake_tensor": {"is_fake": lambda x: False},
     "torch.fx.experimental": {},
     "torch.fx.experimental.proxy_tensor": {"get_proxy_mode": lambda: None},
+    "torch.distributed.nn": {},
+    "torch.distributed.optim": {"ZeroRedundancyOptimizer": _OfSeveralProcesses},
 }
 
 
@@ -245,4 +256,5 @@ def torch_is_frazil() -> None:
         sys.meta_path.insert(0, _Finder())
         frazil: Any = sys.modules["frazil"]
         frazil.torch = frazil  # `torch.torch.Tensor`, as some write
+        frazil.__name__ = "torch"  # libraries compare it with the names they patch
         frazil.__version__ = frazil.version.__version__ = FOLLOWED

@@ -7,7 +7,43 @@ from typing import Any
 from ..linalg import eigvalsh
 from ..ops.common import has_numbers
 from ..ops.elementwise import where
+from ..ops.shape import cat as cat_tensors
+from ..ops.shape import stack as stack_tensors
 from ..tensor import Tensor
+
+__all__ = [
+    "Constraint",
+    "boolean",
+    "cat",
+    "corr_cholesky",
+    "dependent",
+    "dependent_property",
+    "greater_than",
+    "greater_than_eq",
+    "half_open_interval",
+    "independent",
+    "integer_interval",
+    "interval",
+    "is_dependent",
+    "less_than",
+    "lower_cholesky",
+    "lower_triangular",
+    "multinomial",
+    "nonnegative",
+    "nonnegative_integer",
+    "one_hot",
+    "positive",
+    "positive_definite",
+    "positive_integer",
+    "positive_semidefinite",
+    "real",
+    "real_vector",
+    "simplex",
+    "square",
+    "stack",
+    "symmetric",
+    "unit_interval",
+]
 
 
 class Constraint:
@@ -39,6 +75,28 @@ class _Dependent(Constraint):
 
     def check(self, value: Tensor) -> Any:
         raise ValueError("a dependent constraint is checked by its distribution: ask the distribution for its support")
+
+
+class dependent_property(property, _Dependent):
+    """A property of a distribution's own that says which set its values are in: `support`, where it depends on parameters.
+
+    >>> import frazil as fz
+    >>> c = fz.distributions.constraints
+    >>> class Below(fz.distributions.Distribution):
+    ...     high = 2.0
+    ...     @c.dependent_property(is_discrete=False, event_dim=0)
+    ...     def support(self): return c.less_than(self.high)
+    >>> c.is_dependent(Below.support), Below.support.event_dim
+    (True, 0)
+    """
+
+    def __init__(self, fn: Any = None, *, is_discrete: bool = False, event_dim: int = 0) -> None:
+        super().__init__(fn)
+        self.is_discrete, self.event_dim = is_discrete, event_dim
+
+    def __call__(self, fn: Any) -> dependent_property:
+        """Return the property of this function: it was used as a decorator with arguments."""
+        return dependent_property(fn, is_discrete=self.is_discrete, event_dim=self.event_dim)
 
 
 class _Boolean(Constraint):
@@ -167,6 +225,67 @@ class _PositiveDefinite(_Matrix):
         return looks_right & (eigvalsh(tried) > 0).all(-1)
 
 
+class _PositiveSemidefinite(_Matrix):
+    meaning = "symmetric and positive semidefinite"
+
+    def check(self, value: Tensor) -> Any:
+        looks_right = symmetric.check(value)
+        tried = where(looks_right.unsqueeze(-1).unsqueeze(-1), value, 0.0)
+        return looks_right & (eigvalsh(tried) >= 0).all(-1)
+
+
+class _Parts(Constraint):
+    """Several constraints, each for a part of a tensor along one dimension."""
+
+    def __init__(self, cseq: Any, dim: int) -> None:
+        self.cseq, self.dim = list(cseq), dim
+        if not all(isinstance(part, Constraint) for part in self.cseq):
+            raise TypeError("cat and stack of constraints: expected a sequence of constraints")
+        self.is_discrete = any(part.is_discrete for part in self.cseq)
+        self.meaning = "each part " + ", ".join(part.meaning for part in self.cseq)
+
+
+class cat(_Parts):
+    """Constraints for parts of a tensor along `dim`, of these lengths (default: one each).
+
+    >>> import frazil as fz
+    >>> c = fz.distributions.constraints
+    >>> c.cat([c.positive, c.real], lengths=[1, 2]).check(fz.tensor([-1.0, -1.0, 2.0]))
+    tensor([False,  True,  True])
+    """
+
+    def __init__(self, cseq: Any, dim: int = 0, lengths: Any = None) -> None:
+        super().__init__(cseq, dim)
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+        self.event_dim = max(part.event_dim for part in self.cseq)
+        if len(self.lengths) != len(self.cseq):
+            raise ValueError(f"cat of {len(self.cseq)} constraints: expected as many lengths, given {self.lengths}")
+
+    def check(self, value: Tensor) -> Any:
+        parts = value.split(self.lengths, self.dim)
+        return cat_tensors([part.check(values) for part, values in zip(self.cseq, parts, strict=True)], self.dim)
+
+
+class stack(_Parts):
+    """Constraints for the slices of a tensor along `dim`.
+
+    >>> import frazil as fz
+    >>> c = fz.distributions.constraints
+    >>> c.stack([c.positive, c.real], dim=-1).check(fz.tensor([[1.0, -1.0], [-1.0, 1.0]]))
+    tensor([[ True,  True],
+            [False,  True]])
+    """
+
+    def __init__(self, cseq: Any, dim: int = 0) -> None:
+        super().__init__(cseq, dim)
+        events = max(part.event_dim for part in self.cseq)
+        self.event_dim = events + (dim + events < 0)  # counted from the back, the dimension may be one of the event's
+
+    def check(self, value: Tensor) -> Any:
+        slices = value.unbind(self.dim)
+        return stack_tensors([part.check(values) for part, values in zip(self.cseq, slices, strict=True)], self.dim)
+
+
 class _Independent(Constraint):
     """The last dimensions of a constraint's events count as one event."""
 
@@ -199,6 +318,7 @@ corr_cholesky: Constraint = _CorrCholesky()
 square: Constraint = _Square()
 symmetric: Constraint = _Symmetric()
 positive_definite: Constraint = _PositiveDefinite()
+positive_semidefinite: Constraint = _PositiveSemidefinite()
 multinomial = _Multinomial
 independent = _Independent
 

@@ -91,6 +91,14 @@ def script_if_tracing(fn: F) -> F:
     return script(fn)
 
 
+def _overload(fn: F) -> F:
+    """Decorator: one of several signatures, which TorchScript takes apart and Python does not. The last definition counts."""
+    return fn
+
+
+_overload_method = _overload
+
+
 def unused(fn: F) -> F:
     """As `ignore`.
 

@@ -9,6 +9,7 @@ from ..table import FUNCTIONS, OPS
 from . import (
     activation,
     arrange,
+    aten,
     attention,
     bessel,
     complex_numbers,
