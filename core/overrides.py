@@ -10,10 +10,8 @@ from typing import Any
 
 from .spelling import tell_names as _tell_names
 from .tensor import Tensor
-from .warn import without_effect as _without_effect
 
 __all__ = [
-    "TorchFunctionMode",
     "handle_torch_function",
     "has_torch_function",
     "has_torch_function_unary",
@@ -21,28 +19,6 @@ __all__ = [
     "is_tensor_like",
     "is_tensor_method_or_property",
 ]
-
-
-class TorchFunctionMode:
-    """A `with` block of a program's own that PyTorch hands every call to. frazil does not: calls run as they are, and entering it
-    warns the first time.
-
-    >>> import frazil as fz
-    >>> class Counting(fz.overrides.TorchFunctionMode): calls = 0
-    >>> Counting().calls
-    0
-    """
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Call the function, as a mode does that changes nothing."""
-        return func(*args, **(kwargs or {}))
-
-    def __enter__(self) -> TorchFunctionMode:
-        _without_effect(type(self).__name__, "ops do not ask a TorchFunctionMode; change what the block calls")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:

@@ -16,6 +16,8 @@ def test_constraints_show_the_names_that_pytorchs_show() -> None:
     ours, theirs = fz.distributions.constraints, torch.distributions.constraints
     assert set(theirs.__all__) - set(ours.__all__) == {"MixtureSameFamilyConstraint"}
     assert all(hasattr(ours, name) for name in ours.__all__)
+    ours, theirs = fz.distributions.transforms, torch.distributions.transforms
+    assert sorted(theirs.__all__) == sorted(ours.__all__) and all(hasattr(ours, name) for name in ours.__all__)
 
 
 @pytest.mark.parametrize("dim", [-2, -1, 0, 1])
@@ -74,11 +76,3 @@ def test_futures_as_pytorchs() -> None:
         with pytest.raises((ZeroDivisionError, RuntimeError)):
             failing.wait()
         assert futures.collect_all([later]).wait()[0].value() == 2 and futures.wait_all([later]) == [2]
-
-
-def test_a_mode_of_functions_says_that_it_is_not_asked() -> None:
-    class Counting(fz.overrides.TorchFunctionMode):
-        pass
-
-    with pytest.warns(UserWarning, match="Counting has no effect"), Counting():
-        assert fz.ones(2).sum().item() == 2
