@@ -5,10 +5,11 @@ onnxruntime and in eager frazil, from the same state on the same batches, altern
 largest relative difference of a loss; the largest difference of a tensor of the state at the end, relative to its largest
 element, and where; the same by norms of whole tensors; the nodes of the file; and the median time of a step on each side.
 
-Adam moves a weight whose gradient is zero but for rounding by the whole rate, to one side or the other. Two ways to tell
-that from a fault: with `--double` everything is float64, where rounding is too small to matter within some steps, so the
-file must agree with eager frazil to many digits; and with `--exact` the same program in float64 says how far the weights
-of the file are from it, and how far those of eager frazil and of PyTorch.
+Adam moves a weight whose gradient is zero but for rounding by the whole rate, to one side or the other, and a ReLU or a
+maximum whose arguments are equal but for rounding passes its gradient to another place. Two ways to tell that from a fault.
+With `--double` everything is float64, where rounding is too small to matter within some steps, so the file must agree with
+eager frazil to many digits. And next to every training runs the same eager program on weights that are off by one rounding at
+the start: as far as that one goes away from eager frazil, the file may, and nothing that computes in the dtype could stay nearer.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import torch
 
 import frazil as fz
@@ -107,8 +109,29 @@ def by_norm(a: np.ndarray, b: np.ndarray) -> float:
     return far / size if size else far
 
 
-def compare(name: str, optimizer: str, steps: int, exact: bool, double: bool, folder: Path) -> dict[str, Any]:
-    """Train on the three sides in turn."""
+def differences(found: dict[str, np.ndarray], right: dict[str, np.ndarray]) -> dict[str, Any]:
+    """How far two states are from each other, and where the most."""
+    state, where = max((relative(found[key], array), key) for key, array in right.items())
+    return {"state": state, "norm": max(by_norm(found[key], array) for key, array in right.items()), "where": where}
+
+
+def _state(training: Training) -> dict[str, np.ndarray]:
+    return numbers({"model": training.model.state_dict(), "optimizer": training.optimizer.state_dict()})
+
+
+def _off_by_one_rounding(model: Any) -> Any:
+    """A copy whose every weight is the next number, up or down."""
+    rng, twin = np.random.default_rng(1), copy.deepcopy(model)
+    with fz.no_grad():
+        for weight in twin.parameters():
+            array = weight.detach().numpy()
+            towards = np.where(rng.random(array.shape) < 0.5, -np.inf, np.inf).astype(array.dtype)
+            weight.copy_(fz.tensor(np.nextafter(array, towards)))
+    return twin
+
+
+def compare(name: str, optimizer: str, steps: int, double: bool, threads: int, folder: Path) -> dict[str, Any]:
+    """Train on all sides in turn."""
     build, data = CASES[name]
     torch.manual_seed(0)
     fz.manual_seed(0)
@@ -117,6 +140,7 @@ def compare(name: str, optimizer: str, steps: int, exact: bool, double: bool, fo
         theirs, model = theirs.double(), model.double()
     model.load_state_dict({k: fz.tensor(v.numpy().copy()) for k, v in theirs.state_dict().items()})
     ours, reference = Training(fz, model, optimizer, steps), Training(torch, theirs, optimizer, steps)
+    twin = Training(fz, _off_by_one_rounding(model), optimizer, steps)
     rng = np.random.default_rng(0)
     wide = np.float64 if double else np.float32
     batches = [tuple(a.astype(wide) if a.dtype == np.float32 else a for a in data(rng)) for _ in range(steps)]
@@ -125,49 +149,43 @@ def compare(name: str, optimizer: str, steps: int, exact: bool, double: bool, fo
     path = folder / "step.onnx"
     report = fz.onnx.export_step(ours.step, example, path, verify="samples", dynamic_shapes=None, schedule_steps=steps)
     exported = time.perf_counter() - start
-    session = fz.onnx.TrainingSession(path)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level, options.intra_op_num_threads = 3, threads
+    session = fz.onnx.TrainingSession(path, options=options)
     times: dict[str, list[float]] = {"onnxruntime": [], "frazil": [], "torch": []}
-    doubled = Training(fz, copy.deepcopy(model).to(fz.float64), optimizer, steps) if exact else None
-    loss_difference = 0.0
+    work: dict[str, list[float]] = {"onnxruntime": [], "frazil": [], "torch": []}
+    loss_difference = twin_loss = 0.0
     for batch in batches:
         losses = []
         tensors, like = tuple(map(fz.tensor, batch)), tuple(map(torch.tensor, batch))
+        with fz.random.fork_rng():
+            losses.append(twin.step(*tensors).detach().numpy())
         for side, step, given in (
             ("onnxruntime", session.step, batch),
             ("frazil", ours.step, tensors),
             ("torch", reference.step, like),
         ):
-            start = time.perf_counter()
-            losses.append(step(*given))
+            start, before = time.perf_counter(), time.process_time()
+            loss = step(*given)
+            losses.append(np.asarray(loss if side == "onnxruntime" else loss.detach().numpy()))
             times[side].append(time.perf_counter() - start)
-        loss_difference = max(loss_difference, relative(np.asarray(losses[0]), losses[1].detach().numpy()))
-        if doubled is not None:
-            doubled.step(*(t.double() if t.is_floating_point() else t for t in tensors))
-    frozen = session.state_dict()
-    found = numbers({"model": frozen["model"], "optimizer": frozen["optimizer"]})
-    eager = numbers({"model": ours.model.state_dict(), "optimizer": ours.optimizer.state_dict()})
-    state_difference, where = max((relative(found[key], array), key) for key, array in eager.items())
-    norm_difference = max(by_norm(found[key], array) for key, array in eager.items())
-    from_exact = None
-    if doubled is not None:
-        right = numbers({"model": doubled.model.state_dict()})
-        other = {f"model.{key}": t.numpy() for key, t in theirs.state_dict().items()}
-        sides = {"onnxruntime": found, "frazil": eager, "torch": other}
-        from_exact = {side: max(relative(values[key], array) for key, array in right.items()) for side, values in sides.items()}
-    median = {side: statistics.median(found[1:]) * 1e3 for side, found in times.items()}
+            work[side].append(time.process_time() - before)
+        loss_difference = max(loss_difference, relative(losses[1], losses[2]))
+        twin_loss = max(twin_loss, relative(losses[0], losses[2]))
+    frozen, eager = session.state_dict(), _state(ours)
+    found = differences(numbers({"model": frozen["model"], "optimizer": frozen["optimizer"]}), eager)
+    median = lambda sides: {side: statistics.median(found[1:]) * 1e3 for side, found in sides.items()}
     return {
         "model": name,
         "optimizer": optimizer,
         "dtype": np.dtype(wide).name,
         "steps": steps,
-        "loss_difference": loss_difference,
-        "state_difference": state_difference,
-        "where": where,
-        "norm_difference": norm_difference,
-        "weights_from_float64": from_exact,
+        "differences": {"loss": loss_difference, **found},
+        "differences_of_one_rounding_at_the_start": {"loss": twin_loss, **differences(_state(twin), eager)},
         "nodes": sum(report.operators.values()),
         "export_s": exported,
-        "ms": median,
+        "ms": median(times),
+        "cpu_ms": median(work),
     }
 
 
@@ -175,10 +193,10 @@ def main() -> None:
     """Run the cases, print a table and write it."""
     parser = argparse.ArgumentParser(prog="benchmarks.exported_steps", description=__doc__)
     parser.add_argument("--only", default="", help="only models whose name contains this")
+    parser.add_argument("--optimizer", choices=OPTIMIZERS, help="only this one")
     parser.add_argument("--steps", type=int, default=50, help="steps of each training (default 50)")
     parser.add_argument("--double", action="store_true", help="all in float64")
-    parser.add_argument("--exact", action="store_true", help="a program in float64 next to them (models without dropout)")
-    parser.add_argument("--threads", type=int, default=2, help="threads of PyTorch (default 2)")
+    parser.add_argument("--threads", type=int, default=2, help="threads of PyTorch and onnxruntime (default 2)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print(f"{options.threads} threads; {options.steps} steps; largest relative difference (bar {BAR}), ms per step")
@@ -186,11 +204,11 @@ def main() -> None:
     print(f"{'':36s}{'':14s}{columns}")
     for name in CASES:
         for optimizer in OPTIMIZERS:
-            if options.only in name:
+            if options.only in name and options.optimizer in (None, optimizer):
                 load = os.getloadavg()[0]
                 with tempfile.TemporaryDirectory() as folder:
-                    row = compare(name, optimizer, options.steps, options.exact, options.double, Path(folder))
-                print(_line(row), flush=True)
+                    row = compare(name, optimizer, options.steps, options.double, options.threads, Path(folder))
+                print(_lines(row), flush=True)
                 _write({**row, "threads": options.threads, "load_at_start": round(load, 2)})
 
 
@@ -203,13 +221,14 @@ def _write(row: dict[str, Any]) -> None:
     path.write_text(json.dumps(record, indent=1) + "\n")
 
 
-def _line(row: dict[str, Any]) -> str:
-    ms, far = row["ms"], (row[f"{what}_difference"] for what in ("loss", "state", "norm"))
-    found = f"{row['model']:36s}{row['optimizer']:6s}{row['dtype']:8s}{''.join(f'{d:9.1g}' for d in far)}{row['nodes']:9d}"
-    found += f"{row['export_s']:8.1f}s{ms['onnxruntime']:9.2f}{ms['frazil']:9.2f}{ms['torch']:9.2f}  {row['where']}"
-    if row["weights_from_float64"]:
-        found += "; from float64: " + ", ".join(f"{side} {far:.1g}" for side, far in row["weights_from_float64"].items())
-    return found
+def _lines(row: dict[str, Any]) -> str:
+    kinds, work = ("loss", "state", "norm"), row["cpu_ms"]
+    far, twin = row["differences"], row["differences_of_one_rounding_at_the_start"]
+    told = lambda far: "".join(f"{far[kind]:9.1g}" for kind in kinds)
+    times = lambda ms: "".join(f"{ms[side]:9.2f}" for side in ("onnxruntime", "frazil", "torch"))
+    found = f"{row['model']:36s}{row['optimizer']:6s}{row['dtype']:8s}{told(far)}{row['nodes']:9d}{row['export_s']:8.1f}s"
+    found += f"{times(row['ms'])}  {far['where']}\n"
+    return found + f"{'  off by one rounding at the start':50s}{told(twin)}{'CPU time':>18s}{times(work)}  {twin['where']}"
 
 
 if __name__ == "__main__":

@@ -257,9 +257,14 @@ _CURES = {
     "already. In a function with @fz.jit.script it works. Or pass it in as an argument",
 }
 _CURES["float()"] = _CURES["item()"]
+_CURES["numpy()"] = _CURES["tolist()"] = (
+    "What NumPy or a Python loop makes of the numbers, operations of frazil do, which are recorded: fz.sort(x) for np.sort(x), "
+    "x * 2 for [2 * v for v in x.tolist()]. Or compute it outside and pass it in"
+)
 #: What helps in a scripted function, where advice to script it does not.
 _WITHOUT_SCRIPT = {
     "bool()": "Or choose between tensors with fz.where(condition, a, b)",
     "item()": "Or keep it a tensor: arithmetic and indexing accept 0-d tensors",
+    **dict.fromkeys(("numpy()", "tolist()"), "Or use operations of frazil, which are recorded: fz.sort(x) for np.sort(x)"),
     "int()": "Or keep it a tensor: slices, shapes and indexing accept 0-d integer tensors",
 }

@@ -18,6 +18,7 @@ import onnx_ir as ir
 from .control import without_dead
 from .emit import BOOL, DOUBLE, INT64, IR_VERSIONS, Emitter
 from .errors import LoweringError, Unsupported
+from .magnitudes import is_finite
 
 #: What to ask, and what to do where the answer is yes; or the result.
 Form: TypeAlias = tuple[ir.Value, Callable[[Emitter], Any]] | ir.Value
@@ -104,6 +105,8 @@ def max_pool(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) ->
     """
     x = inputs[0]
     channels = x.shape[1] if x.shape is not None and len(x.shape) > 1 else None
+    if is_finite(x):
+        return None
     if _not_negative(x) and x.dtype == ir.DataType.FLOAT and isinstance(channels, int) and not attrs.get("ceil_mode"):
         window = {name: attrs[name] for name in ("strides", "pads", "dilations") if name in attrs}
         twos = e.constant(np.full((channels, 1, *attrs["kernel_shape"]), 2.0), ir.DataType.FLOAT)
@@ -159,14 +162,14 @@ def max_pool_indices(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, 
         found: ir.Value = e.op("MaxPool", _ordered(e, x, marks), outputs=2, **attrs)[1]
         return found
 
-    return (_not_finite(e, x), then) if is_float(x) else None
+    return (_not_finite(e, x), then) if is_float(x) and not is_finite(x) else None
 
 
 @form("ReduceMax", "ReduceMin")
 def extreme(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
     """They overlook NaN. The sum of all magnitudes does not; it is never smaller than the maximum, even rounded."""
     x, axes = inputs[:2]
-    if not is_float(x):
+    if not is_float(x) or is_finite(x):
         return None
     bound = e.op("ReduceSum" if _not_negative(x) else "ReduceL1", x, axes, **attrs)
     if op_type == "ReduceMin":
@@ -234,14 +237,16 @@ def norm(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> For
 
 @form("LSTM", "GRU")
 def recurrent(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
-    """Without a step, or nothing to step with, they end the process (1.32.0, 2026-11-28): the states stay as they are."""
+    """Without a step, or nothing to step with, they end the process (1.32.0, 2026-11-28). Nothing stays nothing; no steps are
+    refused, as the `Reshape` cannot find out how many sequences there are, then.
+    """
     x, states = inputs[0], inputs[5 : 7 if op_type == "LSTM" else 6]
     directions, hidden = (2 if attrs["direction"] == "bidirectional" else 1), attrs["hidden_size"]
 
     def then(e: Emitter) -> tuple[ir.Value, ...]:
         zeros = lambda *axes: e.op("ReduceSum", x, e.ints(*axes), keepdims=1)
         spread = lambda x: e.op("Expand", x, e.ints(directions, 1, hidden))
-        found = [spread(e.op("Unsqueeze", zeros(2), e.ints(1)))]
+        found = [spread(e.op("Reshape", zeros(2), e.ints(0, 1, -1, 1)))]
         found += [spread(zeros(0, 2)) if state is None else e.op("Identity", state) for state in states]
         return tuple(found)
 

@@ -6,7 +6,7 @@ Inside, a size is a tensor of shape [1], so that several join with one `Concat` 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import onnx_ir as ir
@@ -134,12 +134,37 @@ def scalar(e: Emitter, value: Any, dtype: ir.DataType) -> ir.Value:
     return e.constant(value, dtype)
 
 
+class _Nonzero(NamedTuple):
+    """A number that Python does not divide by where it is 0."""
+
+    number: Any
+
+
+def _divisor(e: Emitter, value: Any) -> ir.Value:
+    """The number as a float, refused where it is 0: by a division of integers, of which onnxruntime tells the name."""
+    found = _float(e, value)
+    if not isinstance(value, (SymInt, SymFloat)) or sizes.decide(SymBool("!=", value, 0)):
+        return found
+    name = e.unique(f"frazil.assert: {value.describe()} != 0")
+    if isinstance(value, SymInt):
+        whole = number(e, value)
+        return e.cast(e.op("Add", whole, e.op("Mod", whole, whole, name=name)), DOUBLE)
+    some = e.cast(e.op("Not", e.op("Equal", found, e.like(0.0, found))), INT64)
+    return e.op("Mul", found, e.cast(e.op("Div", some, some, name=name), DOUBLE))
+
+
 _FLOAT_OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow"}
 
 
 def _float(e: Emitter, value: Any) -> ir.Value:
     if isinstance(value, SymFloat):
-        return e.op(_FLOAT_OPERATORS[value.op], *(_float(e, arg) for arg in value.args))
+        left, right = value.args
+        divides = value.op == "/"
+        if divides or (value.op == "**" and isinstance(right, (int, float)) and right < 0):
+            left, right = (left, _Nonzero(right)) if divides else (_Nonzero(left), right)
+        return e.op(_FLOAT_OPERATORS[value.op], *(_float(e, arg) for arg in (left, right)))
+    if isinstance(value, _Nonzero):
+        return _divisor(e, value.number)
     return scalar(e, value, DOUBLE)
 
 

@@ -43,10 +43,14 @@ def test_a_layer_is_one_operator(kind: str, layers: int, both: bool, batch_first
     all_equal(report)
     shaping = {"Squeeze", "Concat"} if not both else {"Transpose", "Reshape", "Concat"}
     assert report.operators[kind] == layers
-    nothing = {"If", "Size", "Equal", "ReduceSum", "Unsqueeze", "Expand", "Identity"} if kind != "RNN" else set()
-    assert set(report.operators) <= {kind, *shaping, *nothing, *(["Transpose"] if batch_first else [])}
+    inside = {"If", "Size", "Equal", "ReduceSum", "Reshape", "Expand", "Identity"}  # LSTM and GRU refuse no steps by these
+    asserts = {"Shape", "Sub", "Abs", "Max", "Gather", "Reshape"}
+    others = asserts if kind == "RNN" else inside
+    assert set(report.operators) <= {kind, *shaping, *others, *(["Transpose"] if batch_first else [])}
     assert [line.split("[")[1] for line in report.inputs] == ["input0, input1, 4]"]
-    assert not report.embedded
+    assert [str(guard.holds) for guard in report.embedded] == [f"input{int(batch_first)} != 0"]
+    refused = {check.case.label: check.outcome for check in report.checks.checks if " = 0" in check.case.label}
+    assert "refused" in refused.values() and not {"the program refuses this size"} & set(refused.values())
 
 
 @pytest.mark.parametrize("kind", KINDS)

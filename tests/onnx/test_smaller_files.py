@@ -199,3 +199,41 @@ def test_a_size_that_a_file_asserts_is_asserted_when_it_is_written_again() -> No
             run_file(contents, {"a": np.ones(3, np.float32), "b": np.ones(8, np.float32)})
     with pytest.raises(fz.errors.ShapeError, match="do not add up"):
         model(fz.ones(3), fz.ones(8))
+
+
+class _Longest(nn.Module):
+    """The maxima of words' features, by a convolution."""
+
+    def __init__(self, fill: float = 0.0) -> None:
+        super().__init__()
+        self.words, self.conv, self.last = nn.Embedding(7, 4), nn.Conv1d(4, 3, 3, padding=1), nn.Linear(3, 3)
+        with fz.no_grad():
+            self.words.weight[2] += fill
+
+    def forward(self, x: Any) -> Any:
+        x = self.words(x) if x.dtype == fz.int64 else x
+        y = self.conv(x.transpose(1, 2))
+        return y.tanh().amax(-1), self.last(y.amax(-1)), F.max_pool1d(F.relu(y), 2)
+
+
+def test_maxima_of_what_is_made_of_integers_and_weights_need_no_care() -> None:
+    report = fz.onnx.export(_Longest().eval(), fz.tensor([[1, 2, 3, 4]]), dynamic_shapes={"x": {0: "b", 1: "t"}})
+    assert (report.operators["ReduceMax"], report.operators["MaxPool"], report.operators["Min"]) == (2, 1, 0)
+    assert report.operators["ReduceL1"] == report.operators["If"] == 0
+
+
+@pytest.mark.parametrize("fill", [np.nan, np.inf, 3e38])
+def test_maxima_of_weights_that_are_not_finite_or_do_not_stay_so_keep_nan(fill: float) -> None:
+    module, words = _Longest(fill).eval(), fz.tensor([[1, 2, 3, 4]])
+    report = fz.onnx.export(module, words, dynamic_shapes={"x": {0: "b", 1: "t"}})
+    assert report.operators["Min"] == 3
+    for found, expected in zip(report.run(words), module(words), strict=True):
+        np.testing.assert_array_equal(np.isnan(found), np.isnan(expected.detach().numpy()))
+
+
+def test_maxima_of_floats_that_are_given_keep_nan() -> None:
+    report = fz.onnx.export(_Longest().eval(), fz.rand(1, 4, 4), dynamic_shapes={"x": {0: "b", 1: "t"}})
+    assert report.operators["Min"] == 3
+    given = fz.rand(1, 4, 4)
+    given[0, 1, 0] = np.nan
+    assert all(np.isnan(found).any() for found in report.run(given))

@@ -240,3 +240,32 @@ def test_a_program_that_fails_on_its_own_example_has_no_file(tmp_path):
     with pytest.raises(VerificationError, match="the example itself.*: the program itself fails.*ValueError: once was enough"):
         fz.onnx.export(worn_out, fz.ones(2), tmp_path / "f.onnx")
     assert not (tmp_path / "f.onnx").exists()
+
+
+def test_a_file_that_computes_where_the_program_refuses_a_size_is_a_difference() -> None:
+    """The program has nothing to choose from where there are no rows; this file gives an infinity."""
+
+    def without_refusing(e: Emitter, call: Call, x: Any) -> Any:
+        return e.op("ReduceMax", x, e.ints(*call["dim"]), keepdims=int(call["keepdim"]))
+
+    shapes = {"x": {0: "rows"}}
+    with pytest.raises(VerificationError, match=r"refuses this size \(.*, and the file computes a result all the same"):
+        fz.onnx.export(lambda x: x.amax(0), fz.rand(3, 2), dynamic_shapes=shapes, lowerings={"amax": without_refusing})
+    report = fz.onnx.export(lambda x: x.amax(0), fz.rand(3, 2), dynamic_shapes=shapes)
+    assert "the program refuses this size" in outcomes(report.checks)
+
+
+def test_what_only_the_function_refuses_is_told(net: Net) -> None:
+    """Rows of nothing and a -1: PyTorch's rule of the call, not of the reshape that was recorded."""
+    report = fz.onnx.export(lambda x: x.reshape(x.shape[0], -1), fz.rand(3, 2, 2), dynamic_shapes={"x": {0: "rows"}})
+    assert report.checks is not None
+    (told,) = [check for check in report.checks.checks if check.outcome == "the program refuses this size"]
+    assert told.note.endswith("(only the function that was called does: the recording and the file compute the same)")
+
+
+@pytest.mark.parametrize("program", [lambda x: x.sum() * (2 / x.shape[0]), lambda x: x.sum() * x.shape[0] ** -0.5])
+def test_a_float_that_python_divides_by_no_rows_is_refused(program: Any) -> None:
+    report = fz.onnx.export(program, fz.rand(4, 2), dynamic_shapes={"x": {0: "rows"}})
+    np.testing.assert_allclose(report.run(fz.ones(8, 2))[0], program(fz.ones(8, 2)).numpy(), rtol=1e-6)
+    with pytest.raises(Exception, match=r"frazil.assert: x.shape\[0\] != 0"):
+        report.run(fz.ones(0, 2))

@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import ArgumentError, ShapeError
 from ...ops import recurrent
 from ...ops.shape import cat, reshape, squeeze, unsqueeze
+from ...sizes import Size
 from ...state import STATE
 from ...tensor import Tensor
 from .. import functional as F
@@ -175,7 +176,7 @@ class RNNBase(Module):
             )
         if x.shape[2] != self.input_size:
             raise ShapeError(f"input.size(-1) must be equal to input_size. Expected {self.input_size}, got {x.shape[2]}")
-        if isinstance(x.shape[0], int) and x.shape[0] == 0:
+        if _can_be_decided(x.shape[0]) and x.shape[0] == 0:
             raise ShapeError(f"{type(self).__name__}: Expected sequence length to be larger than 0 in RNN")
         for i, state in enumerate(states):
             if state is None:
@@ -185,6 +186,11 @@ class RNNBase(Module):
             if tuple(state.shape) != wanted:
                 name = "hidden" if len(states) == 1 else f"hidden[{i}]"
                 raise ShapeError(f"Expected {name} size {wanted}, got {list(state.shape)}")
+
+
+def _can_be_decided(size: Size) -> bool:
+    """Whether a recording may ask about the size: not where only the data decide, as with the steps of a PackedSequence."""
+    return isinstance(size, int) or size.hint is not None
 
 
 def _check_options(input_size: int, hidden_size: int, num_layers: int, dropout: float, proj_size: int) -> None:

@@ -232,6 +232,8 @@ def pack_padded_sequence(
                 "enforce_sorted=False for any order"
             )
         padded = padded[: max(numbers)]
+    elif (isinstance(batch, int) or batch.hint is not None) and batch == 0:  # the numbers are not known, that there are some is
+        raise ArgumentError("pack_padded_sequence: every length has to be greater than 0, given []")
     return PackedSequence._of(padded, lengths, not enforce_sorted)
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import onnx_ir as ir
 
-from frazil.sizes import bounds
+from frazil.sizes import SymInt, bounds
 
 from ..careful import careful
 from ..emit import Emitter
@@ -74,8 +74,12 @@ def _layer(
     ]
     options = {"hidden_size": hidden, "direction": "forward" if directions == 1 else "bidirectional", **attributes}
 
-    emit = e.op if op_type == "RNN" or never_empty(call.shape()) else functools.partial(careful, e)
+    alone = op_type == "RNN" or never_empty(call.shape())
+    emit = e.op if alone else functools.partial(careful, e)
     y, *last = emit(op_type, *given, outputs=1 + states, **options)
+    steps = call.shape()[0]
+    if not alone and isinstance(steps, SymInt) and steps.symbol is not None:
+        e.refuses(steps > 0, y)
     if directions == 1:
         return [e.op("Squeeze", y, e.ints(1)), *last]
     return [e.op("Reshape", e.op("Transpose", y, perm=[0, 2, 1, 3]), e.ints(0, 0, 2 * hidden)), *last]

@@ -21,7 +21,7 @@ def reshape(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 @lowering("permute")
 def permute(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dims = call["dims"]
-    return e.op("Transpose", x, perm=list(dims)) if dims else x
+    return x if list(dims) == sorted(dims) else e.op("Transpose", x, perm=list(dims))
 
 
 @lowering("expand")
