@@ -6,7 +6,7 @@ Inside, a size is a tensor of shape [1], so that several join with one `Concat` 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx_ir as ir
@@ -134,14 +134,8 @@ def scalar(e: Emitter, value: Any, dtype: ir.DataType) -> ir.Value:
     return e.constant(value, dtype)
 
 
-class _Nonzero(NamedTuple):
-    """A number that Python does not divide by where it is 0."""
-
-    number: Any
-
-
 def _divisor(e: Emitter, value: Any) -> ir.Value:
-    """The number as a float, refused where it is 0: by a division of integers, of which onnxruntime tells the name."""
+    """The number as a float, refused where it is 0, as Python does: by a division of integers, whose name onnxruntime tells."""
     found = _float(e, value)
     if not isinstance(value, (SymInt, SymFloat)) or sizes.decide(SymBool("!=", value, 0)):
         return found
@@ -159,12 +153,9 @@ _FLOAT_OPERATORS = {"+": "Add", "-": "Sub", "*": "Mul", "/": "Div", "**": "Pow"}
 def _float(e: Emitter, value: Any) -> ir.Value:
     if isinstance(value, SymFloat):
         left, right = value.args
-        divides = value.op == "/"
-        if divides or (value.op == "**" and isinstance(right, (int, float)) and right < 0):
-            left, right = (left, _Nonzero(right)) if divides else (_Nonzero(left), right)
-        return e.op(_FLOAT_OPERATORS[value.op], *(_float(e, arg) for arg in (left, right)))
-    if isinstance(value, _Nonzero):
-        return _divisor(e, value.number)
+        inverse = value.op == "**" and isinstance(right, (int, float)) and right < 0
+        base = _divisor(e, left) if inverse else _float(e, left)
+        return e.op(_FLOAT_OPERATORS[value.op], base, _divisor(e, right) if value.op == "/" else _float(e, right))
     return scalar(e, value, DOUBLE)
 
 
