@@ -474,7 +474,10 @@ class Recorder:
         """Return whether somebody outside of the recording, or of the branch or body that is recorded, knows a tensor."""
         if t._dev is not self.device or id(t) in self._adopted:
             return True
-        return t._a.value not in self._frames[-1].own if self._frames else t._a.value in self.graph.inputs
+        if not self._frames:
+            return t._a.value in self.graph.inputs
+        frame = self._frames[-1]
+        return id(t) in frame.tensors or t._a.value not in frame.own  # one from outside may hold a value from inside
 
     def before_turning(self, t: Tensor) -> None:
         """Before a tensor becomes a view of itself: decide who shares its memory. Nobody outside may know it, who would go on

@@ -656,7 +656,14 @@ def test_what_a_recording_got_from_outside_keeps_its_shape() -> None:
             y.transpose_(0, 1)
         return y
 
-    for program in (of_outside, of_an_argument, fz.jit.script(in_a_branch)):
+    def in_a_branch_that_writes_to_it(x):
+        y = x * 1
+        if x.sum() > 0:
+            y[1:] += 1
+            y.transpose_(0, 1)
+        return y
+
+    for program in (of_outside, of_an_argument, fz.jit.script(in_a_branch), fz.jit.script(in_a_branch_that_writes_to_it)):
         with pytest.raises(fz.errors.FrazilError, match="cannot change how a tensor from outside is seen"):
             fz.jit.trace(program, (fz.ones(3, 3),))
     assert (outside + 1).tolist() == [2, 2, 2]
