@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir
 
-from frazil.sizes import Size, proven, same, size_max, size_min
+from frazil.sizes import Size, proven, same, size_max, size_min, symbols_of
 
 from .. import sizes
 from ..emit import INT64, Emitter
@@ -115,6 +115,9 @@ def select(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 def slice_scatter(e: Emitter, call: Call, x: ir.Value, src: ir.Value) -> ir.Value:
     starts, stops, steps, shape = call["starts"], call["stops"], call["steps"], call.shape()
     axes = [a for a in range(len(shape)) if not (same(steps[a], 1) and same(starts[a], 0) and same(stops[a], shape[a]))]
+    for axis in axes:
+        if isinstance(stops[axis], int) and all(symbol.hint is not None for symbol in symbols_of(shape[axis])):
+            bool(shape[axis] >= stops[axis])  # an assert: joined to less than that, the piece would make more of it
 
     def write(target: ir.Value, axes: Sequence[int]) -> ir.Value:
         if not axes:
