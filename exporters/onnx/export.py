@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import math
 import os
+import warnings
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from frazil.errors import ArgumentError, AutogradError
 from frazil.export import ExportedProgram
 from frazil.pytree import flatten, leaf_names
 from frazil.recorder import passes
+from frazil.recorder.dims import Dim
 from frazil.recorder.graph import Graph, Guard, Source, State, Value
 from frazil.recorder.trace import Program, modules_of, trace
 from frazil.state import STATE, AsksForGradients
@@ -307,6 +309,9 @@ def _export(
     _check_guards(lowered, guards)
     _describe(lowered)
     report = _report(lowered, opset_version)
+    asked = () if dynamic_shapes is None or isinstance(dynamic_shapes, str) else flatten(dynamic_shapes)[0]
+    if report.fixed and asked and model is not program and Dim.AUTO not in asked:
+        _tell_fixed(report.fixed)
     # What a link points to is written, and large weights beside that.
     target = None if path is None else Path(os.path.realpath(path))
     with files.explained(path or "", "export"):
@@ -545,6 +550,16 @@ def _check_guards(lowered: Lowered, guards: str) -> None:
 def _fixed(graph: Graph) -> list[str]:
     """Guards that made an input size a number."""
     return [str(guard) for guard in graph.guards if is_decided(guard, solved(graph))]
+
+
+def _tell_fixed(fixed: Sequence[str]) -> None:
+    lines = "\n".join(f"  {line}" for line in fixed)
+    warnings.warn(
+        "export: dynamic_shapes asks for sizes to be free that the program fixes, so the file takes no others:\n"
+        f"{lines}\n"
+        "Keep a size a size: `n // 4` instead of `int(n / 4)`; or decorate the function with @fz.jit.script, which knows `int`",
+        stacklevel=5,
+    )
 
 
 def _describe(lowered: Lowered) -> None:
