@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from . import constraints
 from .constraints import Constraint
 from .transforms import (
     AffineTransform,
+    CatTransform,
     ComposeTransform,
     CorrCholeskyTransform,
     ExpTransform,
@@ -16,6 +18,7 @@ from .transforms import (
     PositiveDefiniteTransform,
     SigmoidTransform,
     SoftmaxTransform,
+    StackTransform,
     StickBreakingTransform,
     Transform,
     identity_transform,
@@ -36,42 +39,73 @@ def _bounded(constraint: Any) -> Transform:
     return ComposeTransform([SigmoidTransform(), AffineTransform(low, high - low)])
 
 
-_MATRICES: dict[Constraint, type[Transform]] = {
-    constraints.lower_cholesky: LowerCholeskyTransform,
-    constraints.positive_definite: PositiveDefiniteTransform,
-    constraints.corr_cholesky: CorrCholeskyTransform,
-}
+Factory = Callable[[Any], Transform]
 
 
-def _found(constraint: Constraint, simplex: type[Transform], way: Any) -> Transform:
-    if isinstance(constraint, constraints.independent):
-        return IndependentTransform(way(constraint.base_constraint), constraint.reinterpreted_batch_ndims)
-    if constraint is constraints.simplex:
-        return simplex()
-    if constraint in _MATRICES:
-        return _MATRICES[constraint]()
-    if hasattr(constraint, "lower_bound") and not constraint.is_discrete:
-        return _bounded(constraint)
-    raise NotImplementedError(f"no transform leads from real numbers to {constraint!r}")
-
-
-def biject_to(constraint: Constraint) -> Transform:
-    """Return a bijection from real numbers to what the constraint allows.
+class ConstraintRegistry:
+    """Transforms by the class of a constraint: calling it with a constraint gives the transform that leads there from all real
+    numbers; NotImplementedError where none is known.
 
     >>> import frazil as fz
     >>> d = fz.distributions
     >>> d.biject_to(d.constraints.positive)(fz.tensor(0.0))
     tensor(1.)
     """
-    return _found(constraint, StickBreakingTransform, biject_to)
+
+    def __init__(self) -> None:
+        self._factories: dict[type[Constraint], Factory] = {}
+
+    def register(self, constraint: Any, factory: Factory | None = None) -> Any:
+        """Take `factory`, which makes a transform of a constraint, for constraints of this class, or of the class of this one.
+        Without a factory it is a decorator. Returns the factory.
+
+        >>> import frazil as fz
+        >>> d = fz.distributions
+        >>> class Even(d.constraints.Constraint):
+        ...     pass
+        >>> @d.transform_to.register(Even)
+        ... def to_even(constraint):
+        ...     return d.transforms.AffineTransform(0.0, 2.0)
+        >>> d.transform_to(Even())(fz.tensor(3.0))
+        tensor(6.)
+        """
+        if factory is None:
+            return lambda given: self.register(constraint, given)
+        kind = type(constraint) if isinstance(constraint, Constraint) else constraint
+        if not (isinstance(kind, type) and issubclass(kind, Constraint)):
+            raise TypeError(f"register: expected a class of constraints or one of them, given {constraint!r}")
+        self._factories[kind] = factory
+        return factory
+
+    def __call__(self, constraint: Constraint) -> Transform:
+        factory = self._factories.get(type(constraint))
+        if factory is None or (constraint.is_discrete and factory is _bounded):
+            raise NotImplementedError(f"no transform leads from real numbers to {constraint!r}")
+        return factory(constraint)
 
 
-def transform_to(constraint: Constraint) -> Transform:
-    """Return a transform from real numbers to what the constraint allows, which need not have an inverse: a softmax, not a stick.
+#: Bijections.
+biject_to = ConstraintRegistry()
+#: Transforms that need not have an inverse: to a simplex a softmax, not a stick.
+transform_to = ConstraintRegistry()
 
-    >>> import frazil as fz
-    >>> d = fz.distributions
-    >>> d.transform_to(d.constraints.simplex)(fz.zeros(2))
-    tensor([0.5000, 0.5000])
-    """
-    return _found(constraint, SoftmaxTransform, transform_to)
+_OF_MATRICES: dict[type[Constraint], type[Transform]] = {
+    type(constraints.lower_cholesky): LowerCholeskyTransform,
+    type(constraints.positive_definite): PositiveDefiniteTransform,
+    type(constraints.positive_semidefinite): PositiveDefiniteTransform,
+    type(constraints.corr_cholesky): CorrCholeskyTransform,
+}
+
+
+def _register(way: ConstraintRegistry, simplex: type[Transform]) -> None:
+    way.register(constraints.real, _bounded)
+    way.register(constraints.simplex, lambda constraint: simplex())
+    way.register(constraints.independent, lambda c: IndependentTransform(way(c.base_constraint), c.reinterpreted_batch_ndims))
+    way.register(constraints.cat, lambda c: CatTransform([way(part) for part in c.cseq], c.dim, c.lengths))
+    way.register(constraints.stack, lambda c: StackTransform([way(part) for part in c.cseq], c.dim))
+    for kind in _OF_MATRICES:
+        way.register(kind, lambda constraint: _OF_MATRICES[type(constraint)]())
+
+
+_register(biject_to, StickBreakingTransform)
+_register(transform_to, SoftmaxTransform)

@@ -536,8 +536,42 @@ def test_transformed_distributions():
             _close(ours.icdf(fz.tensor(COINS.clip(0.1, 0.9))), theirs.icdf(torch.tensor(COINS.clip(0.1, 0.9))))
 
 
+def test_transforms_to_constraints_of_ones_own():
+    def registered(library, tensor):
+        class Even(library.constraints.Constraint):
+            is_discrete, event_dim = False, 0
+
+        for way in (library.biject_to, library.transform_to):
+            with pytest.raises(NotImplementedError):
+                way(Even())
+
+            @way.register(Even)
+            def to_even(constraint):
+                return library.transforms.AffineTransform(0.0, 2.0)
+
+        parts = library.constraints.cat([Even(), library.constraints.positive], dim=0, lengths=[2, 1])
+        slices = library.constraints.stack([Even(), library.constraints.simplex], dim=0)
+        x = tensor([[0.5, 1.0], [2.0, -1.0], [0.0, 3.0]])
+        return library.transform_to(parts)(x), library.biject_to(parts)(x), library.transform_to(slices)(x[:2])
+
+    for ours, theirs in zip(registered(D, fz.tensor), registered(T, torch.tensor), strict=True):
+        _close(ours, theirs)
+    for library in (D, T):
+        with pytest.raises(TypeError):
+            library.transform_to.register(3, lambda constraint: None)
+
+
 def test_parameters_from_all_real_numbers():
-    for name in ("positive", "unit_interval", "simplex", "lower_cholesky", "positive_definite", "real", "nonnegative"):
+    for name in (
+        "positive",
+        "unit_interval",
+        "simplex",
+        "lower_cholesky",
+        "positive_definite",
+        "positive_semidefinite",
+        "real",
+        "nonnegative",
+    ):
         x = MATRIX / 3
         for way in ("biject_to", "transform_to"):
             theirs = _asked(lambda way=way, name=name: getattr(T, way)(getattr(T.constraints, name)))
