@@ -174,7 +174,8 @@ def _binary(op: Op) -> Callable[..., Any]:
 
 def _with_attributes(op: Op) -> Callable[..., Any]:
     """Ops with attributes or optional tensors: quick when all tensors are of one device and dtype, as they nearly always are."""
-    count, least = len(op.tensors), len(op.tensors) - op.optional
+    count = len(op.tensors)
+    least = count - op.optional
     defaults, names, canon = op.defaults, op.attributes, op.canon
     required = [(names.index(name), name) for name in op.required]
     one_dtype = op.promote is not None and op.promoted is None

@@ -95,8 +95,9 @@ def reasons(owner: str) -> dict[str, str]:
     >>> reasons("Tensor")["record_stream"]
     'out of scope: a device computes in order, and copies wait for it'
     """
-    known = {name: text for names, text in WHY.items() for name in names.split()}
-    return {name.removeprefix(f"{owner}."): text for name, text in known.items() if name.startswith(f"{owner}.")}
+    start = f"{owner}."
+    known = {name: text for names, text in WHY.items() if start in names for name in names.split()}
+    return {name.removeprefix(start): text for name, text in known.items() if name.startswith(start)}
 
 
 def _theirs(module: str, name: str) -> str:

@@ -142,7 +142,7 @@ class Op:
         attributes = names[code.co_argcount : takes]
         self.packed = bool(code.co_flags & inspect.CO_VARARGS)  # takes a sequence of tensors first
         self.tensors: tuple[str, ...] = names[: code.co_argcount] + names[takes : takes + self.packed]
-        self.optional = sum(default is None for default in fn.__defaults__ or ())  # how many trailing tensors may be None
+        self.optional = (fn.__defaults__ or ()).count(None)  # how many trailing tensors may be None
         self.defaults: dict[str, Any] = {name: given.get(name) for name in attributes}
         # Lists in tuples: a generator is called for each element, and this runs for every op of an import.
         self.required: tuple[str, ...] = tuple([name for name in attributes if name not in given])

@@ -74,7 +74,7 @@ def test_a_script_runs_as_it_stands(tmp_path, run_python):
     script = tmp_path / "train.py"
     script.write_text(SCRIPT)
     code = f"import sys; from frazil.plugins.commands import main; sys.exit(main(['run-torch', {str(script)!r}, '3']))"
-    assert run_python(code).stdout.split() == ["frazil", "True", "True"]
+    assert run_python(code).stdout.split() == ["torch", "True", "True"]
 
 
 def test_what_is_missing_says_so_when_a_script_runs(run_python):
