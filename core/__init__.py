@@ -116,8 +116,11 @@ from .table import OPS as _OPS
 from .tensor import Size, Tensor, layout, sparse_coo, sparse_csr, strided
 from .tuning import (
     are_deterministic_algorithms_enabled,
+    get_deterministic_debug_mode,
     get_float32_matmul_precision,
     get_num_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    set_deterministic_debug_mode,
     set_float32_matmul_precision,
     set_num_threads,
     use_deterministic_algorithms,
@@ -153,7 +156,7 @@ _LAZY |= dict.fromkeys(("get_autocast_dtype", "is_autocast_enabled"), "amp")
 _LAZY |= {name: name for name in ("accelerator", "func", "futures", "profiler", "serialization", "version")} | {"vmap": "func"}
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
 _LAZY |= {
-    name: name for name in ("_C", "__config__", "_dynamo", "_utils", "compiler", "fx", "overrides", "types")
+    name: name for name in ("_C", "__config__", "_dynamo", "_tensor_str", "_utils", "compiler", "fx", "overrides", "types")
 }  # what libraries ask PyTorch for
 _LAZY |= dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_type", "_check_value"), "checks")
 _LAZY |= dict.fromkeys(("_check_is_size", "_check_tensor_all"), "checks")

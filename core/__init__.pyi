@@ -1598,6 +1598,13 @@ def get_default_dtype() -> Any:
     >>> fz.get_default_dtype()
     frazil.float32"""
 
+def get_deterministic_debug_mode() -> _int:
+    """Return 0, 1 or 2: see `set_deterministic_debug_mode`.
+
+    >>> import frazil as fz
+    >>> fz.get_deterministic_debug_mode()
+    0"""
+
 def get_device(input: Tensor) -> _int:
     """The number of the device; -1 for the CPU."""
 
@@ -1879,6 +1886,13 @@ def is_complex(input: Tensor) -> _bool:
 
 def is_conj(input: Tensor) -> _bool:
     """Return whether a conjugation is still to be done; never."""
+
+def is_deterministic_algorithms_warn_only_enabled() -> _bool:
+    """Return whether `use_deterministic_algorithms` was given `warn_only=True`.
+
+    >>> import frazil as fz
+    >>> fz.is_deterministic_algorithms_warn_only_enabled()
+    False"""
 
 def is_distributed(input: Tensor) -> _bool:
     """Return whether it is a part of one on several machines; never."""
@@ -3211,6 +3225,13 @@ def set_default_tensor_type(t: Any) -> None:
     >>> fz.set_default_tensor_type("torch.DoubleTensor"); fz.ones(1).dtype
     frazil.float64
     >>> fz.set_default_tensor_type(fz.FloatTensor)"""
+
+def set_deterministic_debug_mode(debug_mode: _int | _str) -> None:
+    """`use_deterministic_algorithms` by a word or number: "default" or 0, "warn" or 1, "error" or 2.
+
+    >>> import frazil as fz
+    >>> fz.set_deterministic_debug_mode("default"); fz.get_deterministic_debug_mode()
+    0"""
 
 def set_float32_matmul_precision(precision: _str) -> None:
     """One of "highest", "high" and "medium", remembered; float32 is multiplied as such.

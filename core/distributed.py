@@ -54,6 +54,20 @@ def is_nccl_available() -> bool:
     return False
 
 
+class rpc:
+    """Calls between processes, of which there is one: libraries ask whether it is there.
+
+    >>> import frazil as fz
+    >>> fz.distributed.rpc.is_available()
+    False
+    """
+
+    @staticmethod
+    def is_available() -> bool:
+        """Return False."""
+        return False
+
+
 def __getattr__(name: str) -> Callable[..., Any]:
     if name not in _ABSENT:
         raise missing(f"module 'frazil.distributed' has no attribute {name!r}", name, lambda: [*globals(), *_ABSENT])

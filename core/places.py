@@ -21,7 +21,7 @@ HOMES = {
     "cuda.amp": "cuda.amp.autocast_mode cuda.amp.grad_scaler",
     "distributions": (
         "distributions.beta distributions.binomial distributions.cauchy distributions.chi2 distributions.continuous_bernoulli "
-        "distributions.fishersnedecor distributions.generalized_pareto distributions.geometric "
+        "distributions.exp_family distributions.fishersnedecor distributions.generalized_pareto distributions.geometric "
         "distributions.gumbel distributions.half_cauchy distributions.half_normal distributions.inverse_gamma "
         "distributions.kumaraswamy distributions.lkj_cholesky distributions.log_normal "
         "distributions.lowrank_multivariate_normal distributions.mixture_same_family distributions.multinomial "
@@ -29,10 +29,8 @@ HOMES = {
         "distributions.relaxed_bernoulli distributions.relaxed_categorical distributions.studentT distributions.von_mises "
         "distributions.weibull distributions.wishart"
     ),
-    "nn": (
-        "nn.modules.channelshuffle nn.modules.flatten nn.modules.fold nn.modules.instancenorm nn.modules.pixelshuffle "
-        "nn.modules.upsampling"
-    ),
+    "nn": ("nn.modules.channelshuffle nn.modules.flatten nn.modules.fold nn.modules.pixelshuffle nn.modules.upsampling"),
+    "nn.modules.batchnorm": "nn.modules.instancenorm",
     "fx": "fx.graph fx.graph_module fx.interpreter fx.node fx.proxy",
     "nn.parallel": "nn.parallel.distributed nn.parallel.scatter_gather",
     "optim": (

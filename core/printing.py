@@ -12,7 +12,15 @@ from . import dtypes
 if TYPE_CHECKING:
     from .tensor import Tensor
 
-_options: dict[str, Any] = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
+
+class PrintOptions:
+    """Ways in which tensors print; see `set_printoptions`."""
+
+    precision, threshold, edgeitems, linewidth = 4, 1000.0, 3, 80
+    sci_mode: bool | None = None
+
+
+PRINT_OPTS = PrintOptions()
 _PROFILES = {"default": (4, 1000, 3, 80), "short": (2, 1000, 2, 80), "full": (4, np.inf, 3, 80)}
 
 
@@ -32,10 +40,12 @@ def set_printoptions(
     >>> fz.set_printoptions(profile="default")
     """
     if profile is not None:
-        names = ("precision", "threshold", "edgeitems", "linewidth")
-        _options.update(zip(names, _PROFILES[profile], strict=True), sci_mode=None)
+        o = PRINT_OPTS
+        (o.precision, o.threshold, o.edgeitems, o.linewidth), o.sci_mode = _PROFILES[profile], None
     given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth, "sci_mode": sci_mode}
-    _options.update({k: v for k, v in given.items() if v is not None})
+    for name, value in given.items():
+        if value is not None:
+            setattr(PRINT_OPTS, name, value)
 
 
 def _formatter(array: np.ndarray) -> tuple[Callable[[Any], str], int]:
@@ -53,7 +63,7 @@ def _formatter(array: np.ndarray) -> tuple[Callable[[Any], str], int]:
             return f"{real(v.real)}{'' if part[0] in '+-' else '+'}{part}j"
 
         return both, left + right + 1
-    digits, scientific = _options["precision"], _options["sci_mode"]
+    digits, scientific = PRINT_OPTS.precision, PRINT_OPTS.sci_mode
     finite = array[np.isfinite(array) & (array != 0)].astype(np.float64)
     whole = bool((finite == np.ceil(finite)).all())
     if scientific is None and finite.size:
@@ -72,8 +82,8 @@ def _formatter(array: np.ndarray) -> tuple[Callable[[Any], str], int]:
 
 
 def _body(array: np.ndarray, indent: int) -> str:
-    edge = _options["edgeitems"]
-    shorten = array.size > _options["threshold"]
+    edge = PRINT_OPTS.edgeitems
+    shorten = array.size > PRINT_OPTS.threshold
     shown = array
     if shorten:
         for axis, n in enumerate(array.shape):
@@ -89,7 +99,7 @@ def _body(array: np.ndarray, indent: int) -> str:
         picks = [*range(edge), None, *range(n - edge, n)] if cut else list(range(n))
         if part.ndim == 1:
             words = [" ..." if i is None else one(part[i]) for i in picks]
-            per_line = max((_options["linewidth"] - indent - depth) // (width + 2), 1)
+            per_line = max((PRINT_OPTS.linewidth - indent - depth) // (width + 2), 1)
             lines = [", ".join(words[k : k + per_line]) for k in range(0, len(words), per_line)] or [""]
             return "[" + (",\n" + " " * (indent + depth + 1)).join(lines) + "]"
         parts = ["..." if i is None else rows(part[i], depth + 1) for i in picks]
@@ -98,10 +108,16 @@ def _body(array: np.ndarray, indent: int) -> str:
     return rows(array, 0)
 
 
+def numbers_text(t: Tensor, indent: int) -> str:
+    """The numbers alone, `[1., 2.]`, for a text that is indented so far."""
+    array = dtypes.in_numpy(t._dev.to_host(t._a))
+    return _body(array, indent) if array.size else "[]"
+
+
 def _with_notes(text: str, notes: list[str], indent: int, line: int) -> str:
     """The text and what is to be said of it; a note that does not fit on the last line, of that length, begins another."""
     for note in notes:
-        fits = line + len(note) + 2 <= _options["linewidth"]
+        fits = line + len(note) + 2 <= PRINT_OPTS.linewidth
         text += f", {note}" if fits else ",\n" + " " * indent + note
         line = (line + 2 if fits else indent) + len(note)
     return text + ")"
@@ -164,7 +180,7 @@ def sparse_text(t: Any) -> str:
         notes.append("requires_grad=True" if t.is_leaf else f"grad_fn=<{t.grad_fn.short_name()}>")
     text = "tensor(" + ",\n       ".join(lines)
     # What is to be said of the coordinate format begins a line of its own.
-    return _with_notes(text, notes, 7, _options["linewidth"] if e.crow is None else _last_line(text))
+    return _with_notes(text, notes, 7, PRINT_OPTS.linewidth if e.crow is None else _last_line(text))
 
 
 #: Rows and columns that a notebook shows of a tensor; of more, the first and last halves of them.

@@ -9,7 +9,7 @@ from .device import get_default_device
 from .errors import ArgumentError
 from .warn import without_effect
 
-_ASKED: dict[str, Any] = {"threads": os.cpu_count() or 1, "precision": "highest", "deterministic": False}
+_ASKED: dict[str, Any] = {"threads": os.cpu_count() or 1, "precision": "highest", "deterministic": "default"}
 
 
 def set_num_threads(threads: int) -> None:
@@ -73,7 +73,7 @@ def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None
             "use_deterministic_algorithms",
             f"which of its results are the same in every run is decided by the backend of {get_default_device()}",
         )
-    _ASKED["deterministic"] = bool(mode)
+    _ASKED["deterministic"] = ("warn" if warn_only else "error") if mode else "default"
 
 
 def are_deterministic_algorithms_enabled() -> bool:
@@ -83,4 +83,38 @@ def are_deterministic_algorithms_enabled() -> bool:
     >>> fz.use_deterministic_algorithms(False); fz.are_deterministic_algorithms_enabled()
     False
     """
-    return bool(_ASKED["deterministic"])
+    return bool(_ASKED["deterministic"] != "default")
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Return whether `use_deterministic_algorithms` was given `warn_only=True`.
+
+    >>> import frazil as fz
+    >>> fz.is_deterministic_algorithms_warn_only_enabled()
+    False
+    """
+    return bool(_ASKED["deterministic"] == "warn")
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """`use_deterministic_algorithms` by a word or number: "default" or 0, "warn" or 1, "error" or 2.
+
+    >>> import frazil as fz
+    >>> fz.set_deterministic_debug_mode("default"); fz.get_deterministic_debug_mode()
+    0
+    """
+    modes = ("default", "warn", "error")
+    if debug_mode not in (*modes, 0, 1, 2):
+        raise ArgumentError(f"set_deterministic_debug_mode: expected one of {modes} or 0, 1, 2, given {debug_mode!r}")
+    mode = debug_mode if isinstance(debug_mode, str) else modes[debug_mode]
+    use_deterministic_algorithms(mode != "default", warn_only=mode == "warn")
+
+
+def get_deterministic_debug_mode() -> int:
+    """Return 0, 1 or 2: see `set_deterministic_debug_mode`.
+
+    >>> import frazil as fz
+    >>> fz.get_deterministic_debug_mode()
+    0
+    """
+    return ("default", "warn", "error").index(_ASKED["deterministic"])

@@ -8,6 +8,8 @@ from .. import profiler as _profiler
 from ..profiler import record_function as record_function
 from ..spelling import tell_names as _tell_names
 
+EventList = _profiler.Averages
+
 
 class profile(_profiler.profile):
     """`fz.profiler.profile`, which is switched off by `enabled=False`. Other arguments are accepted.

@@ -31,7 +31,7 @@ def script(fn: F) -> F:
 
     Args:
         fn: a function (also as a decorator, of methods too), a bound method, or a Module, which is returned itself, with its
-            `forward` scripted.
+            `forward` scripted. A class is returned as it is: its methods are scripted one by one.
 
     The rewritten form can be called without recording as `scripted.rewritten(...)`, to compare. Raises ScriptError where a
     construct cannot be expressed, with its line and what to write instead.
@@ -55,6 +55,8 @@ def script(fn: F) -> F:
         return types.MethodType(script(fn.__func__), fn.__self__)  # type: ignore[return-value]
     if isinstance(fn, (staticmethod, classmethod)):
         return type(fn)(script(fn.__func__))
+    if isinstance(fn, type):
+        return fn
     if not isinstance(fn, types.FunctionType):
         raise ArgumentError(f"script: fn must be a function, a method or a Module, given {type(fn).__name__}")
     if hasattr(fn, "__frazil_script__"):

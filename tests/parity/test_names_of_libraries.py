@@ -76,3 +76,58 @@ def test_futures_as_pytorchs() -> None:
         with pytest.raises((ZeroDivisionError, RuntimeError)):
             failing.wait()
         assert futures.collect_all([later]).wait()[0].value() == 2 and futures.wait_all([later]) == [2]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_pass_over_a_loader_has_its_length(workers: int) -> None:
+    def passed(library: Any) -> tuple[Any, ...]:
+        module = library.utils.data.dataloader
+        batches = iter(module.DataLoader([1, 2, 3, 4, 5], batch_size=2, num_workers=workers))
+        kinds = (module._BaseDataLoaderIter, module._SingleProcessDataLoaderIter, module._MultiProcessingDataLoaderIter)
+        told = [isinstance(batches, kind) for kind in kinds]
+        return told, len(batches), [b.tolist() for b in batches], iter(batches) is batches
+
+    assert passed(fz) == passed(torch)
+
+
+def test_the_inside_of_printing() -> None:
+    from torch import _tensor_str as theirs
+
+    from frazil import _tensor_str as ours
+
+    numbers = [[1.0, -2.25], [1e-3, 3.0]]
+    assert ours._tensor_str(fz.tensor(numbers), 7) == theirs._tensor_str(torch.tensor(numbers), 7)
+    options = ("precision", "threshold", "edgeitems", "linewidth", "sci_mode")
+    for profile in ("short", "full", "default"):
+        fz.set_printoptions(profile=profile)
+        torch.set_printoptions(profile=profile)
+        assert [getattr(ours.PRINT_OPTS, n) for n in options] == [getattr(theirs.PRINT_OPTS, n) for n in options]
+
+
+def test_deterministic_algorithms_in_words_and_numbers() -> None:
+    def states(library: Any) -> list[Any]:
+        found = []
+        for mode in ("warn", 2, "default", 1, "error", 0):
+            library.set_deterministic_debug_mode(mode)
+            found.append((library.get_deterministic_debug_mode(), library.are_deterministic_algorithms_enabled()))
+            found.append(library.is_deterministic_algorithms_warn_only_enabled())
+        return found
+
+    assert states(fz) == states(torch)
+
+
+def test_layers_of_transformers_are_copied_by_their_helpers() -> None:
+    for library in (fz, torch):
+        module = library.nn.modules.transformer
+        layers = module._get_clones(library.nn.Linear(2, 2), 3)
+        assert len(layers) == 3 and layers[0].weight is not layers[1].weight
+        assert module._get_activation_fn("gelu") is library.nn.functional.gelu
+
+
+def test_classes_are_scripted_as_they_are() -> None:
+    class Counter:
+        pass
+
+    assert fz.jit.script(Counter) is Counter
+    assert fz.distributed.rpc.is_available() is False
+    assert isinstance(fz.autograd.profiler.profile().key_averages(), fz.autograd.profiler.EventList)

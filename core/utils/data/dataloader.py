@@ -142,12 +142,12 @@ class DataLoader(Generic[T]):
 
     def __iter__(self) -> Iterator[T]:
         if self.num_workers == 0:
-            return self._load_here()
+            return _SingleProcessDataLoaderIter(self, self._load_here())
         if not self.persistent_workers:
-            return _load_from(_Pool(self), self, keep=False)
+            return _MultiProcessingDataLoaderIter(self, _load_from(_Pool(self), self, keep=False))
         if self._pool is None:
             self._pool = _Pool(self)
-        return _load_from(self._pool, self, keep=True)
+        return _MultiProcessingDataLoaderIter(self, _load_from(self._pool, self, keep=True))
 
     def _load_here(self) -> Iterator[T]:
         fetch = make_fetch(self.dataset, self.batch_sampler is not None, self.collate_fn, self.drop_last)
@@ -160,6 +160,34 @@ class DataLoader(Generic[T]):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_pool": None}  # processes stay here
+
+
+class _BaseDataLoaderIter(Generic[T]):
+    """One pass over the batches of a loader; its length is the loader's. (Libraries import it by PyTorch's name.)"""
+
+    def __init__(self, loader: DataLoader[T], batches: Any) -> None:
+        self._loader, self._batches = loader, batches
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        return next(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def close(self) -> None:
+        """End the pass here; what workers have begun is not waited for."""
+        self._batches.close()
+
+
+class _SingleProcessDataLoaderIter(_BaseDataLoaderIter[T]):
+    """Batches that are made here."""
+
+
+class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter[T]):
+    """Batches that worker processes make."""
 
 
 @final
