@@ -687,10 +687,10 @@ def cholesky(input: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor:
     """The Cholesky factor of positive definite matrices; as `fz.linalg.cholesky`."""
 
 def cholesky_inverse(L: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor:
-    """The inverse of L @ L.mT (L.mT @ L with `upper`)."""
+    """The inverse of L @ L.mH (L.mH @ L with `upper`)."""
 
 def cholesky_solve(input: Tensor, L: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor:
-    """X with A @ X = input, for A = L @ L.mT (L.mT @ L with `upper`)."""
+    """X with A @ X = input, for A = L @ L.mH (L.mH @ L with `upper`)."""
 
 def chunk(input: Tensor, chunks: _int, dim: _int = 0) -> Any:
     """At most `chunks` views of equal size along `dim` (the last may be smaller).
@@ -2215,7 +2215,7 @@ def logcumsumexp(input: Tensor, dim: _int, *, out: Any = None) -> Tensor:
     tensor([0.0000, 0.6931, 1.0986])"""
 
 def logdet(input: Tensor) -> Tensor:
-    """The logarithm of the determinant; NaN where it is negative.
+    """The logarithm of the determinant; of real matrices NaN where that is negative, of complex ones a complex number.
 
     >>> import frazil as fz
     >>> fz.logdet(fz.eye(2))
@@ -2703,7 +2703,7 @@ def orgqr(A: Tensor, tau: Tensor, *, out: Any = None) -> Tensor:
             [-0.8000]])"""
 
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: _bool = True, transpose: _bool = False, *, out: Any = None) -> Tensor:
-    """Q @ other (other @ Q unless `left`; Q.mT in the place of Q with `transpose`), for the reflections of Q as in `geqrf`.
+    """Q @ other (other @ Q unless `left`; Q.mH in the place of Q with `transpose`), for the reflections of Q as in `geqrf`.
 
     >>> import frazil as fz
     >>> fz.ormqr(*fz.geqrf(fz.tensor([[3.0], [4.0]])), fz.eye(2))
@@ -3499,7 +3499,7 @@ def sum(input: _Operand, dim: Any = None, keepdim: _bool = False, dtype: Any = N
     tensor([4., 6.])"""
 
 def svd(input: Tensor, some: _bool = True, compute_uv: _bool = True, *, out: Any = None) -> Any:
-    """U, S and V (not transposed) of input = U @ diag(S) @ V.mT; `fz.linalg.svd` gives Vh."""
+    """U, S and V (not transposed) of input = U @ diag(S) @ V.mH; `fz.linalg.svd` gives Vh."""
 
 def svd_lowrank(A: Tensor, q: _int | None = 6, niter: _int | None = 2, M: Tensor | None = None, *, out: Any = None) -> Any:
     """U, S and V of a matrix (or A - M) near to one of rank q, found in the span of its products with q random vectors

@@ -303,10 +303,10 @@ class TensorMethods:
         """The Cholesky factor of positive definite matrices; as `fz.linalg.cholesky`."""
 
     def cholesky_inverse(self, upper: _bool = False, *, out: Any = None) -> Tensor:
-        """The inverse of L @ L.mT (L.mT @ L with `upper`)."""
+        """The inverse of L @ L.mH (L.mH @ L with `upper`)."""
 
     def cholesky_solve(self, L: Tensor, upper: _bool = False, *, out: Any = None) -> Tensor:
-        """X with A @ X = input, for A = L @ L.mT (L.mT @ L with `upper`)."""
+        """X with A @ X = input, for A = L @ L.mH (L.mH @ L with `upper`)."""
 
     def chunk(self, chunks: _int, dim: _int = 0) -> Any:
         """At most `chunks` views of equal size along `dim` (the last may be smaller)."""
@@ -828,7 +828,7 @@ class TensorMethods:
         """log(the running sum of exp(x)) along `dim`, without overflow."""
 
     def logdet(self) -> Tensor:
-        """The logarithm of the determinant; NaN where it is negative."""
+        """The logarithm of the determinant; of real matrices NaN where that is negative, of complex ones a complex number."""
 
     def logical_and(self, other: _Operand, *, out: Any = None) -> Tensor:
         """Return whether both are true (not zero)."""
@@ -1062,7 +1062,7 @@ class TensorMethods:
         """The first columns of the product of reflections, as `geqrf` gives them: Q."""
 
     def ormqr(self, tau: Tensor, other: Tensor, left: _bool = True, transpose: _bool = False, *, out: Any = None) -> Tensor:
-        """Q @ other (other @ Q unless `left`; Q.mT in the place of Q with `transpose`), for the reflections of Q as in `geqrf`."""
+        """Q @ other (other @ Q unless `left`; Q.mH in the place of Q with `transpose`), for the reflections of Q as in `geqrf`."""
 
     def outer(self, vec2: Tensor, *, out: Any = None) -> Tensor:
         """All products of the elements of two vectors."""
@@ -1322,7 +1322,7 @@ class TensorMethods:
         """The sum over what broadcasting `size` to the shape of this tensor would repeat."""
 
     def svd(self, some: _bool = True, compute_uv: _bool = True, *, out: Any = None) -> Any:
-        """U, S and V (not transposed) of input = U @ diag(S) @ V.mT; `fz.linalg.svd` gives Vh."""
+        """U, S and V (not transposed) of input = U @ diag(S) @ V.mH; `fz.linalg.svd` gives Vh."""
 
     def swapaxes(self, dim0: _int, dim1: _int) -> Tensor:
         """A view with two dimensions exchanged."""

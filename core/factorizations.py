@@ -45,13 +45,15 @@ def slogdet(input: Tensor) -> Any:
 
 @function()
 def logdet(input: Tensor) -> Tensor:
-    """The logarithm of the determinant; NaN where it is negative.
+    """The logarithm of the determinant; of real matrices NaN where that is negative, of complex ones a complex number.
 
     >>> import frazil as fz
     >>> fz.logdet(fz.eye(2))
     tensor(0.)
     """
     sign, size = linalg.slogdet(input)
+    if sign.dtype.is_complex:
+        return sign.log() + size
     return where(sign < 0, float("nan"), size)
 
 
@@ -75,14 +77,14 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 
 @function(out=True)
 def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
-    """X with A @ X = input, for A = L @ L.mT (L.mT @ L with `upper`)."""
-    low = L.mT if upper else L
-    return linalg.solve_triangular(low.mT, linalg.solve_triangular(low, input, upper=False), upper=True)
+    """X with A @ X = input, for A = L @ L.mH (L.mH @ L with `upper`)."""
+    low = L.mH if upper else L
+    return linalg.solve_triangular(low.mH, linalg.solve_triangular(low, input, upper=False), upper=True)
 
 
 @function(out=True)
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
-    """The inverse of L @ L.mT (L.mT @ L with `upper`)."""
+    """The inverse of L @ L.mH (L.mH @ L with `upper`)."""
     n = L._a.shape[-1]
     return cholesky_solve(expand(eye(n, dtype=L.dtype, device=L.device), shape=tuple(L._a.shape)), L, upper)
 
@@ -94,7 +96,7 @@ def qr(input: Tensor, some: bool = True) -> Any:
 
 
 class USV(NamedTuple):
-    """input = U @ diag(S) @ V.mT."""
+    """input = U @ diag(S) @ V.mH."""
 
     U: Tensor
     S: Tensor
@@ -103,10 +105,10 @@ class USV(NamedTuple):
 
 @function(out=True)
 def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
-    """U, S and V (not transposed) of input = U @ diag(S) @ V.mT; `fz.linalg.svd` gives Vh."""
+    """U, S and V (not transposed) of input = U @ diag(S) @ V.mH; `fz.linalg.svd` gives Vh."""
     if not compute_uv:
         rows, columns = input._a.shape[-2:]
         batch = tuple(input._a.shape[:-2])
         return USV(input.new_zeros(*batch, rows, rows), linalg.svdvals(input), input.new_zeros(*batch, columns, columns))
     u, s, vh = linalg.svd(input, full_matrices=not some)
-    return USV(u, s, vh.mT)
+    return USV(u, s, vh.mH)

@@ -17,14 +17,16 @@ from . import late
 from .autograd.function import Function
 from .creation import eye, ones_like
 from .define import by_name
-from .dtypes import as_dtype, float32, float64
+from .dtypes import as_dtype, complex64, complex128, float32, float64
 from .errors import ArgumentError, DTypeError, FrazilError, ShapeError
 from .host import on_host
 from .ops import linalg as products
 from .ops import reduction
+from .ops.elementwise import where
 from .ops.shape import broadcast_tensors, cat
 from .sizes import checked_dim
 from .spelling import missing
+from .state import STATE
 from .tensor import Tensor, tracked
 
 
@@ -41,7 +43,7 @@ class SVD(NamedTuple):
 
 
 class Eigh(NamedTuple):
-    """x = V @ diag(L) @ V.mT."""
+    """x = V @ diag(L) @ V.mH."""
 
     eigenvalues: Tensor
     eigenvectors: Tensor
@@ -82,14 +84,15 @@ def _public(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def matrices(name: str, *tensors: Any, square: bool = False) -> None:
-    """Refuse what is no matrix of float32 or float64, nor a batch of them."""
+    """Refuse what is no matrix of numbers that LAPACK knows, nor a batch of them."""
     for x in tensors:
         if not isinstance(x, Tensor):
             raise ArgumentError(f"linalg.{name}: expected a tensor, given a {type(x).__name__}")
         if len(x._a.shape) < 2:
             raise ShapeError(f"linalg.{name}: expected a matrix or a batch of them, given {list(x._a.shape)}")
-        if x.dtype not in (float32, float64):
-            raise DTypeError(f"linalg.{name}: expected float32 or float64, given {x.dtype.name}; convert it with .float()")
+        if x.dtype not in (float32, float64, complex64, complex128):
+            known = "float32, float64, complex64 or complex128"
+            raise DTypeError(f"linalg.{name}: expected {known}, given {x.dtype.name}; convert it with .float()")
         if square and x._a.shape[-1] != x._a.shape[-2]:
             raise ShapeError(f"linalg.{name}: expected square matrices, given {list(x._a.shape)}")
 
@@ -100,6 +103,22 @@ def on_lapack(name: str, compute: Callable[..., Any], *tensors: Tensor) -> Any:
         return on_host(f"linalg.{name}", compute, *tensors)
     except np.linalg.LinAlgError as error:
         raise LinAlgError(f"linalg.{name}: {str(error)[:1].lower()}{str(error)[1:]} ({list(tensors[0].shape)})") from None
+
+
+def phase_free(ctx: Any, name: str, turn: Tensor) -> None:
+    """Refuse the gradient of a loss that asks which of the factors it is given: complex columns may be turned by any phase.
+
+    `turn` says how the loss changes with the phase of each column: its imaginary part. `ctx.whole`: the gradient is not one of
+    gradients, which comes in parts, to this call and to the one that its backward makes; only their sum is free of phases.
+    """
+    whole, ctx.whole = ctx.whole, ctx.whole and not STATE.grad
+    if not whole or not turn.dtype.is_complex or turn.is_meta or turn._dev.depth:
+        return
+    if bool((turn.detach().imag.abs() > 0.01).any()):
+        raise LinAlgError(
+            f"backward of linalg.{name}: complex vectors are found up to a phase, their product with e^(i phi), and the loss "
+            "depends on it, so it has no gradient; use .abs() of them, or products in which phases cancel"
+        )
 
 
 def _column(x: Tensor) -> Tensor:
@@ -136,23 +155,51 @@ def inv(A: Tensor) -> Tensor:
     return Inverse.apply(A)
 
 
+def size_of(a: np.ndarray) -> Any:
+    """How large numbers are, as LAPACK compares them: of complex ones the sum of both parts."""
+    return np.abs(a.real) + np.abs(a.imag) if a.dtype.kind == "c" else np.abs(a)
+
+
+def lu_arrays(a: np.ndarray, pivot: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """L and U in one array, the exchanges of rows, and the first zero on the diagonal of U, of a batch."""
+    rows, columns = a.shape[-2:]
+    steps = min(rows, columns)
+    work = a.reshape(math.prod(a.shape[:-2]), rows, columns).copy()
+    each = np.arange(len(work))
+    pivots = np.tile(np.arange(1, steps + 1, dtype=np.int32), (len(work), 1))
+    info = np.zeros(len(work), np.int32)
+    for k in range(steps):
+        if pivot:
+            best = np.argmax(size_of(work[:, k:, k]), axis=-1) + k
+            pivots[:, k] = best + 1
+            above, below = work[each, k].copy(), work[each, best].copy()
+            work[each, k], work[each, best] = below, above
+        head = work[:, k, k]
+        info = np.where((head == 0) & (info == 0), k + 1, info).astype(np.int32)
+        work[:, k + 1 :, k] /= np.where(head == 0, 1, head)[:, None]
+        work[:, k + 1 :, k + 1 :] -= work[:, k + 1 :, k, None] * work[:, None, k, k + 1 :]
+    batch = a.shape[:-2]
+    return work.reshape(a.shape), pivots.reshape(*batch, steps), info.reshape(batch)
+
+
 @_public
 def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
-    """The inverse and 0; for singular matrices an error with `check_errors`, else NaN and 1.
+    """The inverse and 0; for singular matrices an error with `check_errors`, else NaN and which diagonal element of U is 0.
 
     >>> import frazil as fz
     >>> fz.linalg.inv_ex(fz.zeros(1, 1)).info
     tensor(1, dtype=frazil.int32)
     """
     matrices("inv_ex", A, square=True)
-    bad = det(A.detach()) == 0
-    if A.is_meta or not bool(bad.any()):
+    bad = slogdet(A.detach()).sign == 0
+    if A.is_meta or A._dev.depth or not bool(bad.any()):
         return InvEx(inv(A), bad.int())
     if check_errors:
         raise LinAlgError(f"linalg.inv_ex: singular matrix ({list(A.shape)})")
     chosen = bad.unsqueeze(-1).unsqueeze(-1)
     safe = A.masked_fill(chosen, 0.0) + eye(A.shape[-1], dtype=A.dtype, device=A.device) * chosen
-    return InvEx(inv(safe).masked_fill(chosen, float("nan")), bad.int())
+    info = on_lapack("inv_ex", lambda a: lu_arrays(a)[2], A.detach())
+    return InvEx(inv(safe).masked_fill(chosen, float("nan")), info)
 
 
 class _Solve(Function):
@@ -164,8 +211,8 @@ class _Solve(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
         a, b = ctx.saved_tensors
-        gb = _Solve.apply(a.mT, g)
-        return -(gb @ _Solve.apply(a, b).mT), gb
+        gb = _Solve.apply(a.mH, g)
+        return -(gb @ _Solve.apply(a, b).mH), gb
 
 
 @_public
@@ -216,11 +263,11 @@ def solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = True, un
 
 
 def _cofactors(x: np.ndarray) -> np.ndarray:
-    """The gradient of det, also of singular matrices: U V' with what the other singular values multiply to between them."""
+    """The conjugate slope of det, also of singular matrices: U Vh, between them what the other singular values multiply to."""
     u, s, vh = np.linalg.svd(x)
     n = s.shape[-1]
     others = np.stack([np.prod(np.delete(s, i, axis=-1), axis=-1) for i in range(n)], -1) if n else s
-    return (np.linalg.det(u) * np.linalg.det(vh))[..., None, None] * ((u * others[..., None, :]) @ vh)
+    return (np.linalg.det(u) * np.linalg.det(vh)).conj()[..., None, None] * ((u * others[..., None, :]) @ vh)
 
 
 class _Det(Function):
@@ -234,7 +281,7 @@ class _Det(Function):
         (x,) = ctx.saved_tensors
         y = det(x)
         if y.is_meta or (not y._dev.depth and bool((y != 0).all())):
-            return _column(_column(g * y)) * inv(x).mT
+            return _column(_column(g * y.conj())) * inv(x).mH
         return _column(_column(g)) * on_lapack("det", _cofactors, x)
 
 
@@ -255,17 +302,21 @@ class _SLogDet(Function):
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x)
         sign, size = on_lapack("slogdet", lambda a: tuple(np.linalg.slogdet(a)), x)
-        ctx.mark_non_differentiable(sign)
+        if not x.dtype.is_complex:
+            ctx.mark_non_differentiable(sign)
         return sign, size
 
     @staticmethod
-    def backward(ctx: Any, _: Any, g: Tensor) -> Tensor:
-        return _column(_column(g)) * inv(ctx.saved_tensors[0]).mT
+    def backward(ctx: Any, turn: Tensor, g: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        if x.dtype.is_complex:  # the sign is a direction, which turns
+            g = g + 1j * (turn * slogdet(x).sign.conj()).imag
+        return _column(_column(g)) * inv(x).mH
 
 
 @_public
 def slogdet(A: Tensor) -> SLogDet:
-    """Sign and logarithm of the size of the determinant.
+    """Sign (of a complex one the direction, of size 1) and logarithm of the size of the determinant.
 
     >>> import frazil as fz
     >>> fz.linalg.slogdet(-fz.eye(3)).sign
@@ -280,21 +331,24 @@ def slogdet(A: Tensor) -> SLogDet:
 
 class _Cholesky(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, upper: bool) -> Tensor:
         ctx.save_for_backward(x)
-        return on_lapack("cholesky", np.linalg.cholesky, x)
+        ctx.upper = upper
+        low = on_lapack("cholesky", np.linalg.cholesky, x.mH if upper else x)
+        return low.mH if upper else low
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> Tensor:
-        low = cholesky(ctx.saved_tensors[0])
-        inner = (low.mT @ g).tril()
-        inner = (inner + inner.tril(-1).mT) * 0.5
-        return solve(low.mT, solve(low.mT, inner.mT).mT)
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        high = cholesky(ctx.saved_tensors[0], upper=ctx.upper)
+        high, g = (high, g.mH) if ctx.upper else (high.mH, g)
+        inner = (high @ g).tril()
+        inner = (inner + inner.tril(-1).mH) * 0.5
+        return solve(high, solve(high, inner.mH).mH), None
 
 
 @_public
 def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
-    """L, lower triangular, with A = L @ L.mT for positive definite A; its transpose with `upper`.
+    """L, lower triangular, with A = L @ L.mH for positive definite A, of which one triangle is read; L.mH with `upper`.
 
     >>> import frazil as fz
     >>> fz.linalg.cholesky(fz.tensor([[4.0, 2.0], [2.0, 5.0]]))
@@ -302,8 +356,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
             [1., 2.]])
     """
     matrices("cholesky", A, square=True)
-    low = _Cholesky.apply(A.mT if upper else A)
-    return low.mT if upper else low
+    return _Cholesky.apply(A, upper)
 
 
 class _QR(Function):
@@ -315,9 +368,10 @@ class _QR(Function):
     @staticmethod
     def backward(ctx: Any, gq: Tensor, gr: Tensor) -> Tensor:
         q, r = qr(ctx.saved_tensors[0])
-        inner = (gr @ r.mT - q.mT @ gq).triu()
-        inner = inner + inner.triu(1).mT
-        return solve(r, (gq + q @ inner).mT).mT
+        inner = (gr @ r.mH - q.mH @ gq).triu()
+        above = inner.triu(1)
+        inner = above + above.mH + inner.diagonal(dim1=-2, dim2=-1).real.diag_embed()
+        return solve(r, (gq + q @ inner).mH).mH
 
 
 @_public
@@ -343,32 +397,34 @@ def qr(A: Tensor, mode: str = "reduced") -> QR:
         return QR(*on_lapack("qr", lambda a: tuple(np.linalg.qr(a, "complete")), A))
     if rows < columns:  # the first columns say what Q is
         q, r = qr(A[..., :rows])
-        return QR(q, cat([r, q.mT @ A[..., rows:]], dim=-1))
+        return QR(q, cat([r, q.mH @ A[..., rows:]], dim=-1))
     return QR(*_QR.apply(A))
 
 
 class _Eigh(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, upper: bool) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, upper: bool, whole: bool = True) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x)
-        ctx.upper = upper
+        ctx.upper, ctx.whole = upper, whole
         ctx.set_materialize_grads(False)
         return on_lapack("eigh", lambda a: tuple(np.linalg.eigh(a, "U" if upper else "L")), x)
 
     @staticmethod
-    def backward(ctx: Any, gl: Tensor | None, gv: Tensor | None) -> tuple[Tensor | None, None]:
-        values, v = eigh(ctx.saved_tensors[0], "U" if ctx.upper else "L")
-        inner: Any = 0 if gl is None else gl.diag_embed()
+    def backward(ctx: Any, gl: Tensor | None, gv: Tensor | None) -> tuple[Tensor, None, None]:
+        values, v = _Eigh.apply(ctx.saved_tensors[0], ctx.upper, False)
+        inner: Any = 0 if gl is None else gl.diag_embed().to(v.dtype)
         if gv is not None:
-            one = eye(v.shape[-1], dtype=v.dtype, device=v.device)
+            one = eye(v.shape[-1], dtype=values.dtype, device=v.device)
             gaps = values.unsqueeze(-2) - _column(values) + one
-            inner = inner + v.mT @ gv / gaps * (1 - one)
-        return v @ inner @ v.mT, None
+            turn = v.mH @ gv
+            phase_free(ctx, "eigh", turn.diagonal(dim1=-2, dim2=-1))
+            inner = inner + (turn - turn.mH) / (2 * gaps) * (1 - one)
+        return v @ inner @ v.mH, None, None
 
 
 @_public
 def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
-    """Eigenvalues, ascending, and eigenvectors (columns) of symmetric matrices, of which one triangle is read.
+    """Eigenvalues, ascending, and eigenvectors (columns) of symmetric (Hermitian) matrices, of which one triangle is read.
 
     >>> import frazil as fz
     >>> fz.linalg.eigh(fz.tensor([[2.0, 0.0], [0.0, 1.0]])).eigenvalues
@@ -382,7 +438,7 @@ def eigh(A: Tensor, UPLO: str = "L") -> Eigh:
 
 @_public
 def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
-    """The eigenvalues of symmetric matrices, ascending.
+    """The eigenvalues of symmetric (Hermitian) matrices, ascending; real.
 
     >>> import frazil as fz
     >>> fz.linalg.eigvalsh(fz.tensor([[3.0, 0.0], [0.0, 1.0]]))
@@ -393,28 +449,38 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
 
 class _SVD(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, whole: bool = True) -> tuple[Tensor, Tensor, Tensor]:
         ctx.save_for_backward(x)
+        ctx.whole = whole
         ctx.set_materialize_grads(False)
         return on_lapack("svd", lambda a: tuple(np.linalg.svd(a, full_matrices=False)), x)
 
     @staticmethod
-    def backward(ctx: Any, gu: Tensor | None, gs: Tensor | None, gvh: Tensor | None) -> Tensor:
-        u, s, vh = svd(ctx.saved_tensors[0], full_matrices=False)
+    def backward(ctx: Any, gu: Tensor | None, gs: Tensor | None, gvh: Tensor | None) -> tuple[Tensor, None]:
+        u, s, vh = _SVD.apply(ctx.saved_tensors[0], False)
         one = eye(s.shape[-1], dtype=s.dtype, device=s.device)
         squares = s * s
         gaps = squares.unsqueeze(-2) - _column(squares) + one
-        inner: Any = 0 if gs is None else gs.diag_embed()
+        inner: Any = 0 if gs is None else gs.diag_embed().to(u.dtype)
         outer: Any = 0
+        phase: Any = 0
         if gu is not None:
-            turn = u.mT @ gu
-            inner = inner + (turn - turn.mT) / gaps * s.unsqueeze(-2)
+            turn = u.mH @ gu
+            skew = turn - turn.mH
+            phase = phase + skew.diagonal(dim1=-2, dim2=-1)
+            if u.dtype.is_complex:  # what turns the columns of U turns those of V back
+                inner = inner + (phase / (2 * s)).diag_embed()
+            inner = inner + skew * (1 - one) / gaps * s.unsqueeze(-2)
             outer = outer + ((gu - u @ turn) / s.unsqueeze(-2)) @ vh
         if gvh is not None:
-            turn = vh @ gvh.mT
-            inner = inner + _column(s) * ((turn - turn.mT) / gaps)
-            outer = outer + u @ ((gvh - (gvh @ vh.mT) @ vh) / _column(s))
-        return u @ inner @ vh + outer
+            turn = vh @ gvh.mH
+            skew = turn - turn.mH
+            phase = phase + skew.diagonal(dim1=-2, dim2=-1)
+            inner = inner + _column(s) * (skew * (1 - one) / gaps)
+            outer = outer + u @ ((gvh - (gvh @ vh.mH) @ vh) / _column(s))
+        if gu is not None or gvh is not None:
+            phase_free(ctx, "svd", phase / 2)
+        return u @ inner @ vh + outer, None
 
 
 @_public
@@ -471,7 +537,7 @@ class _PInv(Function):
             u, s, vh = np.linalg.svd(a, full_matrices=False)
             keep = s > _cutoff(a, s, atol, rtol)
             inverse = np.where(keep, 1 / np.where(keep, s, 1), 0).astype(a.dtype)
-            return np.swapaxes(vh, -1, -2) * inverse[..., None, :] @ np.swapaxes(u, -1, -2)
+            return np.swapaxes(vh.conj(), -1, -2) * inverse[..., None, :] @ np.swapaxes(u.conj(), -1, -2)
 
         return on_lapack("pinv", find, x)
 
@@ -479,14 +545,14 @@ class _PInv(Function):
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
         (a,) = ctx.saved_tensors
         p = _PInv.apply(a, *ctx.limits)
-        gt, pt = g.mT, p.mT
+        gt, pt = g.mH, p.mH
         if a.shape[-2] <= a.shape[-1]:
             k = gt @ p
             kp = k @ pt
-            return -(p @ k).mT + kp - (a @ p) @ kp + (pt @ p) @ (gt - k @ a), None, None
+            return -(p @ k).mH + kp - (a @ p) @ kp + (pt @ p) @ (gt - k @ a), None, None
         k = p @ gt
         pk = pt @ k
-        return -(k @ p).mT + (gt - a @ k) @ p @ pt + pk - (pk @ p) @ a, None, None
+        return -(k @ p).mH + (gt - a @ k) @ p @ pt + pk - (pk @ p) @ a, None, None
 
 
 @_public
@@ -499,7 +565,8 @@ def pinv(A: Tensor, rcond: Any = None, *, atol: Any = None, rtol: Any = None, he
     """
     matrices("pinv", A, square=hermitian)
     if hermitian:  # of which the lower triangle says all
-        A = A.tril() + A.tril(-1).mT
+        below = A.tril(-1)
+        A = below + below.mH + A.diagonal(dim1=-2, dim2=-1).real.diag_embed()
     return _PInv.apply(A, _number(atol), _number(rtol if rcond is None else rcond))
 
 
@@ -542,7 +609,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     rank = matrix_rank(A, rtol=rcond)
     residuals = none
     if A.shape[-2] > A.shape[-1] and bool((rank == A.shape[-1]).all()):
-        residuals = ((A @ solution - B) ** 2).sum(-2)
+        residuals = ((A @ solution - B).abs() ** 2).sum(-2)
     ranked = rank if driver != "gels" else rank.new_zeros(0)
     return LstSq(solution, residuals, ranked, svdvals(A.detach()) if driver in ("gelsd", "gelss") else none)
 
@@ -602,8 +669,8 @@ def matrix_norm(
     if A.ndim < 2 or len(dim) != 2:
         raise ShapeError(f"linalg.matrix_norm: expected matrices over two dims, given {list(A.shape)} and dim={dim}")
     A = A if dtype is None else A.to(as_dtype(dtype))
-    if not A.dtype.is_floating_point:
-        raise DTypeError(f"linalg.matrix_norm: A must be floating, given {A.dtype.name}; convert it with .float()")
+    if A.dtype.kind not in "fc":
+        raise DTypeError(f"linalg.matrix_norm: A must be floating or complex, given {A.dtype.name}; convert it with .float()")
     rows, columns = (checked_dim("linalg.matrix_norm", d, A.ndim) for d in dim)
     if rows == columns:
         raise ArgumentError(f"linalg.matrix_norm: dim must name two dimensions, given {tuple(dim)}")
@@ -648,7 +715,7 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
 
 @_public
 def cond(A: Tensor, p: Any = None) -> Tensor:
-    """The condition number: the norm `p` (default 2) of A times that of its inverse.
+    """The condition number: the norm `p` (default 2) of A times that of its inverse; infinite for singular matrices.
 
     >>> import frazil as fz
     >>> fz.linalg.cond(fz.tensor([[4.0, 0.0], [0.0, 2.0]]))
@@ -658,7 +725,11 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
         values = svdvals(A)
         first, last = values[..., 0], values[..., -1]
         return last / first if p == -2 else first / last
-    return matrix_norm(A, p) * matrix_norm(inv(A), p)
+    if p == "nuc":
+        values = svdvals(A)
+        return values.sum(-1) * values.reciprocal().sum(-1)
+    inverse, info = inv_ex(A)
+    return where(info == 0, matrix_norm(A, p) * matrix_norm(inverse, p), math.inf)
 
 
 @_public
@@ -679,13 +750,13 @@ def _broadcast(a: Tensor, b: Tensor) -> Any:
 
 @_public
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
-    """The sum of products along `dim`, with broadcasting.
+    """The sum of products along `dim`, with broadcasting; complex x is conjugated.
 
     >>> import frazil as fz
     >>> fz.linalg.vecdot(fz.tensor([1.0, 2.0]), fz.tensor([3.0, 4.0]))
     tensor(11.)
     """
-    a, b = _broadcast(x, y)
+    a, b = _broadcast(x.conj(), y)
     return (a * b).sum(dim, dtype=(a * b).dtype)
 
 

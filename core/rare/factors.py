@@ -15,7 +15,7 @@ from ..dtypes import float32
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..factorizations import USV
 from ..late import METHODS_OF
-from ..linalg import Eigh, LinAlgError, matrices, on_lapack, solve_triangular
+from ..linalg import Eigh, LinAlgError, lu_arrays, matrices, on_lapack, phase_free, size_of, solve_triangular
 from ..ops.common import has_numbers
 from ..ops.elementwise import cast, where
 from ..ops.linalg import matmul as product
@@ -103,28 +103,6 @@ class TriangularSolve(NamedTuple):
 # ------------------------------------------------------------------------------------------------------------------------- LU
 
 
-def _lu_arrays(a: np.ndarray, pivot: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """L and U in one array, the exchanges of rows, and the first zero on the diagonal of U, of a batch."""
-    rows, columns = a.shape[-2:]
-    steps = min(rows, columns)
-    work = a.reshape(math.prod(a.shape[:-2]), rows, columns).copy()
-    each = np.arange(len(work))
-    pivots = np.tile(np.arange(1, steps + 1, dtype=np.int32), (len(work), 1))
-    info = np.zeros(len(work), np.int32)
-    for k in range(steps):
-        if pivot:
-            best = np.argmax(np.abs(work[:, k:, k]), axis=-1) + k
-            pivots[:, k] = best + 1
-            above, below = work[each, k].copy(), work[each, best].copy()
-            work[each, k], work[each, best] = below, above
-        head = work[:, k, k]
-        info = np.where((head == 0) & (info == 0), k + 1, info).astype(np.int32)
-        work[:, k + 1 :, k] /= np.where(head == 0, 1, head)[:, None]
-        work[:, k + 1 :, k + 1 :] -= work[:, k + 1 :, k, None] * work[:, None, k, k + 1 :]
-    batch = a.shape[:-2]
-    return work.reshape(a.shape), pivots.reshape(*batch, steps), info.reshape(batch)
-
-
 def _permutation(pivots: np.ndarray, rows: int) -> np.ndarray:
     """The matrix P that undoes these exchanges."""
     flat = pivots.reshape(math.prod(pivots.shape[:-1]), pivots.shape[-1]) - 1
@@ -141,7 +119,7 @@ class _LU(Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor) -> Tensor:
-        found = on_lapack("lu", lambda x: _lu_arrays(x, pivot=False)[0], a)
+        found = on_lapack("lu", lambda x: lu_arrays(x, pivot=False)[0], a)
         ctx.save_for_backward(found)
         return found
 
@@ -149,9 +127,9 @@ class _LU(Function):
     def backward(ctx: Any, g: Tensor) -> Tensor:
         (lu,) = ctx.saved_tensors
         lower, upper = _unpacked(lu)
-        inner = product(lower.mT, g.tril(-1)).tril(-1) + product(g.triu(), upper.mT).triu()
-        inner = solve_triangular(upper.mT, inner, upper=False, left=False)
-        return solve_triangular(lower.mT, inner, upper=True, unitriangular=True)
+        inner = product(lower.mH, g.tril(-1)).tril(-1) + product(g.triu(), upper.mH).triu()
+        inner = solve_triangular(upper.mH, inner, upper=False, left=False)
+        return solve_triangular(lower.mH, inner, upper=True, unitriangular=True)
 
 
 def _unpacked(lu: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,7 +142,7 @@ def _unpacked(lu: Tensor) -> tuple[Tensor, Tensor]:
 def _factored(name: str, A: Tensor, pivot: bool) -> tuple[Tensor, Tensor, Tensor]:
     """L and U in one matrix, pivots, info; with a gradient."""
     matrices(name, A)
-    lu, pivots, info = on_lapack(name, lambda a: _lu_arrays(a, pivot), A.detach())
+    lu, pivots, info = on_lapack(name, lambda a: lu_arrays(a, pivot), A.detach())
     if not tracked(A):
         return lu, pivots, info
     rows, columns = A._a.shape[-2:]
@@ -220,7 +198,7 @@ def lu(A: Tensor, *, pivot: bool = True) -> LU:
 
 
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
-    """X with A @ X = B (X @ A = B unless `left`; A.mT in the place of A with `adjoint`), for what `lu_factor` gives of A.
+    """X with A @ X = B (X @ A = B unless `left`; A.mH in the place of A with `adjoint`), for what `lu_factor` gives of A.
 
     >>> import frazil as fz
     >>> fz.linalg.lu_solve(*fz.linalg.lu_factor(fz.tensor([[2.0]])), fz.tensor([[3.0]]))
@@ -228,12 +206,12 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
     """
     matrices("lu_solve", LU, B)
     if not left:
-        return lu_solve(LU, pivots, B.mT, adjoint=not adjoint).mT
+        return lu_solve(LU, pivots, B.mH, adjoint=not adjoint).mH
     lower, upper = _unpacked(LU)
     rows = LU._a.shape[-2]
     order = on_lapack("lu_solve", lambda p: _permutation(p, rows), pivots).to(LU.dtype)
     if adjoint:
-        y = solve_triangular(lower.mT, solve_triangular(upper.mT, B, upper=False), upper=True, unitriangular=True)
+        y = solve_triangular(lower.mH, solve_triangular(upper.mH, B, upper=False), upper=True, unitriangular=True)
         return product(order, y)
     y = solve_triangular(lower, product(order.mT, B), upper=False, unitriangular=True)
     return solve_triangular(upper, y, upper=True)
@@ -242,72 +220,82 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
 # ------------------------------------------------------------------------------------------------------------------------- LDL
 
 
-def _ldl_array(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """The factorisation of J. R. Bunch and L. Kaufman (1977) of one symmetric matrix, of its lower triangle, as LAPACK lays it
-    out."""
-    a, n = np.tril(a), len(a)
+def _turned(hermitian: bool) -> Any:
+    """What an element above the diagonal is of that below it."""
+    return np.conj if hermitian else np.asarray
+
+
+def _ldl_array(a: np.ndarray, hermitian: bool) -> tuple[np.ndarray, np.ndarray, int]:
+    """The factorisation of J. R. Bunch and L. Kaufman (1977) of one symmetric or Hermitian matrix, of its lower triangle, as
+    LAPACK lays it out."""
+    a, n, turned = np.tril(a), len(a), _turned(hermitian)
+    if hermitian:
+        np.fill_diagonal(a, a.diagonal().real.copy())
     pivots, info, k, limit = np.zeros(n, np.int32), 0, 0, (1 + 17**0.5) / 8
     while k < n:
-        step, here, largest, at = 1, abs(a[k, k]), 0.0, k
+        step, here, largest, at = 1, size_of(a[k, k]), 0.0, k
         if k < n - 1:
-            at = k + 1 + int(np.argmax(np.abs(a[k + 1 :, k])))
-            largest = abs(a[at, k])
+            at = k + 1 + int(np.argmax(size_of(a[k + 1 :, k])))
+            largest = size_of(a[at, k])
         chosen = k
         if max(here, largest) == 0:
             info = info or k + 1
         elif here < limit * largest:
-            along = max(np.abs(a[at, k:at]).max(), np.abs(a[at + 1 :, at]).max(initial=0.0))
+            along = max(size_of(a[at, k:at]).max(), size_of(a[at + 1 :, at]).max(initial=0.0))
             if here < limit * largest * (largest / along):
                 chosen = at
-                step = 1 if abs(a[at, at]) >= limit * along else 2
+                step = 1 if size_of(a[at, at]) >= limit * along else 2
         other = k + step - 1
         if chosen != other:
             a[chosen + 1 :, [other, chosen]] = a[chosen + 1 :, [chosen, other]]
             between = slice(other + 1, chosen)
-            a[between, other], a[chosen, between] = a[chosen, between].copy(), a[between, other].copy()
+            a[between, other], a[chosen, between] = turned(a[chosen, between]).copy(), turned(a[between, other]).copy()
+            a[chosen, other] = turned(a[chosen, other])
             a[other, other], a[chosen, chosen] = a[chosen, chosen], a[other, other]
             if step == 2:
                 a[k + 1, k], a[chosen, k] = a[chosen, k], a[k + 1, k]
         if step == 1:
             if a[k, k] != 0:
                 column = a[k + 1 :, k] / a[k, k]
-                a[k + 1 :, k + 1 :] -= np.tril(np.outer(column, a[k + 1 :, k]))
+                a[k + 1 :, k + 1 :] -= np.tril(np.outer(column, turned(a[k + 1 :, k])))
                 a[k + 1 :, k] = column
             pivots[k] = chosen + 1
         else:
-            block = np.array([[a[k, k], a[k + 1, k]], [a[k + 1, k], a[k + 1, k + 1]]])
+            block = np.array([[a[k, k], turned(a[k + 1, k])], [a[k + 1, k], a[k + 1, k + 1]]])
             columns = a[k + 2 :, k : k + 2].copy()
-            solved = np.linalg.solve(block, columns.T).T.astype(a.dtype)
-            a[k + 2 :, k + 2 :] -= np.tril(solved @ columns.T)
+            solved = np.linalg.solve(block.T, columns.T).T.astype(a.dtype)
+            a[k + 2 :, k + 2 :] -= np.tril(solved @ turned(columns).T)
             a[k + 2 :, k : k + 2] = solved
             pivots[k : k + 2] = -(chosen + 1)
         k += step
     return a, pivots, info
 
 
-def _ldl_arrays(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _ldl_arrays(a: np.ndarray, hermitian: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     factors, pivots, info = a.copy(), np.zeros(a.shape[:-1], np.int32), np.zeros(a.shape[:-2], np.int32)
     for i in np.ndindex(a.shape[:-2]):
-        factors[i], pivots[i], info[i] = _ldl_array(a[i])
+        factors[i], pivots[i], info[i] = _ldl_array(a[i], hermitian)
     return factors, pivots, info
 
 
 def ldl_factor_ex(A: Tensor, *, hermitian: bool = False, check_errors: bool = False) -> LDLFactorEx:
-    """The factors L and D of symmetric matrices, of which the lower triangle is read, in one matrix; the pivots; and 0.
+    """The factors L and D of symmetric (`hermitian`: of complex Hermitian) matrices, of which the lower triangle is read, in one
+    matrix; the pivots; and 0 or which block is zeros.
 
     >>> import frazil as fz
     >>> fz.linalg.ldl_factor_ex(fz.eye(2)).info
     tensor(0, dtype=frazil.int32)
     """
     matrices("ldl_factor_ex", A, square=True)
-    found = LDLFactorEx(*on_lapack("ldl_factor_ex", _ldl_arrays, A.detach()))
+    found = LDLFactorEx(*on_lapack("ldl_factor_ex", lambda a: _ldl_arrays(a, hermitian), A.detach()))
     if check_errors and bool((found.info != 0).any()):
         raise LinAlgError(f"linalg.ldl_factor_ex: D has a block of zeros ({list(A.shape)})")
     return found
 
 
 def ldl_factor(A: Tensor, *, hermitian: bool = False) -> LDLFactor:
-    """The factors L and D of symmetric matrices in one matrix, and the pivots: what `ldl_solve` takes.
+    """The factors L and D of symmetric (`hermitian`: of complex Hermitian) matrices in one matrix, and the pivots: what
+    `ldl_solve` takes.
 
     >>> import frazil as fz
     >>> fz.linalg.ldl_factor(fz.tensor([[2.0, 0.0], [1.0, 3.0]])).LD
@@ -317,20 +305,20 @@ def ldl_factor(A: Tensor, *, hermitian: bool = False) -> LDLFactor:
     return LDLFactor(*ldl_factor_ex(A, hermitian=hermitian)[:2])
 
 
-def _ldl_solution(a: np.ndarray, pivots: np.ndarray, b: np.ndarray) -> np.ndarray:
-    b, n, k = b.copy(), len(a), 0
+def _ldl_solution(a: np.ndarray, pivots: np.ndarray, b: np.ndarray, hermitian: bool) -> np.ndarray:
+    b, n, k, turned = b.copy(), len(a), 0, _turned(hermitian)
     while k < n:
         step = 1 if pivots[k] > 0 else 2
         other, chosen = k + step - 1, abs(int(pivots[k])) - 1
         b[[other, chosen]] = b[[chosen, other]]
         b[k + step :] -= a[k + step :, k : k + step] @ b[k : k + step]
         block = np.tril(a[k : k + step, k : k + step])
-        b[k : k + step] = np.linalg.solve(block + np.tril(block, -1).T, b[k : k + step])
+        b[k : k + step] = np.linalg.solve(block + turned(np.tril(block, -1)).T, b[k : k + step])
         k += step
     while k > 0:
         step = 1 if pivots[k - 1] > 0 else 2
         k -= step
-        b[k : k + step] -= a[k + step :, k : k + step].T @ b[k + step :]
+        b[k : k + step] -= turned(a[k + step :, k : k + step]).T @ b[k + step :]
         other, chosen = k + step - 1, abs(int(pivots[k])) - 1
         b[[other, chosen]] = b[[chosen, other]]
     return b
@@ -351,7 +339,7 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False)
         a, b = np.broadcast_to(a, batch + a.shape[-2:]), np.broadcast_to(b, batch + b.shape[-2:])
         p, found = np.broadcast_to(p, batch + p.shape[-1:]), np.array(b)
         for i in np.ndindex(batch):
-            found[i] = _ldl_solution(a[i], p[i], b[i])
+            found[i] = _ldl_solution(a[i], p[i], b[i], hermitian)
         return found
 
     return on_lapack("ldl_solve", find, LD.detach(), pivots, B.detach())
@@ -363,10 +351,11 @@ def ldl_solve(LD: Tensor, pivots: Tensor, B: Tensor, *, hermitian: bool = False)
 def _reflected(A: Tensor, tau: Tensor, y: Tensor, transpose: bool) -> Tensor:
     """(the reflections of A, one after another) @ y, or those the other way round."""
     rows, k = A._a.shape[-2], tau._a.shape[-1]
+    tau = tau.conj() if transpose else tau
     for i in range(k) if transpose else reversed(range(k)):
         one = eye(rows, dtype=A.dtype, device=A.device)[:, i : i + 1]
         v = (A[..., i : i + 1].tril(-1 - i) if i + 1 < rows else A[..., i : i + 1] * 0) + one
-        y = y - tau[..., i, None, None] * product(v, product(v.mT, y))
+        y = y - tau[..., i, None, None] * product(v, product(v.mH, y))
     return y
 
 
@@ -403,7 +392,7 @@ def geqrf(input: Tensor) -> Geqrf:
 
 
 def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
-    """Q @ other (other @ Q unless `left`; Q.mT in the place of Q with `transpose`), for the reflections of Q as in `geqrf`.
+    """Q @ other (other @ Q unless `left`; Q.mH in the place of Q with `transpose`), for the reflections of Q as in `geqrf`.
 
     >>> import frazil as fz
     >>> fz.ormqr(*fz.geqrf(fz.tensor([[3.0], [4.0]])), fz.eye(2))
@@ -411,7 +400,7 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
             [-0.8000,  0.6000]])
     """
     matrices("ormqr", input, other)
-    return _reflected(input, tau, other, transpose) if left else _reflected(input, tau, other.mT, not transpose).mT
+    return _reflected(input, tau, other, transpose) if left else _reflected(input, tau, other.mH, not transpose).mH
 
 
 # ----------------------------------------------------------------------------------------------------------------- eigenvalues
@@ -419,8 +408,9 @@ def ormqr(input: Tensor, tau: Tensor, other: Tensor, left: bool = True, transpos
 
 class _Eig(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, whole: bool = True) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x)
+        ctx.whole = whole
         ctx.set_materialize_grads(False)
 
         def find(a: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -430,19 +420,20 @@ class _Eig(Function):
         return on_lapack("eig", find, x)
 
     @staticmethod
-    def backward(ctx: Any, gl: Tensor | None, gv: Tensor | None) -> Tensor:
+    def backward(ctx: Any, gl: Tensor | None, gv: Tensor | None) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        values, v = _Eig.apply(x)
+        values, v = _Eig.apply(x, False)
         turned = v.mH
         inner: Any = 0 if gl is None else gl.diag_embed()
         if gv is not None:
             one = eye(v._a.shape[-1], dtype=v.dtype, device=v.device)
             along = product(turned, gv)
+            phase_free(ctx, "eig", along.diagonal(dim1=-2, dim2=-1))
             along = along - product(turned, v) * along.diagonal(dim1=-2, dim2=-1).real.unsqueeze(-2)
             gaps = (values.unsqueeze(-2) - values.unsqueeze(-1)).conj() + one
             inner = inner + along / gaps * (1 - one)
         found = product(product(linalg.Inverse.apply(turned), inner), turned)
-        return found if x.dtype.is_complex else found.real
+        return (found if x.dtype.is_complex else found.real), None
 
 
 def eig(A: Tensor) -> Eig:
@@ -542,7 +533,7 @@ def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = Fa
     tensor(1, dtype=frazil.int32)
     """
     matrices("solve_ex", A, square=True)
-    info = on_lapack("solve_ex", lambda a: _lu_arrays(a)[2], A.detach())
+    info = on_lapack("solve_ex", lambda a: lu_arrays(a)[2], A.detach())
     bad = info != 0
     if A.is_meta or not bool(bad.any()):
         return SolveEx(linalg.solve(A, B, left=left), info)
@@ -620,13 +611,13 @@ def svd_lowrank(A: Tensor, q: int | None = 6, niter: int | None = 2, M: Tensor |
     q = 6 if q is None else q
     rows, columns = a._a.shape[-2:]
     if rows < columns:
-        v, s, u = svd_lowrank(a.mT, q, niter)[0:3]
+        v, s, u = svd_lowrank(a.mH, q, niter)[0:3]
         return USV(u, s, v)
     basis = linalg.qr(product(a, randn(columns, q, dtype=a.dtype, device=a.device))).Q
     for _ in range(niter or 0):
-        basis = linalg.qr(product(a, linalg.qr(product(a.mT, basis)).Q)).Q
-    u, s, vh = linalg.svd(product(basis.mT, a), full_matrices=False)
-    return USV(product(basis, u), s, vh.mT)
+        basis = linalg.qr(product(a, linalg.qr(product(a.mH, basis)).Q)).Q
+    u, s, vh = linalg.svd(product(basis.mH, a), full_matrices=False)
+    return USV(product(basis, u), s, vh.mH)
 
 
 def pca_lowrank(A: Tensor, q: int | None = None, center: bool = True, niter: int = 2) -> USV:
@@ -674,9 +665,9 @@ def lobpcg(
         values, vectors = linalg.eigh(A)
     else:
         low = linalg.cholesky(B)
-        inner = solve_triangular(low, solve_triangular(low, A, upper=False).mT, upper=False)
+        inner = solve_triangular(low, solve_triangular(low, A, upper=False).mH, upper=False)
         values, turned = linalg.eigh(inner)
-        vectors = solve_triangular(low.mT, turned, upper=True)
+        vectors = solve_triangular(low.mH, turned, upper=True)
     if largest is None or largest:
         values, vectors = values.flip(-1), vectors.flip(-1)
     return Eigh(values[..., :k], vectors[..., :k])

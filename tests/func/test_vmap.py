@@ -220,6 +220,13 @@ def test_composites_keep_their_gradient_at_points_where_that_of_the_body_is_nan(
     fz.testing.assert_close(fz.func.grad(lambda x: fz.func.vmap(f)(x).sum())(x), fz.func.vmap(fz.func.grad(f))(x))
 
 
+def test_complex_matrices_and_their_adjoints():
+    x = fz.complex(tensor(4, 3, 3), tensor(4, 3, 3, seed=1))
+    f = lambda m: fz.linalg.eigh(m @ m.mH).eigenvectors.abs().sum() + (fz.linalg.inv(m).mH @ m).abs().sum()
+    fz.testing.assert_close(fz.func.vmap(f)(x), fz.stack([f(m) for m in x]))
+    fz.testing.assert_close(fz.func.vmap(fz.func.grad(f))(x), fz.stack([fz.func.grad(f)(m) for m in x]))
+
+
 def test_no_grad_inside_holds_for_gradients_outside():
     def f(x):
         with fz.no_grad():

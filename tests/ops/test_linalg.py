@@ -16,7 +16,7 @@ def matrix(*shape: int) -> fz.Tensor:
 
 
 def definite(x: fz.Tensor) -> fz.Tensor:
-    return x @ x.mT + fz.eye(x.shape[-1], dtype=x.dtype)
+    return x @ x.mH + fz.eye(x.shape[-1], dtype=x.dtype)
 
 
 GRADIENTS = {
@@ -52,6 +52,113 @@ def test_gradients_of_both_orders(name):
     assert fz.autograd.gradcheck(program, (x,))
     if name != "det":  # of whose second order only regular matrices have one
         assert fz.autograd.gradgradcheck(program, (x,))
+
+
+def complex_matrix(*shape: int) -> fz.Tensor:
+    return fz.tensor(RNG.standard_normal(shape) + 1j * RNG.standard_normal(shape), requires_grad=True)
+
+
+def plus_adjoint(x: fz.Tensor) -> fz.Tensor:
+    return x + x.mH
+
+
+COMPLEX_GRADIENTS = {
+    "inv": (fz.linalg.inv, (2, 3, 3)),
+    "solve": (lambda x: fz.linalg.solve(x, x[..., :2] ** 2), (2, 3, 3)),
+    "solve from the right": (lambda x: fz.linalg.solve(x, x[:2], left=False), (3, 3)),
+    "solve_triangular": (lambda x: fz.linalg.solve_triangular(x, x[..., :2], upper=True), (2, 3, 3)),
+    "det": (fz.linalg.det, (2, 3, 3)),
+    "slogdet": (fz.linalg.slogdet, (2, 3, 3)),
+    "logdet": (fz.logdet, (3, 3)),
+    "cholesky": (lambda x: fz.linalg.cholesky(definite(x)), (2, 3, 3)),
+    "upper cholesky": (lambda x: fz.linalg.cholesky(definite(x), upper=True), (3, 3)),
+    "cholesky_solve": (lambda x: fz.cholesky_solve(x, fz.linalg.cholesky(definite(x))), (3, 3)),
+    "cholesky_inverse": (lambda x: fz.cholesky_inverse(fz.linalg.cholesky(definite(x), upper=True), True), (3, 3)),
+    "qr": (lambda x: tuple(fz.linalg.qr(x)), (4, 3)),
+    "square qr": (lambda x: tuple(fz.linalg.qr(x)), (2, 3, 3)),
+    "wide qr": (lambda x: tuple(fz.linalg.qr(x)), (2, 3)),
+    "eigh": (lambda x: fz.linalg.eigh(plus_adjoint(x)).eigenvectors.abs(), (3, 3)),
+    "eigh of the upper triangle": (lambda x: fz.linalg.eigh(plus_adjoint(x), "U").eigenvectors.abs(), (3, 3)),
+    "eigvalsh": (lambda x: fz.linalg.eigvalsh(plus_adjoint(x)), (2, 3, 3)),
+    "svd": (lambda x: (lambda u, s, vh: u[:, :2] @ vh[:2])(*fz.linalg.svd(x, full_matrices=False)), (4, 3)),
+    "svd's V": (lambda x: fz.linalg.svd(x, full_matrices=False).Vh.abs(), (3, 4)),
+    "svdvals": (fz.linalg.svdvals, (3, 4)),
+    "pinv": (fz.linalg.pinv, (4, 2)),
+    "wide pinv": (fz.linalg.pinv, (2, 4)),
+    "Hermitian pinv": (lambda x: fz.linalg.pinv(definite(x), hermitian=True), (2, 2)),
+    "lstsq": (lambda x: fz.linalg.lstsq(x, x[:, :1] ** 2).solution, (4, 2)),
+    "lu": (lambda x: fz.linalg.lu(x)[1:], (2, 3, 3)),
+    "tall lu": (lambda x: fz.linalg.lu_factor(x).LU, (4, 3)),
+    "wide lu": (lambda x: fz.linalg.lu_factor(x).LU, (3, 4)),
+    "lu_solve": (lambda x: fz.linalg.lu_solve(*fz.linalg.lu_factor(x), x, left=False, adjoint=True), (3, 3)),
+    "matrix_exp": (fz.linalg.matrix_exp, (2, 3, 3)),
+    "eig": (lambda x: (fz.linalg.eigvals(x), fz.linalg.eig(x).eigenvectors.abs()), (3, 3)),
+    "householder": (lambda x: fz.linalg.householder_product(x, x[0]), (4, 3)),
+    "ormqr": (lambda x: fz.ormqr(x, x[0], x, transpose=True), (4, 3)),
+    "nuc": (lambda x: fz.norm(x, "nuc"), (3, 2)),
+    "spectral norm": (lambda x: fz.linalg.matrix_norm(x, 2), (2, 3, 2)),
+    "cond": (lambda x: (fz.linalg.cond(x), fz.linalg.cond(x, "fro"), fz.linalg.cond(x, "nuc")), (2, 2)),
+    "power": (lambda x: fz.linalg.matrix_power(x, -2), (2, 2)),
+    "vecdot": (lambda x: fz.linalg.vecdot(x, x**2), (2, 3)),
+}
+
+
+@pytest.mark.parametrize("name", COMPLEX_GRADIENTS)
+def test_gradients_of_complex_matrices(name):
+    program, shape = COMPLEX_GRADIENTS[name]
+    x = complex_matrix(*shape)
+    assert fz.autograd.gradcheck(program, (x,))
+    if name != "det":  # of whose second order only regular matrices have one
+        assert fz.autograd.gradgradcheck(program, (x,))
+
+
+def test_det_of_a_singular_complex_matrix_has_a_gradient():
+    x = fz.tensor([[1, 2j, 0], [2j, -4, 0], [0, 0, 3]], dtype=fz.complex128, requires_grad=True)
+    assert fz.linalg.det(x).item() == 0
+    assert fz.autograd.gradcheck(fz.linalg.det, (x,))
+
+
+def test_factors_make_the_complex_matrix():
+    for dtype, single in ((fz.complex64, fz.float32), (fz.complex128, fz.float64)):
+        x = complex_matrix(2, 4, 4).detach().to(dtype)
+        near = {"rtol": 1e-3, "atol": 1e-3} if dtype is fz.complex64 else {}
+        symmetric, hermitian = x + x.mT, x + x.mH
+        hermitian.diagonal(dim1=-2, dim2=-1).mul_(0.01)  # so that rows are exchanged in pairs
+        for a, how in ((symmetric, False), (hermitian, True)):
+            solved = fz.linalg.ldl_solve(*fz.linalg.ldl_factor(a, hermitian=how), x, hermitian=how)
+            assert_close(a @ solved, x, **near)
+        values, vectors = fz.linalg.eigh(hermitian)
+        assert values.dtype is single
+        assert_close(vectors * values.unsqueeze(-2) @ vectors.mH, hermitian, **near)
+        u, s, vh = fz.linalg.svd(x)
+        assert s.dtype is single
+        assert_close(u * s.unsqueeze(-2) @ vh, x, **near)
+        sign, size = fz.linalg.slogdet(x)
+        assert (sign.dtype, size.dtype) == (dtype, single)
+        assert_close(sign * size.exp(), fz.linalg.det(x), **near)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        lambda x: fz.linalg.eigh(x + x.mH).eigenvectors,
+        lambda x: fz.linalg.svd(x, full_matrices=False).U,
+        lambda x: fz.linalg.svd(x, full_matrices=False).Vh,
+        lambda x: fz.linalg.eig(x).eigenvectors,
+    ],
+)
+def test_a_loss_of_phases_has_no_gradient(program):
+    weight = complex_matrix(3, 3).detach()
+    with pytest.raises(fz.linalg.LinAlgError, match="up to a phase"):
+        (program(complex_matrix(3, 3)) * weight).sum().abs().backward()
+
+
+def test_a_singular_matrix_has_an_infinite_condition():
+    singular = fz.tensor([[[1.0, 2.0], [2.0, 4.0]], [[2.0, 0.0], [0.0, 1.0]]])
+    for kind in (1, "fro", float("inf")):
+        assert fz.linalg.cond(singular, kind).isinf().tolist() == [True, False]
+    assert fz.linalg.inv_ex(singular).info.tolist() == [2, 0]
+    assert fz.linalg.inv_ex(fz.eye(40) * 1e-3).info.item() == 0  # the determinant is 1e-120, which is no float32
 
 
 def test_solve_with_batches_vectors_and_from_the_right():
@@ -99,7 +206,11 @@ def test_norms_are_numpys(ord):
         (lambda: fz.linalg.inv(fz.zeros(2, 2)), fz.linalg.LinAlgError, "linalg.inv: singular matrix"),
         (lambda: fz.linalg.cholesky(-fz.eye(2)), fz.linalg.LinAlgError, "linalg.cholesky: .*positive definite"),
         (lambda: fz.linalg.inv(fz.ones(2, 3)), RuntimeError, "linalg.inv: expected square matrices"),
-        (lambda: fz.linalg.det(fz.ones(2, 2).long()), TypeError, "linalg.det: expected float32 or float64, given int64"),
+        (
+            lambda: fz.linalg.det(fz.ones(2, 2).long()),
+            TypeError,
+            "linalg.det: expected float32, float64, complex64 or complex128, given int64",
+        ),
         (lambda: fz.linalg.solve(fz.eye(2), fz.ones(3, 1)), RuntimeError, "do not fit"),
         (lambda: fz.linalg.svd(fz.eye(2), full_matrix=True), TypeError, "did you mean 'full_matrices'"),
         (lambda: fz.quantization, AttributeError, "out of scope"),
