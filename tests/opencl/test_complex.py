@@ -154,6 +154,34 @@ def test_parameters_are_trained_and_saved():
     np.testing.assert_allclose(weights[1], weights[0], rtol=1e-4, atol=1e-5)
 
 
+MATRICES = {
+    "inv": lambda x: fz.linalg.inv(x),
+    "slogdet": lambda x: fz.linalg.slogdet(x).sign,
+    "cholesky": lambda x: fz.linalg.cholesky(x @ x.mH + fz.eye(3, dtype=x.dtype, device=x.device)),
+    "eigh": lambda x: fz.linalg.eigh(x + x.mH).eigenvectors.abs(),
+    "svd": lambda x: fz.linalg.svd(x).U.abs(),
+    "qr": lambda x: fz.linalg.qr(x).Q,
+    "lu": lambda x: fz.linalg.lu(x).U,
+    "eig": lambda x: fz.linalg.eig(x).eigenvectors.abs(),
+    "lstsq": lambda x: fz.linalg.lstsq(x, x[:, :, :1] ** 2).solution,
+    "nuclear norm": lambda x: fz.linalg.matrix_norm(x, "nuc"),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+@pytest.mark.filterwarnings("ignore:linalg.* has no kernel on opencl")
+def test_matrices_go_through_the_host(name):
+    array = numbers(2, 3, 3).astype("complex64")
+
+    def gradient(device: str) -> Any:
+        x = on(device, array).requires_grad_()
+        y = MATRICES[name](x)
+        return fz.autograd.grad((y.abs() ** 2 * fz.arange(y.numel(), device=device).reshape(y.shape)).sum(), x)[0]
+
+    both(lambda device: MATRICES[name](on(device, array)))
+    both(gradient)
+
+
 def test_the_first_complex_number_may_come_from_anywhere():
     """In a new process, each: no kernel knows of pairs before."""
     ways = (
