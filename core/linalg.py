@@ -156,7 +156,7 @@ def inv(A: Tensor) -> Tensor:
 
 
 def size_of(a: np.ndarray) -> Any:
-    """How large numbers are, as LAPACK compares them: of complex ones the sum of both parts."""
+    """The size of numbers as LAPACK compares them: of complex ones the sum of those of both parts."""
     return np.abs(a.real) + np.abs(a.imag) if a.dtype.kind == "c" else np.abs(a)
 
 
