@@ -42,12 +42,12 @@ class Mutant(NumpyBackend):
 
 
 class Few(Mutant):
-    """NumPy's kernels of the primitives, and nothing else: not even arrays that can be written to."""
+    """NumPy's kernels of the primitives, and nothing else: no arrays that can be written to, no complex numbers."""
 
     name = device_type = "few"
 
     def capabilities(self, index: int = 0) -> Capabilities:
-        return Capabilities(super().capabilities(index).dtypes, aliases=False)
+        return Capabilities(super().capabilities(index).dtypes - {"complex64", "complex128"}, aliases=False)
 
     def kernels(self, index: int = 0) -> dict[str, Kernel]:
         found = super().kernels(index)

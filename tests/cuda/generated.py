@@ -66,7 +66,7 @@ def every_text() -> dict[str, str]:
                 collector.asking = c.name
                 with contextlib.suppress(Exception):
                     c.call(d, *[t if t is None or t.dtype is not float32 else t.to(bfloat16) for t in c.tensors(d)])
-            for dtype in d.capabilities().dtypes:
+            for dtype in d.backend.capabilities().dtypes:  # the device's are more: complex numbers, in pairs
                 _many_indices(collector, d.kernels, dtype)
             for dtype in ("bfloat16", *FLOATS):
                 _optimisers(collector, d.kernels, dtype)
