@@ -15,7 +15,7 @@ import numpy as np
 
 from .complex_parts import MEANINGS, Parts, meaning
 from .device import detour, device
-from .dtypes import PARTS, WHOLE
+from .dtypes import PARTS, WHOLE, not_there
 from .errors import ArgumentError
 from .ops.shape import stack
 from .state import STATE
@@ -111,9 +111,28 @@ class ComplexPairs:
         """The kernels of the device, which take pairs as well, and those of ops whose body would not do with complex numbers."""
         found = {}
         for name in dict.fromkeys((*plain, *MEANINGS)):
-            found[name] = _chosen(name, plain.get(name) or self._without_kernel(name), self._on_pairs(name, plain))
+            found[name] = self._chosen(name, plain.get(name) or self._without_kernel(name), self._on_pairs(name, plain))
         found |= {"view_as_real": _view_as_real, "view_as_complex": self._view_as_complex(plain.get("strides"))}
         return found
+
+    def _chosen(self, name: str, kernel: Kernel, on_pairs: Kernel) -> Kernel:
+        """`on_pairs` where an array is complex, or the result is to be; else `kernel`."""
+
+        def call(*arrays: Any, **attrs: Any) -> Any:
+            for a in arrays:
+                if type(a) is Pairs:
+                    return on_pairs(*arrays, **attrs)
+            return kernel(*arrays, **attrs)
+
+        def asked(*arrays: Any, **attrs: Any) -> Any:
+            dtype = attrs.get("dtype")
+            if dtype not in PARTS:
+                return call(*arrays, **attrs)
+            if dtype.numpy not in self._whole.values():
+                raise not_there(dtype.name, self.device, self.device.capabilities().dtypes)
+            return on_pairs(*arrays, **attrs)
+
+        return asked if name in OPS and "dtype" in OPS[name].attributes else call
 
     def _on_pairs(self, name: str, plain: Mapping[str, Kernel]) -> Kernel:
         if name in _MEMORY:
@@ -189,21 +208,6 @@ def _view_as_real(x: Any) -> Any:
     if type(x) is not Pairs:
         raise TypeError("no pairs")
     return x.array
-
-
-def _chosen(name: str, kernel: Kernel, on_pairs: Kernel) -> Kernel:
-    """`on_pairs` where an array is complex, or the result is to be; else `kernel`."""
-
-    def call(*arrays: Any, **attrs: Any) -> Any:
-        for a in arrays:
-            if type(a) is Pairs:
-                return on_pairs(*arrays, **attrs)
-        return kernel(*arrays, **attrs)
-
-    def asked(*arrays: Any, **attrs: Any) -> Any:
-        return call(*arrays, **attrs) if attrs.get("dtype") not in PARTS else on_pairs(*arrays, **attrs)
-
-    return asked if name in OPS and "dtype" in OPS[name].attributes else call
 
 
 def _refused(*_: Any, dtype: Any) -> Any:

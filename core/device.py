@@ -140,7 +140,8 @@ class device:
                     f"backend {backend.name!r}: capabilities() says aliases=True (views share memory), which needs the kernels "
                     f"{', '.join(missing)}; say aliases=False where arrays are never written to"
                 )
-            kernels = self._in_layout(backend, kernels)
+            kernels, self._later = self._in_layout(backend, kernels)
+            kernels = {**kernels, **{name: self._turning(name, kernels[name]) for name in kernels if self._turns(name)}}
             kernels = {**kernels, **self._without_complex(kernels)}
             self.kernels.update({name: self._tried(name, kernel) for name, kernel in kernels.items()})
             self._backend = backend
@@ -169,8 +170,8 @@ class device:
         kernels = answer(self.backend, "kernels", self.index)
         if self.pairs is not None:
             kernels = self.pairs.kernels(kernels)
-        kernels = {**self._in_layout(self.backend, kernels), **self._later}
-        self._later = {}
+        kernels, later = self._in_layout(self.backend, kernels)
+        kernels, self._later = {**kernels, **later}, {}
         if dtypes.bfloat16 in self.native.values():
             kernels = widen.kernels(self, kernels)
         self._own.update(kernels if self.pairs is not None else {**kernels, **self._without_complex(kernels)})
@@ -193,12 +194,13 @@ class device:
         makers = [name for name in kernels if name in OPS and "dtype" in OPS[name].attributes]
         return {name: first(name, kernels[name]) for name in makers} | {"view_as_complex": first("view_as_complex", None)}
 
-    def _in_layout(self, backend: Backend, kernels: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The kernels, with results that lie in memory as the ops' layouts say."""
+    def _in_layout(self, backend: Backend, kernels: Mapping[str, Any]) -> tuple[Mapping[str, Any], dict[str, Any]]:
+        """The kernels, and those that are needed once arrays do not lie in order: results lie as the ops' layouts say."""
         if not self.aliases or not kernels.keys() >= {"strides", "is_contiguous"}:
-            return kernels
+            return kernels, {}
         found = {"in_rows": kernels["copy"], **kernels}
         later = {}
+        keeps_order = backend.keeps_order and self.pairs is None  # pairs are put together in rows
         for name, kernel in kernels.items():
             op = OPS.get(name)
             if op is None:
@@ -206,18 +208,20 @@ class device:
             if op.layout in (None, "rows"):
                 if name in backend.follow_order:
                     kernel = later[name] = in_layout(op, kernel, found)
-                if backend.keeps_order and "keepdim" in op.attributes:
+                if keeps_order and "keepdim" in op.attributes:
                     later[name] = keeps_ones(kernel, found)
                 continue
             if op.layout == "columns":
                 found[name] = in_layout(op, kernel, found)
-            elif op.layout == "elementwise" and backend.keeps_order:
+            elif op.layout == "elementwise" and keeps_order:
                 later[name] = first_tells(op, kernel, found)
             else:
                 later[name] = in_layout(op, kernel, found)
-        self._later = later
-        turning = [name for name in found if name in ("permute", "diagonal") or (name in OPS and OPS[name].layout == "columns")]
-        return found | {name: self._turning(name, found[name]) for name in turning}
+        return found, later
+
+    def _turns(self, name: str) -> bool:
+        """Return whether results of this kernel may lie in another order although no array does."""
+        return bool(self._later) and (name in ("permute", "diagonal") or (name in OPS and OPS[name].layout == "columns"))
 
     def _turning(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """`kernel`, whose results may be the first that do not lie in order."""
@@ -231,8 +235,8 @@ class device:
 
     def _turn(self) -> None:
         """From now on look whether operands lie differently. A program that turns nothing pays nothing for it."""
-        self._own.update(self._later)
-        self._later = {}
+        later, self._later = self._later, {}
+        self._own.update({**later, **self._without_complex(later)})
 
     def _tried(self, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
         """`kernel`, whose first result is looked at; after that it is called directly."""
