@@ -198,8 +198,8 @@ def inv_ex(A: Tensor, *, check_errors: bool = False) -> InvEx:
         raise LinAlgError(f"linalg.inv_ex: singular matrix ({list(A.shape)})")
     chosen = bad.unsqueeze(-1).unsqueeze(-1)
     safe = A.masked_fill(chosen, 0.0) + eye(A.shape[-1], dtype=A.dtype, device=A.device) * chosen
-    info = on_lapack("inv_ex", lambda a: lu_arrays(a)[2], A.detach())
-    return InvEx(inv(safe).masked_fill(chosen, float("nan")), info)
+    info = on_lapack("inv_ex", lambda a: lu_arrays(a)[2], A.detach()).clamp(min=1)  # rounded otherwise, U may have none
+    return InvEx(inv(safe).masked_fill(chosen, float("nan")), where(bad, info, 0))
 
 
 class _Solve(Function):
