@@ -3739,7 +3739,7 @@ def unflatten(input: Tensor, dim: _int, sizes: Any) -> Tensor:
 
 def unfold(input: Tensor, dimension: _int, size: _int, step: _int) -> Tensor:
     """Windows of `size` along `dimension`, `step` apart, as a new last dimension. Windows that overlap are a copy (in PyTorch,
-    a view).
+    a view), to which nothing can be written.
 
     >>> import frazil as fz
     >>> fz.arange(5).unfold(0, 3, 2)

@@ -1414,7 +1414,7 @@ class TensorMethods:
 
     def unfold(self, dimension: _int, size: _int, step: _int) -> Tensor:
         """Windows of `size` along `dimension`, `step` apart, as a new last dimension. Windows that overlap are a copy (in PyTorch,
-        a view)."""
+        a view), to which nothing can be written."""
 
     def uniform_(self, *args: Any, generator: Generator | None = None, **kwargs: Any) -> Tensor:
         """Fill with uniform numbers in [from, to)."""

@@ -35,6 +35,7 @@ def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
         y._a = x._a = x._dev.kernels["writable"](x._a) if x._dev.aliases and not x._a.shape else x._a
     base = x if x._base is None else x._base
     base._aliased = x._aliased = y._aliased = True
+    y._windows = base._windows
     if share_version:
         if x._ver is None:
             x._ver = [0]

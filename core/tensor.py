@@ -115,6 +115,7 @@ class Tensor(_Attributes):
     _node: Any = None  # its place on the tape; None for leaves
     _ver: list[int] | None = None  # write counter, shared by a base and its views
     _aliased: bool = False  # another tensor or NumPy array may look at the same memory
+    _windows: bool = False  # windows that overlap: a copy, where PyTorch has a view, so a write to it would be lost
     _base: Tensor | None = None
     _path: Any = None  # from the base to this view, see alias.py
     _root: Tensor | None = None  # the detached tensor on the way there, whose tape this view follows
@@ -584,6 +585,8 @@ class Tensor(_Attributes):
 
     def contiguous(self, memory_format: Any = None) -> Tensor:
         """Itself if its elements lie in order, else a copy in which they do."""
+        if (self if self._base is None else self._base)._windows:
+            return OPS["in_rows"].call(self)
         if self._dev.recording:
             return self._dev.contiguous(self)
         return self if self.is_contiguous() else OPS["in_rows"].call(self)

@@ -153,9 +153,21 @@ def bump(x: Tensor) -> None:
         x._ver[0] += 1
 
 
+def are_windows(x: Tensor) -> bool:
+    """Return whether it is, or is a view of, windows of a tensor that overlap."""
+    return (x if x._base is None else x._base)._windows
+
+
 def check_overlap(name: str, x: Tensor) -> None:
-    """Refuse to write where several elements are one place in memory."""
-    if x._aliased and _overlaps(x):
+    """Refuse to write where several elements are one place in memory, or would be if windows were a view."""
+    if not x._aliased:
+        return
+    if are_windows(x):
+        raise ShapeError(
+            f"{name}: windows that overlap are a copy, so a write would not reach the tensor that they are of. Write to that, "
+            "or call .clone() first to have windows of their own"
+        )
+    if _overlaps(x):
         raise ShapeError(
             f"{name}: this tensor is an expanded view: several of its elements are one place in memory. Call .clone() first"
         )

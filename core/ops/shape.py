@@ -19,7 +19,7 @@ from ..state import STATE
 from ..table import FUNCTIONS, OPS, E, S, Spec, ints
 from ..tape import Node, OutputNode
 from ..tensor import Tensor, int_tuple, unpacked, whole
-from ..views import lie, lie_as, lying
+from ..views import are_windows, lie, lie_as, lying
 from .common import as_sequence, broadcast, like, numel, require_elements, require_numbers, require_one_dtype, same
 from .elementwise import clone, copy, ge, in_rows, where, zeros_like
 
@@ -82,6 +82,11 @@ def reshape(x, /, *, shape):
     return Spec(tuple(shape), x.dtype)
 
 
+def _own(x: Tensor) -> Tensor:
+    """A copy of windows that overlap, which have no memory that could be seen in another shape; any other tensor as it is."""
+    return copy(x) if are_windows(x) else x
+
+
 @function(methods=["reshape"], name="reshape")
 def reshape_to(input: Tensor, *shape: Any) -> Tensor:
     """The same elements in another shape; one size may be -1. A view where possible.
@@ -91,7 +96,7 @@ def reshape_to(input: Tensor, *shape: Any) -> Tensor:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    return reshape(input, shape=int_tuple(shape))
+    return reshape(_own(input), shape=int_tuple(shape))
 
 
 @function(methods=["view"], name="view")
@@ -106,6 +111,7 @@ def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     """
     if dtype is not None or (len(size) == 1 and isinstance(size[0], dtype_class)):
         return reinterpreted(input, dtype or size[0])
+    input = _own(input)
     result = reshape(input, shape=int_tuple(size))
     device = result._dev
     if device.as_view(input, result) is False if device.recording else device.aliases and result._base is None and result.numel():
@@ -347,7 +353,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
         return reshape(input, shape=(1,))
     if a > b:
         raise DimError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim}")
-    return input if a == b else reshape(input, shape=(*shape[:a], numel(shape[a : b + 1]), *shape[b + 1 :]))
+    return input if a == b else reshape(_own(input), shape=(*shape[:a], numel(shape[a : b + 1]), *shape[b + 1 :]))
 
 
 @function(methods=["ravel"])
@@ -367,7 +373,7 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
     shape = tuple(input._a.shape)
     dim = checked_dim("unflatten", dim, len(shape))
     inner = resolve_shape("unflatten", (shape[dim],), tuple(sizes))
-    return reshape(input, shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
+    return reshape(_own(input), shape=(*shape[:dim], *inner, *shape[dim + 1 :]))
 
 
 def slice_size(start: Any, stop: Any, step: Any) -> Any:
@@ -1238,7 +1244,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 @function(methods=["unfold"], name="unfold")
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """Windows of `size` along `dimension`, `step` apart, as a new last dimension. Windows that overlap are a copy (in PyTorch,
-    a view).
+    a view), to which nothing can be written.
 
     >>> import frazil as fz
     >>> fz.arange(5).unfold(0, 3, 2)
@@ -1275,7 +1281,9 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     if (known := lying(input)) is not None and isinstance(step, int):  # as a copy of PyTorch's view would
         sizes, steps = known
         result = lie_as(result, (*sizes, 1), (*(s * step if d == dim else s for d, s in enumerate(steps)), steps[dim]))
-    if fits is not False:
+    if fits is False:
+        result._windows = result._aliased = True
+    else:
         input._dev.may_be_view(input, result, _window_steps(shape, dim, size, step, windows), lambda _, decide: decide(fits))
     return result
 

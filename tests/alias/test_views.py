@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.errors import ShapeError
 
 #: What makes a view (or, where memory does not allow it, a copy), of a matrix [4, 6]; the same for NumPy.
 VIEWS = {
@@ -166,3 +167,48 @@ def test_an_advanced_index_keeps_the_order_in_memory_of_what_it_does_not_index(k
     x.requires_grad_()
     (x.permute(2, 1, 0)[key] * 2).sum().backward()
     assert x.grad.sum() == 2 * program(x.detach())[0].numel()
+
+
+WINDOW_VIEWS = {
+    "themselves": lambda u: u,
+    "a row": lambda u: u[1],
+    "rows": lambda u: u[1:],
+    "turned": lambda u: u.t(),
+    "longer": lambda u: u.unsqueeze(0),
+    "detached": lambda u: u.detach(),
+}
+WINDOW_COPIES = {
+    "a clone": lambda u: u.clone(),
+    "a result": lambda u: u * 1,
+    "flat": lambda u: u.flatten(),
+    "in another shape": lambda u: u.reshape(-1, 1),
+    "in order": lambda u: u.contiguous(),
+    "turned, in order": lambda u: u.t().contiguous(),
+}
+
+
+@pytest.mark.parametrize("name", WINDOW_VIEWS)
+def test_nothing_is_written_to_windows_that_overlap(name):
+    """They are a copy, where PyTorch has a view: the write would be lost."""
+    x = fz.arange(6.0)
+    for write in (lambda v: v.add_(1), lambda v: v.zero_(), lambda v: v.__setitem__(0, 5.0), lambda v: fz.exp(v, out=v)):
+        with pytest.raises(ShapeError, match="windows that overlap are a copy.*clone"):
+            write(WINDOW_VIEWS[name](x.unfold(0, 3, 1)))
+    assert x.tolist() == [0, 1, 2, 3, 4, 5]
+    x.unfold(0, 2, 2).add_(1)  # these do not overlap
+    assert x.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("name", WINDOW_COPIES)
+def test_what_pytorch_copies_of_windows_is_written_to(name):
+    def program(x):
+        windows = x.unfold(0, 3, 1)
+        own = WINDOW_COPIES[name](windows)
+        own.sub_(own.mean())
+        return own, windows
+
+    x = fz.arange(6.0)
+    own, windows = program(x)
+    assert abs(own.mean().item()) < 1e-6 and windows[0].tolist() == [0, 1, 2]
+    for recorded, eager in zip(fz.jit.trace(program, fz.arange(8.0))(x), (own, windows), strict=True):
+        assert recorded.tolist() == eager.tolist()
