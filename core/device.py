@@ -15,7 +15,7 @@ from . import dtypes, widen
 from .backend import Backend, Capabilities
 from .config import config, guard
 from .errors import BackendError, DeviceError, FrazilError, MissingKernelError
-from .order import first_tells, in_layout, keeps_ones
+from .order import first_tells, in_layout, keeps_ones, row_major
 from .outside import one_line
 from .state import STATE
 from .table import OPS
@@ -281,7 +281,7 @@ class device:
                 raise dtypes.not_there(array.dtype.name, self, self._capabilities.dtypes)
             self.compute_in_pairs()
             return self.pairs.from_host(array)
-        if self._later and not _in_rows(array):
+        if self._later and not row_major(array.shape, array.strides, array.itemsize):
             self._turn()
         return backend.from_host(array, self.index)
 
@@ -324,16 +324,6 @@ class device:
     def __exit__(self, *_: object) -> None:
         *outer, STATE.device = STATE.outer_devices
         STATE.outer_devices = tuple(outer)
-
-
-def _in_rows(array: np.ndarray) -> bool:
-    """Return whether elements lie in order, and the strides of dimensions of one element say so too."""
-    step = array.itemsize
-    for n, stride in zip(reversed(array.shape), reversed(array.strides), strict=True):
-        if stride != step:
-            return False
-        step *= n
-    return True
 
 
 def answer(backend: Backend, method: str, *args: Any) -> Any:

@@ -86,7 +86,7 @@ def first_tells(op: Any, kernel: Callable[..., Any], kernels: Mapping[str, Any])
 
     def written(a: Any) -> bool:
         """Return whether it lies as it is written, its dimensions of one element as well."""
-        return in_rows(a) and (1 not in a.shape or _row_major(a.shape, kernels["strides"](a)))
+        return in_rows(a) and (1 not in a.shape or row_major(a.shape, kernels["strides"](a)))
 
     if len(op.tensors) == 2 and not op.attributes:
 
@@ -214,9 +214,8 @@ def _last(x: tuple[Sizes, Sizes] | None, sizes: Sizes) -> bool:
     return strides[0] >= least and least != strides[1]  # which is so in order, too, where all else has one element
 
 
-def _row_major(shape: Sizes, strides: Sizes) -> bool:
-    """Return whether strides are those of elements in order, of dimensions of one element as well."""
-    step = 1
+def row_major(shape: Sizes, strides: Sizes, step: int = 1) -> bool:
+    """Return whether strides are those of elements in order, `step` apart, of dimensions of one element as well."""
     for n, s in zip(reversed(shape), reversed(strides), strict=True):
         if s != step:
             return False

@@ -45,13 +45,16 @@ GRADIENTS = {
 }
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
-def test_gradients_of_both_orders(name):
-    program, shape = GRADIENTS[name]
-    x = matrix(*shape)
+def assert_gradients_of_both_orders(name, program, x):
     assert fz.autograd.gradcheck(program, (x,))
     if name != "det":  # of whose second order only regular matrices have one
         assert fz.autograd.gradgradcheck(program, (x,))
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+def test_gradients_of_both_orders(name):
+    program, shape = GRADIENTS[name]
+    assert_gradients_of_both_orders(name, program, matrix(*shape))
 
 
 def complex_matrix(*shape: int) -> fz.Tensor:
@@ -106,10 +109,7 @@ COMPLEX_GRADIENTS = {
 @pytest.mark.parametrize("name", COMPLEX_GRADIENTS)
 def test_gradients_of_complex_matrices(name):
     program, shape = COMPLEX_GRADIENTS[name]
-    x = complex_matrix(*shape)
-    assert fz.autograd.gradcheck(program, (x,))
-    if name != "det":  # of whose second order only regular matrices have one
-        assert fz.autograd.gradgradcheck(program, (x,))
+    assert_gradients_of_both_orders(name, program, complex_matrix(*shape))
 
 
 def test_det_of_a_singular_complex_matrix_has_a_gradient():
