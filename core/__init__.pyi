@@ -175,7 +175,7 @@ def alias_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> An
     """A copy of what `alias` gives, in memory of its own."""
 
 def all(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
-    """Return whether all elements over `dim` are true (not zero).
+    """Return whether all elements over `dim` are true (not zero): a bool, of uint8 a uint8.
 
     >>> import frazil as fz
     >>> fz.tensor([True, False]).all()
@@ -225,7 +225,7 @@ def angle(input: Tensor, *, out: Any = None) -> Tensor:
     tensor([1.5708, 3.1416])"""
 
 def any(input: _Operand, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
-    """Return whether any element over `dim` is true (not zero).
+    """Return whether any element over `dim` is true (not zero): a bool, of uint8 a uint8.
 
     >>> import frazil as fz
     >>> fz.tensor([True, False]).any()
@@ -1912,7 +1912,7 @@ def is_grad_enabled() -> _bool:
     True"""
 
 def is_inference(input: Tensor) -> _bool:
-    """Return whether it can never be recorded for backward; never."""
+    """Return whether it was made in `inference_mode`, so that autograd cannot save it."""
 
 def is_inference_mode_enabled() -> _bool:
     """Return whether this thread is inside `inference_mode`.
@@ -3423,7 +3423,7 @@ def sqrt_(input: Tensor, *args: Any, **options: Any) -> Tensor:
     """In-place form of `sqrt`: writes the result into this tensor and returns it."""
 
 def square(input: _Operand, *, out: Any = None) -> Tensor:
-    """x * x.
+    """x * x; of bools an int64.
 
     >>> import frazil as fz
     >>> fz.square(fz.tensor([3.0]))

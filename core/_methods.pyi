@@ -90,7 +90,7 @@ class TensorMethods:
         """The last two dimensions exchanged (for complex tensors, also conjugated)."""
 
     def all(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
-        """Return whether all elements over `dim` are true (not zero)."""
+        """Return whether all elements over `dim` are true (not zero): a bool, of uint8 a uint8."""
 
     def allclose(self, other: Tensor, rtol: _float = 1e-05, atol: _float = 1e-08, equal_nan: _bool = False) -> _bool:
         """Return whether all elements are within atol + rtol * |other| of each other."""
@@ -108,7 +108,7 @@ class TensorMethods:
         """The angles of complex numbers in the plane; of real ones 0, and pi below 0."""
 
     def any(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
-        """Return whether any element over `dim` is true (not zero)."""
+        """Return whether any element over `dim` is true (not zero): a bool, of uint8 a uint8."""
 
     def apply_(self, callable: Callable[[Any], Any]) -> Tensor:
         """Replace every element by what a Python function gives for it; slow, on the host."""
@@ -1283,7 +1283,7 @@ class TensorMethods:
         """In-place form of `sqrt`: writes the result into this tensor and returns it."""
 
     def square(self, *, out: Any = None) -> Tensor:
-        """x * x."""
+        """x * x; of bools an int64."""
 
     def square_(self, *, out: Any = None) -> Tensor:
         """In-place form of `square`: writes the result into this tensor and returns it."""

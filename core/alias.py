@@ -19,7 +19,7 @@ from .sizes import prod, same, stretches
 from .state import RECORDINGS, STATE
 from .table import OPS, Op
 from .tape import Node
-from .tensor import Tensor
+from .tensor import UNTRACKED, Tensor
 from .views import Path, bump, check_overlap, register_view, root_of, steps_of
 
 
@@ -36,7 +36,7 @@ def detached(x: Tensor, *, share_version: bool = True) -> Tensor:
     base = x if x._base is None else x._base
     base._aliased = x._aliased = y._aliased = True
     y._windows = base._windows
-    if share_version:
+    if share_version or x._ver is UNTRACKED:
         if x._ver is None:
             x._ver = [0]
         y._ver = x._ver
@@ -171,6 +171,11 @@ def current_value(x: Tensor, *, saved: bool = True) -> Tensor:
 
 def check_writable(name: str, x: Tensor) -> None:
     """Refuse writes that autograd could not follow, or that would write to one place several times."""
+    if x._ver is UNTRACKED and not STATE.inference:
+        raise AutogradError(
+            f"{name}: this tensor was made in inference_mode, and can only be written to there ({describe(x)}); "
+            ".clone() is one of its own"
+        )
     check_leaf(name, x)
     check_overlap(name, x)
 

@@ -51,11 +51,11 @@ def op(**options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     Options: `vjp` (see core/README.md; without it gradients pass through the body, `()` says that there are none), `samples`,
     `errors`, `rule` (shape rule, where the body is slow to follow or takes what makes no sense), `canon` (attributes as given
-    -> canonical attributes), `promote` ("common", "float", "same"), `promoted` (indices of the tensors that take part in
-    promotion), `takes` ("floats": nothing else, once promoted; "numbers": no bools, not even to promote), `methods` (Tensor
-    method names; default: the op's name), `inplace` (also a method with a trailing underscore), `outputs` (how many tensors it
-    returns), `random`, `exact`, `public`, `layout` (how results lie in memory, a rule of `order.py`; default: as the body does
-    it, or in order).
+    -> canonical attributes), `promote` ("common", "float", "same", "number": bools count as int64), `promoted` (indices of the
+    tensors that take part in promotion), `takes` ("floats": nothing else, once promoted; "numbers": no bools, not even to
+    promote), `methods` (Tensor method names; default: the op's name), `inplace` (also a method with a trailing underscore),
+    `outputs` (how many tensors it returns), `random`, `exact`, `public`, `layout` (how results lie in memory, a rule of
+    `order.py`; default: as the body does it, or in order).
     """
     return _register("composite", **options)
 

@@ -298,6 +298,7 @@ class device:
                 self._scalars.clear()
             array = np.asarray(value)
             found = wrap(self.from_host(array.astype(dtype.numpy)), self)
+            found._ver = None  # it is used outside of this `inference_mode`, too
             found._aliased = True  # an assignment of it must copy, or a later in-place write would change the number
             if value == value:  # NaN would never find itself again
                 self._scalars[key] = found

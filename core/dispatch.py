@@ -7,25 +7,37 @@ made in three places, `_unary`, `_binary` and `_node`: what changes in one chang
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from . import dtypes, mixed, widen
+from . import tensor as _tensor
 from .errors import ArgumentError, DeviceError, DTypeError, FrazilError
 from .explain import describe, explain, held, kinds, noted, where
 from .out import WIDENING, write_out
-from .state import BATCHINGS, RECORDINGS, SPARSE, STATE
+from .state import BATCHINGS, INFERENCES, RECORDINGS, SPARSE, STATE
 from .table import OPS, OTHER_NAMES, Op, unknown
 from .tape import Node, OutputNode, called
-from .tensor import Tensor, from_numpy, whole, wrap
+from .tensor import Tensor, from_numpy, new_tensor, whole, wrap
 from .views import lie, link_view
 
 _new = object.__new__
 
+_counting = threading.Lock()
+
 #: In the place of a tensor that was not given by position.
 _ABSENT: Any = object()
+
+
+def count_inference(more: int) -> None:
+    """Count the blocks of `inference_mode`. While there is one, another function makes tensors, so that it costs nothing else."""
+    global _new
+    with _counting:
+        INFERENCES[0] += more
+        _new = _tensor._new = new_tensor()
 
 
 def make_call(op: Op) -> Callable[..., Any]:
@@ -90,7 +102,13 @@ def _unary(op: Op) -> Callable[..., Any]:
         if x._rg and differentiable and STATE.grad:
             ver = x._ver
             y._node = node = Node(
-                op, (x._node or x,), (x,) if save else None, None if ver is None else (ver[0],), defaults, ya.shape, ya.dtype
+                op,
+                (x._node or x,),
+                (x,) if save else None,
+                (ver[0],) if save and ver is not None else None,
+                defaults,
+                ya.shape,
+                ya.dtype,
             )
             y._rg = True
             if save_output:
@@ -525,6 +543,8 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
     target = same if same else dtypes.result_type_of(operands)
     if op.promote == "float" and target.kind not in "fc":
         target = dtypes.get_default_dtype()
+    elif op.promote == "number" and target.kind == "b":
+        target = dtypes.int64
     elif same and plain and len(operands) == len(tensors):
         return tensors
     result = list(tensors)

@@ -515,7 +515,7 @@ def is_neg(input: Tensor) -> bool:
 
 
 def is_inference(input: Tensor) -> bool:
-    """Return whether it can never be recorded for backward; never."""
+    """Return whether it was made in `inference_mode`, so that autograd cannot save it."""
     return input.is_inference()
 
 

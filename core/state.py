@@ -31,6 +31,9 @@ STATE = _State()
 #: Number of recordings and of blocks of `autocast` in this process: while it is 0, no call looks whether its thread is in one.
 RECORDINGS = [0]
 
+#: Number of blocks of `inference_mode` that are running in this process.
+INFERENCES = [0]
+
 #: Number of `vmap`s that are running in this process.
 BATCHINGS = [0]
 

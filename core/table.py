@@ -94,7 +94,8 @@ class Op:
         self.promoted = tuple(promoted) if promoted is not None else None
         self.takes = None if takes is None else TAKES[takes]
         # What kernels take: what promotes to floats comes to them as floats.
-        self.kernel_takes = TAKES["floats"] if promote == "float" and takes is None else self.takes
+        as_kernels_take = {"float": TAKES["floats"], "number": TAKES["numbers"]}.get(promote or "") if takes is None else None
+        self.kernel_takes = as_kernels_take or self.takes
         self._samples = samples
         self._errors = errors
         self.view = view

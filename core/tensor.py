@@ -16,7 +16,7 @@ from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .printing import tensor_html, tensor_text
 from .sizes import checked_dim, prod
 from .spelling import reasons
-from .state import STATE, asked
+from .state import INFERENCES, STATE, asked
 from .table import OPS
 from .warn import without_effect
 
@@ -27,6 +27,35 @@ else:
     TensorMethods = object
 
 _new = object.__new__
+
+
+class _Untracked(list[int]):
+    """In the place of the write counter of a tensor of `inference_mode`: nothing that autograd saves can be one of these."""
+
+    def __getitem__(self, index: Any) -> Any:
+        if STATE.inference:
+            return 0
+        raise AutogradError(
+            "a tensor that was made in inference_mode cannot be saved for backward: use .clone() for one that can, or "
+            "`with fz.no_grad():` in the place of inference_mode"
+        )
+
+
+#: The write counter that all tensors of `inference_mode` have, and their views.
+UNTRACKED = _Untracked([0])
+
+
+def _in_inference(cls: type[Tensor]) -> Tensor:
+    """A new tensor, while some thread is in `inference_mode`."""
+    t = object.__new__(cls)
+    if STATE.inference:
+        t._ver = UNTRACKED
+    return t
+
+
+def new_tensor() -> Callable[[type[Tensor]], Tensor]:
+    """Return what makes a tensor: as long as no thread is in `inference_mode`, Python's own."""
+    return _in_inference if INFERENCES[0] else object.__new__
 
 
 class Size(tuple[Any, ...]):
@@ -246,6 +275,8 @@ class Tensor(_Attributes):
             raise AutogradError(
                 f"requires_grad: only floating and complex tensors can have gradients, this one is {self.dtype.name}"
             )
+        if requires_grad and self._ver is UNTRACKED and not STATE.inference:
+            raise AutogradError("requires_grad: this tensor was made in inference_mode; .clone() is one that can require grad")
         if not requires_grad and self._node is not None:
             raise AutogradError(
                 "requires_grad: only leaf tensors can be switched off; use .detach() to get a tensor that is cut off the graph"
@@ -271,6 +302,8 @@ class Tensor(_Attributes):
 
     @property
     def _version(self) -> int:
+        if self._ver is UNTRACKED:
+            raise AutogradError("_version: writes to a tensor that was made in inference_mode are not counted")
         return 0 if self._ver is None else self._ver[0]
 
     @property
@@ -412,8 +445,15 @@ class Tensor(_Attributes):
     is_neg = is_distributed = is_conj
 
     def is_inference(self) -> bool:
-        """Return whether it can never be recorded for backward; never: `inference_mode` is `no_grad`."""
-        return False
+        """Return whether it was made in `inference_mode`: autograd cannot save it, and only there it may be written to.
+
+        >>> import frazil as fz
+        >>> with fz.inference_mode():
+        ...     x = fz.ones(2)
+        >>> x.is_inference(), x[1:].is_inference(), x.clone().is_inference()
+        (True, True, False)
+        """
+        return self._ver is UNTRACKED
 
     def is_pinned(self, device: Any = None) -> bool:
         """Return whether its memory is locked for copies to a GPU; never."""

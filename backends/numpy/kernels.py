@@ -315,6 +315,17 @@ def _reduction(ufunc: np.ufunc) -> Callable[..., Any]:
     return fn
 
 
+def _truth(ufunc: np.ufunc) -> Callable[..., Any]:
+    reduce: Any = ufunc.reduce
+    bytes_of = np.dtype(np.uint8)
+
+    def fn(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+        found = reduce(x, dim, None, None, keepdim)
+        return found.astype(bytes_of) if x.dtype is bytes_of else found
+
+    return fn
+
+
 def _accumulating(ufunc: np.ufunc) -> Callable[..., Any]:
     reduce: Any = ufunc.reduce
 
@@ -364,8 +375,8 @@ def sum_(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None)
 KERNELS["prod"] = _accumulating(np.multiply)
 KERNELS["amax"] = _reduction(np.maximum)
 KERNELS["amin"] = _reduction(np.minimum)
-KERNELS["all"] = _reduction(np.logical_and)
-KERNELS["any"] = _reduction(np.logical_or)
+KERNELS["all"] = _truth(np.logical_and)
+KERNELS["any"] = _truth(np.logical_or)
 
 
 @kernel

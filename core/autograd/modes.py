@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar, final
 
+from ..dispatch import count_inference
 from ..state import STATE, asked
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -57,7 +58,7 @@ class _GradMode(_Mode):
 
     def __enter__(self) -> None:
         self._before = STATE.grad
-        STATE.grad = self._value
+        STATE.grad = self._value and not STATE.inference
         self._levels = STATE.level and STATE.level.set_grad(self._value)
 
     def __exit__(self, *_: object) -> None:
@@ -127,12 +128,15 @@ class set_grad_enabled(_Mode):
 
 @final
 class inference_mode(_Mode):
-    """As `no_grad`, for code that only predicts.
+    """As `no_grad`, for code that only predicts: no backward may later need what is made inside, nothing outside write to it.
+
+    AutogradError where it does: `.clone()` is a tensor as any other. `enable_grad` has no effect inside.
 
     >>> import frazil as fz
     >>> with fz.inference_mode():
-    ...     fz.is_inference_mode_enabled()
-    True
+    ...     features = fz.ones(2)
+    >>> features.is_inference(), (features * 2).is_inference()
+    (True, False)
     """
 
     mode: bool
@@ -151,11 +155,12 @@ class inference_mode(_Mode):
     def __enter__(self) -> None:
         self._before = STATE.grad, STATE.inference
         STATE.inference = self.mode
-        if self.mode:
-            STATE.grad = False
+        STATE.grad = not self.mode
+        count_inference(self.mode)
 
     def __exit__(self, *_: object) -> None:
         STATE.grad, STATE.inference = self._before
+        count_inference(-self.mode)
 
     def _fresh(self) -> Any:
         return inference_mode(self.mode)

@@ -57,6 +57,8 @@ class Parameter(Tensor):
         detached = data.detach()
         parameter = wrap(detached._a, detached._dev, cls)
         parameter._aliased = True
+        if detached.is_inference():
+            parameter._ver = detached._ver
         parameter.requires_grad_(requires_grad)
         return parameter  # type: ignore[return-value]
 

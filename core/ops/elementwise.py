@@ -220,10 +220,10 @@ def pow_(input: Any, exponent: Any) -> Tensor:
     tensor([1., 4., 9.])
     """
     if isinstance(input, Tensor) and (type(exponent) is int or (type(exponent) is float and input.dtype.is_floating_point)):
-        if input.dtype is dtypes.bool_:
-            input = cast(input, dtype=dtypes.int64)
         if exponent == 2:
             return square(input)
+        if input.dtype is dtypes.bool_:
+            input = cast(input, dtype=dtypes.int64)
         if exponent == 0.5:
             return sqrt(input)
         if exponent == -0.5:
@@ -708,9 +708,14 @@ def reciprocal(x, /):
     return div(1, x)
 
 
-@op(vjp=lambda g, x: g * x * 2, samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL)], inplace=True)
+@op(
+    vjp=lambda g, x: g * x * 2,
+    samples=lambda: [*_UNARY, S.ints(4), S.of(_SPECIAL), S.bools(3)],
+    promote="number",
+    inplace=True,
+)
 def square(x, /):
-    """x * x.
+    """x * x; of bools an int64.
 
     >>> import frazil as fz
     >>> fz.square(fz.tensor([3.0]))

@@ -6,6 +6,8 @@ import builtins
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import dtypes
 from ..creation import full_like, zeros_of
 from ..define import function, op, primitive
@@ -265,33 +267,40 @@ _TRUTH = [
     S.of([0.0, math.nan]),
     S.bools(0),
     S.bools(),
+    S.of(np.array([[0, 2, 1], [1, 255, 3]], np.uint8), dim=1),
+    S.of(np.array([0, 0], np.uint8)),
 ]
 
 
 def _truth_rule(x: Spec, *, dim: Any, keepdim: bool) -> Spec:
-    return Spec(reduced(x, dim, keepdim), dtypes.bool_)
+    return Spec(reduced(x, dim, keepdim), dtypes.uint8 if x.dtype is dtypes.uint8 else dtypes.bool_)
+
+
+def _as_truth(found: Tensor, x: Tensor) -> Tensor:
+    """A truth in the dtype that programs see: what is made of uint8 is uint8, as in PyTorch."""
+    return found.cast(dtype=dtypes.uint8) if x.dtype is dtypes.uint8 else found
 
 
 @op(rule=_truth_rule, vjp=(), canon=_canon("all"), samples=_TRUTH, exact=True)
 def all_(x, /, *, dim=None, keepdim=False):
-    """Return whether all elements over `dim` are true (not zero).
+    """Return whether all elements over `dim` are true (not zero): a bool, of uint8 a uint8.
 
     >>> import frazil as fz
     >>> fz.tensor([True, False]).all()
     tensor(False)
     """
-    return eq(sum_(logical_not(x), dim=dim, keepdim=keepdim), 0)
+    return _as_truth(eq(sum_(logical_not(x), dim=dim, keepdim=keepdim), 0), x)
 
 
 @op(rule=_truth_rule, vjp=(), canon=_canon("any"), samples=_TRUTH, exact=True)
 def any_(x, /, *, dim=None, keepdim=False):
-    """Return whether any element over `dim` is true (not zero).
+    """Return whether any element over `dim` is true (not zero): a bool, of uint8 a uint8.
 
     >>> import frazil as fz
     >>> fz.tensor([True, False]).any()
     tensor(True)
     """
-    return ne(sum_(truth(x), dim=dim, keepdim=keepdim), 0)
+    return _as_truth(ne(sum_(truth(x), dim=dim, keepdim=keepdim), 0), x)
 
 
 def _product_of_others(x: Tensor, dim: int) -> Tensor:

@@ -397,6 +397,10 @@ def _groups(x: Array, dim: Any, keepdim: bool) -> Iterator[tuple[tuple[int, ...]
         yield tuple(p for i, p in enumerate(place) if keepdim or i not in dims), chosen.reshape(-1)
 
 
+def _truth_of(x: Array) -> Any:
+    return np.uint8 if x.dtype == np.uint8 else bool
+
+
 def _reduced(x: Array, dim: Any, keepdim: bool, fn: Callable[[list[Any]], Any]) -> Array:
     dims = tuple(range(x.ndim)) if dim is None else dim
     shape = [1 if i in dims else n for i, n in enumerate(x.shape) if keepdim or i not in dims]
@@ -460,8 +464,8 @@ REFERENCE.update(
         "amin": lambda x, dim, keepdim: _reduced(x, dim, keepdim, _smallest),
         "argmax": lambda x, dim, keepdim: _reduced(x, _one(dim) if x.ndim else None, keepdim, lambda n: _first_place(n, max)),
         "argmin": lambda x, dim, keepdim: _reduced(x, _one(dim) if x.ndim else None, keepdim, lambda n: _first_place(n, min)),
-        "all": lambda x, dim, keepdim: _reduced(x, dim, keepdim, all).astype(bool),
-        "any": lambda x, dim, keepdim: _reduced(x, dim, keepdim, any).astype(bool),
+        "all": lambda x, dim, keepdim: _reduced(x, dim, keepdim, all).astype(_truth_of(x)),
+        "any": lambda x, dim, keepdim: _reduced(x, dim, keepdim, any).astype(_truth_of(x)),
         "cumsum": _scan(lambda a, b: a + b),
         "cumprod": _scan(lambda a, b: a * b),
         "logsumexp": lambda x, dim, keepdim: _reduced(x, dim, keepdim, _log_sum_exp),

@@ -15,15 +15,12 @@ THERE = [name for name in public_names() if find(name) is not None]
 
 #: Names whose results differ in some sample, and why.
 VALUES = {
-    "all": "bool also of uint8, where PyTorch gives uint8",
-    "any": "bool also of uint8, where PyTorch gives uint8",
     "chalf": "no backend computes in complex32",
     "complex": "float16 has no complex dtype",
     "grid_sampler_2d": "the nearest element, of positions that are rounded to float16 in PyTorch",
     "matrix_exp": "float16 does not overflow on the way",
     "nn.functional.interpolate": "antialias is planned",
     "nn.functional.soft_margin_loss": "float16 does not overflow on the way",
-    "square": "of bool: int8 from NumPy",
     "view_as_complex": "float16 has no complex dtype",
 }
 #: Names whose gradients differ in some sample, and why.

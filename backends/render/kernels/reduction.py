@@ -91,7 +91,7 @@ def _all_or_any(runtime: Runtime, name: str) -> Kernel:
         source = x.dtype.name
 
         def write(p: Program) -> None:
-            p.store(p.cast(p.reduce(name, _truth(p, source)), "bool"))
+            p.store(p.cast(p.reduce(name, _truth(p, source)), "uint8" if source == "uint8" else "bool"))
 
         return reduce(runtime, ("truth", name, source), write, x, dim, keepdim)
 

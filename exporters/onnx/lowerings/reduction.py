@@ -186,8 +186,8 @@ def any_(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dims, keepdim = call["dim"], call["keepdim"]
     x = e.cast(x, BOOL)
     if _never_empty(call, dims):
-        return _reduce(e, "ReduceMax", x, dims, keepdim)
-    return _count_true(e, x, dims, keepdim)
+        return e.cast(_reduce(e, "ReduceMax", x, dims, keepdim), call.type)
+    return e.cast(_count_true(e, x, dims, keepdim), call.type)
 
 
 @lowering("all")
@@ -195,8 +195,8 @@ def all_(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dims, keepdim = call["dim"], call["keepdim"]
     x = e.cast(x, BOOL)
     if _never_empty(call, dims):
-        return _reduce(e, "ReduceMin", x, dims, keepdim)
-    return e.op("Not", _count_true(e, e.op("Not", x), dims, keepdim))
+        return e.cast(_reduce(e, "ReduceMin", x, dims, keepdim), call.type)
+    return e.cast(e.op("Not", _count_true(e, e.op("Not", x), dims, keepdim)), call.type)
 
 
 def _count_true(e: Emitter, x: ir.Value, dims: Any, keepdim: bool) -> ir.Value:
