@@ -15,6 +15,7 @@ from . import dtypes
 from .dispatch import general_call, run
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .explain import describe
+from .order import lying_as
 from .sizes import prod, same, stretches
 from .state import RECORDINGS, STATE
 from .table import OPS, Op
@@ -223,11 +224,12 @@ def assign(name: str, x: Tensor, y: Tensor, *, fresh: bool = True) -> None:
             y = y.to(device)
         if x._aliased:
             x._a = device.kernels["copy_"](x._a, y._a)
-        elif fresh and y._base is None and not y._aliased:
-            x._a = y._a  # nobody else looks at the memory of x: take the result's
-            shared = True
         else:
-            x._a = device.kernels["copy"](y._a)
+            took = fresh and y._base is None and not y._aliased  # nobody else looks at the memory of x: take the result's
+            new = y._a if took else device.kernels["copy"](y._a)
+            if not device._later:  # something was turned
+                new = lying_as(x._a, new, device.kernels)
+            x._a, shared = new, took and new is y._a
     else:
         array = y._a if y._dev is device else device.lift(y)
         if device.recording:

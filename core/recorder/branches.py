@@ -24,6 +24,7 @@ from . import layout
 from .control_grad import attach, check_once_more, cond_backward, outer_edges
 from .graph import Graph, Value
 from .recording import Frame, Recorder
+from .shared import doubt_pairs
 from .slots import Slot
 from .values import (
     Number,
@@ -111,6 +112,7 @@ def record_cond(
     for branch, holds in ((yes, True), (no, False)):
         for leaf, result in zip(branch.leaves, given, strict=False):
             doubt_if_outer(recorder, branch.frame, leaf, result, lambda: flag, holds)
+        doubt_pairs(recorder, branch.frame, branch.leaves, given, lambda: flag, holds)
     for slot, new in zip(slots.values(), given[len(labels) :], strict=True):
         slot.write(new)
     return unflatten(yes.tree, given[: len(labels)])

@@ -398,14 +398,24 @@ def merge(base: Tensor, path: Any, view: Tensor) -> None:
 
 @final
 class BranchDoubt(Doubt):
-    """It depends on data: `view` is what an `if` or loop made, and a tensor from before it where `flag()` is `holds`."""
+    """It depends on data: `view` is what an `if` or loop made, and a tensor from before it where `flag()` is `holds`.
+
+    `sizes` is that flag where it depends on them alone.
+    """
 
     def __init__(
-        self, frames: Sequence[Any], base: Tensor, path: Any, view: Tensor, flag: Callable[[], Tensor] | None, holds: bool
+        self,
+        frames: Sequence[Any],
+        base: Tensor,
+        path: Any,
+        view: Tensor,
+        flag: Callable[[], Tensor] | None,
+        holds: bool,
+        sizes: SymBool | None = None,
     ) -> None:
         super().__init__(base, path, view)
         self.frames = tuple(frames)  # the branches and bodies in which the flag is known
-        self.flag, self.holds = flag, holds
+        self.flag, self.holds, self.sizes = flag, holds, sizes
         self.following = False
 
     def follow(self, written: Tensor, recorder: Any) -> None:
@@ -418,6 +428,9 @@ class BranchDoubt(Doubt):
             recorder.fail(MAY_BE_ONE)
         path = steps_of(self.path)
         target = base if written is view else view
+        kept = STATE.grad and target._rg  # a gradient may need what it holds, and would find it written to
+        if kept and self.sizes is not None and not recorder.frames and guarded(self.sizes) is not self.holds:
+            return
         new = scatter_path(apply_path(base, ()), apply_path(view, ()), path) if written is view else apply_path(base, path)
         if new.dtype is not target.dtype or not _equal(new._a.shape, target._a.shape):
             recorder.fail(MAY_BE_ONE)

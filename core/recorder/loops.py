@@ -16,11 +16,12 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, final
 
 from .. import dtypes, sizes
+from ..alias import assign, check_leaf
 from ..autograd.modes import enable_grad
 from ..control import RECORDED, Undefined
 from ..creation import zeros, zeros_like
 from ..errors import ArgumentError
-from ..ops.elementwise import logical_not, logical_or
+from ..ops.elementwise import logical_not, logical_or, where
 from ..pytree import Tree, flatten, unflatten
 from ..sizes import Symbol, SymBool, SymFloat, SymInt, unbacked
 from ..state import STATE
@@ -32,6 +33,7 @@ from .control_grad import attach, check_once_more, outer_edges, refuse_backward,
 from .graph import Origin, Value
 from .layout import MAY_BE_ONE
 from .recording import Frame, Recorder
+from .shared import check_writes, doubt_results, overwritten
 from .slots import Slot, TensorSlot
 from .values import (
     Number,
@@ -91,10 +93,12 @@ class _Carried:
     """One leaf of what a loop carries: what it is at first, and as what the body sees it.
 
     `form` is "tensor" (of `spec`), "int" (a number only known when the program runs) or "fixed" (the same in all rounds).
+    It is a variable of the loop, or what a `slot` holds, or what the tensor that the variable `of` began with holds: a body that
+    writes to that variable, and binds it to another tensor, writes to this one in its first round alone.
     """
 
-    def __init__(self, name: str, init: Any, slot: Slot | None = None) -> None:
-        self.name, self.init, self.slot = name, init, slot
+    def __init__(self, name: str, init: Any, slot: Slot | None = None, of: _Carried | None = None) -> None:
+        self.name, self.init, self.slot, self.of = name, init, slot, of
         self.free: dict[int, Any] = {}  # axis whose size changes -> those of one mark have one size in all rounds
         self.tracked = isinstance(init, Tensor) and init._rg and STATE.grad  # whether a gradient flows through it
         self.spec = Spec((), dtypes.int64)
@@ -110,6 +114,11 @@ class _Carried:
         self.handed_on: list[Tensor] = []  # what a round makes of it
         self.overwritten = False  # whether a round writes to what it was given, and hands on something else
         self.in_order = True  # whether its elements lie in memory as they are written, at first and after a round
+
+    @property
+    def known_at_end(self) -> bool:
+        """Return whether it can be carried what the tensor that it began with holds."""
+        return isinstance(self.init, Tensor) and self.init._base is None and not self.free
 
     def prepare(self) -> None:
         """Zeros for a variable that has no value at first, made outside of the body."""
@@ -231,6 +240,7 @@ class _Rounds:
         labels = labels_of(self.tree, names, "carried")
         self.carried = [_Carried(label, leaf) for label, leaf in zip(labels, leaves, strict=True)]
         self.own = len(self.carried)
+        self.begins: _Carried | None = None  # whether it is the first round, where a body must know that
         self.xs = [as_tensor(recorder, x) for x in xs or ()]
         self.length = self.xs[0]._a.shape[0] if xs else limit
         self.conditional = False
@@ -260,9 +270,9 @@ class _Rounds:
             head = self._enter_round(frame)
             values = [c.enter(recorder, frame) for c in self.carried]
             slices = self._slices(frame)
-            for c, value in zip(self.carried[self.own :], values[self.own :], strict=True):
-                assert c.slot is not None
-                c.slot.write(value)
+            for c, value in zip(self.carried, values, strict=True):
+                if c.slot is not None:
+                    c.slot.write(value)
             entered = unflatten(self.tree, values[: self.own])
             self._assume(frame, head, entered)
             self.given = [*frame.graph.inputs, *(value for node in frame.graph.nodes for value in node.outputs)]
@@ -270,13 +280,14 @@ class _Rounds:
             leaves, tree = flatten(tuple(following))
             if str(tree) != str(self.tree):
                 recorder.fail(f"the loop carries {self.tree} and its body returns {tree}; they must be nested alike")
-            leaves += [c.slot.read() for c in self.carried[self.own :] if c.slot is not None]
+            leaves = self._ends(leaves, values)
             keep = None if self.cond_fn is None else self.cond_fn(*unflatten(self.tree, leaves[: self.own]))
             more = [c.learn(recorder, leaf) for c, leaf in zip(self.carried, leaves, strict=True)]
             more.append(self._mark_sizes())
             known = {c.slot.key for c in self.carried if c.slot is not None}
             new = [slot for slot in frame.written() if slot.key not in known]
-            if not new and not any(more):
+            still = not new and not any(more) and not self._begin()
+            if still:
                 self._output(frame, leaves, ys, keep)
         for slot in new:
             if isinstance(slot, TensorSlot) and any(
@@ -286,7 +297,31 @@ class _Rounds:
                 recorder.fail(MAY_BE_ONE)
         if new:
             self.carried += [_Carried(slot.label(recorder), slot.read(), slot) for slot in new]
-        return not new and not any(more)
+        return still
+
+    def _ends(self, leaves: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+        """What all that is carried is after a round that was given `values` and returned `leaves`."""
+        now: dict[_Carried | None, Any] = dict(zip(self.carried, values, strict=True))
+        ends = list(leaves)
+        for c in self.carried[self.own :]:
+            if c.slot is not None:
+                ends.append(c.slot.read())
+            elif c.of is not None:
+                ends.append(where(now[self.begins], now[c.of], now[c]))
+            else:
+                ends.append(False)
+        return ends
+
+    def _begin(self) -> bool:
+        """Carry what the variables that a round writes to began with, too. Whether any of them was not carried so."""
+        known = [c.of for c in self.carried]
+        written, again = overwritten(self.carried[: self.own])
+        new = [c for c in written if c not in again and c not in known and c.known_at_end]
+        if new and self.begins is None:
+            self.begins = _Carried("begins", True)
+            self.carried.append(self.begins)
+        self.carried += [_Carried(f"{c.name} from before", c.init, of=c) for c in new]
+        return bool(new)
 
     def _mark_sizes(self) -> bool:
         """Sizes that are one before the loop stay one if every round makes the same of them. Whether marks were changed."""
@@ -408,28 +443,42 @@ class _Rounds:
         for c in self.carried:
             t = c.init if c.form == "fixed" else next(remaining)
             results.append(t._dev.as_size(t) if c.form == "int" else t)
-        for c, t in zip(self.carried[: self.own], results[: self.own], strict=True):
+        own = self.carried[: self.own]
+        check_writes(recorder, frame, [c for c in self.carried if c.of is None], self.rows)
+        for c, t in zip(self.carried, results, strict=True):
+            if c.of is not None:
+                check_leaf("a loop body", c.init)
+                assign("a loop body", c.init, t)
+        told = [c.of for c in self.carried]
+        for c in overwritten(own)[0]:
+            if c not in told and isinstance(c.init, Tensor):
+                self._lose(c)
+        for c, t in zip(own, results[: self.own], strict=True):
             self._doubt(frame, c, t)
-        for c, t in zip(self.carried[self.own :], results[self.own :], strict=True):
-            assert c.slot is not None
-            if c.form != "fixed":
+        doubt_results(recorder, own, results[: self.own])
+        for c, t in zip(self.carried, results, strict=True):
+            if c.slot is not None and c.form != "fixed":
                 c.slot.write(t)
         ys = unflatten(self.y_tree, list(remaining))
         return unflatten(self.tree, results[: self.own]), ys
+
+    def _lose(self, c: _Carried) -> None:
+        """What the tensor that a variable began with holds after the loop is not known."""
+        self.recorder.spoil(
+            c.init,
+            f"{c.name} is written to in a loop that also binds it to new tensors: rounds write to the tensor from before the "
+            f"loop, and that one is used after it. Start the loop with {c.name} = {c.name}.clone()",
+        )
 
     def _doubt(self, frame: Frame, c: _Carried, result: Any) -> None:
         """What a loop carries may be, at the end, the tensor that it started with, or another one from outside."""
         recorder = self.recorder
         if c.form != "tensor" or not isinstance(c.init, Tensor):
             return
-        if c.overwritten:
-            recorder.spoil(
-                c.init,
-                f"{c.name} is written to in a loop that also binds it to new tensors: the first round writes to the tensor from "
-                f"before the loop, and that one is used after it. Start the loop with {c.name} = {c.name}.clone()",
-            )
-        elif self.conditional or not isinstance(self.length, int):
-            doubt_if_outer(recorder, frame, c.init, result, self._no_rounds)
+        if self.conditional or not isinstance(self.length, int):
+            decides = self.length is not None and known_truth(recorder, self.kind, self.first)
+            sizes = self.length <= 0 if decides and not isinstance(self.length, Tensor) else None
+            doubt_if_outer(recorder, frame, c.init, result, self._no_rounds, sizes=sizes)
         for leaf in c.handed_on:
             doubt_if_outer(recorder, frame, leaf, result, None)
 
@@ -482,8 +531,7 @@ class _Rounds:
                 with enable_grad():
                     entered = unflatten(self.tree, values[: self.own])
                     following, ys = self.body(number if self.kind == "loop" else slices, *entered)
-                    slot_ends = [c.slot.read() for c in self.carried[self.own :] if c.slot is not None]
-                leaves = [*flatten(tuple(following))[0], *slot_ends]
+                    leaves = self._ends(flatten(tuple(following))[0], values)
                 ends = [leaf for c, leaf in zip(self.carried, leaves, strict=True) if c.form != "fixed"]
                 found = [*(ends[k] for k in self.wants), *flatten(ys)[0]]
                 check_once_more(self.recorder, self.graph, self.results, found, begin, self.given)

@@ -413,6 +413,13 @@ class Recorder:
             known = self._captured[id(t)] = (t, array)
         return known[1]
 
+    def known_value(self, t: Tensor) -> Value | None:
+        """The value of a tensor, if the recording has met it."""
+        if t._dev is self.device:
+            return t._a.value
+        known = self._captured.get(id(t))
+        return None if known is None else known[1].value
+
     def capture_value(self, t: Tensor, kind: str, name: str = "c") -> Value:
         """A captured value of the graph."""
         value = Value(self.fresh_name(name, kept=True), Spec(tuple(t._a.shape), t.dtype), kind=kind, tensor=t)

@@ -112,7 +112,13 @@ def labels_of(tree: Tree, names: Sequence[str] | None, default: str) -> list[str
 
 
 def doubt_if_outer(
-    recorder: Recorder, frame: Frame, leaf: Any, result: Any, flag: Callable[[], Tensor] | None, holds: bool = True
+    recorder: Recorder,
+    frame: Frame,
+    leaf: Any,
+    result: Any,
+    flag: Callable[[], Tensor] | None,
+    holds: bool = True,
+    sizes: SymBool | None = None,
 ) -> None:
     """If a branch or body hands on a tensor from outside, or a view of one, then its result may be that."""
     if not isinstance(leaf, Tensor) or not isinstance(result, Tensor) or result is leaf:
@@ -120,8 +126,12 @@ def doubt_if_outer(
     base = leaf if leaf._base is None else leaf._base
     if base._dev is recorder.device and base._a.value in frame.own:
         return
-    hidden = any(frame.knows(symbol.size) for symbol in symbols_of([attrs for _, attrs in steps_of(leaf._path)]))
-    BranchDoubt(recorder.frames, base, leaf._path, result, None if hidden else flag, holds)
+    BranchDoubt(recorder.frames, base, leaf._path, result, None if hidden_in(frame, leaf._path) else flag, holds, sizes)
+
+
+def hidden_in(frame: Frame, path: Any) -> bool:
+    """Return whether the path from a tensor to its view speaks of sizes that mean nothing outside."""
+    return any(frame.knows(symbol.size) for symbol in symbols_of([attrs for _, attrs in steps_of(path)]))
 
 
 def agree(m: Any, n: Any) -> bool:

@@ -337,10 +337,10 @@ def test_a_changed_argument_is_a_further_output_of_the_file():
     assert report.run(fz.zeros(3))[1].tolist() == [1.0, 1.0, 1.0]
 
 
-def test_a_loop_that_writes_to_its_start_and_binds_anew_says_so_when_the_start_is_used():
+def test_a_loop_that_writes_to_a_view_from_before_and_binds_anew_says_so_when_its_base_is_used():
     def program(x):
-        y = x * 1
-        z = y
+        z = fz.stack([x, x])
+        y = z[0]
         i = fz.zeros((), dtype=fz.int64)
         while i < x.sum():
             y[0] += 1
