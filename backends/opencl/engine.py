@@ -89,10 +89,14 @@ class Launches:
         """The results of the graph."""
         try:
             with self._lock:
-                given = arrays if self._at_home else list(map(self._bring, range(len(arrays)), arrays))
-                found = self._run(given)
-                return list(found) if self._at_home else self._home(found, arrays)
-        except Exception:
+                if self._at_home:
+                    return list(self._run(arrays))
+                try:
+                    given = list(map(self._bring, range(len(arrays)), arrays))
+                    return self._home(self._run(given), arrays)
+                finally:  # launches read memory of NumPy arrays, which may be freed as soon as `given` and the caller are done
+                    self._runtime.queue.finish()
+        except (FrazilError, cl.Error):
             return self._plain(arrays)  # which knows what to say
 
     def _run(self, given: Sequence[Any]) -> Sequence[Any]:

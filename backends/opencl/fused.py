@@ -8,7 +8,7 @@ reused as soon as they are free. Later runs repeat the launches with new inputs 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -54,17 +54,19 @@ class CompiledGraph:
         self.plans: dict[Any, _Plan] = {}
 
     def __call__(self, *arrays: Array) -> tuple[Array, ...]:
-        given = [contiguous(self.runtime, a) for a in arrays]
-        for value in self.graph.captured:
-            assert value.tensor is not None
-            array = value.tensor._a
-            given.append(contiguous(self.runtime, array) if isinstance(array, Array) else self.runtime.upload(np.asarray(array)))
+        given = [*(contiguous(self.runtime, a) for a in arrays), *self._captured()]
         pointers = [a.buffer.int_ptr for a in given]  # where two inputs share memory, a launch cannot tell which was meant
         key = tuple((a.shape, a.offset, pointers.index(p)) for a, p in zip(given, pointers, strict=True))
         plan = self.plans.get(key)
         if plan is None:
             plan = self.plans[key] = _Plan(self, given)
         return plan(given)
+
+    def _captured(self) -> Iterator[Array]:
+        for value in self.graph.captured:
+            assert value.tensor is not None
+            array = value.tensor._a
+            yield contiguous(self.runtime, array) if isinstance(array, Array) else self.runtime.upload(np.asarray(array))
 
     def evaluate(self, given: Sequence[Array]) -> list[Array]:
         """The results, by running every step."""
@@ -97,7 +99,7 @@ class CompiledGraph:
         if kernel is None:
             body = expand(node)
             inner = CompiledGraph(self.runtime, self.kernels, body)
-            results = inner.evaluate([env[v] for v in node.inputs if v is not None])
+            results = inner.evaluate([*(env[v] for v in node.inputs if v is not None), *inner._captured()])
         else:
             found = kernel(*(None if v is None else env[v] for v in node.inputs), **attrs)
             results = list(found) if len(node.outputs) > 1 else [found]

@@ -207,13 +207,15 @@ class Runtime:
 
     def check_faults(self) -> None:
         unread, self._faults_unread = self._faults_unread, set()
+        first = None
         for op in unread:
             buffer, found = self._faults[op].buffer, np.empty(3, np.int32)
             cl.enqueue_copy(self.queue, found, buffer)
-            if found[0]:
+            if found[0]:  # the others are forgotten with it: what they met may come of this one
                 cl.enqueue_copy(self.queue, buffer, np.zeros(3, np.int32))
-                self._faults_unread |= unread
-                raise DimError(f"{op}: an index is out of range for a dimension of size {found[2]} (found {found[1]})")
+                first = first or f"{op}: an index is out of range for a dimension of size {found[2]} (found {found[1]})"
+        if first:
+            raise DimError(first)
 
 
 @final

@@ -11,6 +11,7 @@ import pytest
 import frazil as fz
 from frazil import nn
 from frazil.backends.opencl import OpenCLBackend
+from frazil.backends.opencl.engine import Launches, OpenCLEngine
 from frazil.nn import functional as F
 
 from ..compile.test_engines import check
@@ -21,10 +22,28 @@ on_cpu = pytest.mark.skipif(not HAS_CPU, reason="needs an OpenCL driver for the 
 DEVICES = [pytest.param("cpu", marks=on_cpu), "opencl"]
 
 
+@pytest.fixture
+def all_by_launches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No call is left to the kernels of the other engine, which would give the same numbers."""
+
+    def left(_: Any) -> Any:
+        raise AssertionError("this call was left to the kernels")
+
+    prepared = OpenCLEngine.prepare
+
+    def prepare(*args: Any) -> Launches:
+        launches = prepared(*args)
+        launches._plain = left
+        return launches
+
+    monkeypatch.setattr(OpenCLEngine, "prepare", prepare)
+
+
 def engine_of(f: Any) -> list[str]:
     return [recording.engine for recording in fz.compile.explain(f).recordings]
 
 
+@pytest.mark.usefixtures("all_by_launches")
 @pytest.mark.parametrize("device", DEVICES)
 def test_training_steps_leave_the_weights_of_the_eager_ones(device: str) -> None:
     def trained(compiled: bool) -> list[np.ndarray]:
@@ -48,6 +67,7 @@ def test_training_steps_leave_the_weights_of_the_eager_ones(device: str) -> None
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.usefixtures("all_by_launches")
 @pytest.mark.parametrize("device", DEVICES)
 def test_branches_and_loops_run_from_the_host(device: str) -> None:
     @fz.compile(engine="opencl", fullgraph=True)
@@ -99,6 +119,25 @@ def test_dtypes_that_the_device_lacks_are_left_to_the_kernels() -> None:
 
 
 @on_cpu
+def test_launches_are_done_when_their_call_ends_in_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels that ran later would read memory that the arguments had: here, classes that are none."""
+
+    def fails(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    f = fz.compile(lambda x, y: F.cross_entropy(x @ x, y), engine="opencl")
+    x, y = fz.ones(1500, 1500), fz.zeros(1500, dtype=fz.int64)
+    for _ in range(4):  # afterwards launches are repeated, and only results are read
+        f(x, y)
+    with monkeypatch.context() as patched:
+        patched.setattr(Launches, "_home", fails)
+        with pytest.raises(KeyboardInterrupt):
+            f(x, y)
+        y.numpy()[:] = 10**6
+    fz.accelerator.synchronize("opencl")
+
+
+@on_cpu
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(6200, 6220, 2))
 def test_programs_that_nobody_wrote(first: int) -> None:
@@ -109,6 +148,7 @@ def test_programs_that_nobody_wrote(first: int) -> None:
 
 @on_cpu
 @pytest.mark.slow
+@pytest.mark.usefixtures("all_by_launches")
 @pytest.mark.parametrize("name", MODELS)
 def test_compiled_equals_eager_at_three_sizes(name: str) -> None:
     check_model(name, "opencl")
