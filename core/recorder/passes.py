@@ -7,7 +7,7 @@ passes on a copy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from .. import table
@@ -237,15 +237,21 @@ def _bytes(value: Value) -> int:
 def eliminate_identities(graph: Graph) -> bool:
     """Remove nodes that return their input unchanged, and join neighbours: a reshape of a reshape, a permute of a permute.
 
-    Ensures: no `cast`, `reshape`, `expand`, `slice`, `permute`, ... keeps both shape and dtype (and order) of its input.
+    Ensures: no `cast`, `reshape`, `expand`, `slice`, `permute`, ... keeps both shape and dtype (and order) of its input; only
+    `in_rows` does, in a graph that sees pairs of numbers as complex ones, which asks how they lie in memory.
     """
+    lies = any(node.op_name == "view_as_complex" for node in graph.walk())
+    return _eliminate(graph, _SAME_IF_SPEC_IS_SAME - {"in_rows"} if lies else _SAME_IF_SPEC_IS_SAME)
+
+
+def _eliminate(graph: Graph, same_if: Collection[str]) -> bool:
     changed = False
     mapping: dict[Value, Value] = {}
     for node in graph.nodes:
         for subgraph in node.subgraphs.values():
-            changed |= eliminate_identities(subgraph)
+            changed |= _eliminate(subgraph, same_if)
         changed |= _join_with_producer(node)
-        if _is_identity(node):
+        if _is_identity(node, same_if):
             assert node.inputs[0] is not None
             mapping[node.outputs[0]] = node.inputs[0]
     if mapping:
@@ -254,7 +260,7 @@ def eliminate_identities(graph: Graph) -> bool:
     return changed or bool(mapping)
 
 
-def _is_identity(node: Node) -> bool:
+def _is_identity(node: Node, same_if: Collection[str]) -> bool:
     if not node.inputs or node.inputs[0] is None or len(node.outputs) != 1:
         return False
     before, after = node.inputs[0].spec, node.outputs[0].spec
@@ -266,7 +272,7 @@ def _is_identity(node: Node) -> bool:
         return all(isinstance(step, int) and step == 1 for step in node.attrs["steps"])
     if node.op_name == "pad_constant":  # the same shape may be a shift
         return all(isinstance(n, int) and n == 0 for n in _flat(node.attrs["pads"]))
-    return node.op_name in _SAME_IF_SPEC_IS_SAME
+    return node.op_name in same_if
 
 
 def _flat(value: Any) -> list[Any]:

@@ -265,3 +265,22 @@ def test_operands_disagree_before_and_after_an_array_was_turned() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "(1, 2)"
+
+
+@pytest.mark.parametrize(
+    "turn", ["mT", "mT.contiguous()", "permute(2, 0, 1)", "mT.contiguous().clone()", "mT.cumsum(0)", "flip(0)"]
+)
+def test_the_numbers_of_a_pair_stay_neighbours_in_what_is_replayed(turn: str) -> None:
+    """Passes that drop a copy may not change how what is seen as complex numbers lies."""
+    turned: Callable[[Any], Any] = eval(f"lambda x: x.{turn}")
+    programs: list[Callable[[Any], Any]] = [
+        lambda x: fz.view_as_real(fz.complex(turned(x), turned(x) + 1).transpose(0, -1)),
+        lambda x: fz.polar(turned(x), turned(x)).abs(),
+        lambda x: fz.view_as_complex(fz.stack([turned(x), turned(x)], -1).contiguous()).angle(),
+    ]
+    for program in programs:
+        recorded = fz.jit.trace(program, (fz.rand(3, 4, 2),))
+        compiled = fz.compile(program, engine="numpy")
+        for sizes in ((3, 4, 2), (2, 6, 3)):
+            x = fz.rand(*sizes)
+            assert fz.allclose(recorded(x), program(x)) and fz.allclose(compiled(x), program(x))
