@@ -351,7 +351,7 @@ def answer(backend: Backend, method: str, *args: Any) -> Any:
 
 
 def _plugins() -> Any:
-    # The one upward reference of core: only the plugin manager knows which backends exist.
+    # By name, upward: only the plugin manager knows which backends exist.
     return importlib.import_module("frazil.plugins")
 
 

@@ -14,17 +14,16 @@ from typing import Any
 import numpy as np
 
 from . import dtypes, mixed, widen
-from . import tensor as _tensor
 from .errors import ArgumentError, DeviceError, DTypeError, FrazilError
 from .explain import describe, explain, held, kinds, noted, where
 from .out import WIDENING, write_out
 from .state import BATCHINGS, INFERENCES, RECORDINGS, SPARSE, STATE
 from .table import OPS, OTHER_NAMES, Op, unknown
 from .tape import Node, OutputNode, called
-from .tensor import Tensor, from_numpy, new_tensor, whole, wrap
+from .tensor import Tensor, choose_new, from_numpy, whole, wrap
 from .views import lie, link_view
 
-_new = object.__new__
+_new: Callable[[type[Tensor]], Tensor] = object.__new__
 
 _counting = threading.Lock()
 
@@ -37,7 +36,7 @@ def count_inference(more: int) -> None:
     global _new
     with _counting:
         INFERENCES[0] += more
-        _new = _tensor._new = new_tensor()
+        _new = choose_new()
 
 
 def make_call(op: Op) -> Callable[..., Any]:

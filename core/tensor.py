@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 else:
     TensorMethods = object
 
-_new = object.__new__
+_new: Callable[[type[Tensor]], Tensor] = object.__new__
 
 
 class _Untracked(list[int]):
@@ -53,9 +53,11 @@ def _in_inference(cls: type[Tensor]) -> Tensor:
     return t
 
 
-def new_tensor() -> Callable[[type[Tensor]], Tensor]:
-    """Return what makes a tensor: as long as no thread is in `inference_mode`, Python's own."""
-    return _in_inference if INFERENCES[0] else object.__new__
+def choose_new() -> Callable[[type[Tensor]], Tensor]:
+    """Choose what makes tensors from now on, and return it: as long as no thread is in `inference_mode`, Python's own."""
+    global _new
+    _new = _in_inference if INFERENCES[0] else object.__new__
+    return _new
 
 
 class Size(tuple[Any, ...]):

@@ -84,7 +84,7 @@ def _reads(graph: Graph, values: Collection[Value]) -> bool:
 
 
 def doubt_results(recorder: Recorder, carried: Sequence[Any], results: Sequence[Any]) -> None:
-    """What a loop hands over may be a tensor that a variable began with (`a, b = b, a`), and two may be one (`a = b = t`)."""
+    """Note that what a loop hands over may be a tensor that a variable began with (`a, b = b, a`), and two one (`a = b = t`)."""
     given = {id(base_of(c.inner)): c for c in carried if isinstance(c.inner, Tensor)}
     made: dict[int, Tensor] = {}
     for c, result in zip(carried, results, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from frazil.spelling import tell_names as _tell_names
 
+from .epoch import export_loop
 from .errors import (
     ExportError,
     GuardError,
@@ -18,7 +19,6 @@ from .export import ExportReport, export, is_in_onnx_export, verify
 from .gradients import export_grad
 from .importers import importer
 from .load import Model, load
-from .loop import export_loop
 from .lowerings import Call, lowering
 from .pytorch import OperatorExportTypes, TrainingMode, select_model_mode_for_export
 from .session import TrainingSession

@@ -28,9 +28,9 @@ from frazil.tensor import Tensor
 from .bisect import Divergence, first_divergence, write_script
 from .branches import DIVISIONS, Taken, ways
 from .errors import VerificationError
-from .limits import Effort, GaveUp, Limits, limited
 from .oracle import SIGNED, Oracle, distance, eps_of, from_host, host, run_graph
 from .ort_compat import VALUE_GAPS
+from .patience import Effort, GaveUp, Limits, limited
 from .reference import reference_outputs
 from .running import load_proto, open_session, run_file, run_session
 from .samples import Case, input_symbols, size_cases
