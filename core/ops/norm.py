@@ -220,13 +220,15 @@ def batch_norm_train(x, weight=None, bias=None, /, *, eps):
 def batch_norm_train_grad(g, x, weight=None, /, *, eps):
     """The gradients of x, weight and bias in `batch_norm_train`, where g is that of y."""
     dims, ndim = _channel_dims(x), len(x._a.shape)
+    size = count(x._a.shape, dims)
     centred = sub(x, mean(x, dim=dims, keepdim=True))
-    inverse = rsqrt(mean(square(centred), dim=dims, keepdim=True) + eps)
-    normal = centred * inverse
-    gx = (g - mean(g, dim=dims, keepdim=True) - normal * mean(g * normal, dim=dims, keepdim=True)) * inverse
+    inverse = rsqrt(mean(square(centred), dim=dims) + eps)
+    normal = centred * _per_channel(inverse, ndim)
+    gw, gb = sum_(g * normal, dim=dims), sum_(g, dim=dims)
+    gx = (g - _per_channel(gb / size, ndim) - normal * _per_channel(gw / size, ndim)) * _per_channel(inverse, ndim)
     if weight is not None:
         gx = gx * _per_channel(weight, ndim)
-    return gx, sum_(g * normal, dim=dims), sum_(g, dim=dims)
+    return gx, gw, gb
 
 
 def _last_dims(normalized_shape: Any, ndim: int) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ read back is the operator alone, since frazil's own has no such fault, and it is
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
@@ -91,9 +92,11 @@ def _ordered(e: Emitter, x: ir.Value, marks: ir.Value) -> ir.Value:
     return e.op("Where", e.op("IsNaN", x), marks, e.op("Clip", wide, e.like(-_INFINITY, wide), e.like(_INFINITY, wide)))
 
 
-def _not_finite(e: Emitter, x: ir.Value) -> ir.Value:
-    total = whole_sum(e, x)
-    return e.op("IsNaN", e.op("Sub", total, total))
+def not_finite(e: Emitter, *values: ir.Value) -> ir.Value:
+    """Whether there is an infinity or NaN in one of the values; or where a sum of all their numbers overflows."""
+    total = functools.reduce(lambda a, b: e.op("Add", a, b), (whole_sum(e, x) for x in values))
+    found: ir.Value = e.op("IsNaN", e.op("Sub", total, total))
+    return found
 
 
 @form("MaxPool")
@@ -119,7 +122,7 @@ def max_pool(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) ->
         found = e.op("Where", e.op("GreaterOrEqual", found, e.like(_NAN, found)), e.like(math.nan, found), found)
         return e.op("Mul", found, e.like(2.0**10, found)) if x.dtype == DOUBLE else e.cast(found, x.dtype)
 
-    return (_not_finite(e, x), then) if is_float(x) else None
+    return (not_finite(e, x), then) if is_float(x) else None
 
 
 @form("AveragePool")
@@ -162,7 +165,7 @@ def max_pool_indices(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, 
         found: ir.Value = e.op("MaxPool", _ordered(e, x, marks), outputs=2, **attrs)[1]
         return found
 
-    return (_not_finite(e, x), then) if is_float(x) and not is_finite(x) else None
+    return (not_finite(e, x), then) if is_float(x) and not is_finite(x) else None
 
 
 @form("ReduceMax", "ReduceMin")

@@ -6,6 +6,7 @@ import onnx_ir as ir
 
 from ..emit import Emitter
 from ..errors import Unsupported
+from ..quick import if_finite, where_positive
 from .registry import Call, lowering, rounded_once
 
 #: Ops that are one operator of the same meaning.
@@ -20,6 +21,19 @@ def same(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 @lowering("relu")
 def relu(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     return e.op("Relu", x) if call.kind() == "f" else e.op("Max", x, e.like(0, x))
+
+
+@lowering("relu_grad")
+def relu_grad(e: Emitter, call: Call, g: ir.Value, y: ir.Value) -> ir.Value:
+    if call.shape() != call.shape(1):  # of free sizes the file asserts it
+        raise Unsupported("a gradient of another shape than what it is of")
+
+    def exact(e: Emitter) -> ir.Value:
+        zero = e.like(0, g)
+        found: ir.Value = e.op("Where", e.op("LessOrEqual", y, e.like(0, y)), zero, g)
+        return found
+
+    return if_finite(e, (g, y), call.shape(), lambda e: where_positive(e, g, y), exact)
 
 
 @lowering("softplus")

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from frazil.sizes import Size, SymBool, decide, is_static, prod
+from frazil.sizes import Size, SymBool, decide, is_static, prod, same
 
 from .. import sizes
 from ..careful import careful
 from ..emit import Emitter
+from ..quick import at_maxima, if_finite
 from .conv import transposed
 from .registry import Call, lowering, rounded_once
 
@@ -78,6 +79,17 @@ def max_pool_indices(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 @rounded_once
 def max_pool_grad(e: Emitter, call: Call, dy: ir.Value, x: ir.Value, y: ir.Value) -> ir.Value:
     """dy added up at the indices of the maxima."""
+    exact = lambda e: _at_indices(e, call, dy, x)
+    kernel, windows = call["kernel_size"], call.shape()[2:]
+    side_by_side = call["stride"] == kernel and not any(call["padding"]) and all(d == 1 for d in call["dilation"])
+    if not (
+        side_by_side and is_static(windows) and same(call.shape(1)[2:], [n * k for n, k in zip(windows, kernel, strict=True)])
+    ):
+        return exact(e)
+    return if_finite(e, (dy, y), call.shape(1), lambda e: at_maxima(e, dy, x, y, kernel, windows), exact)
+
+
+def _at_indices(e: Emitter, call: Call, dy: ir.Value, x: ir.Value) -> ir.Value:
     indices = _max_indices(e, x, _options(call, dilations=call["dilation"]))
     zeros = e.op(
         "ConstantOfShape", sizes.size(e, prod(call.shape(1))), dtype=dy.dtype, value=ir.tensor(np.zeros(1, call_type(dy).numpy()))
