@@ -75,8 +75,8 @@ INFERENCE: dict[str, tuple[Callable[[Any], Any], Callable[[int], Data], float]] 
     "GPT 4 x 128, 64 steps": (gpt, lambda n: text(n, 64), 0.7),
 }
 
-#: The threads of OpenBLAS, OpenMP and onnxruntime wait awake for about so long.
-SLEEP = 0.03
+#: The threads of OpenBLAS, OpenMP and onnxruntime wait awake for less than that: OpenBLAS' for 2**28 cycles, a tenth of a second.
+SLEEP = 0.12
 
 
 class Case(NamedTuple):

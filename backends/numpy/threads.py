@@ -5,9 +5,10 @@ of a convolution then takes four times as long (measured: 7 against 1.7 ms). So 
 threads, which NumPy lets run side by side, and hold OpenBLAS to one thread meanwhile: every core copies and multiplies what
 lies in its own cache.
 
-After a product on several threads OpenBLAS' own go on spinning for about 25 ms, and take half of a core from whoever works
-there. So the images are taken piece by piece by whichever thread is free, and a compiled program that is full of such kernels
-holds OpenBLAS to one thread from its beginning to its end (`one_blas_thread`): a ConvNet's step takes 15 ms then, not 23.
+After a product on several threads OpenBLAS' own go on spinning for 2**28 cycles, a tenth of a second, and take half of a core
+from whoever works there. So they are told to sleep earlier before the first thread of ours begins (`sleep_soon`: an eager step of
+a ConvNet takes 16 ms then, not 23), the images are taken piece by piece by whichever thread is free, and a compiled program that
+is full of such kernels holds OpenBLAS to one thread from its beginning to its end (`one_blas_thread`).
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ FEW = 1 << 12
 #: Pieces for each thread: more of them cost more calls than they save where all cores are free.
 PIECES = 2
 
+#: OpenBLAS' threads wait awake for two to this power of cycles: 0.1 ms, longer than the time between two products in a layer.
+AWAKE = 18
+
 _OPENBLAS_NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
 
 
@@ -50,6 +54,7 @@ class _Blas:
         self._before = 1
         self._get: Callable[[], int] = lambda: 1
         self._set: Callable[[int], object] = lambda count: None
+        self._restart: list[Callable[[], object]] = []
         try:
             # dlsym looks into the libraries that a module is linked against too, so OpenBLAS need not be found by path.
             library = ctypes.CDLL(np._core._multiarray_umath.__file__)  # type: ignore[attr-defined]
@@ -59,7 +64,26 @@ class _Blas:
             if hasattr(library, name.format("set_num_threads")) and hasattr(library, name.format("get_num_threads")):
                 self._get = getattr(library, name.format("get_num_threads"))
                 self._set = getattr(library, name.format("set_num_threads"))
+                if hasattr(library, name.format("get_parallel")) and getattr(library, name.format("get_parallel"))() == 1:
+                    steps = ("openblas_read_env", "blas_thread_shutdown_", "blas_thread_init")
+                    self._restart = [getattr(library, step) for step in steps if hasattr(library, step)]
                 return
+
+    def sleep_soon(self) -> None:
+        """Let OpenBLAS' own threads sleep soon after a product, where the user has not said how soon (`OPENBLAS_THREAD_TIMEOUT`).
+
+        It reads that only when its threads begin, so they are begun again: nobody else may be in a product meanwhile, and where
+        there are other threads of Python already, it is left as it is.
+        """
+        variable = "OPENBLAS_THREAD_TIMEOUT"
+        if os.name != "posix" or len(self._restart) < 3 or variable in os.environ or threading.active_count() > 1:
+            return
+        os.environ[variable] = str(AWAKE)
+        try:
+            for step in self._restart:
+                step()
+        finally:
+            del os.environ[variable]
 
     def free(self) -> int:
         """As many threads as BLAS may use, where nobody holds it; 1 while there is a `split`."""
@@ -150,6 +174,7 @@ def _submit(work: Callable[[], T]) -> Future[T]:
 
     global _pool
     if _pool is None:
+        one_blas_thread.sleep_soon()
         _pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="frazil")
     try:
         return _pool.submit(copy_context().run, work)  # the context carries np.errstate

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
+import sys
 import threading
 import warnings
 from typing import Any
@@ -16,6 +18,8 @@ from frazil.backends.numpy import pool as P
 from frazil.backends.numpy import threads
 
 RNG = np.random.default_rng(0)
+
+VARIABLE = "OPENBLAS_THREAD_TIMEOUT"
 
 
 def case(n: int, c: int, size: Any, f: int, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
@@ -364,6 +368,43 @@ def test_a_program_that_holds_blas_still_splits_but_no_split_within_a_split(monk
         assert threads.split(inner, 3 * threads.PIECES, nbytes=1 << 30) == [[1]] * 3 * threads.PIECES
         assert count == [1]
     assert count == [3]
+
+
+AFTER_A_PRODUCT = """
+import time
+import numpy as np
+from frazil.backends.numpy import threads
+
+threads.split(lambda start, stop: None, 2, nbytes=1 << 30)
+a = np.ones((400, 400), np.float32)
+a @ a
+began = time.process_time()
+time.sleep(0.1)
+print(time.process_time() - began)
+"""
+
+
+def test_threads_of_blas_sleep_once_ours_have_begun() -> None:
+    """They would wait awake for the next product, and keep a core from whoever works there."""
+    environment = {name: value for name, value in os.environ.items() if not name.endswith(("_NUM_THREADS", "_THREAD_TIMEOUT"))}
+    told = subprocess.run([sys.executable, "-c", AFTER_A_PRODUCT], capture_output=True, text=True, check=True, env=environment)
+    assert float(told.stdout) < 0.02
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_how_long_threads_of_blas_stay_awake_is_left_to_the_user(said: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setattr(threads.one_blas_thread, "_restart", [lambda: seen.append(os.environ.get(VARIABLE))] * 3)
+    monkeypatch.setattr(threading, "active_count", lambda: 1)
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if said:
+        monkeypatch.setenv(VARIABLE, "20")
+    threads.one_blas_thread.sleep_soon()
+    assert seen == ([] if said or os.name != "posix" else [str(threads.AWAKE)] * 3)
+    assert os.environ.get(VARIABLE) == ("20" if said else None)
+    monkeypatch.setattr(threading, "active_count", lambda: 2)  # another thread may be in a product
+    threads.one_blas_thread.sleep_soon()
+    assert len(seen) in (0, 3)
 
 
 def test_a_thread_that_is_held_up_leaves_the_rest_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
