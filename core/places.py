@@ -31,7 +31,6 @@ HOMES = {
     ),
     "nn": ("nn.modules.channelshuffle nn.modules.flatten nn.modules.fold nn.modules.pixelshuffle nn.modules.upsampling"),
     "nn.modules.batchnorm": "nn.modules.instancenorm",
-    "fx": "fx.graph fx.graph_module fx.interpreter fx.node fx.proxy",
     "nn.parallel": "nn.parallel.distributed nn.parallel.scatter_gather",
     "optim": (
         "optim.adadelta optim.adagrad optim.adamax optim.adamw optim.asgd optim.nadam optim.radam optim.rmsprop optim.rprop "
