@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 
 from ..warn import warn
+from .apart import Apart, last_steps
 from .engines import Run, names, open_engine
 from .remembered import key_of, recall, remember
 
@@ -38,13 +39,13 @@ class Choice:
         """Prepare the recording's runner on its first call, and give the results of that call."""
         graph, device, donated = recording.graph, recording.device, recording.donated
         if self.engine != "auto":
-            engine = open_engine(self.engine)
-            refused = engine.refuses(graph, device)
+            engine, apart = open_engine(self.engine), self._apart(recording, self.engine)
+            refused = engine.refuses(apart.head, device)
             if refused:
                 warn(f"compile: engine {self.engine!r} does not take {graph.name}: {refused}; engine 'numpy' runs it")
-                engine = open_engine("numpy")
+                engine, apart = open_engine("numpy"), self._apart(recording, "numpy")
             recording.engine = engine.name
-            runner = recording.runner = engine.prepare(graph, device, donated)
+            runner = recording.runner = apart.whole(engine.prepare(apart.head, device, apart.donated))
             return runner(arrays)
         reference = open_engine("numpy").prepare(graph, device, donated)
         candidates = {"numpy": reference}
@@ -58,12 +59,12 @@ class Choice:
             known = None
         for name in asked:
             try:
-                engine = open_engine(name)
-                refused = engine.refuses(graph, device)
+                engine, apart = open_engine(name), self._apart(recording, name)
+                refused = engine.refuses(apart.head, device)
                 if took < engine.least_seconds and not refused:
                     refused = f"a call takes {took * 1e6:.0f} us, which is too little to try it"
                 if not refused:
-                    candidates[name] = engine.prepare(graph, device, donated)
+                    candidates[name] = apart.whole(engine.prepare(apart.head, device, apart.donated))
             except Exception as error:  # one of several ways, and the others are there
                 refused = f"{type(error).__name__}: {error}".partition("\n")[0]
             if refused:
@@ -79,6 +80,12 @@ class Choice:
         best = min(recording.times, key=recording.times.__getitem__, default="numpy")
         recording.engine, recording.runner = best, candidates[best]
         return candidates[best](arrays)
+
+    @staticmethod
+    def _apart(recording: Recording, engine: str) -> Apart:
+        """The recording for an engine: the steps of optimisers apart, but for the engine that they belong to."""
+        graph, device, donated = recording.graph, recording.device, recording.donated
+        return Apart(graph, device, donated, [] if engine == "numpy" else last_steps(graph, device, donated))
 
     @staticmethod
     def _own(recording: Recording, arrays: Sequence[Any]) -> list[Any]:

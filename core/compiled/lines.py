@@ -84,6 +84,37 @@ def is_late(graph: Graph) -> bool:
     )
 
 
+def in_place(graph: Graph, device: Any, donated: Mapping[int, int]) -> dict[Node, Any]:
+    """Return the optimiser steps that may write into what they are given first -> their kernels."""
+    if not device.aliases or not donated:
+        return {}
+    wanted = {graph.outputs[result]: graph.inputs[given] for result, given in donated.items()}
+    last: dict[Value, int] = {}
+    for number, node in enumerate(graph.nodes):
+        for value in node.inputs:
+            if value is not None:
+                for origin in origins(value):
+                    last[origin] = number
+    found: dict[Node, Any] = {}
+    for number, node in enumerate(graph.nodes):
+        kernel = device.kernels.get(f"{node.op_name}_") if node.op_name.endswith("_step") else None
+        if kernel is None:
+            continue
+        given = node.inputs[: len(node.outputs)]
+        if all(
+            wanted.get(out) is value
+            and last[value] == number
+            and graph.outputs.count(out) == 1
+            and out.spec.dtype is value.spec.dtype
+            for out, value in zip(node.outputs, given, strict=True)
+            if value is not None
+        ) and len(set(given)) == len(given):
+            found[node] = kernel
+    written = {v for node in found for v in node.inputs[: len(node.outputs)]}
+    kept = set().union(*(origins(v) for v in graph.outputs if v not in wanted)) if graph.outputs else set()
+    return {} if written & kept else found
+
+
 class _Writer:
     """Writes the function for one set of sizes."""
 
@@ -95,7 +126,7 @@ class _Writer:
         self.text: list[str] = []
         self.written: list[tuple[str, ...]] = []  # what each line gives, where it does nothing else
         self.kept = set().union(*map(origins, self.graph.outputs))
-        self.steps = self._in_place(lines.donated)
+        self.steps = in_place(lines.graph, lines.device, lines.donated)
         self.groups = self._grouped()
         self.pairs: dict[Node, tuple[str, Any]] = {}  # gradient -> what was kept for it, and its kernel
 
@@ -298,38 +329,7 @@ class _Writer:
             self.names[outer] = self.names[inner]
         return True
 
-    # --- optimiser steps in place
-
-    def _in_place(self, donated: Mapping[int, int]) -> dict[Node, Any]:
-        """The optimiser steps that may write into what they are given first -> their kernels."""
-        graph, device = self.graph, self.device
-        if not device.aliases or not donated:
-            return {}
-        wanted = {graph.outputs[result]: graph.inputs[given] for result, given in donated.items()}
-        last: dict[Value, int] = {}
-        for number, node in enumerate(graph.nodes):
-            for value in node.inputs:
-                if value is not None:
-                    for origin in origins(value):
-                        last[origin] = number
-        found: dict[Node, Any] = {}
-        for number, node in enumerate(graph.nodes):
-            kernel = device.kernels.get(f"{node.op_name}_") if node.op_name.endswith("_step") else None
-            if kernel is None:
-                continue
-            given = node.inputs[: len(node.outputs)]
-            if all(
-                wanted.get(out) is value
-                and last[value] == number
-                and graph.outputs.count(out) == 1
-                and out.spec.dtype is value.spec.dtype
-                for out, value in zip(node.outputs, given, strict=True)
-                if value is not None
-            ) and len(set(given)) == len(given):
-                found[node] = kernel
-        written = {v for node in found for v in node.inputs[: len(node.outputs)]}
-        kept = set().union(*(origins(v) for v in graph.outputs if v not in wanted)) if graph.outputs else set()
-        return {} if written & kept else found
+    # --- optimiser steps at once
 
     def _grouped(self) -> dict[Node, tuple[list[Node], Any]]:
         """The last of optimiser steps that are alike -> all of them, and the kernel that does them at once."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..recorder.graph import Graph
+from .apart import Whole
 from .engines import Run
 
 #: Every part is timed so often, and the shortest time counts.
@@ -24,6 +25,11 @@ class Part(NamedTuple):
 
 def parts_of(runner: Run, engine: str, graph: Graph, device: Any, arrays: Sequence[Any]) -> list[Part]:
     """The parts of a run, the longest first: by operation where the engine can tell them apart, else the whole."""
+    if isinstance(runner, Whole):
+        parts = parts_of(runner.run, engine, runner.head, device, runner.of_head(arrays))
+        given = runner.of_tail(arrays, runner.run(runner.of_head(arrays)))
+        parts += parts_of(runner.tail, "numpy", runner.tail.graph, device, given)
+        return sorted(parts, key=lambda part: -part.seconds)
     timed = getattr(runner, "timed", None)
     if timed is not None:
         found: dict[str, tuple[int, float]] = {}

@@ -14,6 +14,7 @@ import pytest
 import frazil as fz
 from frazil import compiled, nn
 from frazil.compiled import engines, remembered
+from frazil.compiled.apart import Apart, last_steps
 from frazil.nn import functional as F
 from frazil.plugins import MANAGER, EngineRecord, hookimpl
 from frazil.recorder.graph import Graph
@@ -279,6 +280,43 @@ def test_a_choice_does_not_hold_for_another_program_other_sizes_or_another_versi
     assert key(same, 3) != first
 
 
+def _stepping(read_afterwards: bool) -> tuple[list[np.ndarray], Any, list[nn.Parameter]]:
+    """Losses of steps in onnxruntime, the recording, the parameters; BatchNorm's statistics are written by the engine."""
+    fz.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4, bias=False), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    opt = fz.optim.Adam(model.parameters(), lr=0.1)
+
+    def step(x: fz.Tensor) -> fz.Tensor:
+        opt.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        opt.step()
+        with fz.no_grad():
+            return loss + model[0].weight.sum() if read_afterwards else loss
+
+    f = fz.compile(step, engine="onnxruntime", fullgraph=True)
+    losses = [f(fz.randn(5, 3)).detach().numpy() for _ in range(4)]
+    (recording,) = fz.compile.explain(f).recordings
+    return losses, recording, list(model.parameters())
+
+
+def test_steps_of_optimisers_are_apart_and_in_place_unless_something_reads_what_they_write() -> None:
+    expected, _, parameters = _stepping(False)
+    found, recording, others = _stepping(True)
+    apart = Apart(recording.graph, recording.device, recording.donated, [])
+    assert apart.head is recording.graph and apart.whole(recording.runner) is recording.runner
+    count = len(last_steps(recording.graph, recording.device, recording.donated))
+    assert count == len(parameters) - 1  # the one whose new numbers are read stays with the engine
+    head = Apart(
+        recording.graph, recording.device, recording.donated, last_steps(recording.graph, recording.device, recording.donated)
+    ).head
+    assert [node.op_name for node in head.nodes].count("adam_step") == 1
+    weight = others[0].detach().numpy().sum()
+    np.testing.assert_allclose(found[-1] - weight, expected[-1], rtol=1e-4, atol=1e-5)
+    for a, b in zip(parameters, others, strict=True):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_parts_of_a_step_are_timed_and_nothing_is_changed_by_that(engine: str) -> None:
     layer, x = nn.Linear(3, 3), fz.randn(4, 3)
@@ -297,8 +335,9 @@ def test_the_parts_of_a_step_are_timed_and_nothing_is_changed_by_that(engine: st
     found = fz.compile.explain(f, x)
     assert opt.state[layer.weight]["step"].item() == 3
     (recording,) = found.recordings
-    assert {part.engine for part in recording.parts} == {engine}
+    assert {part.engine for part in recording.parts} == {engine, "numpy"}
     assert all(part.seconds > 0 for part in recording.parts)
-    named = {part.operation for part in recording.parts}
+    named = {part.operation for part in recording.parts if part.engine == engine}
     assert "linear" in named if engine == "numpy" else named == {""}
+    assert "adam_step" in {part.operation for part in recording.parts if part.engine == "numpy"}
     assert f"part: {engine}, " in str(found)
