@@ -32,6 +32,7 @@ def frazil_engines() -> list[EngineRecord]:
     return [
         EngineRecord("onnxruntime", _onnxruntime, ("onnx", "onnxruntime", "onnx_ir"), "pip install 'frazil[onnx]'"),
         EngineRecord("opencl", _opencl, ("pyopencl",), "pip install 'frazil[opencl]'"),
+        EngineRecord("cupy", _cupy, ("cupy",), "pip install 'frazil[cuda13]'  (for CUDA 12: 'frazil[cuda12]')"),
     ]
 
 
@@ -42,3 +43,7 @@ def _onnxruntime() -> Any:
 
 def _opencl() -> Any:
     return importlib.import_module("frazil.backends.opencl.engine").OpenCLEngine
+
+
+def _cupy() -> Any:
+    return importlib.import_module("frazil.backends.cupy.engine").CupyEngine

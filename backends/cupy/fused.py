@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, final
 
 import numpy as np
@@ -24,6 +25,9 @@ from ..render.kernels.iterate import new, run
 from .runtime import Array, Replay, Runtime
 
 _NOT_YET = object()
+
+#: This many captured runs are kept for a program. Each has memory of its own.
+MOST_REPLAYS = 8
 
 
 @final
@@ -55,6 +59,9 @@ class CompiledGraph:
             return found(arrays)
         results = self.evaluate([*arrays, *kept])
         if found is _NOT_YET:
+            captured = [k for k, run in self._replays.items() if isinstance(run, Replay)]
+            if len(captured) >= MOST_REPLAYS:
+                del self._replays[captured[0]]
             self._replays[key] = self._captured_run(arrays, kept, results)
         elif key not in self._replays:
             self._replays[key] = _NOT_YET
@@ -79,13 +86,12 @@ class CompiledGraph:
                 return None
         return replay
 
-    def evaluate(self, given: Sequence[Array]) -> list[Array]:
-        """The results, step by step."""
+    def evaluate(self, given: Sequence[Array], around: Mapping[Any, Any] = MappingProxyType({})) -> list[Array]:
+        """The results, step by step. `around`: sizes of the graph that this is a body in."""
         graph = self.graph
         env: dict[Value, Array] = dict(zip((*graph.inputs, *graph.captured), given, strict=True))
-        bindings = {
-            symbol: env[value].shape[axis] for symbol, (value, axis) in graph.symbols.items() if value in env and axis is not None
-        }
+        own = {s: env[value].shape[axis] for s, (value, axis) in graph.symbols.items() if value in env and axis is not None}
+        bindings = {**around, **own}
         for i, step in enumerate(self.steps):
             if isinstance(step, Chain):
                 arrays = [env[v] for v in step.loads]
@@ -107,7 +113,8 @@ class CompiledGraph:
             body = self._bodies.get(id(node))
             if body is None:
                 body = self._bodies[id(node)] = CompiledGraph(self.runtime, self.kernels, expand(node))
-            return body.evaluate([*(env[v] for v in node.inputs if v is not None), *map(body._captured, body.graph.captured)])
+            inputs = [env[v] for v in node.inputs if v is not None]
+            return body.evaluate([*inputs, *map(body._captured, body.graph.captured)], bindings)
         attrs = {k: evaluate(v, bindings) for k, v in node.attrs.items()}
         found = kernel(*(None if v is None else env[v] for v in node.inputs), **attrs)
         return found if len(node.outputs) > 1 else (found,)

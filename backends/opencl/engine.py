@@ -105,7 +105,7 @@ class Launches:
         if self._program is not None:
             try:
                 quick = self._program(*given)
-            except (FrazilError, KeyError):  # it reads numbers on the way, or a part of it has no kernel
+            except FrazilError:  # it reads numbers on the way
                 self._program = None
         if quick is not None and self._checked[key] >= 2:
             return quick

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -68,12 +69,11 @@ class CompiledGraph:
             array = value.tensor._a
             yield contiguous(self.runtime, array) if isinstance(array, Array) else self.runtime.upload(np.asarray(array))
 
-    def evaluate(self, given: Sequence[Array]) -> list[Array]:
-        """The results, by running every step."""
+    def evaluate(self, given: Sequence[Array], around: Mapping[Any, Any] = MappingProxyType({})) -> list[Array]:
+        """The results, by running every step. `around`: sizes of the graph that this is a body in."""
         graph, env = self.graph, dict(zip((*self.graph.inputs, *self.graph.captured), given, strict=True))
-        bindings = {
-            symbol: env[value].shape[axis] for symbol, (value, axis) in graph.symbols.items() if value in env and axis is not None
-        }
+        own = {s: env[value].shape[axis] for s, (value, axis) in graph.symbols.items() if value in env and axis is not None}
+        bindings = {**around, **own}
         last: dict[Value, int] = {}
         for i, step in enumerate(self.steps):
             for value in step.loads if isinstance(step, Chain) else step.inputs:
@@ -94,13 +94,12 @@ class CompiledGraph:
         return [env[v] for v in graph.results]
 
     def _run_node(self, node: Node, env: dict[Value, Array], bindings: dict[Any, Any]) -> None:
-        attrs = {k: evaluate(v, bindings) for k, v in node.attrs.items()}
         kernel = self.kernels.get(node.op_name)
         if kernel is None:
-            body = expand(node)
-            inner = CompiledGraph(self.runtime, self.kernels, body)
-            results = inner.evaluate([*(env[v] for v in node.inputs if v is not None), *inner._captured()])
+            body = CompiledGraph(self.runtime, self.kernels, expand(node))
+            results = body.evaluate([*(env[v] for v in node.inputs if v is not None), *body._captured()], bindings)
         else:
+            attrs = {k: evaluate(v, bindings) for k, v in node.attrs.items()}
             found = kernel(*(None if v is None else env[v] for v in node.inputs), **attrs)
             results = list(found) if len(node.outputs) > 1 else [found]
         env.update(zip(node.outputs, results, strict=True))

@@ -9,7 +9,9 @@ import numpy as np
 
 from frazil.backend import Backend, Capabilities, Kernel
 from frazil.backends.cupy import CupyBackend, kernels_of
+from frazil.backends.cupy.fused import CompiledGraph
 from frazil.plugins import MANAGER, BackendRecord, hookimpl
+from frazil.recorder.graph import Graph
 
 from .emulator import Host
 
@@ -36,6 +38,9 @@ class EmulatedCupy(Backend):
 
     def kernels(self, index: int = 0) -> Mapping[str, Kernel]:
         return self._kernels
+
+    def compile(self, graph: Graph, index: int = 0) -> CompiledGraph:
+        return CompiledGraph(self.host, self._kernels, graph)
 
     def from_host(self, array: np.ndarray, index: int = 0) -> Any:
         return np.array(array, order="C")
