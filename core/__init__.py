@@ -118,10 +118,13 @@ from .tuning import (
     are_deterministic_algorithms_enabled,
     get_deterministic_debug_mode,
     get_float32_matmul_precision,
+    get_num_interop_threads,
     get_num_threads,
     is_deterministic_algorithms_warn_only_enabled,
     set_deterministic_debug_mode,
     set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
     set_num_threads,
     use_deterministic_algorithms,
 )
@@ -152,15 +155,19 @@ _LAZY = {
 }
 _LAZY |= {name: name for name in ("multiprocessing", "optim", "plugins", "testing", "utils")}
 _LAZY |= {"autocast": "amp", "load": "serialization", "save": "serialization", "onnx": "plugins", "drawing": "plugins"}
-_LAZY |= dict.fromkeys(("get_autocast_dtype", "is_autocast_enabled"), "amp")
+_LAZY |= dict.fromkeys(("GradScaler", "clear_autocast_cache", "get_autocast_cpu_dtype", "get_autocast_dtype"), "amp")
+_LAZY |= dict.fromkeys(("get_autocast_gpu_dtype", "is_autocast_cache_enabled", "is_autocast_cpu_enabled"), "amp")
+_LAZY |= {"is_autocast_enabled": "amp"}
+_LAZY |= dict.fromkeys(("is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled"), "autograd.anomaly")
 _LAZY |= {name: name for name in ("accelerator", "func", "futures", "profiler", "serialization", "version")} | {"vmap": "func"}
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
 _LAZY |= {
-    name: name for name in ("_C", "__config__", "_dynamo", "_tensor_str", "_utils", "compiler", "fx", "overrides", "types")
+    name: name
+    for name in ("_C", "__config__", "_dynamo", "_tensor_str", "_utils", "compiler", "functorch", "fx", "overrides", "types")
 }  # what libraries ask PyTorch for
 _LAZY |= dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_type", "_check_value"), "checks")
 _LAZY |= dict.fromkeys(("_check_is_size", "_check_tensor_all"), "checks")
-_LAZY |= dict.fromkeys(("TypedStorage", "UntypedStorage"), "rare.memory")
+_LAZY |= dict.fromkeys(("TypedStorage", "UntypedStorage", "is_storage"), "rare.memory")
 _LAZY |= dict.fromkeys(("complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"), "dtypes")
 _LAZY |= dict.fromkeys(("float8_e8m0fnu", "qint32", "qint8", "quint8"), "dtypes")
 _LAZY |= dict.fromkeys(("SymBool", "SymFloat", "SymInt"), "sizes")

@@ -31,6 +31,8 @@ DoubleTensor: Any
 
 FloatTensor: Any
 
+from .amp import GradScaler as GradScaler
+
 HalfTensor: Any
 
 IntTensor: Any
@@ -729,6 +731,12 @@ def clamp_min(input: Tensor, min: Any, *, out: Any = None) -> Tensor:
 def clamp_min_(input: Tensor, *args: Any, **options: Any) -> Tensor:
     """In-place form of `clamp_min`: writes the result into this tensor and returns it."""
 
+def clear_autocast_cache() -> None:
+    """Forget the parameters that were cast in the block of `autocast` around.
+
+    >>> import frazil as fz
+    >>> fz.clear_autocast_cache()"""
+
 def clip(input: Tensor, min: Any = None, max: Any = None, *, out: Any = None) -> Tensor:
     """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN.
 
@@ -1220,6 +1228,14 @@ def embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_b
     """As `fz.nn.functional.embedding_bag` (mode 0: sum, 1: mean, 2: max), with the bag of every index, the sizes of the bags, and
     an empty tensor where PyTorch has places that only its own backward reads."""
 
+def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: _float, norm_type: _float) -> Tensor:
+    """Shorten, in place, the rows of `input` that are asked for and longer than `max_norm`.
+
+    >>> import frazil as fz
+    >>> fz.embedding_renorm_(fz.tensor([[3.0, 4.0], [3.0, 4.0]]), fz.tensor([1]), 1.0, 2.0)
+    tensor([[3.0000, 4.0000],
+            [0.6000, 0.8000]])"""
+
 def empty(*sizes: Any, size: Any = None, dtype: DType | None = None, device: Any = None, requires_grad: _bool = False, pin_memory: _bool = False, memory_format: Any = None, layout: Any = None, out: Any = None) -> Tensor:
     """A tensor whose values are of no interest (they are zeros: the same on every device and in every run).
 
@@ -1575,12 +1591,26 @@ def ger(input: Tensor, vec2: Tensor, *, out: Any = None) -> Tensor:
     tensor([[3, 4],
             [6, 8]])"""
 
+def get_autocast_cpu_dtype() -> Any:
+    """As `get_autocast_dtype("cpu")`.
+
+    >>> import frazil as fz
+    >>> fz.get_autocast_cpu_dtype()
+    frazil.bfloat16"""
+
 def get_autocast_dtype(device_type: _str) -> Any:
     """The dtype that `autocast` computes in: of the block around, else bfloat16 on the CPU and float16 elsewhere.
 
     >>> import frazil as fz
     >>> fz.get_autocast_dtype("cpu")
     frazil.bfloat16"""
+
+def get_autocast_gpu_dtype() -> Any:
+    """As `get_autocast_dtype("cuda")`.
+
+    >>> import frazil as fz
+    >>> fz.get_autocast_gpu_dtype()
+    frazil.float16"""
 
 def get_default_device() -> Any:
     """The device of new tensors made without `device=`.
@@ -1613,6 +1643,13 @@ def get_float32_matmul_precision() -> _str:
 
     >>> import frazil as fz
     >>> fz.get_float32_matmul_precision() in ("highest", "high", "medium")
+    True"""
+
+def get_num_interop_threads() -> _int:
+    """Return what `set_num_interop_threads` was given, at first 1.
+
+    >>> import frazil as fz
+    >>> fz.get_num_interop_threads() > 0
     True"""
 
 def get_num_threads() -> _int:
@@ -1869,6 +1906,34 @@ int8: Any
 def inverse(input: Tensor, *, out: Any = None) -> Tensor:
     """The inverse of square matrices; as `fz.linalg.inv`."""
 
+def is_anomaly_check_nan_enabled() -> _bool:
+    """Return whether they are looked at for NaN.
+
+    >>> import frazil as fz
+    >>> with fz.autograd.detect_anomaly(check_nan=False): fz.is_anomaly_check_nan_enabled()
+    False"""
+
+def is_anomaly_enabled() -> _bool:
+    """Return whether gradients are looked at: inside of `detect_anomaly`, or after `set_detect_anomaly(True)`.
+
+    >>> import frazil as fz
+    >>> with fz.autograd.detect_anomaly(): fz.is_anomaly_enabled()
+    True"""
+
+def is_autocast_cache_enabled() -> _bool:
+    """Return whether parameters are cast only once in the block of `autocast` around; outside of one True.
+
+    >>> import frazil as fz
+    >>> with fz.autocast("cpu", cache_enabled=False): fz.is_autocast_cache_enabled()
+    False"""
+
+def is_autocast_cpu_enabled() -> _bool:
+    """As `is_autocast_enabled("cpu")`.
+
+    >>> import frazil as fz
+    >>> fz.is_autocast_cpu_enabled()
+    False"""
+
 def is_autocast_enabled(device_type: _str | None = None) -> _bool:
     """Return whether operations are inside a block of `autocast` (for devices of this type).
 
@@ -1940,6 +2005,13 @@ def is_same_size(input: Tensor, other: Tensor) -> _bool:
 
 def is_signed(input: Tensor) -> _bool:
     """Return whether the dtype has negative values."""
+
+def is_storage(obj: Any) -> _bool:
+    """Return whether it is the memory of a tensor.
+
+    >>> import frazil as fz
+    >>> fz.is_storage(fz.ones(2).untyped_storage()), fz.is_storage(fz.ones(2))
+    (True, False)"""
 
 def is_tensor(obj: Any) -> Any:
     """Return whether `obj` is a Tensor.
@@ -3204,6 +3276,12 @@ def selu_(input: Tensor) -> Tensor:
 
 from . import serialization as serialization
 
+def set_anomaly_enabled(enabled: _bool, check_nan: _bool = True) -> None:
+    """Switch `detect_anomaly` on or off for good.
+
+    >>> import frazil as fz
+    >>> fz.set_anomaly_enabled(False)"""
+
 def set_default_device(d: Any) -> None:
     """New tensors made without `device=` live on `d`; None goes back to the configuration.
 
@@ -3240,7 +3318,21 @@ def set_float32_matmul_precision(precision: _str) -> None:
     >>> fz.set_float32_matmul_precision("high"); fz.get_float32_matmul_precision()
     'high'"""
 
+def set_flush_denormal(mode: _bool) -> _bool:
+    """Return False: denormal numbers are always kept, as on a CPU that PyTorch cannot switch.
+
+    >>> import frazil as fz
+    >>> fz.set_flush_denormal(True)
+    False"""
+
 from .autograd.modes import set_grad_enabled as set_grad_enabled
+
+def set_num_interop_threads(threads: _int) -> None:
+    """Remembered; operations run one after the other.
+
+    >>> import frazil as fz
+    >>> fz.set_num_interop_threads(1); fz.get_num_interop_threads()
+    1"""
 
 def set_num_threads(threads: _int) -> None:
     """Remembered; how many threads compute is the backend's business, of which the first call with another number warns.
@@ -3522,6 +3614,62 @@ def swapdims(input: Tensor, dim0: _int, dim1: _int) -> Tensor:
     >>> import frazil as fz
     >>> fz.zeros(2, 3).transpose(0, 1).shape
     frazil.Size([3, 2])"""
+
+def sym_float(a: Any) -> Any:
+    """As `float`; of a size of a recording a SymFloat.
+
+    >>> import frazil as fz
+    >>> fz.sym_float(2)
+    2.0"""
+
+def sym_int(a: Any) -> Any:
+    """The whole number towards 0, as `int`; of a size of a recording a size.
+
+    >>> import frazil as fz
+    >>> fz.sym_int(-3.7)
+    -3"""
+
+def sym_ite(b: Any, t: Any, f: Any) -> Any:
+    """`t` where `b` is true, else `f`. A recording notes which it was.
+
+    >>> import frazil as fz
+    >>> fz.sym_ite(3 > 2, 1, 0)
+    1"""
+
+def sym_max(a: Any, b: Any) -> Any:
+    """The larger of two numbers, a float if one is; of sizes a size.
+
+    >>> import frazil as fz
+    >>> fz.sym_max(3, 2.0)
+    3.0"""
+
+def sym_min(a: Any, b: Any) -> Any:
+    """The smaller of two numbers, a float if one is; of sizes a size.
+
+    >>> import frazil as fz
+    >>> fz.sym_min(3, 2.0)
+    2.0"""
+
+def sym_not(a: Any) -> Any:
+    """As `not`; of a condition on sizes a condition.
+
+    >>> import frazil as fz
+    >>> fz.sym_not(True)
+    False"""
+
+def sym_sqrt(a: Any) -> Any:
+    """The square root of a number; of a size a SymFloat.
+
+    >>> import frazil as fz
+    >>> fz.sym_sqrt(9)
+    3.0"""
+
+def sym_sum(args: Iterable[Any]) -> Any:
+    """The sum of numbers or sizes.
+
+    >>> import frazil as fz
+    >>> fz.sym_sum([1, 2, 3])
+    6"""
 
 def t(input: Tensor) -> Tensor:
     """A matrix transposed; a vector as it is.

@@ -347,6 +347,9 @@ class TensorMethods:
     def conj_physical_(self, *, out: Any = None) -> Tensor:
         """In-place form of `conj_physical`: writes the result into this tensor and returns it."""
 
+    def const_data_ptr(self) -> _int:
+        """The address of the first element in the memory of the CPU; 0 on the device "meta"."""
+
     def copy_(self, src: Any, non_blocking: _bool = False) -> Tensor:
         """Write the values of `src` (broadcast, converted) into this tensor."""
 
@@ -431,6 +434,9 @@ class TensorMethods:
 
     def digamma_(self, *, out: Any = None) -> Tensor:
         """In-place form of `digamma`: writes the result into this tensor and returns it."""
+
+    def dim_order(self, ambiguity_check: Any = False) -> Any:
+        """The dimensions as they lie in memory, that with the largest steps first."""
 
     def dist(self, other: Tensor, p: _float = 2) -> Tensor:
         """The p-norm of `input - other`."""
@@ -621,6 +627,9 @@ class TensorMethods:
 
     def half(self, memory_format: Any = None) -> Tensor:
         """With dtype float16; the tensor itself if it has that already."""
+
+    def hardshrink(self, lambd: _float = 0.5, *, out: Any = None) -> Tensor:
+        """x where |x| > lambd, else 0."""
 
     def hash_tensor(self, dim: Any = ..., *, keepdim: _bool = False, mode: _int = 0, out: Any = None) -> Tensor:
         """One number of 64 bits for all elements, or along some dimensions: the exclusive or of their bits, as float64 or int64."""
@@ -1155,8 +1164,14 @@ class TensorMethods:
     def reshape_as(self, other: Tensor) -> Tensor:
         """`input` reshaped to the shape of `other`."""
 
+    def resize(self, *sizes: Any) -> Tensor:
+        """Its elements in another shape, by an old name of `reshape`, with a warning; the number of elements must stay."""
+
     def resize_(self, *size: Any, memory_format: Any = None) -> Tensor:
         """Change the shape in place: the first elements stay, those that are new are of no interest."""
+
+    def resize_as(self, tensor: Tensor) -> Tensor:
+        """Its elements in the shape of `tensor`, by an old name of `reshape`, with a warning."""
 
     def resize_as_(self, the_template: Tensor, *, memory_format: Any = None) -> Tensor:
         """Change the shape in place to that of another tensor."""

@@ -61,6 +61,56 @@ def is_autocast_enabled(device_type: str | None = None) -> bool:
     return region is not None and device_type in (None, region.device_type)
 
 
+def get_autocast_cpu_dtype() -> dtypes.dtype:
+    """As `get_autocast_dtype("cpu")`.
+
+    >>> import frazil as fz
+    >>> fz.get_autocast_cpu_dtype()
+    frazil.bfloat16
+    """
+    return get_autocast_dtype("cpu")
+
+
+def get_autocast_gpu_dtype() -> dtypes.dtype:
+    """As `get_autocast_dtype("cuda")`.
+
+    >>> import frazil as fz
+    >>> fz.get_autocast_gpu_dtype()
+    frazil.float16
+    """
+    return get_autocast_dtype("cuda")
+
+
+def is_autocast_cpu_enabled() -> bool:
+    """As `is_autocast_enabled("cpu")`.
+
+    >>> import frazil as fz
+    >>> fz.is_autocast_cpu_enabled()
+    False
+    """
+    return is_autocast_enabled("cpu")
+
+
+def is_autocast_cache_enabled() -> bool:
+    """Return whether parameters are cast only once in the block of `autocast` around; outside of one True.
+
+    >>> import frazil as fz
+    >>> with fz.autocast("cpu", cache_enabled=False): fz.is_autocast_cache_enabled()
+    False
+    """
+    return STATE.autocast is None or STATE.autocast.keeps
+
+
+def clear_autocast_cache() -> None:
+    """Forget the parameters that were cast in the block of `autocast` around.
+
+    >>> import frazil as fz
+    >>> fz.clear_autocast_cache()
+    """
+    if STATE.autocast is not None:
+        STATE.autocast.forget()
+
+
 class autocast(_Mode):
     """Operations inside compute in `dtype` where that is fast and good enough, in float32 where it is not, by PyTorch's lists:
     matrix products and convolutions are in the fast dtype, losses in float32, and the rest takes its tensors as they are. A

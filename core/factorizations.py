@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import linalg
+from .autograd.function import Function
 from .creation import eye
 from .define import function
 from .errors import ArgumentError
@@ -79,7 +80,24 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
     """X with A @ X = input, for A = L @ L.mH (L.mH @ L with `upper`)."""
     low = L.mH if upper else L
-    return linalg.solve_triangular(low.mH, linalg.solve_triangular(low, input, upper=False), upper=True)
+    return _Solved.apply(input, low)
+
+
+class _Solved(Function):
+    """X with L @ L.mH @ X = B. The gradient of L is that of any matrix, as in PyTorch, though only the triangle is read."""
+
+    @staticmethod
+    def forward(ctx: Any, b: Tensor, low: Tensor) -> Tensor:
+        x = linalg.solve_triangular(low.mH, linalg.solve_triangular(low, b, upper=False), upper=True)
+        ctx.save_for_backward(x, low)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
+        x, low = ctx.saved_tensors
+        gb = cholesky_solve(g, low)
+        both = gb @ x.mH
+        return gb, -(both + both.mH) @ low
 
 
 @function(out=True)

@@ -494,6 +494,18 @@ def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]
     return tuple(map(clone, input.chunk(chunks, dim)))
 
 
+def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
+    """Shorten, in place, the rows of `input` that are asked for and longer than `max_norm`.
+
+    >>> import frazil as fz
+    >>> fz.embedding_renorm_(fz.tensor([[3.0, 4.0], [3.0, 4.0]]), fz.tensor([1]), 1.0, 2.0)
+    tensor([[3.0000, 4.0000],
+            [0.6000, 0.8000]])
+    """
+    F.embedding(indices, input, max_norm=max_norm, norm_type=norm_type)
+    return input
+
+
 def get_device(input: Tensor) -> int:
     """The number of the device; -1 for the CPU."""
     return input.get_device()

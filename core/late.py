@@ -23,6 +23,7 @@ FUNCTIONS_OF = {
     "split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy view_copy "
     "view_as_complex_copy view_as_real_copy indices_copy values_copy crow_indices_copy col_indices_copy",
     "draws": "poisson binomial",
+    "symbolic": "sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt sym_sum",
     "factors": "geqrf lobpcg lu lu_solve lu_unpack matrix_exp orgqr ormqr pca_lowrank svd_lowrank triangular_solve",
 }
 
@@ -33,7 +34,7 @@ METHODS_OF = {
     "numbers": "gcd gcd_ lcm lcm_ frexp nextafter nextafter_",
     "segments": "index_reduce index_reduce_ put put_ sum_to_size is_same_size",
     "memory": "as_strided as_strided_ as_strided_scatter new_empty_strided resize_ resize_as_ set_ is_set_to untyped_storage "
-    "storage apply_ map_ map2_",
+    "storage resize resize_as dim_order const_data_ptr apply_ map_ map2_",
     "copies": "narrow_copy",
     "factors": "geqrf lu lu_solve matrix_exp orgqr ormqr triangular_solve",
 }
@@ -49,7 +50,8 @@ FORMS = (
     "celu_ selu_ threshold_ "
     "adaptive_max_pool1d affine_grid_generator alpha_dropout alpha_dropout_ batch_norm binary_cross_entropy_with_logits "
     "channel_shuffle constant_pad_nd conv_tbc convolution cosine_embedding_loss ctc_loss detach dropout_ embedding "
-    "embedding_bag feature_alpha_dropout feature_alpha_dropout_ feature_dropout feature_dropout_ fill frobenius_norm "
+    "embedding_bag embedding_renorm_ "
+    "feature_alpha_dropout feature_alpha_dropout_ feature_dropout feature_dropout_ fill frobenius_norm "
     "get_device grid_sampler grid_sampler_2d grid_sampler_3d gru gru_cell hardshrink hinge_embedding_loss instance_norm "
     "is_conj is_distributed is_inference is_neg is_signed kl_div lstm lstm_cell margin_ranking_loss max_pool1d_with_indices "
     "native_batch_norm native_channel_shuffle native_dropout native_group_norm native_layer_norm norm_except_dim "

@@ -529,9 +529,12 @@ def _number(value: Any) -> Any:
 
 class _PInv(Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, atol: Any, rtol: Any) -> Tensor:
-        ctx.save_for_backward(x)
-        ctx.limits = atol, rtol
+    def forward(ctx: Any, x: Tensor, atol: Any, rtol: Any, hermitian: bool) -> Tensor:
+        ctx.save_for_backward(x)  # as in PyTorch the gradient of a Hermitian matrix is that of any other
+        ctx.options = atol, rtol, hermitian
+        if hermitian:  # of which the lower triangle says all
+            below = x.tril(-1)
+            x = below + below.mH + x.diagonal(dim1=-2, dim2=-1).real.diag_embed()
 
         def find(a: np.ndarray) -> np.ndarray:
             u, s, vh = np.linalg.svd(a, full_matrices=False)
@@ -542,17 +545,17 @@ class _PInv(Function):
         return on_lapack("pinv", find, x)
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, None, None]:
         (a,) = ctx.saved_tensors
-        p = _PInv.apply(a, *ctx.limits)
+        p = _PInv.apply(a, *ctx.options)
         gt, pt = g.mH, p.mH
         if a.shape[-2] <= a.shape[-1]:
             k = gt @ p
             kp = k @ pt
-            return -(p @ k).mH + kp - (a @ p) @ kp + (pt @ p) @ (gt - k @ a), None, None
+            return -(p @ k).mH + kp - (a @ p) @ kp + (pt @ p) @ (gt - k @ a), None, None, None
         k = p @ gt
         pk = pt @ k
-        return -(k @ p).mH + (gt - a @ k) @ p @ pt + pk - (pk @ p) @ a, None, None
+        return -(k @ p).mH + (gt - a @ k) @ p @ pt + pk - (pk @ p) @ a, None, None, None
 
 
 @_public
@@ -564,10 +567,7 @@ def pinv(A: Tensor, rcond: Any = None, *, atol: Any = None, rtol: Any = None, he
     tensor([[0.5000, 0.0000]])
     """
     matrices("pinv", A, square=hermitian)
-    if hermitian:  # of which the lower triangle says all
-        below = A.tril(-1)
-        A = below + below.mH + A.diagonal(dim1=-2, dim2=-1).real.diag_embed()
-    return _PInv.apply(A, _number(atol), _number(rtol if rcond is None else rcond))
+    return _PInv.apply(A, _number(atol), _number(rtol if rcond is None else rcond), hermitian)
 
 
 @_public
@@ -590,7 +590,10 @@ def matrix_rank(A: Tensor, tol: Any = None, hermitian: bool = False, *, atol: An
 
 @_public
 def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None) -> LstSq:
-    """The X with the least (A @ X - B)^2, and of several the smallest; residuals only where A has full rank and more rows.
+    """The X with the least (A @ X - B)^2, and of several the smallest.
+
+    What else there is depends on `driver`, as on PyTorch's CPU: "gelsy" (the default) gives the rank; "gels" residuals, where A
+    has more rows than columns; "gelsd" and "gelss" the rank, singular values, and such residuals where A has full rank.
 
     >>> import frazil as fz
     >>> fz.linalg.lstsq(fz.tensor([[2.0], [0.0]]), fz.tensor([[4.0], [3.0]])).solution
@@ -605,10 +608,11 @@ def lstsq(A: Tensor, B: Tensor, rcond: Any = None, *, driver: str | None = None)
     if driver not in (None, "gelsy", "gels", "gelsd", "gelss"):
         raise ArgumentError(f"linalg.lstsq: driver is 'gelsy', 'gels', 'gelsd' or 'gelss', given {driver!r}")
     solution = pinv(A, rtol=rcond) @ B
-    none = solution.new_zeros(0)
+    none = solution.real.new_zeros(0)
     rank = matrix_rank(A, rtol=rcond)
     residuals = none
-    if A.shape[-2] > A.shape[-1] and bool((rank == A.shape[-1]).all()):
+    full = driver == "gels" or (driver in ("gelsd", "gelss") and bool((rank == A.shape[-1]).all()))
+    if full and A.shape[-2] > A.shape[-1]:
         residuals = ((A @ solution - B).abs() ** 2).sum(-2)
     ranked = rank if driver != "gels" else rank.new_zeros(0)
     return LstSq(solution, residuals, ranked, svdvals(A.detach()) if driver in ("gelsd", "gelss") else none)

@@ -69,6 +69,10 @@ class Region:
         #: What a recorded program depends on.
         self.key = (device_type, fast)
 
+    def forget(self) -> None:
+        """Cast parameters again from now on."""
+        self._cast.clear()
+
     def arguments(self, policy: str, args: Any, given: Any) -> tuple[Any, Any]:
         """Arguments of a listed call, cast."""
         if policy == "given" or (policy == "float32" and (given.get("dtype") is not None or given.get("mode") == "circular")):

@@ -24,6 +24,7 @@ DIFFERENCES = {
     "torch.compile": "records a function once per signature and replays it; mode and backend are names of frazil's engines",
     "torch.jit.script": "the function stays Python; only its control flow over tensors is rewritten, for recordings",
     "torch.jit.trace": "gives a frazil Program, with symbolic sizes",
+    "torch.jit.freeze": "a copy without gradients, whose parameters are still parameters",
     "torch.jit.save": "writes recorded programs in frazil's own form; a scripted module is recorded first, by trace",
     "torch.jit.load": "reads what fz.jit.save wrote; TorchScript archives are refused",
     "torch.onnx.export": "records and verifies against the program; all sizes are free unless told; opsets are 21 and above",
@@ -220,7 +221,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return [_Distribution()] if context is not None and context.name == "torch" else []
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
-        if fullname.split(".")[0] != "torch":
+        if fullname.split(".")[0] not in ("torch", "functorch"):
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
 
@@ -231,7 +232,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             self._before = spec
             return module
         try:
-            found = lookup(spec.name) if spec.name != "torch" else sys.modules["frazil"]
+            name = f"torch.{spec.name}" if spec.name.startswith("functorch") else spec.name
+            found = lookup(name) if name != "torch" else sys.modules["frazil"]
         except AttributeError as error:
             raise ModuleNotFoundError(f"No module named {spec.name!r}: {error}", name=spec.name) from None
         if not isinstance(found, ModuleType) and not hasattr(found, "__dict__"):

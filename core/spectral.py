@@ -199,8 +199,10 @@ def istft(
     view = _centred("istft", window, n_fft if win_length is None else win_length, n_fft, input)
     norm = "ortho" if normalized else None
     columns = input.transpose(-1, -2)
-    pieces = irfft(columns, n_fft, norm=norm) if onesided else ifft(columns, norm=norm)
-    pieces = (pieces if return_complex or onesided else pieces.real) * view
+    if return_complex and not onesided:
+        pieces = ifft(columns, norm=norm) * view
+    else:  # of two sides the first says all about a real signal
+        pieces = irfft(columns[..., : n_fft // 2 + 1], n_fft, norm=norm) * view
     total = n_fft + hop * (count - 1)
     where = (unsqueeze(arange(count, device=input.device) * hop, 1) + arange(n_fft, device=input.device)).reshape(-1)
     batch = tuple(pieces.shape[:-2])

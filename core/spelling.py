@@ -45,6 +45,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
 #: all that is below it.
 WHY = {
     "Tensor.record_stream": "out of scope: a device computes in order, and copies wait for it",
+    "Tensor.eig Tensor.symeig Tensor.solve Tensor.lstsq Tensor.reinforce": (
+        "PyTorch has removed it, too; fz.linalg has eig, eigh, solve and lstsq, fz.distributions has log_prob"
+    ),
     "torch.cuda.max_memory_allocated torch.cuda.max_memory_reserved torch.cuda.reset_peak_memory_stats torch.cuda.memory_stats "
     "torch.cuda.memory_reserved torch.cuda.memory_summary torch.cuda.memory_cached": (
         "planned; fz.cuda.memory_allocated() and mem_get_info() say what is used now"
@@ -55,9 +58,6 @@ WHY = {
     "torch.distributed.rpc torch.distributed.fsdp torch.distributed.tensor torch.distributed.pipelining torch.distributed.optim "
     "torch.distributed.autograd torch.distributed.nn torch.distributed.checkpoint torch.distributed.elastic": (
         "out of scope: frazil trains in one process"
-    ),
-    "torch.jit.freeze torch.jit.optimize_for_inference torch.jit.fork torch.jit.wait": (
-        "out of scope: TorchScript's own machinery; fz.compile(model) makes a program faster, fz.onnx.export freezes one"
     ),
     "torch.export": "out of scope: programs are recorded by running them, fz.jit.trace, fz.export.export and fz.onnx.export",
     "torch.onnx": "out of scope: fz.onnx.lowering and export(lowerings={op name: lowering}) say how an op is written",

@@ -9,7 +9,7 @@ from .device import get_default_device
 from .errors import ArgumentError
 from .warn import without_effect
 
-_ASKED: dict[str, Any] = {"threads": os.cpu_count() or 1, "precision": "highest", "deterministic": "default"}
+_ASKED: dict[str, Any] = {"threads": os.cpu_count() or 1, "interop": 1, "precision": "highest", "deterministic": "default"}
 
 
 def set_num_threads(threads: int) -> None:
@@ -38,6 +38,38 @@ def get_num_threads() -> int:
     True
     """
     return int(_ASKED["threads"])
+
+
+def set_num_interop_threads(threads: int) -> None:
+    """Remembered; operations run one after the other.
+
+    >>> import frazil as fz
+    >>> fz.set_num_interop_threads(1); fz.get_num_interop_threads()
+    1
+    """
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ArgumentError(f"set_num_interop_threads: expected an integer of at least 1, given {threads!r}")
+    _ASKED["interop"] = threads
+
+
+def get_num_interop_threads() -> int:
+    """Return what `set_num_interop_threads` was given, at first 1.
+
+    >>> import frazil as fz
+    >>> fz.get_num_interop_threads() > 0
+    True
+    """
+    return int(_ASKED["interop"])
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """Return False: denormal numbers are always kept, as on a CPU that PyTorch cannot switch.
+
+    >>> import frazil as fz
+    >>> fz.set_flush_denormal(True)
+    False
+    """
+    return False
 
 
 def set_float32_matmul_precision(precision: str) -> None:

@@ -116,6 +116,8 @@ def _tanh(y: Array, x: Array) -> None:
 
 
 def silu(x: Array) -> Array:
+    if x.dtype.kind == "c":
+        return x / (np.exp(-x) + 1)
     if x.dtype.kind != "f":
         raise TypeError("silu")
     return by_blocks(_silu, lying_as(x), x)

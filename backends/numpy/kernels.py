@@ -33,7 +33,6 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "minimum": np.minimum,
     "atan2": np.arctan2,
     "hypot": np.hypot,
-    "logaddexp": np.logaddexp,
     "neg": np.negative,
     "abs": np.abs,
     "sign": lambda x: np.sign(x) if x.dtype != bool else copy(x),
@@ -257,6 +256,15 @@ def relu_grad(g: Array, y: Array) -> Array:
     kept -= 1
     kept &= g.view(bits)
     return kept.view(g.dtype)
+
+
+@kernel
+def logaddexp(a: Array, b: Array) -> Array:
+    if a.dtype.kind != "c":
+        return np.logaddexp(a, b)
+    less = a.real < b.real
+    small, large = np.where(less, a, b), np.where(less, b, a)
+    return np.where(np.isneginf(large.real), small, large + np.log1p(np.exp(small - large)))
 
 
 @kernel

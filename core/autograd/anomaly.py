@@ -75,6 +75,35 @@ class set_detect_anomaly(_AnomalyMode):
         return set_detect_anomaly(self.mode, self.check_nan)
 
 
+def is_anomaly_enabled() -> bool:
+    """Return whether gradients are looked at: inside of `detect_anomaly`, or after `set_detect_anomaly(True)`.
+
+    >>> import frazil as fz
+    >>> with fz.autograd.detect_anomaly(): fz.is_anomaly_enabled()
+    True
+    """
+    return ANOMALY.on
+
+
+def is_anomaly_check_nan_enabled() -> bool:
+    """Return whether they are looked at for NaN.
+
+    >>> import frazil as fz
+    >>> with fz.autograd.detect_anomaly(check_nan=False): fz.is_anomaly_check_nan_enabled()
+    False
+    """
+    return ANOMALY.check_nan
+
+
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """Switch `detect_anomaly` on or off for good.
+
+    >>> import frazil as fz
+    >>> fz.set_anomaly_enabled(False)
+    """
+    _switch(bool(enabled), bool(check_nan))
+
+
 def inspected(node: Node, gradient: Any, create_graph: bool) -> list[Any]:
     """`node.vjp`, whose results are looked at."""
     try:

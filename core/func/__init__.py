@@ -3,6 +3,8 @@
 from ..spelling import tell_names as _tell_names
 from .mapping import vmap as vmap
 from .modules import functional_call as functional_call
+from .modules import functionalize as functionalize
+from .modules import replace_all_batch_norm_modules_ as replace_all_batch_norm_modules_
 from .modules import stack_module_state as stack_module_state
 from .transforms import grad as grad
 from .transforms import grad_and_value as grad_and_value

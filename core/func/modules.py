@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ..autograd.modes import no_grad
 from ..errors import ArgumentError
 from ..nn.module import Module
+from ..nn.modules.batchnorm import _BatchNorm
 from ..ops.shape import stack
 from ..tensor import Tensor
+
+
+def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Callable[..., Any]:
+    """`func` as it is: PyTorch's takes in-place operations out of a trace, and a recording here has none.
+
+    >>> import frazil as fz
+    >>> fz.func.functionalize(lambda x: x.clone().add_(1))(fz.ones(2))
+    tensor([2., 2.])
+    """
+    if remove not in ("mutations", "mutations_and_views"):
+        raise ArgumentError(f"functionalize: remove is 'mutations' or 'mutations_and_views', given {remove!r}")
+    return func
+
+
+def replace_all_batch_norm_modules_(root: Module) -> Module:
+    """Let every batch normalisation in `root` forget its running statistics, in place, so that it can run under `vmap`.
+
+    >>> import frazil as fz
+    >>> net = fz.func.replace_all_batch_norm_modules_(fz.nn.Sequential(fz.nn.BatchNorm1d(2)))
+    >>> net[0].running_mean is None
+    True
+    """
+    for module in root.modules():
+        if isinstance(module, _BatchNorm):
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+            module.track_running_stats = False
+    return root
 
 
 def functional_call(

@@ -7,6 +7,7 @@ from ..recorder.trace import Program, trace
 from ..script import script
 from ..spelling import tell_names as _tell_names
 from ..state import STATE
+from .forks import fork, freeze, optimize_for_inference, wait
 from .saved import RecursiveScriptModule, ScriptModule, load, save
 
 __all__ = [
@@ -16,16 +17,20 @@ __all__ = [
     "ScriptModule",
     "annotate",
     "export",
+    "fork",
+    "freeze",
     "ignore",
     "is_scripting",
     "is_tracing",
     "load",
+    "optimize_for_inference",
     "save",
     "script",
     "script_if_tracing",
     "script_method",
     "trace",
     "unused",
+    "wait",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])

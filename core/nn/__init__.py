@@ -101,6 +101,7 @@ from .modules.loss import MultiLabelMarginLoss as MultiLabelMarginLoss
 from .modules.loss import MultiLabelSoftMarginLoss as MultiLabelSoftMarginLoss
 from .modules.loss import MultiMarginLoss as MultiMarginLoss
 from .modules.loss import NLLLoss as NLLLoss
+from .modules.loss import NLLLoss2d as NLLLoss2d
 from .modules.loss import PoissonNLLLoss as PoissonNLLLoss
 from .modules.loss import SmoothL1Loss as SmoothL1Loss
 from .modules.loss import SoftMarginLoss as SoftMarginLoss

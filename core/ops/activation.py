@@ -161,6 +161,8 @@ def _silu_vjp(g: Any, x: Any) -> Any:
 def silu(x, /):
     """x * sigmoid(x), also called swish."""
     require_float("silu", *specs(x))
+    if x.dtype.is_complex:
+        return x * sigmoid(x)
     return _times_sigmoid(x, exp(abs_(x) * -0.5))
 
 
@@ -313,7 +315,14 @@ def hardswish(x, /):
     return x * (hardtanh(x + 3, min_val=0.0, max_val=6.0) / 6)
 
 
-@op(takes="numbers", vjp=lambda g, x: g / (abs_(x) + 1) / (abs_(x) + 1), samples=_SAMPLES, methods=[], public=False)
+def _softsign_vjp(g: Any, x: Any) -> Any:
+    size = abs_(x) + 1
+    if x.dtype.is_complex:  # |x| has no complex slope
+        return g / size - (g * x).real / size / size * x.sgn().conj()
+    return g / size / size
+
+
+@op(takes="numbers", vjp=_softsign_vjp, samples=_SAMPLES, methods=[], public=False)
 def softsign(x, /):
     """x / (1 + |x|)."""
     return x / (abs_(x) + 1)
@@ -344,7 +353,7 @@ def log_odds(x, /):
     return where(lt(x, 0.25), log(x / (1 - x)), log1p((x * 2 - 1) / (1 - x)))
 
 
-@op(takes="floats", samples=lambda: [*_SAMPLES, S(5, lambd=0.2)], methods=[], public=False)
+@op(takes="floats", samples=lambda: [*_SAMPLES, S(5, lambd=0.2)], public=False)
 def hardshrink(x, /, *, lambd: float = 0.5):
     """x where |x| > lambd, else 0."""
     return where(logical_and(ge(x, -lambd), le(x, lambd)), 0, x)
@@ -368,6 +377,8 @@ def tanhshrink(x, /):
 
     The fraction is tanh's continued fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))) (Lambert, 1761), up to 17.
     """
+    if x.dtype.is_complex:
+        return x - tanh(x)
     z = minimum(x * x, 1)
     top = ((z * (44 / _PADE) + 12870 / _PADE) * z + 810810 / _PADE) * z + 11486475 / _PADE
     bottom = (((z * (45 / _PADE) + 13860 / _PADE) * z + 945945 / _PADE) * z + 16216200 / _PADE) * z + 1

@@ -399,6 +399,10 @@ def logaddexp(a, b, /):
     >>> fz.logaddexp(fz.tensor([0.0]), fz.tensor([0.0]))
     tensor([0.6931])
     """
+    if a.dtype.is_complex:
+        less = lt(a.real, b.real)
+        small, large = where(less, a, b), where(less, b, a)
+        return where(eq(large.real, -math.inf), small, large + log1p(exp(small - large)))
     return maximum(a, b) + log1p(exp(-apart(a, b)))
 
 

@@ -431,7 +431,7 @@ def logsumexp(x, /, *, dim, keepdim=False):
     """
     if any(isinstance(n, int) and n == 0 for d, n in enumerate(x._a.shape) if dim is None or d in dim):
         return log(sum_(exp(x), dim=dim, keepdim=keepdim))  # of nothing: -inf
-    top = amax(x, dim=dim, keepdim=True)
+    top = amax(x.real, dim=dim, keepdim=True)
     top = where(isfinite(top), top, 0.0)
     y = log(sum_(exp(x - top), dim=dim, keepdim=True)) + top
     return y if keepdim else reshape(y, shape=reduced(Spec(x._a.shape, x.dtype), dim, False))

@@ -144,6 +144,8 @@ def sinc(input: Tensor) -> Tensor:
     """
     zero = eq(input * input, 0)  # the slope divides by the square
     x = where(zero, 1, input)
+    if input.dtype.is_complex:
+        return where(zero, 1, sin(x * math.pi) / (x * math.pi))
     whole = round_half_even(x)
     odd = whole - floor(whole * 0.5) * 2
     wave = sin((x - whole) * math.pi) * (1 - odd * 2)  # the remainder is exact, where pi x would be rounded

@@ -15,6 +15,7 @@ from ..sizes import checked_dim
 from ..state import STATE
 from ..tensor import Tensor, tracked, whole
 from .common import at_hand, numel, require_float, require_numbers, require_one_dtype, same, specs
+from .complex_numbers import complex_
 from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, ne, sqrt, where
 from .indexing import edges_before, gather, scatter_add_values
 from .linalg import matmul
@@ -251,7 +252,7 @@ def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, a
     if len(input._a.shape) > 2:
         raise ShapeError(f"cov: expected variables x observations, given {list(input._a.shape)}")
     x = input if len(input._a.shape) == 2 else reshape(input, shape=(1, -1))
-    x = x if x.dtype.is_floating_point else cast(x, dtype=dtypes.get_default_dtype())
+    x = x if x.dtype.kind in "fc" else cast(x, dtype=dtypes.get_default_dtype())
     found = _covariance(x, correction, fweights, aweights)
     return found if x._a.shape[0] != 1 else reshape(found, shape=())
 
@@ -265,12 +266,12 @@ def _covariance(x: Tensor, correction: Any, fweights: Tensor | None, aweights: T
     if fweights is None and aweights is None:
         centred = x - mean(x, dim=1, keepdim=True)
         n = x._a.shape[1] - correction
-        return matmul(centred, t(centred)) / (max(n, 0) if isinstance(n, (int, float)) else n)
+        return matmul(centred, t(centred).conj()) / (max(n, 0) if isinstance(n, (int, float)) else n)
     weights: Any = aweights if fweights is None else fweights if aweights is None else fweights * aweights
     total = weights.sum()
     centred = x - (x * weights).sum(1, keepdim=True) / total
     lost = correction if aweights is None else correction * (weights * aweights).sum() / total
-    return matmul(centred, t(centred * weights)) / (total - lost).clamp(min=0)
+    return matmul(centred, t(centred * weights).conj()) / (total - lost).clamp(min=0)
 
 
 @function()
@@ -285,8 +286,11 @@ def corrcoef(input: Tensor) -> Tensor:
     found = cov(input)
     if not found._a.shape:
         return found / found
-    spread = sqrt(found.diagonal())
-    return (found / unsqueeze(spread, 1) / unsqueeze(spread, 0)).clamp(-1, 1)
+    spread = sqrt(found.diagonal().real)
+    found = found / unsqueeze(spread, 1) / unsqueeze(spread, 0)
+    if found.dtype.is_complex:
+        return complex_(found.real.clamp(-1, 1), found.imag.clamp(-1, 1))
+    return found.clamp(-1, 1)
 
 
 @function(out=True)

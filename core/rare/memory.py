@@ -21,6 +21,7 @@ from ..state import RECORDINGS, STATE
 from ..table import METHODS
 from ..tensor import Tensor, int_tuple, wrap
 from ..views import bump, root_of
+from ..warn import warn
 
 # ------------------------------------------------------------------------------------------------------------------- by strides
 
@@ -469,4 +470,42 @@ def storage(self: Tensor) -> TypedStorage:
     return TypedStorage(self)
 
 
-METHODS.update(untyped_storage=untyped_storage, storage=storage)
+def is_storage(obj: Any) -> bool:
+    """Return whether it is the memory of a tensor.
+
+    >>> import frazil as fz
+    >>> fz.is_storage(fz.ones(2).untyped_storage()), fz.is_storage(fz.ones(2))
+    (True, False)
+    """
+    return isinstance(obj, (TypedStorage, UntypedStorage))
+
+
+def resize(self: Tensor, *sizes: Any) -> Tensor:
+    """Its elements in another shape, by an old name of `reshape`, with a warning; the number of elements must stay."""
+    warn("resize: the form that is not in place is an old name of reshape")
+    return reshape(self, shape=int_tuple(sizes, "resize"))
+
+
+def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
+    """Its elements in the shape of `tensor`, by an old name of `reshape`, with a warning."""
+    return resize(self, tuple(tensor._a.shape))
+
+
+def dim_order(self: Tensor, ambiguity_check: Any = False) -> tuple[int, ...]:
+    """The dimensions as they lie in memory, that with the largest steps first.
+
+    >>> import frazil as fz
+    >>> fz.ones(2, 3).mT.dim_order()
+    (1, 0)
+    """
+    steps = self.stride()
+    order = sorted(range(len(steps)), key=lambda d: -steps[d])
+    if ambiguity_check:
+        twice = len({steps[d] for d in order}) < len(order) or 1 in self.shape
+        if twice:
+            raise ArgumentError(f"dim_order: sizes {list(self.shape)} with strides {steps} lie so in several orders")
+    return tuple(order)
+
+
+METHODS.update(untyped_storage=untyped_storage, storage=storage, dim_order=dim_order)
+METHODS.update(resize=resize, resize_as=resize_as, const_data_ptr=Tensor.data_ptr)

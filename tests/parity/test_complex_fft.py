@@ -33,7 +33,9 @@ xp.linalg.vector_norm(a, 3); a @ m; xp.einsum("ij,kj->ik", a, b); xp.vdot(a[0], 
 xp.where(r > 0, a, b); a.real * a.imag; a.conj(); a.angle(); xp.sgn(a); xp.view_as_real(a)
 xp.view_as_complex(xp.stack([r, r * 2], -1)); xp.polar(r.abs(), r); xp.complex(r, r * 2); a.lerp(b, 0.3)
 xp.addcmul(a, a, b); xp.kron(a, b); a.to(xp.complex64) * r; r.to(xp.complex128); a.masked_fill(r > 0, 1j); xp.pow(a, 2 + 1j)
-a.sub(b, alpha=2j); a.gather(0, xp.zeros(3, 4).long())
+a.sub(b, alpha=2j); a.gather(0, xp.zeros(3, 4).long()); xp.cov(a); xp.corrcoef(a); xp.logsumexp(a, 1); xp.logaddexp(a, b)
+xp.cov(a, fweights=xp.tensor([1, 2, 1, 3]), aweights=r[0].abs(), correction=0); xp.logcumsumexp(a, 1); xp.sinc(a); xp.sinc(a * 0)
+xp.nn.functional.softsign(a); xp.nn.functional.tanhshrink(a)
 """.replace("\n", ";")
 TRANSFORMS = """
 xp.fft.fft(a); xp.fft.fft(r); xp.fft.fft(a, 6, 0, "ortho"); xp.fft.ifft(a, 3, norm="forward"); xp.fft.rfft(r)
@@ -48,6 +50,7 @@ xp.stft(x, 8, normalized=True, onesided=False, return_complex=False)
 xp.stft(x, 8, pad_mode="constant", return_complex=True); xp.istft(xp.stft(x, 8, return_complex=True), 8)
 xp.istft(xp.stft(x, 8, 4, window=w(8), return_complex=True), 8, 4, window=w(8), length=38)
 xp.istft(xp.stft(x, 8, 2, 6, normalized=True, return_complex=True), 8, 2, 6, normalized=True)
+xp.istft(m, 4, 1, center=False); xp.istft(m, 4, 1, center=False, return_complex=True)
 xp.istft(xp.fft.fft(x.unfold(-1, 8, 4)).mT, 8, 4, center=False)
 """.replace("\n", ";")
 MADE = """

@@ -473,6 +473,17 @@ xp.detach(x); xp.unsafe_split(x, 2, 1); xp.unsafe_chunk(x, 2, 1); xp.unsafe_spli
 xp.is_signed(x)
 xp.is_conj(x); xp.is_neg(x); xp.is_inference(x); xp.is_distributed(x); xp.alpha_dropout(x, 0.5, False)
 xp.feature_dropout(x, 0.5, False)
+x.resize(2, 6); x.resize_as(x.mT); x.dim_order(); x.mT.dim_order(); b.permute(2, 0, 1).dim_order(); x.hardshrink(0.7)
+x.hardshrink(lambd=0.1); x.const_data_ptr() > 0; xp.sym_int(-3.7); xp.sym_float(2)
+xp.sym_not(0); xp.sym_ite(True, 1, 2); xp.sym_max(1, 2.0); xp.sym_max(3, 2.0); xp.sym_min(1, 2.0); xp.sym_min(a=4, b=2)
+xp.sym_sqrt(9); xp.sym_sum([1, 2.5]); xp.embedding_renorm_(a, xp.tensor([2, 0, 2]), 0.5, 2.0)
+xp.is_storage(x.storage()); xp.is_storage(x)
+xp.is_anomaly_enabled(); xp.is_anomaly_check_nan_enabled(); xp.get_autocast_cpu_dtype() == xp.bfloat16
+xp.get_autocast_gpu_dtype() == xp.float16; xp.is_autocast_cpu_enabled(); xp.is_autocast_cache_enabled(); xp.clear_autocast_cache()
+xp.jit.wait(xp.jit.fork(xp.add, x, y, alpha=2)); F.max_pool1d_with_indices(sig, 2); F.max_pool2d_with_indices(img, 2, 1)
+F.max_pool3d_with_indices(vol, 2); F.adaptive_max_pool1d_with_indices(sig, 2); F.adaptive_max_pool2d_with_indices(img, 2)
+F.adaptive_max_pool3d_with_indices(vol, (1, 2, 2))
+xp.nn.NLLLoss2d()(img[:, :3].log_softmax(1), img[:, 0].long().clamp(0, 2)); xp.func.functionalize(lambda z: z.clone().mul_(2))(x)
 xp.feature_alpha_dropout(x, 0.5, False); xp.dropout_(a, 0.5, False); xp.native_dropout(x, 0.5, False)[1]
 """
 

@@ -105,8 +105,11 @@ from .normalization import local_response_norm as local_response_norm
 from .normalization import normalize as normalize
 from .normalization import rms_norm as rms_norm
 from .pooling import adaptive_max_pool1d as adaptive_max_pool1d
+from .pooling import adaptive_max_pool1d_with_indices as adaptive_max_pool1d_with_indices
 from .pooling import adaptive_max_pool2d as adaptive_max_pool2d
+from .pooling import adaptive_max_pool2d_with_indices as adaptive_max_pool2d_with_indices
 from .pooling import adaptive_max_pool3d as adaptive_max_pool3d
+from .pooling import adaptive_max_pool3d_with_indices as adaptive_max_pool3d_with_indices
 from .pooling import fractional_max_pool2d as fractional_max_pool2d
 from .pooling import fractional_max_pool2d_with_indices as fractional_max_pool2d_with_indices
 from .pooling import fractional_max_pool3d as fractional_max_pool3d
@@ -114,6 +117,9 @@ from .pooling import fractional_max_pool3d_with_indices as fractional_max_pool3d
 from .pooling import lp_pool1d as lp_pool1d
 from .pooling import lp_pool2d as lp_pool2d
 from .pooling import lp_pool3d as lp_pool3d
+from .pooling import max_pool1d_with_indices as max_pool1d_with_indices
+from .pooling import max_pool2d_with_indices as max_pool2d_with_indices
+from .pooling import max_pool3d_with_indices as max_pool3d_with_indices
 from .pooling import max_unpool1d as max_unpool1d
 from .pooling import max_unpool2d as max_unpool2d
 from .pooling import max_unpool3d as max_unpool3d

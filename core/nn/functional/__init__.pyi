@@ -45,11 +45,20 @@ def adaptive_max_pool1d(input: Tensor, output_size: Any, return_indices: _bool =
     >>> fz.nn.functional.adaptive_max_pool1d(fz.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]), 2)
     tensor([[3., 5.]])"""
 
+def adaptive_max_pool1d_with_indices(input: Tensor, output_size: Any, return_indices: _bool = False) -> tuple[Tensor, Tensor]:
+    """As `adaptive_max_pool1d` with `return_indices`, whatever is asked for."""
+
 def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: _bool = False) -> Any:
     """Maxima over a grid of `output_size` windows of [N, C, H, W]; `return_indices` also gives their places in the plane."""
 
+def adaptive_max_pool2d_with_indices(input: Tensor, output_size: Any, return_indices: _bool = False) -> tuple[Tensor, Tensor]:
+    """As `adaptive_max_pool2d` with `return_indices`, whatever is asked for."""
+
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: _bool = False) -> Any:
     """Maxima over a grid of `output_size` windows of [N, C, D, H, W]."""
+
+def adaptive_max_pool3d_with_indices(input: Tensor, output_size: Any, return_indices: _bool = False) -> tuple[Tensor, Tensor]:
+    """As `adaptive_max_pool3d` with `return_indices`, whatever is asked for."""
 
 def affine_grid(theta: Tensor, size: Sequence[Any], align_corners: _bool | None = None) -> Tensor:
     """Return where every pixel of an image of `size` comes from, for `grid_sample`: [N, H, W, 2], x before y, from -1 to 1.
@@ -436,6 +445,9 @@ def max_pool1d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int |
     >>> fz.nn.functional.max_pool1d(fz.tensor([[1.0, 3.0, 2.0, 5.0]]), 2)
     tensor([[3., 5.]])"""
 
+def max_pool1d_with_indices(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> tuple[Tensor, Tensor]:
+    """As `max_pool1d` with `return_indices`, whatever is asked for."""
+
 def max_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """The largest value of every window of `input` [N, C, H, W] or [C, H, W]. See `max_pool1d`.
 
@@ -444,12 +456,18 @@ def max_pool2d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int |
     tensor([[[ 5.,  7.],
              [13., 15.]]])"""
 
+def max_pool2d_with_indices(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> tuple[Tensor, Tensor]:
+    """As `max_pool2d` with `return_indices`, whatever is asked for."""
+
 def max_pool3d(input: Tensor, kernel_size: _int | Sequence[_int], stride: _int | Sequence[_int] | None = None, padding: _int | Sequence[_int] = 0, dilation: _int | Sequence[_int] = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> Any:
     """The largest value of every window of `input` [N, C, D, H, W] or [C, D, H, W]. See `max_pool1d`.
 
     >>> import frazil as fz
     >>> fz.nn.functional.max_pool3d(fz.ones(1, 1, 4, 4, 4), 2).shape
     frazil.Size([1, 1, 2, 2, 2])"""
+
+def max_pool3d_with_indices(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: _bool = False, return_indices: _bool = False) -> tuple[Tensor, Tensor]:
+    """As `max_pool3d` with `return_indices`, whatever is asked for."""
 
 def max_unpool1d(input: Tensor, indices: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
     """The inverse of `max_pool1d(..., return_indices=True)`: maxima at their places, zeros elsewhere.

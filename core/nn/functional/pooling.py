@@ -13,7 +13,7 @@ from ...errors import ArgumentError, ShapeError
 from ...ops.activation import relu
 from ...ops.common import at_hand, require_elements, require_float, specs
 from ...ops.elementwise import sign
-from ...ops.pool import avg_pool1d, avg_pool2d, avg_pool3d, even_windows
+from ...ops.pool import avg_pool1d, avg_pool2d, avg_pool3d, even_windows, max_pool1d, max_pool2d, max_pool3d
 from ...ops.shape import cat
 from ...random import rand
 from ...sizes import same
@@ -182,6 +182,60 @@ def _fractional_max_pool(
     values, chosen = seen.max(dim=-1)
     indices = places.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
     return (values, indices) if input.ndim == n + 2 else (values.squeeze(0), indices.squeeze(0))
+
+
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """As `max_pool1d` with `return_indices`, whatever is asked for."""
+    return max_pool1d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def adaptive_max_pool1d_with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> tuple[Tensor, Tensor]:
+    """As `adaptive_max_pool1d` with `return_indices`, whatever is asked for."""
+    return adaptive_max_pool1d(input, output_size, True)
+
+
+def max_pool2d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """As `max_pool2d` with `return_indices`, whatever is asked for."""
+    return max_pool2d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def adaptive_max_pool2d_with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> tuple[Tensor, Tensor]:
+    """As `adaptive_max_pool2d` with `return_indices`, whatever is asked for."""
+    return adaptive_max_pool2d(input, output_size, True)
+
+
+def max_pool3d_with_indices(
+    input: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """As `max_pool3d` with `return_indices`, whatever is asked for."""
+    return max_pool3d(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+
+def adaptive_max_pool3d_with_indices(input: Tensor, output_size: Any, return_indices: bool = False) -> tuple[Tensor, Tensor]:
+    """As `adaptive_max_pool3d` with `return_indices`, whatever is asked for."""
+    return adaptive_max_pool3d(input, output_size, True)
 
 
 def fractional_max_pool2d_with_indices(

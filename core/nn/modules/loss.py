@@ -190,6 +190,10 @@ class NLLLoss(_WeightedLoss):
         return F.nll_loss(input, target, self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
+class NLLLoss2d(NLLLoss):
+    """`NLLLoss`, by an old name."""
+
+
 class BCELoss(_WeightedLoss):
     """Binary cross entropy of probabilities."""
 
