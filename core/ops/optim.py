@@ -69,7 +69,7 @@ def sgd_momentum_step(
 ):
     """A step of gradient descent with momentum: (new parameter, new momentum buffer)."""
     grad = _regularised(param, grad, weight_decay, maximize)
-    momentum_buffer = momentum_buffer * momentum + grad * (1.0 - dampening)
+    momentum_buffer = momentum_buffer * momentum + (grad * (1.0 - dampening) if dampening else grad)
     direction = grad + momentum_buffer * momentum if nesterov else momentum_buffer
     return param - lr * direction, momentum_buffer
 

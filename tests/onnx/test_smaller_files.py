@@ -237,3 +237,43 @@ def test_maxima_of_floats_that_are_given_keep_nan() -> None:
     given = fz.rand(1, 4, 4)
     given[0, 1, 0] = np.nan
     assert all(np.isnan(found).any() for found in report.run(given))
+
+
+RECURRENT = {"LSTM": nn.LSTM, "GRU": nn.GRU, "RNN": nn.RNN}
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_states_of_another_number_of_sequences_are_refused_without_an_assert(name: str) -> None:
+    layer = RECURRENT[name](3, 4)
+    states = 2 if name == "LSTM" else 1
+
+    def run(x: Any, *given: Any) -> Any:
+        y, last = layer(x, given if states == 2 else given[0])
+        return y, *(last if states == 2 else (last,))
+
+    names = ["x", "h", "c"][: 1 + states]
+    axes = {name: {1: "batch"} for name in names} | {"x": {0: "steps", 1: "batch"}}
+    args = (fz.randn(5, 2, 3), *(fz.randn(1, 2, 4) for _ in range(states)))
+    report = fz.onnx.export(run, args, dynamic_shapes=axes, input_names=names)
+    assert report.operators["Split"] == (states if name != "RNN" else 0)  # in the branch for nothing
+    for batch in (0, 1, 3):
+        feeds = [np.zeros((5, batch, 3)), *[np.zeros((1, batch, 4))] * states]
+        run_file(report.model_bytes, {name: array.astype(np.float32) for name, array in zip(names, feeds, strict=True)})
+        for position in range(1, 1 + states):
+            for other in {0, 1, 2, 3} - {batch}:
+                wrong = [*feeds]
+                wrong[position] = np.zeros((1, other, 4))
+                with pytest.raises(Exception, match="initial_|Split"):
+                    run_file(report.model_bytes, {n: array.astype(np.float32) for n, array in zip(names, wrong, strict=True)})
+
+
+@pytest.mark.parametrize(("rows", "other"), [(0, 2), (2, 0), (1, 4), (4, 1), (2, 3)])
+def test_pieces_of_other_lengths_are_refused_by_an_assert(rows: int, other: int) -> None:
+    """`Concat` makes room for a piece without elements as if it had as many rows, and leaves there what the memory held."""
+    axes = {"a": {0: "rows"}, "b": {0: "rows"}}
+    layer = nn.Linear(5, 2)
+    joined = lambda a, b: layer(fz.cat([a, b], 1))
+    report = fz.onnx.export(joined, (fz.randn(3, 2), fz.randn(3, 3)), dynamic_shapes=axes)
+    feeds = {"a": np.zeros((rows, 2), np.float32), "b": np.zeros((other, 3), np.float32)}
+    with pytest.raises(Exception, match=r"frazil.assert: a.shape\[0\] == b.shape\[0\]"):
+        run_file(report.model_bytes, feeds)

@@ -80,6 +80,9 @@ def _layer(
     steps = call.shape()[0]
     if not alone and isinstance(steps, SymInt) and steps.symbol is not None:
         e.refuses(steps > 0, y)
+    for position in range(5, 5 + states):  # measured with 1.32.0 for all three, also of no rows and of one (2026-11-29)
+        if others[position - 1] is not None:
+            e.refuses(call.recorded()[1] == call.recorded(position)[1], y)
     if directions == 1:
         return [e.op("Squeeze", y, e.ints(1)), *last]
     return [e.op("Reshape", e.op("Transpose", y, perm=[0, 2, 1, 3]), e.ints(0, 0, 2 * hidden)), *last]

@@ -72,6 +72,7 @@ class Call:
         self.source: Source | None = node.source
         self.inputs: list[Spec | None] = [None if v is None else _spec(v.spec, e) for v in node.inputs]
         self.outputs: list[Spec] = [_spec(v.spec, e) for v in node.outputs]
+        self._recorded = [() if v is None else tuple(v.spec.shape) for v in node.inputs]
 
     def __getitem__(self, name: str) -> Any:
         self._read.add(name)
@@ -87,6 +88,10 @@ class Call:
         spec = self.inputs[position]
         assert spec is not None
         return spec.shape
+
+    def recorded(self, position: int = 0) -> tuple[Any, ...]:
+        """Shape of an input as it was recorded, where `shape` has replaced sizes by those that guards say they are equal to."""
+        return self._recorded[position]
 
     def rank(self, position: int = 0) -> int:
         """Number of dimensions of an input."""
