@@ -277,3 +277,17 @@ def test_pieces_of_other_lengths_are_refused_by_an_assert(rows: int, other: int)
     feeds = {"a": np.zeros((rows, 2), np.float32), "b": np.zeros((other, 3), np.float32)}
     with pytest.raises(Exception, match=r"frazil.assert: a.shape\[0\] == b.shape\[0\]"):
         run_file(report.model_bytes, feeds)
+
+
+def test_a_divisor_is_made_harmless_once_and_a_size_is_never_asked_whether_it_is_negative() -> None:
+    rest = lambda x, n: x % n
+    report = fz.onnx.export(rest, (fz.tensor([7, -7, 3]), fz.tensor([2, 3, 5])))
+    assert report.operators["Equal"] == 2
+    again = fz.onnx.export(fz.onnx.load(report.model_bytes), (fz.tensor([7, -7, 3]), fz.tensor([2, 3, 5])))
+    assert again.operators["Equal"] == 2
+    of_size = fz.onnx.export(lambda x: fz.tensor([7, -7]) % len(x), fz.ones(3))
+    assert of_size.operators["Equal"] <= 1
+    below = fz.onnx.export(lambda x: fz.tensor([7, -7]) % fz.full((), len(x) - 3, dtype=fz.int64), fz.ones(5))
+    for n in (1, 2, 4, 5):
+        (found,) = run_file(below.model_bytes, {"x": np.ones(n, np.float32)}).values()
+        assert found.tolist() == [7 % (n - 3), -7 % (n - 3)]

@@ -223,12 +223,29 @@ def _divisor(e: Emitter, b: ir.Value) -> tuple[ir.Value, ir.Value | None]:
     division by 0, and at one of the lowest number by -1."""
     if b.const_value is not None and not np.isin(b.const_value.numpy(), (0, -1)).any():
         return b, None
-    if _is_positive(sizes.meaning(e, b)):
+    if _is_positive(sizes.meaning(e, b)) or _is_made_safe(e, b):
         return b, None
-    odd = e.op("Equal", b, e.like(0, b))
-    if is_signed(b):
-        odd = e.op("Or", odd, e.op("Equal", b, e.like(-1, b)))
+    odd = _odd(e, b)
     return e.op("Where", odd, e.like(1, b), b), odd
+
+
+def _odd(e: Emitter, b: ir.Value) -> ir.Value:
+    """Where the divisor is 0 or, if it may be negative, -1."""
+    odd: ir.Value = e.op("Equal", b, e.like(0, b))
+    size = sizes.meaning(e, b)
+    if is_signed(b) and not (size is not None and proven(size >= 0)):
+        odd = e.op("Or", odd, e.op("Equal", b, e.like(-1, b)))
+    return odd
+
+
+def _is_made_safe(e: Emitter, b: ir.Value) -> bool:
+    """Whether this is a divisor that was made harmless already, in a file that was read."""
+    made = b.producer()
+    if made is None or made.op_type != "Where" or made.domain:
+        return False
+    odd, one, number = made.inputs
+    assert odd is not None and one is not None and number is not None
+    return one.const_value is not None and bool((one.const_value.numpy() == 1).all()) and odd is _odd(e, number)
 
 
 def _is_positive(size: Size | None) -> bool:
