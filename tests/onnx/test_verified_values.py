@@ -14,7 +14,7 @@ import pytest
 
 import frazil as fz
 from frazil.errors import ArgumentError
-from frazil.exporters.onnx import TrainModeError, VerificationError, limits
+from frazil.exporters.onnx import TrainModeError, VerificationError, patience
 from frazil.exporters.onnx.emit import BOOL
 from frazil.nn import functional as F
 from frazil.state import STATE
@@ -244,7 +244,7 @@ def test_an_endless_loop_is_told_with_the_numbers_it_started_from() -> None:
 
 
 def test_a_program_without_an_end_for_its_example_has_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["frazil.exporters.onnx.verify"], "GIVEN", limits.Limits(500, 60.0, 2**40))
+    monkeypatch.setattr(sys.modules["frazil.exporters.onnx.verify"], "GIVEN", patience.Limits(500, 60.0, 2**40))
     with pytest.raises(VerificationError, match=r"itself has not ended after 500 rounds with x = \[-1\.\]"):
         fz.onnx.export(doubled, -fz.ones(1))
 
@@ -260,7 +260,7 @@ def test_every_loop_of_python_ends(loop: str) -> None:
             except Exception:
                 continue
 
-    with pytest.raises(limits.GaveUp), limits.limited(limits.Limits(1000, 0.2, 2**40)) as effort:
+    with pytest.raises(patience.GaveUp), patience.limited(patience.Limits(1000, 0.2, 2**40)) as effort:
         run()
     assert effort.met == ("1 000 rounds" if loop == "reads" else "0 s")
 
@@ -270,7 +270,7 @@ def test_the_thread_that_meets_the_limit_is_told_and_no_other() -> None:
     ended: list[str] = []
 
     def work(name: str, most: float) -> None:
-        with limits.limited(limits.Limits(10, most, 2**40)):
+        with patience.limited(patience.Limits(10, most, 2**40)):
             until = time.monotonic() + 0.4
             while time.monotonic() < until:
                 pass
@@ -281,7 +281,7 @@ def test_the_thread_that_meets_the_limit_is_told_and_no_other() -> None:
         ended.append("plain")
 
     threads = [threading.Thread(target=work, args=("limited", 60.0)), threading.Thread(target=plain)]
-    with pytest.raises(limits.GaveUp), limits.limited(limits.Limits(10, 0.1, 2**40)) as effort:
+    with pytest.raises(patience.GaveUp), patience.limited(patience.Limits(10, 0.1, 2**40)) as effort:
         for thread in threads:
             thread.start()
         while True:
@@ -295,7 +295,7 @@ def test_the_thread_that_meets_the_limit_is_told_and_no_other() -> None:
 def test_a_long_call_is_waited_for() -> None:
     """Nothing ends one call that does not come back to Python; the limit is told after it."""
     started = time.monotonic()
-    with pytest.raises(limits.GaveUp), limits.limited(limits.Limits(10, 0.05, 2**40)):
+    with pytest.raises(patience.GaveUp), patience.limited(patience.Limits(10, 0.05, 2**40)):
         time.sleep(0.4)  # as a kernel, or a thread that is waited for
         sum(range(10))
     assert 0.4 <= time.monotonic() - started < 5
@@ -303,7 +303,7 @@ def test_a_long_call_is_waited_for() -> None:
 
 def test_memory_is_limited_too() -> None:
     kept = []
-    with pytest.raises(limits.GaveUp), limits.limited(limits.Limits(10**9, 60.0, 2**28)) as effort:
+    with pytest.raises(patience.GaveUp), patience.limited(patience.Limits(10**9, 60.0, 2**28)) as effort:
         while True:
             kept.append(np.ones(2**18))
     assert "GB more memory" in effort.met
@@ -314,10 +314,10 @@ def test_nothing_comes_after_a_limit() -> None:
     for k in range(40):
         started, wait = time.monotonic(), 0.019 + k * 1e-4
         try:
-            with limits.limited(limits.Limits(10, wait, 2**40)):
+            with patience.limited(patience.Limits(10, wait, 2**40)):
                 while time.monotonic() - started < 0.0205:
                     pass
-        except limits.GaveUp:
+        except patience.GaveUp:
             continue
         assert sum(range(100)) == 4950
 
@@ -325,8 +325,8 @@ def test_nothing_comes_after_a_limit() -> None:
 def test_what_meets_no_limit_is_told_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A taken back exception leaves CPython asking for it for ever after, which under a profiler hangs."""
     told: list[Any] = []
-    monkeypatch.setattr(limits, "_raise_in", lambda *given: told.append(given))
-    with limits.limited(limits.Limits(10, 60.0, 2**40)):
+    monkeypatch.setattr(patience, "_raise_in", lambda *given: told.append(given))
+    with patience.limited(patience.Limits(10, 60.0, 2**40)):
         time.sleep(0.05)
     assert not told
 
