@@ -29,6 +29,9 @@ TILE_POSITIONS = 256
 #: Channels go last where a row of the kernel is at least so many numbers.
 LONG_RUN = 32
 
+#: Up to so many columns, the weight gradient is a product for each image.
+FEW_COLUMNS = 32
+
 PAGE = 4096
 
 ALL = slice(None)
@@ -214,6 +217,11 @@ def conv_weight_grad(
         if last:
             for images, rows, columns in _rows(x, window, start, stop):
                 total += np.matmul(_tile_of(g, groups, images, rows), columns, out=room)
+        elif groups == 1 and shape[2] <= FEW_COLUMNS:  # then the gradient is the larger part, and is not copied
+            for images, rows, columns in _columns(x, window, groups, start, stop):
+                part = g[images, :, rows]
+                of_images = columns.reshape(shape[2], len(part), -1).transpose(1, 2, 0)
+                total += np.add.reduce(np.matmul(part.reshape(len(part), filters, -1), of_images), 0)
         else:
             for images, rows, columns in _columns(x, window, groups, start, stop):
                 total += np.matmul(_tile_of(g, groups, images, rows), columns.swapaxes(1, 2), out=room)

@@ -6,9 +6,10 @@ threads, which NumPy lets run side by side, and hold OpenBLAS to one thread mean
 lies in its own cache.
 
 After a product on several threads OpenBLAS' own go on spinning for 2**28 cycles, a tenth of a second, and take half of a core
-from whoever works there. So they are told to sleep earlier before the first thread of ours begins (`sleep_soon`: an eager step of
-a ConvNet takes 16 ms then, not 23), the images are taken piece by piece by whichever thread is free, and a compiled program that
-is full of such kernels holds OpenBLAS to one thread from its beginning to its end (`one_blas_thread`).
+from whoever works there. So they are told to sleep earlier before the first thread of ours begins, or that of another engine of
+`fz.compile` (`sleep_soon`: an eager step of a ConvNet takes 16 ms then, not 23). The images are taken piece by piece by whichever
+thread is free, and a compiled program that is full of such kernels holds OpenBLAS to one thread from its beginning to its end
+(`one_blas_thread`).
 """
 
 from __future__ import annotations
@@ -72,15 +73,16 @@ class _Blas:
     def sleep_soon(self) -> None:
         """Let OpenBLAS' own threads sleep soon after a product, where the user has not said how soon (`OPENBLAS_THREAD_TIMEOUT`).
 
-        It reads that only when its threads begin, so they are begun again: nobody else may be in a product meanwhile, and where
-        there are other threads of Python already, it is left as it is.
+        It reads that only when its threads begin, so they are begun again, once: nobody else may be in a product meanwhile, and
+        where there are other threads of Python already, it is left as it is.
         """
         variable = "OPENBLAS_THREAD_TIMEOUT"
-        if os.name != "posix" or len(self._restart) < 3 or variable in os.environ or threading.active_count() > 1:
+        steps, self._restart = self._restart, []
+        if os.name != "posix" or len(steps) < 3 or variable in os.environ or threading.active_count() > 1:
             return
         os.environ[variable] = str(AWAKE)
         try:
-            for step in self._restart:
+            for step in steps:
                 step()
         finally:
             del os.environ[variable]

@@ -101,6 +101,7 @@ class Recording:
             for i, (rate, leaf) in enumerate(zip(self.rates, self.grads, strict=True))
             if rate is not None or leaf is not None
         ]
+        self._names = {id(v.tensor): _named(v) for v in program.graph.captured}
         self._flags = [t._rg for t in self._fixed]
         self._kinds = [(t._a.shape, t._a.dtype, t._dev) for t in self._fixed]
         self._seen = [t._a for t in self._fixed]
@@ -220,26 +221,34 @@ class Recording:
     def fits(self, *, at_first_sight: bool = False) -> bool:
         """Return whether the world is as it was when the program was recorded."""
         fixed = self._fixed
-        if [t._rg for t in fixed] != self._flags:
-            self.reach.why = "requires_grad of a parameter has changed"
+        flags = [t._rg for t in fixed]
+        if flags != self._flags:
+            changed = next(t for t, now, before in zip(fixed, flags, self._flags, strict=True) if now is not before)
+            self.reach.why = f"requires_grad of {self._name_of(changed)} is {changed._rg} now"
             return False
         arrays = [t._a for t in fixed]
         if not all(map(is_, arrays, self._seen)):  # an array keeps its shape, so those that were seen need no other look
             for t, a, (shape, dtype, device) in zip(fixed, arrays, self._kinds, strict=True):
                 if a.shape != shape or a.dtype != dtype or t._dev is not device:
-                    self.reach.why = "a parameter or buffer has another shape, dtype or device"
+                    self.reach.why = f"{self._name_of(t)} has another shape, dtype or device"
                     return False
             self._seen = arrays
         missing = [leaf._grad is None for leaf in self._grad_leaves]
         if missing != self._grad_flags:
-            became = next(now for now, before in zip(missing, self._grad_flags, strict=True) if now is not before)
-            self.reach.why = f"the gradient of a parameter is {'None' if became else 'there'} before the call"
+            kept = zip(self._grad_leaves, missing, self._grad_flags, strict=True)
+            leaf = next(leaf for leaf, now, before in kept if now is not before)
+            self.reach.why = (
+                f"the gradient of {self._name_of(leaf)} is {'None' if leaf._grad is None else 'there'} before the call"
+            )
             return False
         for group, is_tensor in self._rate_kinds:
             if isinstance(group["lr"], Tensor) is not is_tensor:
                 self.reach.why = "a learning rate is a tensor now, or no longer"
                 return False
         return self.reach.holds(at_first_sight=at_first_sight)
+
+    def _name_of(self, t: Tensor) -> str:
+        return self._names.get(id(t), "a parameter")
 
     def takes(self, tensors: Sequence[Tensor]) -> str | None:
         """Say which decision on sizes does not hold for these arguments."""
@@ -378,6 +387,12 @@ class Recording:
             else:
                 with no_grad():
                     assign("a compiled function", tensors[where] if kind == "argument" else where._grad, new)
+
+
+def _named(value: Value) -> str:
+    """What a captured tensor is called in messages."""
+    kind = {"param": "parameter", "buffer": "buffer"}.get(value.kind or "")
+    return "a tensor from outside" if kind is None else f"{kind} {value.name}"
 
 
 class _Watched:

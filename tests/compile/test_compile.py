@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import threading
 import time
 import warnings
@@ -235,6 +236,34 @@ def test_what_a_program_reads_of_python_is_looked_at_in_every_call() -> None:
     ):
         assert cause in text
     SCALE, Config.power = 2.0, 2
+
+
+def test_what_has_changed_of_a_parameter_is_told_by_its_name() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
+    x, w = fz.ones(4, 2), fz.ones(3)
+
+    def loss(x: fz.Tensor) -> fz.Tensor:
+        y = (model(x) * w).sum()
+        y.backward()
+        return y.detach()
+
+    c = fz.compile(loss, engine="numpy")
+    c(x)
+    c(x)
+    causes = [
+        r"the gradient of parameter [01]\.(weight|bias) is there before the call",  # of one of those that have none at first
+        "requires_grad of parameter 0.bias is False now",
+        "requires_grad of a tensor from outside is True now",
+        "buffer 1.running_mean has another shape, dtype or device",
+    ]
+    model[0].bias.requires_grad_(False)
+    c(x)
+    w.requires_grad_(True)
+    c(x)
+    model[1].running_mean.data = model[1].running_mean.double()
+    c(x)
+    text = str(fz.compile.explain(c))
+    assert [cause for cause in causes if not re.search(f"because {cause}", text)] == []
 
 
 def test_after_eight_recordings_the_rest_runs_eagerly_and_the_warning_names_what_changes() -> None:
