@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib
 import math
 from typing import Any
 
@@ -519,13 +520,22 @@ def legacy_tensor(cls: type[Tensor], args: tuple[Any, ...], device: Any) -> Tens
         made = args[0].detach().to(dtypes.get_default_dtype())
     else:
         made = zeros(*args) if args else zeros(0)
-    return made if cls is Tensor else wrap(made._a, made._dev, cls)
+    return of_class(made, cls)
+
+
+def of_class(t: Tensor, cls: type[Tensor]) -> Tensor:
+    """The memory of a tensor as an instance of a subclass. Of one that is not frazil's own, calls are told from now on."""
+    if cls is Tensor:
+        return t
+    if cls.__module__.partition(".")[0] != "frazil":
+        importlib.import_module("frazil.overrides").notice()
+    return wrap(t._a, t._dev, cls)
 
 
 def rebuild(cls: type[Tensor], array: np.ndarray, device: str, requires_grad: bool) -> Tensor:
     """Make a tensor again, when it is unpickled."""
     t = from_host(array, device_of(device))
-    t = t if cls is Tensor else wrap(t._a, t._dev, cls)
+    t = of_class(t, cls)
     t._rg = requires_grad
     return t
 
@@ -535,7 +545,7 @@ def rebuild_meta(
 ) -> Tensor:
     """Make a tensor without numbers again, when it is unpickled."""
     t = lie_as(zeros(shape, dtype=dtype, device="meta"), shape, strides)
-    t = t if cls is Tensor else wrap(t._a, t._dev, cls)
+    t = of_class(t, cls)
     t._rg = requires_grad
     return t
 

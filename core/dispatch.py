@@ -7,6 +7,7 @@ made in three places, `_unary`, `_binary` and `_node`: what changes in one chang
 
 from __future__ import annotations
 
+import importlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -247,6 +248,7 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Any op with any arguments: attributes by position, numbers, promotion, recording."""
     if STATE.autocast is not None:
         return mixed.called(op.name, lambda *args, **attrs: general_call(op, args, attrs), args, attrs)
+    given = attrs
     out = attrs.pop("out", None) if "out" in attrs and "out" not in op.defaults else None
     if out is not None:
         if op.name in WIDENING and attrs.get("dtype") is None:
@@ -259,6 +261,8 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     for i, t in enumerate(tensors):  # only here, where it costs the usual call nothing
         if isinstance(t, np.ndarray):
             tensors[i] = from_numpy(t)
+        elif not isinstance(t, Tensor) and hasattr(type(t), "__torch_function__"):
+            return importlib.import_module("frazil.overrides").taken_over(op.call, args, given)
     device = _common_device(op, tensors)
     if device.recording and any(isinstance(value, (Tensor, tuple, list)) for value in attrs.values()):
         attrs = {name: _numbers(value) for name, value in attrs.items()}

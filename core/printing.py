@@ -142,7 +142,7 @@ def tensor_text(t: Tensor) -> str:
         if array.shape != (0,):
             notes.append(f"size={tuple(array.shape)}")
     else:
-        body = _body(array, len("tensor("))
+        body = _body(array, len(_name(t)) + 1)
     return _described(t, body, notes, default_only=array.size == 0)
 
 
@@ -156,8 +156,13 @@ def _described(t: Tensor, body: str, notes: list[str], *, default_only: bool) ->
         notes.append(f"grad_fn=<{t._node.short_name()}>")
     elif t._rg:
         notes.append("requires_grad=True")
-    text = f"tensor({body}"
-    return _with_notes(text, notes, len("tensor("), _last_line(text))
+    text = f"{_name(t)}({body}"
+    return _with_notes(text, notes, len(_name(t)) + 1, _last_line(text))
+
+
+def _name(t: Tensor) -> str:
+    """What a tensor is called: by the class, where a program has made a subclass."""
+    return "tensor" if type(t).__module__.partition(".")[0] == "frazil" else type(t).__name__
 
 
 def sparse_text(t: Any) -> str:

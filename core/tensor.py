@@ -6,6 +6,7 @@ Most methods are not written here: they are the ops of the table (`METHODS`), pu
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -194,6 +195,29 @@ class Tensor(_Attributes):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """What becomes of a call with an instance of a subclass: `func(*args, **kwargs)`, whose tensors are of that class."""
+        if not all(issubclass(cls, kind) for kind in types):
+            return NotImplemented
+        return _overrides().of_subclass(cls, func, args, kwargs)
+
+    def as_subclass(self, cls: type[Tensor]) -> Any:
+        """The same memory, and place on the tape, as an instance of a subclass of `Tensor`.
+
+        >>> import frazil as fz
+        >>> class Named(fz.Tensor): pass
+        >>> type(fz.ones(2).as_subclass(Named) + 1).__name__
+        'Named'
+        """
+        return _overrides().as_subclass(self, cls)
+
+    @staticmethod
+    def _make_subclass(cls: type[Tensor], data: Tensor, require_grad: bool = False, **options: Any) -> Any:
+        made = _overrides().as_subclass(data.detach(), cls)
+        made._rg = bool(require_grad)
+        return made
 
     # ------------------------------------------------------------------------------------------------------------ properties
 
@@ -872,6 +896,11 @@ def _engine() -> Any:
     from .autograd import engine
 
     return engine
+
+
+@functools.cache
+def _overrides() -> Any:
+    return importlib.import_module("frazil.overrides")
 
 
 @functools.cache

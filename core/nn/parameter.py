@@ -47,6 +47,11 @@ class Parameter(Tensor):
     tensor([1., 1.], requires_grad=True)
     """
 
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """The call as it is: what is made of parameters are tensors."""
+        return func(*args, **(kwargs or {}))
+
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:
         if data is None:
             data = empty(0)
