@@ -14,6 +14,7 @@ import frazil as fz
 from frazil.exporters.onnx import Call, Check, LoweringError, VerificationError
 from frazil.exporters.onnx.emit import Emitter
 from frazil.exporters.onnx.lowerings import LOWERINGS
+from frazil.exporters.onnx.oracle import Exact
 from frazil.nn import functional as F
 
 
@@ -269,3 +270,26 @@ def test_a_float_that_python_divides_by_no_rows_is_refused(program: Any) -> None
     np.testing.assert_allclose(report.run(fz.ones(8, 2))[0], program(fz.ones(8, 2)).numpy(), rtol=1e-6)
     with pytest.raises(Exception, match=r"frazil.assert: x.shape\[0\] != 0"):
         report.run(fz.ones(0, 2))
+
+
+def test_what_few_roundings_turn_is_tried_more_often_unless_it_is_far_away() -> None:
+    """Of a deep program, two runs with moved roundings may turn no ReLU where a third does."""
+    graph = fz.jit.trace(lambda x: x * 2, (fz.ones(3),)).graph
+    (value,) = graph.results
+    asked: list[Any] = []
+
+    def shake(times: Any) -> list[dict[Any, np.ndarray]]:
+        asked.append([*times])
+        turned = np.array([1.0, 1.0, 1.001 if 2 in times else 1.0])
+        return [{value: turned}, {value: np.ones(3)}]
+
+    def judged(last: float) -> float:
+        asked.clear()
+        ones = np.ones(3)
+        exact = Exact({value: ones.astype(np.float32)}, {value: ones}, shake)
+        return exact.judge(value, np.array([1.0, 1.0, last], np.float32), np.dtype(np.float32)).excess
+
+    assert judged(1.0) == 0 and asked == []
+    assert judged(1.0005) < 1 and asked == [[0], [1, 2, 3]]
+    assert judged(1.018) > 1 and asked == [[0], [1, 2, 3]]
+    assert judged(2e3) > 1e4 and asked == [[0]]
