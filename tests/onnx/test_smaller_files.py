@@ -291,3 +291,16 @@ def test_a_divisor_is_made_harmless_once_and_a_size_is_never_asked_whether_it_is
     for n in (1, 2, 4, 5):
         (found,) = run_file(below.model_bytes, {"x": np.ones(n, np.float32)}).values()
         assert found.tolist() == [7 % (n - 3), -7 % (n - 3)]
+
+
+@pytest.mark.parametrize("dtype", [fz.float32, fz.float64, fz.float16])
+@pytest.mark.parametrize("dim", [None, 1, (0, 2)])
+def test_a_sum_of_squares_is_one_operator(dtype: Any, dim: Any) -> None:
+    """Of squares that are read elsewhere too, the product stays."""
+    x = (fz.randn(3, 4, 5) * 3).to(dtype)
+    report = fz.onnx.export(lambda x: (x * x).sum(dim), x)
+    assert dict(report.operators) == {"ReduceSumSquare": 1} or dtype is fz.float16
+    both = fz.onnx.export(lambda x: ((y := x.square()) + 1, y.sum(dim)), x)
+    assert both.operators["Mul"] == 1
+    other = fz.onnx.export(lambda x, y: (x * y).sum(dim), (x, x + 1))
+    assert other.operators["ReduceSumSquare"] == 0

@@ -50,6 +50,9 @@ def total(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dims, keepdim = call["dim"], call["keepdim"]
     call["dtype"]  # it is the dtype of the result
     if call.out.dtype.kind != "i":
+        root = _squared(x) if x.dtype == call.type else None
+        if root is not None:
+            return _reduce(e, "ReduceSumSquare", root, dims, keepdim)
         return _reduce(e, "ReduceSum", e.cast(x, call.type), dims, keepdim)
     if x.dtype == call.type == _INT32 and _is_truth(x):  # 0 and 1, which are counted
         return _reduce(e, "ReduceSum", x, dims, keepdim)
@@ -57,6 +60,13 @@ def total(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
         return e.cast(_reduce(e, "ReduceSum", e.cast(x, INT64), dims, keepdim), call.type)
     axes = None if dims is None else e.ints(*dims)
     return e.cast(careful(e, "ReduceSum", e.cast(x, INT64), axes, keepdims=int(keepdim)), call.type)
+
+
+def _squared(x: ir.Value) -> ir.Value | None:
+    """What these are the squares of, if they are squares of float32 or float64: their sum is one operator, in half the time."""
+    node = x.producer()
+    squares = node is not None and node.op_type == "Mul" and not node.domain and node.inputs[0] is node.inputs[1]
+    return node.inputs[0] if node is not None and squares and x.dtype in (ir.DataType.FLOAT, ir.DataType.DOUBLE) else None
 
 
 def _is_truth(x: ir.Value) -> bool:
