@@ -294,13 +294,12 @@ def test_a_divisor_is_made_harmless_once_and_a_size_is_never_asked_whether_it_is
 
 
 @pytest.mark.parametrize("dtype", [fz.float32, fz.float64, fz.float16])
-@pytest.mark.parametrize("dim", [None, 1, (0, 2)])
-def test_a_sum_of_squares_is_one_operator(dtype: Any, dim: Any) -> None:
-    """Of squares that are read elsewhere too, the product stays."""
+def test_a_sum_of_all_squares_is_one_operator(dtype: Any) -> None:
+    """Of squares that are read elsewhere too, the product stays. Sums of rows are more exact without it."""
     x = (fz.randn(3, 4, 5) * 3).to(dtype)
-    report = fz.onnx.export(lambda x: (x * x).sum(dim), x)
+    report = fz.onnx.export(lambda x: (x * x).sum(), x)
     assert dict(report.operators) == {"ReduceSumSquare": 1} or dtype is fz.float16
-    both = fz.onnx.export(lambda x: ((y := x.square()) + 1, y.sum(dim)), x)
+    both = fz.onnx.export(lambda x: ((y := x.square()) + 1, y.sum()), x)
     assert both.operators["Mul"] == 1
-    other = fz.onnx.export(lambda x, y: (x * y).sum(dim), (x, x + 1))
-    assert other.operators["ReduceSumSquare"] == 0
+    for program in (lambda x, y: (x * y).sum(), lambda x, y: (x * x).sum(1) + y.sum(1)):
+        assert fz.onnx.export(program, (x, x + 1)).operators["ReduceSumSquare"] == 0

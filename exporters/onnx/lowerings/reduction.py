@@ -50,7 +50,7 @@ def total(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dims, keepdim = call["dim"], call["keepdim"]
     call["dtype"]  # it is the dtype of the result
     if call.out.dtype.kind != "i":
-        root = _squared(x) if x.dtype == call.type else None
+        root = _squared(x) if x.dtype == call.type and dims is None else None
         if root is not None:
             return _reduce(e, "ReduceSumSquare", root, dims, keepdim)
         return _reduce(e, "ReduceSum", e.cast(x, call.type), dims, keepdim)
@@ -63,7 +63,11 @@ def total(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 
 
 def _squared(x: ir.Value) -> ir.Value | None:
-    """What these are the squares of, if they are squares of float32 or float64: their sum is one operator, in half the time."""
+    """What these are the squares of, if they are squares of float32 or float64: the sum of all is one operator, in half the time.
+
+    Of rows `ReduceSumSquare` loses up to seven times as much by rounding as `ReduceSum`, of all elements the same (1.32.0,
+    2026-11-29).
+    """
     node = x.producer()
     squares = node is not None and node.op_type == "Mul" and not node.domain and node.inputs[0] is node.inputs[1]
     return node.inputs[0] if node is not None and squares and x.dtype in (ir.DataType.FLOAT, ir.DataType.DOUBLE) else None
