@@ -20,6 +20,7 @@ from .ops.elementwise import clone, rsqrt
 from .ops.indexing import searchsorted
 from .ops.reduction import var_mean, vector_norm
 from .ops.shape import cat, pad, reshape, split, transpose
+from .spelling import tell_keywords
 from .tensor import Tensor
 
 _REDUCTIONS = ("none", "mean", "sum")
@@ -560,5 +561,5 @@ def __getattr__(name: str) -> Any:
 
     call.__name__ = call.__qualname__ = name
     call.__doc__ = method.__doc__
-    globals()[name] = call
-    return call
+    globals()[name] = told = tell_keywords(call, name)
+    return told

@@ -201,7 +201,7 @@ def tell_keywords(function: Callable[..., T], shown: str) -> Callable[..., T]:
 
 
 #: What a function of frazil itself raises for arguments that it has not thought of.
-STUMBLES = (IndexError, ValueError, ZeroDivisionError)
+STUMBLES = (IndexError, ValueError, ZeroDivisionError, AttributeError)
 
 
 def explained(error: Exception, shown: str, given: Iterable[Any]) -> Exception:
@@ -213,8 +213,28 @@ def explained(error: Exception, shown: str, given: Iterable[Any]) -> Exception:
         return error
     if opcode.opname[trace.tb_frame.f_code.co_code[trace.tb_lasti]] == "RAISE_VARARGS":
         return error  # not Python's word: frazil says it
+    if isinstance(error, AttributeError):
+        return _no_tensor(error, shown, given)
     parts = [f"{value.dtype.name}{list(value.shape)}" for value in given if hasattr(value, "_a")]
     return ShapeError(f"{shown}: not defined for {', '.join(parts)} ({error})")
+
+
+def _no_tensor(error: AttributeError, shown: str, given: Iterable[Any]) -> Exception:
+    """The error, in words where one of the arguments was taken for a tensor."""
+    flat = [item for value in given for item in (value, *(value if isinstance(value, (list, tuple)) else ()))]
+    missed = (
+        value
+        for value in flat
+        if (error.obj is value or error.obj is getattr(value, "dtype", error)) and not hasattr(value, "_a")
+    )
+    wrong = next(missed, _ABSENT)
+    if wrong is _ABSENT:
+        return error
+    what = "None" if wrong is None else f"a {type(wrong).__name__}"
+    return ArgumentError(f"{shown}: a tensor is asked for, given {what}; fz.as_tensor makes one of numbers, lists and arrays")
+
+
+_ABSENT = object()
 
 
 def tell_keywords_of_classes(module: str, base: type) -> None:

@@ -322,24 +322,32 @@ def _convolution(
         padding = (0,) * n
     padding = spatial(name, "padding", padding, n, minimum=0)
     _check_extent(name, x, w)
+    if w._a.shape[0] < 1:
+        raise ShapeError(f"{name}: weights {list(w._a.shape)} make no channels")
     options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
     y = _of_no_channels(x, w, bias, **options) if same(x._a.shape[1], 0) else conv(x, w, bias, **options)
     return y if had_batch else squeeze(y, 0)
 
 
 def _check_extent(name: str, x: Tensor, w: Tensor) -> None:
-    """Refuse images and windows without any place; batches and channels may be none."""
-    if any(isinstance(m, int) and m == 0 for m in (*x._a.shape[2:], *w._a.shape[2:])):
+    """Refuse images and windows without any place; batches and channels may be none.
+
+    Of weights whose sizes are symbols this is asserted: onnxruntime ends the process at a window of nothing.
+    """
+    if any(isinstance(m, int) and m == 0 for m in x._a.shape[2:]) or any(m < 1 for m in w._a.shape[2:]):
         raise ShapeError(f"{name}: no size but batch and channels may be 0, given {list(x._a.shape)} and {list(w._a.shape)}")
 
 
-def _of_no_channels(x: Tensor, w: Tensor, bias: Tensor | None, **options: Any) -> Tensor:
+def _of_no_channels(
+    x: Tensor, w: Tensor, bias: Tensor | None, *, stride: Any, padding: Any, dilation: Any, groups: int
+) -> Tensor:
     """Sums of nothing, plus the bias."""
-    result = OPS["conv"].fn(*specs(x, w, bias), **options).shape
-    ones = (1,) * (len(result) - 2)
-    y = sum_(x, dim=tuple(range(1, len(result))), keepdim=True)
+    _check("conv", *specs(x, w), groups, channels=w._a.shape[1] * groups, of="an input")
+    ones = (1,) * (len(x._a.shape) - 2)
+    y = sum_(x, dim=tuple(range(1, len(x._a.shape))), keepdim=True)
     y = y if bias is None else y + reshape(bias, shape=(1, -1, *ones))
-    return clone(expand(y, shape=tuple(result)))
+    places = _out_size("conv", specs(x)[0], w._a.shape[2:], stride, padding, dilation)
+    return clone(expand(y, shape=(x._a.shape[0], w._a.shape[0], *places)))
 
 
 def _check_groups(name: str, groups: Any) -> None:

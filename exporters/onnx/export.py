@@ -111,18 +111,21 @@ class ExportReport:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Return what onnxruntime makes of these inputs, as tensors: a tuple."""
-        tensors = [leaf for leaf in flatten((args, kwargs))[0] if isinstance(leaf, Tensor)]
+        tensors = [leaf for leaf in flatten((args, kwargs))[0] if isinstance(leaf, (Tensor, np.ndarray))]
         return tuple(fz.tensor(array) for array in self.run(*tensors))
 
-    def run(self, *tensors: Tensor) -> list[np.ndarray]:
-        """Return what onnxruntime makes of these inputs. For a program without state, whose inputs are the tensors that it
-        takes.
+    def run(self, *inputs: Tensor | np.ndarray) -> list[np.ndarray]:
+        """Return what onnxruntime makes of these inputs, tensors or arrays. For a program without state, whose inputs are the
+        tensors that it takes.
 
         >>> import frazil as fz
         >>> fz.onnx.export(lambda x: x * 2, fz.ones(2)).run(fz.arange(2.0))
         [array([0., 2.], dtype=float32)]
         """
-        feeds = {value.name: host(t) for value, t in zip(self.graph.inputs, tensors, strict=True)}
+        names = [value.name for value in self.graph.inputs]
+        if len(inputs) != len(names):
+            raise ArgumentError(f"run: the program takes {len(names)} inputs ({', '.join(names)}), given {len(inputs)}")
+        feeds = {name: host(fz.as_tensor(x)) for name, x in zip(names, inputs, strict=True)}
         return list(run_file(self.model_bytes, feeds).values())
 
     def __str__(self) -> str:

@@ -34,8 +34,9 @@ EXACT = frozenset(
     "scatter_values index index_put_values nonzero_positions embedding one_hot".split()
 ) | {name for name, op in OPS.items() if op.fn.__module__.endswith(".shape")}
 
-#: Ops of which the sign of a zero that comes out is agreed; of sums and of most functions it is not.
-SIGNED = frozenset("neg abs sqrt reciprocal floor ceil round_half_even mul div where copy".split()) | {
+#: Ops of which the sign of a zero that comes out is agreed; of sums and of most functions it is not, nor of onnxruntime's Where,
+#: which adds up what it chooses from both sides.
+SIGNED = frozenset("neg abs sqrt reciprocal floor ceil round_half_even mul div copy".split()) | {
     name for name, op in OPS.items() if op.fn.__module__.endswith(".shape")
 }
 

@@ -113,3 +113,37 @@ def test_the_reference_evaluator_agrees_in_float64(name: str, sample: S, request
     for a, b in zip(found.values(), results_of(wide, wide_tensors), strict=True):
         assert a.shape == b.shape
         np.testing.assert_allclose(a.astype(np.float64), b.astype(np.float64), rtol=2e-6, atol=2e-6, equal_nan=True)
+
+
+#: Ops that the functions of frazil call with sizes that belong together, or a state that no program makes up: which is why the
+#: sizes and numbers that verification makes up mean nothing for them alone.
+INSIDE = {
+    "conv": "windows of nothing, which the functions refuse: onnxruntime's process ends by them",
+    "conv_input_grad": "sizes of a result that a convolution gave",
+    "biased_conv_input_grad": "sizes of a result that a convolution gave",
+    "conv_weight_grad": "sizes of a result that a convolution gave",
+    "max_pool_grad": "sizes of a result that a pool gave",
+    "max_pool_indices": "windows that see nothing but padding, by a dilation as wide as the image",
+    "max_pool_places": "windows that see nothing but padding, by a dilation as wide as the image",
+    "max_pool": "windows that see nothing but padding, by a dilation as wide as the image",
+    "class_cross_entropy_grad": "classes that the loss has looked at",
+    "resize": "a size that interpolate computes from that of the image",
+    "fourier": "pairs",
+    "fourier_half": "pairs",
+    "fourier_from_half": "pairs",
+    **dict.fromkeys((name for name, op in OPS.items() if op.random), "the state of a generator"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(OPS))
+def test_every_op_passes_the_verification_of_an_export(name: str) -> None:
+    """With all sizes free, at size 0, at extremes: as a user exports it."""
+    if name in INSIDE:
+        pytest.skip(INSIDE[name])
+    for sample in OPS[name].samples:
+        program, tensors = op_program(OPS[name], sample)
+        try:
+            fz.onnx.export(program, tuple(tensors))
+        except UnsupportedOps:
+            continue

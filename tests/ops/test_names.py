@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.late import IN_PLACE
 from frazil.table import FUNCTIONS, OPS
 from frazil.testing import assert_close
 
@@ -80,3 +81,22 @@ def test_what_is_said_of_a_wrong_name(call, said):
 
 def test_arrays_by_name():
     assert_close(fz.matmul(input=np.ones((2, 2)), other=fz.ones(2, 2, dtype=fz.float64)), np.full((2, 2), 2.0))
+
+
+def test_what_is_no_tensor_is_told():
+    """Every function of tensors says so, instead of asking what was given for an attribute that only tensors have."""
+    wrong = []
+    for name, function in {**FUNCTIONS, **{name: getattr(fz, name) for name in IN_PLACE}}.items():
+        parameters = list(inspect.signature(function).parameters.values())
+        needed = [p for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        if not needed or str(needed[0].annotation) != "Tensor":
+            continue
+        rest = [fz.ones(2, 2) if "Tensor" in str(p.annotation) else 1 for p in needed[1:]]
+        for given in (None, 3.0, [1.0, 2.0], "a", np.ones((2, 2))):
+            try:
+                function(given, *rest)
+            except (fz.errors.FrazilError, TypeError, ValueError, NotImplementedError):
+                pass
+            except Exception as error:
+                wrong.append(f"{name}({given!r}): {type(error).__name__}: {error}")
+    assert not wrong

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import onnx_ir as ir
 
 from frazil.sizes import Size, Symbol, SymBool, bounds, decide, proven, same, substitute, symbols_of
@@ -220,7 +221,16 @@ def _count_true(e: Emitter, x: ir.Value, dims: Any, keepdim: bool) -> ir.Value:
 
 @lowering("logsumexp")
 def logsumexp(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    return _reduce(e, "ReduceLogSumExp", x, call["dim"], call["keepdim"])
+    """onnxruntime's ReduceLogSumExp subtracts no maximum where one of the numbers is infinite, and underflows."""
+    dims, keepdim = call["dim"], call["keepdim"]
+    if dims == ():
+        return x
+    most = np.finfo(x.dtype.numpy()).max
+    top = e.op("Clip", _reduce(e, "ReduceMax", x, dims, True), e.like(-most, x), e.like(most, x))
+    found = e.op("Log", _reduce(e, "ReduceSum", e.op("Exp", e.op("Sub", x, top)), dims, keepdim))
+    if keepdim:
+        return e.op("Add", found, top)
+    return e.op("Add", found, e.op("Squeeze", top, None if dims is None else e.ints(*dims)))
 
 
 @lowering("vector_norm")
@@ -296,7 +306,9 @@ def _top(e: Emitter, call: Call, x: ir.Value, k: Size, dim: int, largest: bool) 
     # twice.
     length = call.shape()[dim]
     whole = sizes.size(e, length)
-    values, indices = e.op("TopK", _turned(e, x, dim), whole, outputs=2, axis=dim, largest=1)
+    # as many as there are, or more than that, which TopK refuses where there are fewer than k
+    many = whole if proven(k <= length) else e.op("Max", whole, sizes.size(e, k))
+    values, indices = e.op("TopK", _turned(e, x, dim), many, outputs=2, axis=dim, largest=1)
     indices = e.op("Sub", e.op("Sub", whole, e.ints(1)), indices)
     return _turned(e, values, dim, k, length), _turned(e, indices, dim, k, length)
 

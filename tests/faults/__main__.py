@@ -1,0 +1,60 @@
+"""`python -m tests.faults`: every row of the table of faults, run again; what came of each is printed.
+
+`--examples` runs the examples alone (seconds; all of it takes minutes), `--page` writes README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from . import test_examples  # noqa: F401  # fills the table
+from .table import ROWS, page
+
+TESTS = Path(__file__).resolve().parents[1]
+
+
+class Outcomes:
+    """What came of each test function, however many cases it has."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Counter[str]] = {}
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.when == "call" or report.outcome != "passed":
+            name = report.nodeid.partition("tests/")[2].partition("[")[0]
+            kind = "known" if hasattr(report, "wasxfail") else report.outcome
+            self.found.setdefault(name, Counter())[kind] += 1
+
+    def __call__(self, name: str) -> str:
+        counts = self.found.get(name, Counter())
+        return ", ".join(f"{count} {kind}" for kind, count in counts.items()) or "did not run"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--examples", action="store_true", help="only the examples")
+    parser.add_argument("--page", action="store_true", help="write README.md")
+    options = parser.parse_args()
+    if options.page:
+        Path(__file__).with_name("README.md").write_text(page(), encoding="utf-8")
+        return 0
+    names = dict.fromkeys(name for r in ROWS for name in (r.example, *(() if options.examples else r.held_by)))
+    outcomes = Outcomes()
+    status = pytest.main(["-q", "--no-header", "--tb=short", *(str(TESTS / name) for name in names)], plugins=[outcomes])
+    for r in ROWS:
+        print(f"{r.kind}: {outcomes(r.example)}")
+        for name in () if options.examples else r.held_by:
+            print(f"    {name}: {outcomes(name)}")
+    bad = [name for name in names if outcomes.found.get(name, Counter()).keys() & {"failed"}]
+    print(f"{len(ROWS)} rows, {len(names)} tests, {len(bad)} with a failure{': ' if bad else ''}{', '.join(bad)}")
+    return int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
