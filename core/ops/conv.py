@@ -342,11 +342,12 @@ def _of_no_channels(
     x: Tensor, w: Tensor, bias: Tensor | None, *, stride: Any, padding: Any, dilation: Any, groups: int
 ) -> Tensor:
     """Sums of nothing, plus the bias."""
-    _check("conv", *specs(x, w), groups, channels=w._a.shape[1] * groups, of="an input")
+    seen, weights = specs(x, w)
+    _check("conv", seen, weights, groups, channels=w._a.shape[1] * groups, of="an input")
     ones = (1,) * (len(x._a.shape) - 2)
     y = sum_(x, dim=tuple(range(1, len(x._a.shape))), keepdim=True)
     y = y if bias is None else y + reshape(bias, shape=(1, -1, *ones))
-    places = _out_size("conv", specs(x)[0], w._a.shape[2:], stride, padding, dilation)
+    places = _out_size("conv", seen, w._a.shape[2:], stride, padding, dilation)
     return clone(expand(y, shape=(x._a.shape[0], w._a.shape[0], *places)))
 
 

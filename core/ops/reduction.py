@@ -12,7 +12,7 @@ from .. import dtypes
 from ..creation import full_like, zeros_of
 from ..define import function, op, primitive
 from ..errors import ArgumentError, ShapeError
-from ..sizes import SymInt, checked_dim, size_max
+from ..sizes import SymInt, checked_dim, proven, size_max
 from ..table import OPS, E, S, Spec, floats
 from ..tensor import Tensor
 from .common import checked_dims, halves_in_float32, numel, reduced, require_float, require_numbers, require_one_dtype, specs
@@ -457,7 +457,7 @@ def variance(x, /, *, dim=None, correction=1, keepdim=False):
     divisor = n - correction
     if isinstance(divisor, (int, float)):
         divisor = builtins.max(divisor, 0)
-    elif isinstance(divisor, SymInt):
+    elif isinstance(divisor, SymInt) and not proven(divisor >= 0):
         divisor = size_max(divisor, 0)
     return sum_(square(centred), dim=dim, keepdim=keepdim) / divisor
 

@@ -99,6 +99,18 @@ def not_finite(e: Emitter, *values: ir.Value) -> ir.Value:
     return found
 
 
+@form("ReduceLogSumExp")
+def log_sum_exp(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form:
+    """It subtracts no maximum where one of the numbers is -inf, and the exponentials of the others become 0 (1.32.0, 2026-11-29):
+    -inf for [-inf, -545]."""
+    x, axes = inputs[:2]
+    most = np.finfo(x.dtype.numpy()).max
+    top = e.op("Clip", e.op("ReduceMax", x, axes, keepdims=1), e.like(-most, x), e.like(most, x))
+    keep = attrs.get("keepdims", 1)
+    found = e.op("Log", e.op("ReduceSum", e.op("Exp", e.op("Sub", x, top)), axes, keepdims=keep))
+    return e.op("Add", found, top if keep else e.op("Squeeze", top, axes))
+
+
 @form("MaxPool")
 def max_pool(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
     """It overlooks NaN, and gives the lowest number for a window of -inf (1.32.0, 2026-11-28).
@@ -348,6 +360,17 @@ def _of_halves(node: ir.Node) -> _Found | None:
     return "ReduceSum", total.attributes, [low.inputs[0], *total.inputs[1:]], [0]
 
 
+def _of_added(node: ir.Node) -> _Found | None:
+    """What ends in an addition: the sum of integers by halves, or what was subtracted before exponentials and its rest."""
+    logarithm = _made_by(node.inputs[0], "Log")
+    total = None if logarithm is None else _made_by(logarithm.inputs[0], "ReduceSum")
+    if total is None:
+        return _of_halves(node)
+    power = _made_by(total.inputs[0], "Exp")
+    difference = None if power is None else _made_by(power.inputs[0], "Sub")
+    return None if difference is None else ("ReduceLogSumExp", total.attributes, [difference.inputs[0], *total.inputs[1:]], [0])
+
+
 def _of_bounded(node: ir.Node) -> _Found | None:
     """The maximum or minimum that a sum is a bound of."""
     made = node.inputs[0].producer() if len(node.inputs) == 2 and node.inputs[0] is not None else None
@@ -366,7 +389,7 @@ _ENDS: dict[str, Callable[[ir.Node], _Found | None]] = {
     "If": _in_branch,
     "Div": _of_sum,
     "Conv": _of_shares,
-    "Add": _of_halves,
+    "Add": _of_added,
     "Min": _of_bounded,
     "Max": _of_bounded,
 }

@@ -128,10 +128,11 @@ INSIDE = {
     "max_pool": "windows that see nothing but padding, by a dilation as wide as the image",
     "class_cross_entropy_grad": "classes that the loss has looked at",
     "resize": "a size that interpolate computes from that of the image",
+    "first_above": "edges in order",
     "fourier": "pairs",
     "fourier_half": "pairs",
     "fourier_from_half": "pairs",
-    **dict.fromkeys((name for name, op in OPS.items() if op.random), "the state of a generator"),
+    **dict.fromkeys((name for name in OPS if name.startswith("random_")), "the state of a generator"),
 }
 
 

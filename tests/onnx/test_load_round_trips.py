@@ -149,6 +149,7 @@ CAREFUL: dict[tuple[str, int | None], dict[str, Any]] = {
     ("ReduceMax", None): {"keepdims": 1},
     ("ReduceMin", None): {"keepdims": 0},
     ("ReduceMean", None): {"keepdims": 0},
+    ("ReduceLogSumExp", None): {"keepdims": 1},
     ("ReduceSum", None): {"keepdims": 1},
     ("ScatterElements", None): {"axis": 1, "reduction": "max"},
     ("InstanceNormalization", None): {"epsilon": 0.5},

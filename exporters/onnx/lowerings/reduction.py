@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import onnx_ir as ir
 
 from frazil.sizes import Size, Symbol, SymBool, bounds, decide, proven, same, substitute, symbols_of
@@ -221,16 +220,10 @@ def _count_true(e: Emitter, x: ir.Value, dims: Any, keepdim: bool) -> ir.Value:
 
 @lowering("logsumexp")
 def logsumexp(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    """onnxruntime's ReduceLogSumExp subtracts no maximum where one of the numbers is infinite, and underflows."""
-    dims, keepdim = call["dim"], call["keepdim"]
+    dims = call["dim"]
     if dims == ():
         return x
-    most = np.finfo(x.dtype.numpy()).max
-    top = e.op("Clip", _reduce(e, "ReduceMax", x, dims, True), e.like(-most, x), e.like(most, x))
-    found = e.op("Log", _reduce(e, "ReduceSum", e.op("Exp", e.op("Sub", x, top)), dims, keepdim))
-    if keepdim:
-        return e.op("Add", found, top)
-    return e.op("Add", found, e.op("Squeeze", top, None if dims is None else e.ints(*dims)))
+    return careful(e, "ReduceLogSumExp", x, None if dims is None else e.ints(*dims), keepdims=int(call["keepdim"]))
 
 
 @lowering("vector_norm")
