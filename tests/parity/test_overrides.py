@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 import frazil as fz
+from frazil import overrides
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: nothing to compare with")
 
@@ -36,6 +38,15 @@ CALLS = {
     "x.sum().backward()": ["sum", "backward"],
     "x.sum().mean().clone()": ["sum", "mean", "clone"],
 }
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Nobody is asked any more: the process goes on with other tests."""
+    yield
+    if overrides._noticed[0]:
+        overrides._noticed[0] = False
+        overrides._count(-1)
 
 
 def recorder(xp: Any) -> Any:
@@ -87,8 +98,7 @@ def test_functions_are_themselves_again_when_no_mode_is_on():
     with recorder(fz):
         assert fz.relu == before[0] and hash(fz.relu) == hash(before[0])
         assert {before[0]: "table"}[fz.relu] == "table"
-    if "test_subclass" not in globals():
-        assert fz.relu == before[0] and fz.nn.functional.linear == before[3]
+    assert fz.relu is before[0] and fz.nn.functional.linear is before[3] and vars(fz.Tensor)["__add__"] is before[2]
 
 
 SUBCLASS = """

@@ -122,7 +122,7 @@ def instance_norm(
         raise ShapeError(f"Expected more than 1 spatial element when training, given {list(input.shape)}")
     if running_mean is None and running_var is None and isinstance(input.shape[1], int):
         return lie("rows", group_norm(input, input.shape[1], weight, bias, eps))  # a group is a channel
-    x: Any = input
+    x: Any = input.float() if input.dtype in HALVES else input
     mean = x.mean(dim=dims, keepdim=True)
     centred = x - mean
     var = (centred * centred).mean(dim=dims, keepdim=True)
@@ -132,7 +132,9 @@ def instance_norm(
     per_channel = (1, -1, *(1,) * len(dims))
     if weight is not None:
         normal = normal * weight.reshape(per_channel)
-    return lie("rows", normal if bias is None else normal + bias.reshape(per_channel))
+    if bias is not None:
+        normal = normal + bias.reshape(per_channel)
+    return lie("rows", normal.to(input.dtype))
 
 
 @_halves_beside_float32
