@@ -113,7 +113,7 @@ from .spelling import missing as _missing
 from .table import FUNCTIONS as _FUNCTIONS
 from .table import METHODS as _METHODS
 from .table import OPS as _OPS
-from .tensor import Size, Tensor, layout, sparse_coo, sparse_csr, strided
+from .tensor import Size, Tensor, jagged, layout, sparse_coo, sparse_csr, strided
 from .tuning import (
     are_deterministic_algorithms_enabled,
     get_deterministic_debug_mode,
@@ -163,7 +163,19 @@ _LAZY |= {name: name for name in ("accelerator", "func", "futures", "profiler", 
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
 _LAZY |= {
     name: name
-    for name in ("_C", "__config__", "_dynamo", "_tensor_str", "_utils", "compiler", "functorch", "fx", "overrides", "types")
+    for name in (
+        "_C",
+        "__config__",
+        "_dynamo",
+        "_tensor_str",
+        "_utils",
+        "compiler",
+        "functorch",
+        "fx",
+        "nested",
+        "overrides",
+        "types",
+    )
 }  # what libraries ask PyTorch for
 _LAZY |= dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_type", "_check_value"), "checks")
 _LAZY |= dict.fromkeys(("_check_is_size", "_check_tensor_all"), "checks")
@@ -178,7 +190,6 @@ _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_no
 #: Names of PyTorch that are not there, and what is said to a program that asks for them.
 _MISSING = {
     "quantization ao quantize_per_tensor": "quantisation is out of scope; quantise the exported file with onnxruntime's tools",
-    "nested jagged": "nested tensors are out of scope; use fz.nn.utils.rnn.pad_sequence and a mask",
     "classes ops library": "C++ operators are out of scope; write a backend's kernel or an autograd.Function",
     "xpu mps hip": "frazil's devices are 'cpu', 'cuda' and 'opencl': fz.device(...), fz.cuda.is_available()",
 }

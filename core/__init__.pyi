@@ -2084,6 +2084,8 @@ def istft(input: Tensor, n_fft: _int, hop_length: _int | None = None, win_length
     >>> y = fz.istft(fz.stft(x, 8, 4, window=window, return_complex=True), 8, 4, window=window)
     >>> fz.testing.assert_close(y, x, rtol=1e-4, atol=1e-4)"""
 
+jagged: Any
+
 from . import jit as jit
 
 def kaiser_window(window_length: _int, periodic: _bool = True, beta: _float = 12.0, *, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: _bool = False, requires_grad: _bool = False) -> Tensor:

@@ -302,7 +302,7 @@ def taken_over(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict
 
 
 def of_subclass(cls: type[Tensor], func: Any, args: Any, kwargs: Any) -> Any:
-    """What `Tensor.__torch_function__` does: the call, whose tensors become instances of `cls`."""
+    """Do as `Tensor.__torch_function__` does: the call, whose tensors become instances of `cls`."""
     with nobody_asked(modes=False):
         result = func(*args, **(kwargs or {}))
         if func.__name__ == "tensor":  # whose result is a new tensor, whatever it is made of

@@ -66,7 +66,6 @@ WHY = {
     "torch.overrides.get_overridable_functions torch.overrides.resolve_name": (
         "planned; fz.fx.symbolic_trace shows the calls of a program, fz.jit.trace(...).graph its operations"
     ),
-    "torch.nested": "out of scope: use fz.nn.utils.rnn.pad_sequence and a mask",
     "torch._inductor": "out of scope: fz.compile has engines of its own",
     "torch.autograd.graph.allow_mutation_on_saved_tensors": "planned; .clone() keeps what is changed in place later",
     "Tensor.sparse_mask Tensor.sparse_resize_ Tensor.ccol_indices Tensor.row_indices Tensor.to_sparse_csc Tensor.to_sparse_bsr "

@@ -107,6 +107,7 @@ class layout(str):
 
 
 strided, sparse_coo, sparse_csr = layout("frazil.strided"), layout("frazil.sparse_coo"), layout("frazil.sparse_csr")
+jagged = layout("frazil.jagged")  # of nested tensors
 
 
 class _NotHere:

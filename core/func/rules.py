@@ -49,7 +49,7 @@ def _only_first(arrays: Any) -> bool:
 
 
 #: Composites that compute every element by itself; of primitives the table says so (`promote`), or they stand here.
-_ELEMENTWISE = (
+ELEMENTWISE = (
     "acos acosh asin asinh atan atanh cosh ge gt le logical_and logical_or logical_xor minimum ne remainder sinh tan "
     "abs bitwise_not cast ceil copy floor logical_not neg round_half_even sign trunc where detach addcdiv addcmul celu "
     "clamp_numbers elu erfc exp2 frac gelu gelu_grad hardshrink hardsigmoid hardswish hardtanh hypot isfinite isinf isnan "
@@ -59,7 +59,7 @@ _ELEMENTWISE = (
 
 
 @rule(
-    *_ELEMENTWISE,
+    *ELEMENTWISE,
     *(name for name, op in OPS.items() if op.kind == "primitive" and op.promote in ("common", "float") and not op.packed),
 )
 def _elementwise(level: Any, op: Any, arrays: Any, attrs: Any) -> Any:
