@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 enabled = True
 benchmark = False
 deterministic = False
@@ -25,3 +29,21 @@ def version() -> None:
     >>> import frazil as fz
     >>> fz.backends.cudnn.version()
     """
+
+
+@contextmanager
+def flags(**switches: Any) -> Iterator[None]:
+    """Set switches for a block, and set them back.
+
+    >>> import frazil as fz
+    >>> with fz.backends.cudnn.flags(enabled=False): print(fz.backends.cudnn.enabled)
+    False
+    >>> fz.backends.cudnn.enabled
+    True
+    """
+    before = {name: globals()[name] for name in switches if name in globals()}
+    globals().update(switches)
+    try:
+        yield
+    finally:
+        globals().update(before)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext as _nullcontext
+from enum import Enum as _Enum
 from typing import Any
 
+from .autograd.modes import no_grad as _no_grad
 from .jit import is_tracing as _is_tracing
+from .overrides import nobody_asked as _nobody_asked
 from .spelling import tell_names as _tell_names
 from .state import BATCHINGS as _BATCHINGS
 from .tensor import Tensor as _Tensor
 
 __all__ = [
+    "DisableTorchFunction",
+    "DisableTorchFunctionSubclass",
+    "DispatchKey",
+    "DispatchKeySet",
+    "_AutoDispatchBelowAutograd",
+    "_ExcludeDispatchKeyGuard",
     "_TensorMeta",
     "_are_functorch_transforms_active",
     "_disabled_torch_function_impl",
@@ -41,4 +51,35 @@ def _log_api_usage_once(name: str) -> None:
     """Accepted for PyTorch's sake: nothing is reported to anybody."""
 
 
+#: Names of PyTorch's dispatcher, which libraries combine into sets and switch off around their own operators.
+DispatchKey = _Enum(
+    "DispatchKey",
+    "CPU CUDA XPU Meta Autograd AutogradCPU AutogradCUDA AutocastCPU AutocastCUDA AutocastXPU "
+    "CompositeExplicitAutograd CompositeImplicitAutograd",
+)
+
+
+class DispatchKeySet(frozenset[Any]):
+    """Keys of the dispatcher, joined by `|`."""
+
+    def __new__(cls, key: Any) -> DispatchKeySet:
+        """Return the set of this one key."""
+        return super().__new__(cls, (key,))
+
+
+class _ExcludeDispatchKeyGuard(_nullcontext[None]):
+    """A context in which nothing is different: there is no dispatcher by keys."""
+
+    def __init__(self, keys: Any) -> None:
+        super().__init__()
+
+
+def DisableTorchFunctionSubclass() -> Any:
+    """A context in which operations do not ask subclasses of Tensor for their `__torch_function__`."""
+    return _nobody_asked(modes=False)
+
+
+#: A context in which modes are not asked either.
+DisableTorchFunction = _nobody_asked
+_AutoDispatchBelowAutograd = _no_grad
 _tell_names(__name__)

@@ -160,6 +160,7 @@ _LAZY |= dict.fromkeys(("get_autocast_gpu_dtype", "is_autocast_cache_enabled", "
 _LAZY |= {"is_autocast_enabled": "amp"}
 _LAZY |= dict.fromkeys(("is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled"), "autograd.anomaly")
 _LAZY |= {name: name for name in ("accelerator", "func", "futures", "profiler", "serialization", "version")} | {"vmap": "func"}
+_LAZY["library"] = "library"
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
 _LAZY |= {
     name: name
@@ -191,6 +192,8 @@ _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_no
 _MISSING = {
     "quantization ao quantize_per_tensor": "quantisation is out of scope; quantise the exported file with onnxruntime's tools",
     "classes ops library": "C++ operators are out of scope; write a backend's kernel or an autograd.Function",
+    "nested jagged": "nested tensors are out of scope; use fz.nn.utils.rnn.pad_sequence and a mask",
+    "classes": "C++ classes are out of scope; fz.library.custom_op makes operators in Python",
     "xpu mps hip": "frazil's devices are 'cpu', 'cuda' and 'opencl': fz.device(...), fz.cuda.is_available()",
 }
 

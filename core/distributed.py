@@ -68,10 +68,7 @@ class rpc:
         return False
 
 
-def __getattr__(name: str) -> Callable[..., Any]:
-    if name not in _ABSENT:
-        raise missing(f"module 'frazil.distributed' has no attribute {name!r}", name, lambda: [*globals(), *_ABSENT])
-
+def _absent(name: str) -> Callable[..., Any]:
     def absent(*args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError(
             f"{name}: frazil trains in one process, fz.distributed.is_available() is False; run the program without its "
@@ -80,3 +77,16 @@ def __getattr__(name: str) -> Callable[..., Any]:
 
     absent.__name__ = absent.__qualname__ = name
     return absent
+
+
+class nn:
+    """Functions of several processes that gradients flow through: libraries import them for the case that there are several."""
+
+    all_gather, all_reduce, all_to_all = _absent("all_gather"), _absent("all_reduce"), _absent("all_to_all")
+    broadcast, gather, reduce, reduce_scatter = map(_absent, ("broadcast", "gather", "reduce", "reduce_scatter"))
+
+
+def __getattr__(name: str) -> Callable[..., Any]:
+    if name not in _ABSENT:
+        raise missing(f"module 'frazil.distributed' has no attribute {name!r}", name, lambda: [*globals(), *_ABSENT])
+    return _absent(name)

@@ -327,6 +327,16 @@ def _limits_of_bfloat16(native: Any) -> Any:
     return ml_dtypes.finfo(native)
 
 
+#: Largest, smallest, epsilon and smallest normal number of the floats of one byte, which NumPy does not know.
+_LIMITS_OF_FLOAT8 = {
+    "float8_e4m3fn": (448.0, -448.0, 2.0**-3, 2.0**-6),
+    "float8_e4m3fnuz": (240.0, -240.0, 2.0**-3, 2.0**-7),
+    "float8_e5m2": (57344.0, -57344.0, 2.0**-2, 2.0**-14),
+    "float8_e5m2fnuz": (57344.0, -57344.0, 2.0**-3, 2.0**-15),
+    "float8_e8m0fnu": (2.0**127, 2.0**-127, 1.0, 2.0**-127),
+}
+
+
 @final
 class finfo:
     """Limits of a floating dtype: `max, min, eps, tiny, smallest_normal, resolution, bits, dtype`.
@@ -340,7 +350,12 @@ class finfo:
         d = get_default_dtype() if d is None else as_dtype(d)
         if d.kind not in "fc":
             raise DTypeError(f"finfo: {d} is not floating; for integers use fz.iinfo")
-        info = _limits_of_bfloat16(d.numpy) if d is bfloat16 else np.finfo(d.numpy)
+        if d.name in _LIMITS_OF_FLOAT8:
+            self.bits, self.dtype, self.resolution = 8, d.name, 1.0
+            self.max, self.min, self.eps, self.tiny = _LIMITS_OF_FLOAT8[d.name]
+            self.smallest_normal = self.tiny
+            return
+        info = _limits_of_bfloat16(d.numpy) if d is bfloat16 else np.finfo("float16" if d is complex32 else d.numpy)
         self.bits, self.dtype = info.bits, info.dtype.name
         self.max, self.min, self.eps = float(info.max), float(info.min), float(info.eps)
         self.tiny = self.smallest_normal = float(info.smallest_normal)

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -22,6 +22,29 @@ _DIR: list[str] = []
 HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 
 
+class tqdm:
+    """Counts in silence: libraries take the class that shows their downloads from here."""
+
+    def __init__(self, iterable: Any = None, total: int | None = None, disable: bool = False, **options: Any) -> None:
+        self.iterable, self.total, self.disable, self.n = iterable, total, disable, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.iterable)
+
+    def __enter__(self) -> tqdm:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.close()
+
+    def update(self, n: int = 1) -> None:
+        """Count `n` more."""
+        self.n += n
+
+    def close(self) -> None:
+        """Nothing was shown."""
+
+
 def get_dir() -> str:
     """Return where files are kept: as `set_dir` said, else `$FRAZIL_HOME/hub`, else `~/.cache/frazil/hub`.
 
@@ -31,6 +54,11 @@ def get_dir() -> str:
     """
     home = os.environ.get("FRAZIL_HOME") or os.path.join(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "frazil")
     return _DIR[0] if _DIR else os.path.join(os.path.expanduser(home), "hub")
+
+
+def _get_torch_home() -> str:
+    """The folder above `get_dir()`, which libraries ask for to keep their data beside it."""
+    return os.path.dirname(get_dir())
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:

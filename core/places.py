@@ -29,6 +29,7 @@ HOMES = {
         "distributions.relaxed_bernoulli distributions.relaxed_categorical distributions.studentT distributions.von_mises "
         "distributions.weibull distributions.wishart"
     ),
+    "library": "_custom_ops",
     "nn": ("nn.modules.channelshuffle nn.modules.flatten nn.modules.fold nn.modules.pixelshuffle nn.modules.upsampling"),
     "nn.modules.batchnorm": "nn.modules.instancenorm",
     "nn.parallel": "nn.parallel.distributed nn.parallel.scatter_gather",

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from .nn import Identity
 from .nn.module import Module
 from .optim.lr_scheduler import LRScheduler
 from .optim.optimizer import Optimizer
@@ -203,9 +204,19 @@ class _OfSeveralProcesses(Optimizer):
         )
 
 
-#: Modules of PyTorch's compiler that libraries import for a question, and what they ask for: nothing here is fake or a proxy.
+class _Stub(Identity):
+    """The mark in a model of where numbers are to be quantised: until `convert`, which is not here, it gives what it is given."""
+
+    def __init__(self, qconfig: Any = None) -> None:
+        super().__init__()
+
+
+#: Modules of PyTorch's inside that libraries import for a question, and what they ask for: nothing is fake, a proxy or quantised.
 STAND_INS: dict[str, dict[str, Any]] = {
     "torch._subclasses": {},
+    "torch.ao": {},
+    "torch.ao.quantization": {"QuantStub": _Stub, "DeQuantStub": _Stub}
+    | {name: type(name, (Module,), {}) for name in ("FakeQuantizeBase", "ObserverBase")},
     "torch._subclasses.fake_tensor": {"is_fake": lambda x: False},
     "torch.fx.experimental": {},
     "torch.fx.experimental.proxy_tensor": {"get_proxy_mode": lambda: None},

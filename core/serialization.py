@@ -38,6 +38,8 @@ File = str | os.PathLike[str] | IO[bytes]
 MapLocation = str | device | Mapping[str, str | device] | Callable[[Tensor, str], Tensor | None] | None
 FILE_LIKE, MAP_LOCATION = File, MapLocation  # as PyTorch calls them
 
+#: The protocol of pickle that PyTorch saves with, and libraries name when they save.
+DEFAULT_PROTOCOL = 2
 _VERSION = "1"
 #: Names of files in PyTorch's format.
 _OF_PYTORCH = (".pt", ".pth")

@@ -52,16 +52,15 @@ WHY = {
     "torch.cuda.memory_reserved torch.cuda.memory_summary torch.cuda.memory_cached": (
         "planned; fz.cuda.memory_allocated() and mem_get_info() say what is used now"
     ),
-    "torch.cuda.CUDAGraph torch.cuda.graph torch.cuda.nvtx torch.cuda.comm torch.cuda.nccl": (
-        "out of scope: it is of CUDA's inside; fz.compile records whole steps"
-    ),
+    "torch.cuda.nvtx torch.cuda.comm torch.cuda.nccl": ("out of scope: it is of CUDA's inside; fz.compile records whole steps"),
     "torch.distributed.rpc torch.distributed.fsdp torch.distributed.tensor torch.distributed.pipelining torch.distributed.optim "
-    "torch.distributed.autograd torch.distributed.nn torch.distributed.checkpoint torch.distributed.elastic": (
+    "torch.distributed.autograd torch.distributed.checkpoint torch.distributed.elastic": (
         "out of scope: frazil trains in one process"
     ),
     "torch.export": "out of scope: programs are recorded by running them, fz.jit.trace, fz.export.export and fz.onnx.export",
     "torch.onnx": "out of scope: fz.onnx.lowering and export(lowerings={op name: lowering}) say how an op is written",
-    "torch.utils.cpp_extension torch.library torch.ops": "out of scope: write a backend's kernel, or an autograd.Function",
+    "torch.utils.cpp_extension": "out of scope: write a backend's kernel, or an autograd.Function",
+    "torch.library torch.ops": "out of scope: operators are written in Python, by fz.library.custom_op",
     "torch.quasirandom": "out of scope: its table of directions is large; scipy.stats.qmc.Sobol draws, fz.from_numpy takes",
     "torch.overrides.get_overridable_functions torch.overrides.resolve_name": (
         "planned; fz.fx.symbolic_trace shows the calls of a program, fz.jit.trace(...).graph its operations"

@@ -13,5 +13,6 @@ from ..compiler import reset as reset
 from ..spelling import tell_names as _tell_names
 from . import _trace_wrapped_higher_order_op as _trace_wrapped_higher_order_op
 from . import external_utils as external_utils
+from . import utils as utils
 
 _tell_names(__name__)

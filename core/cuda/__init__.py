@@ -13,9 +13,10 @@ from ..spelling import tell_names as _tell_names
 from . import amp as amp
 from .devices import device_count, is_available, synchronize
 from .devices import named as _named
-from .streams import Event, Stream, StreamContext, current_stream, default_stream, set_stream, stream
+from .streams import CUDAGraph, Event, Stream, StreamContext, current_stream, default_stream, graph, set_stream, stream
 
 __all__ = [
+    "CUDAGraph",
     "Event",
     "Stream",
     "StreamContext",
@@ -27,6 +28,7 @@ __all__ = [
     "get_device_capability",
     "get_device_name",
     "get_device_properties",
+    "graph",
     "init",
     "ipc_collect",
     "is_available",

@@ -125,3 +125,26 @@ def set_stream(stream: Stream) -> None:
     >>> import frazil as fz
     >>> fz.cuda.set_stream(fz.cuda.Stream())
     """
+
+
+class CUDAGraph:
+    """The name of recorded launches, for annotations and base classes: NotImplementedError when one is made.
+
+    >>> import frazil as fz
+    >>> fz.cuda.CUDAGraph()
+    Traceback (most recent call last):
+    ...
+    NotImplementedError: CUDAGraph: launches are not recorded one by one; fz.compile records whole steps
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError(f"{type(self).__name__}: launches are not recorded one by one; fz.compile records whole steps")
+
+
+class graph(CUDAGraph):
+    """As `CUDAGraph`: the block whose launches PyTorch records.
+
+    >>> import frazil as fz
+    >>> issubclass(fz.cuda.graph, fz.cuda.CUDAGraph)
+    True
+    """

@@ -13,6 +13,37 @@ from ..tensor import Tensor
 from .graph import Graph, python_of
 from .node import attribute_at
 
+#: Where PyTorch keeps what a copy of a graph module is to keep; modules here keep their attributes.
+_USER_PRESERVED_ATTRIBUTES_KEY = "_user_preserved_attributes"
+
+
+def _take(home: Module, path: str, found: Any) -> None:
+    """Let `found` stand in `home` under a dotted name, with plain modules on the way."""
+    *above, last = path.split(".")
+    for name in above:
+        if name not in home._modules:
+            home.add_module(name, Module())
+        home = home.get_submodule(name)
+    if last in home._modules or last in home._parameters or last in home._buffers:
+        return
+    if isinstance(found, Tensor) and not isinstance(found, Parameter):
+        home.register_buffer(last, found)
+    else:
+        setattr(home, last, found)
+
+
+def _copy_attr(from_module: Module, to_module: Module, target: str) -> None:
+    """Let what stands in one module under a dotted name stand in another too."""
+    _take(to_module, target, attribute_at(from_module, target))
+
+
+class _CodeOnlyModule(Module):
+    """A module that has the attributes of another."""
+
+    def __init__(self, body: dict[str, Any]) -> None:
+        super().__init__()
+        self.__dict__ = body
+
 
 class GraphModule(Module):
     """A module that runs a `Graph`. What the graph names of `root` is the module's as well; after changes call `recompile()`.
@@ -31,22 +62,8 @@ class GraphModule(Module):
         for node in graph._nodes:
             if node.op in ("call_module", "get_attr"):
                 found = attribute_at(root, node.target) if isinstance(root, Module) else root[node.target]
-                self._take(node.target, found, root)
+                _take(self, node.target, found)
         self.graph = graph
-
-    def _take(self, path: str, found: Any, root: Any) -> None:
-        home: Module = self
-        *above, last = path.split(".")
-        for name in above:
-            if name not in home._modules:
-                home.add_module(name, Module())
-            home = home.get_submodule(name)
-        if last in home._modules or last in home._parameters or last in home._buffers:
-            return
-        if isinstance(found, Tensor) and not isinstance(found, Parameter):
-            home.register_buffer(last, found)
-        else:
-            setattr(home, last, found)
 
     @property
     def graph(self) -> Graph:
@@ -93,7 +110,7 @@ class GraphModule(Module):
     def add_submodule(self, target: str, m: Module) -> bool:
         """Add a module below by its dotted name; return whether there was place."""
         try:
-            self._take(target, m, self)
+            _take(self, target, m)
         except AttributeError:
             return False
         return True

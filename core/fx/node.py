@@ -11,6 +11,9 @@ from ..nn import functional
 if TYPE_CHECKING:
     from .graph import Graph
 
+#: What a node names: a function, or the name of a module, method or attribute.
+Target = Callable[..., Any] | str
+
 
 def map_arg(a: Any, fn: Callable[[Node], Any]) -> Any:
     """Return nested arguments with `fn(node)` in the place of every node.

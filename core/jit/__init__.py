@@ -20,6 +20,7 @@ __all__ = [
     "fork",
     "freeze",
     "ignore",
+    "interface",
     "is_scripting",
     "is_tracing",
     "load",
@@ -94,6 +95,24 @@ def script_if_tracing(fn: F) -> F:
     tensor([1., 2.])
     """
     return script(fn)
+
+
+def interface(cls: F) -> F:
+    """Decorator of a class that says which methods modules have: in Python any that have them will do. Nothing changes.
+
+    >>> import frazil as fz
+    >>> @fz.jit.interface
+    ... class Layer:
+    ...     def forward(self, x: fz.Tensor) -> fz.Tensor: ...
+    """
+    return cls
+
+
+_script_if_tracing = script_if_tracing
+
+
+class TracerWarning(Warning):
+    """Warnings of `torch.jit.trace`, by which programs filter: recordings here raise instead, or keep a guard."""
 
 
 def _overload(fn: F) -> F:

@@ -8,3 +8,13 @@ from typing import Tuple as Tuple  # noqa: UP035
 from typing import Union as Union
 
 from ..tensor import Tensor as Tensor
+
+
+class _BroadcastingList:
+    """`BroadcastingList2[int]`: a number that stands for a list of two, in annotations."""
+
+    def __getitem__(self, kind: Any) -> Any:
+        return kind | list[kind]
+
+
+BroadcastingList1 = BroadcastingList2 = BroadcastingList3 = _BroadcastingList()

@@ -41,5 +41,10 @@ from . import names  # needs inplace  # isort: skip
 globals().update({name: entry.call for name, entry in OPS.items()} | FUNCTIONS)
 
 
+def load_library(path: str) -> None:
+    """OSError: operators of C++ libraries do not run here. Libraries that try to load theirs go on without them."""
+    raise OSError(f"load_library: {path} holds C++ operators, which are out of scope; fz.library.custom_op makes one in Python")
+
+
 def __getattr__(name: str) -> Callable[..., Any]:  # for type checkers: any op may be asked for
     raise AttributeError(f"there is no op {name!r}")

@@ -10,7 +10,7 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any
 
-from ..autograd.modes import enable_grad, no_grad
+from ..autograd.modes import enable_grad, no_grad, set_grad_enabled
 from ..creation import zeros, zeros_like
 from ..ops.complex_numbers import view_as_real
 from ..tensor import Tensor
@@ -63,11 +63,48 @@ def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+class _Required:
+    """The default of an argument that must be given, as older optimizers of libraries write it: `lr=required`."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required = _Required()
+#: What optimizers take: tensors, groups, or tensors by name.
+ParamsT = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+
+
+def _use_grad_for_differentiable(func: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator of a step: it is on the tape where the optimizer was made with `differentiable=True`, and nowhere else."""
+
+    @functools.wraps(func)
+    def step(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        with set_grad_enabled(self.defaults["differentiable"]):
+            return func(self, *args, **kwargs)
+
+    return step
+
+
+def _default_to_fused_or_foreach(params: Any, differentiable: bool, use_fused: bool = False) -> tuple[bool, bool]:
+    """Whether the fused and the foreach form of a step are taken where the program does not say: neither, there is one form."""
+    return False, False
+
+
 class Optimizer:
     """Base class: keeps parameter groups and the state of every parameter.
 
     A subclass defines `_update(group)`, which changes the parameters of one group that have a gradient; or overrides `step`.
     """
+
+    _hooks: HookDict
+    _steps_taken: int
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Optimizer:
+        """Return an optimizer that can step: wrappers around others call no `__init__` of this class."""
+        made = super().__new__(cls)
+        made._hooks, made._steps_taken = HookDict(), 0
+        return made
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -86,8 +123,6 @@ class Optimizer:
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
-        self._hooks = HookDict()
-        self._steps_taken = 0
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")

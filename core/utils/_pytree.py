@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from ..pytree import Tree, flatten, flatten_up_to, unflatten
 from ..pytree import register as _register
@@ -26,6 +27,88 @@ def register_pytree_node(
     [1, 2]
     """
     _register(cls, flatten_fn, unflatten_fn)
+
+
+class MappingKey(NamedTuple):
+    """A step from a dict to one of its values."""
+
+    key: Any
+
+    def __str__(self) -> str:
+        return f"[{self.key!r}]"
+
+    def get(self, mapping: Any) -> Any:
+        """Return the value."""
+        return mapping[self.key]
+
+
+class SequenceKey(NamedTuple):
+    """A step from a list or tuple to one of its items."""
+
+    idx: int
+
+    def __str__(self) -> str:
+        return f"[{self.idx!r}]"
+
+    def get(self, sequence: Any) -> Any:
+        """Return the item."""
+        return sequence[self.idx]
+
+
+def _list_flatten(d: Any) -> tuple[list[Any], None]:
+    """The items of a list or a tuple, which needs nothing else."""
+    return list(d), None
+
+
+def _list_flatten_with_keys(d: Any) -> tuple[list[tuple[SequenceKey, Any]], None]:
+    """The items, each with the step that leads there."""
+    return [(SequenceKey(i), value) for i, value in enumerate(d)], None
+
+
+def _list_unflatten(values: Iterable[Any], context: Any) -> list[Any]:
+    """The list again, of other items."""
+    return list(values)
+
+
+def _tuple_unflatten(values: Iterable[Any], context: Any) -> tuple[Any, ...]:
+    """The tuple again, of other items."""
+    return tuple(values)
+
+
+_tuple_flatten, _tuple_flatten_with_keys = _list_flatten, _list_flatten_with_keys
+
+
+def _dict_flatten(d: Any) -> tuple[list[Any], list[Any]]:
+    """The values of a dict, and its keys."""
+    return list(d.values()), list(d)
+
+
+def _dict_flatten_with_keys(d: Any) -> tuple[list[tuple[MappingKey, Any]], list[Any]]:
+    """The values, each with the step that leads there, and the keys."""
+    return [(MappingKey(key), value) for key, value in d.items()], list(d)
+
+
+def _dict_unflatten(values: Iterable[Any], context: Any) -> dict[Any, Any]:
+    """The dict again, of other values."""
+    return dict(zip(context, values, strict=True))
+
+
+def _ordereddict_unflatten(values: Iterable[Any], context: Any) -> OrderedDict[Any, Any]:
+    """The ordered dict again, of other values."""
+    return OrderedDict(zip(context, values, strict=True))
+
+
+_ordereddict_flatten, _ordereddict_flatten_with_keys = _dict_flatten, _dict_flatten_with_keys
+
+
+def _namedtuple_flatten(d: Any) -> tuple[list[Any], type]:
+    """The items of a named tuple, and its class."""
+    return list(d), type(d)
+
+
+def _namedtuple_unflatten(values: Iterable[Any], context: Any) -> Any:
+    """The named tuple again, of other items."""
+    return context(*values)
 
 
 def tree_flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeSpec]:

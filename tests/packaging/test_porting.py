@@ -32,7 +32,7 @@ print(torch.__name__, isinstance(model, Module), F.mse_loss(model(x), y).item() 
 """
 MORE = """
 if False:
-    torch.sparse_csc_tensor(1); x.sparse_mask(); torch.compile(model); torch.cuda.CUDAGraph; torch.float32.itemsize; torch.relluu
+    torch.sparse_csc_tensor(1); x.sparse_mask(); torch.compile(model); torch.cuda.nvtx; torch.float32.itemsize; torch.relluu
 """
 
 
@@ -42,11 +42,11 @@ def test_each_name_is_there_or_there_is_a_word_about_it():
     assert found["torch.nn.modules.module.Module"].status == "there"
     assert found["torch.float32"].status == "there"
     assert found["torch.compile"].status == "differs" and found["torch.compile"].note
-    assert found["torch.cuda.CUDAGraph"].note.startswith("out of scope")
+    assert found["torch.cuda.nvtx"].note.startswith("out of scope")
     assert found["Tensor.sparse_mask"].note.startswith("sparse tensors have two layouts")
     assert found["torch.relluu"].note == "did you mean 'relu'?"
     missing = {name for name, use in found.items() if use.status == "missing"}
-    assert missing == {"torch.sparse_csc_tensor", "Tensor.sparse_mask", "torch.cuda.CUDAGraph", "torch.relluu"}
+    assert missing == {"torch.sparse_csc_tensor", "Tensor.sparse_mask", "torch.cuda.nvtx", "torch.relluu"}
 
 
 def test_names_that_are_no_names_of_pytorch_are_left_alone():
@@ -61,7 +61,7 @@ def test_the_command_lists_them_and_says_by_its_exit_code_whether_one_is_missing
     assert "0 missing" in capsys.readouterr().out
     assert main(["port", str(bad)]) == 1
     shown = capsys.readouterr().out
-    assert "torch.cuda.CUDAGraph" in shown and "nn.Linear" not in shown
+    assert "torch.cuda.nvtx" in shown and "nn.Linear" not in shown
     assert main(["port", "--json", str(bad)]) == 1
     rows = json.loads(capsys.readouterr().out)
     assert {"status": "there", "name": "torch.nn.ReLU", "lines": "9", "note": ""} in rows
@@ -85,7 +85,7 @@ import torch, torch.nn.functional, torch.utils.data as d
 import frazil as fz
 assert torch is fz and torch.nn.functional is fz.nn.functional and d is fz.utils.data
 assert fz.nn.functional.__spec__.name == "frazil.nn.functional"
-for line in ("import torch.library", "from torch.distributed.fsdp import wrap", "import torch.utils.cpp_extension"):
+for line in ("import torch._inductor", "from torch.distributed.fsdp import wrap", "import torch.utils.cpp_extension"):
     try: exec(line)
     except ImportError as error: print(error)
 """
@@ -119,6 +119,18 @@ from torch.utils import _pytree
 from torch._dynamo import disable
 assert torch.__version__ == torch.version.__version__ == importlib.metadata.version("torch")
 assert tuple(map(int, torch.__version__.split("+")[0].split("."))) >= (2, 0)
+from torch.ao.quantization import QuantStub, DeQuantStub, ObserverBase
+from torch.onnx import symbolic_opset9, symbolic_opset11
+from torch.onnx.symbolic_helper import parse_args
+from torch.distributed import nn as across_processes
+import torch._custom_ops, torch.library
+x = torch.ones(2)
+assert DeQuantStub()(QuantStub()(x)) is x and not isinstance(QuantStub(), ObserverBase)
+assert parse_args("v")(len) is len and torch._custom_ops.get_ctx is torch.library.get_ctx
+try: torch.ops.load_library("lib.so")
+except OSError as error: assert "custom_op" in str(error)
+try: across_processes.all_reduce(x)
+except NotImplementedError as error: assert "one process" in str(error)
 assert torch.torch.Tensor is torch.Tensor and not is_fake(torch.ones(1)) and get_proxy_mode() is None
 print("as one")
 """

@@ -154,3 +154,141 @@ def test_many_tensors_as_one_are_pytorchs():
         with pytest.raises(ValueError, match="Expected a non cpu device"):
             utils._get_device_index("cpu")
     assert found[0] == found[1]
+
+
+def test_named_tuples_by_their_private_names() -> None:
+    for pytree in (_pytree, torch.utils._pytree):
+        items, kind = pytree._namedtuple_flatten(Point(1, 2))
+        assert (items, kind) == ([1, 2], Point) and pytree._namedtuple_unflatten([3, 4], kind) == Point(3, 4)
+
+
+@pytest.mark.parametrize("kind", [list, tuple, dict, OrderedDict])
+def test_containers_by_their_private_names(kind: Any) -> None:
+    value, name = kind([("a", 1), ("b", 2)]), kind.__name__.lower()
+    for pytree in (_pytree, torch.utils._pytree):
+        items, context = getattr(pytree, f"_{name}_flatten")(value)
+        assert getattr(pytree, f"_{name}_unflatten")(items, context) == value
+        pairs, again = getattr(pytree, f"_{name}_flatten_with_keys")(value)
+        assert again == context and [item for _, item in pairs] == items
+        assert [key.get(value) for key, _ in pairs] == items and str(pairs[1][0]) == ("[1]" if kind in (list, tuple) else "['b']")
+
+
+def test_batches_by_a_map_of_types() -> None:
+    class Image:
+        def __init__(self, x: Any) -> None:
+            self.x = x
+
+    for library in (fz, torch):
+        module = importlib.import_module(f"{library.__name__}.utils.data._utils.collate")
+        kinds = {**module.default_collate_fn_map, Image: lambda batch, *, collate_fn_map: [image.x for image in batch]}
+        samples = [{"i": Image(n), "t": library.ones(2), "n": n} for n in range(2)]
+        found = module.collate(samples, collate_fn_map=kinds)
+        assert found["i"] == [0, 1] and found["t"].shape == (2, 2) and found["n"].tolist() == [0, 1]
+        with pytest.raises(TypeError):
+            module.collate(samples)
+        assert module.collate_tensor_fn([library.ones(2)] * 3).shape == (3, 2)
+        assert module.np_str_obj_array_pattern.search("U5")
+
+
+def test_what_optimizers_of_libraries_import() -> None:
+    for library in (fz, torch):
+        module = importlib.import_module(f"{library.__name__}.optim.optimizer")
+        assert repr(module.required) == "<required parameter>" and module.ParamsT is not None
+        p = library.nn.Parameter(library.ones(2))
+
+        class Halved(module.Optimizer):
+            @module._use_grad_for_differentiable
+            def step(self, seen: Any = library) -> bool:
+                return bool(seen.is_grad_enabled())
+
+        assert [Halved([p], {"differentiable": on}).step() for on in (True, False)] == [True, False]
+        assert module._default_to_fused_or_foreach([p], True) == (False, False)
+
+
+def test_what_layers_of_libraries_import() -> None:
+    ours, theirs = (importlib.import_module(f"{name}.nn.common_types") for name in ("frazil", "torch"))
+    names = [name for name in dir(theirs) if name.startswith(("_size_", "_ratio_"))]
+    assert not [name for name in names if not hasattr(ours, name)]
+    assert fz.jit.interface(Point) is Point
+    for library in (fz, torch):
+        lists = importlib.import_module(f"{library.__name__}.jit.annotations")
+        lists.BroadcastingList2[int]  # a type here, nothing there
+        assert issubclass(library.jit.TracerWarning, Warning)
+        assert library.serialization.DEFAULT_PROTOCOL == 2
+
+        class Marked(library.Tensor):
+            pass
+
+        x = library.ones(1).as_subclass(Marked)
+        assert type(x + 1) is Marked
+        for disabled in (library._C.DisableTorchFunctionSubclass, library._C.DisableTorchFunction):
+            with disabled():
+                assert type(x + 1) is library.Tensor
+        with library._C._AutoDispatchBelowAutograd():
+            assert (library.ones(1) + 1).tolist() == [2.0]
+        keys = library._C.DispatchKeySet(library._C.DispatchKey.AutocastCPU)
+        with library._C._ExcludeDispatchKeyGuard(keys | library._C.DispatchKeySet(library._C.DispatchKey.AutocastCUDA)):
+            assert (library.ones(1) + 1).tolist() == [2.0]
+
+
+def test_modules_are_copied_by_name() -> None:
+    for library in (fz, torch):
+        graph_module = importlib.import_module(f"{library.__name__}.fx.graph_module")
+        source, target = library.nn.Sequential(library.nn.BatchNorm1d(2)), library.nn.Module()
+        graph_module._copy_attr(source, target, "0.running_mean")
+        graph_module._copy_attr(source, target, "0.weight")
+        assert [name for name, _ in target.named_buffers()] == ["0.running_mean"]
+        assert [name for name, _ in target.named_parameters()] == ["0.weight"]
+        same = graph_module._CodeOnlyModule(source.__dict__)
+        assert getattr(same, "0") is source[0]
+
+
+def test_limits_of_all_floats() -> None:
+    names = [name for name in dir(torch) if isinstance(getattr(torch, name), torch.dtype)]
+    for name in names:
+        theirs = getattr(torch, name)
+        if hasattr(fz, name) and (theirs.is_floating_point or theirs.is_complex) and name != "float4_e2m1fn_x2":
+            ours = fz.finfo(getattr(fz, name))
+            for what in "bits max min eps tiny smallest_normal resolution dtype".split():
+                assert getattr(ours, what) == getattr(torch.finfo(theirs), what), (name, what)
+
+
+def test_optimizers_around_others_need_not_start_the_base_class() -> None:
+    for library in (fz, torch):
+
+        class Around(library.optim.Optimizer):
+            def __init__(self, inner: Any) -> None:
+                self.inner, self.defaults, self.param_groups, self.state = inner, inner.defaults, inner.param_groups, inner.state
+                self._optimizer_step_pre_hooks = OrderedDict()  # what PyTorch's base class would have made
+                self._optimizer_step_post_hooks = OrderedDict()
+
+            def step(self, closure: Any = None) -> Any:
+                return self.inner.step(closure)
+
+        p = library.nn.Parameter(library.ones(2))
+        p.sum().backward()
+        Around(library.optim.SGD([p], lr=0.5)).step()
+        assert p.tolist() == [0.5, 0.5]
+
+
+def test_auxiliary_results_of_flex_attention() -> None:
+    x = np.random.default_rng(0).normal(size=(1, 2, 5, 4)).astype("float32")
+    found = []
+    importlib.import_module("torch.nn.attention.flex_attention")._WARNINGS_SHOWN.add("flex_attention_performance")
+    for library in (fz, torch):
+        flex = importlib.import_module(f"{library.__name__}.nn.attention.flex_attention")
+        q = library.from_numpy(x)
+        mask = flex.create_block_mask(lambda b, h, i, j: i >= j, None, None, 5, 5, device="cpu")
+        out, aux = flex.flex_attention(q, q, q, block_mask=mask, return_aux=flex.AuxRequest(lse=True))
+        assert aux.max_scores is None
+        found.append((out.numpy(), aux.lse.numpy()))
+        with pytest.raises(ValueError, match="return_lse"):
+            flex.flex_attention(q, q, q, return_lse=True, return_aux=flex.AuxRequest(lse=True))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+    q = fz.from_numpy(x)
+    _, aux = fz.nn.attention.flex_attention.flex_attention(
+        q, q, q, return_aux=fz.nn.attention.flex_attention.AuxRequest(max_scores=True)
+    )
+    assert aux.lse is None  # PyTorch gives the largest scores on GPUs only
+    np.testing.assert_allclose(aux.max_scores, ((q @ q.mT) / 2).amax(-1), rtol=1e-6)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from ...creation import arange
 from ...dtypes import int32
@@ -18,6 +18,24 @@ from ...tensor import Tensor
 MaskMod = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 #: (score, batch, head, row of query, row of key) -> score.
 ScoreMod = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
+
+
+#: Options of PyTorch's kernels, which programs name.
+FlexKernelOptions = dict[str, Any]
+
+
+class AuxRequest(NamedTuple):
+    """A choice of what `flex_attention` returns beside its result."""
+
+    lse: bool = False
+    max_scores: bool = False
+
+
+class AuxOutput(NamedTuple):
+    """Results that an `AuxRequest` asked for, each [B, H, L], and None for the rest."""
+
+    lse: Tensor | None = None
+    max_scores: Tensor | None = None
 
 
 def _places(batches: Any, heads: Any, rows: Any, columns: Any, device: Any) -> list[Tensor]:
@@ -138,6 +156,8 @@ def flex_attention(
     enable_gqa: bool = False,
     return_lse: bool = False,
     kernel_options: Any = None,
+    *,
+    return_aux: AuxRequest | None = None,
 ) -> Any:
     """softmax(score_mod(query @ key.T * scale, b, h, q, kv)) @ value: query [B, H, L, E], key [B, H, S, E], value [B, H, S, D].
 
@@ -148,6 +168,7 @@ def flex_attention(
         enable_gqa: query may have a multiple of the heads of key and value.
         return_lse: return also the logarithm of what the weights were divided by, [B, H, L].
         kernel_options: accepted for PyTorch's sake.
+        return_aux: return also an `AuxOutput` with that logarithm, or the largest scores.
 
     >>> import frazil as fz
     >>> from frazil.nn.attention.flex_attention import flex_attention
@@ -175,6 +196,11 @@ def flex_attention(
     seen = logsumexp(scores, dim=-1, keepdim=True)
     weights = where(seen == -math.inf, 0.0, (scores - where(seen == -math.inf, 0.0, seen)).exp())
     out = weights.to(query.dtype) @ value
+    if return_aux is not None:
+        if return_lse:
+            raise ValueError("flex_attention: return_lse is the older form of return_aux=AuxRequest(lse=True); give one of them")
+        largest = scores.amax(-1) if return_aux.max_scores else None
+        return out, AuxOutput(seen.squeeze(-1) if return_aux.lse else None, largest)
     return (out, seen.squeeze(-1)) if return_lse else out
 
 

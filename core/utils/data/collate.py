@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from ... import creation, ops
 from ...device import device, get_default_device
 from ...dtypes import float64
 from ...tensor import Tensor
+
+#: Letters of NumPy's dtypes that make no tensor.
+np_str_obj_array_pattern = re.compile(r"[SaUO]")
 
 
 def _like(example: Any, values: list[Any]) -> Any:
@@ -69,9 +73,28 @@ def default_collate(batch: Sequence[Any]) -> Any:
     return collate(batch)
 
 
-def collate(batch: Sequence[Any], *, path: str = "") -> Any:
-    """`default_collate`, knowing where in the sample it is."""
+def collate_tensor_fn(batch: Sequence[Tensor], *, collate_fn_map: Any = None) -> Tensor:
+    """Stack tensors, as `default_collate` does.
+
+    >>> import frazil as fz
+    >>> fz.utils.data.collate.collate_tensor_fn([fz.zeros(1), fz.ones(1)])
+    tensor([[0.],
+            [1.]])
+    """
+    return _stacked(batch, "")
+
+
+#: Types -> how samples of them become a batch: `function(batch, collate_fn_map=...)`. Programs add their own.
+default_collate_fn_map: dict[Any, Callable[..., Any]] = {Tensor: collate_tensor_fn}
+
+
+def collate(batch: Sequence[Any], *, collate_fn_map: dict[Any, Callable[..., Any]] | None = None, path: str = "") -> Any:
+    """`default_collate`, by a map of types, and knowing where in the sample it is."""
     first = batch[0]
+    functions = default_collate_fn_map if collate_fn_map is None else collate_fn_map
+    function = functions.get(type(first)) or next((f for kind, f in functions.items() if isinstance(first, kind)), None)
+    if function not in (None, collate_tensor_fn):
+        return function(batch, collate_fn_map=functions)
     if isinstance(first, Tensor):
         return _stacked(batch, path)
     if _is_numeric_array(first):  # stacked where they are, so that they travel at once
@@ -83,7 +106,10 @@ def collate(batch: Sequence[Any], *, path: str = "") -> Any:
     if isinstance(first, (str, bytes)):
         return batch
     if isinstance(first, Mapping):
-        return _like_mapping(first, {key: collate([sample[key] for sample in batch], path=f"{path}[{key!r}]") for key in first})
+        return _like_mapping(
+            first,
+            {key: collate([sample[key] for sample in batch], collate_fn_map=functions, path=f"{path}[{key!r}]") for key in first},
+        )
     if isinstance(first, Sequence):
         sizes = sorted({len(sample) for sample in batch})
         if len(sizes) > 1:
@@ -91,7 +117,9 @@ def collate(batch: Sequence[Any], *, path: str = "") -> Any:
                 f"each element in list of batch should be of equal size: the lengths at sample{path} are {sizes}; give a "
                 "collate_fn"
             )
-        columns = [collate(column, path=f"{path}[{i}]") for i, column in enumerate(zip(*batch, strict=True))]
+        columns = [
+            collate(column, collate_fn_map=functions, path=f"{path}[{i}]") for i, column in enumerate(zip(*batch, strict=True))
+        ]
         return columns if type(first) is tuple else _like(first, columns)
     raise TypeError(
         f"default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {type(first)} at "
