@@ -50,9 +50,10 @@ def total(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     dims, keepdim = call["dim"], call["keepdim"]
     call["dtype"]  # it is the dtype of the result
     if call.out.dtype.kind != "i":
-        root = _squared(x) if x.dtype == call.type and dims is None else None
+        whole = dims is None or len(dims) == call.rank()
+        root = _squared(x) if x.dtype == call.type and whole else None
         if root is not None:
-            return _reduce(e, "ReduceSumSquare", root, dims, keepdim)
+            return _reduce(e, "ReduceSumSquare", root, None, keepdim)
         return _reduce(e, "ReduceSum", e.cast(x, call.type), dims, keepdim)
     if x.dtype == call.type == _INT32 and _is_truth(x):  # 0 and 1, which are counted
         return _reduce(e, "ReduceSum", x, dims, keepdim)
