@@ -62,5 +62,5 @@ one example of a kind; the kind is what was mended. Each row names the kind, the
 `test_examples.py`, written as a user would write it, or where it was already) and the tests over whole tables that keep the kind
 away. `python -m tests.faults` runs all of them and prints what came of each row; `--examples` runs the examples alone.
 
-This page is made of `test_examples.py` by `python -m tests.faults --page`; `table.py` is how a row is told, `test_table.py` sees that
-every test that is named exists, `__main__.py` is the command."""
+This page is made of `test_examples.py` by `python -m tests.faults --page`; `table.py` is how a row is told, `test_table.py` sees
+that every test that is named exists, `__main__.py` is the command."""
