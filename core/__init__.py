@@ -191,8 +191,6 @@ _LAZY |= dict.fromkeys(("bilinear", "cosine_similarity", "group_norm", "layer_no
 #: Names of PyTorch that are not there, and what is said to a program that asks for them.
 _MISSING = {
     "quantization ao quantize_per_tensor": "quantisation is out of scope; quantise the exported file with onnxruntime's tools",
-    "classes ops library": "C++ operators are out of scope; write a backend's kernel or an autograd.Function",
-    "nested jagged": "nested tensors are out of scope; use fz.nn.utils.rnn.pad_sequence and a mask",
     "classes": "C++ classes are out of scope; fz.library.custom_op makes operators in Python",
     "xpu mps hip": "frazil's devices are 'cpu', 'cuda' and 'opencl': fz.device(...), fz.cuda.is_available()",
 }
