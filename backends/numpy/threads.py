@@ -41,6 +41,9 @@ PIECES = 2
 #: OpenBLAS' threads wait awake for two to this power of cycles: 0.1 ms, longer than the time between two products in a layer.
 AWAKE = 18
 
+#: What moves so many bytes is cut into them; what is quickly done is not: every piece of a convolution packs all weights.
+LONG = 1 << 24
+
 _OPENBLAS_NAMES = ("scipy_openblas_{}64_", "scipy_openblas_{}", "openblas_{}64_", "openblas_{}")
 
 
@@ -152,7 +155,7 @@ def split(work: Callable[[int, int], T], count: int, *, nbytes: int) -> list[T]:
         threads = min(threads, one_blas_thread.free())
     if threads < 2:
         return [work(0, count)] if count else []
-    pieces = min(count, threads * PIECES)
+    pieces = min(count, threads * PIECES if nbytes >= LONG else threads)
     bounds = [count * i // pieces for i in range(pieces + 1)]
     left = iter(range(pieces))
     results: list[Any] = [None] * pieces

@@ -99,7 +99,7 @@ def last_steps(graph: Graph, device: Any, donated: Mapping[int, int]) -> list[No
     return [
         node
         for node in in_place(graph, device, donated)
-        if not any(v in users for v in node.outputs) and not symbols_of([v.spec.shape for v in node.inputs if v is not None])
+        if not any(v in users for v in node.outputs) and not symbols_of([v.spec.shape for v in node.outputs])
     ]
 
 

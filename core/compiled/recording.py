@@ -114,6 +114,8 @@ class Recording:
         copies: dict[Value, Value] = {}
         graph = program.graph.copy(copies)
         moved = [copies[v] for v in outside]
+        for value in moved:
+            value.kind, value.tensor = "input", None  # no constant any more: its numbers may be others in the next call
         captured = [v for v in graph.captured if v not in set(moved)]
         pure = Graph(
             graph.name,

@@ -280,6 +280,34 @@ def test_a_choice_does_not_hold_for_another_program_other_sizes_or_another_versi
     assert key(same, 3) != first
 
 
+def check_numbers_from_outside(engine: str, device: str = "cpu") -> None:
+    """A rate and a number that the program reads are the same in the calls in which engines look, and others later."""
+    scale, w = fz.tensor(1.0, device=device), fz.zeros(3, device=device, requires_grad=True)
+    opt = fz.optim.SGD([w], lr=1.0)
+
+    def step(x: fz.Tensor) -> fz.Tensor:
+        opt.zero_grad()
+        ((w * x) * scale).sum().backward()
+        opt.step()
+        return w.detach() * 1.0 + scale
+
+    f, x = fz.compile(step, engine=engine, fullgraph=True), fz.ones(3, device=device)
+    at = 0.0
+    for i in range(8):
+        rate, factor = 2.0 ** (i // 4), 3.0 ** (i // 2)
+        opt.param_groups[0]["lr"] = rate
+        scale.fill_(factor)
+        at -= rate * factor
+        assert f(x).tolist() == [at + factor] * 3
+        assert w.tolist() == [at] * 3
+    assert [recording.engine for recording in fz.compile.explain(f).recordings] == [engine]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_numbers_from_outside_are_those_of_the_call(engine: str) -> None:
+    check_numbers_from_outside(engine)
+
+
 def _stepping(read_afterwards: bool) -> tuple[list[np.ndarray], Any, list[nn.Parameter]]:
     """Losses of steps in onnxruntime, the recording, the parameters; BatchNorm's statistics are written by the engine."""
     fz.manual_seed(0)

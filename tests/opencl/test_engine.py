@@ -14,7 +14,7 @@ from frazil.backends.opencl import OpenCLBackend
 from frazil.backends.opencl.engine import Launches, OpenCLEngine
 from frazil.nn import functional as F
 
-from ..compile.test_engines import check
+from ..compile.test_engines import check, check_numbers_from_outside
 from ..compile.test_models import MODELS, check_model
 
 HAS_CPU = any(runtime.schedule == "cpu" for runtime in OpenCLBackend()._devices())
@@ -96,6 +96,12 @@ def test_numbers_on_the_way_are_read_in_every_call_and_errors_are_those_of_the_o
     with pytest.raises(IndexError):
         g(fz.ones(3), fz.tensor([5]))
     assert g(fz.ones(3), fz.tensor([1])).tolist() == [2.0]
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_numbers_from_outside_are_those_of_the_call(device: str) -> None:
+    """They were constants of the program when it was recorded, which chains have in their text."""
+    check_numbers_from_outside("opencl", device)
 
 
 @on_cpu

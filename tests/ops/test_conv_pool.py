@@ -338,6 +338,8 @@ def test_split_covers_the_range_once_and_in_order(monkeypatch: pytest.MonkeyPatc
     for count in (0, 1, 3, 4, 11):
         ranges = threads.split(lambda start, stop: list(range(start, stop)), count, nbytes=1 << 30)
         assert list(itertools.chain(*ranges)) == list(range(count))
+    assert len(threads.split(lambda start, stop: None, 100, nbytes=threads.LONG - 1)) == 4
+    assert len(threads.split(lambda start, stop: None, 100, nbytes=threads.LONG)) == 4 * threads.PIECES
 
 
 def test_split_raises_what_a_thread_raised_and_gives_blas_back(monkeypatch: pytest.MonkeyPatch) -> None:
