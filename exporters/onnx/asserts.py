@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import ChainMap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 import onnx_ir as ir
 
 from frazil.recorder.graph import Graph, Guard, Origin, Value
-from frazil.sizes import Symbol, SymBool, SymInt, bounds, rounds_floats, substitute, symbols_of
+from frazil.sizes import Size, Symbol, SymBool, SymInt, bounds, rounds_floats, substitute, symbols_of
 
 from . import sizes
 from .control import all_inputs, without_dead
@@ -208,6 +209,9 @@ def _violation(e: Emitter, holds: SymBool) -> tuple[str, ir.Value]:
     if holds.zero is None:
         return ">=", e.op("Unsqueeze", e.cast(e.op("Not", sizes.condition(e, holds)), INT64), e.ints(0))
     op, number = holds.zero
+    rest = by_remainder(number) if op == "==" else None
+    if rest is not None:
+        return ">=", sizes.size(e, rest)
     if op == "!=":
         return ">=", e.op("Sub", e.ints(1), e.op("Abs", sizes.size(e, number)))
     low = bounds(number)[0]
@@ -226,3 +230,46 @@ def _positions(e: Emitter, amounts: Sequence[tuple[str, ir.Value]], width: int) 
             return e.op("Mul", either, e.ints(*[2] * width))
         excess.append(e.op("Abs", either))
     return e.op("Max", *excess, e.ints(*[0] * width))
+
+
+#: Periods that are looked at, number by number.
+_LONGEST = 64
+
+
+def by_remainder(number: Size) -> Size | None:
+    """What is never negative, and 0 where the number is, if that takes fewer operators: of a number made of several roundings of
+    one size that repeats itself. So `(n + 1) // 2 == 2 * ((n + 3) // 4)` is `(n + 1) % 4 // 2 == 0`.
+    """
+    period, symbols = _period(number), symbols_of(number)
+    several = isinstance(number, SymInt) and len(number.terms) > 1
+    if period is None or not 1 < period <= _LONGEST or len(symbols) != 1 or not several:
+        return None
+    (symbol,) = symbols
+    values = [substitute(number, {symbol: n}) for n in range(2 * period)]
+    if values[:period] != values[period:]:  # it grows with the size
+        return None
+    zeros = [value == 0 for value in values[:period]]
+    short = next(p for p in range(1, period + 1) if period % p == 0 and zeros == zeros[:p] * (period // p))
+    begins = [n for n in range(short) if zeros[n] and not zeros[n - 1]]
+    if len(begins) != 1:  # always, never, or in several places
+        return None
+    length = zeros[:short].count(True)
+    found: Size = (symbol.size + (short - begins[0]) % short) % short // length
+    return found
+
+
+def _period(number: Size) -> int | None:
+    """After how much more of its symbols a size differs by the same everywhere: of sums of sizes, rounded by fixed numbers."""
+    found = 1
+    for monomial, _ in number.terms if isinstance(number, SymInt) else ():
+        if len(monomial) > 1 or any(power > 1 for _, power in monomial):
+            return None
+        for atom, _ in monomial:
+            if isinstance(atom, Symbol):
+                continue
+            fixed = atom.function in ("floordiv", "mod") and isinstance(atom.args[1], int) and atom.args[1] > 0
+            inner = _period(atom.args[0]) if fixed else None
+            if inner is None:
+                return None
+            found = math.lcm(found, inner * atom.args[1])
+    return found

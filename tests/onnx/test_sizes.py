@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.exporters.onnx.asserts import by_remainder
 from frazil.exporters.onnx.running import open_session, run_session
-from frazil.sizes import size_max, size_min
+from frazil.sizes import Symbol, SymInt, size_max, size_min, substitute
 
 
 def _expression(rng: random.Random, depth: int) -> Callable[[Any, Any], Any]:
@@ -131,3 +132,39 @@ def test_empty_reshapes_work_where_the_program_does() -> None:
     report = fz.onnx.export(lambda x: x.reshape(x.shape[0], x.shape[1] * x.shape[2], 1), fz.randn(2, 3, 4))
     assert report.checks is not None
     assert {check.outcome for check in report.checks.checks} == {"equal"}
+
+
+def test_an_equation_of_roundings_of_one_size_holds_where_its_remainder_is_0() -> None:
+    rng, found = random.Random(0), 0
+    for _ in range(600):
+        symbol = Symbol("n")
+        d, k, n = rng.randint(1, 4), rng.randint(1, 4), symbol.size + rng.randint(0, 5)
+        number: Any = n // d - k * ((n + rng.randint(-5, 9)) // (d * k)) + rng.randint(-2, 2)
+        if rng.random() < 0.5:
+            number = number + rng.choice([1, -1]) * (n // rng.randint(1, 3) % rng.randint(1, 4))
+        if rng.random() < 0.1:
+            number = number + n // rng.randint(1, 3)  # grows
+        rest = by_remainder(number) if isinstance(number, SymInt) else None
+        if rest is not None:
+            found += 1
+            for size in range(150):
+                right, left = substitute(number, {symbol: size}), substitute(rest, {symbol: size})
+                assert left >= 0 and (left == 0) == (right == 0), (number, rest, size)
+    assert found > 50
+
+
+def test_sizes_that_two_roundings_make_equal_are_asserted_by_few_operators() -> None:
+    """As where an image that was halved twice is made larger again."""
+    halved = lambda x: x[::2] + x[::2][::2].repeat_interleave(2)
+    report = fz.onnx.export(halved, fz.ones(8), dynamic_shapes={"x": {0: "n"}})
+    (guard,) = report.embedded
+    assert "//" in str(guard) and report.operators["Mod"] == 1 and report.operators["BitwiseOr"] == 0
+    session = open_session(report.model_bytes)
+    for n in range(3, 30):
+        x = np.arange(n, dtype=np.float32)
+        if n % 4 in (0, 3):
+            (found,) = run_session(session, {"x": x}).values()
+            np.testing.assert_array_equal(found, x[::2] + np.repeat(x[::4], 2))
+        else:
+            with pytest.raises(Exception, match="frazil.assert"):
+                run_session(session, {"x": x})
