@@ -18,7 +18,6 @@ VALUES = {
     "chalf": "no backend computes in complex32",
     "complex": "float16 has no complex dtype",
     "logcumsumexp": "complex logarithms that differ by a whole turn",
-    "nn.functional.interpolate": "uint8: PyTorch rounds the weights to whole parts of 256, too",
     "view_as_complex": "float16 has no complex dtype",
 }
 #: Names whose gradients differ in some sample, and why.

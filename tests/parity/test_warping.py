@@ -100,3 +100,35 @@ def test_mistakes_are_told():
         fz.nn.functional.grid_sample(fz.ones(1, 1, 2, 2), fz.ones(1, 2, 2, 2), mode="cubic")
     with pytest.raises(fz.errors.ArgumentError, match="padding_mode is"):
         fz.nn.functional.grid_sample(fz.ones(1, 1, 2, 2), fz.ones(1, 2, 2, 2), padding_mode="reflect")
+
+
+SIZES = [{"size": (3, 4)}, {"size": (13, 20)}, {"scale_factor": 0.5}, {"scale_factor": (0.37, 1.6)}, {"size": (7, 9)}]
+SIZES += [{"scale_factor": 0.3, "recompute_scale_factor": True}]
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_images_are_resized_by_means_of_what_a_pixel_covers(mode, align_corners):
+    rng = np.random.default_rng(0)
+    for options in SIZES:
+        options = options | {"mode": mode, "align_corners": align_corners, "antialias": True}
+        x = torch.tensor(rng.standard_normal((2, 3, 7, 9)), requires_grad=True)
+        y = fz.tensor(x.detach().numpy(), requires_grad=True)
+        wanted, found = torch.nn.functional.interpolate(x, **options), fz.nn.functional.interpolate(y, **options)
+        np.testing.assert_allclose(found.detach().numpy(), wanted.detach().numpy(), rtol=1e-10, atol=1e-12)
+        wanted.sin().sum().backward()
+        found.sin().sum().backward()
+        np.testing.assert_allclose(y.grad.numpy(), x.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("channels", [1, 3, 5])
+def test_images_of_bytes_are_resized_with_the_weights_of_pytorch(mode, antialias, channels):
+    rng = np.random.default_rng(0)
+    for align_corners in (False, True):
+        for options in SIZES:
+            options = options | {"mode": mode, "align_corners": align_corners, "antialias": antialias}
+            x = rng.integers(0, 256, (2, channels, 16, 11)).astype(np.uint8)
+            wanted = torch.nn.functional.interpolate(torch.tensor(x), **options)
+            assert fz.nn.functional.interpolate(fz.tensor(x), **options).tolist() == wanted.tolist()

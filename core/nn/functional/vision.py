@@ -8,16 +8,16 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, cast
 
-from ...creation import arange, zeros
-from ...dtypes import int64, uint8
+from ...creation import arange, eye, zeros
+from ...dtypes import HALVES, int64, uint8
 from ...errors import ArgumentError, DTypeError, ShapeError
 from ...ops.arrange import slice_scatter_along
 from ...ops.common import require_elements, require_float, require_one_dtype, specs
-from ...ops.elementwise import in_rows
+from ...ops.elementwise import in_rows, log2, where
 from ...ops.pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from ...ops.resize import cubic_weight, depth_to_space, resize
 from ...ops.shape import pad, stack
-from ...sizes import prod, size_max, surely
+from ...sizes import prod, same, size_max, surely
 from ...tensor import Tensor, whole
 
 Sizes = int | Sequence[int]
@@ -173,14 +173,18 @@ def interpolate(
     `mode`: "nearest", "nearest-exact", "area", "linear" (one spatial dimension), "bilinear", "bicubic" (two), "trilinear"
     (three).
     `align_corners` maps the corner pixels onto each other instead of the edges of the image.
+    `antialias` ("bilinear" and "bicubic"): where the image gets smaller, every new pixel is a mean of all that it covers.
 
     >>> import frazil as fz
     >>> fz.nn.functional.interpolate(fz.tensor([[[1.0, 2.0]]]), scale_factor=2)
     tensor([[[1., 1., 2., 2.]]])
     """
     n = input.ndim - 2
-    if antialias:
-        raise NotImplementedError("interpolate: antialias=True is not supported; use mode='area' to make images smaller")
+    if antialias and (mode not in ("bilinear", "bicubic") or n != 2):
+        raise ArgumentError(
+            "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as input, "
+            f"given mode={mode!r} and shape {tuple(input.shape)}"
+        )
     if not 1 <= n <= 3:
         raise ShapeError(f"interpolate: expected 3 to 5 dimensions (N, C, ...), given shape {tuple(input.shape)}")
     if mode in ("nearest", "nearest-exact", "area"):
@@ -204,6 +208,8 @@ def interpolate(
     new, scales = _new_sizes(old, size, scale_factor, recompute_scale_factor)
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, new)
+    if antialias or (input.dtype is uint8 and n == 2 and mode in _LINEAR_MODES):
+        return _by_weights(input, new, scales, mode, bool(align_corners), antialias)
     options: dict[str, Any] = {"size": new, "scales": tuple(scales), "mode": mode, "align_corners": bool(align_corners)}
     if input.dtype is not uint8 or mode not in _LINEAR_MODES:
         return resize(input, **options)
@@ -213,6 +219,46 @@ def interpolate(
         options["scales"] = tuple(scales[i] if i == axis else None for i in range(n))
         means = (resize(means, **options) + 0.5).floor()
     return cast(Tensor, means.clamp(0, 255).to(uint8))
+
+
+def _by_weights(
+    input: Tensor, new: tuple[Any, ...], scales: Sequence[float | None], mode: str, align_corners: bool, antialias: bool
+) -> Tensor:
+    """`interpolate` of images with `antialias`, or of bytes: a product with a matrix of weights along each dimension."""
+    x: Any = input.double() if input.dtype is uint8 else input.float() if input.dtype in HALVES else input
+    for axis in (3, 2):
+        old, size, scale = x.shape[axis], new[axis - 2], scales[axis - 2]
+        if antialias:
+            weights = _covering(old, size, scale, mode, align_corners, x)
+        else:
+            single = eye(old, dtype=x.dtype, device=x.device).reshape(1, 1, old, old)
+            weights = resize(single, size=(size, old), scales=(scale, None), mode=mode, align_corners=align_corners)[0, 0]
+        if input.dtype is uint8:  # as PyTorch, which computes with whole numbers of 16 bits, and rounds after every dimension
+            unit = 2.0 ** log2(32767.5 / weights.amax()).floor().clamp(max=22)
+            weights = weights.sign() * (weights.abs() * unit + 0.5).floor()
+        x = x @ weights.mT if axis == 3 else weights @ x
+        if input.dtype is uint8:
+            x = (x / unit + 0.5).floor().clamp(0, 255)
+    return cast(Tensor, x.to(input.dtype))
+
+
+def _covering(old: Any, new: Any, factor: float | None, mode: str, align_corners: bool, x: Tensor) -> Tensor:
+    """Return how much of every old pixel (column) a new one (row) has: a filter around its middle, as wide as the pixel is."""
+    if align_corners:
+        step = (old - 1) / (new - 1) if not same(new, 1) else 0.0
+    else:
+        step = old / new if factor is None else 1 / factor
+    wide: Any = step
+    wide = max(wide, 1.0) if isinstance(wide, float) else (zeros(1, dtype=x.dtype, device=x.device) + wide).clamp(min=1.0)
+    middles = (arange(new, dtype=x.dtype, device=x.device) + 0.5) * step
+    near = (arange(old, dtype=x.dtype, device=x.device) + 0.5 - middles.unsqueeze(1)).abs() / wide
+    if mode == "bilinear":
+        weights = (1 - near).clamp(min=0)
+    else:  # Keys' cubic with a = -1/2
+        inner = (1.5 * near - 2.5) * near * near + 1
+        outer = ((2.5 - 0.5 * near) * near - 4) * near + 2
+        weights = where(near < 1, inner, where(near < 2, outer, 0.0))
+    return weights / weights.sum(1, keepdim=True)
 
 
 def _new_sizes(
