@@ -142,9 +142,13 @@ def _notes(reasons: dict[str, str]) -> str:
 
 
 def _processor() -> str:
+    """The processor, and the vectors by which its loops are chosen."""
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text().splitlines() if cpu.exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+    flags = next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), [])
+    vectors = next((vectors for flag, vectors in (("avx512f", "AVX-512"), ("avx2", "AVX2")) if flag in flags), None)
+    return f"{name} with {vectors}" if vectors else name
 
 
 def _lines(titles: list[str], rows: Iterable[list[str]]) -> str:

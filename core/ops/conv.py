@@ -479,6 +479,8 @@ def _transposed(
     if bias is not None and len(bias._a.shape) != 1:
         raise ShapeError(f"{name}: bias must have 1 dimension, given {list(bias._a.shape)}")
     _check_extent(name, x, w)
+    if n == 3 and any(m < 1 for m in x._a.shape[2:]):  # of sizes that are symbols this is asserted: onnxruntime's process ends
+        raise ShapeError(f"{name}: no size but batch and channels may be 0, given {list(x._a.shape)} and {list(w._a.shape)}")
     if isinstance(w._a.shape[1], int) and not w._a.shape[1]:
         raise ShapeError(f"{name}: weights {list(w._a.shape)} make no channels")
     size = tuple(

@@ -454,12 +454,14 @@ def variance(x, /, *, dim=None, correction=1, keepdim=False):
     centred = x - mean(x, dim=dim, keepdim=True) if dim is not None else x - mean(x)
     if isinstance(correction, int) and correction == 0:
         return mean(square(centred), dim=dim, keepdim=keepdim)
-    divisor = n - correction
-    if isinstance(divisor, (int, float)):
-        divisor = builtins.max(divisor, 0)
-    elif isinstance(divisor, SymInt) and not proven(divisor >= 0):
-        divisor = size_max(divisor, 0)
-    return sum_(square(centred), dim=dim, keepdim=keepdim) / divisor
+    return sum_(square(centred), dim=dim, keepdim=keepdim) / degrees(n - correction)
+
+
+def degrees(n: Any) -> Any:
+    """Return a number of observations less a correction, 0 where that is negative: the variance of nothing is NaN."""
+    if isinstance(n, (int, float)):
+        return builtins.max(n, 0)
+    return size_max(n, 0) if isinstance(n, SymInt) and not proven(n >= 0) else n
 
 
 def _variance(x: Tensor, **options: Any) -> Tensor:

@@ -19,7 +19,7 @@ from .complex_numbers import complex_
 from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, ne, sqrt, where
 from .indexing import edges_before, gather, scatter_add_values
 from .linalg import matmul
-from .reduction import ValuesIndices, amax, amin, cumsum, mean, sort, sort_values, sum_
+from .reduction import ValuesIndices, amax, amin, cumsum, degrees, mean, sort, sort_values, sum_
 from .shape import cat, expand, flatten, movedim, narrow, reshape, select, t, unsqueeze
 
 
@@ -265,8 +265,7 @@ def _covariance(x: Tensor, correction: Any, fweights: Tensor | None, aweights: T
         raise ArgumentError(f"cov: fweights count observations, so they must be integers, given {fweights.dtype.name}")
     if fweights is None and aweights is None:
         centred = x - mean(x, dim=1, keepdim=True)
-        n = x._a.shape[1] - correction
-        return matmul(centred, t(centred).conj()) / (max(n, 0) if isinstance(n, (int, float)) else n)
+        return matmul(centred, t(centred).conj()) / degrees(x._a.shape[1] - correction)
     weights: Any = aweights if fweights is None else fweights if aweights is None else fweights * aweights
     total = weights.sum()
     centred = x - (x * weights).sum(1, keepdim=True) / total
