@@ -12,7 +12,7 @@ from .. import dtypes
 from ..creation import arange, full, zeros_of
 from ..define import function, op
 from ..errors import ArgumentError, ShapeError
-from ..sizes import is_static, window_positions
+from ..sizes import SymInt, is_static, window_positions
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor
 from ..views import lie
@@ -340,6 +340,9 @@ def _max_pool(
             y = amax(x, dim=tuple(range(2, 2 + n)), keepdim=True)
             return y if had_batch else squeeze(y, 0)
         kernel, stride = tuple(map(int, kernel)), tuple(map(int, stride))
+    around = zip(x._a.shape[2:], padding, dilation, strict=True)
+    if any(isinstance(m, SymInt) and p and d > 1 and m < d for m, p, d in around):  # onnxruntime gives no -inf there
+        raise ShapeError(f"{name}: a recording needs images as wide as the dilation {dilation}: windows would see padding alone")
     options = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": bool(ceil_mode)}
     y = max_pool(x, **options)
     if not return_indices:

@@ -303,3 +303,16 @@ def test_a_sum_of_all_squares_is_one_operator(dtype: Any) -> None:
     assert both.operators["Mul"] == 1
     for program in (lambda x, y: (x * y).sum(), lambda x, y: (x * x).sum(1) + y.sum(1)):
         assert fz.onnx.export(program, (x, x + 1)).operators["ReduceSumSquare"] == 0
+
+
+def test_windows_that_see_padding_alone_are_refused_by_the_file() -> None:
+    def program(x):
+        return fz.nn.functional.max_pool2d(x, (3, 2), (2, 1), (1, 1), dilation=(1, 2))
+
+    report = fz.onnx.export(program, fz.rand(1, 2, 6, 7))
+    x = fz.rand(2, 2, 5, 2)
+    assert np.array_equal(report.run(x)[0], program(x).numpy())
+    with pytest.raises(Exception, match="shape"):
+        report.run(fz.rand(1, 2, 6, 1))
+    plain = fz.onnx.export(lambda x: fz.nn.functional.max_pool2d(x, 3, 2, 1), fz.rand(1, 2, 6, 7), verify=False)
+    assert len(plain.embedded) < len(report.embedded)  # there every window sees an element
