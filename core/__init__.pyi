@@ -2598,8 +2598,8 @@ def nan_to_num(input: _Operand, nan: _float = 0.0, posinf: _float | None = None,
 def nan_to_num_(input: Tensor, *args: Any, **options: Any) -> Tensor:
     """In-place form of `nan_to_num`: writes the result into this tensor and returns it."""
 
-def nanmean(input: Tensor, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
-    """Mean of the elements that are not NaN.
+def nanmean(input: Tensor, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None, out: Any = None) -> Tensor:
+    """Mean of the elements that are not NaN, computed in `dtype`.
 
     >>> import frazil as fz
     >>> fz.nanmean(fz.tensor([1.0, float("nan"), 3.0]))
@@ -3924,7 +3924,7 @@ def unravel_index(indices: Tensor, shape: Any) -> Any:
 def unsafe_chunk(input: Tensor, chunks: _int, dim: _int = 0) -> Any:
     """As `chunk`; whether what it gives is written to is the program's affair."""
 
-def unsafe_split(tensor: Tensor, split_size: Any, dim: _int = 0) -> Any:
+def unsafe_split(input: Tensor, split_size: Any, dim: _int = 0) -> Any:
     """As `split`; whether what it gives is written to is the program's affair."""
 
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Sequence[_int], dim: _int = 0) -> Any:

@@ -519,8 +519,8 @@ class TensorMethods:
     def fill_(self, value: Any) -> Tensor:
         """Set every element to a number."""
 
-    def fill_diagonal_(self, fill_value: Any) -> Tensor:
-        """Set the elements of the main diagonal of a matrix to a number."""
+    def fill_diagonal_(self, fill_value: Any, wrap: _bool = False) -> Tensor:
+        """Set the elements of the main diagonal to a number: of a matrix, or of a tensor of more dimensions of one size."""
 
     def fix(self, *, out: Any = None) -> Tensor:
         """x without its fraction."""
@@ -986,8 +986,8 @@ class TensorMethods:
     def nan_to_num_(self, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None, *, out: Any = None) -> Tensor:
         """In-place form of `nan_to_num`: writes the result into this tensor and returns it."""
 
-    def nanmean(self, dim: Any = None, keepdim: _bool = False, *, out: Any = None) -> Tensor:
-        """Mean of the elements that are not NaN."""
+    def nanmean(self, dim: Any = None, keepdim: _bool = False, *, dtype: Any = None, out: Any = None) -> Tensor:
+        """Mean of the elements that are not NaN, computed in `dtype`."""
 
     def nanmedian(self, dim: _int | None = None, keepdim: _bool = False, *, out: Any = None) -> Any:
         """The middle value (the lower one of two) of the elements that are not NaN; with `dim`, along it with indices."""

@@ -480,9 +480,9 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
-def unsafe_split(tensor: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def unsafe_split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """As `split`; whether what it gives is written to is the program's affair."""
-    return tuple(map(clone, split(tensor, split_size, dim)))
+    return tuple(map(clone, split(input, split_size, dim)))
 
 
 def unsafe_split_with_sizes(input: Tensor, split_sizes: Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:

@@ -45,6 +45,7 @@ _FULL_NAMES = {"x": "input", "a": "input", "b": "other"}
 OTHER_NAMES = {"axis": ("dim", "dims"), "axes": ("dims", "dim"), "keepdims": ("keepdim",), "x": ("input",), "a": ("input",)}
 OTHER_NAMES |= {"x1": ("input",), "x2": ("other",), "axis0": ("dim0",), "axis1": ("dim1",), "tensor": ("other",)}
 OTHER_NAMES |= {"split_size": ("split_size_or_sections",), "split_sizes": ("split_size_or_sections",), "size": ("shape",)}
+OTHER_NAMES |= {"input": ("L", "b", "A"), "input2": ("tau", "L"), "input3": ("other",)}
 OTHER_NAMES |= dict.fromkeys(("sections", "indices"), ("indices_or_sections",))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..alias import assign, check_writable, current_value, detached, left_behind
 from ..errors import ShapeError
+from ..sizes import same
 from ..state import STATE
 from ..table import FUNCTIONS, METHODS
 from ..tensor import Tensor
@@ -90,11 +91,34 @@ def t_(self: Tensor) -> Tensor:
     return take_over(self, self.t())
 
 
-def fill_diagonal_(self: Tensor, fill_value: Any) -> Tensor:
-    """Set the elements of the main diagonal of a matrix to a number."""
-    if len(self._a.shape) != 2:
-        raise ShapeError(f"fill_diagonal_: expected a matrix, given {list(self._a.shape)}")
+def fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Set the elements of the main diagonal to a number: of a matrix, or of a tensor of more dimensions of one size.
+
+    Args:
+        wrap: in a matrix with more rows than columns, begin again one row below the end of each diagonal.
+
+    >>> import frazil as fz
+    >>> fz.zeros(4, 2).fill_diagonal_(1, wrap=True)
+    tensor([[1., 0.],
+            [0., 1.],
+            [0., 0.],
+            [1., 0.]])
+    """
+    shape = self._a.shape
+    if len(shape) < 2:
+        raise ShapeError(f"fill_diagonal_: expected at least 2 dimensions, given {list(shape)}")
+    if len(shape) > 2:
+        if any(not same(n, shape[0]) for n in shape):
+            raise ShapeError(f"fill_diagonal_: of more than 2 dimensions all must be of one size, given {list(shape)}")
+        diagonal = self.diagonal(0, 0, 1)
+        for _ in shape[2:]:
+            diagonal = diagonal.diagonal(0, 0, -1)
+        diagonal.fill_(fill_value)
+        return self
+    rows, columns = shape
     self.diagonal().fill_(fill_value)
+    for begin in range(columns + 1, rows, columns + 1) if wrap else ():
+        self[begin:].diagonal().fill_(fill_value)
     return self
 
 

@@ -149,14 +149,15 @@ def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any 
 
 
 @function(out=True)
-def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-    """Mean of the elements that are not NaN.
+def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+    """Mean of the elements that are not NaN, computed in `dtype`.
 
     >>> import frazil as fz
     >>> fz.nanmean(fz.tensor([1.0, float("nan"), 3.0]))
     tensor(2.)
     """
     require_float("nanmean", *specs(input))
+    input = input if dtype is None else cast(input, dtype=dtypes.as_dtype(dtype))
     counted = sum_(cast(eq(input, input), dtype=input.dtype), dim=dim, keepdim=keepdim)
     return nansum(input, dim, keepdim) / counted
 

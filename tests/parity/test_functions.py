@@ -476,7 +476,12 @@ xp.feature_dropout(x, 0.5, False)
 x.resize(2, 6); x.resize_as(x.mT); x.dim_order(); x.mT.dim_order(); b.permute(2, 0, 1).dim_order(); x.hardshrink(0.7)
 x.hardshrink(lambd=0.1); x.const_data_ptr() > 0; xp.sym_int(-3.7); xp.sym_float(2)
 xp.sym_not(0); xp.sym_ite(True, 1, 2); xp.sym_max(1, 2.0); xp.sym_max(3, 2.0); xp.sym_min(1, 2.0); xp.sym_min(a=4, b=2)
-xp.sym_sqrt(9); xp.sym_sum([1, 2.5]); xp.embedding_renorm_(a, xp.tensor([2, 0, 2]), 0.5, 2.0)
+xp.cholesky_inverse(input=q @ q.mT + xp.eye(4)); xp.matrix_exp(input=q); xp.orgqr(input=w[:, :3], input2=v[:3])
+xp.ormqr(input=q, input2=v, input3=w); xp.triangular_solve(input=w, A=q + 9 * xp.eye(4)).solution
+xp.cholesky_solve(input=w, input2=xp.linalg.cholesky(q @ q.mT + xp.eye(4))); xp.unsafe_split(input=x, split_size=2, dim=1)
+xp.nanmean(input=x, dtype=xp.float64); x.nanmean(dim=0, keepdim=True, dtype=xp.float64)
+xp.zeros(7, 3).fill_diagonal_(2.0, wrap=True); xp.zeros(9, 2).fill_diagonal_(2.0, True); xp.zeros(3, 3, 3).fill_diagonal_(2.0)
+xp.zeros(2, 5).fill_diagonal_(2.0, wrap=True); xp.zeros(4, 0).fill_diagonal_(1.0, wrap=True); xp.sym_sqrt(9); xp.sym_sum([1, 2.5]); xp.embedding_renorm_(a, xp.tensor([2, 0, 2]), 0.5, 2.0)
 xp.is_storage(x.storage()); xp.is_storage(x)
 xp.is_anomaly_enabled(); xp.is_anomaly_check_nan_enabled(); xp.get_autocast_cpu_dtype() == xp.bfloat16
 xp.get_autocast_gpu_dtype() == xp.float16; xp.is_autocast_cpu_enabled(); xp.is_autocast_cache_enabled(); xp.clear_autocast_cache()

@@ -368,6 +368,7 @@ def interpolate(input: Tensor, size: Any = None, scale_factor: Any = None, mode:
     `mode`: "nearest", "nearest-exact", "area", "linear" (one spatial dimension), "bilinear", "bicubic" (two), "trilinear"
     (three).
     `align_corners` maps the corner pixels onto each other instead of the edges of the image.
+    `antialias` ("bilinear" and "bicubic"): where the image gets smaller, every new pixel is a mean of all that it covers.
 
     >>> import frazil as fz
     >>> fz.nn.functional.interpolate(fz.tensor([[[1.0, 2.0]]]), scale_factor=2)
