@@ -481,7 +481,8 @@ xp.ormqr(input=q, input2=v, input3=w); xp.triangular_solve(input=w, A=q + 9 * xp
 xp.cholesky_solve(input=w, input2=xp.linalg.cholesky(q @ q.mT + xp.eye(4))); xp.unsafe_split(input=x, split_size=2, dim=1)
 xp.nanmean(input=x, dtype=xp.float64); x.nanmean(dim=0, keepdim=True, dtype=xp.float64)
 xp.zeros(7, 3).fill_diagonal_(2.0, wrap=True); xp.zeros(9, 2).fill_diagonal_(2.0, True); xp.zeros(3, 3, 3).fill_diagonal_(2.0)
-xp.zeros(2, 5).fill_diagonal_(2.0, wrap=True); xp.zeros(4, 0).fill_diagonal_(1.0, wrap=True); xp.sym_sqrt(9); xp.sym_sum([1, 2.5]); xp.embedding_renorm_(a, xp.tensor([2, 0, 2]), 0.5, 2.0)
+xp.zeros(2, 5).fill_diagonal_(2.0, wrap=True); xp.zeros(4, 0).fill_diagonal_(1.0, wrap=True)
+xp.sym_sqrt(9); xp.sym_sum([1, 2.5]); xp.embedding_renorm_(a, xp.tensor([2, 0, 2]), 0.5, 2.0)
 xp.is_storage(x.storage()); xp.is_storage(x)
 xp.is_anomaly_enabled(); xp.is_anomaly_check_nan_enabled(); xp.get_autocast_cpu_dtype() == xp.bfloat16
 xp.get_autocast_gpu_dtype() == xp.float16; xp.is_autocast_cpu_enabled(); xp.is_autocast_cache_enabled(); xp.clear_autocast_cache()
