@@ -87,3 +87,45 @@ def test_windows_that_overlap_or_leave_a_rest_are_written_exactly(size: int, opt
     found, right, report = _both(gradient, x)
     assert "Resize" not in report.operators
     np.testing.assert_array_equal(found, right)
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel", "options"),
+    [
+        ((9, 8), (3, 3), {"padding": 1}),
+        ((9, 8), (3, 2), {"padding": (0, 1), "stride": (2, 1), "dilation": (1, 2)}),
+        ((8, 8), (1, 1), {"stride": 2}),
+        ((17,), (5,), {"padding": 2, "stride": 3}),
+        ((5, 4, 4), (2, 1, 2), {}),
+    ],
+)
+def test_the_gradient_of_the_weight_of_a_convolution_with_many_channels(size: Any, kernel: Any, options: dict[str, Any]) -> None:
+    """One product with what lies under the windows; also of no images, and where their number is free."""
+    conv = getattr(fz.nn.functional, f"conv{len(kernel)}d")
+    w = fz.randn(40, 32, *kernel)
+
+    def gradient(x: Any) -> Any:
+        weight = w.clone().requires_grad_()
+        y = conv(x, weight, **options)
+        return fz.autograd.grad((y * y.detach().cos()).sum(), weight)[0]
+
+    rng = np.random.default_rng(3)
+    for shapes in (None, {"x": {0: "images"}}):
+        x = fz.tensor(rng.standard_normal((3, 32, *size)).astype(np.float32))
+        report = fz.onnx.export(gradient, x, dynamic_shapes=shapes, verify=False)
+        assert (report.operators["MatMul"], report.operators["Conv"]) == (1, 1)
+        for images in (3,) if shapes is None else (0, 1, 3, 6):
+            x = fz.tensor(rng.standard_normal((images, 32, *size)).astype(np.float32))
+            np.testing.assert_allclose(report.run(x)[0], gradient(x).numpy(), rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("channels", "options"), [(8, {}), (64, {"groups": 2})])
+def test_few_channels_and_groups_are_a_convolution(channels: int, options: dict[str, Any]) -> None:
+    w = fz.randn(64, channels // options.get("groups", 1), 3, 3)
+
+    def gradient(x: Any) -> Any:
+        weight = w.clone().requires_grad_()
+        return fz.autograd.grad((fz.nn.functional.conv2d(x, weight, **options) ** 2).sum(), weight)[0]
+
+    report = fz.onnx.export(gradient, fz.randn(2, channels, 6, 6), dynamic_shapes=None, verify="samples")
+    assert report.operators["Conv"] == 2
