@@ -177,6 +177,8 @@ class Kernels:
 
     def scattered(self, x: Array, positions: Array, source: Array, accumulate: bool) -> Array:
         """x with source[k] put at, or added to, position[k] of the flattened array; of equal positions the last one wins."""
+        if source.shape != positions.shape:
+            raise ValueError("the source must have the shape of the positions")
         xp, n = self.xp, math.prod(x.shape)
         count = math.prod(positions.shape)
         if not count or not n:

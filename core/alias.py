@@ -15,13 +15,13 @@ from . import dtypes
 from .dispatch import general_call, run
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .explain import describe
-from .order import lying_as
+from .order import Path, lying_as, steps_of
 from .sizes import prod, same, stretches
 from .state import RECORDINGS, STATE
 from .table import OPS, Op
 from .tape import Node
 from .tensor import UNTRACKED, Tensor
-from .views import Path, bump, check_overlap, register_view, root_of, steps_of
+from .views import bump, check_overlap, register_view, root_of
 
 
 def detached(x: Tensor, *, share_version: bool = True) -> Tensor:

@@ -20,9 +20,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from .errors import ShapeError
 from .sizes import broadcast_shapes
 
+Path = tuple[tuple[str, dict[str, Any]], ...]
 Sizes = Sequence[int]
 Order = tuple[int, ...]
 #: Of every tensor of a call: its shape and strides; None for one that is left out.
@@ -255,3 +258,52 @@ RULES: dict[str, Callable[[Lying, Sizes], Order | None]] = {
     "lines": _lines,
     "filters": _filters,
 }
+
+
+def steps_of(path: Any) -> Path:
+    """The steps of a path from the base on."""
+    steps = []
+    while path is not None:
+        path, step, attrs = path
+        steps.append((step, attrs))
+    return tuple(reversed(steps))
+
+
+#: What steps of views do to an array of NumPy's.
+_LOOKS: Mapping[str, Callable[..., Any]] = {
+    "detach": lambda a: a,
+    "permute": lambda a, *, dims: a.transpose(dims),
+    "expand": lambda a, *, shape: np.broadcast_to(a, shape),
+    "slice": lambda a, *, starts, stops, steps: a[tuple(map(slice, starts, stops, steps))],
+    "diagonal": lambda a, *, offset, dim1, dim2: np.diagonal(a, offset, dim1, dim2),
+    "reshape": lambda a, *, shape: _reshaped(a, shape),
+}
+
+
+def look(shape: Sizes, path: Any) -> np.ndarray | None:
+    """How a view lies in memory, on a device whose views share none: an array of bytes that nobody may read. None: not known.
+
+    The base lies in order, as all results do there.
+    """
+    step, strides = 1, []
+    for n in reversed(shape):
+        strides.append(step)
+        step *= n
+    found: Any = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides[::-1])
+    for name, attrs in steps_of(path):
+        if name not in _LOOKS or (found := _LOOKS[name](found, **attrs)) is None:
+            return None
+    return found
+
+
+def keeps_look(a: np.ndarray | None, shape: Sizes) -> bool:
+    """Return whether another shape is a view; True where it is not known how `a` lies."""
+    return a is None or not a.size or _reshaped(a, shape) is not None
+
+
+def _reshaped(a: np.ndarray, shape: Sizes) -> np.ndarray | None:
+    """The view in another shape, None where that takes a copy."""
+    try:
+        return a.reshape(shape, copy=False)
+    except ValueError:
+        return None

@@ -123,7 +123,8 @@ class Budget:
                 if what == "bytes"
                 else f"holds more than {limit:,} {what}"
             )
+            limits = "limits__tensors=..., limits__values=..." if what == "tensors" else f"limits__{key}=..."  # each has values
             raise SerializationError(
                 f"load: {self.name} {asked}, which looks like a trap. If you trust it, raise the limit: "
-                f"with fz.config(limits__{key}=...): fz.load(...)"
+                f"with fz.config({limits}): fz.load(...)"
             )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, order
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .printing import tensor_html, tensor_text
 from .sizes import checked_dim, prod
@@ -663,7 +663,9 @@ class Tensor(_Attributes):
         if self._dev.recording:
             return self._dev.is_contiguous(self)
         check = self._dev.kernels.get("is_contiguous")
-        return True if check is None else bool(check(self._a))
+        if check is not None:
+            return bool(check(self._a))
+        return self._path is None or (look := look_of(self)) is None or look.flags.c_contiguous
 
     def stride(self, dim: int | None = None) -> Any:
         """Return how many elements apart neighbours along each dimension (or one) are in memory."""
@@ -671,7 +673,11 @@ class Tensor(_Attributes):
             strides = self._dev.strides(self)
         else:
             measure = self._dev.kernels.get("strides")
-            strides = row_major_strides(self._a.shape) if measure is None else measure(self._a)
+            if measure is not None:
+                strides = measure(self._a)
+            else:
+                look = None if self._path is None else look_of(self)
+                strides = row_major_strides(self._a.shape) if look is None else look.strides
         return strides if dim is None else strides[checked_dim("size", dim, len(strides))]
 
     def data_ptr(self) -> int:
@@ -916,6 +922,11 @@ def _transfer() -> Any:
     from . import transfer
 
     return transfer
+
+
+def look_of(x: Tensor) -> Any:
+    """How a tensor lies in memory, on a device whose views share none: see `order.look`."""
+    return order.look((x if x._base is None else x._base)._a.shape, x._path)
 
 
 def row_major_strides(shape: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -15,20 +15,10 @@ from typing import Any
 
 from . import order
 from .errors import ShapeError
+from .order import Path, steps_of
 from .state import STATE
 from .table import Op
-from .tensor import Tensor
-
-Path = tuple[tuple[str, dict[str, Any]], ...]
-
-
-def steps_of(path: Any) -> Path:
-    """The steps of a path from the base on."""
-    steps = []
-    while path is not None:
-        path, step, attrs = path
-        steps.append((step, attrs))
-    return tuple(reversed(steps))
+from .tensor import Tensor, look_of
 
 
 def joined(before: Any, path: Any) -> Any:
@@ -40,11 +30,12 @@ def joined(before: Any, path: Any) -> Any:
 
 def link_view(op: Op, x: Tensor, y: Tensor, attrs: dict[str, Any], device: Any) -> None:
     """Tell `y` = op(x) that it may share memory with `x`."""
-    if device.aliases:
-        if x._a.shape and op.name == "reshape" and not device.kernels["shares_memory"](x._a, y._a):
+    if op.name == "reshape" and x._a.shape:  # a view or a copy
+        if device.aliases:
+            if not device.kernels["shares_memory"](x._a, y._a):
+                return
+        elif not (device.is_view(x, y, attrs) if device.recording else order.keeps_look(look_of(x), y._a.shape)):
             return
-    elif op.name == "reshape" and device.recording and not device.is_view(x, y, attrs):
-        return
     base = x if x._base is None else x._base
     y._path = (x._path, op.name, attrs)
     y._base = base

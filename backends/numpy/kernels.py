@@ -557,6 +557,11 @@ def _check_range(index: Array, n: int, name: str) -> None:
         raise IndexError(f"an index is out of range for a dimension of size {n} (found {index.min()} to {index.max()})")
 
 
+def _check_source(index: Array, src: Array) -> None:
+    if src.shape != index.shape:  # NumPy would repeat a size of 1
+        raise ValueError("src must have the shape of the index")
+
+
 @kernel
 def gather_values(x: Array, index: Array, *, dim: int) -> Array:
     if not x.ndim:
@@ -572,6 +577,7 @@ def scatter_values(x: Array, index: Array, src: Array, *, dim: int) -> Array:
     y = copy(x)
     if not y.ndim:
         return np.array(src)
+    _check_source(index, src)
     _check_range(index, x.shape[dim], "scatter")
     y[_along(index, dim)] = src
     return y
@@ -582,6 +588,7 @@ def scatter_add_values(x: Array, index: Array, src: Array, *, dim: int) -> Array
     y = copy(x)
     if not y.ndim:
         return y + src
+    _check_source(index, src)
     _check_range(index, x.shape[dim], "scatter_add")
     return _add_at(y, _along(index, dim), src)
 

@@ -30,7 +30,7 @@ def _as_real(x: Spec) -> Spec:
 def _as_complex(x: Spec) -> Spec:
     if x.dtype not in WHOLE:
         raise DTypeError(f"view_as_complex: x must be float32 or float64, given {x}; convert it with .float()")
-    if not x.shape or (isinstance(x.shape[-1], int) and x.shape[-1] != 2):
+    if not x.shape or x.shape[-1] != 2:
         raise ShapeError(f"view_as_complex: the last dimension holds real and imaginary parts, so it must be 2; given {x}")
     return Spec(x.shape[:-1], WHOLE[x.dtype])
 

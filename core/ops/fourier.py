@@ -22,7 +22,7 @@ from .shape import cat, movedim, narrow, select, stack, unsqueeze
 
 
 def _pairs(x: Spec) -> Spec:
-    if isinstance(x.shape[-1], int) and x.shape[-1] != 2:
+    if x.shape[-1] != 2:
         raise ShapeError(f"fourier: the last dimension holds real and imaginary parts, so it must be 2; given {x}")
     return x
 

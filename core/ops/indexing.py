@@ -5,7 +5,8 @@ from __future__ import annotations
 import builtins
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import gt
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,9 @@ _SCATTER = [
 ]
 
 
-def _scatter_canon(name: str) -> Any:
+def _scatter_canon(name: str, larger: Callable[[Any, Any], Any] = _larger) -> Any:
+    """The checks of sizes. `larger` is `gt`, which asks, where no kernel and no operator of a file refuses what is too large."""
+
     def canon(x, index, src, *, dim):
         if len(x._a.shape) != len(index._a.shape) or len(src._a.shape) != len(index._a.shape):
             raise ShapeError(
@@ -161,7 +164,7 @@ def _scatter_canon(name: str) -> Any:
             )
         dim = checked_dim(name, dim, len(x._a.shape))
         sizes = zip(index._a.shape, x._a.shape, src._a.shape, strict=True)
-        if any((_larger(m, n) and d != dim) or _larger(m, k) for d, (m, n, k) in enumerate(sizes)):
+        if any((d != dim and larger(m, n)) or larger(m, k) for d, (m, n, k) in enumerate(sizes)):
             raise ShapeError(
                 f"{name}: index {list(index._a.shape)} must not be larger than src {list(src._a.shape)}, nor than input "
                 f"{list(x._a.shape)} in any dimension but {dim}"
@@ -217,7 +220,7 @@ def _scatter_max_vjp(g: Tensor, x: Tensor, index: Tensor, src: Tensor, y: Tensor
 @op(
     layout="rows",
     vjp=_scatter_max_vjp,
-    canon=_scatter_canon("scatter_max"),
+    canon=_scatter_canon("scatter_max", gt),
     promote="same",
     promoted=(0, 2),
     samples=_SCATTER,
@@ -233,13 +236,15 @@ def scatter_max_values(x, index, src, /, *, dim):
     return maximum(x, scatter_values(x, gather_values(index, order, dim=dim), ascending, dim=dim))
 
 
-def _fit_source(src: Any, x: Tensor, index: Tensor) -> Tensor:
-    """`src` as a tensor of the shape of `index`, as PyTorch reads it."""
+def _fit_source(src: Any, x: Tensor, index: Tensor, larger: Callable[[Any, Any], Any] = _larger) -> Tensor:
+    """`src` as a tensor of the shape of `index`, as PyTorch reads it. (What is too small for that stays so, and is refused.)"""
     if not isinstance(src, Tensor):
         return full_like(index, src, dtype=x.dtype)
     src = _as_vector(src)
     shape = tuple(index._a.shape)
     if len(src._a.shape) == len(shape) and not all(same(m, n) for m, n in zip(src._a.shape, shape, strict=True)):
+        if any(larger(n, m) for m, n in zip(src._a.shape, shape, strict=True)):
+            return src
         src = slice(src, starts=(0,) * len(shape), stops=shape, steps=(1,) * len(shape))
     return src
 
@@ -255,7 +260,7 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: A
     if reduce not in (None, "add", "multiply"):
         raise ArgumentError(f"scatter: reduce is None, 'add' or 'multiply', given {reduce!r}")
     x, index = _as_vector(input), _as_vector(index)
-    src = _fit_source(value if src is None else src, input, index)
+    src = _fit_source(value if src is None else src, input, index, gt if reduce == "multiply" else _larger)
     if reduce == "multiply":
         return _as_before(_scatter_prod(x, dim, index, src), input)
     write = scatter_values if reduce is None else scatter_add_values
@@ -278,7 +283,8 @@ def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: 
     if reduce == "mean":
         require_numbers("scatter_reduce", input)
     x, index = _as_vector(input), _as_vector(index)
-    return _as_before(_scatter_reduced(x, dim, index, _fit_source(src, x, index), reduce, include_self), input)
+    larger = _larger if reduce in ("sum", "mean") else gt
+    return _as_before(_scatter_reduced(x, dim, index, _fit_source(src, x, index, larger), reduce, include_self), input)
 
 
 def _scatter_reduced(x: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, include_self: bool) -> Tensor:
@@ -312,8 +318,8 @@ def _scatter_prod(x: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     that zeros have their gradients."""
     if index.numel() == 0:
         return x
-    scatter_add_values(x.detach(), index, src.detach(), dim=dim)  # its checks
-    dim = checked_dim("scatter_reduce", dim, len(x._a.shape))
+    scatter_add_values(x.detach(), index, src.detach(), dim=dim)  # its checks of the index
+    dim = _scatter_canon("scatter_reduce", gt)(x, index, src, dim=dim)["dim"]
     places, sent = unsqueeze(movedim(index, dim, -1), -1), unsqueeze(movedim(src, dim, -1), -1)
     met = places == arange(x._a.shape[dim], device=x.device)
     factors = movedim(cast(prod(where(met, sent, ones_like(sent)), dim=-2), dtype=x.dtype), -1, dim)

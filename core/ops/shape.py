@@ -114,7 +114,7 @@ def view(input: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     input = _own(input)
     result = reshape(input, shape=int_tuple(size))
     device = result._dev
-    if device.as_view(input, result) is False if device.recording else device.aliases and result._base is None and result.numel():
+    if device.as_view(input, result) is False if device.recording else result._base is None and result.numel():
         raise ShapeError(
             f"view: a tensor of shape {list(input.shape)} with this memory layout cannot be seen as {list(result.shape)} "
             "without a copy; use .reshape(), which copies, or .contiguous() first"

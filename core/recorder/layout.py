@@ -15,11 +15,11 @@ from weakref import ref
 
 from ..alias import apply_path, assign, scatter_path
 from ..ops.elementwise import where
-from ..order import FIXED, RULES
+from ..order import FIXED, RULES, steps_of
 from ..sizes import SymBool, SymInt, bounds, compare, prod, same, stretches
 from ..state import STATE
 from ..tensor import Tensor
-from ..views import joined, register_view, steps_of
+from ..views import joined, register_view
 
 #: In the place of strides: they depend on more than is known.
 UNKNOWN: Any = "unknown"

@@ -12,12 +12,12 @@ from ..control import Undefined
 from ..dispatch import run
 from ..dtypes import dtype
 from ..errors import ShapeError
+from ..order import steps_of
 from ..pytree import Tree, leaf_names
 from ..sizes import SymBool, SymFloat, SymInt, same, symbols_of
 from ..table import OPS
 from ..tape import Node
 from ..tensor import Tensor, wrap
-from ..views import steps_of
 from .graph import Value
 from .layout import BranchDoubt
 from .recording import Frame, Recorder
