@@ -281,7 +281,7 @@ _LOOKS: Mapping[str, Callable[..., Any]] = {
 
 
 def look(shape: Sizes, path: Any) -> np.ndarray | None:
-    """How a view lies in memory, on a device whose views share none: an array of bytes that nobody may read. None: not known.
+    """Return how a view lies, on a device whose views share no memory: an array of bytes that nobody may read. None: not known.
 
     The base lies in order, as all results do there.
     """

@@ -251,11 +251,11 @@ def _exchange() -> None:
     for space in (functional, *(sys.modules[n] for n in _SPACES if n in sys.modules)):
         spaces.append((vars(space), [name for name in vars(space) if not name.startswith("_")]))
     asking: dict[Any, _Asking] = {}
-    for space, found in spaces:
+    for names_of, found in spaces:
         for name in found:
-            function = space[name] if name in space else getattr(facade, name, None)
+            function = names_of[name] if name in names_of else getattr(facade, name, None)
             if callable(function) and not isinstance(function, (type, _Asking)):
-                _put(space, name, asking.setdefault(function, _Asking(function, name)), function)
+                _put(names_of, name, asking.setdefault(function, _Asking(function, name)), function)
     for module in [module for name, module in sys.modules.items() if name.startswith("frazil.nn.modules.")]:
         for name, function in [*vars(module).items()]:  # the calls of layers are those of a program
             known = (

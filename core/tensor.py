@@ -925,7 +925,7 @@ def _transfer() -> Any:
 
 
 def look_of(x: Tensor) -> Any:
-    """How a tensor lies in memory, on a device whose views share none: see `order.look`."""
+    """Return how a tensor lies in memory, on a device whose views share none: see `order.look`."""
     return order.look((x if x._base is None else x._base)._a.shape, x._path)
 
 

@@ -263,7 +263,8 @@ def logaddexp(a: Array, b: Array) -> Array:
     if a.dtype.kind != "c":
         return np.logaddexp(a, b)
     less = a.real < b.real
-    small, large = np.where(less, a, b), np.where(less, b, a)
+    small: Array = np.where(less, a, b)
+    large: Array = np.where(less, b, a)
     return np.where(np.isneginf(large.real), small, large + np.log1p(np.exp(small - large)))
 
 

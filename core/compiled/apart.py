@@ -55,7 +55,7 @@ class Apart:
         )
 
     def whole(self, run: Run) -> Run:
-        """What computes all results, made of what computes those of the head."""
+        """Return what computes all results, made of what computes those of the head."""
         return run if self._split is None else Whole(self.head, run, self._split)
 
 
@@ -83,11 +83,11 @@ class Whole:
         return [(stepped if is_late else found)[i] for is_late, i in self._results]
 
     def of_head(self, arrays: Sequence[Any]) -> list[Any]:
-        """What the head is given."""
+        """Return what the head is given."""
         return [arrays[i] for i in self._left]
 
     def of_tail(self, arrays: Sequence[Any], found: Sequence[Any]) -> list[Any]:
-        """What the steps are given."""
+        """Return what the steps are given."""
         return [(arrays if is_input else found)[i] for is_input, i in self._given]
 
 

@@ -230,7 +230,7 @@ _SEEN: dict[str, tuple[Callable[[Any], Any], tuple[int, ...]]] = {
 
 
 def reshapes_are_views_or_copies_as_those_of_numpy(d: device) -> None:
-    """Whether a write to what `reshape` gives is seen depends on how the tensor lies, on every device, as in recordings."""
+    """A write to what `reshape` gives is seen by the base, or is not, as the tensor lies: on every device, as in recordings."""
     for name, (see, shape) in _SEEN.items():
         expected = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
         base = plain(expected.copy(), d)

@@ -237,8 +237,8 @@ _LONGEST = 64
 
 
 def by_remainder(number: Size) -> Size | None:
-    """What is never negative, and 0 where the number is, if that takes fewer operators: of a number made of several roundings of
-    one size that repeats itself. So `(n + 1) // 2 == 2 * ((n + 3) // 4)` is `(n + 1) % 4 // 2 == 0`.
+    """Return what is never negative, and 0 where the number is, if that takes fewer operators: of a number made of several
+    roundings of one size that repeats itself. So `(n + 1) // 2 == 2 * ((n + 3) // 4)` is `(n + 1) % 4 // 2 == 0`.
     """
     period, symbols = _period(number), symbols_of(number)
     several = isinstance(number, SymInt) and len(number.terms) > 1

@@ -93,7 +93,7 @@ def _ordered(e: Emitter, x: ir.Value, marks: ir.Value) -> ir.Value:
 
 
 def not_finite(e: Emitter, *values: ir.Value) -> ir.Value:
-    """Whether there is an infinity or NaN in one of the values; or where a sum of all their numbers overflows."""
+    """Return whether there is an infinity or NaN in one of the values; or where a sum of all their numbers overflows."""
     total = functools.reduce(lambda a, b: e.op("Add", a, b), (whole_sum(e, x) for x in values))
     found: ir.Value = e.op("IsNaN", e.op("Sub", total, total))
     return found

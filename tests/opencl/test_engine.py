@@ -11,11 +11,13 @@ import pytest
 import frazil as fz
 from frazil import nn
 from frazil.backends.opencl import OpenCLBackend
-from frazil.backends.opencl.engine import Launches, OpenCLEngine
 from frazil.nn import functional as F
 
 from ..compile.test_engines import check, check_numbers_from_outside
 from ..compile.test_models import MODELS, check_model
+
+pytest.importorskip("pyopencl", reason="pip install pyopencl, and a driver")
+from frazil.backends.opencl.engine import Launches, OpenCLEngine
 
 HAS_CPU = any(runtime.schedule == "cpu" for runtime in OpenCLBackend()._devices())
 on_cpu = pytest.mark.skipif(not HAS_CPU, reason="needs an OpenCL driver for the CPU")

@@ -114,7 +114,7 @@ class MultiheadAttention(Module):
         A row that sees no key gives zeros before the last projection; where `need_weights` asks for its weights, they are NaN.
         """
         if query.is_nested:
-            return query.attended(self, key, value, need_weights)  # type: ignore[attr-defined, no-any-return]
+            return query.attended(self, key, value, need_weights)  # type: ignore[attr-defined]
         joint: Any = self.in_proj_weight
         return attend(
             query,
