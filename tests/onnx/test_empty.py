@@ -91,3 +91,25 @@ def test_nothing_in_nothing_out(part: int) -> None:
     script = SCRIPT.format(programs=_programs()[part::3])
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, f"{done.stdout.splitlines()[-1:]} ended with {done.returncode}: {done.stderr[-2000:]}"
+
+
+GRADIENTS = """
+import warnings
+import frazil as fz
+
+warnings.simplefilter("ignore")
+for layer, shape in (
+    (fz.nn.Conv1d(2, 4, 3, padding="same", dilation=2), (2, 2, 9)),
+    (fz.nn.Conv1d(2, 4, 4, padding="same"), (2, 2, 9)),
+    (fz.nn.Conv2d(2, 4, 3, padding=1), (2, 2, 5, 6)),
+    (fz.nn.ConvTranspose2d(4, 6, 3, stride=2, padding=1, groups=2, dilation=2), (2, 4, 4, 5)),
+):
+    print(layer, flush=True)
+    fz.onnx.export_grad(lambda x: layer(x).sum(), fz.rand(*shape).requires_grad_())
+"""
+
+
+def test_gradients_of_images_of_nothing_end_no_process() -> None:
+    """Verification tries them. The gradient of a weight is a convolution by windows as large as the result."""
+    done = subprocess.run([sys.executable, "-c", GRADIENTS], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, f"{done.stdout.splitlines()[-1:]} ended with {done.returncode}: {done.stderr[-2000:]}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import onnx_ir as ir
 
-from frazil.sizes import Size, SymInt, is_static, same, size_max
+from frazil.sizes import Size, SymInt, bounds, is_static, same, size_max
 
 from .. import sizes
 from ..emit import Emitter
@@ -102,6 +102,12 @@ def conv_weight_grad(e: Emitter, call: Call, dy: ir.Value, x: ir.Value) -> ir.Va
         # Over no channels onnxruntime 1.31.1 gives what the memory held before, or never ends: so at least one image, of zeros.
         pads = sizes.shape(e, [0, batch - call.shape(1)[0]])
         x, dy = (e.op("Pad", images, pads, None, e.ints(0)) for images in (x, dy))
+    given = call.shape()[2:]
+    windows = [m if (bounds(m)[0] or 0) >= 1 else size_max(m, 1) for m in given]
+    # Nor by a window of nothing, at which its process ends, before another convolution may have refused such an image.
+    if not same(tuple(windows), tuple(given)):
+        pads = sizes.shape(e, [*[0] * n, *(m - k for m, k in zip(windows, given, strict=True))])
+        dy = e.op("Pad", dy, pads, None, e.ints(*spatial))
     if groups == 1:
         left = e.op("Transpose", x, perm=[1, 0, *spatial])
     else:
@@ -115,7 +121,7 @@ def conv_weight_grad(e: Emitter, call: Call, dy: ir.Value, x: ir.Value) -> ir.Va
     product = e.op("Conv", left, right, strides=dilation, dilations=stride, pads=pads, group=groups)
     found = [
         (i + 2 * p - s * (m - 1) - 1) // d + 1
-        for i, p, s, m, d in zip(call.shape(1)[2:], padding, stride, call.shape()[2:], dilation, strict=True)
+        for i, p, s, m, d in zip(call.shape(1)[2:], padding, stride, windows, dilation, strict=True)
     ]
     if not (is_static(found) and same(tuple(found), tuple(kernel))):  # rows of x that no window reached
         product = e.op("Slice", product, e.ints(*[0] * n), sizes.shape(e, kernel), e.ints(*spatial))
