@@ -276,6 +276,14 @@ def range(start: Any, end: Any, step: Any = 1, **options: Any) -> Tensor:
     return arange(start, end + step / 2, step, **options)
 
 
+def _of_ends(*ends: Any) -> DType:
+    """The dtype of numbers between these: the default one, complex where one of them is."""
+    dtype = dtypes.get_default_dtype()
+    if any(isinstance(x, complex) or (isinstance(x, Tensor) and x.dtype.is_complex) for x in ends):
+        return dtypes.complex128 if dtype is dtypes.float64 else dtypes.complex64
+    return dtype
+
+
 def linspace(
     start: Any, end: Any, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -285,7 +293,7 @@ def linspace(
     >>> fz.linspace(0, 1, 3)
     tensor([0.0000, 0.5000, 1.0000])
     """
-    dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    dtype = _of_ends(start, end) if dtype is None else dtypes.as_dtype(dtype)
     if isinstance(steps, int) and steps < 0:
         raise ArgumentError(f"linspace: steps must not be negative, given {steps}")
     steps = whole(steps)

@@ -26,7 +26,7 @@ from .ops.shape import cat, stack
 from .printing import sparse_text
 from .sizes import checked_dim
 from .state import SPARSE
-from .table import FUNCTIONS, METHODS, Op
+from .table import FUNCTIONS, METHODS, OPS, Op
 from .tensor import Tensor, not_sparse, sparse_coo, sparse_csr
 
 
@@ -48,8 +48,9 @@ class Entries(NamedTuple):
 class _Kernels:
     """In the place of kernels: there are none for entries."""
 
-    def __getitem__(self, name: str) -> NoReturn:
-        refuse(name)
+    def __getitem__(self, name: str) -> None:
+        if name not in _DEFINED:  # what is goes the long way, to `SparseDevice.call`
+            refuse(name)
 
     def get(self, name: str, default: Any = None) -> NoReturn:
         refuse(name)
@@ -283,6 +284,16 @@ class SparseTensor(Tensor):
         """`fz.sparse.sum` of it."""
         return refuse("sum(keepdim=True)") if keepdim else sum(self, dim, dtype)
 
+    def index_select(self, dim: int, index: Tensor) -> SparseTensor:
+        """The slices at these positions of a dimension that has indices."""
+        e, d = self._coo("index_select"), checked_dim("index_select", dim, self.ndim)
+        if d >= self.sparse_dim():
+            raise ArgumentError(f"index_select: dimension {dim} has no indices; use x.to_dense()")
+        index = index.reshape(-1)
+        entry, place = (e.indices[d].unsqueeze(1) == index).nonzero().unbind(1)
+        indices = cat([e.indices[:d, entry], place.unsqueeze(0), e.indices[d + 1 :, entry]])
+        return _made(Entries((*e.shape[:d], index.shape[0], *e.shape[d + 1 :]), indices, e.values[entry]))
+
     def neg(self) -> SparseTensor:  # type: ignore[override]
         """The negative of every entry."""
         return self._with(-self._a.values)
@@ -366,6 +377,10 @@ class SparseTensor(Tensor):
         return _rebuilt, (tuple(self._a._replace(values=self._a.values.detach())), self.requires_grad)
 
 
+#: Operations that make 0 of 0.
+_KEEP_ZERO = (
+    "abs sqrt square sin tan sinh tanh asin atan asinh atanh expm1 log1p ceil floor trunc sign sgn relu erf frac isnan"
+).split()
 #: Methods of dense tensors that sparse ones have: what `_DEFINED` says of ops, conversions, and what looks at the shape only.
 _SHARED = (
     "add subtract sub mul multiply div divide true_divide matmul mm mv addmm __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ "
@@ -376,7 +391,7 @@ _REFUSED = (
     "storage_offset backward retain_grad register_hook register_post_accumulate_grad_hook share_memory_"
 ).split()
 for _name in [*_REFUSED, *METHODS]:
-    if _name not in vars(SparseTensor) and _name not in _SHARED:
+    if _name not in vars(SparseTensor) and _name not in (*_SHARED, *_KEEP_ZERO):
         setattr(SparseTensor, _name, _refusal(_name))
 
 
@@ -737,11 +752,61 @@ def _mul(a: Any, b: Any) -> Tensor:
     if not isinstance(a, SparseTensor):
         a, b = b, a
     if isinstance(b, SparseTensor):
-        raise ArgumentError("mul: not defined for two sparse tensors; make one dense with x.to_dense()")
+        return _common(a, b)
     if not isinstance(b, Tensor) or not b.ndim:
         return a._with(a._a.values * b)
     e, n = a._a, a.sparse_dim()
     return a._with(e.values * b.expand(e.shape)[tuple(e.indices[d] for d in range(n))])
+
+
+def _common(a: SparseTensor, b: SparseTensor) -> SparseTensor:
+    """The product of two sparse tensors: entries where both have one."""
+    if a.shape != b.shape or a.sparse_dim() != b.sparse_dim():
+        raise ShapeError(f"mul: the shapes of sparse tensors are the same, given {list(a.shape)} and {list(b.shape)}")
+    left, right = a.to_sparse().coalesce()._a, b.to_sparse().coalesce()._a
+    mine, theirs = _places(left, range(a.sparse_dim())), _places(right, range(b.sparse_dim()))
+    if not theirs.shape[0]:
+        return _made(right)
+    at = FUNCTIONS["searchsorted"](theirs, mine).clamp(max=theirs.shape[0] - 1)
+    both = theirs[at] == mine
+    found = _made(Entries(left.shape, left.indices[:, both], left.values[both] * right.values[at[both]], True))
+    return found if a._a.crow is None else found.to_sparse_csr()
+
+
+def _of_entries(name: str) -> Callable[..., SparseTensor]:
+    """A function that makes 0 of 0, of every entry."""
+
+    def call(x: SparseTensor, **options: Any) -> SparseTensor:
+        x = x if x._a.crow is not None else x.coalesce()
+        return x._with(OPS[name].call(x._a.values, **options))
+
+    return call
+
+
+def _cat(*parts: Any, dim: int = 0) -> SparseTensor:
+    entries = [_sparse("cat", part)._a for part in parts]
+    first, n = entries[0], parts[0].sparse_dim()
+    d = checked_dim("cat", dim, len(first.shape))
+    if d >= n or any(part.sparse_dim() != n for part in parts):
+        raise ArgumentError("cat: sparse tensors are joined along a dimension that has indices in all of them; use x.to_dense()")
+    rest = [e.shape[:d] + e.shape[d + 1 :] for e in entries]
+    if any(shape != rest[0] for shape in rest):
+        raise ShapeError(f"cat: sizes differ besides dimension {dim}: {[list(e.shape) for e in entries]}")
+    begin, indices = 0, []
+    for e in entries:
+        indices.append(cat([e.indices[:d], e.indices[d : d + 1] + begin, e.indices[d + 1 :]]))
+        begin = begin + e.shape[d]
+    shape = (*first.shape[:d], begin, *first.shape[d + 1 :])
+    return _made(Entries(shape, cat(indices, 1), cat([e.values for e in entries])))
+
+
+def masked(x: Tensor, mask: Tensor) -> SparseTensor:
+    """`x.sparse_mask(mask)`: the elements of `x` in the places where a sparse tensor has entries."""
+    if x.shape != mask.shape:
+        raise ShapeError(f"sparse_mask: the shapes are the same, given {list(x.shape)} and {list(mask.shape)}")
+    where = _sparse("sparse_mask", mask).coalesce()
+    dense = x.to_dense()
+    return where._with(dense[tuple(where._a.indices[d] for d in range(where.sparse_dim()))])
 
 
 def _div(a: Any, b: Any) -> Tensor:
@@ -751,7 +816,8 @@ def _div(a: Any, b: Any) -> Tensor:
 
 
 #: What the ops of the table do with a sparse tensor among their arguments.
-_DEFINED: dict[str, Callable[..., Any]] = {"matmul": _matmul, "add": _add, "sub": _sub, "mul": _mul, "div": _div}
+_DEFINED: dict[str, Callable[..., Any]] = {"matmul": _matmul, "add": _add, "sub": _sub, "mul": _mul, "div": _div, "cat": _cat}
+_DEFINED |= {name: _of_entries(name) for name in _KEEP_ZERO if name in OPS}
 
 
 class _SparseType(_TensorType):

@@ -67,7 +67,7 @@ WHY = {
     ),
     "torch._inductor": "out of scope: fz.compile has engines of its own",
     "torch.autograd.graph.allow_mutation_on_saved_tensors": "planned; .clone() keeps what is changed in place later",
-    "Tensor.sparse_mask Tensor.sparse_resize_ Tensor.ccol_indices Tensor.row_indices Tensor.to_sparse_csc Tensor.to_sparse_bsr "
+    "Tensor.sparse_resize_ Tensor.ccol_indices Tensor.row_indices Tensor.to_sparse_csc Tensor.to_sparse_bsr "
     "Tensor.to_sparse_bsc torch.sparse_csc_tensor torch.sparse_bsr_tensor torch.sparse_bsc_tensor "
     "torch.sparse_compressed_tensor": ("sparse tensors have two layouts: fz.sparse_coo_tensor and fz.sparse_csr_tensor"),
 }

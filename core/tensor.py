@@ -708,6 +708,15 @@ class Tensor(_Attributes):
         """The elements of a matrix that are not zero, in the compressed row format."""
         return _sparse().from_dense(self).to_sparse_csr()
 
+    def sparse_mask(self, mask: Tensor) -> Tensor:
+        """A sparse tensor of its elements in the places where `mask`, a sparse tensor, has entries.
+
+        >>> import frazil as fz
+        >>> fz.tensor([[1.0, 2.0]]).sparse_mask(fz.tensor([[0.0, 9.0]]).to_sparse()).values()
+        tensor([2.])
+        """
+        return _sparse().masked(self, mask)
+
     def sparse_dim(self) -> int:
         """Return how many dimensions have indices; 0 for a dense tensor."""
         return 0

@@ -146,3 +146,47 @@ def test_the_old_constructors_take_indices_values_and_sizes(name: str) -> None:
         made.append([t.to_dense().tolist() for t in (full, kind(indices, values), kind(2, 3), kind(library.Size([2])), kind())])
         made[-1].append(str(full.dtype).partition(".")[2])
     assert made[0] == made[1]
+
+
+VALUES = np.random.default_rng(3).standard_normal((2, 3, 4)).astype("float32")
+LINES = """
+s.index_select(0, k); s.index_select(1, xp.tensor([3, 3, 0])); xp.cat([s, t]); xp.cat([s, t, s], dim=1); s.mul(t); s * t
+s * (t * 0)
+s.sqrt(); s.abs(); xp.tanh(t); xp.relu(t); t.floor(); t.ceil(); t.trunc(); t.sign(); t.sgn(); t.erf(); t.isnan(); t.frac()
+t.square(); t.sin(); s.log1p(); t.expm1(); t.sinh(); t.atan(); t.asinh(); t.sparse_mask(s); x.sparse_mask(s)
+t.to_sparse_csr().abs()
+twice.sqrt(); twice.square(); t.to_sparse_csr() * s.to_sparse_csr()
+""".replace("\n", ";")
+
+
+#: Of which PyTorch has no gradient (of `sqrt` NaN where there are no entries).
+NO_GRADIENT = ("index_select", "cat", "s.sqrt")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("line", [part.strip() for part in LINES.split(";") if part.strip()])
+def test_more_functions_of_sparse_tensors(line):
+    found = []
+    for xp in (fz, torch):
+        x, y = xp.tensor(VALUES[0]).requires_grad_(), xp.tensor(VALUES[1])
+        twice = xp.sparse_coo_tensor(xp.tensor([[0, 0], [1, 1]]), xp.tensor([4.0, 5.0]), (2, 2))
+        names = {"xp": xp, "x": x, "s": x.relu().to_sparse(), "t": y.to_sparse(), "k": xp.tensor([2, 0]), "twice": twice}
+        result = eval(line, names)
+        assert result.layout in (xp.sparse_coo, xp.sparse_csr)
+        dense = result.to_dense()
+        slope = None
+        if dense.requires_grad and result.layout == xp.sparse_coo and not any(n in line for n in NO_GRADIENT):
+            (slope,) = xp.autograd.grad((dense * dense).sum(), x)
+        found.append((str(dense.dtype).partition(".")[2], dense.detach().numpy(), None if slope is None else slope.numpy()))
+    (kind, a, g), (wanted, b, h) = found
+    assert kind == wanted
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+    if g is not None and h is not None:
+        np.testing.assert_allclose(g, h, rtol=1e-4, atol=1e-5)
+
+
+def test_numbers_between_complex_ends():
+    for line in ("xp.linspace(0, 1j, 3)", "xp.linspace(1j, 2, 4)", "xp.linspace(0, 1, 3)"):
+        a, b = (eval(line, {"xp": xp}) for xp in (fz, torch))
+        np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
+        assert str(a.dtype)[7:] == str(b.dtype)[6:]
