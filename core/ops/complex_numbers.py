@@ -16,6 +16,7 @@ from ..dtypes import PARTS, WHOLE
 from ..errors import DTypeError, ShapeError
 from ..table import OPS, S, Spec
 from ..tensor import Tensor
+from ..views import lying
 from .common import require_one_dtype, specs
 from .elementwise import abs_, atan2, clone, cos, eq, in_rows, isnan, lt, sin, where, zeros_like
 from .shape import broadcast_tensors, stack
@@ -75,7 +76,8 @@ SCATTER["view_as_complex"] = lambda before, new, attrs: view_as_real(new)
 
 def in_pairs(x: Tensor) -> Tensor:
     """The tensor in memory where the numbers of a pair are neighbours."""
-    return x if x.is_contiguous() else in_rows(x)
+    unknown = x._dev.recording and lying(x) is None
+    return in_rows(x) if unknown or not x.is_contiguous() else x
 
 
 @function(name="complex", methods=[], out=True, layout="like")

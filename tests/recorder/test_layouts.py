@@ -284,3 +284,17 @@ def test_the_numbers_of_a_pair_stay_neighbours_in_what_is_replayed(turn: str) ->
         for sizes in ((3, 4, 2), (2, 6, 3)):
             x = fz.rand(*sizes)
             assert fz.allclose(recorded(x), program(x)) and fz.allclose(compiled(x), program(x))
+
+
+def test_complex_numbers_are_made_of_what_lies_as_only_the_data_tell() -> None:
+    @fz.jit.script
+    def program(x, n):
+        y = x * 1
+        if n.sum() > 0:
+            y = x.mT * 2
+        return fz.view_as_real(fz.complex(y, y + 1))
+
+    x = fz.rand(3, 4, 4)
+    recorded = fz.jit.trace(program, (x, fz.ones(1)))
+    for n in (fz.ones(1), -fz.ones(1)):
+        assert fz.equal(recorded(x, n), program(x, n))
