@@ -34,11 +34,12 @@ class Graph:
     tensor([0., 2.])
     """
 
-    def __init__(self, owning_module: Module | None = None) -> None:
+    def __init__(self, owning_module: Module | None = None, tracer_cls: type | None = None) -> None:
         self.owning_module = owning_module
+        self._tracer_cls = tracer_cls
         self._nodes: list[Node] = []
         self._names: set[str] = set()
-        self._place: Callable[[], int] = lambda: len(self._nodes)
+        self._place: Callable[[], int] | None = None  # where new nodes go; none: at the end
 
     @property
     def nodes(self) -> list[Node]:
@@ -69,7 +70,7 @@ class Graph:
         snake = re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", wanted.replace(".", "_")).lower() if op != "placeholder" else wanted
         node = Node(self, self._name(wanted if name else snake.lstrip("*")), op, target, args or (), kwargs or {})
         node.type = type_expr
-        self._nodes.insert(self._place(), node)
+        self._nodes.insert(len(self._nodes) if self._place is None else self._place(), node)
         return node
 
     def placeholder(self, name: str, type_expr: Any = None, default_value: Any = inspect.Parameter.empty) -> Node:

@@ -81,7 +81,7 @@ class GraphModule(Module):
     def recompile(self) -> str:
         """Make the module run the graph as it is now; return its text."""
         code, known = python_of(self.graph)
-        exec(compile(code, f"<graph of {self._class_name}>", "exec"), known)
+        exec(compile(code, f"<graph of {self._get_name()}>", "exec"), known)
         self.__dict__["_code"], self.__dict__["_run"] = code, known["forward"]
         return code
 
@@ -102,7 +102,7 @@ class GraphModule(Module):
 
     def print_readable(self, print_output: bool = True, **options: Any) -> str:
         """Print the text of the program, and return it."""
-        text = f"class {self._class_name}(frazil.nn.Module):\n" + "".join(f"    {line}\n" for line in self.code.splitlines())
+        text = f"class {self._get_name()}(frazil.nn.Module):\n" + "".join(f"    {line}\n" for line in self.code.splitlines())
         if print_output:
             print(text)
         return text
@@ -131,7 +131,7 @@ class GraphModule(Module):
                 self.delete_submodule(path)
 
     def _get_name(self) -> str:
-        return str(self.__dict__["_class_name"])
+        return str(self.__dict__.get("_class_name") or type(self).__name__)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GraphModule:
         made = GraphModule.__new__(type(self))

@@ -222,7 +222,7 @@ class Tracer:
         """
         self.root = root if isinstance(root, Module) else Module()
         function = type(root).forward if isinstance(root, Module) else root
-        self.graph = Graph()
+        self.graph = Graph(tracer_cls=type(self))
         given = self._arguments(root, function, concrete_args or {})
         read: dict[str, Proxy] = {}
 

@@ -184,3 +184,41 @@ def test_tables(capsys: Any) -> None:
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["opcode", "name", "target", "args", "kwargs"] and len(lines) == 5
     assert fx.node.map_arg is fx.map_arg and fx.graph_module.GraphModule is fx.GraphModule
+
+
+def test_copies_of_graphs_grow_by_themselves() -> None:
+    for library in (fz, torch):
+        graph = library.fx.symbolic_trace(library.nn.Sequential(library.nn.ReLU())).graph
+        other = copy.deepcopy(graph)
+        for name in ("first", "second"):
+            other.placeholder(name)
+        assert [node.name for node in other.nodes][-2:] == ["first", "second"] and len(list(graph.nodes)) == 3
+
+
+def test_graphs_know_their_tracer_and_modules_of_two_graphs_start_by_themselves() -> None:
+    """As torchvision's feature extractors do."""
+
+    def made(library: Any) -> tuple[Any, Any]:
+        copy_attribute = importlib.import_module(f"{library.__name__}.fx.graph_module")._copy_attr
+
+        class Own(library.fx.Tracer):  # type: ignore[misc]
+            pass
+
+        class Two(library.fx.GraphModule):  # type: ignore[misc]
+            def __init__(self, root: Any, graph: Any) -> None:
+                super(library.fx.GraphModule, self).__init__()
+                for node in graph.nodes:
+                    if node.op == "call_module":
+                        copy_attribute(root, self, node.target)
+                self.graph = graph
+
+        return Own, Two
+
+    for library in (fz, torch):
+        Own, Two = made(library)
+        root = library.nn.Sequential(library.nn.Linear(2, 2), library.nn.ReLU())
+        graph = Own().trace(root)
+        assert graph._tracer_cls is Own and library.fx.Graph()._tracer_cls is None
+        x = library.ones(1, 2)
+        two = Two(root, graph)
+        assert two(x).tolist() == root(x).tolist() and type(two).__name__ in ("Two", "GraphModuleImpl")
