@@ -284,7 +284,7 @@ class SparseTensor(Tensor):
         """`fz.sparse.sum` of it."""
         return refuse("sum(keepdim=True)") if keepdim else sum(self, dim, dtype)
 
-    def index_select(self, dim: int, index: Tensor) -> SparseTensor:
+    def index_select(self, dim: int, index: Tensor) -> SparseTensor:  # type: ignore[override]
         """The slices at these positions of a dimension that has indices."""
         e, d = self._coo("index_select"), checked_dim("index_select", dim, self.ndim)
         if d >= self.sparse_dim():
