@@ -161,6 +161,7 @@ _LAZY |= {"is_autocast_enabled": "amp"}
 _LAZY |= dict.fromkeys(("is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled"), "autograd.anomaly")
 _LAZY |= {name: name for name in ("accelerator", "func", "futures", "profiler", "serialization", "version")} | {"vmap": "func"}
 _LAZY["library"] = "library"
+_LAZY |= dict.fromkeys(("_sample_dirichlet", "_standard_gamma"), "distributions.dirichlet")
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
 _LAZY |= {
     name: name

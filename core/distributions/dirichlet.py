@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..creation import full_like
+from ..creation import full_like, ones_like
 from ..dtypes import finfo
 from ..errors import ShapeError
 from ..ops.elementwise import where, xlogy
@@ -14,7 +14,7 @@ from ..tensor import Tensor
 from .constraints import Constraint, independent, positive, simplex, unit_interval
 from .distribution import Distribution, broadcast_all
 from .exponential_family import ExponentialFamily
-from .gamma import log_standard_gamma
+from .gamma import Gamma, log_standard_gamma
 
 
 class Dirichlet(ExponentialFamily):
@@ -223,3 +223,23 @@ class Kumaraswamy(Distribution):
         a, b = self.concentration1, self.concentration0
         harmonic = digamma(b + 1) + 0.5772156649015329
         return (1 - 1 / b) + (1 - 1 / a) * harmonic - a.log() - b.log()
+
+
+def _sample_dirichlet(concentration: Tensor) -> Tensor:
+    """Shares from their concentrations, as libraries draw them without a distribution.
+
+    >>> import frazil as fz
+    >>> fz._sample_dirichlet(fz.ones(2, 3)).sum(-1).round()
+    tensor([1., 1.])
+    """
+    return Dirichlet(concentration, validate_args=False).rsample()
+
+
+def _standard_gamma(alpha: Tensor) -> Tensor:
+    """Gamma numbers of rate 1, as libraries draw them without a distribution.
+
+    >>> import frazil as fz
+    >>> bool((fz._standard_gamma(fz.ones(5)) > 0).all())
+    True
+    """
+    return Gamma(alpha, ones_like(alpha), validate_args=False).rsample()

@@ -292,3 +292,17 @@ def test_auxiliary_results_of_flex_attention() -> None:
     )
     assert aux.lse is None  # PyTorch gives the largest scores on GPUs only
     np.testing.assert_allclose(aux.max_scores, ((q @ q.mT) / 2).amax(-1), rtol=1e-6)
+
+
+def test_draws_of_gamma_numbers_and_shares_by_their_private_names() -> None:
+    for library in (fz, torch):
+        library.manual_seed(0)
+        shape = library.full((20000, 2), 2.5, dtype=library.float64, requires_grad=True)
+        numbers = library._standard_gamma(shape)
+        np.testing.assert_allclose(numbers.detach().mean(0), [2.5, 2.5], atol=0.1)
+        np.testing.assert_allclose(numbers.detach().var(0), [2.5, 2.5], atol=0.2)
+        shares = library._sample_dirichlet(shape * library.tensor([1.0, 3.0]))
+        np.testing.assert_allclose(shares.detach().sum(1), np.ones(20000))
+        np.testing.assert_allclose(shares.detach().mean(0), [0.25, 0.75], atol=0.02)
+        numbers.sum().backward()
+        np.testing.assert_allclose(shape.grad.mean(), 1.0, atol=0.02)
