@@ -9,6 +9,7 @@ from ..late import FUNCTIONS_OF
 from ..ops.elementwise import clone
 from ..ops.indexing import getitem
 from ..sizes import checked_dim
+from ..spelling import tell_keywords
 from ..table import FUNCTIONS, METHODS, OPS
 from ..tensor import Tensor
 
@@ -37,7 +38,7 @@ def _copied(name: str) -> Any:
 
     call.__name__ = call.__qualname__ = name + "_copy"
     call.__doc__ = f"A copy of what `{name}` gives, in memory of its own."
-    return call
+    return tell_keywords(call, name + "_copy")
 
 
 for _name in FUNCTIONS_OF["copies"].split():

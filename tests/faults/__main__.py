@@ -1,6 +1,6 @@
 """`python -m tests.faults`: every row of the table of faults, run again; what came of each is printed.
 
-`--examples` runs the examples alone (seconds; all of it takes minutes), `--page` writes README.md.
+`--examples` runs the examples alone (seconds), `--quick` leaves slow tests out (minutes), `--page` writes README.md.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class Outcomes:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--examples", action="store_true", help="only the examples")
+    parser.add_argument("--quick", action="store_true", help="no slow tests")
     parser.add_argument("--page", action="store_true", help="write README.md")
     options = parser.parse_args()
     if options.page:
@@ -46,7 +47,9 @@ def main() -> int:
         return 0
     names = dict.fromkeys(name for r in ROWS for name in (r.example, *(() if options.examples else r.held_by)))
     outcomes = Outcomes()
-    status = pytest.main(["-q", "--no-header", "--tb=short", *(str(TESTS / name) for name in names)], plugins=[outcomes])
+    marks = ["-m", "not slow"] if options.quick else []
+    paths = [str(TESTS / name) for name in names]
+    status = pytest.main(["-q", "--no-header", "--tb=short", *marks, *paths], plugins=[outcomes])
     for r in ROWS:
         print(f"{r.kind}: {outcomes(r.example)}")
         for name in () if options.examples else r.held_by:

@@ -60,7 +60,7 @@ _HEAD = """\
 Public bug reports, random programs, hostile files and jobs of real work were tried on version 0.1. Each fault that they showed is
 one example of a kind; the kind is what was mended. Each row names the kind, the places that had it, a test of the example (in
 `test_examples.py`, written as a user would write it, or where it was already) and the tests over whole tables that keep the kind
-away. `python -m tests.faults` runs all of them and prints what came of each row; `--examples` runs the examples alone.
+away. `python -m tests.faults` runs all of them and prints what came of each row; `--quick` leaves slow tests out.
 
 This page is made of `test_examples.py` by `python -m tests.faults --page`; `table.py` is how a row is told, `test_table.py` sees
 that every test that is named exists, `__main__.py` is the command."""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil.late import IN_PLACE
+from frazil.late import IN_PLACE, load_all
 from frazil.table import FUNCTIONS, OPS
 from frazil.testing import assert_close
 
@@ -85,6 +85,7 @@ def test_arrays_by_name():
 
 def test_what_is_no_tensor_is_told():
     """Every function of tensors says so, instead of asking what was given for an attribute that only tensors have."""
+    load_all()
     wrong = []
     for name, function in {**FUNCTIONS, **{name: getattr(fz, name) for name in IN_PLACE}}.items():
         parameters = list(inspect.signature(function).parameters.values())
