@@ -123,8 +123,6 @@ def test_what_is_not_taken_says_what_is() -> None:
         fz.onnx.export(nn.ReLU(), X, custom_translation_table={"op": len})
     with pytest.raises(TypeError, match="'dynamic_axis'"):
         fz.onnx.export(nn.ReLU(), X, dynamic_axis={})
-    with pytest.raises(AttributeError, match="fz.onnx.lowering"):
-        fz.onnx.register_custom_op_symbolic
     for wrong, text in ((({0: "n"}, None), "2 entries for 1 arguments"), ({"q": {0: "n"}}, "no input 'q'"), (3, "given 3")):
         with pytest.raises(ArgumentError, match=text):
             fz.onnx.export(Net(), (X,), dynamic_shapes=wrong)
