@@ -32,7 +32,7 @@ print(torch.__name__, isinstance(model, Module), F.mse_loss(model(x), y).item() 
 """
 MORE = """
 if False:
-    torch.sparse_csc_tensor(1); x.sparse_mask(); torch.compile(model); torch.cuda.nvtx; torch.float32.itemsize; torch.relluu
+    torch.sparse_csc_tensor(1); x.ccol_indices(); torch.compile(model); torch.cuda.nvtx; torch.float32.itemsize; torch.relluu
 """
 
 
@@ -43,14 +43,14 @@ def test_each_name_is_there_or_there_is_a_word_about_it():
     assert found["torch.float32"].status == "there"
     assert found["torch.compile"].status == "differs" and found["torch.compile"].note
     assert found["torch.cuda.nvtx"].note.startswith("out of scope")
-    assert found["Tensor.sparse_mask"].note.startswith("sparse tensors have two layouts")
+    assert found["Tensor.ccol_indices"].note.startswith("sparse tensors have two layouts")
     assert found["torch.relluu"].note == "did you mean 'relu'?"
     missing = {name for name, use in found.items() if use.status == "missing"}
-    assert missing == {"torch.sparse_csc_tensor", "Tensor.sparse_mask", "torch.cuda.nvtx", "torch.relluu"}
+    assert missing == {"torch.sparse_csc_tensor", "Tensor.ccol_indices", "torch.cuda.nvtx", "torch.relluu"}
 
 
 def test_names_that_are_no_names_of_pytorch_are_left_alone():
-    assert not uses("import numpy as np\ntorch_like = np.torch\nnp.relu(sparse_mask)\nfrom . import torch\n")
+    assert not uses("import numpy as np\ntorch_like = np.torch\nnp.relu(ccol_indices)\nfrom . import torch\n")
 
 
 def test_the_command_lists_them_and_says_by_its_exit_code_whether_one_is_missing(tmp_path, capsys):
