@@ -157,6 +157,10 @@ class Kernels:
         """bool: where x is not zero."""
         return x if self.kind(x) == "b" else x != 0
 
+    def told(self, x: Array, answers: Array) -> Array:
+        """The answers as bools; those about uint8, the bools of PyTorch's first years, in uint8."""
+        return self.xp.astype(answers, self.xp.uint8) if x.dtype == self.xp.uint8 else answers
+
     def of_bools_too(self, fn: Kernel) -> Kernel:
         """`fn`, which takes bools as 0 and 1."""
         bool_, small, astype = self.xp.bool, self.xp.uint8, self.xp.astype
@@ -251,11 +255,11 @@ class Kernels:
 
     @kernel
     def all(self, x: Array, *, dim: Any, keepdim: bool) -> Array:
-        return self.xp.all(self.truth(x), axis=dim, keepdims=keepdim)
+        return self.told(x, self.xp.all(self.truth(x), axis=dim, keepdims=keepdim))
 
     @kernel
     def any(self, x: Array, *, dim: Any, keepdim: bool) -> Array:
-        return self.xp.any(self.truth(x), axis=dim, keepdims=keepdim)
+        return self.told(x, self.xp.any(self.truth(x), axis=dim, keepdims=keepdim))
 
     @kernel
     def argmax(self, x: Array, *, dim: Any, keepdim: bool) -> Array:

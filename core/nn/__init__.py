@@ -175,5 +175,5 @@ from .parallel import DataParallel as DataParallel
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
 
-_tell_names(__name__, later=("_reduction", "grad"))
+_tell_names(__name__, later=("_reduction", "common_types", "grad"))
 _tell_keywords(__name__, Module)

@@ -423,11 +423,13 @@ class BranchDoubt(Doubt):
         base, view = self.base(), self.view()
         if base is None or view is None or not recorder.is_within(self.frames):
             return
+        target = base if written is view else view
+        if id(target) in recorder.aside:
+            return
         flag: Any = self.flag
         if flag is None:
             recorder.fail(MAY_BE_ONE)
         path = steps_of(self.path)
-        target = base if written is view else view
         kept = STATE.grad and target._rg  # a gradient may need what it holds, and would find it written to
         if kept and self.sizes is not None and not recorder.frames and guarded(self.sizes) is not self.holds:
             return

@@ -453,12 +453,12 @@ class _Rounds:
         for c in overwritten(own)[0]:
             if c not in told and isinstance(c.init, Tensor):
                 self._lose(c)
+        for c, t in zip(self.carried, results, strict=True):  # before the doubts: rounds have written, and the results know
+            if c.slot is not None and c.form != "fixed":
+                c.slot.write(t)
         for c, t in zip(own, results[: self.own], strict=True):
             self._doubt(frame, c, t)
         doubt_results(recorder, own, results[: self.own])
-        for c, t in zip(self.carried, results, strict=True):
-            if c.slot is not None and c.form != "fixed":
-                c.slot.write(t)
         ys = unflatten(self.y_tree, list(remaining))
         return unflatten(self.tree, results[: self.own]), ys
 

@@ -105,6 +105,10 @@ class Recorder:
         self.asks = False  # or whether they are recorded, on which it may decide
         self.gradients = STATE.grad  # whether they are
         self._assumptions: list[SymBool] = []  # what is known about sizes inside a branch or body
+        #: By identity: tensors that nothing which still runs would find written to, such as what an early return gives: where
+        #: it was taken, nothing is run before the end of its function.
+        self.aside: dict[int, Tensor] = {}
+        self._heeded: list[Tensor] = []
         self._lasting = 0  # how many guards stay, whatever is undone
         self._answers: dict[str, bool | None] = {}  # what `known_inside` found out
         self._answered_with: Any = None  # the facts that it knew then
@@ -213,6 +217,16 @@ class Recorder:
     def is_within(self, frames: Sequence[Frame]) -> bool:
         """Return whether these branches and bodies are still being recorded."""
         return all(a is b for a, b in zip(frames, self._frames, strict=False)) and len(frames) <= len(self._frames)
+
+    def heed(self, t: Tensor) -> None:
+        """A tensor that was set aside may be read again, and so may those that led to it."""
+        stack = [t if t._base is None else t._base]
+        while stack:
+            at = stack.pop()
+            if self.aside.pop(id(at), None) is not None:
+                self._heeded.append(at)  # the way through it stays
+            others = (doubt.other(at) for doubt in at._doubts or () if doubt.alive)
+            stack += [other for other in others if id(other) in self.aside]
 
     def spoil(self, t: Tensor, reason: str) -> None:
         """Let whatever reads the tensor from now on fail."""

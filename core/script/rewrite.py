@@ -27,6 +27,9 @@ from .source import PREFIX, RUNTIME, THUNK, codes_in, compile_like, fail_at, fin
 #: or tensor is changed in place; items come and go; a loop only appends to it.
 LIVE, MAYBE, MUTATED, RESIZED, APPENDED = 1, 2, 4, 8, 16
 
+#: How messages, and variables, call what an early return gives.
+RETURNED_VALUE = "the returned value"
+
 #: Flags of `rt.both` and `rt.either`: evaluating the second operand has no effect and cannot fail; only the truth is asked for.
 PURE, TRUTH = 1, 2
 
@@ -234,7 +237,13 @@ class _Rewriter(ast.NodeTransformer):
         self._locals = own | flow.nonlocals(body) | {name for s in body for name in flow.stores(s)}
         flow.Liveness(always | self._shared).block(body, flow.nonlocals(body))
         self._states = set()
+        last = body[-1]
+        early = isinstance(last, ast.Return) and isinstance(last.value, ast.Name) and last.value.id == RESULT
         made = self._block(body)
+        if early:
+            end = made[-1]
+            assert isinstance(end, ast.Return) and end.value is not None
+            end.value = placed(_call("returned", end.value), end)  # type: ignore[assignment]
         declared = [s for s in made if isinstance(s, ast.Nonlocal)]
         first = sorted(self._states - named - flow.nonlocals(body))
         start = [placed(assign(name, _runtime("UNDEFINED")), node) for name in first]
@@ -551,4 +560,4 @@ class _Rewriter(ast.NodeTransformer):
 
 def result_name(name: str) -> str:
     """Return what to call a variable in a message."""
-    return "the returned value" if name == RESULT else name
+    return RETURNED_VALUE if name == RESULT else name

@@ -328,6 +328,15 @@ def assert_(test: Any, message: Callable[[], Any] | None) -> None:
         raise AssertionError(*([] if message is None else [message()]))
 
 
+def returned(value: Any) -> Any:
+    """The value of a function that may have returned early, which its caller has from here on."""
+    if STATE.recorder is not None:
+        for leaf in flatten(value)[0]:
+            if isinstance(leaf, Tensor):
+                STATE.recorder.heed(leaf)
+    return value
+
+
 def raised(error: Any) -> Any:
     """`raise error`: only where Python decides that it happens."""
     if _is_recording_inside():

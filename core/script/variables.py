@@ -15,7 +15,7 @@ from ..state import STATE
 from ..tensor import Tensor
 from .lists import Grown
 from .regions import Container, contents_of, fresh, put_contents
-from .rewrite import APPENDED, LIVE, MAYBE, MUTATED, RESIZED, result_name
+from .rewrite import APPENDED, LIVE, MAYBE, MUTATED, RESIZED, RETURNED_VALUE, result_name
 from .source import fail
 
 Facts = Sequence[tuple[str, int]]
@@ -99,7 +99,16 @@ class Variables:
                 put_contents(self.before[i], value)
                 value = self.before[i]
             values[i] = fresh(value) if isinstance(value, Container) else value
+            if self.names[i] == RETURNED_VALUE:
+                self._set_aside(value)
         self.put(values)
+
+    def _set_aside(self, value: Any) -> None:
+        """What a function will return is written to by nobody before it does, where it is a tensor of its own."""
+        if STATE.recorder is not None:
+            others = {id(leaf) for values in (self.before, *self.ends) for leaf in flatten(list(values))[0]}
+            made = (leaf for leaf in flatten(value)[0] if isinstance(leaf, Tensor) and id(leaf) not in others)
+            STATE.recorder.aside.update((id(leaf), leaf) for leaf in made)
 
     def leave(self, packed: Sequence[Any]) -> None:
         """After the statement."""

@@ -19,9 +19,7 @@ pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore")]
 #: Calls and edges (expressions) where frazil differs, and why.
 DIFFERENT = [
     (r"T\.(sign|sgn)\(x\)", "special", "NaN has no sign; PyTorch makes it 0"),
-    (r"T\.square", "bool", "int8, from NumPy"),
     (r"T\.acosh", ".*", "PyTorch has finite slopes below 1, where there is no value"),
-    (r"T\.(all|any)", "uint8", "bool, where PyTorch gives uint8"),
     (r"T\.prod\(x\)", "special", "zeros beside NaN: the products of the others are NaN; PyTorch has 0"),
     (r"T\.logit\(x\)", "special", "the slope at -0.0 has the sign of the zero"),
     (r"T\.slogdet", "expanded|zeros", "a singular matrix has no gradient"),

@@ -342,6 +342,7 @@ def test_every_layer_of_frazil_is_compared() -> None:
         "LazyLinear",  # become the others: tests/nn/test_lazy.py
         "FractionalMaxPool2d", "FractionalMaxPool3d", "LinearCrossEntropyLoss",  # test_module_db.py
         "AdaptiveLogSoftmaxWithLoss",  # below
+        "NLLLoss2d",  # NLLLoss by its older name
         "SinusoidalPositions", "RotaryPositions",  # PyTorch has none: tests/nn/test_attention.py
     }  # fmt: skip
     layers = {
