@@ -234,6 +234,16 @@ def row_major(shape: Sizes, strides: Sizes, step: int = 1) -> bool:
     return True
 
 
+def strides_in_rows(shape: Sequence[Any]) -> tuple[Any, ...]:
+    """Return the strides of a tensor whose elements lie in order."""
+    strides: list[Any] = []
+    step: Any = 1
+    for n in reversed(shape):
+        strides.append(step)
+        step = step * (n or 1)
+    return tuple(reversed(strides))
+
+
 def _rows(x: tuple[Sizes, Sizes] | None) -> bool:
     """Return whether elements lie in order."""
     step = 1
@@ -285,11 +295,7 @@ def look(shape: Sizes, path: Any) -> np.ndarray | None:
 
     The base lies in order, as all results do there.
     """
-    step, strides = 1, []
-    for n in reversed(shape):
-        strides.append(step)
-        step *= n
-    found: Any = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides[::-1])
+    found: Any = np.lib.stride_tricks.as_strided(np.empty(1, np.int8), shape, strides_in_rows(shape))
     for name, attrs in steps_of(path):
         if name not in _LOOKS or (found := _LOOKS[name](found, **attrs)) is None:
             return None

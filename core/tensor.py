@@ -677,7 +677,7 @@ class Tensor(_Attributes):
                 strides = measure(self._a)
             else:
                 look = None if self._path is None else look_of(self)
-                strides = row_major_strides(self._a.shape) if look is None else look.strides
+                strides = order.strides_in_rows(self._a.shape) if look is None else look.strides
         return strides if dim is None else strides[checked_dim("size", dim, len(strides))]
 
     def data_ptr(self) -> int:
@@ -936,16 +936,6 @@ def _transfer() -> Any:
 def look_of(x: Tensor) -> Any:
     """Return how a tensor lies in memory, on a device whose views share none: see `order.look`."""
     return order.look((x if x._base is None else x._base)._a.shape, x._path)
-
-
-def row_major_strides(shape: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The strides of a tensor whose elements lie in order."""
-    strides: list[Any] = []
-    step: Any = 1
-    for n in reversed(shape):
-        strides.insert(0, step)
-        step = step * (n or 1)
-    return tuple(strides)
 
 
 def attach_methods(methods: dict[str, Callable[..., Any]]) -> None:
