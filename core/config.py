@@ -15,11 +15,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from pathlib import Path
 from threading import RLock
-from typing import Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-from .errors import ConfigError
+from .errors import ConfigError, briefly
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Key(NamedTuple):
@@ -48,7 +50,7 @@ class Key(NamedTuple):
         # bool is an int to Python, but `opencl.device = true` is a mistake.
         right = type(value) in self.types and (not self.choices or value in self.choices)
         right = right and (type(value) is not int or 0 <= value < 10**18)
-        return None if right else f"{self.name!r} takes {self.expects}, given {_shown(value)}"
+        return None if right else f"{self.name!r} takes {self.expects}, given {briefly(value)}"
 
     def parse(self, text: str) -> Any:
         """The value that an environment variable means; text that fits no type is returned as it is, for `check` to refuse."""
@@ -58,15 +60,6 @@ class Key(NamedTuple):
             )
         # Up to 18 digits: none of the keys is larger, and Python refuses to read the very long ones.
         return int(text) if int in self.types and text.strip().isdecimal() and len(text.strip()) <= 18 else text
-
-
-def _shown(value: Any) -> str:
-    """A value from a file or variable, in a message."""
-    try:
-        words = repr(value)
-    except (ValueError, RecursionError):  # an integer of more digits than Python writes, an array in an array in an array ...
-        return f"a very long {type(value).__name__}"
-    return words if len(words) <= 200 else f"{words[:200]}..."
 
 
 KEYS: Mapping[str, Key] = {
@@ -105,9 +98,6 @@ class Setting(NamedTuple):
 
 
 Layer = dict[str, Setting]
-
-#: A file of more bytes is none of a configuration.
-_LONGEST_FILE = 2**20
 
 _guards: dict[str, tuple[Callable[[Any], str | None], bool]] = {}
 
@@ -252,7 +242,7 @@ def _unknown(name: str) -> str:
 
     near = difflib.get_close_matches(name[:100], KEYS, n=1)
     cure = f"did you mean {near[0]!r}?" if near else "`frazil config` lists the keys"
-    return f"there is no key {_shown(name)}; {cure}"
+    return f"there is no key {briefly(name)}; {cure}"
 
 
 def _over(layer: Layer, values: Mapping[str, Any], where: str) -> Layer:
@@ -308,67 +298,10 @@ def _environment() -> Layer:
 
 
 def _tables() -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """The file of the project and that of the user, as far as they exist."""
-    named = os.environ.get("FRAZIL_CONFIG")
-    if named:
-        path = Path(os.path.expanduser(named))
-        if not _is_file(path):
-            raise ConfigError(f"FRAZIL_CONFIG names {str(path)!r}, which is not a file: correct the variable or unset it")
-        yield path, _read(path) or {}
-    else:
-        yield from _nearest()
-    user = Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")) / "frazil" / "config.toml"
-    if _is_file(user):
-        yield user, _read(user) or {}
+    # Inside, for an import of frazil reads no configuration, and those of paths and TOML are a tenth of its time.
+    from .config_files import in_use
 
-
-def _nearest() -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    try:
-        folder = Path.cwd()
-    except OSError:  # the current folder was deleted, or is in one that may not be read
-        return
-    for place in (folder, *folder.parents):
-        for path in (place / "frazil.toml", place / "pyproject.toml"):
-            table = _read(path) if _is_file(path) else None
-            if table is not None:
-                yield path, table
-                return
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # in a folder that may not be read
-        return False
-
-
-def _read(path: Path) -> Mapping[str, Any] | None:
-    """What the file says about frazil; None for a pyproject.toml without [tool.frazil]."""
-    import tomllib
-
-    try:
-        with path.open("rb") as file:
-            content = file.read(_LONGEST_FILE + 1)
-        if len(content) > _LONGEST_FILE:
-            raise ConfigError(f"{path} is longer than {_LONGEST_FILE:,} bytes, which no configuration needs")
-        table = tomllib.loads(content.decode("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror or error}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{path} is not valid TOML: it is nested too deeply") from error
-    except ValueError as error:  # tomllib's own, of the encoding, and of integers that are too long
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"{path} is not valid TOML: {error}") from error
-    if path.name != "pyproject.toml":
-        return table
-    tools = table.get("tool", {})
-    if not isinstance(tools, dict):
-        raise ConfigError(f"{path}: tool must be a table, as in [tool.frazil], given {_shown(tools)}")
-    own = tools.get("frazil")
-    if own is not None and not isinstance(own, dict):
-        raise ConfigError(f"{path}: tool.frazil must be a table, [tool.frazil], given {_shown(own)}")
-    return own
+    return in_use()
 
 
 def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

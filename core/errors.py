@@ -80,3 +80,12 @@ class FileError(FrazilError, OSError):
 @final
 class PluginWarning(UserWarning):
     """An installed plugin is broken; frazil goes on without it."""
+
+
+def briefly(value: object) -> str:
+    """Return a value from a file or variable as a message shows it."""
+    try:
+        words = repr(value)
+    except (ValueError, RecursionError):  # an integer of more digits than Python writes, an array in an array in an array ...
+        return f"a very long {type(value).__name__}"
+    return words if len(words) <= 200 else f"{words[:200]}..."

@@ -20,6 +20,7 @@ LAZY = {
         (KNOT, "core/creation.py"): "`Tensor(...)`, NumPy arrays as operands, pickles delegate to a higher floor",
         (KNOT, "core/sparse.py"): "`to_sparse` delegates to a higher floor, which only programs with sparse tensors load",
         (KNOT, "core/transfer.py"): "`to` delegates to a higher floor",
+        ("core/config.py", "core/config_files.py"): "loads pathlib and tomllib, a tenth of the time that `import frazil` takes",
         ("core/einops_support/__init__.py", "core/einops_support/backend.py"): "defined when einops has been imported",
         ("core/einops_support/__init__.py", "core/einops_support/layers.py"): "loads nn, which only programs with layers need",
         ("core/recorder/trace.py", "core/drawing.py"): "loads an exporter, which only `show` needs",
