@@ -1,28 +1,23 @@
 """Recorded programs on a device: chains of elementwise nodes are one kernel each, the launches of a run are kept and repeated.
 
-`render/chains.py` makes steps of a graph: a *chain* (a rendered program) or a node that its kernel runs. The first run for some
-shapes goes through the kernels, and every launch is written down, with memory from a pool of the plan's own, so that buffers are
-reused as soon as they are free. Later runs repeat the launches with new inputs and results.
+The first run for some shapes goes step by step (`render/steps.py`), and every launch is written down, with memory from a pool of
+the plan's own, so that buffers are reused as soon as they are free. Later runs repeat the launches with new inputs and results.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import numpy as np
 import pyopencl as cl
 from pyopencl.tools import ImmediateAllocator, MemoryPool
 
-from frazil.errors import RecordError
-from frazil.recorder.graph import Graph, Node, Value
-from frazil.recorder.trace import expand
-from frazil.sizes import evaluate
+from frazil.recorder.graph import Graph
 
-from ..render.chains import Chain, steps
-from ..render.kernels.iterate import contiguous, run
+from ..render.kernels.iterate import contiguous
+from ..render.kernels.runtime import Kernel
+from ..render.steps import Steps
 from .array import Array
 from .runtime import Runtime
 
@@ -46,71 +41,31 @@ class CompiledGraph:
     What the program captured (parameters) is read at every call.
     """
 
-    def __init__(self, runtime: Runtime, kernels: Mapping[str, Callable[..., Any]], graph: Graph) -> None:
-        for node in graph.walk():
-            if node.subgraphs:
-                raise RecordError(f"{graph.name}: control flow ({node.op_name}) cannot be compiled for OpenCL yet")
-        self.runtime, self.kernels, self.graph = runtime, kernels, graph
-        self.steps = steps(graph)
+    def __init__(self, runtime: Runtime, kernels: Mapping[str, Kernel], graph: Graph) -> None:
+        self.runtime, self.program = runtime, Steps(runtime, kernels, graph, self._own)
         self.plans: dict[Any, _Plan] = {}
 
     def __call__(self, *arrays: Array) -> tuple[Array, ...]:
-        given = [*(contiguous(self.runtime, a) for a in arrays), *self._captured()]
+        given = [*(contiguous(self.runtime, a) for a in arrays), *self.program.captured()]
         pointers = [a.buffer.int_ptr for a in given]  # where two inputs share memory, a launch cannot tell which was meant
         key = tuple((a.shape, a.offset, pointers.index(p)) for a, p in zip(given, pointers, strict=True))
         plan = self.plans.get(key)
         if plan is None:
-            plan = self.plans[key] = _Plan(self, given)
+            plan = self.plans[key] = _Plan(self.runtime, self.program, given)
         return plan(given)
 
-    def _captured(self) -> Iterator[Array]:
-        for value in self.graph.captured:
-            assert value.tensor is not None
-            array = value.tensor._a
-            yield contiguous(self.runtime, array) if isinstance(array, Array) else self.runtime.upload(np.asarray(array))
-
-    def evaluate(self, given: Sequence[Array], around: Mapping[Any, Any] = MappingProxyType({})) -> list[Array]:
-        """The results, by running every step. `around`: sizes of the graph that this is a body in."""
-        graph, env = self.graph, dict(zip((*self.graph.inputs, *self.graph.captured), given, strict=True))
-        own = {s: env[value].shape[axis] for s, (value, axis) in graph.symbols.items() if value in env and axis is not None}
-        bindings = {**around, **own}
-        last: dict[Value, int] = {}
-        for i, step in enumerate(self.steps):
-            for value in step.loads if isinstance(step, Chain) else step.inputs:
-                if value is not None:
-                    last[value] = i
-        results = set(graph.results)
-        for i, step in enumerate(self.steps):
-            if isinstance(step, Chain):
-                arrays = [env[v] for v in step.loads]
-                shape = tuple(evaluate(step.stores[0].spec.shape, bindings))
-                outputs = [self.runtime.empty(shape, np.dtype(d), math.prod(shape)) for _, d in step.program.stores]
-                run(self.runtime, step.program, shape, arrays, outputs)
-                env.update(zip(step.stores, outputs, strict=True))
-            else:
-                self._run_node(step, env, bindings)
-            for value in [v for v in env if last.get(v, -1) <= i and v not in results]:
-                del env[value]
-        return [env[v] for v in graph.results]
-
-    def _run_node(self, node: Node, env: dict[Value, Array], bindings: dict[Any, Any]) -> None:
-        kernel = self.kernels.get(node.op_name)
-        if kernel is None:
-            body = CompiledGraph(self.runtime, self.kernels, expand(node))
-            results = body.evaluate([*(env[v] for v in node.inputs if v is not None), *body._captured()], bindings)
-        else:
-            attrs = {k: evaluate(v, bindings) for k, v in node.attrs.items()}
-            found = kernel(*(None if v is None else env[v] for v in node.inputs), **attrs)
-            results = list(found) if len(node.outputs) > 1 else [found]
-        env.update(zip(node.outputs, results, strict=True))
+    def _own(self, array: Any) -> Array:
+        if isinstance(array, Array):
+            return contiguous(self.runtime, array)
+        return self.runtime.upload(np.asarray(array))
 
 
 @final
 class _Plan:
     """The launches of a run, for inputs of given shapes."""
 
-    def __init__(self, program: CompiledGraph, given: Sequence[Array]) -> None:
-        runtime = self.runtime = program.runtime
+    def __init__(self, runtime: Runtime, program: Steps, given: Sequence[Array]) -> None:
+        self.runtime = runtime
         self.pool = MemoryPool(ImmediateAllocator(runtime.queue), leading_bits_in_bin_id=4)
         with runtime.capturing(self.pool) as captured:
             results = program.evaluate(given)

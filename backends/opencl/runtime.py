@@ -21,6 +21,7 @@ from frazil.errors import DeviceError, DimError, DTypeError, RecordError
 from frazil.files import replacing
 
 from ..render import OPENCL
+from ..render.kernels.iterate import copied
 from .array import Array
 from .gemm import multiplier
 
@@ -108,7 +109,10 @@ class Runtime:
             buffer = cl.Buffer(self.queue.context, flags, hostbuf=_plain(np.ascontiguousarray(host)))
         except cl.Error as error:
             raise self._no_room(host.nbytes, error) from error
-        return Array(buffer, host.shape, host.dtype, host.size)
+        made = Array(buffer, host.shape, host.dtype, host.size)
+        if self._captured is not None and self._capturing == threading.get_ident():
+            return copied(self, made)  # by a launch, which is repeated: what is uploaded may be a result, or written to
+        return made
 
     def download(self, array: Array) -> np.ndarray:
         """The values of a contiguous array; waits for everything before it."""

@@ -20,7 +20,7 @@ from .program import BINARY, COMPARISONS, ROUNDING, TESTS, UNARY, Program
 from .program import Value as Register
 
 #: Ops that a scalar operation computes.
-ELEMENTWISE = frozenset([*BINARY, *UNARY, *ROUNDING, *COMPARISONS, *TESTS, "where", "cast", "copy"])
+ELEMENTWISE = frozenset([*BINARY, *UNARY, *ROUNDING, *COMPARISONS, *TESTS, "where", "cast", "copy", "detach"])
 #: Composites that are worth a kernel: their bodies are elementwise, and are rendered as they are written in the table.
 FROM_BODY = (
     "gelu gelu_grad silu softplus leaky_relu elu selu celu mish hardtanh hardsigmoid hardswish softsign log_sigmoid log_odds "
@@ -113,7 +113,7 @@ def append(p: Program, node: Node, values: Sequence[Register]) -> Register:
     if node.op_name == "cast":
         return p.rounded(values[0], node.attrs["dtype"].name)
     whole = node.op_name in ("floor", "ceil", "trunc", "round_half_even") and not values[0].dtype.startswith("float")
-    return values[0] if whole or node.op_name == "copy" else p.op(node.op_name, *values)
+    return values[0] if whole or node.op_name in ("copy", "detach") else p.op(node.op_name, *values)
 
 
 def flattened(graph: Graph) -> list[Node]:

@@ -34,7 +34,7 @@ def test_a_chain_is_one_kernel():
         return 0.5 * x * (1 + fz.tanh(0.7978845608 * (x + 0.044715 * x**3)))
 
     run = compiled(gelu, fz.ones(8))
-    assert [type(step) for step in run.steps] == [Chain]
+    assert [type(step) for step in run.program.steps] == [Chain]
     x = random(8)
     for _ in range(4):
         np.testing.assert_allclose(run(x)[0], gelu(fz.tensor(x)).numpy(), rtol=1e-5, atol=1e-6)

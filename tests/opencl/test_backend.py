@@ -239,7 +239,7 @@ def test_a_chain_is_one_kernel() -> None:
 
     x = fz.randn(1000)
     frozen = fz.device("opencl").backend.compile(fz.jit.trace(gelu, x).graph)  # type: ignore[attr-defined]
-    assert len(frozen.steps) == 1
+    assert len(frozen.program.steps) == 1
     for _ in range(3):  # the first run is written down, the others repeat it
         x = fz.randn(1000)
         (y,) = frozen(x.to("opencl")._a)
