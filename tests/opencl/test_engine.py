@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil import nn
 from frazil.backends.opencl import OpenCLBackend
 from frazil.nn import functional as F
 
-from ..compile.test_engines import check, check_numbers_from_outside
+from ..compile.test_engines import STEADY, check, check_numbers_from_outside, check_training
 from ..compile.test_models import MODELS, check_model
 
 pytest.importorskip("pyopencl", reason="pip install pyopencl, and a driver")
@@ -47,26 +46,9 @@ def engine_of(f: Any) -> list[str]:
 
 @pytest.mark.usefixtures("all_by_launches")
 @pytest.mark.parametrize("device", DEVICES)
-def test_training_steps_leave_the_weights_of_the_eager_ones(device: str) -> None:
-    def trained(compiled: bool) -> list[np.ndarray]:
-        fz.manual_seed(0)
-        model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3)).to(device)
-        opt = fz.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-
-        def step(x: fz.Tensor, y: fz.Tensor) -> fz.Tensor:
-            opt.zero_grad()
-            loss = F.cross_entropy(model(x), y)
-            loss.backward()
-            opt.step()
-            return loss
-
-        run = fz.compile(step, engine="opencl", fullgraph=True) if compiled else step
-        losses = [run(fz.randn(n, 1, 6, 6).to(device), fz.randint(0, 3, (n,)).to(device)) for n in (4, 4, 5, 4)]
-        assert not compiled or engine_of(run) == ["opencl"]
-        return [t.detach().cpu().numpy() for t in (*losses, *model.parameters(), *model.buffers())]
-
-    for a, b in zip(trained(True), trained(False), strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+@pytest.mark.parametrize("name", STEADY)
+def test_training_steps_leave_the_weights_of_the_eager_ones(name: str, device: str) -> None:
+    check_training("opencl", STEADY[name], device)
 
 
 @pytest.mark.usefixtures("all_by_launches")
