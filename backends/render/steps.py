@@ -43,7 +43,7 @@ class Steps:
             self._done[last[value]].append(value)
 
     def captured(self) -> list[Array]:
-        """What the program captured, as it is now: `evaluate` is given it after the inputs."""
+        """Return what the program captured, as it is now: `evaluate` is given it after the inputs."""
         found = []
         for value in self._captured:
             assert value.tensor is not None

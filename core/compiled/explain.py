@@ -36,10 +36,10 @@ class Explanation:
         lines = [f"{self.name}: {recorded}, called {_times(self.calls)}, {eagerly}"]
         for number, recording in enumerate(self.recordings, 1):
             inputs = ", ".join(map(repr, recording.graph.inputs[: recording.arguments]))
-            kinds = [kind for _, kind, _ in recording.targets]
+            kinds = [kind for _, kind, _ in recording.effects.targets]
             lines += [
                 f"  {number}. ({inputs})",
-                f"     {len(recording.graph.nodes)} operations, {len(recording.tensors)} tensors from outside, "
+                f"     {len(recording.graph.nodes)} operations, {len(recording.outside.tensors)} tensors from outside, "
                 f"{len(kinds)} of the program's state written; recorded in {recording.seconds * 1e3:.0f} ms, "
                 f"run {_times(recording.runs)}",
                 f"     engine: {recording.engine or _without(recording)}{_compared(recording)}",

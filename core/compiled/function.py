@@ -19,7 +19,8 @@ from ..tensor import Tensor
 from ..warn import warn
 from .choice import Choice
 from .reach import TooMuch
-from .recording import Recording, SideEffect
+from .recording import Recording
+from .watched import SideEffect
 
 #: A function is recorded at most this often.
 MOST_RECORDINGS = 8

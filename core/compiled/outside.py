@@ -1,0 +1,86 @@
+"""The tensors that go in beside the arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from operator import is_
+from typing import Any, final
+
+from ..recorder.graph import Graph, Value
+from ..recorder.recording import Recorder
+from ..tensor import Tensor
+from .watched import Rate
+
+
+@final
+class Outside:
+    """Tensors that a program reads without being given them: parameters, buffers, learning rates, gradients from before, ...
+
+    Rates, and the gradients of the leaves in `grads`, are looked for in every call; all others are the tensors that were met in
+    the recording. `values` are their places in the recorded graph.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        recorder: Recorder,
+        rates: Sequence[Rate],
+        grads: Mapping[int, Tensor],
+        groups: Sequence[dict[str, Any]],
+    ) -> None:
+        by_id = {id(rate.tensor): rate for rate in rates}
+        self.values = [v for v in graph.captured if id(v.tensor) in recorder.met]
+        self.tensors: list[Any] = [v.tensor for v in self.values]
+        found = [(i, by_id.get(id(t)), grads.get(id(t))) for i, t in enumerate(self.tensors)]
+        self._special = [(i, rate, leaf) for i, rate, leaf in found if rate is not None or leaf is not None]
+        self._fixed = [self.tensors[i] for i, rate, leaf in found if rate is None and leaf is None]
+        self._flags = [t._rg for t in self._fixed]
+        self._kinds = [(t._a.shape, t._a.dtype, t._dev) for t in self._fixed]
+        self._seen = [t._a for t in self._fixed]
+        self._grad_leaves = list(recorder.reads_grad.values())
+        self._grad_flags = [leaf._grad is None for leaf in self._grad_leaves]
+        self._rate_kinds = [(group, isinstance(group["lr"], Tensor)) for group in groups]
+        self._names = {id(v.tensor): _named(v) for v in graph.captured}
+        #: Of the tensors whose memory another argument may share.
+        self.bases = {id(t if t._base is None else t._base) for t in self._fixed}
+
+    def now(self) -> Sequence[Tensor]:
+        """The tensors as they are now."""
+        if not self._special:
+            return self.tensors
+        given = list(self.tensors)
+        for i, rate, leaf in self._special:
+            given[i] = rate.now() if rate is not None else leaf._grad  # type: ignore[union-attr]
+        return given
+
+    def change(self) -> str | None:
+        """Say what is no longer as it was in the recording, and decided what was recorded."""
+        fixed = self._fixed
+        flags = [t._rg for t in fixed]
+        if flags != self._flags:
+            changed = next(t for t, now, before in zip(fixed, flags, self._flags, strict=True) if now is not before)
+            return f"requires_grad of {self._name_of(changed)} is {changed._rg} now"
+        arrays = [t._a for t in fixed]
+        if not all(map(is_, arrays, self._seen)):  # an array keeps its shape, so those that were seen need no other look
+            for t, a, (shape, dtype, device) in zip(fixed, arrays, self._kinds, strict=True):
+                if a.shape != shape or a.dtype != dtype or t._dev is not device:
+                    return f"{self._name_of(t)} has another shape, dtype or device"
+            self._seen = arrays
+        missing = [leaf._grad is None for leaf in self._grad_leaves]
+        if missing != self._grad_flags:
+            kept = zip(self._grad_leaves, missing, self._grad_flags, strict=True)
+            leaf = next(leaf for leaf, now, before in kept if now is not before)
+            return f"the gradient of {self._name_of(leaf)} is {'None' if leaf._grad is None else 'there'} before the call"
+        for group, is_tensor in self._rate_kinds:
+            if isinstance(group["lr"], Tensor) is not is_tensor:
+                return "a learning rate is a tensor now, or no longer"
+        return None
+
+    def _name_of(self, t: Tensor) -> str:
+        return self._names.get(id(t), "a parameter")
+
+
+def _named(value: Value) -> str:
+    """What a tensor is called in messages."""
+    kind = {"param": "parameter", "buffer": "buffer"}.get(value.kind or "")
+    return "a tensor from outside" if kind is None else f"{kind} {value.name}"
