@@ -26,19 +26,13 @@ RUNTIMES = ("numpy", "opencl", "onnxruntime", "reference")
 #: Why an operator is not read.
 LEFT_OUT = {
     ("", "ImageDecoder"): "there is no decoder of pictures",
-    **dict.fromkeys(
-        [("ai.onnx.preview.training", name) for name in ("Adagrad", "Adam", "Gradient", "Momentum")],
-        "a preview of training operators, which no runtime has",
-    ),
+    ("ai.onnx.preview.training", "Gradient"): "a preview, which no runtime has: call backward() on what the model gives",
     **dict.fromkeys(
         [("com.microsoft", name) for name in ("BeamSearch", "GreedySearch", "Sampling", "WhisperBeamSearch")],
         "a loop that writes texts: load the decoder inside of it",
     ),
     **dict.fromkeys(
-        [
-            ("com.microsoft", name)
-            for name in ("DynamicQuantizeLSTM", "QEmbedLayerNormalization", "MatMulBnb4", "SparseAttention")
-        ],
+        [("com.microsoft", name) for name in ("QEmbedLayerNormalization", "MatMulBnb4", "SparseAttention")],
         "not written yet",
     ),
     ("com.microsoft", "DecoderMaskedMultiHeadAttention"): "it needs caches that are shared by input and output, and beams",

@@ -53,6 +53,7 @@ def parsed(parse: Callable[[], onnx.ModelProto], action: str, name: str) -> ir.M
         try:
             proto = parse()
             count = _written(proto)
+            proto = _without_maps(proto)
             model = from_proto(proto) if count <= config.get("limits.operations") else None
         except Exception as error:  # protobuf and onnx_ir each have their own
             raise ArgumentError(f"{action}: {name} is not an ONNX file: {reason(error)}") from error
@@ -72,6 +73,25 @@ def _written(proto: onnx.ModelProto) -> int:
                 if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
                     open_ += [graph.node for graph in (attribute.g, *attribute.graphs)]
     return count
+
+
+def _without_maps(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """The message without types that are or have maps, as scikit-learn's classifiers give them: onnx_ir knows none."""
+    values = lambda graph: (*graph.input, *graph.output, *graph.value_info)
+    if not any(_is_map(value.type) for value in values(proto.graph)):
+        return proto
+    copy = onnx.ModelProto()
+    copy.CopyFrom(proto)
+    for value in values(copy.graph):
+        if _is_map(value.type):
+            value.ClearField("type")
+    return copy
+
+
+def _is_map(kind: onnx.TypeProto) -> bool:
+    while kind.WhichOneof("value") in ("sequence_type", "optional_type"):
+        kind = getattr(kind, kind.WhichOneof("value")).elem_type
+    return kind.WhichOneof("value") == "map_type"
 
 
 def _limit(done: str = "read") -> str:

@@ -35,6 +35,7 @@ def _models() -> dict[str, tuple[Callable[[], Any], int]]:
         "logistic of three": (linear_model.LogisticRegression, 3),
         "SVC": (lambda: svm.SVC(kernel="rbf"), 3),
         "SVC of two, polynomial": (lambda: svm.SVC(kernel="poly"), 2),
+        "SVC with probabilities": (lambda: svm.SVC(probability=True, random_state=0), 3),
         "linear SVC": (svm.LinearSVC, 3),
         "SVR": (svm.SVR, 0),
         "tree": (lambda: tree.DecisionTreeClassifier(max_depth=4, random_state=0), 3),
@@ -75,6 +76,40 @@ def test_it_gives_what_onnxruntime_gives(name: str) -> None:
         found = loaded(fz.tensor(x))
     for ours, theirs in zip(found if isinstance(found, tuple) else (found,), expected, strict=True):
         np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-4, atol=1e-5)
+    again = fz.onnx.export(loaded, fz.tensor(x[:7]))
+    for ours, theirs in zip(again.run(x), expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("encoder", ["OneHotEncoder", "OrdinalEncoder"])
+def test_encoders_of_numbers_are_read_and_exported_again(encoder: str) -> None:
+    from sklearn import preprocessing
+
+    x = np.random.default_rng(0).integers(-2, 3, (50, 2))
+    kind = skl2onnx.common.data_types.Int64TensorType([None, 2])
+    model = getattr(preprocessing, encoder)().fit(x)
+    contents = skl2onnx.convert_sklearn(model, initial_types=[("x", kind)]).SerializeToString()
+    (expected,) = onnxruntime.InferenceSession(contents).run(None, {"x": x})
+    loaded = fz.onnx.load(contents)
+    np.testing.assert_array_equal(loaded(fz.tensor(x)).numpy(), expected)
+    np.testing.assert_array_equal(fz.onnx.export(loaded, fz.tensor(x[:7])).run(x)[0], expected)
+
+
+@pytest.mark.parametrize("names", [[0, 1, 2], ["low", "middle", "high"]])
+def test_classifiers_give_dicts_as_onnxruntime_does(names: list[Any]) -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    x, y = _data(3)
+    contents = skl2onnx.to_onnx(LogisticRegression().fit(x, np.array(names)[y]), x[:1]).SerializeToString()
+    labels, dicts = onnxruntime.InferenceSession(contents).run(None, {"X": x})
+    loaded = fz.onnx.load(contents)
+    ours, shares = loaded(fz.tensor(x))
+    assert list(np.asarray(ours)) == list(labels)
+    assert [row.keys() for row in shares] == [row.keys() for row in dicts]
+    for found, row in zip(shares, dicts, strict=True):
+        assert [float(share) for share in found.values()] == pytest.approx(list(row.values()), rel=1e-5)
+    with pytest.raises(fz.errors.RecordError, match="ZipMap gives a list of dicts|makes texts of numbers"):
+        fz.onnx.export(loaded, fz.tensor(x))
 
 
 def _options(model: Any, classes: int) -> dict[int, dict[str, bool]] | None:

@@ -31,6 +31,7 @@ from . import (
     shape,
     signal,
     text,
+    training,
 )
 from .registry import FOLDS, IMPORTERS, Importer, fold, importer
 

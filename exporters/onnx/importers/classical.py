@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 import frazil as fz
-from frazil.errors import ArgumentError
+from frazil.errors import ArgumentError, RecordError
+from frazil.state import STATE
 from frazil.tensor import Tensor
 
 from ..arrays import raw
@@ -74,24 +75,28 @@ def feature_vectorizer(node: Any, *parts: Any) -> Any:
 def array_feature_extractor(node: Any, x: Any, places: Any) -> Any:
     """Columns by their places; one row where there is one dimension."""
     if isinstance(x, np.ndarray) and x.dtype.kind in "OUS":
-        found = np.take(x, _on_host(places).reshape(-1), axis=-1)
+        found = np.take(x, _on_host(node, places).reshape(-1), axis=-1)
     else:
         found = node.tensor(x).index_select(-1, node.tensor(places).reshape(-1))
     return found.reshape(1, -1) if found.ndim == 1 else found
 
 
-def _on_host(x: Any) -> Any:
+def _on_host(node: Any, x: Any) -> Any:
+    """The numbers of x, to find texts for them, or the texts."""
+    if isinstance(x, Tensor) and STATE.recorder is not None:
+        raise RecordError(
+            f"{node.op_type} makes texts of numbers, and a recording has no texts. Make the file from a model whose classes are "
+            "numbers, or export what comes before it"
+        )
     return x.detach().cpu().numpy() if isinstance(x, Tensor) else raw(x)
 
 
 @importer("LabelEncoder", domain=_DOMAIN, raw=True)
 def label_encoder(node: Any, x: Any) -> Any:
-    """Every element by a table; found on the host."""
-    array = _on_host(x)
-    array = decoded(array) if array.dtype.kind in "OUS" else array
+    """Every element by a table. Texts, which no tensor has, are found on the host."""
     if "classes_strings" in node:  # opset 1: the place of a text, or the text at a place
         texts, places = node["classes_strings"], list(range(len(node["classes_strings"])))
-        keys, values = (texts, places) if array.dtype.kind == "O" else (places, texts)
+        keys, values = (texts, places) if isinstance(x, np.ndarray) and x.dtype.kind in "OUS" else (places, texts)
     else:
         keys, values = _given(node, "keys"), _given(node, "values")
     if keys is None or values is None:
@@ -99,10 +104,26 @@ def label_encoder(node: Any, x: Any) -> Any:
     default = _default(node, values)
     table: dict[Any, Any] = dict(zip(keys, values, strict=True))
     for_nan = next((value for key, value in table.items() if key != key), default)
+    kind = getattr(values, "dtype", None) or type(default)
+    dtype = np.dtype({float: np.float32, int: np.int64, str: object}.get(kind, kind))
+    if dtype.kind != "O" and not any(isinstance(key, str) for key in table):
+        return _looked_up(node.tensor(x), {key: value for key, value in table.items() if key == key}, default, for_nan, dtype)
+    array = _on_host(node, x)
+    array = decoded(array) if array.dtype.kind in "OUS" else array
     found = [for_nan if item != item else table.get(item, default) for item in array.reshape(-1).tolist()]
-    kind = object if isinstance(default, str) else getattr(values, "dtype", None) or type(default)
-    result = np.array(found, dtype=np.float32 if kind is float else np.int64 if kind is int else kind).reshape(array.shape)
-    return result if result.dtype == np.dtype(object) else fz.tensor(result, device=node.device)
+    result = np.array(found, dtype).reshape(array.shape)
+    return result if dtype.kind == "O" else fz.tensor(result, device=node.device)
+
+
+def _looked_up(x: Any, table: dict[Any, Any], default: Any, for_nan: Any, dtype: np.dtype) -> Any:
+    """Every number of x by a table of numbers, whose keys are searched in order."""
+    keys = sorted(table)
+    ordered = _constant(x, keys + [0])  # the last one is never equal: it stands for what is above all keys
+    values = fz.tensor(np.array([table[key] for key in keys] + [default], dtype), device=x.device)
+    place = fz.searchsorted(ordered[: len(keys)], x.contiguous())
+    equal = (ordered[place] == x) & (place < len(keys))
+    found = fz.where(equal, values[place], values[-1])
+    return fz.where(fz.isnan(x), fz.tensor(np.array(for_nan, dtype), device=x.device), found)
 
 
 def _given(node: Any, prefix: str) -> Any:
@@ -128,10 +149,11 @@ def _default(node: Any, values: Any) -> Any:
 @importer("OneHotEncoder", domain=_DOMAIN, raw=True)
 def one_hot_encoder(node: Any, x: Any) -> Any:
     texts = node.get("cats_strings")
-    array = _on_host(x)
-    array = decoded(array) if array.dtype.kind in "OUS" else array
-    classes = np.array(texts, object) if texts else np.array(node["cats_int64s"], np.int64)
-    return fz.tensor((array[..., None] == classes).astype(np.float32), device=node.device)
+    if texts:
+        same = decoded(_on_host(node, x))[..., None] == np.array(texts, object)
+        return fz.tensor(same.astype(np.float32), device=node.device)
+    x = node.tensor(x)
+    return (x.unsqueeze(-1) == fz.tensor(np.array(node["cats_int64s"], np.int64), device=x.device)).to(fz.float32)
 
 
 @importer("CategoryMapper", domain=_DOMAIN, raw=True)
@@ -141,7 +163,7 @@ def category_mapper(node: Any, x: Any) -> Any:
         table = dict(zip(texts, numbers, strict=True))
         found = [table.get(item, node.get("default_int64", -1)) for item in decoded(x).reshape(-1)]
         return fz.tensor(np.array(found, np.int64).reshape(x.shape), device=node.device)
-    array = _on_host(x)
+    array = _on_host(node, x)
     back = dict(zip(numbers, texts, strict=True))
     found = [back.get(item, node.get("default_string", "_Unused")) for item in array.reshape(-1).tolist()]
     return np.array(found, object).reshape(array.shape)
@@ -155,6 +177,11 @@ def of_maps(node: Any, x: Any) -> Any:
 @importer("ZipMap", domain=_DOMAIN, raw=True)
 def zip_map(node: Any, x: Any) -> Any:
     """A list with one dict per row: class -> score."""
+    if STATE.recorder is not None:
+        raise RecordError(
+            "ZipMap gives a list of dicts, and a recording's results are tensors. Make the file without it "
+            "(skl2onnx: options={'zipmap': False})"
+        )
     keys = node.get("classlabels_strings") or node["classlabels_int64s"]
     return [dict(zip(keys, row, strict=True)) for row in node.tensor(x)]
 
@@ -190,7 +217,7 @@ def _probit(chances: Any) -> Any:
 def _labels(node: Any, places: Any, names: Any) -> Any:
     """The classes at these places."""
     if names and isinstance(names[0], str):
-        return np.array(names, object)[places.detach().cpu().numpy()]
+        return np.array(names, object)[_on_host(node, places)]
     return fz.tensor(np.asarray(names, np.int64), device=places.device)[places]
 
 
@@ -312,13 +339,18 @@ def _coupled(pairs: Any, classes: int) -> Any:
         diagonal = sum(others[1:], others[0])
         rows.append(fz.stack([diagonal if i == j else -r[j][i] * r[i][j] for j in range(classes)], dim=1))
     q = fz.stack(rows, dim=1)
-    p = fz.full((n, classes), 1.0 / classes, dtype=pairs.dtype, device=pairs.device)
-    for _ in range(max(100, classes)):
+    return _settled(q, fz.full((n, classes), 1.0 / classes, dtype=pairs.dtype, device=pairs.device))
+
+
+@fz.jit.script
+def _settled(q: Any, p: Any) -> Any:
+    """The probabilities p for which q p is the same in every class, row by row."""
+    classes = q.shape[1]
+    rounds, moves = 0, fz.ones(p.shape[0], dtype=fz.bool, device=p.device)
+    while rounds < max(100, classes) and moves.any():
         qp = fz.matmul(q, p.unsqueeze(2)).squeeze(2)
         pqp = (p * qp).sum(dim=1)
         moves = (qp - pqp.unsqueeze(1)).abs().amax(dim=1) >= 0.005 / classes
-        if not bool(moves.any()):
-            break
         before = p
         for t in range(classes):
             change = (-qp[:, t] + pqp) / q[:, t, t]
@@ -327,6 +359,7 @@ def _coupled(pairs: Any, classes: int) -> Any:
             pqp = (pqp + change * (change * q[:, t, t] + 2 * qp[:, t])) / (1 + change) / (1 + change)
             qp = (qp + change.unsqueeze(1) * q[:, t]) / (1 + change).unsqueeze(1)
         p = fz.where(moves.unsqueeze(1), p, before)  # a row that stands still is done
+        rounds += 1
     return p
 
 
@@ -343,35 +376,33 @@ _COMPARE = {
 
 
 class _Trees:
-    """The nodes of all trees in one array: where each goes on, and which rows of weights a leaf has."""
+    """The nodes of all trees in one array: where each goes on, and which rows of weights a leaf has.
 
-    def __init__(self, node: Any, kind: str) -> None:
-        trees, ids = node["nodes_treeids"], node["nodes_nodeids"]
-        self.place = {pair: i for i, pair in enumerate(zip(trees, ids, strict=True))}
-        self.modes = node["nodes_modes"]
-        leaf = np.array([mode == "LEAF" for mode in self.modes])
-        self.feature = np.array(node["nodes_featureids"], np.int64)
-        values = node.get("nodes_values_as_tensor")
-        self.value = np.asarray(node["nodes_values"] if values is None else values)
-        self.missing = np.array(node.get("nodes_missing_value_tracks_true") or [0] * len(ids), bool)
-        own = np.arange(len(ids))
-        self.yes = np.where(leaf, own, [self.place.get((t, i), 0) for t, i in zip(trees, node["nodes_truenodeids"], strict=True)])
-        self.no = np.where(leaf, own, [self.place.get((t, i), 0) for t, i in zip(trees, node["nodes_falsenodeids"], strict=True)])
-        self.roots = self._roots(trees, leaf)
-        self.depth = self._depth(leaf)
-        wide = self.value.dtype
-        where, targets = zip(node[f"{kind}_treeids"], node[f"{kind}_nodeids"], strict=True), node[f"{kind}_ids"]
-        given = node.get(f"{kind}_weights_as_tensor")
-        weights = np.asarray(node[f"{kind}_weights"] if given is None else given)
-        self.targets = np.asarray(targets, np.int64)
-        self.leaves = [(self.place[pair], target, weight) for pair, target, weight in zip(where, targets, weights, strict=True)]
-        self.dtype = np.float64 if wide == np.float64 and given is not None else np.float32
+    Args:
+        modes: how a node compares, by name; "LEAF" where a tree ends.
+        yes, no: where it goes on.
+        leaves: (node, target, weight).
+        members: of a node that asks for membership, the set.
+    """
 
-    def _roots(self, trees: Any, leaf: np.ndarray) -> np.ndarray:
-        first: dict[int, int] = {}
-        for i, tree in enumerate(trees):
-            first.setdefault(tree, i)
-        return np.array(list(first.values()), np.int64)
+    def __init__(
+        self,
+        modes: list[str],
+        feature: Any,
+        value: np.ndarray,
+        missing: Any,
+        yes: np.ndarray,
+        no: np.ndarray,
+        roots: Any,
+        leaves: list[tuple[int, int, Any]],
+        dtype: Any,
+        members: dict[int, np.ndarray] | None = None,
+    ) -> None:
+        self.modes, self.value, self.leaves, self.dtype, self.members = modes, value, leaves, dtype, members or {}
+        self.feature, self.missing = np.array(feature, np.int64), np.array(missing, bool)
+        self.yes, self.no, self.roots = yes.astype(np.int64), no.astype(np.int64), np.array(roots, np.int64)
+        self.targets = np.array([target for _, target, _ in leaves], np.int64)
+        self.depth = self._depth(np.array([mode == "LEAF" for mode in modes]))
 
     def _depth(self, leaf: np.ndarray) -> int:
         """How many steps the longest way takes; a way without end is an error."""
@@ -391,14 +422,23 @@ class _Trees:
         kinds = sorted({mode for mode in self.modes if mode != "LEAF"})
         which = {mode: fz.tensor(np.array([m == mode for m in self.modes]), device=device) for mode in kinds}
         place = fz.tensor(self.roots, device=device).unsqueeze(0).expand(x.shape[0], len(self.roots))
+        sets = self._sets(x)
         for _ in range(self.depth):
             seen = fz.gather(x, 1, feature[place])
             answer = fz.zeros(seen.shape, dtype=fz.bool, device=device)
             for mode in kinds:
-                answer = fz.where(which[mode][place], _COMPARE[mode](seen, value[place]), answer)
+                same = (seen.unsqueeze(2) == sets[place]).any(dim=2) if mode == _MEMBER else _COMPARE[mode](seen, value[place])
+                answer = fz.where(which[mode][place], same, answer)
             answer = answer | (fz.isnan(seen) & missing[place])
             place = fz.where(answer, yes[place], no[place])
         return place
+
+    def _sets(self, x: Any) -> Any:
+        """[nodes, longest set]: what is a member at every node, filled with NaN, which equals nothing."""
+        table = np.full((len(self.modes), max((len(found) for found in self.members.values()), default=0)), np.nan)
+        for place, found in self.members.items():
+            table[place, : len(found)] = found
+        return _constant(x, table)
 
     def scores(self, x: Any, targets: int, how: str) -> Any:
         """[rows, targets]: the weights of the leaves, summed (or as the file says) over the trees."""
@@ -420,9 +460,51 @@ class _Trees:
 
 
 def _trees(node: Any, kind: str) -> _Trees:
+    """The trees of a node, whose attributes begin with `kind` where they are of leaves; made once."""
     if not hasattr(node, "trees"):
-        node.trees = _Trees(node, kind)
+        node.trees = _of_ensemble(node) if kind == "leaf" else _of_pairs(node, kind)
     return node.trees
+
+
+def _of_pairs(node: Any, kind: str) -> _Trees:
+    """The older form: every node is named by its tree and its number there."""
+    trees, ids, modes = node["nodes_treeids"], node["nodes_nodeids"], node["nodes_modes"]
+    place = {pair: i for i, pair in enumerate(zip(trees, ids, strict=True))}
+    leaf, own = np.array([mode == "LEAF" for mode in modes]), np.arange(len(ids))
+    yes, no = (
+        np.where(leaf, own, [place.get((t, i), 0) for t, i in zip(trees, node[f"nodes_{way}nodeids"], strict=True)])
+        for way in ("true", "false")
+    )
+    first: dict[int, int] = {}
+    for i, tree in enumerate(trees):
+        first.setdefault(tree, i)
+    values, given = node.get("nodes_values_as_tensor"), node.get(f"{kind}_weights_as_tensor")
+    value = np.asarray(node["nodes_values"] if values is None else values)
+    pairs = zip(node[f"{kind}_treeids"], node[f"{kind}_nodeids"], strict=True)
+    weights = np.asarray(node[f"{kind}_weights"] if given is None else given)
+    leaves = [(place[pair], target, weight) for pair, target, weight in zip(pairs, node[f"{kind}_ids"], weights, strict=True)]
+    missing = node.get("nodes_missing_value_tracks_true") or [0] * len(ids)
+    dtype = np.float64 if value.dtype == np.float64 and given is not None else np.float32
+    return _Trees(modes, node["nodes_featureids"], value, missing, yes, no, list(first.values()), leaves, dtype)
+
+
+def _of_ensemble(node: Any) -> _Trees:
+    """The newer form: inner nodes and leaves in arrays of their own; here the leaves come after the nodes."""
+    modes = [_MODES[int(mode)] for mode in node["nodes_modes"].reshape(-1)]
+    inner, weights = len(modes), node["leaf_weights"].reshape(-1)
+    own = np.arange(inner, inner + len(weights))
+    yes, no = (
+        np.concatenate(
+            [np.where(node[f"nodes_{way}leafs"], inner + np.array(node[f"nodes_{way}nodeids"]), node[f"nodes_{way}nodeids"]), own]
+        )
+        for way in ("true", "false")
+    )
+    filled = [0] * len(weights)
+    missing = [*(node.get("nodes_missing_value_tracks_true") or [0] * inner), *filled]
+    splits = np.concatenate([node["nodes_splits"].reshape(-1), np.zeros_like(weights)])
+    leaves = list(zip(own.tolist(), node["leaf_targetids"], weights, strict=True))
+    modes_of_all, features = modes + ["LEAF"] * len(weights), [*node["nodes_featureids"], *filled]
+    return _Trees(modes_of_all, features, splits, missing, yes, no, node["tree_roots"], leaves, weights.dtype, _members(node))
 
 
 def _base(node: Any) -> Any:
@@ -468,59 +550,22 @@ def tree_classifier(node: Any, x: Any) -> Any:
     return label, transformed(fz.cat([-one, one], dim=1), how)
 
 
-_MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", "BRANCH_MEMBER"]
+_MEMBER = "BRANCH_MEMBER"
+_MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ", _MEMBER]
 
 
 @importer("TreeEnsemble", domain=_DOMAIN)
 def tree_ensemble(node: Any, x: Any) -> Any:
-    """The newer form: inner nodes and leaves in arrays of their own. Found row by row and tree by tree."""
-    modes, features, splits = node["nodes_modes"].reshape(-1), node["nodes_featureids"], node["nodes_splits"].reshape(-1)
-    yes, yes_leaf, no, no_leaf = (node[f"nodes_{n}"] for n in ("truenodeids", "trueleafs", "falsenodeids", "falseleafs"))
-    targets, weights = node["leaf_targetids"], node["leaf_weights"].reshape(-1)
-    missing = node.get("nodes_missing_value_tracks_true") or [0] * len(features)
-    members = _members(node)
-    values = x.detach().cpu().numpy()
-    count = node.get("n_targets", 1)
-    aggregate, rows = node.get("aggregate_function", 1), []
-    for row in values:
-        found: list[list[float]] = [[] for _ in range(count)]
-        for root in node["tree_roots"]:
-            place, steps = root, 0
-            while True:
-                seen, mode = row[features[place]], _MODES[int(modes[place])]
-                if mode == "BRANCH_MEMBER":
-                    answer = bool(np.isin(seen, members[place]))
-                else:
-                    answer = bool(_PLAIN[mode](seen, splits[place]))
-                answer = answer or bool(missing[place] and seen != seen)
-                place, leaf = (yes[place], yes_leaf[place]) if answer else (no[place], no_leaf[place])
-                steps += 1
-                if leaf:
-                    break
-                if steps > len(features):
-                    raise ArgumentError("the nodes of a tree go round in a circle")
-            found[targets[place]].append(float(weights[place]))
-        combine: Any = {0: lambda part: np.sum(part) / len(node["tree_roots"]), 1: np.sum, 2: np.min, 3: np.max}[aggregate]
-        rows.append([float(combine(part)) if part else 0.0 for part in found])
-    y = fz.tensor(np.array(rows, values.dtype).reshape(-1, count), device=x.device)
+    how = ["AVERAGE", "SUM", "MIN", "MAX"][node.get("aggregate_function", 1)]
+    y = _trees(node, "leaf").scores(x, node.get("n_targets", 1), how).to(x.dtype)
     return transformed(y, ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"][node.get("post_transform", 0)])
-
-
-_PLAIN = {
-    "BRANCH_LEQ": np.less_equal,
-    "BRANCH_LT": np.less,
-    "BRANCH_GTE": np.greater_equal,
-    "BRANCH_GT": np.greater,
-    "BRANCH_EQ": np.equal,
-    "BRANCH_NEQ": np.not_equal,
-}
 
 
 def _members(node: Any) -> dict[int, np.ndarray]:
     """For every node that asks for membership, the set, which ends at a NaN."""
     found, values = {}, list(node["membership_values"].reshape(-1)) if "membership_values" in node else []
     for place, mode in enumerate(node["nodes_modes"].reshape(-1)):
-        if _MODES[int(mode)] == "BRANCH_MEMBER":
+        if _MODES[int(mode)] == _MEMBER:
             end = next((i for i, value in enumerate(values) if value != value), len(values))
             found[place], values = np.array(values[:end]), values[end + 1 :]
     return found

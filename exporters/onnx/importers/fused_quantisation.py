@@ -11,6 +11,7 @@ from frazil.errors import ArgumentError
 from ..arrays import axis_of, numpy_dtype
 from .pool import average_pool
 from .quantisation import dequantize, dynamic_quantize, matmul_integer, narrow_numbers, qlinear_conv, quantize
+from .recurrent import by_steps
 from .registry import importer
 
 F = fz.nn.functional
@@ -31,6 +32,35 @@ def matmul_integer_to_float(
 def dynamic_quantize_matmul(node: Any, x: Any, b: Any, b_scale: Any, b_zero: Any = None, bias: Any = None) -> Any:
     whole, scale, zero = dynamic_quantize(node, x)
     return matmul_integer_to_float(node, whole, b, scale, b_scale, zero, b_zero, bias)
+
+
+@importer("DynamicQuantizeLSTM", domain=_DOMAIN, fixed=range(8, 12))
+def dynamic_quantize_lstm(
+    node: Any,
+    x: Any,
+    w: Any,
+    r: Any,
+    b: Any,
+    lengths: Any,
+    h: Any,
+    c: Any,
+    peepholes: Any,
+    w_scale: Any,
+    w_zero: Any,
+    r_scale: Any,
+    r_zero: Any,
+) -> tuple[Any, ...]:
+    """An LSTM whose inputs, and in every step whose hidden states, are rounded to bytes, in the range of all rows.
+
+    onnxruntime takes the range of the rows that a thread computes, and of sequences that go on: there it rounds otherwise.
+    """
+
+    def weights(whole: Any, scale: Any, zero: Any) -> list[Any]:
+        return list(zip(whole, scale, zero, strict=True))
+
+    product = lambda rows, weight: dynamic_quantize_matmul(node, rows, *weight)
+    of_x, of_h = weights(w, w_scale, w_zero), weights(r, r_scale, r_zero)
+    return tuple(by_steps(node, x, of_x, of_h, r.shape[1], b, lengths, [h, c], peepholes, product))
 
 
 @importer("QLinearAdd", "QLinearMul", domain=_DOMAIN, fixed=(1, 2, 4, 5, 6, 7))

@@ -34,9 +34,14 @@ _WITH_BETA = ("affine", "scaledtanh", "hardsigmoid")
 _USUAL = {"LSTM": ["sigmoid", "tanh", "tanh"], "GRU": ["sigmoid", "tanh"], "RNN": ["tanh"]}
 
 
+def _kind(node: Any) -> str:
+    """LSTM, GRU or RNN."""
+    return str(node.op_type).removeprefix("DynamicQuantize")
+
+
 def _functions(node: Any, directions: int) -> list[list[Callable[[Any], Any]]]:
     """The activations of every direction."""
-    usual = _USUAL[node.op_type]
+    usual = _USUAL[_kind(node)]
     names = [name.lower() for name in node.get("activations") or usual * directions]
     alphas, betas = list(node.get("activation_alpha") or []), list(node.get("activation_beta") or [])
     found: list[Any] = []
@@ -76,7 +81,7 @@ def _layer(node: Any, x: Any, w: Any, r: Any, b: Any, lengths: Any, states: list
     if _is_usual(node, directions) and peepholes is None:
         y, *last = _usual(node, x, w, r, b, lengths, states)
     else:
-        y, *last = _general(node, x, w, r, b, lengths, states, peepholes)
+        y, *last = by_steps(node, x, list(w), list(r), r.shape[2], b, lengths, states, peepholes)
     if layout:
         return (y.permute(2, 0, 1, 3), *(s.transpose(0, 1) for s in last))
     return (y, *last)
@@ -109,32 +114,62 @@ def _usual(node: Any, x: Any, w: Any, r: Any, b: Any, lengths: Any, states: list
     return [y.reshape(*y.shape[:2], 2, hidden).permute(0, 2, 1, 3), *last]
 
 
-def _general(node: Any, x: Any, w: Any, r: Any, b: Any, lengths: Any, states: list[Any], peepholes: Any) -> list[Any]:
-    """One direction after the other, step by step."""
-    directions, hidden = w.shape[0], r.shape[2]
+def _of_rows(rows: Any, weight: Any) -> Any:
+    return fz.matmul(rows, weight.t())
+
+
+def by_steps(
+    node: Any,
+    x: Any,
+    w: list[Any],
+    r: list[Any],
+    hidden: int,
+    b: Any,
+    lengths: Any,
+    states: list[Any],
+    peepholes: Any,
+    product: Callable[[Any, Any], Any] = _of_rows,
+) -> list[Any]:
+    """One direction after the other, step by step.
+
+    Args:
+        w, r: the weights of every direction, for the input and for the hidden state.
+        product: what rows and such weights make. Those of a GRU are matrices.
+    """
+    directions = len(w)
     functions = _functions(node, directions)
     results = []
     for i in range(directions):
         backwards = node.get("direction", "forward") == "reverse" or i == 1
         begin = [fz.zeros(x.shape[1], hidden, dtype=x.dtype, device=x.device) if s is None else s[i] for s in states]
-        biases = None if b is None else (b[i].narrow(0, 0, r.shape[1]), b[i].narrow(0, r.shape[1], r.shape[1]))
+        biases = None if b is None else fz.chunk(b[i], 2, dim=0)
         p = None if peepholes is None else fz.chunk(peepholes[i], 3, dim=0)
-        results.append(_through_time(node, x, w[i], r[i], biases, lengths, begin, p, functions[i], backwards))
+        results.append(_through_time(node, x, w[i], r[i], biases, lengths, begin, p, functions[i], backwards, product))
     return [fz.stack(column, dim=1 if k == 0 else 0) for k, column in enumerate(zip(*results, strict=True))]
 
 
 def _through_time(
-    node: Any, x: Any, w: Any, r: Any, biases: Any, lengths: Any, begin: list[Any], p: Any, functions: Any, backwards: bool
+    node: Any,
+    x: Any,
+    w: Any,
+    r: Any,
+    biases: Any,
+    lengths: Any,
+    begin: list[Any],
+    p: Any,
+    functions: Any,
+    backwards: bool,
+    product: Any,
 ) -> list[Any]:
     steps = fz.arange(x.shape[0], device=x.device).unsqueeze(1)
     ends = None if lengths is None else lengths.to(fz.int64).unsqueeze(0)
-    xs = {"x": fz.matmul(x, w.t())}
+    xs = {"x": product(x, w)}
     if ends is not None:
         xs["valid"] = (steps < ends).unsqueeze(2)
-    cell = {"LSTM": _lstm_step, "GRU": _gru_step, "RNN": _rnn_step}[node.op_type]
+    cell = {"LSTM": _lstm_step, "GRU": _gru_step, "RNN": _rnn_step}[_kind(node)]
 
     def step(state: Any, here: Any) -> Any:
-        new = cell(node, here["x"], state, r, biases, p, functions)
+        new = cell(node, here["x"], state, r, biases, p, functions, product)
         y = new[0]
         if "valid" in here:
             new = [fz.where(here["valid"], after, before) for after, before in zip(new, state, strict=True)]
@@ -150,16 +185,16 @@ def _clipped(node: Any, x: Any) -> Any:
     return x if not limit else x.clamp(-limit, limit)
 
 
-def _rnn_step(node: Any, z: Any, state: Any, r: Any, biases: Any, p: Any, functions: Any) -> list[Any]:
-    total = z + fz.matmul(state[0], r.t())
+def _rnn_step(node: Any, z: Any, state: Any, r: Any, biases: Any, p: Any, functions: Any, product: Any) -> list[Any]:
+    total = z + product(state[0], r)
     total = total if biases is None else total + biases[0] + biases[1]
     return [functions[0](_clipped(node, total))]
 
 
-def _lstm_step(node: Any, z: Any, state: Any, r: Any, biases: Any, p: Any, functions: Any) -> list[Any]:
+def _lstm_step(node: Any, z: Any, state: Any, r: Any, biases: Any, p: Any, functions: Any, product: Any) -> list[Any]:
     f, g, h = functions
     hidden, cell = state
-    total = z + fz.matmul(hidden, r.t())
+    total = z + product(hidden, r)
     total = total if biases is None else total + biases[0] + biases[1]
     i, o, forget, c = fz.chunk(total, 4, dim=1)
     if p is not None:
@@ -171,22 +206,22 @@ def _lstm_step(node: Any, z: Any, state: Any, r: Any, biases: Any, p: Any, funct
     return [f(_clipped(node, o)) * h(cell), cell]
 
 
-def _gru_step(node: Any, x: Any, state: Any, r: Any, biases: Any, p: Any, functions: Any) -> list[Any]:
+def _gru_step(node: Any, x: Any, state: Any, r: Any, biases: Any, p: Any, functions: Any, product: Any) -> list[Any]:
     f, g = functions
     (hidden,) = state
     zx, rx, hx = fz.chunk(x, 3, dim=1)
     rz, rr, rh = fz.chunk(r, 3, dim=0)
     w, b = ([None] * 3, [None] * 3) if biases is None else (fz.chunk(part, 3, dim=0) for part in biases)
-    update = zx + fz.matmul(hidden, rz.t())
-    reset = rx + fz.matmul(hidden, rr.t())
+    update = zx + product(hidden, rz)
+    reset = rx + product(hidden, rr)
     if biases is not None:
         update, reset = update + w[0] + b[0], reset + w[1] + b[1]
     update, reset = f(_clipped(node, update)), f(_clipped(node, reset))
     if node.get("linear_before_reset", 0):
-        inner = fz.matmul(hidden, rh.t())
+        inner = product(hidden, rh)
         new = hx + reset * (inner if biases is None else inner + b[2])
     else:
-        new = hx + fz.matmul(reset * hidden, rh.t())
+        new = hx + product(reset * hidden, rh)
         new = new if biases is None else new + b[2]
     new = g(_clipped(node, new if biases is None else new + w[2]))
     return [(1 - update) * new + update * hidden]
