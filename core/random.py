@@ -18,7 +18,7 @@ words, in ns per word of 32 bits:
 
 | | NumPy, one thread | onnxruntime, two threads | nodes of the ONNX function |
 |---|---|---|---|
-| Philox4x64-10 | 1.8 (in C, inside NumPy) | 13 to 16 | 68, 10 rounds in one `Loop` (3.2 KB) |
+| Philox4x64-10 | 1.8 (in C, inside NumPy) | 13 to 16 | 67, 10 rounds in one `Scan` (3.1 KB) |
 | Threefry-2x32-20 | 4.8 (20 rounds of array operations) | 13 | 146 (5.4 KB) |
 
 Eager mode decides: NumPy's generator is written in C, seekable, and an independent witness for every test. In the file both

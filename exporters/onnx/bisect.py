@@ -157,7 +157,8 @@ def _model_of(
     read = {name for node in _all_nodes(written) for name in node.input if name}
     read.update(output.name for node in _all_nodes(written) for a in node.attribute for output in a.g.output)
     made = {name for node in _all_nodes(written) for name in node.output} | {value.name for value in written.input}
-    made.update(value.name for node in _all_nodes(written) for a in node.attribute for value in a.g.input)
+    inner = [attr.g for node in _all_nodes(written) for attr in node.attribute]
+    made.update(value.name for graph in inner for value in (*graph.input, *graph.initializer))
     stored = [tensor for tensor in (*proto.graph.initializer, *written.initializer) if tensor.name in read]
     model.graph.initializer.extend(stored)
     outer = sorted(read - made - {tensor.name for tensor in stored})

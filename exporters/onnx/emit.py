@@ -262,6 +262,11 @@ class Emitter:
             self._constants[key] = result
         return self._constants[key]
 
+    @property
+    def constants(self) -> list[ir.Value]:
+        """What `constant` gave, for the whole file."""
+        return list(self._constants.values())
+
     def ints(self, *numbers: int) -> ir.Value:
         """A 1-D int64 constant."""
         return self.constant(np.array(numbers, np.int64), INT64)

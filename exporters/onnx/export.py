@@ -606,7 +606,8 @@ def _declared(value: ir.Value) -> str:
 
 def _write(model: ir.Model, path: Path, external_data: bool | None) -> list[Path]:
     """Write the model, and its weights beside it if they are large; the files, the model first."""
-    size = sum(v.const_value.nbytes for v in model.graph.initializers.values() if v.const_value is not None)
+    stored = [value for graph in model.graphs() for value in graph.initializers.values()]
+    size = sum(value.const_value.nbytes for value in stored if value.const_value is not None)
     if external_data or (external_data is None and size > EXTERNAL_BYTES):
         beside = path.with_name(path.name + ".data")
         ir.save(model, path, external_data=beside.name)

@@ -21,7 +21,7 @@ from frazil.widen import MOVES
 
 from . import sizes
 from .asserts import emit_asserts, keep_asserts
-from .control import all_inputs, lower_control, without_dead
+from .control import all_inputs, lower_control, settle, without_dead
 from .emit import ELEMENT_TYPES, IR_VERSIONS, Emitter, element_type
 from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
 from .lowerings import LOWERINGS, Call, Lowering
@@ -385,11 +385,14 @@ class _Lowering:
         e = self.e
         used = {id(value) for node in nodes for value in all_inputs(node)} | {id(value) for value in outputs}
         domains = {function.domain: 1 for function in e.functions.values()}
+        constants = {id(value) for value in e.constants}
+        settled = {id(value) for value in settle(nodes, outputs, e.constants)}
+        here = [value for value in e.initializers if id(value) in used and (id(value) in settled or id(value) not in constants)]
         graph = ir.Graph(
             inputs,
             outputs,
             nodes=nodes,
-            initializers=[value for value in e.initializers if id(value) in used],
+            initializers=here,
             opset_imports={"": e.opset, **domains},
             name=self.graph.name,
         )

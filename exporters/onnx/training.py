@@ -23,7 +23,7 @@ from .bisect import Divergence, first_divergence
 from .errors import VerificationError
 from .export import ExportReport, export
 from .lowerings import Lowering
-from .oracle import Oracle, from_host, host, run_graph
+from .oracle import Oracle, from_host, host, needed_to_judge, run_graph
 from .running import load_proto, open_session, run_session
 from .session import METADATA, state_path
 from .stage import Kept, Stage
@@ -256,8 +256,8 @@ def _explain(
     feeds = {**dict(zip(names, batch, strict=False)), **{name: before[name] for name in names[len(batch) :]}}
     by_file = run_session(open_session(contents), feeds)
     with _holding(graph.states, before):
-        values = run_graph(graph, batch)
-        exact = Oracle(graph).exact(batch, values)
+        values = run_graph(graph, batch, wanted={*needed_to_judge(graph.results), *(o.value for o in graph.symbols.values())})
+        exact = Oracle(graph).exact(batch, values, wanted=graph.results)
         for name, value in zip(outputs, graph.results, strict=True):
             own = name.removesuffix(".out")
             if own not in above:

@@ -28,7 +28,7 @@ from frazil.tensor import Tensor
 from .bisect import Divergence, first_divergence, write_script
 from .branches import DIVISIONS, Taken, ways
 from .errors import VerificationError
-from .oracle import SIGNED, Oracle, distance, eps_of, from_host, host, run_graph
+from .oracle import SIGNED, Oracle, distance, eps_of, from_host, host, needed_to_judge, run_graph
 from .ort_compat import VALUE_GAPS
 from .patience import Effort, GaveUp, Limits, limited
 from .reference import reference_outputs
@@ -451,7 +451,7 @@ class _Comparison:
             return " (the file does not)"
         try:
             with limited(self.limits):
-                values = run_graph(self.graph, arrays)
+                values = run_graph(self.graph, arrays, wanted=self.names["values"])
             expected = [values[value] for value in self.names["values"]]
         except Exception:
             expected = []
@@ -517,11 +517,12 @@ class _Comparison:
     def look_closer(self, case: Case, arrays: Arrays, feeds: Mapping[str, np.ndarray], found: Arrays, expected: Arrays) -> str:
         """Raise where the differences are more than rounding, by the float64 run of the graph. Give the reason where nothing
         can be said of them, else ""."""
-        values = run_graph(self.graph, arrays)
+        results = self.names["values"]
+        values = run_graph(self.graph, arrays, wanted=needed_to_judge(results))
         self.oracle = self.oracle or Oracle(self.graph)
-        exact = self.oracle.exact(arrays, values)
+        exact = self.oracle.exact(arrays, values, wanted=results)
         beyond = False
-        for name, value, a, b in zip(self.names["outputs"], self.names["values"], found, expected, strict=True):
+        for name, value, a, b in zip(self.names["outputs"], results, found, expected, strict=True):
             if a.shape == b.shape and (_equal_by_element if case.values in _WIDE else _plainly_equal)(a, b):
                 continue
             if a.dtype != b.dtype:

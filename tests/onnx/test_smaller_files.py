@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import frazil as fz
@@ -314,3 +315,30 @@ def test_windows_that_see_padding_alone_are_refused_by_the_file() -> None:
     assert np.array_equal(report.run(x)[0], program(x).numpy())
     with pytest.raises(Exception, match="shape"):
         report.run(fz.rand(1, 2, 6, 1))
+
+
+def test_a_constant_stands_in_the_innermost_graph_that_alone_reads_it() -> None:
+    """onnxruntime's forms for images know no constants of the graphs around; and it hands them to a body in every round."""
+
+    def program(x: Any, steps: Any) -> Any:
+        def body(i: Any, x: Any) -> Any:
+            return fz.cond(x.sum() > 0.25, lambda: x * 0.75 + 0.125, lambda: x * 0.75 - 0.5)
+
+        return fz.while_loop(lambda i, x: i < steps, lambda i, x: (i + 1, body(i, x)), (fz.tensor(0), x))[1] * 0.25
+
+    report = fz.onnx.export(program, (fz.ones(3), fz.tensor(4)), dynamic_shapes=None)
+    depths: dict[Any, int] = {}
+
+    def look(graph: onnx.GraphProto, depth: int) -> None:
+        for tensor in graph.initializer:
+            numbers = onnx.numpy_helper.to_array(tensor)
+            assert numbers.tobytes() not in depths
+            depths[numbers.tobytes()] = depth
+        for attribute in (attribute for node in graph.node for attribute in node.attribute):
+            look(attribute.g, depth + 1)
+
+    look(onnx.load_from_string(report.model_bytes).graph, 0)
+    assert [depths[np.float32(number).tobytes()] for number in (0.25, 0.75, 0.125, 0.5)] == [0, 1, 2, 2]
+    again = fz.onnx.load(report.model_bytes)
+    for x in (fz.ones(3), fz.zeros(3)):
+        np.testing.assert_allclose(again(x, fz.tensor(7)).numpy(), program(x, fz.tensor(7)).numpy(), rtol=1e-6)

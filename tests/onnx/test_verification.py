@@ -14,7 +14,7 @@ import frazil as fz
 from frazil.exporters.onnx import Call, Check, LoweringError, VerificationError
 from frazil.exporters.onnx.emit import Emitter
 from frazil.exporters.onnx.lowerings import LOWERINGS
-from frazil.exporters.onnx.oracle import Exact
+from frazil.exporters.onnx.oracle import Exact, Oracle, Sparing, run_graph
 from frazil.nn import functional as F
 
 
@@ -293,3 +293,34 @@ def test_what_few_roundings_turn_is_tried_more_often_unless_it_is_far_away() -> 
     assert judged(1.0005) < 1 and asked == [[0], [1, 2, 3]]
     assert judged(1.018) > 1 and asked == [[0], [1, 2, 3]]
     assert judged(2e3) > 1e4 and asked == [[0]]
+
+
+@pytest.mark.parametrize("control", [False, True])
+def test_only_what_is_judged_is_kept_of_the_runs_that_judge(control: bool) -> None:
+    """Nine runs of a training step with all their values were 20 GB for ResNet-18."""
+
+    def program(x: Any) -> Any:
+        for _ in range(5):
+            x = (x * 1.01).sin()
+        if control:
+            y = x + 1
+            x = fz.cond(x.sum() > 0, lambda: x * y, lambda: y)
+        return x, x.sum()
+
+    graph = fz.jit.trace(program, (fz.ones(1000),)).graph
+    arrays = [np.linspace(0, 1, 1000, dtype=np.float32)]
+    alive: list[int] = []
+
+    class Counting(Sparing):
+        def after(self, node: Any, values: Any) -> None:
+            super().after(node, values)
+            if node in graph.nodes:
+                alive.append(len(values))
+
+    everything = run_graph(graph, arrays)
+    results = run_graph(graph, arrays, Counting(graph, graph.results), graph.results)
+    assert set(results) == set(graph.results) < set(everything)
+    assert all(np.array_equal(results[value], everything[value]) for value in results)
+    assert max(alive) <= 5 + len(graph.captured) < len(everything)
+    exact = Oracle(graph).exact(arrays, everything, wanted=graph.results)
+    assert all(set(run) == set(graph.results) for run in (exact.values, *exact.moved))

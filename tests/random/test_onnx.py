@@ -61,8 +61,8 @@ def test_the_reference_evaluator_agrees(function: onnx.ModelProto) -> None:
 
 def test_the_function_is_plain_and_small(function: onnx.ModelProto) -> None:
     (local,) = function.functions
-    loop = next(node for node in local.node if node.op_type == "Loop")
-    nodes = [*local.node, *loop.attribute[0].g.node]
+    rounds = next(node for node in local.node if node.op_type == "Scan")
+    nodes = [*local.node, *(node for attribute in rounds.attribute for node in attribute.g.node)]
     assert all(node.domain == "" for node in nodes)
     assert not any("Random" in node.op_type or node.op_type in ("Bernoulli", "Multinomial") for node in nodes)
     assert len(nodes) <= 80 and local.ByteSize() < 4096
