@@ -8,16 +8,20 @@ from typing import Any
 
 from .autograd.modes import no_grad as _no_grad
 from .jit import is_tracing as _is_tracing
+from .nn import functional as _functional
 from .overrides import nobody_asked as _nobody_asked
+from .pytorch_file import PyTorchFileReader as PyTorchFileReader
 from .spelling import tell_names as _tell_names
 from .state import BATCHINGS as _BATCHINGS
 from .tensor import Tensor as _Tensor
+from .transfer import parse_to as _parse_to
 
 __all__ = [
     "DisableTorchFunction",
     "DisableTorchFunctionSubclass",
     "DispatchKey",
     "DispatchKeySet",
+    "PyTorchFileReader",
     "_AutoDispatchBelowAutograd",
     "_ExcludeDispatchKeyGuard",
     "_TensorMeta",
@@ -26,6 +30,7 @@ __all__ = [
     "_get_tracing_state",
     "_is_tracing",
     "_log_api_usage_once",
+    "_nn",
 ]
 
 #: The class of the class of tensors.
@@ -50,6 +55,21 @@ def _get_tracing_state() -> Any:
 def _log_api_usage_once(name: str) -> None:
     """Accepted for PyTorch's sake: nothing is reported to anybody."""
 
+
+class _Functional:
+    """Functions of layers by their inner names, and how `Module.to` reads its arguments."""
+
+    def _parse_to(self, *args: Any, **kwargs: Any) -> tuple[Any, Any, bool, Any]:
+        """Return (device, dtype, non_blocking, memory_format) from the arguments of `to`."""
+        device, dtype, _ = _parse_to(args, kwargs)
+        waits = next((a for a in args if isinstance(a, bool)), kwargs.get("non_blocking", False))
+        return device, dtype, waits, kwargs.get("memory_format")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_functional, name)
+
+
+_nn = _Functional()
 
 #: Names of PyTorch's dispatcher, which libraries combine into sets and switch off around their own operators.
 DispatchKey = _Enum(

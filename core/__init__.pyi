@@ -31,6 +31,8 @@ DoubleTensor: Any
 
 FloatTensor: Any
 
+from .futures import Future as Future
+
 from .amp import GradScaler as GradScaler
 
 HalfTensor: Any
@@ -38,6 +40,10 @@ HalfTensor: Any
 IntTensor: Any
 
 LongTensor: Any
+
+from .pytorch_file import PyTorchFileReader as PyTorchFileReader
+
+from .jit.saved import ScriptModule as ScriptModule
 
 ShortTensor: Any
 
@@ -1491,6 +1497,13 @@ def fmod(input: _Operand, other: _Operand, *, out: Any = None) -> Tensor:
     >>> import frazil as fz
     >>> fz.fmod(fz.tensor([7, -7]), 3)
     tensor([ 1, -1])"""
+
+def fork(func: Any, *args: Any, **kwargs: Any) -> Any:
+    """A call as a `Future`. It is made at once, as PyTorch makes it outside of TorchScript; what it raises is raised here.
+
+    >>> import frazil as fz
+    >>> fz.jit.wait(fz.jit.fork(fz.add, fz.ones(2), 1))
+    tensor([2., 2.])"""
 
 def frac(input: _Operand, *, out: Any = None) -> Tensor:
     """The fraction of x, with its sign.
@@ -4047,6 +4060,13 @@ def vsplit(input: Tensor, indices_or_sections: Any) -> Any:
 
 def vstack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Tensors of at least 2 dimensions joined along dimension 0."""
+
+def wait(future: Any) -> Any:
+    """The result of what `fork` gave.
+
+    >>> import frazil as fz
+    >>> fz.jit.wait(fz.jit.fork(len, [1, 2]))
+    2"""
 
 def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
     """`input` where the condition is true, else `other`; with the condition alone, the positions where it is true.

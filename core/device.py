@@ -44,6 +44,9 @@ _devices: dict[tuple[str, int], device] = {}
 #: One thread at a time learns of complex numbers, and others that meet them wait; the kernels of it may open a device.
 _LEARNING = threading.RLock()
 
+#: Called with a device that has been opened, or whose kernels have been made anew.
+WHEN_KERNELS: list[Callable[[device], None]] = []
+
 #: Types of devices that PyTorch has and no backend here may have: they can be named, for comparisons.
 ELSEWHERE = ("hpu", "mps", "mtia", "npu", "xla", "xpu")
 
@@ -147,6 +150,8 @@ class device:
             self._backend = backend
             if dtypes.bfloat16 in has:
                 dtypes.when_bfloat16(self._widen)
+            for tell in WHEN_KERNELS:
+                tell(self)
         return self._backend
 
     def _widen(self) -> None:
@@ -175,6 +180,8 @@ class device:
         if dtypes.bfloat16 in self.native.values():
             kernels = widen.kernels(self, kernels)
         self._own.update(kernels if self.pairs is not None else {**kernels, **self._without_complex(kernels)})
+        for tell in WHEN_KERNELS:
+            tell(self)
 
     def _without_complex(self, kernels: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
         """Those of the kernels that may make the first complex array, which is made of pairs."""

@@ -17,7 +17,6 @@ HOMES = {
     "": "functional",
     "amp": "amp.autocast_mode amp.grad_scaler",
     "autograd": "autograd.anomaly_mode autograd.grad_mode autograd.variable",
-    "cuda": "cuda.memory cuda.random",
     "cuda.amp": "cuda.amp.autocast_mode cuda.amp.grad_scaler",
     "distributions": (
         "distributions.beta distributions.binomial distributions.cauchy distributions.chi2 distributions.continuous_bernoulli "

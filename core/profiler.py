@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, final
 
-from .device import get_default_device, in_use
+from .device import WHEN_KERNELS, get_default_device, in_use
 from .errors import ArgumentError
 from .spelling import tell_names as _tell_names
 from .table import OPS
@@ -84,26 +84,45 @@ class Averages(list[Average]):
         return "\n".join([*lines, f"In all: {total / 1000:.3f}ms"])
 
 
-@final
-class _Recording:
-    """The events of one stretch, and what has been put in the place of kernels."""
+class Watch:
+    """Context that is told of every operation that runs inside."""
 
-    active: list[_Recording] = []
+    active: list[Watch] = []
+
+    def __enter__(self) -> Watch:
+        if not Watch.active:
+            _time_kernels()
+        Watch.active.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Watch.active.remove(self)
+        if not Watch.active:
+            _restore_kernels()
+
+    def ran(self, name: str, arrays: tuple[Any, ...], result: Any, start: float, duration: float) -> None:
+        """The operation `name` made `result` of `arrays`, in microseconds."""
+        raise NotImplementedError
+
+    def entered(self, more: int, event: Callable[[int], Event] | None = None) -> None:
+        """A named range began (1), or it ended (-1) with an event."""
+
+
+@final
+class _Recording(Watch):
+    """The events of one stretch."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.depth = 0
 
-    def __enter__(self) -> _Recording:
-        if not _Recording.active:
-            _time_kernels()
-        _Recording.active.append(self)
-        return self
+    def ran(self, name: str, arrays: tuple[Any, ...], result: Any, start: float, duration: float) -> None:
+        self.events.append(Event(name, start, duration, self.depth))
 
-    def __exit__(self, *_: object) -> None:
-        _Recording.active.remove(self)
-        if not _Recording.active:
-            _restore_kernels()
+    def entered(self, more: int, event: Callable[[int], Event] | None = None) -> None:
+        self.depth += more
+        if event is not None:
+            self.events.append(event(self.depth))
 
 
 _replaced: list[tuple[Any, str, Any, Any]] = []
@@ -112,11 +131,17 @@ _replaced: list[tuple[Any, str, Any, Any]] = []
 def _time_kernels() -> None:
     get_default_device().open()
     for there in in_use():
-        for name, kernel in list(there.kernels.items()):
-            if kernel is not None and (name in OPS or name.endswith("_")):
-                timed = _timed(there, name, kernel)
-                there.kernels[name] = timed
-                _replaced.append((there, name, kernel, timed))
+        _time(there)
+    WHEN_KERNELS.append(_time)
+
+
+def _time(there: Any) -> None:
+    for name, kernel in list(there.kernels.items()):
+        if kernel is not None and (name in OPS or name.endswith("_")) and not hasattr(kernel, "timed"):
+            timed = _timed(there, name, kernel)
+            timed.timed = True  # type: ignore[attr-defined]
+            there.kernels[name] = timed
+            _replaced.append((there, name, kernel, timed))
 
 
 def _restore_kernels() -> None:
@@ -124,6 +149,7 @@ def _restore_kernels() -> None:
         if there.kernels.get(name) is timed:
             there.kernels[name] = kernel
     _replaced.clear()
+    WHEN_KERNELS.remove(_time)
 
 
 def _timed(there: Any, name: str, kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,8 +161,8 @@ def _timed(there: Any, name: str, kernel: Callable[..., Any]) -> Callable[..., A
         if wait is not None:
             wait(there.index)
         duration = time.perf_counter_ns() - start
-        for recording in _Recording.active:
-            recording.events.append(Event(name, start / 1000, duration / 1000, recording.depth))
+        for watch in Watch.active:
+            watch.ran(name, arrays, result, start / 1000, duration / 1000)
         return result
 
     return run
@@ -157,15 +183,14 @@ class record_function:
 
     def __enter__(self) -> record_function:
         self._start = time.perf_counter_ns()
-        for recording in _Recording.active:
-            recording.depth += 1
+        for watch in Watch.active:
+            watch.entered(1)
         return self
 
     def __exit__(self, *_: object) -> None:
         duration = time.perf_counter_ns() - self._start
-        for recording in _Recording.active:
-            recording.depth -= 1
-            recording.events.append(Event(self.name, self._start / 1000, duration / 1000, recording.depth))
+        for watch in Watch.active:
+            watch.entered(-1, lambda depth: Event(self.name, self._start / 1000, duration / 1000, depth))
 
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         def ranged(*args: Any, **kwargs: Any) -> Any:
@@ -206,6 +231,16 @@ def schedule(
         return ProfilerAction.RECORD if at < turn - 1 else ProfilerAction.RECORD_AND_SAVE
 
     return action
+
+
+def kineto_available() -> bool:
+    """Return whether profiles record every operation: they do.
+
+    >>> import frazil as fz
+    >>> fz.profiler.kineto_available()
+    True
+    """
+    return True
 
 
 class profile:
@@ -268,7 +303,8 @@ class profile:
     def _follow(self, action: ProfilerAction) -> None:
         recorded = action in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
         if recorded and self._recording is None:
-            self._recording = _Recording().__enter__()
+            self._recording = _Recording()
+            self._recording.__enter__()
         elif not recorded and self._recording is not None:
             self._finish(save=False)
 

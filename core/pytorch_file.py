@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import struct
 import zipfile
 from collections import Counter, OrderedDict, defaultdict
@@ -397,6 +398,46 @@ def _read_legacy(content: bytes, budget: Budget, place: Callable[[Tensor, str], 
         return storages[identity]
 
     return load(storage, place)
+
+
+@final
+class PyTorchFileReader:
+    """The entries of a file of `torch.save`, by name, as bytes: nothing in them is run.
+
+    >>> import frazil as fz, io
+    >>> from frazil.pytorch_file import PyTorchFileReader, written
+    >>> reader = PyTorchFileReader(io.BytesIO(written({"w": fz.ones(2)})))
+    >>> reader.has_record("data.pkl"), len(reader.get_record("data/0"))
+    (True, 8)
+    """
+
+    def __init__(self, name_or_buffer: Any) -> None:
+        by_name = isinstance(name_or_buffer, (str, os.PathLike))
+        self._name = os.fspath(name_or_buffer) if by_name else "the file"
+        try:
+            self._archive = zipfile.ZipFile(name_or_buffer)
+        except zipfile.BadZipFile as error:
+            raise _damaged(self._name, str(error)) from None
+        names = self._archive.namelist()
+        self._folder = names[0].partition("/")[0] if names else ""
+        total = sum(info.compress_size for info in self._archive.infolist())
+        self._budget = Budget(self._name, total)
+
+    def get_all_records(self) -> list[str]:
+        """Return the names of the entries."""
+        return [name.removeprefix(f"{self._folder}/") for name in self._archive.namelist()]
+
+    def has_record(self, name: str) -> bool:
+        """Return whether there is an entry of this name."""
+        return name in self.get_all_records()
+
+    def get_record(self, name: str) -> bytes:
+        """Return the bytes of an entry. Raises SerializationError where there is none, or where it would be too large."""
+        if not self.has_record(name):
+            raise SerializationError(f"PyTorchFileReader: {self._name} has no entry {name!r}")
+        info = self._archive.getinfo(f"{self._folder}/{name}")
+        self._budget.spend("bytes", info.file_size)
+        return self._archive.read(info)
 
 
 # ------------------------------------------------------------------------------------------------------------------- writing

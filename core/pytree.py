@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict, deque
+from collections import OrderedDict, defaultdict, deque, namedtuple
 from collections.abc import Callable
 from types import NoneType
 from typing import Any, NamedTuple
@@ -24,6 +24,10 @@ class Tree(NamedTuple):
     def num_leaves(self) -> int:
         """Return how many leaves there are."""
         return 1 if self.kind is None else sum(child.num_leaves for child in self.children)
+
+    def is_leaf(self) -> bool:
+        """Return whether there is no container."""
+        return self.kind is None
 
     def __str__(self) -> str:
         if self.kind is None:
@@ -56,6 +60,11 @@ def register(kind: type, flatten: Callable[[Any], tuple[Any, Any]], unflatten: C
     if kind in _REGISTERED or kind in (dict, OrderedDict, list, tuple, NoneType):
         raise ArgumentError(f"{kind.__name__} is taken apart already")
     _REGISTERED[kind] = flatten, unflatten
+
+
+def registered() -> dict[type, tuple[Callable[[Any], tuple[Any, Any]], Callable[[Any, Any], Any]]]:
+    """Return the containers of others: type -> how to take a value apart and to make it again."""
+    return dict(_REGISTERED)
 
 
 register(deque, lambda value: (list(value), value.maxlen), deque)
@@ -119,6 +128,8 @@ def _unflatten(tree: Tree, leaves: Any) -> Any:
         return tree.kind(zip(tree.context, items, strict=True))
     if tree.kind in _REGISTERED:
         return _REGISTERED[tree.kind][1](items, tree.context)
+    if tree.kind is namedtuple:  # as PyTorch writes trees of named tuples: the class is the context
+        return tree.context(*items)
     return tree.kind(*items) if hasattr(tree.kind, "_fields") else tree.kind(items)
 
 

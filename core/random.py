@@ -201,7 +201,8 @@ default_generator._seed = int.from_bytes(os.urandom(8), "little")
 _default_generators: dict[str, Generator] = {"cpu": default_generator}
 
 
-def _default_for(device: Device) -> Generator:
+def default_generator_of(device: Device) -> Generator:
+    """Return what draws on a device when no generator is given."""
     found = _default_generators.get(str(device))
     if found is None:
         found = _default_generators[str(device)] = Generator(device).manual_seed(default_generator.initial_seed())
@@ -258,7 +259,7 @@ def fork_rng(devices: Sequence[Any] | None = None, enabled: bool = True) -> Iter
         yield
         return
     names = set(_default_generators) if devices is None else {"cpu", *(str(as_device(d)) for d in devices)}
-    before = {name: _default_for(as_device(name)).get_state() for name in names}
+    before = {name: default_generator_of(as_device(name)).get_state() for name in names}
     try:
         yield
     finally:
@@ -272,7 +273,7 @@ def fork_rng(devices: Sequence[Any] | None = None, enabled: bool = True) -> Iter
 def _source(name: str, generator: Generator | None, device: Any) -> Generator:
     """The generator to draw from; it must be where the result is wanted."""
     if generator is None or (device is not None and as_device(device).type == "meta"):  # where nothing is drawn
-        return _default_for(as_device(device))
+        return default_generator_of(as_device(device))
     if device is not None and as_device(device) is not generator.device:
         raise DeviceError(f"{name}: the generator is on {generator.device}, but the result is wanted on {as_device(device)}")
     return generator

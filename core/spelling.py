@@ -48,9 +48,8 @@ WHY = {
     "Tensor.eig Tensor.symeig Tensor.solve Tensor.lstsq Tensor.reinforce": (
         "PyTorch has removed it, too; fz.linalg has eig, eigh, solve and lstsq, fz.distributions has log_prob"
     ),
-    "torch.cuda.max_memory_allocated torch.cuda.max_memory_reserved torch.cuda.reset_peak_memory_stats torch.cuda.memory_stats "
-    "torch.cuda.memory_reserved torch.cuda.memory_summary torch.cuda.memory_cached": (
-        "planned; fz.cuda.memory_allocated() and mem_get_info() say what is used now"
+    "torch.cuda.memory_summary torch.cuda.memory_snapshot": (
+        "out of scope: fz.cuda.memory_allocated() and mem_get_info() say what is used now"
     ),
     "torch.cuda.nvtx torch.cuda.comm torch.cuda.nccl": ("out of scope: it is of CUDA's inside; fz.compile records whole steps"),
     "torch.distributed.rpc torch.distributed.fsdp torch.distributed.tensor torch.distributed.pipelining torch.distributed.optim "

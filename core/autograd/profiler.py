@@ -31,4 +31,20 @@ class profile(_profiler.profile):
             super().start()
 
 
+class emit_nvtx:
+    """A context whose operations show in NVIDIA's profilers, for which nothing is written: it raises unless `enabled=False`."""
+
+    def __init__(self, enabled: bool = True, record_shapes: bool = False) -> None:
+        self.enabled = enabled
+
+    def __enter__(self) -> emit_nvtx | None:
+        """Return itself, where it does nothing."""
+        if not self.enabled:
+            return None
+        raise NotImplementedError("emit_nvtx: frazil writes no ranges for NVIDIA's profilers; fz.profiler.profile records times")
+
+    def __exit__(self, *_: object) -> None:
+        """End: nothing was begun."""
+
+
 _tell_names(__name__)

@@ -8,11 +8,36 @@ from typing import Any
 from .. import legacy
 from ..device import device
 from ..errors import ArgumentError
-from ..random import manual_seed as _manual_seed
 from ..spelling import tell_names as _tell_names
 from . import amp as amp
 from .devices import device_count, is_available, synchronize
 from .devices import named as _named
+from .memory import (
+    empty_cache,
+    max_memory_allocated,
+    max_memory_cached,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_cached,
+    memory_reserved,
+    memory_stats,
+    reset_accumulated_memory_stats,
+    reset_max_memory_allocated,
+    reset_max_memory_cached,
+    reset_peak_memory_stats,
+)
+from .random import (
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
 from .streams import CUDAGraph, Event, Stream, StreamContext, current_stream, default_stream, graph, set_stream, stream
 
 __all__ = [
@@ -28,16 +53,33 @@ __all__ = [
     "get_device_capability",
     "get_device_name",
     "get_device_properties",
+    "get_rng_state",
+    "get_rng_state_all",
     "graph",
     "init",
+    "initial_seed",
     "ipc_collect",
     "is_available",
     "is_initialized",
     "manual_seed",
     "manual_seed_all",
+    "max_memory_allocated",
+    "max_memory_cached",
+    "max_memory_reserved",
     "mem_get_info",
     "memory_allocated",
+    "memory_cached",
+    "memory_reserved",
+    "memory_stats",
+    "reset_accumulated_memory_stats",
+    "reset_max_memory_allocated",
+    "reset_max_memory_cached",
+    "reset_peak_memory_stats",
+    "seed",
+    "seed_all",
     "set_device",
+    "set_rng_state",
+    "set_rng_state_all",
     "set_stream",
     "stream",
     "synchronize",
@@ -119,50 +161,6 @@ def init() -> None:
 
 
 ipc_collect = init
-
-
-def memory_allocated(where: Any = None) -> int:
-    """Bytes that tensors on a CUDA device take; 0 without one.
-
-    >>> import frazil as fz
-    >>> fz.cuda.memory_allocated() >= 0
-    True
-    """
-    if not is_available():
-        return 0
-    d = _named(where)
-    return d.backend.memory_info(d.index)["used"]
-
-
-def mem_get_info(where: Any = None) -> tuple[int, int]:
-    """Bytes of a CUDA device: (free, in all). DeviceError or BackendError where there is none.
-
-    >>> import frazil as fz
-    >>> free, total = fz.cuda.mem_get_info() if fz.cuda.is_available() else (0, 0)
-    """
-    d = _named(where)
-    info = d.backend.memory_info(d.index)
-    return info["free"], info["total"]
-
-
-def manual_seed(seed: int) -> None:
-    """The seed of all devices: one generator definition serves them all.
-
-    >>> import frazil as fz
-    >>> fz.cuda.manual_seed(0)
-    """
-    _manual_seed(seed)
-
-
-manual_seed_all = manual_seed
-
-
-def empty_cache() -> None:
-    """Accepted for PyTorch's sake: backends give memory back on their own.
-
-    >>> import frazil as fz
-    >>> fz.cuda.empty_cache()
-    """
 
 
 def is_bf16_supported(including_emulation: bool = True) -> bool:

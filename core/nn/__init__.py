@@ -79,7 +79,6 @@ from .modules.lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
 from .modules.lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
 from .modules.lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
 from .modules.lazy import LazyLinear as LazyLinear
-from .modules.lazy import UninitializedParameter as UninitializedParameter
 from .modules.linear import Bilinear as Bilinear
 from .modules.linear import Identity as Identity
 from .modules.linear import Linear as Linear
@@ -174,6 +173,8 @@ from .modules.transformer import TransformerEncoderLayer as TransformerEncoderLa
 from .parallel import DataParallel as DataParallel
 from .parameter import Buffer as Buffer
 from .parameter import Parameter as Parameter
+from .parameter import UninitializedBuffer as UninitializedBuffer
+from .parameter import UninitializedParameter as UninitializedParameter
 
 _tell_names(__name__, later=("_reduction", "common_types", "grad"))
 _tell_keywords(__name__, Module)

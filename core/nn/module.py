@@ -419,11 +419,12 @@ class Module:
 
     def cpu(self: M) -> M:
         """Move all parameters and buffers to the CPU."""
-        return self.to("cpu")
+        return self._apply(lambda tensor: tensor.cpu())
 
     def cuda(self: M, device: int | str | device | None = None) -> M:
         """Move all parameters and buffers to the CUDA device with the given index."""
-        return self.to(f"cuda:{device or 0}" if device is None or isinstance(device, int) else device)
+        place = f"cuda:{device or 0}" if device is None or isinstance(device, int) else device
+        return self._apply(lambda tensor: tensor.to(place))
 
     def type(self: M, dst_type: dtype | str) -> M:
         """Cast all parameters and buffers, integer ones too, to `dst_type`."""
@@ -432,19 +433,19 @@ class Module:
 
     def float(self: M) -> M:
         """Cast floating parameters and buffers to float32."""
-        return self.to(float32)
+        return self._apply(lambda tensor: tensor.to(float32) if tensor.dtype.is_floating_point else tensor)
 
     def double(self: M) -> M:
         """Cast floating parameters and buffers to float64."""
-        return self.to(float64)
+        return self._apply(lambda tensor: tensor.to(float64) if tensor.dtype.is_floating_point else tensor)
 
     def half(self: M) -> M:
         """Cast floating parameters and buffers to float16."""
-        return self.to(float16)
+        return self._apply(lambda tensor: tensor.to(float16) if tensor.dtype.is_floating_point else tensor)
 
     def bfloat16(self: M) -> M:
         """Cast floating parameters and buffers to bfloat16."""
-        return self.to(bfloat16)
+        return self._apply(lambda tensor: tensor.to(bfloat16) if tensor.dtype.is_floating_point else tensor)
 
     def share_memory(self: M) -> M:
         """This module. Processes get copies of it, of which the first call in a process warns."""

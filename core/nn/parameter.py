@@ -37,7 +37,6 @@ class Buffer(metaclass=_Kind):
         return made
 
 
-@final
 class Parameter(Tensor):
     """A tensor that becomes one of a module's parameters when it is assigned as an attribute. It shares the memory of `data`.
 
@@ -72,3 +71,73 @@ class Parameter(Tensor):
 
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
+
+
+def is_lazy(t: Any) -> bool:
+    """Return whether a parameter or buffer has no shape yet.
+
+    >>> import frazil as fz
+    >>> from frazil.nn.parameter import is_lazy
+    >>> layer = fz.nn.LazyLinear(2)
+    >>> is_lazy(layer.weight), layer(fz.ones(1, 3)).shape, is_lazy(layer.weight)
+    (True, frazil.Size([1, 2]), False)
+    """
+    return isinstance(t, (UninitializedParameter, UninitializedBuffer))
+
+
+def _given_shape(t: Tensor, kind: type[Tensor], shape: Any, device: Any, dtype: Any) -> None:
+    """Let a tensor without a shape have one: it stays the same object, which an optimiser may hold."""
+    size = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,)
+    t.data = empty(*size, device=device or t.device, dtype=dtype or t.dtype)
+    t.__class__ = kind
+
+
+@final
+class UninitializedParameter(Parameter):
+    """A parameter without a shape, which a module gives it once it knows: `materialize` makes it a `Parameter`.
+
+    >>> import frazil as fz
+    >>> weight = fz.nn.UninitializedParameter()
+    >>> weight.materialize((2, 3))
+    >>> weight.shape, type(weight) is fz.nn.Parameter
+    (frazil.Size([2, 3]), True)
+    """
+
+    cls_to_become = Parameter
+
+    def __new__(cls, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> UninitializedParameter:
+        made = Parameter(empty(0, device=device, dtype=dtype), requires_grad)
+        made.__class__ = cls
+        return made  # type: ignore[return-value]
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
+        pass
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Become a parameter of this shape, whose numbers are not set."""
+        _given_shape(self, self.cls_to_become, shape, device, dtype)
+
+
+@final
+class UninitializedBuffer(Tensor):
+    """A buffer without a shape: `materialize` makes it a tensor.
+
+    >>> import frazil as fz
+    >>> mean = fz.nn.UninitializedBuffer()
+    >>> mean.materialize((2,))
+    >>> mean.shape, type(mean) is fz.Tensor
+    (frazil.Size([2]), True)
+    """
+
+    cls_to_become = Tensor
+
+    def __new__(cls, requires_grad: bool = False, device: Any = None, dtype: Any = None) -> UninitializedBuffer:
+        made = empty(0, device=device, dtype=dtype, requires_grad=requires_grad)
+        return wrap(made._a, made._dev, cls).requires_grad_(requires_grad)  # type: ignore[return-value]
+
+    def __init__(self, requires_grad: bool = False, device: Any = None, dtype: Any = None) -> None:
+        pass
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Become a tensor of this shape, whose numbers are not set."""
+        _given_shape(self, self.cls_to_become, shape, device, dtype)

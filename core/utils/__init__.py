@@ -10,9 +10,12 @@ if TYPE_CHECKING:
     from . import checkpoint as checkpoint
     from . import data as data
     from . import dlpack as dlpack
+    from . import flop_counter as flop_counter
     from . import hooks as hooks
     from . import model_zoo as model_zoo
     from . import tensorboard as tensorboard
 
 #: `data` imports multiprocessing, so all of them are loaded when asked for.
-_tell_names(__name__, ("_pytree", "benchmark", "checkpoint", "data", "dlpack", "hooks", "model_zoo", "tensorboard"))
+_tell_names(
+    __name__, ("_pytree", "benchmark", "checkpoint", "data", "dlpack", "flop_counter", "hooks", "model_zoo", "tensorboard")
+)

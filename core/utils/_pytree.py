@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ..pytree import Tree, flatten, flatten_up_to, unflatten
+from ..pytree import Tree, flatten, flatten_up_to, registered, unflatten
 from ..pytree import register as _register
 
 #: What `isinstance` is asked for.
@@ -109,6 +109,77 @@ def _namedtuple_flatten(d: Any) -> tuple[list[Any], type]:
 def _namedtuple_unflatten(values: Iterable[Any], context: Any) -> Any:
     """The named tuple again, of other items."""
     return context(*values)
+
+
+class NodeDef(NamedTuple):
+    """Functions that take containers of a type apart and make them again."""
+
+    type: Any
+    flatten_fn: Callable[[Any], tuple[Any, Any]]
+    unflatten_fn: Callable[[Any, Any], Any]
+
+
+#: Containers of Python's own; those of others are registered.
+_OWN: dict[Any, NodeDef] = {
+    kind: NodeDef(kind, apart, together)
+    for kind, apart, together in (
+        (list, _list_flatten, _list_unflatten),
+        (tuple, _tuple_flatten, _tuple_unflatten),
+        (dict, _dict_flatten, _dict_unflatten),
+        (OrderedDict, _ordereddict_flatten, _ordereddict_unflatten),
+        (namedtuple, _namedtuple_flatten, _namedtuple_unflatten),
+    )
+}
+
+
+class _Supported(Mapping[Any, NodeDef]):
+    """Every type whose values are taken apart, those of others too."""
+
+    def __getitem__(self, kind: Any) -> NodeDef:
+        return _OWN[kind] if kind in _OWN else NodeDef(kind, *registered()[kind])
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter({**_OWN, **registered()})
+
+    def __len__(self) -> int:
+        return len(_OWN) + len(registered())
+
+
+#: Type -> how its values are taken apart; `namedtuple` stands for all named tuples.
+SUPPORTED_NODES = _Supported()
+
+
+def _is_namedtuple_instance(tree: Any) -> bool:
+    """Return whether this is a named tuple."""
+    return isinstance(tree, tuple) and hasattr(tree, "_fields")
+
+
+def _get_node_type(tree: Any) -> Any:
+    """The key of a value in `SUPPORTED_NODES`: its type, or `namedtuple`."""
+    return namedtuple if _is_namedtuple_instance(tree) else type(tree)
+
+
+def tree_is_leaf(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> bool:
+    """Return whether a value is not taken apart.
+
+    >>> from frazil.utils._pytree import tree_is_leaf
+    >>> tree_is_leaf(1), tree_is_leaf([1]), tree_is_leaf([1], is_leaf=lambda value: type(value) is list)
+    (True, False, True)
+    """
+    return (is_leaf is not None and is_leaf(tree)) or _get_node_type(tree) not in SUPPORTED_NODES
+
+
+_is_leaf = tree_is_leaf
+
+
+def LeafSpec() -> TreeSpec:
+    """The nesting around a value that is a leaf itself.
+
+    >>> from frazil.utils._pytree import LeafSpec, TreeSpec, tree_unflatten
+    >>> tree_unflatten([1, 2], TreeSpec(list, None, [LeafSpec(), LeafSpec()]))
+    [1, 2]
+    """
+    return Tree(None)
 
 
 def tree_flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeSpec]:

@@ -19,6 +19,7 @@ from ..tensor import Tensor
 
 try:
     import tensorboardX
+    from tensorboardX import summary as summary
 except ImportError as error:
     raise ImportError(
         "utils.tensorboard: its files are written by the package tensorboardX, which is not installed: "

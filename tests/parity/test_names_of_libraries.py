@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from collections import OrderedDict, defaultdict, deque
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -131,3 +134,114 @@ def test_classes_are_scripted_as_they_are() -> None:
     assert fz.jit.script(Counter) is Counter
     assert fz.distributed.rpc.is_available() is False
     assert isinstance(fz.autograd.profiler.profile().key_averages(), fz.autograd.profiler.EventList)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_nested_values_are_taken_apart_by_the_inner_names() -> None:
+    class Pair(NamedTuple):
+        a: Any
+        b: Any
+
+    def apart(library: Any, value: Any) -> tuple[list[Any], Any]:
+        """As Lightning walks: by the table of kinds, and trees put together by hand."""
+        inner = library.utils._pytree
+        kind = inner._get_node_type(value)
+        if kind not in inner.SUPPORTED_NODES:
+            assert inner.tree_is_leaf(value)
+            return [value], inner.LeafSpec()
+        items, context = inner.SUPPORTED_NODES[kind].flatten_fn(value)
+        parts = [apart(library, item) for item in items]
+        return [leaf for leaves, _ in parts for leaf in leaves], inner.TreeSpec(kind, context, [spec for _, spec in parts])
+
+    value = {"a": [1, (2, 3)], "b": Pair(4, OrderedDict(c=5)), "d": deque([6], 4), "e": defaultdict(list, f=7)}
+    for library in (fz, torch):
+        leaves, spec = apart(library, value)
+        assert leaves == [1, 2, 3, 4, 5, 6, 7]
+        assert library.utils._pytree.tree_unflatten([-n for n in leaves], spec) == {
+            "a": [-1, (-2, -3)],
+            "b": Pair(-4, OrderedDict(c=-5)),
+            "d": deque([-6]),
+            "e": {"f": -7},
+        }
+
+
+def test_entries_of_files_are_read_by_name(tmp_path: Path) -> None:
+    path = str(tmp_path / "w.pt")
+    torch.save({"w": torch.arange(3.0)}, path)
+    ours, theirs = fz.PyTorchFileReader(path), torch._C.PyTorchFileReader(path)
+    assert sorted(ours.get_all_records()) == sorted(theirs.get_all_records())
+    for name in ours.get_all_records():
+        assert ours.get_record(name) == theirs.get_record(name)
+    for reader in (ours, theirs):
+        assert reader.has_record("data/0") and not reader.has_record("data/1")
+        with pytest.raises(RuntimeError):
+            reader.get_record("data/1")
+
+
+def test_operations_are_counted_by_module_as_pytorchs() -> None:
+    def counted(library: Any, convert: bool) -> tuple[int, dict[str, int], int]:
+        nn = library.nn
+        model = nn.Sequential(
+            nn.Conv2d(3, 8, 3, groups=1), nn.ReLU(), nn.ConvTranspose2d(8, 4, 2, 2), nn.Flatten(2), nn.Linear(144, 5)
+        )
+        x = library.ones(2, 3, 8, 8, requires_grad=True)
+        counter = importlib.import_module(f"{library.__name__}.utils.flop_counter").FlopCounterMode(display=False)
+        with counter:
+            y = model.bfloat16()(x.bfloat16()) if convert else model(x)
+            y @ library.ones(5, 2, dtype=y.dtype)
+        forward = counter.get_total_flops(), {k: sum(v.values()) for k, v in counter.get_flop_counts().items()}
+        with counter:
+            y.sum().backward()
+        return *forward, counter.get_total_flops()
+
+    for convert in (False, True):
+        assert counted(fz, convert) == counted(torch, convert)
+
+
+def test_casts_of_modules_do_not_go_through_to() -> None:
+    for library in (fz, torch):
+
+        class Fixed(library.nn.Linear):  # type: ignore[name-defined, misc]
+            def to(self, *args: Any, **kwargs: Any) -> Any:
+                raise AssertionError("cpu, float and their like ask _apply alone, as libraries that override `to` rely on")
+
+        layer = Fixed(2, 2)
+        layer.register_buffer("turn", library.ones(1, dtype=library.complex64))
+        for name in ("cpu", "double", "half", "bfloat16", "float"):
+            getattr(layer, name)()
+        assert layer.weight.dtype is library.float32 and layer.turn.dtype is library.complex64
+
+
+def test_memory_and_random_states_of_devices_that_are_not_there() -> None:
+    if fz.cuda.is_available() or torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    for name in ("max_memory_allocated", "memory_reserved", "max_memory_reserved", "memory_stats", "get_rng_state_all"):
+        assert getattr(fz.cuda, name)() == getattr(torch.cuda, name)()
+    for library in (fz, torch):
+        library.cuda.set_rng_state_all([])
+        with pytest.raises((RuntimeError, AssertionError)):
+            library.cuda.get_rng_state()
+
+
+def test_arguments_of_to_are_read_as_pytorchs() -> None:
+    for args, given in (((), {"dtype": "float16"}), (("cpu", "float64", True), {}), (("meta",), {"non_blocking": True})):
+
+        def read(library: Any, args: Any = args, given: Any = given) -> list[str]:
+            named = {key: getattr(library, value) if key == "dtype" else value for key, value in given.items()}
+            found = library._C._nn._parse_to(*(getattr(library, a) if a == "float64" else a for a in args), **named)
+            return [str(part).replace("torch.", "").replace("frazil.", "") for part in found]
+
+        assert read(fz) == read(torch)
+
+
+def test_parameters_without_a_shape_are_given_one() -> None:
+    for library in (fz, torch):
+        inner = library.nn.parameter
+        weight, mean = inner.UninitializedParameter(), inner.UninitializedBuffer()
+        assert inner.is_lazy(weight) and inner.is_lazy(mean) and isinstance(weight, library.nn.Parameter)
+        holders = [weight]
+        weight.materialize((2, 3))
+        mean.materialize((2,), dtype=library.float64)
+        assert holders[0] is weight and type(weight) is library.nn.Parameter and type(mean) is library.Tensor
+        assert weight.shape == (2, 3) and mean.dtype is library.float64 and weight.requires_grad
+        assert not inner.is_lazy(weight) and not inner.is_lazy(mean)

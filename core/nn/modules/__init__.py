@@ -1,6 +1,8 @@
 """Layers, by subject."""
 
 from ...spelling import tell_names as _tell_names
+from ..parameter import UninitializedBuffer as UninitializedBuffer
+from ..parameter import UninitializedParameter as UninitializedParameter
 from . import utils as utils
 from .activation import CELU as CELU
 from .activation import ELU as ELU
@@ -73,7 +75,6 @@ from .lazy import LazyInstanceNorm1d as LazyInstanceNorm1d
 from .lazy import LazyInstanceNorm2d as LazyInstanceNorm2d
 from .lazy import LazyInstanceNorm3d as LazyInstanceNorm3d
 from .lazy import LazyLinear as LazyLinear
-from .lazy import UninitializedParameter as UninitializedParameter
 from .linear import Bilinear as Bilinear
 from .linear import Identity as Identity
 from .linear import Linear as Linear

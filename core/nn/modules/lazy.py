@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...creation import empty
 from ...errors import ArgumentError
 from ...tensor import Tensor
 from ..module import Module
-from ..parameter import Parameter
+from ..parameter import UninitializedBuffer, UninitializedParameter, is_lazy
 from .batchnorm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -23,31 +22,8 @@ from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, Conv
 from .linear import Linear
 
 
-class _Kind(type):
-    """The type of a class whose instances are the parameters without a shape."""
-
-    def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, Parameter) and is_lazy(instance)
-
-
-class UninitializedParameter(metaclass=_Kind):
-    """The type of parameters of lazy layers that have no shape yet: `isinstance(p, UninitializedParameter)`."""
-
-    def __new__(cls, requires_grad: bool = True, device: DeviceLike = None, dtype: DTypeLike = None) -> Any:
-        made = Parameter(empty(0, device=device, dtype=dtype), requires_grad=requires_grad)
-        made._lazy = True  # type: ignore[attr-defined]
-        return made
-
-
-def is_lazy(t: Any) -> bool:
-    """Return whether a parameter or buffer has no shape yet."""
-    return getattr(t, "_lazy", False)
-
-
-def _materialize(t: Tensor, *shape: Any) -> None:
-    """Give a parameter or buffer its shape; it stays the same object, which an optimiser may hold."""
-    t.data = empty(*shape, device=t.device, dtype=t.dtype)
-    t._lazy = False  # type: ignore[attr-defined]
+def _materialize(member: Any, shape: Any) -> None:
+    member.materialize(shape)
 
 
 class LazyModuleMixin(Module):
@@ -72,12 +48,8 @@ class LazyModuleMixin(Module):
         for name, member in [*self._parameters.items(), *self._buffers.items()]:
             given = state_dict.get(prefix + name)
             if member is not None and is_lazy(member) and given is not None and not is_lazy(given):
-                _materialize(member, *given.shape)
+                _materialize(member, given.shape)
         super()._load_from_state_dict(state_dict, prefix, *rest)
-
-
-def _uninitialized(requires_grad: bool, device: DeviceLike, dtype: DTypeLike) -> Any:
-    return UninitializedParameter(requires_grad, device, dtype)
 
 
 class LazyLinear(LazyModuleMixin, Linear):
@@ -94,15 +66,15 @@ class LazyLinear(LazyModuleMixin, Linear):
     def __init__(self, out_features: int, bias: bool = True, device: DeviceLike = None, dtype: DTypeLike = None) -> None:
         super().__init__(0, 0, False)
         self.out_features = out_features
-        self.weight = _uninitialized(True, device, dtype)
+        self.weight = UninitializedParameter(True, device, dtype)
         if bias:
-            self.bias = _uninitialized(True, device, dtype)
+            self.bias = UninitializedParameter(True, device, dtype)
 
     def initialize_parameters(self, input: Tensor) -> None:
         """Give weight and bias their shapes, and starting values."""
         if self.has_uninitialized_params():
             self.in_features = input.shape[-1]
-            _materialize(self.weight, self.out_features, self.in_features)
+            _materialize(self.weight, (self.out_features, self.in_features))
             if self.bias is not None:
                 _materialize(self.bias, self.out_features)
             self.reset_parameters()
@@ -114,9 +86,9 @@ class _LazyConv(LazyModuleMixin, _ConvNd):
 
     def __init__(self, out_channels: int, *args: Any, device: DeviceLike = None, dtype: DTypeLike = None, **kwargs: Any) -> None:
         super().__init__(0, out_channels, *args, device=device, dtype=dtype, **kwargs)  # type: ignore[misc]
-        self.weight = _uninitialized(True, device, dtype)
+        self.weight = UninitializedParameter(True, device, dtype)
         if self.bias is not None:
-            self.bias = _uninitialized(True, device, dtype)
+            self.bias = UninitializedParameter(True, device, dtype)
 
     def initialize_parameters(self, input: Tensor) -> None:
         """Give weight and bias their shapes, and starting values."""
@@ -131,7 +103,7 @@ class _LazyConv(LazyModuleMixin, _ConvNd):
             shape = (self.out_channels, channels // self.groups)
             if self.transposed:
                 shape = (channels, self.out_channels // self.groups)
-            _materialize(self.weight, *shape, *self.kernel_size)
+            _materialize(self.weight, (*shape, *self.kernel_size))
             if self.bias is not None:
                 _materialize(self.bias, self.out_channels)
             self.reset_parameters()
@@ -145,11 +117,10 @@ class _LazyNorm(LazyModuleMixin, _NormBase):
         super().__init__(0, *args, device=device, dtype=dtype, **kwargs)  # type: ignore[misc]
         for name, member in self._parameters.items():
             if member is not None:
-                self._parameters[name] = _uninitialized(True, device, dtype)
+                self._parameters[name] = UninitializedParameter(True, device, dtype)
         for name in ("running_mean", "running_var"):
-            buffer = self._buffers[name]
-            if buffer is not None:
-                buffer._lazy = True  # type: ignore[attr-defined]
+            if self._buffers[name] is not None:
+                self._buffers[name] = UninitializedBuffer(False, device, dtype)
 
     def initialize_parameters(self, input: Tensor) -> None:
         """Give parameters and statistics their shapes, and starting values."""

@@ -1,0 +1,5 @@
+"""Where PyTorch keeps the class of compiled modules."""
+
+from ..compiled import CompiledModule as OptimizedModule
+
+__all__ = ["OptimizedModule"]
