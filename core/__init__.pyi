@@ -1768,7 +1768,7 @@ def histc(input: Tensor, bins: _int = 100, min: _float = 0, max: _float = 0, *, 
     >>> fz.histc(fz.tensor([1.0, 2.0, 2.5]), 2, 1, 3)
     tensor([1., 2.])"""
 
-def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: _bool = False, out: Any = None) -> Any:
+def histogram(input: Tensor, bins: Any = 100, *, range: Any = None, weight: Tensor | None = None, density: _bool = False, out: Any = None) -> Any:
     """Return how many elements (or what sum of their `weight`) fall between edges, and the edges.
 
     Args:

@@ -643,7 +643,7 @@ class TensorMethods:
     def histc(self, bins: _int = 100, min: _float = 0, max: _float = 0, *, out: Any = None) -> Tensor:
         """Return how many elements fall into each of `bins` equal parts of [min, max] (if equal: the range of the elements)."""
 
-    def histogram(self, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: _bool = False, out: Any = None) -> Any:
+    def histogram(self, bins: Any = 100, *, range: Any = None, weight: Tensor | None = None, density: _bool = False, out: Any = None) -> Any:
         """Return how many elements (or what sum of their `weight`) fall between edges, and the edges."""
 
     def hsplit(self, indices_or_sections: Any) -> Any:

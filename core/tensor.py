@@ -596,6 +596,9 @@ class Tensor(_Attributes):
             raise ArgumentError("iteration over a 0-d tensor; use .item() for its value")
         return iter([self[i] for i in range(self._a.shape[0])])
 
+    def __reversed__(self) -> Tensor:
+        return self.flip(0) if self._a.shape else self
+
     def __contains__(self, element: Any) -> bool:
         return bool((self == element).any())
 

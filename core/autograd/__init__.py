@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..spelling import tell_names as _tell_names
+from ..tensor import Tensor
+from ..warn import warn
 from .anomaly import detect_anomaly, set_detect_anomaly
 from .engine import backward, grad
 from .function import Function
@@ -38,9 +40,24 @@ __all__ = [
 ]
 
 
-def Variable(data: Any, requires_grad: bool = False) -> Any:
-    """PyTorch's old name for a tensor: returns `data`, which may be switched to require grad."""
-    return data.requires_grad_(requires_grad) if requires_grad else data
+class _VariableMeta(type):
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, Tensor)
+
+    def __call__(cls, data: Tensor, requires_grad: bool = False, volatile: bool = False) -> Tensor:
+        if volatile:
+            warn("volatile was removed and now has no effect. Use `with torch.no_grad():` instead.")
+        return data.requires_grad_(requires_grad) if requires_grad else data
+
+
+class Variable(metaclass=_VariableMeta):
+    """PyTorch's old name for a tensor: calling it returns `data`, which may be switched to require grad.
+
+    >>> import frazil as fz
+    >>> x = fz.autograd.Variable(fz.ones(2), requires_grad=True)
+    >>> isinstance(x, fz.autograd.Variable), x
+    (True, tensor([1., 1.], requires_grad=True))
+    """
 
 
 _tell_names(__name__, later=("forward_ad", "functional", "graph", "profiler"))

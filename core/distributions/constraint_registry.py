@@ -79,7 +79,7 @@ class ConstraintRegistry:
 
     def __call__(self, constraint: Constraint) -> Transform:
         factory = self._factories.get(type(constraint))
-        if factory is None or (constraint.is_discrete and factory is _bounded):
+        if factory is None:
             raise NotImplementedError(f"no transform leads from real numbers to {constraint!r}")
         return factory(constraint)
 
@@ -88,6 +88,15 @@ class ConstraintRegistry:
 biject_to = ConstraintRegistry()
 #: Transforms that need not have an inverse: to a simplex a softmax, not a stick.
 transform_to = ConstraintRegistry()
+
+_BOUNDED = (
+    type(constraints.real),
+    constraints.greater_than,
+    constraints.greater_than_eq,
+    constraints.less_than,
+    constraints.interval,
+    constraints.half_open_interval,
+)
 
 _OF_MATRICES: dict[type[Constraint], type[Transform]] = {
     type(constraints.lower_cholesky): LowerCholeskyTransform,
@@ -98,7 +107,8 @@ _OF_MATRICES: dict[type[Constraint], type[Transform]] = {
 
 
 def _register(way: ConstraintRegistry, simplex: type[Transform]) -> None:
-    way.register(constraints.real, _bounded)
+    for bounded in _BOUNDED:
+        way.register(bounded, _bounded)
     way.register(constraints.simplex, lambda constraint: simplex())
     way.register(constraints.independent, lambda c: IndependentTransform(way(c.base_constraint), c.reinterpreted_batch_ndims))
     way.register(constraints.cat, lambda c: CatTransform([way(part) for part in c.cseq], c.dim, c.lengths))

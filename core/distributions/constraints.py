@@ -113,24 +113,16 @@ class _OneHot(Constraint):
         return ((value == 0) | (value == 1)).all(-1) & (value.sum(-1) == 1)
 
 
-class _Interval(Constraint):
+class _Bounded(Constraint):
     """Numbers between two bounds; each is None (no bound), or a number or tensor, which is in the set or not."""
 
-    def __init__(
-        self,
-        lower_bound: Any = None,
-        upper_bound: Any = None,
-        *,
-        open_below: bool = False,
-        open_above: bool = False,
-        whole: bool = False,
-        meaning: str = "",
-    ) -> None:
-        self.lower_bound, self.upper_bound, self.is_discrete = lower_bound, upper_bound, whole
-        self._open_below, self._open_above = open_below, open_above
-        self.meaning = meaning or self._in_words()
+    lower_bound: Any = None
+    upper_bound: Any = None
+    _open_below = _open_above = False
 
-    def _in_words(self) -> str:
+    @property
+    def meaning(self) -> str:  # type: ignore[override]
+        """The set in words."""
         kind = "whole numbers " if self.is_discrete else ""
         if self.lower_bound is not None and self.upper_bound is not None and not (self._open_below or self._open_above):
             return f"{kind}from {_shown(self.lower_bound)} to {_shown(self.upper_bound)}"
@@ -149,13 +141,110 @@ class _Interval(Constraint):
         return inside
 
     def __repr__(self) -> str:
-        return f"Interval({self.meaning})"
+        bounds = [(name, getattr(self, name)) for name in ("lower_bound", "upper_bound")]
+        given = ", ".join(f"{name}={bound}" for name, bound in bounds if bound is not None)
+        return f"{type(self).__name__.removeprefix('_')}({given})"
 
 
 def _shown(bound: Any) -> str:
     if not isinstance(bound, Tensor):
         return str(bound)
     return str(bound.item()) if bound.numel() == 1 and has_numbers(bound) else "its bound"
+
+
+class _GreaterThan(_Bounded):
+    """Numbers above `lower_bound`.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.greater_than(1.0).check(fz.tensor([1.0, 2.0]))
+    tensor([False,  True])
+    """
+
+    _open_below = True
+
+    def __init__(self, lower_bound: Any) -> None:
+        self.lower_bound = lower_bound
+
+
+class _GreaterThanEq(_Bounded):
+    """Numbers of at least `lower_bound`.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.greater_than_eq(1.0).check(fz.tensor([1.0, 0.5]))
+    tensor([ True, False])
+    """
+
+    def __init__(self, lower_bound: Any) -> None:
+        self.lower_bound = lower_bound
+
+
+class _LessThan(_Bounded):
+    """Numbers below `upper_bound`.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.less_than(1.0).check(fz.tensor([1.0, 0.5]))
+    tensor([False,  True])
+    """
+
+    _open_above = True
+
+    def __init__(self, upper_bound: Any) -> None:
+        self.upper_bound = upper_bound
+
+
+class _Interval(_Bounded):
+    """Numbers between two bounds, which are in it.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.interval(0.0, 1.0).check(fz.tensor([1.0, 1.5]))
+    tensor([ True, False])
+    """
+
+    def __init__(self, lower_bound: Any, upper_bound: Any) -> None:
+        self.lower_bound, self.upper_bound = lower_bound, upper_bound
+
+
+class _HalfOpenInterval(_Bounded):
+    """Numbers between two bounds, of which the upper one is not in it.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.half_open_interval(0.0, 1.0).check(fz.tensor([0.0, 1.0]))
+    tensor([ True, False])
+    """
+
+    _open_above = True
+
+    def __init__(self, lower_bound: Any, upper_bound: Any) -> None:
+        self.lower_bound, self.upper_bound = lower_bound, upper_bound
+
+
+class _IntegerInterval(_Bounded):
+    """Whole numbers between two bounds, which are in it.
+
+    >>> import frazil as fz
+    >>> fz.distributions.constraints.integer_interval(0, 3).check(fz.tensor([3.0, 2.5]))
+    tensor([ True, False])
+    """
+
+    is_discrete = True
+
+    def __init__(self, lower_bound: Any, upper_bound: Any) -> None:
+        self.lower_bound, self.upper_bound = lower_bound, upper_bound
+
+
+class _IntegerGreaterThan(_Bounded):
+    """Whole numbers of at least `lower_bound`."""
+
+    is_discrete = True
+
+    def __init__(self, lower_bound: Any) -> None:
+        self.lower_bound = lower_bound
+
+
+class _Real(_Bounded):
+    """Numbers that are not NaN."""
+
+    meaning = "numbers, not nan"
 
 
 class _Simplex(Constraint):
@@ -245,7 +334,7 @@ class _Parts(Constraint):
         self.meaning = "each part " + ", ".join(part.meaning for part in self.cseq)
 
 
-class cat(_Parts):
+class _Cat(_Parts):
     """Constraints for parts of a tensor along `dim`, of these lengths (default: one each).
 
     >>> import frazil as fz
@@ -266,7 +355,7 @@ class cat(_Parts):
         return cat_tensors([part.check(values) for part, values in zip(self.cseq, parts, strict=True)], self.dim)
 
 
-class stack(_Parts):
+class _Stack(_Parts):
     """Constraints for the slices of a tensor along `dim`.
 
     >>> import frazil as fz
@@ -286,7 +375,7 @@ class stack(_Parts):
         return stack_tensors([part.check(values) for part, values in zip(self.cseq, slices, strict=True)], self.dim)
 
 
-class _Independent(Constraint):
+class _IndependentConstraint(Constraint):
     """The last dimensions of a constraint's events count as one event."""
 
     def __init__(self, base_constraint: Constraint, reinterpreted_batch_ndims: int) -> None:
@@ -300,17 +389,20 @@ class _Independent(Constraint):
             inside = inside.all(-1)
         return inside
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__.removeprefix('_')}({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
+
 
 dependent: Constraint = _Dependent()
 boolean: Constraint = _Boolean()
 one_hot: Constraint = _OneHot()
-real: Constraint = _Interval(meaning="numbers, not nan")
-real_vector: Constraint = _Independent(real, 1)
-positive: Constraint = _Interval(0.0, open_below=True, meaning="positive")
-nonnegative: Constraint = _Interval(0.0, meaning="at least 0")
-unit_interval: Constraint = _Interval(0.0, 1.0, meaning="between 0 and 1")
-nonnegative_integer: Constraint = _Interval(0, whole=True)
-positive_integer: Constraint = _Interval(1, whole=True)
+real: Constraint = _Real()
+real_vector: Constraint = _IndependentConstraint(real, 1)
+positive: Constraint = _GreaterThan(0.0)
+nonnegative: Constraint = _GreaterThanEq(0.0)
+unit_interval: Constraint = _Interval(0.0, 1.0)
+nonnegative_integer: Constraint = _IntegerGreaterThan(0)
+positive_integer: Constraint = _IntegerGreaterThan(1)
 simplex: Constraint = _Simplex()
 lower_triangular: Constraint = _LowerTriangular()
 lower_cholesky: Constraint = _LowerCholesky()
@@ -320,7 +412,15 @@ symmetric: Constraint = _Symmetric()
 positive_definite: Constraint = _PositiveDefinite()
 positive_semidefinite: Constraint = _PositiveSemidefinite()
 multinomial = _Multinomial
-independent = _Independent
+cat = _Cat
+stack = _Stack
+independent = _IndependentConstraint
+greater_than = _GreaterThan
+greater_than_eq = _GreaterThanEq
+less_than = _LessThan
+interval = _Interval
+half_open_interval = _HalfOpenInterval
+integer_interval = _IntegerInterval
 
 
 def is_dependent(constraint: Any) -> bool:
@@ -332,63 +432,3 @@ def is_dependent(constraint: Any) -> bool:
     (True, False)
     """
     return isinstance(constraint, _Dependent)
-
-
-def greater_than(lower_bound: Any) -> Constraint:
-    """Return the constraint of numbers above `lower_bound`.
-
-    >>> import frazil as fz
-    >>> fz.distributions.constraints.greater_than(1.0).check(fz.tensor([1.0, 2.0]))
-    tensor([False,  True])
-    """
-    return _Interval(lower_bound, open_below=True)
-
-
-def greater_than_eq(lower_bound: Any) -> Constraint:
-    """Return the constraint of numbers of at least `lower_bound`.
-
-    >>> import frazil as fz
-    >>> fz.distributions.constraints.greater_than_eq(1.0).check(fz.tensor([1.0, 0.5]))
-    tensor([ True, False])
-    """
-    return _Interval(lower_bound)
-
-
-def less_than(upper_bound: Any) -> Constraint:
-    """Return the constraint of numbers below `upper_bound`.
-
-    >>> import frazil as fz
-    >>> fz.distributions.constraints.less_than(1.0).check(fz.tensor([1.0, 0.5]))
-    tensor([False,  True])
-    """
-    return _Interval(None, upper_bound, open_above=True)
-
-
-def interval(lower_bound: Any, upper_bound: Any) -> Constraint:
-    """Return the constraint of numbers between two bounds, which are in it.
-
-    >>> import frazil as fz
-    >>> fz.distributions.constraints.interval(0.0, 1.0).check(fz.tensor([1.0, 1.5]))
-    tensor([ True, False])
-    """
-    return _Interval(lower_bound, upper_bound)
-
-
-def half_open_interval(lower_bound: Any, upper_bound: Any) -> Constraint:
-    """Return the constraint of numbers between two bounds, of which the upper one is not in it.
-
-    >>> import frazil as fz
-    >>> fz.distributions.constraints.half_open_interval(0.0, 1.0).check(fz.tensor([0.0, 1.0]))
-    tensor([ True, False])
-    """
-    return _Interval(lower_bound, upper_bound, open_above=True)
-
-
-def integer_interval(lower_bound: Any, upper_bound: Any) -> Constraint:
-    """Return the constraint of whole numbers between two bounds, which are in it.
-
-    >>> import frazil as fz
-    >>> fz.distributions.constraints.integer_interval(0, 3).check(fz.tensor([3.0, 2.5]))
-    tensor([ True, False])
-    """
-    return _Interval(lower_bound, upper_bound, whole=True)

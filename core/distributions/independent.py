@@ -20,8 +20,6 @@ class Independent(Distribution):
     (frazil.Size([2]), frazil.Size([3]), frazil.Size([2]))
     """
 
-    _parameters = ("base_dist", "reinterpreted_batch_ndims")
-
     def __init__(
         self, base_distribution: Distribution, reinterpreted_batch_ndims: int, validate_args: bool | None = None
     ) -> None:
@@ -36,6 +34,9 @@ class Independent(Distribution):
         self.has_enumerate_support = reinterpreted_batch_ndims == 0 and base_distribution.has_enumerate_support
         self.has_rsample = base_distribution.has_rsample
         super().__init__(batch[:kept], batch[kept:] + event, validate_args)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_dist!r}, {self.reinterpreted_batch_ndims})"
 
     @property
     def support(self) -> Constraint:

@@ -22,8 +22,6 @@ class MixtureSameFamily(Distribution):
     (tensor(3.), tensor(4.))
     """
 
-    _parameters = ("mixture_distribution", "component_distribution")
-
     def __init__(
         self, mixture_distribution: Categorical, component_distribution: Distribution, validate_args: bool | None = None
     ) -> None:
@@ -43,8 +41,8 @@ class MixtureSameFamily(Distribution):
         self._mixture_distribution = mixture_distribution.expand(batch[:-1])
         super().__init__(batch[:-1], event, validate_args)
 
-    def _given_parameter(self, name: str) -> Any:
-        return getattr(self, name)
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(\n  {self._mixture_distribution!r},\n  {self._component_distribution!r})"
 
     @property
     def mixture_distribution(self) -> Categorical:

@@ -58,6 +58,8 @@ class Transform:
     """
 
     bijective = False
+    #: The attributes that make two transforms of this class equal; None: each is equal to itself only.
+    _settings: tuple[str, ...] | None = None
     domain: Constraint = constraints.real
     codomain: Constraint = constraints.real
 
@@ -119,11 +121,27 @@ class Transform:
         """Return the shape of the values for a result of this shape."""
         return shape
 
+    def __eq__(self, other: object) -> bool:
+        """Whether both do the same: transforms of one class with equal settings, where the class says which they are."""
+        if self is other or type(self) is not type(other) or self._settings is None:
+            return self is other
+        return all(_equal(getattr(self, name), getattr(other, name)) for name in self._settings)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
 
 
+def _equal(a: Any, b: Any) -> bool:
+    same = a == b
+    return bool(same.all()) if isinstance(same, Tensor) else bool(same)
+
+
 class _InverseTransform(Transform):
+    _settings = ("_inv",)
+
     def __init__(self, transform: Transform) -> None:
         super().__init__(transform._cache_size)
         self._inv = transform
@@ -183,6 +201,8 @@ class ComposeTransform(Transform):
     >>> d.ComposeTransform([d.AffineTransform(0.0, 2.0), d.ExpTransform()])(fz.tensor(0.5))
     tensor(2.7183)
     """
+
+    _settings = ("parts",)
 
     def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
         super().__init__(cache_size)
@@ -260,7 +280,8 @@ class ComposeTransform(Transform):
         return shape
 
     def __repr__(self) -> str:
-        return f"ComposeTransform({self.parts!r})"
+        parts = ",\n    ".join(repr(part) for part in self.parts)
+        return f"{type(self).__name__}(\n    {parts}\n)"
 
 
 class IndependentTransform(Transform):
@@ -285,6 +306,9 @@ class IndependentTransform(Transform):
     def sign(self) -> Any:
         """Return that of the base."""
         return self.base_transform.sign
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_transform!r}, {self.reinterpreted_batch_ndims})"
 
     def _call(self, x: Tensor) -> Tensor:
         return self.base_transform(x)
@@ -361,6 +385,7 @@ class ExpTransform(_Rising):
     tensor(0.)
     """
 
+    _settings = ()
     codomain = constraints.positive
 
     def _call(self, x: Tensor) -> Tensor:
@@ -382,6 +407,7 @@ class PowerTransform(Transform):
     tensor(9.)
     """
 
+    _settings = ("exponent",)
     bijective = True
     domain = codomain = constraints.positive
 
@@ -413,6 +439,7 @@ class SigmoidTransform(_Rising):
     tensor(0.5000)
     """
 
+    _settings = ()
     codomain = constraints.unit_interval
 
     def _call(self, x: Tensor) -> Tensor:
@@ -437,6 +464,7 @@ class SoftplusTransform(_Rising):
     tensor(0.6931)
     """
 
+    _settings = ()
     codomain = constraints.positive
 
     def _call(self, x: Tensor) -> Tensor:
@@ -458,6 +486,7 @@ class TanhTransform(_Rising):
     tensor(0.)
     """
 
+    _settings = ()
     codomain = constraints.interval(-1.0, 1.0)
 
     def _call(self, x: Tensor) -> Tensor:
@@ -479,6 +508,7 @@ class AbsTransform(Transform):
     tensor(2.)
     """
 
+    _settings = ()
     codomain = constraints.positive
 
     def _call(self, x: Tensor) -> Tensor:
@@ -496,6 +526,7 @@ class AffineTransform(Transform):
     tensor(-1.)
     """
 
+    _settings = ("loc", "scale")
     bijective = True
 
     def __init__(self, loc: Any, scale: Any, event_dim: int = 0, cache_size: int = 0) -> None:
@@ -536,6 +567,7 @@ class SoftmaxTransform(Transform):
     tensor([0.5000, 0.5000])
     """
 
+    _settings = ()
     domain, codomain = constraints.real_vector, constraints.simplex
 
     def _call(self, x: Tensor) -> Tensor:
@@ -553,6 +585,7 @@ class StickBreakingTransform(Transform):
     tensor([0.3333, 0.3333, 0.3333])
     """
 
+    _settings = ()
     bijective = True
     domain, codomain = constraints.real_vector, constraints.simplex
 
@@ -601,6 +634,7 @@ class LowerCholeskyTransform(Transform):
             [0., 1.]])
     """
 
+    _settings = ()
     domain, codomain = constraints.independent(constraints.real, 2), constraints.lower_cholesky
 
     def _call(self, x: Tensor) -> Tensor:
@@ -618,6 +652,7 @@ class PositiveDefiniteTransform(Transform):
     tensor([[1.]])
     """
 
+    _settings = ()
     domain, codomain = constraints.independent(constraints.real, 2), constraints.positive_definite
 
     def _call(self, x: Tensor) -> Tensor:

@@ -87,8 +87,11 @@ class LRScheduler:
         self.base_lrs = [_snapshot(group["initial_lr"]) for group in optimizer.param_groups]
         self.last_epoch = last_epoch
         self._step_count = 0
+        self._is_initial = True
+        self._get_lr_called_within_step = False
         self._last_lr: list[Any] = []
         self.step()
+        self._is_initial = False
         self._first_lr = self._last_lr
 
     def state_dict(self) -> dict[str, Any]:
@@ -112,8 +115,9 @@ class LRScheduler:
         raise NotImplementedError(f"{type(self).__name__} must define get_lr")
 
     def _lr_at(self) -> list[Any]:
-        """The learning rates of epoch `last_epoch`, whatever the current ones are."""
-        return self.get_lr()
+        """The learning rates of epoch `last_epoch`, whatever the current ones are; a subclass of a program's own calls it
+        `_get_closed_form_lr`."""
+        return self._get_closed_form_lr() if hasattr(self, "_get_closed_form_lr") else self.get_lr()
 
     def _lr_resumed(self) -> list[Any]:
         """The learning rates of epoch `last_epoch` for a schedule that begins with it.
@@ -140,13 +144,17 @@ class LRScheduler:
                 stacklevel=2,
             )
         self._step_count += 1
-        if epoch is None:
-            self.last_epoch += 1
-            begins = self._step_count == 1 and self.last_epoch > 0
-            rates = self._lr_resumed() if begins else self.get_lr()
-        else:
-            self.last_epoch = epoch
-            rates = self._lr_at()
+        self._get_lr_called_within_step = True  # which get_lr of a program's own may ask
+        try:
+            if epoch is None:
+                self.last_epoch += 1
+                begins = self._step_count == 1 and self.last_epoch > 0
+                rates = self._lr_resumed() if begins else self.get_lr()
+            else:
+                self.last_epoch = epoch
+                rates = self._lr_at()
+        finally:
+            self._get_lr_called_within_step = False
         self._set_rates(rates)
 
     def _set_rates(self, rates: Sequence[Any]) -> None:
@@ -556,8 +564,8 @@ class CyclicLR(LRScheduler):
         self.scale_mode = "iterations" if scale_fn is None and mode == "exp_range" else scale_mode
         self._scale_fn_custom = scale_fn
         self.cycle_momentum = cycle_momentum
-        self.use_beta1 = cycle_momentum and _momentum_key(optimizer) == "betas"
         if cycle_momentum:
+            self.use_beta1 = _momentum_key(optimizer) == "betas"
             self.base_momentums = _per_group(optimizer, "base_momentum", base_momentum)
             self.max_momentums = _per_group(optimizer, "max_momentum", max_momentum)
         if last_epoch == -1:
@@ -566,9 +574,19 @@ class CyclicLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
         self.base_lrs = _per_group(optimizer, "base_lr", base_lr)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Everything but the optimiser and a plain `scale_fn`; of a callable object, its attributes."""
+        fn = self._scale_fn_custom
+        kept = None if fn is None or hasattr(fn, "__code__") else dict(vars(fn))
+        return {**super().state_dict(), "_scale_fn_custom": kept}
+
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take back what `state_dict` gave, and the momentum that belongs to it."""
-        super().load_state_dict(state_dict)
+        """Take back what `state_dict` gave, and the momentum that belongs to it; a `scale_fn` stays the one given."""
+        state = dict(state_dict)
+        kept = state.pop("_scale_fn_custom", None)
+        if kept is not None:
+            vars(self._scale_fn_custom).update(kept)
+        super().load_state_dict(state)
         self.get_lr()
 
     def _scale(self, x: float) -> float:
@@ -728,6 +746,7 @@ class ReduceLROnPlateau(LRScheduler):
             raise ValueError(f"threshold mode {threshold_mode} is unknown!")
         self.optimizer = optimizer
         self.factor = factor
+        self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
         self.min_lrs = _per_group(optimizer, "min_lr", min_lr)
         self.patience = patience
         self.cooldown = cooldown
@@ -750,7 +769,7 @@ class ReduceLROnPlateau(LRScheduler):
         """Take in the value measured after an epoch."""
         current = float(metrics)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        if self.is_better(current, self.best):
+        if self._is_better(current, self.best):
             self.best = current
             self.num_bad_epochs = 0
         else:
@@ -759,7 +778,7 @@ class ReduceLROnPlateau(LRScheduler):
             self.cooldown_counter -= 1
             self.num_bad_epochs = 0
         if self.num_bad_epochs > self.patience:
-            self._reduce()
+            self._reduce_lr(self.last_epoch)
             self.cooldown_counter = self.cooldown
             self.num_bad_epochs = 0
         self._remember()
@@ -769,14 +788,21 @@ class ReduceLROnPlateau(LRScheduler):
         """Return whether a reduction was so recent that bad epochs are not counted yet."""
         return self.cooldown_counter > 0
 
-    def is_better(self, a: float, best: float) -> bool:
-        """Return whether `a` improves on `best` by more than the threshold."""
+    def _is_better(self, a: float, best: float) -> bool:
+        """Whether `a` improves on `best` by more than the threshold."""
         sign = 1 if self.mode == "max" else -1
         if self.threshold_mode == "rel":
             return sign * (a - best * (1 + sign * self.threshold)) > 0
         return sign * (a - best) > self.threshold
 
-    def _reduce(self) -> None:
+    def _reduce_lr(self, epoch: int) -> None:
+        if len(self.min_lrs) != len(self.optimizer.param_groups):
+            if self.default_min_lr is None:
+                raise RuntimeError(
+                    f"ReduceLROnPlateau: there are {len(self.optimizer.param_groups)} parameter groups, and min_lr was given for "
+                    f"{len(self.min_lrs)}; give the others theirs in `min_lrs`"
+                )
+            self.min_lrs = [self.default_min_lr] * len(self.optimizer.param_groups)
         for group, floor in zip(self.optimizer.param_groups, self.min_lrs, strict=True):
             old = float(group["lr"])
             new = max(old * self.factor, floor)

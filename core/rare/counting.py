@@ -119,7 +119,9 @@ def _bins_of(x: Tensor, edges: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @function(out=True)
-def histogram(input: Tensor, bins: Any, *, range: Any = None, weight: Tensor | None = None, density: bool = False) -> Histogram:
+def histogram(
+    input: Tensor, bins: Any = 100, *, range: Any = None, weight: Tensor | None = None, density: bool = False
+) -> Histogram:
     """Return how many elements (or what sum of their `weight`) fall between edges, and the edges.
 
     Args:

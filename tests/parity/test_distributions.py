@@ -242,6 +242,37 @@ def test_how_they_look(case):
     assert repr(ours).replace("frazil", "torch") == repr(theirs)
 
 
+CONSTRAINTS = {
+    **{
+        name: lambda C, name=name: getattr(C, name)
+        for name in (
+            *("boolean", "corr_cholesky", "lower_cholesky", "lower_triangular", "nonnegative", "nonnegative_integer", "one_hot"),
+            *("positive", "positive_definite", "positive_integer", "positive_semidefinite", "real", "real_vector", "simplex"),
+            *("square", "symmetric", "unit_interval", "dependent"),
+        )
+    },
+    "greater_than": lambda C: C.greater_than(1.5),
+    "greater_than_eq": lambda C: C.greater_than_eq(lower_bound=-1),
+    "less_than": lambda C: C.less_than(2.0),
+    "interval": lambda C: C.interval(-1.0, 2.0),
+    "half_open_interval": lambda C: C.half_open_interval(0.0, 1.0),
+    "integer_interval": lambda C: C.integer_interval(0, 3),
+    "multinomial": lambda C: C.multinomial(3),
+    "independent": lambda C: C.independent(C.positive, 2),
+    "cat": lambda C: C.cat([C.real, C.positive]),
+    "stack": lambda C: C.stack([C.real, C.positive]),
+}
+
+
+@pytest.mark.parametrize("name", CONSTRAINTS)
+def test_how_constraints_look_and_of_which_class_they_are(name):
+    ours, theirs = (CONSTRAINTS[name](library.constraints) for library in (D, T))
+    assert repr(ours) == repr(theirs)
+    assert type(ours).__name__ == type(theirs).__name__
+    kind = getattr(D.constraints, name)
+    assert isinstance(ours, kind if isinstance(kind, type) else type(kind))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_divergences(case):
     (p, tp, a, b), (q, tq, c, d) = _both(case), _both(case, 1)
@@ -506,6 +537,26 @@ def test_transforms(name):
     assert tuple(ours.forward_shape(value.shape)) == tuple(theirs.forward_shape(value.shape))
 
 
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_how_transforms_look_and_which_are_equal(name):
+    make, _ = TRANSFORMS[name]
+    ours, theirs = ([make(library, tensor) for _ in range(2)] for library, tensor in ((D, fz.tensor), (T, torch.tensor)))
+    assert repr(ours[0]).replace("frazil", "torch") == repr(theirs[0])
+    assert (ours[0] == ours[1]) == (theirs[0] == theirs[1])
+    assert ours[0] == ours[0] and ours[0] != D.AffineTransform(7.0, 1.0)
+    assert hash(ours[0]) == hash(ours[1]) or ours[0] != ours[1]
+
+
+def test_how_what_is_made_of_distributions_looks():
+    for make in (
+        lambda L, M: L.Independent(L.Normal(M(A), M(SCALE)), 1),
+        lambda L, M: L.MixtureSameFamily(L.Categorical(logits=M(A)), L.Normal(M(A), M(SCALE))),
+        lambda L, M: L.TransformedDistribution(L.Normal(M(A), M(SCALE)), [L.ExpTransform()]),
+    ):
+        ours, theirs = make(D, fz.tensor), make(T, torch.tensor)
+        assert repr(ours).replace("frazil", "torch") == repr(theirs)
+
+
 def test_transformed_distributions():
     for make, value in [
         (lambda L, M: L.TransformedDistribution(L.Normal(M(A), M(SCALE)), [L.ExpTransform()]), np.exp(A)),
@@ -601,7 +652,7 @@ def test_numbers_become_tensors_of_the_default_dtype():
 
 
 def test_mistakes_are_told():
-    with pytest.raises(ValueError, match="Normal: parameter scale must be positive"):
+    with pytest.raises(ValueError, match="Normal: parameter scale must be above 0"):
         D.Normal(0.0, -1.0)
     with pytest.raises(ValueError, match="whole numbers from 0 to 2"):
         D.Categorical(fz.ones(3)).log_prob(fz.tensor(3))

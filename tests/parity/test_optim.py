@@ -234,6 +234,67 @@ def test_a_schedule_sets_torchs_rates(parity: Any, name: str, make: Callable[[An
         b.step()
         ours.step()
         _quietly(theirs.step)
+    assert _described(ours.state_dict()) == _described(theirs.state_dict())
+    ours.load_state_dict(theirs.state_dict())
+    assert [float(rate) for rate in ours.get_last_lr()] == pytest.approx(theirs.get_last_lr(), rel=1e-9)
+
+
+def _described(state: dict[str, Any]) -> dict[str, Any]:
+    """Keys and types of a state."""
+    parts = {key: [_described(part) for part in value] for key, value in state.items() if key == "_schedulers"}
+    return {key: type(value).__name__ for key, value in state.items()} | parts
+
+
+def test_a_schedule_of_a_programs_own_asks_what_pytorchs_ask(parity: Any) -> None:
+    """As those that were copied from PyTorch do: a warning where `get_lr` is called from outside, a form for any epoch."""
+
+    def make(base: Any) -> Any:
+        class Warmup(base):
+            def get_lr(self):
+                if not self._get_lr_called_within_step:
+                    warnings.warn("please use get_last_lr()", UserWarning, stacklevel=2)
+                return [rate * min(1.0, (self.last_epoch + 1) / 4) for rate in self.base_lrs]
+
+            def _get_closed_form_lr(self):
+                return [-rate for rate in self.base_lrs]
+
+        return Warmup
+
+    a, b = _scheduled(parity)
+    pairs = [make(fz.optim.lr_scheduler._LRScheduler)(a), make(torch.optim.lr_scheduler._LRScheduler)(b)]
+    for _ in range(5):
+        for optimizer, schedule in zip((a, b), pairs, strict=True):
+            optimizer.step()
+            schedule.step()
+        assert _options(a) == pytest.approx(_options(b))
+    with pytest.warns(UserWarning, match="please use"):
+        pairs[0].get_lr()
+    for schedule in pairs:
+        _quietly(lambda schedule=schedule: schedule.step(7))
+    assert _options(a) == pytest.approx(_options(b)) and pairs[0].get_last_lr() == [-0.1, -0.5]
+
+
+@pytest.mark.parametrize("name", ["StepLR", "LinearLR", "ExponentialLR", "PolynomialLR"])
+def test_groups_that_come_after_a_schedule_was_made(parity: Any, name: str) -> None:
+    """Layers are unfrozen later; a schedule that counts epochs leaves their rate, one that measures lowers it."""
+    a, b = _scheduled(parity)
+    options = {"StepLR": {"step_size": 1}, "ExponentialLR": {"gamma": 0.5}}.get(name, {})
+    rates = []
+    for library, optimizer in ((fz, a), (torch, b)):
+        schedules = library.optim.lr_scheduler
+        counted, measured = getattr(schedules, name)(optimizer, **options), schedules.ReduceLROnPlateau(optimizer, patience=0)
+        optimizer.add_param_group({"params": [library.ones(2, requires_grad=True)], "lr": 0.25})
+        for value in (1.0, 2.0):
+            optimizer.step()
+            measured.step(value)
+        rates.append(measured.get_last_lr())
+        try:
+            counted.step()
+        except ValueError:
+            rates.append("refused")
+        rates.append([group["lr"] for group in optimizer.param_groups])
+    half = len(rates) // 2
+    assert [pytest.approx(rate) for rate in rates[:half]] == rates[half:]
 
 
 @pytest.mark.parametrize(("name", "make"), SCHEDULES, ids=[name for name, _ in SCHEDULES])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
 from ...errors import ArgumentError
@@ -244,11 +244,11 @@ def _as_parameter(value: Any) -> Any:
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def _member_text(value: Any) -> str:
+def _member_text(value: Any, type_of: Callable[[Tensor], Any]) -> str:
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else type(value).__name__
-    return f"{kind} containing: [{value.dtype} of size {'x'.join(str(n) for n in value.shape)}]"
+    return f"{kind} containing: [{type_of(value)} of size {'x'.join(str(n) for n in value.shape)}]"
 
 
 class ParameterList(Module):
@@ -311,7 +311,7 @@ class ParameterList(Module):
         return value
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({i}): {_member_text(value)}" for i, value in enumerate(self))
+        return "\n".join(f"  ({i}): {_member_text(value, lambda t: t.dtype)}" for i, value in enumerate(self))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterList should not be called.")
@@ -392,16 +392,49 @@ class ParameterDict(Module):
             del self[key]
 
     def update(self, parameters: Any) -> None:
-        """Add or replace values from a mapping or from pairs."""
+        """Add or replace values from a mapping (a plain dict in the order of its sorted keys) or from pairs."""
         if not isinstance(parameters, (Mapping, ParameterDict, Iterable)):
             raise TypeError(
                 f"ParameterDict.update should be called with an iterable of key/value pairs, but got {type(parameters).__name__}"
             )
-        for key, value in parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters:
+        pairs = parameters.items() if isinstance(parameters, (Mapping, ParameterDict)) else parameters
+        # A plain dict is sorted, as in PyTorch: optimisers number parameters by this order.
+        in_order = isinstance(parameters, (OrderedDict, ParameterDict)) or not isinstance(parameters, Mapping)
+        for key, value in pairs if in_order else sorted(pairs, key=operator.itemgetter(0)):
             self[key] = value
 
+    def copy(self) -> ParameterDict:
+        """Return a new dict with the same parameters."""
+        return ParameterDict(self)
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """Return a new dict in which every key has the value `default`."""
+        return ParameterDict((key, default) for key in keys)
+
+    def popitem(self) -> tuple[str, Any]:
+        """Take out the pair that came last, and return it."""
+        key = next(reversed(self._keys))
+        return key, self.pop(key)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._keys)
+
+    def __or__(self, other: ParameterDict) -> ParameterDict:
+        both = self.copy()
+        both.update(other)
+        return both
+
+    def __ror__(self, other: ParameterDict) -> ParameterDict:
+        both = ParameterDict(other)
+        both.update(self)
+        return both
+
+    def __ior__(self, other: ParameterDict) -> ParameterDict:
+        self.update(other)
+        return self
+
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({key}): {_member_text(value)}" for key, value in self.items())
+        return "\n".join(f"  ({key}): {_member_text(value, Tensor.type)}" for key, value in self.items())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")

@@ -115,21 +115,20 @@ class _Conv(_ConvNd):
             in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode, device, dtype
         )
 
-    def _around(self) -> list[int]:
+    @property
+    def _reversed_padding_repeated_twice(self) -> Sequence[int]:
         """The padding as `F.pad` takes it: (before, after) from the last dimension backwards."""
         if self.padding == "valid":
             return [0] * (2 * self._n)
-        if self.padding == "same":
-            total = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
-            pairs = [(t // 2, t - t // 2) for t in total]
-        else:
-            pairs = [(p, p) for p in self.padding]
-        return [p for pair in reversed(pairs) for p in pair]
+        if not isinstance(self.padding, str):
+            return tuple(p for size in reversed(self.padding) for p in (size, size))
+        total = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
+        return [p for t in reversed(total) for p in (t // 2, t - t // 2)]
 
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         padding: Any = self.padding
         if self.padding_mode != "zeros":
-            input, padding = F.pad(input, self._around(), self.padding_mode), 0
+            input, padding = F.pad(input, self._reversed_padding_repeated_twice, self.padding_mode), 0
         return type(self)._function(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def forward(self, input: Tensor) -> Tensor:

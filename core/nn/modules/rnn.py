@@ -64,7 +64,7 @@ class RNNBase(Module):
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
         self.proj_size = proj_size
-        self._names: list[list[str]] = []
+        self._all_weights: list[list[str]] = []
         rows, out = _GATES[mode] * hidden_size, proj_size or hidden_size
         for layer in range(num_layers):
             features = input_size if layer == 0 else out * self._directions
@@ -74,7 +74,7 @@ class RNNBase(Module):
                     shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
                 if proj_size:
                     shapes["weight_hr"] = (proj_size, hidden_size)
-                self._names.append([f"{part}_l{layer}{suffix}" for part in shapes])
+                self._all_weights.append([f"{part}_l{layer}{suffix}" for part in shapes])
                 for part, shape in shapes.items():
                     self.register_parameter(f"{part}_l{layer}{suffix}", new_parameter(*shape, device=device, dtype=dtype))
         self.reset_parameters()
@@ -86,7 +86,21 @@ class RNNBase(Module):
     @property
     def all_weights(self) -> list[list[Parameter]]:
         """The parameters, a list for every layer and direction."""
-        return [[getattr(self, name) for name in names] for names in self._names]
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
+
+    @property
+    def _flat_weights_names(self) -> list[str]:
+        return [name for names in self._all_weights for name in names]
+
+    @property
+    def _flat_weights(self) -> list[Parameter]:
+        return [getattr(self, name) for name in self._flat_weights_names]
+
+    @_flat_weights.setter
+    def _flat_weights(self, weights: list[Any]) -> None:
+        for name, weight in zip(self._flat_weights_names, weights, strict=True):
+            if getattr(self, name, None) is not weight:
+                setattr(self, name, weight)
 
     def reset_parameters(self) -> None:
         """Draw new starting values."""
@@ -168,7 +182,7 @@ class RNNBase(Module):
             raise ShapeError(f"{what}hx and cx should also be {wanted}-D but got ({ranks[0]}-D, {ranks[1]}-D) tensors")
 
     def _check(self, x: Tensor, states: States, batched: bool) -> None:
-        weight: Tensor = getattr(self, self._names[0][0])
+        weight: Tensor = getattr(self, self._all_weights[0][0])
         if x.dtype is not weight.dtype and STATE.autocast is None:
             raise ArgumentError(
                 f"{type(self).__name__}: the input is {x.dtype}, the weights are {weight.dtype}. Convert the input with "

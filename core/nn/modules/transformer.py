@@ -70,19 +70,19 @@ class _Layer(Module):
             self.add_module(f"dropout{i}", Dropout(dropout))
         self.activation = _get_activation_fn(activation)
 
-    def _residual(self, x: Tensor, number: int, block: Callable[[Tensor], Tensor]) -> Tensor:
+    def _residual(self, x: Tensor, norm: Module, block: Callable[[Tensor], Tensor]) -> Tensor:
         """x plus what the block makes of it, normalised before or after, as `norm_first` says."""
-        norm, dropout = getattr(self, f"norm{number}"), getattr(self, f"dropout{number}")
-        if self.norm_first:
-            return x + dropout(block(norm(x)))
-        return norm(x + dropout(block(x)))
+        return x + block(norm(x)) if self.norm_first else norm(x + block(x))
 
-    def _feed_forward(self, x: Tensor) -> Tensor:
-        return self.linear2(self.dropout(self.activation(self.linear1(x))))
+    # Programs define these two, and that of the decoder, anew: names, arguments and the dropout at the end are PyTorch's.
 
-    def _self_attention(self, mask: Tensor | None, padding: Tensor | None, is_causal: bool) -> Callable[[Tensor], Tensor]:
-        options: dict[str, Any] = {"attn_mask": mask, "key_padding_mask": padding, "is_causal": is_causal}
-        return lambda x: self.self_attn(x, x, x, need_weights=False, **options)[0]
+    def _ff_block(self, x: Tensor) -> Tensor:
+        last = self.dropout2 if self.norms == 2 else self.dropout3
+        return last(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+
+    def _sa_block(self, x: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False) -> Tensor:
+        options: dict[str, Any] = {"attn_mask": attn_mask, "key_padding_mask": key_padding_mask, "is_causal": is_causal}
+        return self.dropout1(self.self_attn(x, x, x, need_weights=False, **options)[0])
 
 
 class TransformerEncoderLayer(_Layer):
@@ -107,8 +107,8 @@ class TransformerEncoderLayer(_Layer):
         is_causal: bool = False,
     ) -> Tensor:
         """Masks as in `MultiheadAttention`; `is_causal` is a hint that `src_mask` is causal."""
-        x = self._residual(src, 1, self._self_attention(src_mask, src_key_padding_mask, is_causal))
-        return self._residual(x, 2, self._feed_forward)
+        x = self._residual(src, self.norm1, lambda x: self._sa_block(x, src_mask, src_key_padding_mask, is_causal=is_causal))
+        return self._residual(x, self.norm2, self._ff_block)
 
 
 class TransformerDecoderLayer(_Layer):
@@ -135,20 +135,21 @@ class TransformerDecoderLayer(_Layer):
     ) -> Tensor:
         """Masks as in `MultiheadAttention`; the last two are hints that a mask is causal."""
 
-        def to_memory(x: Tensor) -> Tensor:
-            return self.multihead_attn(
-                x,
-                memory,
-                memory,
-                attn_mask=memory_mask,
-                key_padding_mask=memory_key_padding_mask,
-                is_causal=memory_is_causal,
-                need_weights=False,
-            )[0]
+        def to_itself(x: Tensor) -> Tensor:
+            return self._sa_block(x, tgt_mask, tgt_key_padding_mask, tgt_is_causal)
 
-        x = self._residual(tgt, 1, self._self_attention(tgt_mask, tgt_key_padding_mask, tgt_is_causal))
-        x = self._residual(x, 2, to_memory)
-        return self._residual(x, 3, self._feed_forward)
+        def to_memory(x: Tensor) -> Tensor:
+            return self._mha_block(x, memory, memory_mask, memory_key_padding_mask, memory_is_causal)
+
+        x = self._residual(tgt, self.norm1, to_itself)
+        x = self._residual(x, self.norm2, to_memory)
+        return self._residual(x, self.norm3, self._ff_block)
+
+    def _mha_block(
+        self, x: Tensor, mem: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool = False
+    ) -> Tensor:
+        options: dict[str, Any] = {"attn_mask": attn_mask, "key_padding_mask": key_padding_mask, "is_causal": is_causal}
+        return self.dropout2(self.multihead_attn(x, mem, mem, need_weights=False, **options)[0])
 
 
 class TransformerEncoder(Module):
