@@ -23,6 +23,7 @@ from ..nn.module import Module
 from ..optim.lr_scheduler import LRScheduler
 from ..optim.optimizer import Optimizer
 from ..random import Generator
+from ..recorder.hooks import Kind
 from ..recorder.world import SizedDict
 from ..tensor import Tensor
 
@@ -185,6 +186,8 @@ def _difference(a: Any, b: Any) -> str | None:
             a is b.original and not b.sized and len(a) == dict.__len__(b) and all(a.get(k, _GONE) is v for k, v in dict.items(b))
         )
         return None if same else "got new entries"
+    if a is _GONE and isinstance(b, Kind):
+        return None  # `int` or `float` while the program is recorded
     if a is _GONE or b is _GONE:
         return "is new" if a is _GONE else "is gone"
     shown = [_shown(a), _shown(b)]

@@ -6,22 +6,30 @@
 | `print`, `time.time`, `time.perf_counter` | functions that tell the recorder, if it wants to know | while any thread records |
 | `Module.__getattribute__` | tells the recorder of its thread that an attribute is read | while any thread records |
 | `Tensor.grad` | tells it that a gradient is read or set | while any thread records |
+| `int`, `float` in the program's modules | classes that do the same, and keep sizes sizes | while that program is recorded |
 | the `forward` of one module | what the hooks in `Recorder.around` make of it: rewritten code | while that module is called |
 
-All but the last are put in place when the first recording begins, and taken away when the last one ends; threads that record
-nothing see them and notice nothing. The last is how `script` reaches into modules: it adds a hook, and takes it off again.
+Those of Python and of frazil are put in place when the first recording begins, and taken away when the last one ends; threads
+that record nothing see them and notice nothing. `int` and `float` are classes, which libraries compare with `is`: they are
+replaced where the program itself looks them up, and not in a module that compares them so. The last is how `script` reaches
+into modules: it adds a hook, and takes it off again.
 """
 
 from __future__ import annotations
 
 import builtins
+import dis
 import functools
+import itertools
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import CodeType, FunctionType
 from typing import Any
+
+import numpy as np
 
 from ..nn.module import Module
 from ..sizes import SymFloat, SymInt, size_max, size_min
@@ -82,6 +90,90 @@ def to_int(x: Any) -> Any:
     (n//2, 2)
     """
     return math.trunc(x) if isinstance(x, (SymInt, SymFloat)) else int(x)
+
+
+class Kind(type):
+    """The class of `int` and `float` in the modules of a program that is recorded: they are the plain ones but for sizes."""
+
+    plain: type
+    keep: Callable[[Any], Any]  # a size as a size of this kind
+    sizes: type  # what counts as an instance, too
+
+    def __call__(cls, *args: Any, **options: Any) -> Any:
+        if len(args) == 1 and not options and isinstance(args[0], (SymInt, SymFloat)):
+            return cls.keep(args[0])
+        return cls.plain(*args, **options)
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return isinstance(instance, (cls.plain, cls.sizes))
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return issubclass(subclass, cls.plain)
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is cls.plain
+
+    def __hash__(cls) -> int:
+        return hash(cls.plain)
+
+    def __repr__(cls) -> str:
+        return repr(cls.plain)
+
+
+class _Int(int, metaclass=Kind):
+    plain, keep, sizes = int, staticmethod(to_int), SymInt
+    dtype = np.dtype(int)  # NumPy asks for it where it is given as a dtype
+
+
+class _Float(float, metaclass=Kind):
+    plain, keep, sizes = float, staticmethod(lambda x: x * 1.0), SymFloat
+    dtype = np.dtype(float)
+
+
+_KINDS: dict[str, Any] = {"int": _Int, "float": _Float}
+
+
+@functools.lru_cache(4096)
+def _compared(code: CodeType) -> set[str]:
+    """Which of `int` and `float` a code, or a function in it, compares by `is`."""
+    asked = _KINDS.keys() & set(code.co_names)
+    instructions = list(dis.get_instructions(code)) if asked else []
+    found = {a.argval for a, b in itertools.pairwise(instructions) if b.opname == "IS_OP"} & asked
+    return found.union(*(_compared(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+
+
+def _free_names(space: dict[str, Any]) -> list[str]:
+    """Which of `int` and `float` a module neither has of its own nor compares by `is` in its functions and methods."""
+    found: list[Any] = []
+    for value in list(space.values()):
+        found += vars(value).values() if isinstance(value, type) and value.__module__ == space.get("__name__") else [value]
+    own = (value.__code__ for value in found if isinstance(value, FunctionType) and value.__globals__ is space)
+    return sorted(_KINDS.keys() - set().union(*map(_compared, own)) - space.keys())
+
+
+#: Of the modules in which `int` or `float` is replaced: the module, the names, for how many recordings.
+_spaces: dict[int, tuple[dict[str, Any], list[str], int]] = {}
+
+
+def keep_sizes_in(spaces: Iterable[dict[str, Any]]) -> None:
+    """Let `int` and `float` in these modules, given as their dicts, keep sizes sizes, until `plain_again`."""
+    with _lock:
+        for space in spaces:
+            _, names, count = _spaces.get(id(space)) or (space, _free_names(space), 0)
+            _spaces[id(space)] = (space, names, count + 1)
+            space.update({name: _KINDS[name] for name in names})
+
+
+def plain_again(spaces: Iterable[dict[str, Any]]) -> None:
+    """Undo `keep_sizes_in`."""
+    with _lock:
+        for space in spaces:
+            _, names, count = _spaces.pop(id(space))
+            if count > 1:
+                _spaces[id(space)] = (space, names, count - 1)
+            else:
+                for name in names:
+                    space.pop(name, None)
 
 
 def _attribute(self: Module, name: str) -> Any:

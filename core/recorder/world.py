@@ -21,6 +21,7 @@ from typing import Any, final
 
 from ..sizes import SymBool, SymFloat, SymInt
 from ..tensor import Tensor
+from .hooks import keep_sizes_in, plain_again
 
 _MAPPINGS = (dict, OrderedDict, defaultdict)
 _CONTAINERS = (*_MAPPINGS, list, set, deque)
@@ -160,6 +161,7 @@ class World:
         self._replaced: dict[int, SizedDict] = {}
         self._places: list[tuple[Any, Any, Any]] = []  # (dict, list or cell, key, the dict that stood there)
         self._spaces: list[tuple[dict[str, Any], dict[str, Any]]] = []  # globals of the program's functions, and a copy
+        self._named: dict[int, dict[str, Any]] = {}  # by identity: these globals, and those of the user's functions in them
         functions = [fn]
         for module in modules:
             for submodule in module.modules():
@@ -196,6 +198,7 @@ class World:
             return
         seen.add(id(space))
         self._spaces.append((space, dict(space)))
+        self._named |= {id(found): found for found in _near(space)}
         for key, value in list(space.items()):
             if not key.startswith("__") and not isinstance(value, ModuleType):
                 self._remember_value(value, 0)
@@ -232,6 +235,7 @@ class World:
 
     def enter(self) -> None:
         """Put the replacements in place."""
+        keep_sizes_in(self._named.values())
         for container, key, value in self._places:
             if id(value) not in self._replaced:
                 self._replaced[id(value)] = SizedDict(value)
@@ -239,6 +243,7 @@ class World:
 
     def leave(self) -> None:
         """Put everything back that holds something of the recording."""
+        plain_again(self._named.values())
         for container, key, value in self._places:
             if _get(container, key) is self._replaced[id(value)]:
                 _set(container, key, value)
@@ -342,11 +347,23 @@ _REGISTRIES = ("_parameters", "_buffers", "_modules", "_hooks", "_state_hooks")
 
 def _plain_object(value: Any) -> bool:
     """An object of a class of the user's, which is no module."""
-    cls = type(value)
     if not hasattr(value, "__dict__") or isinstance(value, (type, ModuleType, FunctionType, MethodType, Tensor)):
         return False
-    root = cls.__module__.partition(".")[0]
+    return _users(type(value).__module__)
+
+
+def _users(module: str) -> bool:
+    """Whether a module of this name is neither frazil's nor NumPy's nor Python's."""
+    root = module.partition(".")[0]
     return root == "__main__" or (root not in ("frazil", "numpy") and root not in sys.stdlib_module_names)
+
+
+def _near(space: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """These globals of a function, and those of the user's functions that it can call by a name, wherever they were written."""
+    yield space
+    for value in list(space.values()):
+        if isinstance(value, FunctionType) and value.__globals__ is not space and _users(value.__globals__.get("__name__", "")):
+            yield value.__globals__
 
 
 def _holds_the_same(container: Any, before: Any) -> bool:

@@ -560,7 +560,8 @@ def _tell_fixed(fixed: Sequence[str]) -> None:
     warnings.warn(
         "export: dynamic_shapes asks for sizes to be free that the program fixes, so the file takes no others:\n"
         f"{lines}\n"
-        "Keep a size a size: `n // 4` instead of `int(n / 4)`; or decorate the function with @fz.jit.script, which knows `int`",
+        "Keep a size a size: shapes, slices, arithmetic, `int`, `min` and `len` do; `range(n)` and a dict's key need its number. "
+        "Or decorate the function with @fz.jit.script, which knows `range`",
         stacklevel=5,
     )
 
