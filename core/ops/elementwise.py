@@ -1357,11 +1357,14 @@ def where(c, a, b, /):
         S.ints(5, min=-2, max=2),
         S.of(_SPECIAL, min=-1.0, max=1.0),
     ],
+    errors=lambda: [E(S.ints(3, min=0.5), "clamp_numbers: an integer tensor cannot be clamped to fractions")],
     methods=[],
     public=False,
 )
 def clamp_numbers(x, /, *, min: Any = None, max: Any = None):
     """x limited to numbers."""
+    if not x.is_floating_point() and (type(min) is float or type(max) is float):
+        raise DTypeError("clamp_numbers: an integer tensor cannot be clamped to fractions; convert it with .float()")
     if min is not None:
         x = maximum(x, min)
     return x if max is None else minimum(x, max)

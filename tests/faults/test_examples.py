@@ -643,7 +643,7 @@ def test_a_module_that_caches_by_size_exports_cold_and_runs_afterwards() -> None
 @row(
     "A lowering that reads a size as a number",
     "`tril`, `triu`, `diag_embed`, `diagonal`, `roll`, `narrow`, `pad`, `unfold`, pools, `one_hot`, `topk`, ... every attribute",
-    "onnx/test_sizes_as_attributes.py::test_every_attribute_takes_a_size_or_says_where_it_is_fixed",
+    "onnx/test_sizes_as_attributes.py::test_every_attribute_takes_a_size",
 )
 def test_attributes_may_be_sizes() -> None:
     """Right by the eager program."""
@@ -1086,7 +1086,7 @@ row(
 @row(
     "Masks that grow in a generation loop",
     "`tril`, `triu`, `arange`, comparisons of positions, caches, by sizes that a loop changes",
-    "onnx/test_sizes_as_attributes.py::test_every_attribute_takes_a_size_or_says_where_it_is_fixed",
+    "onnx/test_sizes_as_attributes.py::test_every_attribute_takes_a_size",
     "demo/test_text_generation.py::test_onnxruntime_writes_the_same_text",
 )
 def test_a_mask_grows_in_a_generation_loop() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import product
 
 import numpy as np
@@ -17,11 +18,10 @@ NUMBERS = {
     "float64": [5e-324, 2e-308, 1e-100, 0.3, 1, 3, 9.5, 39, 709.5, 745, 1e100, 1.7e308],
 }
 SUBJECTS = ("elementwise", "activation")
-#: Not compared: why.
+#: Where they are not the same on the CPU: why.
 APART = {
     ("erfc", "float32"): "1 - erf(x) cancels: a formula for the tail would be one of each dtype",
     ("erfc", "float64"): "1 - erf(x) cancels",
-    **{("clamp_numbers", dtype): "`clamp` itself does not clamp integers to fractions" for dtype in ("int32", "int64")},
     ("gelu_grad", "float16"): "inf times a slope that is 0 in float16, and a small number in the float32 of the kernel",
 }
 COMPOSITES = [
@@ -49,8 +49,6 @@ def arguments(name: str, dtype: str) -> list[np.ndarray]:
 
 def compare(name: str, dtype: str, device: str) -> None:
     """The kernel of a device beside the body of the op."""
-    if (name, dtype) in APART:
-        pytest.skip(APART[name, dtype])
     op = OPS[name]
     attrs = op.samples[0].attrs
     tensors = [fz.tensor(a, device=device) for a in arguments(name, dtype)]
@@ -75,4 +73,5 @@ def compare(name: str, dtype: str, device: str) -> None:
 @pytest.mark.parametrize("dtype", [*NUMBERS, "int32", "int64"])
 @pytest.mark.parametrize("name", [name for name in COMPOSITES if fz.device("cpu").kernels[name] is not None])
 def test_kernels_are_their_bodies_at_extremes(name, dtype):
-    compare(name, dtype, "cpu")
+    with pytest.raises(AssertionError) if (name, dtype) in APART else nullcontext():
+        compare(name, dtype, "cpu")

@@ -55,7 +55,7 @@ def module_of(kind: str, dynamo: bool) -> tuple[Any, Any]:
     import torch
 
     if kind == "transformer" and not dynamo:
-        pytest.skip("PyTorch's older exporter fails on it")
+        pytest.skip("PyTorch's older exporter fails on it: it makes a tensor of the argument `is_causal`")
     torch.manual_seed(0)
     modules = {
         "convolutions": (network(), torch.randn(2, 1, 8, 8)),
