@@ -52,10 +52,10 @@ RANDOM |= {
     "randn_like",
 }
 RANDOM |= {"uniform", "nn.functional.rrelu", "nn.functional.dropout", "nn.functional.dropout2d", "nn.functional.dropout3d"}
-RANDOM |= {"nn.functional.alpha_dropout", "nn.functional.feature_alpha_dropout", "nn.functional.fractional_max_pool2d"}
+RANDOM |= {"nn.functional.alpha_dropout", "nn.functional.fractional_max_pool2d"}
 RANDOM |= {"nn.functional.fractional_max_pool3d", "nn.functional.scaled_dot_product_attention", "svd_lowrank", "pca_lowrank"}
 #: Vectors of a basis that is not unique: their signs are the library's own.
-NOT_UNIQUE = {"linalg.svd", "linalg.eigh", "svd", "linalg.qr", "qr", "linalg.eig"}
+NOT_UNIQUE = {"linalg.svd", "linalg.eigh", "svd", "linalg.eig"}
 #: Entries whose first argument is not the function's first.
 REORDERED: dict[str, Any] = {
     "einsum": lambda f: lambda tensors, equation: f(equation, *tensors),
@@ -67,7 +67,7 @@ REORDERED: dict[str, Any] = {
     "nn.functional.embedding": lambda f: lambda weight, positions, **options: f(positions, weight, **options),
 }
 #: Positions among equals are the library's own.
-TIES = {"sort", "argsort", "topk", "kthvalue", "msort", "median", "nanmedian", "mode"}
+TIES = {"sort", "argsort", "topk", "kthvalue", "mode"}
 
 
 class NotHere(Exception):
