@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import dtypes
-from ..creation import full_like, zeros_of
+from ..creation import full, zeros_of
 from ..define import function, op, primitive
 from ..errors import ArgumentError, ShapeError
 from ..sizes import SymInt, checked_dim, proven, size_max
@@ -305,13 +305,13 @@ def any_(x, /, *, dim=None, keepdim=False):
 
 def _product_of_others(x: Tensor, dim: int) -> Tensor:
     """For every element, the product of the others along `dim`: exact where some are zero."""
-    n = x._a.shape[dim]
-    if isinstance(n, int) and n == 0:
-        return x
-    edge = full_like(narrow(x, dim, 0, 1), 1)
-    before = cat([edge, narrow(cumprod(x, dim=dim), dim, 0, n - 1)], dim=dim)
-    after = cat([edge, narrow(cumprod(flip(x, (dim,)), dim=dim), dim, 0, n - 1)], dim=dim)
-    return before * flip(after, (dim,))
+    shape = x._a.shape
+    edge = full([1 if d == dim else n for d, n in enumerate(shape)], 1, dtype=x.dtype, device=x._dev)
+
+    def before(x: Tensor) -> Tensor:
+        return cumprod(narrow(cat([edge, x], dim=dim), dim, 0, shape[dim]), dim=dim)
+
+    return before(x) * flip(before(flip(x, (dim,))), (dim,))
 
 
 def _prod_vjp(g: Tensor, x: Tensor, dim: Any, keepdim: bool) -> Tensor:
