@@ -245,13 +245,13 @@ def cumsum(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
 
 @lowering("cumprod")
 def cumprod(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
-    """A Scan: ONNX has no CumProd before opset 26."""
+    """A Scan: ONNX has no CumProd before opset 26. In float64, as frazil and PyTorch do: products may leave the range between."""
     dim = call["dim"]
     call["dtype"]  # it is the dtype of the result
     x = e.cast(x, call.type)
     if not call.rank():
         return x
-    x = in_float32(e, x)
+    x = e.cast(x, ir.DataType.DOUBLE) if call.type == ir.DataType.FLOAT else in_float32(e, x)
     rank = call.rank()
     order = [dim, *(axis for axis in range(rank) if axis != dim)]
     _, products = _running_product(e, x, dim, call.shape())
