@@ -1,5 +1,8 @@
 """RNN, GRU and LSTM: one product for what the input contributes to all steps, then step by step in memory that stays cached.
 
+In GRU and LSTM the states and gates of a step have a column for each row of the batch: OpenBLAS multiplies a weight by few columns
+in half to nine tenths of the time that the product of few rows and the transposed weight takes, and a gate is one piece of memory.
+An RNN has too little to do beside its products for the turning of its results.
 sigmoid(x) is computed as (1 + tanh(x / 2)) / 2, so all gates of an LSTM go through one call of tanh.
 """
 
@@ -15,6 +18,10 @@ Array = np.ndarray[Any, Any]
 
 #: From this many steps on, it pays to transpose the weight for the hidden state once.
 _TRANSPOSE_FROM = 8
+#: The same for the weight that columns are multiplied by.
+_TURN_FROM = 32
+#: From this many rows on, a product for each step costs less than to turn what one product for all steps gives.
+_MANY = 32
 
 
 def _in_float32(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -39,8 +46,33 @@ def _steps(time: int, lengths: Array | None, reverse: bool) -> Iterator[tuple[in
         yield t, None if t < full or lengths is None else np.flatnonzero(lengths <= t)
 
 
-def _begin(state: Array | None, batch: int, hidden: int, dtype: Any) -> Array:
+def _begin_rows(state: Array | None, batch: int, hidden: int, dtype: Any) -> Array:
     return np.zeros((batch, hidden), dtype) if state is None else state[0].copy()
+
+
+def _begin(state: Array | None, batch: int, hidden: int, dtype: Any) -> Array:
+    """A state [1, batch, hidden], or zeros, as columns [hidden, batch] in memory of its own."""
+    return np.zeros((hidden, batch), dtype) if state is None else state[0].T.copy()
+
+
+def _state(columns: Array) -> Array:
+    """The other way round."""
+    return columns.T[None].copy()
+
+
+def _contributions_in_columns(x: Array, weight: Array) -> Array:
+    """weight @ x.T for each step: [time, gates, batch]."""
+    turned = x.swapaxes(1, 2)
+    return np.matmul(weight, turned) if turned.shape[2] >= _MANY else _contributions(x, weight).swapaxes(1, 2)
+
+
+def _turned(weight: Array, steps: int, batch: int) -> Array:
+    return weight.T if steps < _TURN_FROM or batch == 1 else np.ascontiguousarray(weight.T)
+
+
+def _columns(bias: Array, batch: int) -> Array:
+    """A bias repeated for the batch, in memory: added in half of the time."""
+    return np.repeat(bias[:, None], batch, 1)
 
 
 def _contributions(x: Array, weight: Array) -> Array:
@@ -67,7 +99,7 @@ def _layer(direction: Callable[..., Any], states: int, *arrays: Array | None, **
         own_begin = [None if s is None else s[i : i + 1] for s in begin]
         part = y[:, :, i * hidden : (i + 1) * hidden]
         last.append(direction(part, x, *own, *own_begin, lengths, reverse=bool(i), **attributes)[:states])
-    return y, *(np.stack(pair) for pair in zip(*last, strict=True))
+    return y, *(np.concatenate(pair) for pair in zip(*last, strict=True))
 
 
 # ---------------------------------------------------------------------------------------------------------------------- LSTM
@@ -85,43 +117,42 @@ def _lstm_direction(
     lengths: Array | None,
     *,
     reverse: bool,
-    cells: Array | None = None,
-) -> tuple[Array, Array, Array]:
-    """Fill y; the last h and c, and the gates of every step, which are only right if `cells` is there to be filled too."""
+    kept: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array]:
+    """Fill y, and what is kept: the gates [time, 4 hidden, batch] and cells [time, hidden, batch]; the last states."""
     time, batch, hidden = y.shape
-    z = _contributions(x, w_ih)  # becomes the gates
-    weight = _ready(w_hh, time)
-    bias = None if b_ih is None or b_hh is None else b_ih + b_hh
-    half = np.full(4 * hidden, 0.5, y.dtype)  # what makes sigmoids of tanh; the third gate is a tanh
-    rest = half.copy()
-    half[2 * hidden : 3 * hidden], rest[2 * hidden : 3 * hidden] = 1, 0
+    z = _contributions_in_columns(x, w_ih)
+    bias = None if b_ih is None or b_hh is None else _columns(b_ih + b_hh, batch)
     h, c = _begin(h0, batch, hidden, y.dtype), _begin(c0, batch, hidden, y.dtype)
-    work, part = np.empty((batch, 4 * hidden), y.dtype), np.empty((batch, hidden), y.dtype)
+    work, cell, part = np.empty((4 * hidden, batch), y.dtype), np.empty_like(h), np.empty_like(h)
+    half = np.array(0.5, y.dtype)
     for t, ended in _steps(time, lengths, reverse):
         if ended is not None:
-            waiting = h[ended], c[ended]
-        np.matmul(h, weight, out=work)
-        np.add(work, z[t], out=work)
+            waiting = h[:, ended], c[:, ended]
+        gates = work if kept is None else kept[0][t]
+        np.matmul(w_hh, h, out=gates)
+        np.add(gates, z[t], out=gates)
         if bias is not None:
-            np.add(work, bias, out=work)
-        np.multiply(work, half, out=work)
-        np.tanh(work, out=work)
-        gates = work if cells is None else z[t]
-        np.multiply(work, half, out=gates)
-        np.add(gates, rest, out=gates)
-        i, f, g, o = (gates[:, k * hidden : (k + 1) * hidden] for k in range(4))
-        before, c = c, c if cells is None else cells[t]
+            np.add(gates, bias, out=gates)
+        first, last = gates[: 2 * hidden], gates[3 * hidden :]
+        np.multiply(first, half, out=first)
+        np.multiply(last, half, out=last)
+        np.tanh(gates, out=gates)
+        for sigmoids in (first, last):
+            np.multiply(sigmoids, half, out=sigmoids)
+            np.add(sigmoids, half, out=sigmoids)
+        i, f, g, o = gates.reshape(4, hidden, batch)
+        before, c = c, c if kept is None else kept[1][t]
         np.multiply(before, f, out=c)
         np.multiply(i, g, out=part)
         np.add(c, part, out=c)
-        h = y[t]
-        np.tanh(c, out=h)
-        np.multiply(h, o, out=h)
+        np.tanh(c, out=cell)
+        np.multiply(cell, o, out=h)
+        y[t] = h.T
         if ended is not None:
-            h = h.copy()
-            y[t, ended] = gates[ended] = 0
-            h[ended], c[ended] = waiting
-    return h, c, z
+            y[t, ended] = gates[:, ended] = 0
+            h[:, ended], c[:, ended] = waiting
+    return _state(h), _state(c)
 
 
 @_in_float32
@@ -131,9 +162,11 @@ def lstm(*arrays: Array | None) -> tuple[Array, ...]:
 
 @_in_float32
 def lstm_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
-    y, cells = np.empty((2, *x.shape[:2], w_hh.shape[1]), x.dtype)
-    h, c, gates = _lstm_direction(y, x, w_ih, w_hh, *others, reverse=reverse, cells=cells)
-    return y, h[None].copy(), c[None].copy(), gates, cells
+    time, batch, hidden = *x.shape[:2], w_hh.shape[1]
+    y = np.empty((time, batch, hidden), x.dtype)
+    gates, cells = np.empty((time, 4 * hidden, batch), x.dtype), np.empty((time, hidden, batch), x.dtype)
+    h, c = _lstm_direction(y, x, w_ih, w_hh, *others, reverse=reverse, kept=(gates, cells))
+    return y, h, c, gates.swapaxes(1, 2), cells.swapaxes(1, 2)
 
 
 @_in_float32
@@ -153,19 +186,25 @@ def lstm_train_grad(
 ) -> tuple[Array, ...]:
     time, batch, hidden = cells.shape
     d = np.empty(gates.shape, gates.dtype)
+    gates, cells, before, gy, ggates, gcells = (
+        None if a is None else a.swapaxes(1, 2) for a in (gates, cells, before, gy, ggates, gcells)
+    )
+    weight = _turned(w_hh, time, batch)
     dh, dc = _begin(gh, batch, hidden, gates.dtype), _begin(gc, batch, hidden, gates.dtype)
-    cell, part, slopes = np.empty_like(dh), np.empty_like(dh), np.empty((batch, 4 * hidden), gates.dtype)
-    slope_g = slopes[:, 2 * hidden : 3 * hidden]
+    cell, part, here = np.empty_like(dh), np.empty_like(dh), np.empty((4 * hidden, batch), gates.dtype)
+    slopes = np.empty_like(here)
+    di, df, dg, do = here.reshape(4, hidden, batch)
+    slope_g = slopes[2 * hidden : 3 * hidden]
+    one = np.array(1, gates.dtype)
     for t, ended in _steps(time, lengths, not reverse):
         if gcells is not None:
             np.add(dc, gcells[t], out=dc)
         if ended is not None:
-            waiting = dh[ended], dc[ended]
+            waiting = dh[:, ended], dc[:, ended]
         if gy is not None:
             np.add(dh, gy[t], out=dh)
-        here = d[t]
-        i, f, g, o = (gates[t, :, k * hidden : (k + 1) * hidden] for k in range(4))
-        di, df, dg, do = (here[:, k * hidden : (k + 1) * hidden] for k in range(4))
+        every = gates[t]
+        i, f, g, o = (every[k * hidden : (k + 1) * hidden] for k in range(4))
         np.tanh(cells[t], out=cell)
         np.multiply(dh, cell, out=do)
         np.multiply(dh, o, out=part)
@@ -179,16 +218,17 @@ def lstm_train_grad(
         np.multiply(dc, f, out=dc)
         if ggates is not None:
             np.add(here, ggates[t], out=here)
-        np.multiply(gates[t], gates[t], out=slopes)
-        np.subtract(1, slope_g, out=part)
-        np.subtract(gates[t], slopes, out=slopes)  # s (1 - s), and of tanh 1 - g^2
+        np.multiply(every, every, out=slopes)
+        np.subtract(one, slope_g, out=part)
+        np.subtract(every, slopes, out=slopes)  # s (1 - s), and of tanh 1 - g^2
         slope_g[...] = part
         np.multiply(here, slopes, out=here)
-        np.matmul(here, w_hh, out=dh)
+        np.matmul(weight, here, out=dh)
+        d[t] = here.T
         if ended is not None:
-            here[ended] = 0
-            dh[ended], dc[ended] = waiting
-    return d, dh[None], dc[None]
+            d[t, ended] = 0
+            dh[:, ended], dc[:, ended] = waiting
+    return d, _state(dh), _state(dc)
 
 
 # ----------------------------------------------------------------------------------------------------------------------- GRU
@@ -215,37 +255,40 @@ def _gru_direction(
     reverse: bool,
     keep: Array | None = None,
 ) -> tuple[Array]:
-    """Fill y, and `keep` with the gates of every step and what h contributes to the last; the last h."""
+    """Fill y, and `keep` [time, 4 hidden, batch] with the gates and what h contributes to the last; the last state."""
     time, batch, hidden = y.shape
-    z = _contributions(x, w_ih)
-    weight = _ready(w_hh, time)
+    z = _contributions_in_columns(x, w_ih)
+    of_x, of_h = (None if b is None else _columns(b, batch) for b in (b_ih, b_hh))
     h = _begin(h0, batch, hidden, y.dtype)
-    work, part = np.empty((batch, 3 * hidden), y.dtype), np.empty_like(h)
-    own = np.empty((batch, 4 * hidden), y.dtype)
+    work, part = np.empty((3 * hidden, batch), y.dtype), np.empty_like(h)
+    own = np.empty((4 * hidden, batch), y.dtype)
     for t, ended in _steps(time, lengths, reverse):
-        gates = own if keep is None else keep[t]
-        np.matmul(h, weight, out=work)
-        if b_hh is not None:
-            np.add(work, b_hh, out=work)
-        if b_ih is not None:
-            np.add(z[t], b_ih, out=z[t])
-        both = gates[:, : 2 * hidden]
-        np.add(work[:, : 2 * hidden], z[t, :, : 2 * hidden], out=both)
-        _sigmoid(both)
-        r, u, n, hn = (gates[:, k * hidden : (k + 1) * hidden] for k in range(4))
-        hn[...] = work[:, 2 * hidden :]
-        np.multiply(r, hn, out=n)
-        np.add(n, z[t, :, 2 * hidden :], out=n)
-        np.tanh(n, out=n)
-        np.subtract(h, n, out=part)
-        np.multiply(part, u, out=part)
-        before, h = h, y[t]
-        np.add(n, part, out=h)
         if ended is not None:
-            h = h.copy()
-            y[t, ended] = gates[ended] = 0
-            h[ended] = before[ended]
-    return (h,)
+            waiting = h[:, ended]
+        gates = own if keep is None else keep[t]
+        np.matmul(w_hh, h, out=work)
+        if of_h is not None:
+            np.add(work, of_h, out=work)
+        both, rest = gates[: 2 * hidden], gates[2 * hidden : 3 * hidden]
+        if of_x is None:
+            gates[: 3 * hidden] = z[t]
+        else:
+            np.add(z[t], of_x, out=gates[: 3 * hidden])
+        np.add(work[: 2 * hidden], both, out=both)
+        _sigmoid(both)
+        r, u, _, hn = gates.reshape(4, hidden, batch)
+        hn[...] = work[2 * hidden :]
+        np.multiply(r, hn, out=part)
+        np.add(part, rest, out=rest)
+        np.tanh(rest, out=rest)
+        np.subtract(h, rest, out=part)
+        np.multiply(part, u, out=part)
+        np.add(rest, part, out=h)
+        y[t] = h.T
+        if ended is not None:
+            y[t, ended] = gates[:, ended] = 0
+            h[:, ended] = waiting
+    return (_state(h),)
 
 
 @_in_float32
@@ -257,9 +300,9 @@ def gru(*arrays: Array | None) -> tuple[Array, ...]:
 def gru_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
     time, batch, _ = x.shape
     hidden = w_hh.shape[1]
-    y, gates = np.empty((time, batch, hidden), x.dtype), np.empty((time, batch, 4 * hidden), x.dtype)
+    y, gates = np.empty((time, batch, hidden), x.dtype), np.empty((time, 4 * hidden, batch), x.dtype)
     (h,) = _gru_direction(y, x, w_ih, w_hh, *others, reverse=reverse, keep=gates)
-    return y, h[None].copy(), gates
+    return y, h, gates.swapaxes(1, 2)
 
 
 @_in_float32
@@ -276,44 +319,48 @@ def gru_train_grad(
 ) -> tuple[Array, ...]:
     time, batch, hidden = before.shape
     d_input, d_hidden = np.empty((2, time, batch, 3 * hidden), gates.dtype)
+    gates, before, gy, ggates = (None if a is None else a.swapaxes(1, 2) for a in (gates, before, gy, ggates))
+    weight = _turned(w_hh, time, batch)
     dh = _begin(gh, batch, hidden, gates.dtype)
     part, later = np.empty_like(dh), np.empty_like(dh)
-    slopes = np.empty((batch, 2 * hidden), gates.dtype)
+    slopes, here = np.empty((2 * hidden, batch), gates.dtype), np.empty((3 * hidden, batch), gates.dtype)
+    dr, du, dn = here.reshape(3, hidden, batch)
+    both = here[: 2 * hidden]
+    one = np.array(1, gates.dtype)
     for t, ended in _steps(time, lengths, not reverse):
         if ended is not None:
-            waiting = dh[ended]
+            waiting = dh[:, ended]
         if gy is not None:
             np.add(dh, gy[t], out=dh)
-        r, u, n, hn = (gates[t, :, k * hidden : (k + 1) * hidden] for k in range(4))
-        dr, du, dn = (d_input[t, :, k * hidden : (k + 1) * hidden] for k in range(3))
+        r, u, n, hn = (gates[t, k * hidden : (k + 1) * hidden] for k in range(4))
         np.multiply(dh, u, out=later)
         np.subtract(dh, later, out=dn)
         np.subtract(before[t], n, out=du)
         np.multiply(du, dh, out=du)
         if ggates is not None:
-            np.add(dn, ggates[t, :, 2 * hidden : 3 * hidden], out=dn)
-            np.add(du, ggates[t, :, hidden : 2 * hidden], out=du)
+            np.add(dn, ggates[t, 2 * hidden : 3 * hidden], out=dn)
+            np.add(du, ggates[t, hidden : 2 * hidden], out=du)
         np.multiply(n, n, out=part)
-        np.subtract(1, part, out=part)
+        np.subtract(one, part, out=part)
         np.multiply(dn, part, out=dn)
         np.multiply(dn, hn, out=dr)
         if ggates is not None:
-            np.add(dr, ggates[t, :, :hidden], out=dr)
-        both, sigmoids = d_input[t, :, : 2 * hidden], gates[t, :, : 2 * hidden]
+            np.add(dr, ggates[t, :hidden], out=dr)
+        sigmoids = gates[t, : 2 * hidden]
         np.multiply(sigmoids, sigmoids, out=slopes)
         np.subtract(sigmoids, slopes, out=slopes)
         np.multiply(both, slopes, out=both)
-        d_hidden[t, :, : 2 * hidden] = both
-        dhn = d_hidden[t, :, 2 * hidden :]
-        np.multiply(dn, r, out=dhn)
+        d_input[t] = here.T
+        np.multiply(dn, r, out=dn)
         if ggates is not None:
-            np.add(dhn, ggates[t, :, 3 * hidden :], out=dhn)
-        np.matmul(d_hidden[t], w_hh, out=dh)
+            np.add(dn, ggates[t, 3 * hidden :], out=dn)
+        d_hidden[t] = here.T
+        np.matmul(weight, here, out=dh)
         np.add(dh, later, out=dh)
         if ended is not None:
             d_input[t, ended] = d_hidden[t, ended] = 0
-            dh[ended] = waiting
-    return d_input, d_hidden, dh[None]
+            dh[:, ended] = waiting
+    return d_input, d_hidden, _state(dh)
 
 
 # ----------------------------------------------------------------------------------------------------------------------- RNN
@@ -332,12 +379,12 @@ def _rnn_direction(
     reverse: bool,
     nonlinearity: str,
 ) -> tuple[Array]:
-    """Fill y; the last h."""
+    """Fill y; the last state."""
     time, batch, hidden = y.shape
     z = _contributions(x, w_ih)
     weight = _ready(w_hh, time)
     bias = None if b_ih is None or b_hh is None else b_ih + b_hh
-    h = _begin(h0, batch, hidden, y.dtype)
+    h = _begin_rows(h0, batch, hidden, y.dtype)
     work = np.empty_like(h)
     for t, ended in _steps(time, lengths, reverse):
         np.matmul(h, weight, out=work)
@@ -353,7 +400,7 @@ def _rnn_direction(
             h = h.copy()
             y[t, ended] = 0
             h[ended] = before[ended]
-    return (h,)
+    return (h[None].copy(),)
 
 
 @_in_float32
@@ -365,7 +412,7 @@ def rnn(*arrays: Array | None, nonlinearity: str) -> tuple[Array, ...]:
 def rnn_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, nonlinearity: str, reverse: bool) -> tuple[Array, ...]:
     y = np.empty((*x.shape[:2], w_hh.shape[1]), x.dtype)
     (h,) = _rnn_direction(y, x, w_ih, w_hh, *others, reverse=reverse, nonlinearity=nonlinearity)
-    return y, h[None].copy()
+    return y, h
 
 
 @_in_float32
@@ -381,7 +428,7 @@ def rnn_train_grad(
 ) -> tuple[Array, ...]:
     time, batch, hidden = y.shape
     d = np.empty(y.shape, y.dtype)
-    dh = _begin(gh, batch, hidden, y.dtype)
+    dh = _begin_rows(gh, batch, hidden, y.dtype)
     slope = np.empty_like(dh)
     for t, ended in _steps(time, lengths, not reverse):
         if ended is not None:
