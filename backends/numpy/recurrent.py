@@ -1,8 +1,8 @@
 """RNN, GRU and LSTM: one product for what the input contributes to all steps, then step by step in memory that stays cached.
 
-In GRU and LSTM the states and gates of a step have a column for each row of the batch: OpenBLAS multiplies a weight by few columns
-in half to nine tenths of the time that the product of few rows and the transposed weight takes, and a gate is one piece of memory.
-An RNN has too little to do beside its products for the turning of its results.
+In GRU and LSTM the states and gates of a step have a column for each row of the batch: OpenBLAS multiplies a weight by few
+columns in half to nine tenths of the time that the product of few rows and the transposed weight takes, and a gate is one piece
+of memory. An RNN has too little to do beside its products for the turning of its results.
 sigmoid(x) is computed as (1 + tanh(x / 2)) / 2, so all gates of an LSTM go through one call of tanh.
 """
 

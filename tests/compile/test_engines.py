@@ -13,7 +13,7 @@ import pytest
 
 import frazil as fz
 from frazil import compiled, nn
-from frazil.compiled import engines, remembered
+from frazil.compiled import choice, engines, remembered
 from frazil.compiled.apart import Apart, last_steps
 from frazil.nn import functional as F
 from frazil.plugins import MANAGER, EngineRecord, hookimpl
@@ -97,6 +97,7 @@ class Wrong(engines.Engine):
     """Gives other numbers, quickly."""
 
     name = "wrong"
+    off = 1.0
 
     def refuses(self, graph: Graph, device: Any) -> str | None:
         return "no loops" if any(node.subgraphs for node in graph.nodes) else None
@@ -105,7 +106,7 @@ class Wrong(engines.Engine):
         run = engines.open_engine("numpy").prepare(graph, device, donated)
 
         def wrong(arrays: Sequence[Any]) -> list[Any]:
-            return [array + 1 for array in run(arrays)]
+            return [array + self.off for array in run(arrays)]
 
         return wrong
 
@@ -147,6 +148,39 @@ def test_engines_come_from_plugins_and_auto_leaves_out_those_that_compute_someth
         fz.compile(lambda x: x, engine="absent")
     assert "absent" not in engines.names()
     assert "wrong" in engines.names()
+
+
+@pytest.mark.usefixtures("plugin")
+def test_engines_may_differ_by_as_much_as_a_rounding_of_the_inputs_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(fn: Any, off: float) -> str | None:
+        monkeypatch.setattr(Wrong, "off", off)
+        monkeypatch.setattr("frazil.compiled.choice.QUICK", 0.0)  # seconds: however fast this machine is
+        f = fz.compile(fn)
+        f(fz.linspace(0.1, 0.9, 64 * 64).reshape(64, 64))
+        (recording,) = fz.compile.explain(f).recordings
+        return recording.refused.get("wrong")
+
+    def cancels(x: fz.Tensor) -> fz.Tensor:  # a last digit of x decides on 0.001 of the result
+        return ((x @ x) + x + 1e4) - 1e4 - (x @ x)
+
+    assert refused(cancels, 0.002) is None
+    assert "differs by 1" in str(refused(cancels, 1.0))
+    assert "differs by 0.004" in str(refused(lambda x: (x @ x).softmax(-1), 0.004))
+
+
+def test_inputs_are_moved_by_their_last_digit_whole_numbers_not_at_all() -> None:
+    device = fz.device("cpu")
+    x = np.array([0.5, -1.25, 3.0, 0.0, -2.0, np.inf, -np.inf, np.nan, 1e30, 0.1], np.float32)
+    moved = [choice.nudged(x, device, seed) for seed in range(8)]
+    whole = np.array([2, 3, 4, 5, 6, 7, 8])
+    for m in moved:
+        np.testing.assert_array_equal(m[whole], x[whole])
+        np.testing.assert_allclose(m, x, rtol=(choice.DIGITS + 1) * 1.2e-7)
+        assert (m != x)[[0, 1, 9]].any()
+    assert any((m != moved[0])[[0, 1, 9]].any() for m in moved)
+    np.testing.assert_array_equal(choice.nudged(x, device, 1), moved[1])
+    counts = np.arange(3)
+    assert choice.nudged(counts, device, 0) is counts
 
 
 @pytest.mark.usefixtures("plugin")

@@ -76,6 +76,10 @@ def calls_of(op: Op, monkeypatch: pytest.MonkeyPatch) -> Calls:
     return calls
 
 
+#: From which result on they are for the gradient of the operation alone, which no program sees: they lie as that kernel wants.
+FOR_THE_GRADIENT = {"lstm_train": 3, "gru_train": 2}
+
+
 @pytest.mark.filterwarnings("ignore:.* encountered:RuntimeWarning")  # kernels are called without the frame that hides them
 @pytest.mark.parametrize("name", OPS)
 def test_kernels_lay_results_of_what_nobody_turned(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,7 +92,8 @@ def test_kernels_lay_results_of_what_nobody_turned(name: str, monkeypatch: pytes
             continue
         wrapper = first_tells if op.layout == "elementwise" else in_layout
         plain, laid = (kernel(*arrays, **attrs) for kernel in (kernels[called], wrapper(op, kernels[called], table)))
-        for y, expected in zip(*(r if isinstance(r, tuple) else (r,) for r in (plain, laid)), strict=True):
+        pairs = zip(*(r if isinstance(r, tuple) else (r,) for r in (plain, laid)), strict=True)
+        for y, expected in list(pairs)[: FOR_THE_GRADIENT.get(called)]:
             found, right = (
                 [s for n, s in zip(np.shape(r), getattr(r, "strides", ()), strict=True) if n > 1 or op.layout in OF_CHANNELS]
                 for r in (y, expected)
