@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from . import dtypes
 from .autograd.modes import _Mode, no_grad
+from .device import count_of
 from .device import device as Device
 from .dtypes import as_dtype, not_there
 from .errors import FrazilError
@@ -231,10 +232,11 @@ class GradScaler:
 
     As `torch.amp.GradScaler`: `scaler.scale(loss).backward()`, `scaler.step(optimizer)`, `scaler.update()`. The scale shrinks
     by `backoff_factor` after a step that was left out, and grows by `growth_factor` after `growth_interval` good ones in a row.
+    Where it is for CUDA, as without a device, and there is none, it warns and does nothing.
 
     >>> import frazil as fz
     >>> w = fz.tensor(1.0, requires_grad=True)
-    >>> optimizer, scaler = fz.optim.SGD([w], lr=0.5), fz.amp.GradScaler(init_scale=4.0)
+    >>> optimizer, scaler = fz.optim.SGD([w], lr=0.5), fz.amp.GradScaler("cpu", init_scale=4.0)
     >>> scaler.scale(w * w).backward(); w.grad
     tensor(8.)
     >>> scaler.step(optimizer); scaler.update(); w
@@ -243,7 +245,7 @@ class GradScaler:
 
     def __init__(
         self,
-        device: str = "cpu",
+        device: str = "cuda",
         init_scale: float = 2.0**16,
         growth_factor: float = 2.0,
         backoff_factor: float = 0.5,
@@ -254,6 +256,9 @@ class GradScaler:
             raise ValueError(
                 f"GradScaler: growth_factor must be above 1 and backoff_factor below 1, given {growth_factor}, {backoff_factor}"
             )
+        if enabled and device == "cuda" and not count_of("cuda"):
+            warn("GradScaler is enabled, but CUDA is not available: it is switched off; for another device name it")
+            enabled = False
         self._enabled = enabled
         self._scale = float(init_scale)
         self._growth_factor, self._backoff_factor, self._growth_interval = growth_factor, backoff_factor, growth_interval

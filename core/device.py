@@ -381,6 +381,19 @@ def _backend_name(device_type: str) -> str:
     return "numpy" if device_type == "cpu" else _plugins().backend_for_device_type(device_type)
 
 
+def count_of(kind: str) -> int:
+    """Return how many devices of a kind can be used; 0 without a backend for them. Never raises.
+
+    >>> from frazil.device import count_of
+    >>> count_of("cpu")
+    1
+    """
+    try:
+        return device(kind).backend.device_count()
+    except (BackendError, DeviceError):
+        return 0
+
+
 def in_use() -> list[device]:
     """Return the devices whose backend has been opened.
 

@@ -198,6 +198,10 @@ def by_name(name: str) -> dtype:
     return found
 
 
+#: What a Python type means as a dtype, `dtype=float`.
+_OF_PYTHON: dict[type, dtype] = {bool: bool_, int: int64, float: float64, complex: complex128}
+
+
 def as_dtype(value: Any) -> dtype:
     """A dtype from a dtype, a name, a Python type or a NumPy dtype.
 
@@ -209,12 +213,8 @@ def as_dtype(value: Any) -> dtype:
         value = by_name(value.removeprefix("frazil.").removeprefix("torch."))
     if isinstance(value, dtype):
         return value
-    if value is float:
-        return get_default_dtype()
-    if value is int:
-        return int64
-    if value is bool:
-        return bool_
+    if isinstance(value, type) and value in _OF_PYTHON:
+        return _OF_PYTHON[value]
     try:
         found = of_native(value) or of_native(np.dtype(value))
     except (TypeError, ValueError):

@@ -12,7 +12,10 @@ from .errors import ArgumentError
 from .ops.elementwise import cast, where
 from .ops.reduction import vector_norm
 from .ops.shape import expand
+from .results import named, printed_as
 from .tensor import Tensor
+
+_QR, _SLOGDET = named("qr", linalg.QR), named("slogdet", linalg.SLogDet)
 
 
 @function(out=True)
@@ -41,7 +44,7 @@ def det(input: Tensor) -> Tensor:
 @function(out=True)
 def slogdet(input: Tensor) -> Any:
     """Sign and logarithm of the size of the determinant; as `fz.linalg.slogdet`."""
-    return linalg.slogdet(input)
+    return _SLOGDET(*linalg.slogdet(input))
 
 
 @function()
@@ -110,9 +113,10 @@ def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
 @function(out=True)
 def qr(input: Tensor, some: bool = True) -> Any:
     """Q and R; as `fz.linalg.qr`, complete unless `some`."""
-    return linalg.qr(input, "reduced" if some else "complete")
+    return _QR(*linalg.qr(input, "reduced" if some else "complete"))
 
 
+@printed_as("svd")
 class USV(NamedTuple):
     """input = U @ diag(S) @ V.mH."""
 

@@ -24,6 +24,7 @@ from .ops import linalg as products
 from .ops import reduction
 from .ops.elementwise import where
 from .ops.shape import broadcast_tensors, cat
+from .results import printed_as
 from .sizes import checked_dim
 from .spelling import missing
 from .state import STATE
@@ -34,6 +35,7 @@ class LinAlgError(FrazilError, RuntimeError):
     """A matrix is singular, not positive definite, or its factorisation did not converge."""
 
 
+@printed_as("linalg_svd")
 class SVD(NamedTuple):
     """x = U @ diag(S) @ Vh."""
 
@@ -42,6 +44,7 @@ class SVD(NamedTuple):
     Vh: Tensor
 
 
+@printed_as("linalg_eigh")
 class Eigh(NamedTuple):
     """x = V @ diag(L) @ V.mH."""
 
@@ -49,6 +52,7 @@ class Eigh(NamedTuple):
     eigenvectors: Tensor
 
 
+@printed_as("linalg_qr")
 class QR(NamedTuple):
     """x = Q @ R."""
 
@@ -56,6 +60,7 @@ class QR(NamedTuple):
     R: Tensor
 
 
+@printed_as("linalg_slogdet")
 class SLogDet(NamedTuple):
     """det = sign * exp(logabsdet)."""
 
@@ -63,6 +68,7 @@ class SLogDet(NamedTuple):
     logabsdet: Tensor
 
 
+@printed_as("linalg_lstsq")
 class LstSq(NamedTuple):
     """The results of `lstsq`."""
 
@@ -72,6 +78,7 @@ class LstSq(NamedTuple):
     singular_values: Tensor
 
 
+@printed_as("linalg_inv_ex")
 class InvEx(NamedTuple):
     """The inverse, and 0 where there is one."""
 

@@ -444,7 +444,7 @@ class _Reader:
             raise _broken(self._known.file, f"its structure has an unknown kind of value, {tag!r}")
         made = _MAKERS[tag](self.decode(value[tag]))
         if isinstance(made, StateDict):
-            made._metadata = dict(value["versions"])
+            made._metadata = OrderedDict(value["versions"])
         return made
 
     def _object(self, described: dict[str, Any]) -> Any:

@@ -38,7 +38,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dtypes
         if name not in ("device", "dtype", "copy", "non_blocking", "memory_format", "other"):
             raise ArgumentError(f"to: unknown argument {name!r}; it takes device, dtype, copy")
     for a in args:
-        if isinstance(a, dtypes.dtype):
+        if isinstance(a, (dtypes.dtype, type)):
             dtype = a
         elif isinstance(a, Tensor):
             device, dtype = a.device, a.dtype

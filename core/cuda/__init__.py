@@ -6,11 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from .. import legacy
-from ..device import device
-from ..errors import ArgumentError
 from ..spelling import tell_names as _tell_names
 from . import amp as amp
-from .devices import device_count, is_available, synchronize
+from .devices import device, device_count, is_available, set_device, synchronize
 from .devices import named as _named
 from .memory import (
     empty_cache,
@@ -48,6 +46,7 @@ __all__ = [
     "current_device",
     "current_stream",
     "default_stream",
+    "device",
     "device_count",
     "empty_cache",
     "get_device_capability",
@@ -94,21 +93,6 @@ def current_device() -> int:
     0
     """
     return 0
-
-
-def set_device(where: Any) -> None:
-    """Accepted for device 0, where `device="cuda"` puts tensors anyway; for others name them: `device="cuda:1"`.
-
-    ArgumentError for others, DeviceError or BackendError where there is no CUDA device.
-
-    >>> import frazil as fz
-    >>> if fz.cuda.is_available(): fz.cuda.set_device(0)
-    """
-    found = _named(where)
-    if found.index:
-        raise ArgumentError(
-            f'cuda.set_device: "cuda" is always the first device; use device="cuda:{found.index}" where you mean it'
-        )
 
 
 def get_device_name(where: Any = None) -> str:
@@ -170,7 +154,7 @@ def is_bf16_supported(including_emulation: bool = True) -> bool:
     >>> fz.cuda.is_bf16_supported() and not fz.cuda.is_available()
     False
     """
-    return is_available() and "bfloat16" in device("cuda").capabilities().dtypes
+    return is_available() and "bfloat16" in _named(None).capabilities().dtypes
 
 
 #: PyTorch's old types of tensors on a CUDA device: `fz.cuda.FloatTensor(...)`.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..device import device
-from ..errors import BackendError, DeviceError
+from ..device import count_of
+from ..device import device as device_of
+from ..errors import ArgumentError
 
 
 def device_count() -> int:
@@ -15,10 +16,7 @@ def device_count() -> int:
     >>> fz.cuda.device_count() >= 0
     True
     """
-    try:
-        return device("cuda").backend.device_count()
-    except (BackendError, DeviceError):
-        return 0
+    return count_of("cuda")
 
 
 def is_available() -> bool:
@@ -42,8 +40,44 @@ def synchronize(where: Any = None) -> None:
         d.backend.synchronize(d.index)
 
 
-def named(where: Any) -> device:
+def named(where: Any) -> device_of:
     """The device that an argument names: None, a number, a name or a device."""
-    found = device("cuda", where) if isinstance(where, int) else device("cuda" if where is None else where)
+    found = device_of("cuda", where) if isinstance(where, int) else device_of("cuda" if where is None else where)
     found.open()
     return found
+
+
+class device:
+    """A `with` block on a CUDA device, named by an index, a name or a device: `"cuda"` is the first one, in it too. None and
+    negative indices change nothing, as programs write that look for a device first. ArgumentError for other devices than the
+    first, DeviceError or BackendError where there is none.
+
+    >>> import frazil as fz
+    >>> with fz.cuda.device(0 if fz.cuda.is_available() else -1):
+    ...     y = fz.ones(2)
+    """
+
+    def __init__(self, device: Any) -> None:
+        self.idx = device if isinstance(device, int) else -1 if device is None else device_of(device).index
+
+    def __enter__(self) -> None:
+        if self.idx >= 0:
+            set_device(self.idx)
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+def set_device(where: Any) -> None:
+    """Accepted for device 0, where `device="cuda"` puts tensors anyway; for others name them: `device="cuda:1"`.
+
+    ArgumentError for others, DeviceError or BackendError where there is no CUDA device.
+
+    >>> import frazil as fz
+    >>> if fz.cuda.is_available(): fz.cuda.set_device(0)
+    """
+    found = named(where)
+    if found.index:
+        raise ArgumentError(
+            f'cuda.set_device: "cuda" is always the first device; use device="cuda:{found.index}" where you mean it'
+        )

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..creation import empty_like, zeros_like
 from ..device import device
-from ..dtypes import as_dtype, bfloat16, dtype, float16, float32, float64
+from ..dtypes import bfloat16, float16, float32, float64
 from ..spelling import missing
 from ..state import RECORDINGS, STATE
 from ..tensor import Tensor
@@ -426,10 +426,9 @@ class Module:
         place = f"cuda:{device or 0}" if device is None or isinstance(device, int) else device
         return self._apply(lambda tensor: tensor.to(place))
 
-    def type(self: M, dst_type: dtype | str) -> M:
-        """Cast all parameters and buffers, integer ones too, to `dst_type`."""
-        wanted = as_dtype(dst_type)
-        return self._apply(lambda tensor: tensor.to(wanted))
+    def type(self: M, dst_type: Any) -> M:
+        """Cast all parameters and buffers, integer ones too, to `dst_type`: a dtype, or what `Tensor.type` takes."""
+        return self._apply(lambda tensor: tensor.type(dst_type))
 
     def float(self: M) -> M:
         """Cast floating parameters and buffers to float32."""

@@ -20,12 +20,12 @@ class StateDict(OrderedDict[str, Any]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._metadata: dict[str, dict[str, Any]] = {}
+        self._metadata: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def copy(self) -> StateDict:
         """A shallow copy, versions included."""
         copied = StateDict(self)
-        copied._metadata = dict(self._metadata)
+        copied._metadata = self._metadata.copy()
         return copied
 
 

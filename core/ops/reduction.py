@@ -12,6 +12,7 @@ from .. import dtypes
 from ..creation import full, zeros_of
 from ..define import function, op, primitive
 from ..errors import ArgumentError, ShapeError
+from ..results import named
 from ..sizes import SymInt, checked_dim, proven, size_max
 from ..table import OPS, E, S, Spec, floats
 from ..tensor import Tensor
@@ -612,6 +613,9 @@ class ValuesIndices(NamedTuple):
     indices: Tensor
 
 
+_MAX, _MIN, _SORT, _TOPK = (named(name, ValuesIndices) for name in ("max", "min", "sort", "topk"))
+
+
 def _select_vjp(g: Any, y_1: Any, x_shape: Any, dim: int) -> Tensor:
     if not x_shape:
         return g[0]
@@ -653,7 +657,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
     >>> fz.sort(fz.tensor([3.0, 1.0, 2.0])).indices
     tensor([1, 2, 0])
     """
-    return ValuesIndices(*sort_values(input, dim=dim, descending=descending))
+    return _SORT(*sort_values(input, dim=dim, descending=descending))
 
 
 @function()
@@ -705,23 +709,23 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     tensor([3., 2.])
     """
     require_numbers("topk", input)
-    return ValuesIndices(*topk_values(input, k=k, dim=dim, largest=largest))
+    return _TOPK(*topk_values(input, k=k, dim=dim, largest=largest))
 
 
 def _extreme(name: str, input: Tensor, dim: Any, keepdim: bool) -> ValuesIndices:
-    pick = argmax if name == "max" else argmin
+    pick, kind = (argmax, _MAX) if name == "max" else (argmin, _MIN)
     if not isinstance(dim, int):
         raise ArgumentError(f"{name}: dim is one integer (fz.a{name} takes several), given {dim!r}")
     dim = checked_dim(name, dim, len(input._a.shape))
     places = cast(input, dtype=dtypes.uint8) if input.dtype is dtypes.bool_ else input
     if not input._a.shape:
-        return ValuesIndices(clone(input), pick(places))
+        return kind(clone(input), pick(places))
     indices = pick(places, dim=dim, keepdim=True)
     values = OPS["gather_values"].call(input, indices, dim=dim)
     if not keepdim:
         shape = tuple(n for i, n in enumerate(input._a.shape) if i != dim)
         values, indices = reshape(values, shape=shape), reshape(indices, shape=shape)
-    return ValuesIndices(values, indices)
+    return kind(values, indices)
 
 
 @function(out=True)

@@ -11,6 +11,7 @@ from .. import dtypes
 from ..creation import arange, from_host, full, tensor, zeros
 from ..define import function
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
+from ..results import named, printed_as
 from ..sizes import checked_dim
 from ..state import STATE
 from ..tensor import Tensor, tracked, whole
@@ -22,7 +23,10 @@ from .linalg import matmul
 from .reduction import ValuesIndices, amax, amin, cumsum, degrees, mean, sort, sort_values, sum_
 from .shape import cat, expand, flatten, movedim, narrow, reshape, select, t, unsqueeze
 
+_KTHVALUE, _MEDIAN = named("kthvalue", ValuesIndices), named("median", ValuesIndices)
 
+
+@printed_as("aminmax")
 class MinMax(NamedTuple):
     """The smallest and the largest."""
 
@@ -36,7 +40,9 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
 
     >>> import frazil as fz
     >>> fz.aminmax(fz.tensor([3.0, 1.0, 2.0]))
-    MinMax(min=tensor(1.), max=tensor(3.))
+    frazil.return_types.aminmax(
+    min=tensor(1.),
+    max=tensor(3.))
     """
     return MinMax(amin(input, dim=dim, keepdim=keepdim), amax(input, dim=dim, keepdim=keepdim))
 
@@ -66,7 +72,7 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     if isinstance(n, int) and not 1 <= k <= n:
         raise DimError(f"kthvalue: k={k} of {n} elements along dim {dim}; it counts from 1")
     found = [select(part, dim, k - 1) if part._a.shape else part for part in sort_values(input, dim=dim)]
-    return ValuesIndices(*(unsqueeze(part, dim) if keepdim and not scalar else part for part in found))
+    return _KTHVALUE(*(unsqueeze(part, dim) if keepdim and not scalar else part for part in found))
 
 
 _INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
@@ -400,7 +406,7 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         raise DimError(f"median: dimension {dim} of {list(input._a.shape)} has no elements")
     ordered = sort_values(input, dim=dim)
     if not input._a.shape:
-        return ValuesIndices(*ordered)
+        return _MEDIAN(*ordered)
     size = input._a.shape[dim]
     middle = (size - 1) // 2
     if input.dtype.is_floating_point:
@@ -408,6 +414,6 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
         missing = sum_(ne(input, input), dim=dim, keepdim=True)
         places = where(eq(missing, 0), middle, size - missing)
         found = [gather(t, dim, places) for t in ordered]
-        return ValuesIndices(*(found if keepdim else [select(t, dim, 0) for t in found]))
+        return _MEDIAN(*(found if keepdim else [select(t, dim, 0) for t in found]))
     found = [select(t, dim, middle) for t in ordered]
-    return ValuesIndices(*([t.unsqueeze(dim) for t in found] if keepdim else found))
+    return _MEDIAN(*([t.unsqueeze(dim) for t in found] if keepdim else found))

@@ -180,12 +180,16 @@ class _MultipleLR(LRScheduler):
         """Multiple of the initial rate at `epoch`."""
         raise NotImplementedError
 
+    def growth(self, epoch: int) -> float:
+        """What the rate is multiplied by at `epoch` after the first: with PyTorch's formula, so rates are its to the last bit."""
+        return self.multiple(epoch) / self.multiple(epoch - 1)
+
     def get_lr(self) -> list[Any]:
-        now = self.multiple(self.last_epoch)
         if self.last_epoch == 0:
+            now = self.multiple(0)
             return [rate if now == 1 else rate * now for rate in self._current()]
-        before = self.multiple(self.last_epoch - 1)
-        return self._current() if now == before else [rate * (now / before) for rate in self._current()]
+        growth = self.growth(self.last_epoch)
+        return self._current() if growth == 1 else [rate * growth for rate in self._current()]
 
     def _lr_at(self) -> list[Any]:
         now = self.multiple(self.last_epoch)
@@ -215,6 +219,9 @@ class StepLR(_MultipleLR):
     def multiple(self, epoch: int) -> float:
         return self.gamma ** (epoch // self.step_size)
 
+    def growth(self, epoch: int) -> float:
+        return 1.0 if epoch % self.step_size else self.gamma
+
 
 class MultiStepLR(_MultipleLR):
     """Multiply the rate by `gamma` at every epoch in `milestones`."""
@@ -226,6 +233,9 @@ class MultiStepLR(_MultipleLR):
 
     def multiple(self, epoch: int) -> float:
         return self.gamma ** bisect_right(sorted(self.milestones.elements()), epoch)
+
+    def growth(self, epoch: int) -> float:
+        return self.gamma ** self.milestones[epoch] if epoch in self.milestones else 1.0
 
 
 class ConstantLR(_MultipleLR):
@@ -240,6 +250,9 @@ class ConstantLR(_MultipleLR):
 
     def multiple(self, epoch: int) -> float:
         return self.factor if epoch < self.total_iters else 1.0
+
+    def growth(self, epoch: int) -> float:
+        return 1.0 / self.factor if epoch == self.total_iters else 1.0
 
 
 class LinearLR(_MultipleLR):
@@ -266,6 +279,12 @@ class LinearLR(_MultipleLR):
         done = min(epoch, self.total_iters) / self.total_iters
         return self.start_factor + (self.end_factor - self.start_factor) * done
 
+    def growth(self, epoch: int) -> float:
+        if epoch > self.total_iters:
+            return 1.0
+        way = self.end_factor - self.start_factor
+        return 1.0 + way / (self.total_iters * self.start_factor + (epoch - 1) * way)
+
 
 class ExponentialLR(_MultipleLR):
     """Multiply the rate by `gamma` every epoch."""
@@ -276,6 +295,9 @@ class ExponentialLR(_MultipleLR):
 
     def multiple(self, epoch: int) -> float:
         return self.gamma**epoch
+
+    def growth(self, epoch: int) -> float:
+        return self.gamma
 
 
 class PolynomialLR(_MultipleLR):
@@ -288,6 +310,11 @@ class PolynomialLR(_MultipleLR):
 
     def multiple(self, epoch: int) -> float:
         return (1.0 - min(epoch, self.total_iters) / self.total_iters) ** self.power
+
+    def growth(self, epoch: int) -> float:
+        if epoch > self.total_iters:
+            return 1.0
+        return ((1.0 - epoch / self.total_iters) / (1.0 - (epoch - 1) / self.total_iters)) ** self.power
 
 
 class _FunctionLR(LRScheduler):
@@ -356,21 +383,21 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _height(self, epoch: int) -> float:
-        """From 1 at the top of the cosine to 0 at its bottom."""
-        return (1 + math.cos(math.pi * epoch / self.T_max)) / 2
+        """From 2 at the top of the cosine to 0 at its bottom."""
+        return 1 + math.cos(math.pi * epoch / self.T_max)
 
     def get_lr(self) -> list[Any]:
         if self.last_epoch == 0:
             return self._current()
-        now, before = self._height(self.last_epoch), self._height(self.last_epoch - 1)
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # coming from the bottom there is nothing to scale
             pairs = zip(self._current(), self.base_lrs, strict=True)
-            return [rate + (base - self.eta_min) * now for rate, base in pairs]
-        return [(rate - self.eta_min) * (now / before) + self.eta_min for rate in self._current()]
+            return [rate + (base - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2 for rate, base in pairs]
+        growth = self._height(self.last_epoch) / self._height(self.last_epoch - 1)
+        return [growth * (rate - self.eta_min) + self.eta_min for rate in self._current()]
 
     def _lr_at(self) -> list[Any]:
         height = self._height(self.last_epoch)
-        return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
+        return [self.eta_min + (base - self.eta_min) * height / 2 for base in self.base_lrs]
 
 
 class CosineAnnealingWarmRestarts(LRScheduler):
@@ -568,6 +595,9 @@ class CyclicLR(LRScheduler):
             self.use_beta1 = _momentum_key(optimizer) == "betas"
             self.base_momentums = _per_group(optimizer, "base_momentum", base_momentum)
             self.max_momentums = _per_group(optimizer, "max_momentum", max_momentum)
+            if last_epoch == -1:
+                for group, low, high in zip(optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True):
+                    group["max_momentum"], group["base_momentum"] = high, low
         if last_epoch == -1:
             for group, low in zip(optimizer.param_groups, _per_group(optimizer, "base_lr", base_lr), strict=True):
                 _set(group, "lr", low)
@@ -598,12 +628,12 @@ class CyclicLR(LRScheduler):
         cycle = math.floor(1 + self.last_epoch / self.total_size)
         position = 1.0 + self.last_epoch / self.total_size - cycle
         up = position / self.step_ratio if position <= self.step_ratio else (position - 1) / (self.step_ratio - 1)
-        height = up * self._scale(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        scale = self._scale(cycle if self.scale_mode == "cycle" else self.last_epoch)
         if self.cycle_momentum:
             ranges = zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True)
             for group, low, high in ranges:
-                _set_momentum(group, "betas" if self.use_beta1 else "momentum", high - (high - low) * height)
-        return [low + (high - low) * height for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
+                _set_momentum(group, "betas" if self.use_beta1 else "momentum", high - (high - low) * up * scale)
+        return [low + (high - low) * up * scale for low, high in zip(self.base_lrs, self.max_lrs, strict=True)]
 
 
 class _Composite(LRScheduler):

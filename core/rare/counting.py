@@ -16,9 +16,12 @@ from ..ops.indexing import edges_before, gather, nonzero, scatter_add_values
 from ..ops.reduction import ValuesIndices, amax, argmax, max_, min_, sort_values, sum_
 from ..ops.shape import cat, flatten, narrow, permute, reshape, select
 from ..ops.statistics import quantiles
+from ..results import named, printed_as
 from ..sizes import checked_dim
 from ..tensor import Tensor, int_tuple, tracked
 from .scans import cummax
+
+_MODE, _NANMEDIAN = named("mode", ValuesIndices), named("nanmedian", ValuesIndices)
 
 
 @function(out=True)
@@ -31,7 +34,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     """
     dim = checked_dim("mode", dim, len(input._a.shape))
     if not input._a.shape:
-        return ValuesIndices(clone(input), zeros((), dtype=int64, device=input.device))
+        return _MODE(clone(input), zeros((), dtype=int64, device=input.device))
     n = input._a.shape[dim]
     if isinstance(n, int) and not n:
         raise DimError(f"mode: dimension {dim} of {list(input._a.shape)} has no elements")
@@ -43,7 +46,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     best = argmax(at - cummax(starts, dim).values, dim=dim, keepdim=True)
     indices = gather(places, dim, best)
     values = gather(input, dim, indices)
-    return ValuesIndices(*(t if keepdim else select(t, dim, 0) for t in (values, indices)))
+    return _MODE(*(t if keepdim else select(t, dim, 0) for t in (values, indices)))
 
 
 @function(out=True)
@@ -61,7 +64,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
         middle = nanmedian(reshape(input.detach(), shape=(-1,)), 0)
         if dim is not None:
             checked_dim("nanmedian", dim, 0)
-            return ValuesIndices(clone(input), middle.indices)
+            return _NANMEDIAN(clone(input), middle.indices)
         if not tracked(input):
             return middle.values
         return amax(where(eq(input, middle.values) | (ne(input, input) & ne(middle.values, middle.values)), input, -math.inf))
@@ -71,7 +74,7 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
     ordered = sort_values(input, dim=dim)
     count = sum_(eq(input, input), dim=dim, keepdim=True)
     found = [gather(t, dim, floor_divide((count - 1).clamp(min=0), 2)) for t in ordered]
-    return ValuesIndices(*(found if keepdim else [select(t, dim, 0) for t in found]))
+    return _NANMEDIAN(*(found if keepdim else [select(t, dim, 0) for t in found]))
 
 
 @function(out=True)
@@ -85,11 +88,15 @@ def nanquantile(input: Tensor, q: Any, dim: int | None = None, keepdim: bool = F
     return quantiles("nanquantile", input, q, dim, keepdim, interpolation, without_nan=True)
 
 
+@printed_as("histogram")
 class Histogram(NamedTuple):
     """Counts, and the edges between which they are."""
 
     hist: Tensor
     bin_edges: Any
+
+
+_HISTOGRAMDD = named("histogramdd", Histogram)
 
 
 def _edges(name: str, x: Tensor, bins: Any, low: Any, high: Any) -> Tensor:
@@ -179,7 +186,7 @@ def histogramdd(input: Tensor, bins: Any, range: Any = None, weight: Tensor | No
         counts = counts / sum_(counts)
         for d, e in enumerate(edges):
             counts = counts / reshape(e[1:] - e[:-1], shape=(-1, *[1] * (n - d - 1)))
-    return Histogram(counts, edges)
+    return _HISTOGRAMDD(counts, edges)
 
 
 _dims = range

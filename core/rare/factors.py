@@ -21,12 +21,14 @@ from ..ops.elementwise import cast, where
 from ..ops.linalg import matmul as product
 from ..ops.shape import cat
 from ..random import randn
+from ..results import named, printed_as
 from ..table import FUNCTIONS, METHODS
 from ..tensor import Tensor, tracked
 
 # ---------------------------------------------------------------------------------------------------------------------- named
 
 
+@printed_as("linalg_lu")
 class LU(NamedTuple):
     """A = P @ L @ U."""
 
@@ -35,6 +37,10 @@ class LU(NamedTuple):
     U: Tensor
 
 
+_LU_UNPACK = named("lu_unpack", LU)
+
+
+@printed_as("linalg_lu_factor")
 class LUFactor(NamedTuple):
     """L below the diagonal and U above, and with which row each was exchanged, counted from 1."""
 
@@ -42,6 +48,7 @@ class LUFactor(NamedTuple):
     pivots: Tensor
 
 
+@printed_as("linalg_lu_factor_ex")
 class LUFactorEx(NamedTuple):
     """As `LUFactor`, and 0 where U has no zero on its diagonal."""
 
@@ -50,6 +57,7 @@ class LUFactorEx(NamedTuple):
     info: Tensor
 
 
+@printed_as("linalg_ldl_factor")
 class LDLFactor(NamedTuple):
     """L below the diagonal and the blocks of D on it, and which rows were exchanged."""
 
@@ -57,6 +65,7 @@ class LDLFactor(NamedTuple):
     pivots: Tensor
 
 
+@printed_as("linalg_ldl_factor_ex")
 class LDLFactorEx(NamedTuple):
     """As `LDLFactor`, and 0 where there is no block of zeros."""
 
@@ -65,6 +74,7 @@ class LDLFactorEx(NamedTuple):
     info: Tensor
 
 
+@printed_as("linalg_eig")
 class Eig(NamedTuple):
     """A @ V = V @ diag(L)."""
 
@@ -72,6 +82,7 @@ class Eig(NamedTuple):
     eigenvectors: Tensor
 
 
+@printed_as("linalg_cholesky_ex")
 class CholeskyEx(NamedTuple):
     """L, and 0 or the order of the first minor that is not positive."""
 
@@ -79,6 +90,7 @@ class CholeskyEx(NamedTuple):
     info: Tensor
 
 
+@printed_as("linalg_solve_ex")
 class SolveEx(NamedTuple):
     """X, and 0 or which diagonal element of U is zero."""
 
@@ -86,6 +98,7 @@ class SolveEx(NamedTuple):
     info: Tensor
 
 
+@printed_as("geqrf")
 class Geqrf(NamedTuple):
     """R above the diagonal, reflections below, and their factors."""
 
@@ -93,6 +106,7 @@ class Geqrf(NamedTuple):
     tau: Tensor
 
 
+@printed_as("triangular_solve")
 class TriangularSolve(NamedTuple):
     """X, and a copy of the matrix."""
 
@@ -579,7 +593,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     none, rows = LU_data.new_zeros(0), LU_data._a.shape[-2]
     lower, upper = _unpacked(LU_data) if unpack_data else (none, none)
     order = on_lapack("lu_unpack", lambda p: _permutation(p, rows), LU_pivots).to(LU_data.dtype) if unpack_pivots else none
-    return LU(order, lower, upper)
+    return _LU_UNPACK(order, lower, upper)
 
 
 def triangular_solve(

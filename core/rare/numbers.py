@@ -12,6 +12,7 @@ from ..errors import DTypeError
 from ..ops.common import require_float, specs
 from ..ops.elementwise import abs_, cast, eq, exp2, floor, floor_divide, ge, gt, isfinite, log2, lt, ne, remainder, sign, where
 from ..ops.shape import broadcast_tensors
+from ..results import printed_as
 from ..tensor import Tensor, tracked
 
 
@@ -57,6 +58,7 @@ def lcm(input: Tensor, other: Tensor) -> Tensor:
     return abs_(floor_divide(a, where(eq(common, 0), 1, common)) * b)
 
 
+@printed_as("frexp")
 class Frexp(NamedTuple):
     """x = mantissa * 2 ** exponent."""
 
@@ -77,7 +79,9 @@ def frexp(input: Tensor) -> Frexp:
 
     >>> import frazil as fz
     >>> fz.frexp(fz.tensor([6.0, -0.25]))
-    Frexp(mantissa=tensor([ 0.7500, -0.5000]), exponent=tensor([ 3, -1], dtype=frazil.int32))
+    frazil.return_types.frexp(
+    mantissa=tensor([ 0.7500, -0.5000]),
+    exponent=tensor([ 3, -1], dtype=frazil.int32))
     """
     require_float("frexp", *specs(input))
     size = abs_(input.detach())

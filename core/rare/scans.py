@@ -16,6 +16,7 @@ from ..ops.elementwise import cast, clone, eq, ge, gt, logaddexp, lt, ne, where
 from ..ops.indexing import gather
 from ..ops.reduction import ValuesIndices
 from ..ops.shape import cat, expand, narrow, reshape
+from ..results import named
 from ..sizes import checked_dim
 from ..tensor import Tensor
 
@@ -38,11 +39,14 @@ def _doubling(n: Any, start: tuple[Tensor, ...], further: Callable[..., tuple[Te
     return start
 
 
+_KINDS = {name: named(name, ValuesIndices) for name in ("cummax", "cummin")}
+
+
 def _running(name: str, input: Tensor, dim: int, ahead: Callable[..., Tensor]) -> ValuesIndices:
     """The latest of the elements so far that none is ahead of; NaN is ahead of all."""
     dim = checked_dim(name, dim, len(input._a.shape))
     if not input._a.shape:
-        return ValuesIndices(clone(input), zeros((), dtype=int64, device=input.device))
+        return _KINDS[name](clone(input), zeros((), dtype=int64, device=input.device))
     places = _along(dim, input)
 
     def further(step: Any, values: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,7 +57,7 @@ def _running(name: str, input: Tensor, dim: int, ahead: Callable[..., Tensor]) -
 
     start = (input.detach(), expand(places, shape=tuple(input._a.shape)))
     indices = clone(_doubling(input._a.shape[dim], start, further)[1])
-    return ValuesIndices(gather(input, dim, indices), indices)
+    return _KINDS[name](gather(input, dim, indices), indices)
 
 
 @function(out=True)

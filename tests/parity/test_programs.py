@@ -176,7 +176,7 @@ def test_what_is_missing_is_told():
         fz.distributed.init_process_group("nccl")
     with pytest.raises(AttributeError, match="no attribute 'init'"):
         _ = fz.distributed.init
-    scaler, optimizer = fz.amp.GradScaler(), fz.optim.SGD([fz.zeros(1, requires_grad=True)])
+    scaler, optimizer = fz.amp.GradScaler("cpu"), fz.optim.SGD([fz.zeros(1, requires_grad=True)])
     scaler.unscale_(optimizer)
     with pytest.raises(RuntimeError, match="already called"):
         scaler.unscale_(optimizer)
