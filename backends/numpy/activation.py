@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -134,16 +135,37 @@ def gelu_grad(g: Array, x: Array, *, approximate: str) -> Array:
 
 
 def _slope(y: Array, g: Array, x: Array) -> None:
-    """g * (cdf + x * density)."""
+    """g * (cdf + x * density): that of -|x|, and 1 less that where x is positive."""
     size, far = _size(x)
     density = _below(size, far, y)
-    limited = np.copysign(size, x, out=size)
-    density *= limited
-    density *= x.dtype.type(_PEAK)
-    np.copysign(y, -limited, out=y)
-    np.add(y, ~np.signbit(limited), out=y)
-    y += density
-    y *= g
+    np.multiply(size, density, density)
+    np.multiply(density, _peak(x.dtype), density)
+    np.subtract(y, density, y)
+    word, sign, shift, one = _bits(x.dtype)
+    flags, bits = size.view(word), y.view(word)
+    np.invert(x.view(word), flags)
+    np.bitwise_and(flags, sign, flags)
+    np.bitwise_xor(bits, flags, bits)
+    np.right_shift(flags, shift, flags)
+    np.bitwise_and(flags, one, flags)
+    np.add(y, size, y)
+    np.multiply(y, g, y)
+
+
+@functools.cache
+def _peak(dtype: Any) -> Array:
+    return np.array(_PEAK, dtype)
+
+
+@functools.cache
+def _bits(dtype: Any) -> tuple[Any, Array, Array, Array]:
+    """Integers as wide as the floats: their dtype, the sign, the shift that makes -1 of the sign, and 1.0.
+
+    NumPy has no loops of vectors for `copysign`: it takes 8 times as long as one of these.
+    """
+    word = np.dtype(f"i{dtype.itemsize}")
+    bits = 8 * dtype.itemsize - 1
+    return word, np.array(-(1 << bits), word), np.array(bits, word), np.ones((), dtype).view(word)
 
 
 def _tanh_slope(y: Array, g: Array, x: Array) -> None:

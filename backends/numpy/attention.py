@@ -18,8 +18,9 @@ from .threads import scratch, split
 
 Array = Any
 
-#: The scores of one block have at most this many bytes (and at least one row of one head).
-BLOCK_BYTES = 1 << 18
+#: The scores of one block have at most this many bytes (and at least one row of one head). Smaller ones would stay in a smaller
+#: cache, but threads would wait for each other at calls that are so short.
+BLOCK_BYTES = 1 << 19
 #: Rows of a block of causal attention: what lies right of the diagonal is computed only within a block.
 CAUSAL_ROWS = 128
 
@@ -78,10 +79,17 @@ def _grouped(x: Array, groups: int) -> Array:
 
 
 def _blocks(batch: tuple[int, ...], bytes_per_head: int) -> list[tuple[Any, ...]]:
-    """Indices of blocks of heads that cover the batch."""
-    heads = max(1, min(batch[-1], BLOCK_BYTES // max(1, bytes_per_head)))
-    runs = [slice(i, min(i + heads, batch[-1])) for i in range(0, batch[-1], heads)]
-    return [(*place, run) for place in np.ndindex(*batch[:-1]) for run in runs]
+    """Indices of blocks of heads that cover the batch: of some heads, or all heads of some of the batch."""
+    count = max(1, BLOCK_BYTES // max(1, bytes_per_head))
+    if len(batch) > 1 and count >= 2 * batch[-1]:
+        return [(*place, run) for place in np.ndindex(*batch[:-2]) for run in _runs(batch[-2], count // batch[-1])]
+    return [(*place, run) for place in np.ndindex(*batch[:-1]) for run in _runs(batch[-1], count)]
+
+
+def _runs(size: int, most: int) -> list[slice]:
+    """Ranges of nearly the same size that cover 0..size."""
+    count = -(-size // most)
+    return [slice(size * i // count, size * (i + 1) // count) for i in range(count)]
 
 
 def _row_runs(rows: int, columns: int, is_causal: bool, itemsize: int) -> list[tuple[int, int, int]]:
@@ -108,16 +116,16 @@ def _over_heads(x: _Inputs, is_causal: bool, work: Callable[[tuple[Any, ...]], N
 
 def _scores(x: _Inputs, place: Any, q: Array, k: Array, first: int, last: int, columns: int, is_causal: bool) -> Array:
     """Masked scores of some rows, in scratch memory; `q` is scaled."""
-    scores = scratch("attention_scores", (len(q), last - first, columns), x.dtype)
-    np.matmul(q[:, first:last], k[:, :columns].swapaxes(1, 2), out=scores)
+    scores = scratch("attention_scores", (*q.shape[:-2], last - first, columns), x.dtype)
+    np.matmul(q[..., first:last, :], k[..., :columns, :].swapaxes(-1, -2), out=scores)
     if x.mask is not None:
-        mask = x.mask[place][:, first:last, :columns]
+        mask = x.mask[place][..., first:last, :columns]
         if mask.dtype.kind == "b":
             np.copyto(scores, -np.inf, where=~mask)
         else:
             scores += mask
     if is_causal and columns > first + 1:
-        np.copyto(scores[:, :, first:], -np.inf, where=_beyond(last - first, columns - first))
+        np.copyto(scores[..., first:], -np.inf, where=_beyond(last - first, columns - first))
     return scores
 
 
@@ -185,9 +193,9 @@ def scaled_dot_product_attention(
             scores = _scores(x, place, query, key, first, last, end, is_causal)
             total = _exponentials(x, scores)
             if x.keep is not None:
-                scores *= x.keep[place][:, first:last, :end]
-            np.matmul(scores, value[:, :end], out=result[:, first:last])
-            result[:, first:last] /= total
+                scores *= x.keep[place][..., first:last, :end]
+            np.matmul(scores, value[..., :end, :], out=result[..., first:last, :])
+            result[..., first:last, :] /= total
 
     _over_heads(x, is_causal, work, 2)
     return y.astype(q.dtype, copy=False)
@@ -219,28 +227,28 @@ def scaled_dot_product_attention_grad(
     def work(place: tuple[Any, ...]) -> None:
         query, key, value, slope = x.q[place] * factor, x.k[place], x.v[place], g[place]
         to_q, to_k, to_v = into_q[place], into_k[place], into_v[place]
-        through = np.einsum("hij,hij->hi", slope, y[place])[:, :, None]
+        through = np.einsum("...ij,...ij->...i", slope, y[place])[..., None]
         covered = 0
         for first, last, end in _row_runs(rows, columns, is_causal, x.dtype.itemsize):
-            here = slope[:, first:last]
+            here = slope[..., first:last, :]
             p = _scores(x, place, query, key, first, last, end, is_causal)
             p /= _exponentials(x, p)
             d = scratch("attention_slopes", p.shape, x.dtype)
-            np.matmul(here, value[:, :end].swapaxes(1, 2), out=d)
+            np.matmul(here, value[..., :end, :].swapaxes(-1, -2), out=d)
             kept = p
             if x.keep is not None:
-                keep = x.keep[place][:, first:last, :end]
+                keep = x.keep[place][..., first:last, :end]
                 kept = p * keep
                 d *= keep
-            d -= through[:, first:last]
+            d -= through[..., first:last, :]
             d *= p
-            np.matmul(d, key[:, :end], out=to_q[:, first:last])
-            for target, left, right in ((to_v, kept, here), (to_k, d, query[:, first:last])):
-                _add_product(target[:, :end], left.swapaxes(1, 2), right, fresh=not covered)
+            np.matmul(d, key[..., :end, :], out=to_q[..., first:last, :])
+            for target, left, right in ((to_v, kept, here), (to_k, d, query[..., first:last, :])):
+                _add_product(target[..., :end, :], left.swapaxes(-1, -2), right, fresh=not covered)
             covered = max(covered, end)
         to_q *= factor
-        to_k[:, covered:] = 0
-        to_v[:, covered:] = 0
+        to_k[..., covered:, :] = 0
+        to_v[..., covered:, :] = 0
 
     _over_heads(x, is_causal, work, 5)
     if enable_gqa:

@@ -131,8 +131,8 @@ def batch_norm_train_grad(g: Array, x: Array, weight: Array | None = None, *, ep
     return gx, gw, gb
 
 
-#: About this many bytes of rows are normalised at a time.
-ROWS_BYTES = 1 << 17
+#: About this many bytes of rows are normalised at a time: less, and threads wait for each other longer than they compute.
+ROWS_BYTES = 1 << 19
 
 
 def _rows(x: Array, normalized_shape: tuple[int, ...]) -> Array:
