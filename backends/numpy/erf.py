@@ -7,66 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from frazil.ops.error_functions import ERF_NEAR, ERFC_FAR, ERFC_MIDDLE
+
 from .threads import by_blocks, lying_as, scratch
 
 Array = Any
 
-# Cody's rational approximations of erf and erfc (W. J. Cody, Math. Comp. 23, 1969), coefficients as published with Cephes.
-_ERF_T = (
-    9.60497373987051638749e0,
-    9.00260197203842689217e1,
-    2.23200534594684319226e3,
-    7.00332514112805075473e3,
-    5.55923013010394962768e4,
-)
-_ERF_U = (
-    1.0,
-    3.35617141647503099647e1,
-    5.21357949780152679795e2,
-    4.59432382970980127987e3,
-    2.26290000613890934246e4,
-    4.92673942608635921086e4,
-)
-_ERFC_P = (
-    2.46196981473530512524e-10,
-    5.64189564831068821977e-1,
-    7.46321056442269912687e0,
-    4.86371970985681366614e1,
-    1.96520832956077098242e2,
-    5.26445194995477358631e2,
-    9.34528527171957607540e2,
-    1.02755188689515710272e3,
-    5.57535335369399327526e2,
-)
-_ERFC_Q = (
-    1.0,
-    1.32281951154744992508e1,
-    8.67072140885989742329e1,
-    3.54937778887819891062e2,
-    9.75708501743205489753e2,
-    1.82390916687909736289e3,
-    2.24633760818710981792e3,
-    1.65666309194161350182e3,
-    5.57535340817727675546e2,
-)
-# Beyond 8, from the same source.
-_ERFC_R = (
-    5.64189583547755073984e-1,
-    1.27536670759978104416e0,
-    5.01905042251180477414e0,
-    6.16021097993053585195e0,
-    7.40974269950448939160e0,
-    2.97886665372100240670e0,
-)
-_ERFC_S = (
-    1.0,
-    2.26052863220117276590e0,
-    9.39603524938001434673e0,
-    1.20489539808096656605e1,
-    1.70814450747565897222e1,
-    9.60896809063285878198e0,
-    3.36907645100081516050e0,
-)
 # For float32, fitted until the relative errors were even: erf(x) / x as a fraction of polynomials of x^2 up to 15.6, where erf is
 # 1 (2e-8 off); for OpenCL, erf(x) / x as a polynomial of x^2 below 0.5 (4e-10 off); and exp(x^2) erfc(x) / t as one of
 # t = 1 / (1 + x / 2) for all x >= 0 (2e-8 off).
@@ -155,19 +101,20 @@ def _erfc32(y: Array, x: Array) -> None:
 # --- float64
 
 
-def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
-    result = np.empty_like(x)
-    polynomial(coefficients, x, result)
-    return result
+def _fraction(coefficients: tuple[tuple[float, ...], tuple[float, ...]], x: Array) -> Array:
+    above, below = np.empty_like(x), np.empty_like(x)
+    polynomial(coefficients[0], x, above)
+    polynomial(coefficients[1], x, below)
+    return above / below
 
 
 def _tail(x: Array) -> Array:
     """erfc of x >= 1."""
     x = np.minimum(x, 28.0)
     near, far = np.clip(x, 1.0, 8.0), np.maximum(x, 8.0)
-    ratio = _polynomial(_ERFC_P, near) / _polynomial(_ERFC_Q, near)
+    ratio = _fraction(ERFC_MIDDLE, near)
     if (x > 8).any():
-        ratio = np.where(x > 8, _polynomial(_ERFC_R, far) / _polynomial(_ERFC_S, far), ratio)
+        ratio = np.where(x > 8, _fraction(ERFC_FAR, far), ratio)
     upper = (x.view(np.int64) & np.int64(-(1 << 27))).view(np.float64)
     square = x * x
     lost = (upper * upper - square) + (x - upper) * (x + upper)
@@ -177,7 +124,7 @@ def _tail(x: Array) -> Array:
 def _near(x: Array) -> Array:
     """erf of |x| <= 1."""
     square = x * x
-    return x * (_polynomial(_ERF_T, square) / _polynomial(_ERF_U, square))
+    return x * _fraction(ERF_NEAR, square)
 
 
 def _erf64(y: Array, x: Array) -> None:

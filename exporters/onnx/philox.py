@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import onnx
@@ -100,16 +101,21 @@ random_bits (state, n) => (bits)
 """
 
 
-def is_random_bits(function: ir.Function) -> bool:
-    """Return whether a function of a file is the one that is written here."""
-    if (function.domain, function.name) != (DOMAIN, "random_bits"):
+def is_own(function: ir.Function, name: str, write: Callable[[int], ir.Function]) -> bool:
+    """Return whether a function of a file is the one of this name that is written for files of its opset."""
+    if (function.domain, function.name) != (DOMAIN, name):
         return False
     try:
-        own = random_bits(function.opset_imports.get("", 0))
+        own = write(function.opset_imports.get("", 0))
     except onnx.parser.ParseError:
         return False
     contents = lambda f: [node.SerializeToString(deterministic=True) for node in ir.serde.serialize_function(f).node]
     return contents(function) == contents(own)
+
+
+def is_random_bits(function: ir.Function) -> bool:
+    """Return whether a function of a file is the one that is written here."""
+    return is_own(function, "random_bits", random_bits)
 
 
 @lru_cache

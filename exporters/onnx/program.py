@@ -23,6 +23,7 @@ from frazil.tensor import Tensor
 from ..onnx_file import graphs_of, reason
 from . import careful, philox
 from .arrays import Sizes, as_numbers, as_tensor, is_numbers
+from .error_functions import is_error_function
 from .importers import FOLDS, IMPORTERS, Importer
 
 #: Numbers are computed on the host up to this many.
@@ -269,7 +270,7 @@ class _Step:
             node, self.inputs, self.outputs = plain
         self.view = Node(node, program, opsets, bindings)
         function = program.functions.get(node.op_identifier())
-        if function is not None and philox.is_random_bits(function):
+        if function is not None and (philox.is_random_bits(function) or is_error_function(function)):
             function = None  # an op of frazil's own
         self.body: Block | None = None
         if function is not None:

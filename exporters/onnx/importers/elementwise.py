@@ -12,6 +12,7 @@ import frazil as fz
 from frazil.tensor import Tensor
 
 from ..arrays import TENSOR_TYPES, as_tensor, dtype_of, numpy_dtype, raw
+from ..philox import DOMAIN
 from .registry import importer
 
 #: Operators that are one function of the same meaning.
@@ -29,6 +30,12 @@ BITS = {"BitwiseAnd": fz.bitwise_and, "BitwiseOr": fz.bitwise_or, "BitwiseXor": 
 @importer(*UNARY)
 def unary(node: Any, x: Any) -> Any:
     return UNARY[node.op_type](x)
+
+
+@importer("erf", "erfc", domain=DOMAIN)
+def error_function(node: Any, x: Any) -> Any:
+    """The functions of frazil's own files."""
+    return getattr(fz, node.op_type)(x)
 
 
 @importer("Round")

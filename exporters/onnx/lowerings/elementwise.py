@@ -10,7 +10,8 @@ import onnx_ir as ir
 from frazil.sizes import Size, Symbol, is_static, proven
 
 from .. import sizes
-from ..emit import BOOL, INT64, Emitter, element_type
+from ..emit import BOOL, DOUBLE, INT64, Emitter, element_type
+from ..error_functions import error_function
 from ..errors import Unsupported
 from .registry import Call, lowering, rounded_once
 
@@ -19,9 +20,7 @@ _UINT64 = ir.DataType.UINT64
 #: Ops that are one operator of the same meaning and, but for the capital, of the same name.
 UNARY = {
     name: name.capitalize()
-    for name in (
-        "neg abs exp log sqrt reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh erf sigmoid".split()
-    )
+    for name in ("neg abs exp log sqrt reciprocal sin cos tan asin acos atan sinh cosh tanh asinh acosh atanh sigmoid".split())
 }
 BINARY = {
     "sub": "Sub",
@@ -50,6 +49,18 @@ BY_KIND = {
 @lowering(*UNARY)
 def unary(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
     return e.op(UNARY[call.op_name], x)
+
+
+@lowering("erf")
+def erf(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    return e.call(error_function("erf", e.opset), x, dtype=DOUBLE) if x.dtype == DOUBLE else e.op("Erf", x)
+
+
+@lowering("erfc")
+def erfc(e: Emitter, call: Call, x: ir.Value) -> ir.Value:
+    if x.dtype != DOUBLE:
+        raise Unsupported("it is 1 - erf(x)")
+    return e.call(error_function("erfc", e.opset), x, dtype=DOUBLE)
 
 
 @lowering(*BINARY)
