@@ -76,6 +76,43 @@ def deciding(judge: Recording) -> Iterator[None]:
         _active.judge = previous
 
 
+class _Joined:
+    """What sizes broadcast to while these are left open: one size for the same sizes, which are told apart by their keys."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, dict[str, SymInt]] = {}
+        self.sizes: dict[frozenset[str], SymInt] = {}
+
+    def size(self, *sizes: SymInt) -> SymInt:
+        """Of several sizes, joined ones among them."""
+        parts = {key: part for size in sizes for key, part in self.parts.get(size.key, {size.key: size}).items()}
+        found = self.sizes.get(frozenset(parts))
+        if found is None:
+            names = {"" if part.symbol is None else part.symbol.name for part in parts.values()}
+            name = names.pop() if len(names) == 1 and "" not in names else str(unbacked("a broadcast"))
+            low = min(bounds(part)[0] or 0 for part in parts.values())
+            found = Symbol(name, text="what its sizes broadcast to", minimum=low).size
+            self.parts[found.key], self.sizes[frozenset(parts)] = parts, found
+        return found
+
+
+@contextmanager
+def broadcasts_left_open() -> Iterator[None]:
+    """Let broadcasting of different sizes give a size that only the running program knows, with no guard that says that they are
+    equal; and axes of the same name have sizes of their own. What decides on such a size raises.
+    """
+    _active.joined = _Joined()
+    try:
+        yield
+    finally:
+        _active.joined = None
+
+
+def joined() -> _Joined | None:
+    """Return what sizes broadcast to inside of `broadcasts_left_open`; None outside."""
+    return getattr(_active, "joined", None)
+
+
 def _judge() -> Recording | None:
     return current() or getattr(_active, "judge", None)
 
@@ -1811,6 +1848,9 @@ def _broadcast(a: Size, b: Size, axis: int) -> Size:
             return b
         if (isinstance(b, int) and b == 1) or same(a, b):
             return a
+        together = joined()
+        if together is not None:  # with a number it is that, where there is a result at all
+            return a if isinstance(a, int) else b if isinstance(b, int) else together.size(a, b)
         hint_a = a.hint if isinstance(a, SymInt) else a
         hint_b = b.hint if isinstance(b, SymInt) else b
         if hint_a is None or hint_b is None or hint_a == hint_b:
@@ -1836,6 +1876,8 @@ def stretches(size: Size, wide: Size) -> bool:
         return False
     if isinstance(size, int):
         return size == 1
+    if joined() is not None:
+        _fail(f"whether {size.describe()} is repeated is left open here")
     hints = [s.hint if isinstance(s, SymInt) else s for s in (size, wide)]
     return hints[0] == 1 != hints[1] and bool(size == 1)
 

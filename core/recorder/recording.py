@@ -399,7 +399,7 @@ class Recorder:
             raise ArgumentError(
                 f"dynamic_shapes: {first.text} and {symbol.text} are both called {label!r} but are {first.hint} and {symbol.hint}"
             )
-        if first is not symbol:
+        if first is not symbol and sizes.joined() is None:
             self.guard(first.size == symbol.size)
 
     def _check_dense(self, t: Tensor, kind: str, name: str) -> None:

@@ -66,12 +66,20 @@ def first_divergence(
     `names` are those of values that are called otherwise in the file: the results.
     """
     eager = run_graph(graph, arrays)
-    exact = Oracle(graph).exact(arrays, eager)
+    oracle = Oracle(graph)
+    exact = oracle.exact(arrays, eager)
     found = intermediate_values(proto, graph, feeds, names)
+    doubtful: list[tuple[Node, Value]] = []
     for node in graph.nodes:
         for value in node.outputs:
-            if value not in found:
-                continue
+            if value in found:
+                first = exact.at_first_sight(value, found[value], eager[value].dtype)
+                if first.excess > 1 or first.beyond:
+                    doubtful.append((node, value))
+    del exact
+    for some in _by_memory(doubtful, found):
+        exact = oracle.exact(arrays, eager, wanted=[value for _, value in some])
+        for node, value in some:
             judged = exact.judge(value, found[value], eager[value].dtype)
             error, excess = judged.error, judged.excess
             if judged.beyond and excess <= 1:
@@ -83,6 +91,24 @@ def first_divergence(
                 script = reproduction(node, eager, {**bindings, **_sizes_in(graph, eager)})
                 return Divergence(node, value.name, error, excess, values=eager, script=script)
     return None
+
+
+#: Bytes of the values that are judged at a time: those of all runs are kept meanwhile.
+_AT_A_TIME = 2**26
+
+
+def _by_memory(doubtful: Sequence[tuple[Node, Value]], found: Mapping[Value, np.ndarray]) -> Iterator[list[tuple[Node, Value]]]:
+    """The same in parts, in order."""
+    some: list[tuple[Node, Value]] = []
+    size = 0
+    for node, value in doubtful:
+        if some and size + found[value].nbytes > _AT_A_TIME:
+            yield some
+            some, size = [], 0
+        some.append((node, value))
+        size += found[value].nbytes
+    if some:
+        yield some
 
 
 _NO_SCRIPT = '"""The first round agrees: the difference is made by later ones."""\n'

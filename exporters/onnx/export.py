@@ -18,9 +18,9 @@ import onnx_ir as ir
 import onnxruntime
 
 import frazil as fz
-from frazil import files
+from frazil import files, sizes
 from frazil.autograd.modes import no_grad
-from frazil.errors import ArgumentError, AutogradError
+from frazil.errors import ArgumentError, AutogradError, FrazilError
 from frazil.export import ExportedProgram
 from frazil.pytree import flatten, leaf_names
 from frazil.recorder import passes
@@ -192,7 +192,8 @@ def export(
         args: example arguments, a tuple (a single tensor may stand alone). Their values matter only for verification. A dict at
             the end, whose keys are names of further parameters, holds keyword arguments.
         path: where to write, a path or a file that is open for bytes; None: nowhere, the report has the model.
-        dynamic_shapes: as in `fz.jit.trace`: "auto", None, or {input name: axes}.
+        dynamic_shapes: as in `fz.jit.trace`: "auto", None, or {input name: axes}. Sizes that the program only broadcasts, those
+            of one name among them, are not asserted where that makes the file smaller: it broadcasts or refuses as the program.
         opset_version: 21, 23 or 24; a lower one is answered with a file of opset 21 and a warning.
         verify: run the file in onnxruntime against the program and raise VerificationError on a difference: on the example, on
             `samples`, and on inputs that are made up: of several sizes, with numbers on both sides of comparisons, ends of
@@ -297,18 +298,26 @@ def _export(
     if not training:
         refuse_train_mode(program, state=state)
     ranges = check_ranges(ranges, program.graph)
-    graph, changed = _with_changed_inputs(program)
-    if optimize:
-        graph = passes.optimize(graph)
-    lowered = lower(
-        graph,
-        opset_version=opset_version,
-        guards=guards,
-        lowerings=lowerings,
-        output_names=_output_names(program, output_names, changed),
-        producer_version=fz.__version__,
-        fold=fold,
-    )
+
+    def write(program: Program) -> Lowered:
+        graph, changed = _with_changed_inputs(program)
+        return lower(
+            passes.optimize(graph) if optimize else graph,
+            opset_version=opset_version,
+            guards=guards,
+            lowerings=lowerings,
+            output_names=_output_names(program, output_names, changed),
+            producer_version=fz.__version__,
+            fold=fold,
+        )
+
+    lowered = write(program)
+    if lowered.embedded and model is not program:  # perhaps it only broadcasts, which operators do as the program does
+        with contextlib.suppress(FrazilError), sizes.broadcasts_left_open():
+            wider = record(model, args, kwargs, input_names, dynamic_shapes)
+            other = write(wider)
+            if _knows_sizes(other.graph) and _count(other) < _count(lowered):
+                program, lowered = wider, other
     _check_guards(lowered, guards)
     _describe(lowered)
     report = _report(lowered, opset_version)
@@ -380,6 +389,22 @@ def verify(
         "pairs": pairs,
     }
     return verify_model(Path(path), program, graph, names=names, samples=samples, ranges=check_ranges(ranges, graph), seed=seed)
+
+
+def _count(lowered: Lowered) -> int:
+    return sum(1 for _ in ir.traversal.RecursiveGraphIterator(lowered.model.graph))
+
+
+def _knows_sizes(graph: Graph) -> bool:
+    """Return whether every size that the graph speaks of is that of one of its values."""
+    values = [*graph.inputs, *graph.captured, *(value for node in graph.walk() for value in node.outputs)]
+    known, origins = set(values), dict(graph.symbols)
+    for subgraph in (subgraph for node in graph.walk() for subgraph in node.subgraphs.values()):
+        known.update(subgraph.inputs)
+        origins.update(subgraph.symbols)
+    attrs = [a for node in graph.walk() for a in node.attrs.values() if not isinstance(a, Graph)]
+    spoken_of = sizes.symbols_of([*attrs, *(value.spec.shape for value in values)])
+    return all(symbol in origins and origins[symbol].value in known for symbol in spoken_of)
 
 
 def record(

@@ -72,6 +72,8 @@ def _origin(e: Emitter, symbol: Symbol) -> tuple[ir.Value, int | None]:
     if symbol not in e.origins:
         raise Unsupported(f"the size {symbol.text} comes from nowhere: this is a bug of the recorder")
     value, axis = e.origins[symbol]
+    if value not in e.values:
+        raise Unsupported(f"{symbol.text} is asked for before it is known")
     return e.values[value], axis
 
 
@@ -198,7 +200,7 @@ def _consecutive(e: Emitter, dims: Sequence[Size]) -> ir.Value | None:
     if symbol is None or symbol not in e.origins or len(dims) < 2:
         return None
     value, axis = e.origins[symbol]
-    if axis is None:
+    if axis is None or value not in e.values:
         return None
     there = sizes.substitute(value.spec.shape, e.fixed)[axis : axis + len(dims)]
     if not same(tuple(there), tuple(dims)):

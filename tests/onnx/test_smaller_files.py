@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -158,12 +159,62 @@ def test_what_convolutions_refuse_is_known_to_what_follows() -> None:
 
 def test_equal_sizes_are_asserted_by_one_split_each() -> None:
     names = {"a": {0: "n"}, "b": {0: "n"}, "c": {0: "n"}}
-    report = fz.onnx.export(lambda a, b, c: a + b + c, (fz.ones(3), fz.ones(3), fz.ones(3)), dynamic_shapes=names)
-    assert dict(report.operators) == {"Shape": 1, "Split": 2, "Add": 2}
+    report = fz.onnx.export(lambda a, b, c: fz.stack([a, b, c]), (fz.ones(3), fz.ones(3), fz.ones(3)), dynamic_shapes=names)
+    assert {name: report.operators[name] for name in ("Shape", "Split", "Gather")} == {"Shape": 1, "Split": 2, "Gather": 0}
     for sizes in ((3, 1, 3), (1, 3, 3), (3, 3, 0), (0, 0, 1), (2, 2, 3)):
         feeds = {name: np.ones(size, np.float32) for name, size in zip("abc", sizes, strict=True)}
         with pytest.raises(Exception, match=r"frazil.assert: a.shape\[0\] == [bc].shape\[0\]"):
             run_file(report.model_bytes, feeds)
+
+
+class Together(NamedTuple):
+    """A program whose inputs broadcast, and whether it asks more of their sizes than operators do (None: the file may assert it,
+    where that takes fewer of them)."""
+
+    run: Any
+    examples: tuple[Any, ...]
+    asserted: bool | None = False
+
+
+TOGETHER = {
+    "sums": Together(lambda a, b, c: (a + b) * c, ((3,), (3,), (3,))),
+    "a layer of each": Together(lambda a, b: F.relu(F.linear(a, fz.ones(4, 2))) * F.linear(b, fz.ones(4, 2)), ((3, 2), (3, 2))),
+    "rows next to each other": Together(lambda a, b: (a * b).reshape(-1, 6), ((3, 2, 3), (3, 2, 3))),
+    "as the first is": Together(lambda a, b: (a * b).reshape(a.shape[0], 6), ((3, 2, 3), (3, 2, 3)), None),
+    "halved and doubled": Together(lambda a: a[::2] + a[::2][::2].repeat_interleave(2), ((8,),)),
+    "a mask of a size": Together(lambda a: a.masked_fill(fz.tril(fz.ones(a.shape[1], a.shape[1])) == 0, 0.0), ((5, 5),)),
+    "decided in Python": Together(lambda a, b: a + b if a.shape[0] == b.shape[0] else a - b, ((3,), (3,)), True),
+    "repeated": Together(lambda a, b: (a + b).expand(2, a.shape[0]), ((3,), (3,)), True),
+    "joined": Together(lambda a, b: fz.cat([a + b, a * b]) + fz.stack([a, b]).sum(), ((3,), (3,)), True),
+}
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+@pytest.mark.parametrize("named", [False, True])
+def test_what_only_broadcasts_is_not_asserted(name: str, named: bool) -> None:
+    """The file takes what the program takes, of every pair of sizes, and refuses what it refuses."""
+    program, examples, asserted = TOGETHER[name]
+    inputs = "abc"[: len(examples)]
+    shapes = {i: {0: "n"} for i in inputs} if named and len(inputs) > 1 else "auto"
+    report = fz.onnx.export(program, tuple(fz.randn(*shape) for shape in examples), dynamic_shapes=shapes)
+    assert asserted is None or bool(report.embedded) == asserted
+    taken = 0
+    for sizes in itertools.product(range(1, 7), repeat=len(examples)):
+        arrays = [np.random.default_rng(0).random((n, *s[1:])).astype(np.float32) for n, s in zip(sizes, examples, strict=True)]
+        try:
+            expected = program(*map(fz.tensor, arrays)).numpy()
+        except fz.errors.FrazilError:
+            expected = None
+        feeds = dict(zip(inputs, arrays, strict=True))
+        if expected is None or (report.embedded and len(set(sizes)) > 1):
+            with pytest.raises(Exception, match=r"frazil.assert|ONNXRuntimeError"):
+                run_file(report.model_bytes, feeds)
+        else:
+            (found,) = run_file(report.model_bytes, feeds).values()
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=1e-5)
+            taken += 1
+    assert taken >= 2
 
 
 def test_layers_that_follow_each_other_work_on_rows() -> None:

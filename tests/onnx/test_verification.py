@@ -291,7 +291,7 @@ def test_what_few_roundings_turn_is_tried_more_often_unless_it_is_far_away() -> 
 
     assert judged(1.0) == 0 and asked == []
     assert judged(1.0005) < 1 and asked == [[0], [1, 2, 3]]
-    assert judged(1.018) > 1 and asked == [[0], [1, 2, 3]]
+    assert judged(1.018) > 1 and asked == [[0], [1, 2, 3], [4, 5, 6]]
     assert judged(2e3) > 1e4 and asked == [[0]]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
-from frazil.sizes import Size, bounds
+from frazil.sizes import Size, bounds, same
 
 from ..emit import Emitter
 from .elementwise import is_coarse
@@ -61,7 +61,7 @@ def _apart(e: Emitter, x: ir.Value) -> ir.Value:
 def linear(e: Emitter, call: Call, x: ir.Value, weight: ir.Value, bias: ir.Value | None = None) -> ir.Value:
     """`Gemm` for matrices. For more dimensions `MatMul` with the weight transposed, which onnxruntime does once while loading: so
     the weight is stored as it is, and stays one with others it is tied to."""
-    if call.rank() == 2 and call.kind() == "f":
-        return e.op("Gemm", x, weight, bias, transB=1)
+    if call.rank() == 2 and call.kind() == "f" and (bias is None or same(call.shape(2)[-1:], call.shape(1)[:1])):
+        return e.op("Gemm", x, weight, bias, transB=1)  # it repeats the bias, but never the product
     y = product(e, x, e.op("Transpose", weight, perm=[1, 0]), call.shape(0), call.shape(1)[::-1])
     return y if bias is None else e.op("Add", y, bias)
