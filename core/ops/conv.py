@@ -13,7 +13,7 @@ from typing import Any
 from ..creation import arange, zeros_of
 from ..define import function, op
 from ..errors import ArgumentError, DTypeError, ShapeError
-from ..sizes import size_max
+from ..sizes import SymInt, size_max
 from ..spelling import shown_as
 from ..table import OPS, E, S, Spec, ints
 from ..tensor import Tensor
@@ -352,7 +352,7 @@ def _of_no_channels(
 
 
 def _check_groups(name: str, groups: Any) -> None:
-    if not isinstance(groups, int) or groups < 1:
+    if not isinstance(groups, (int, SymInt)) or groups < 1:  # a size where every image has weights of its own
         raise ArgumentError(f"{name}: groups must be an integer of at least 1, given {groups!r}")
 
 

@@ -58,6 +58,47 @@ def unpack_and_join(x):
     return x.view(b * t, c)
 
 
+_FILTERS = fz.arange(54.0).reshape(1, 3, 2, 3, 3).cos()
+
+
+@program(
+    "b 2 h w",
+    "b 2",
+    relies_on=(
+        "style.shape[1] == 2 is True",
+        "x.shape[0]*x.shape[1] == 2*style.shape[0] is True",
+        "style.shape[0] < 1 is False",
+        "x.shape[2] < 1 is False",
+        "x.shape[3] < 1 is False",
+    ),
+)
+def filters_of_each_image(x, style):
+    b = style.shape[0]
+    w = _FILTERS * style.view(b, 1, 2, 1, 1)
+    y = F.conv2d(x.reshape(1, b * 2, *x.shape[2:]), w.view(b * 3, 2, 3, 3), padding=1, groups=b)
+    wide = F.conv_transpose2d(y, w.view(b * 3, 2, 3, 3), stride=2, groups=b)
+    return y.view(b, 3, *y.shape[2:]), wide.view(b, 2, *wide.shape[2:])
+
+
+@program(
+    "b 2 h w",
+    "b 2",
+    relies_on=(
+        "style.shape[1] == 2 is True",
+        "x.shape[0]*x.shape[1] == 2*style.shape[0] is True",
+        "style.shape[0] < 1 is False",
+        "x.shape[2] < 1 is False",
+        "x.shape[3] < 1 is False",
+    ),
+)
+def gradients_of_filters_of_each_image(x, style):
+    b = style.shape[0]
+    style = style.detach().requires_grad_()
+    w = (_FILTERS * style.view(b, 1, 2, 1, 1)).view(b * 3, 2, 3, 3)
+    y = F.conv2d(x.reshape(1, b * 2, *x.shape[2:]), w, padding=1, groups=b)
+    return fz.autograd.grad((y * y).sum(), style)[0]
+
+
 @program("b t c")
 def size_calls(x):
     return x.reshape(x.size(0), x.size(-1) * x.size(1)) + len(x)
