@@ -15,7 +15,7 @@ from .device import device as device_of
 from .dispatch import run
 from .dtypes import dtype as DType
 from .errors import ArgumentError, DTypeError, ShapeError
-from .sizes import is_static, prod, size_max
+from .sizes import SymFloat, SymInt, is_static, prod, size_max
 from .state import STATE
 from .table import FUNCTIONS, OPS
 from .tensor import Size, Tensor, int_tuple, shape_like, strided, whole, wrap
@@ -241,24 +241,31 @@ def arange(
     if end is None:
         raise ArgumentError("arange: give at least the end")
     numbers = (start, end, step)
+    fractions = any(isinstance(n, (float, SymFloat)) for n in numbers)
     if dtype is None:
-        dtype = dtypes.get_default_dtype() if any(isinstance(n, float) for n in numbers) else dtypes.int64
+        dtype = dtypes.get_default_dtype() if fractions else dtypes.int64
     dtype = dtypes.as_dtype(dtype)
     if isinstance(step, (int, float)):
         if step == 0:
             raise ArgumentError("arange: step must not be 0")
         if all(isinstance(n, (int, float)) for n in numbers) and (end - start) * step < 0:
             raise ArgumentError(f"arange: from {start} to {end} does not go with step {step}")
-    if dtype.kind == "i" and all(isinstance(n, int) or (isinstance(n, float) and math.isfinite(n)) for n in numbers):
+    finite = all(math.isfinite(n) for n in numbers if isinstance(n, float))
+    if dtype.kind == "i" and finite and (fractions or all(isinstance(n, int) for n in numbers)):
         count = math.ceil((end - start) / step)
-        start, step = int(start), int(step)  # fractions are cut off, as in PyTorch; there only those of int64 before it counts
+        start, step = _cut(start), _cut(step)  # fractions are cut off, as in PyTorch; there only those of int64 before it counts
         if not step and dtype is dtypes.int64:
             raise ArgumentError("arange: step must not be 0, as a whole number")
         if not step:
             return full((count,), start, dtype=dtype, device=device)
-        end = int(end) if dtype is dtypes.int64 else start + count * step
+        end = _cut(end) if dtype is dtypes.int64 else start + count * step
     attrs = {"start": start, "stop": end, "step": step, "dtype": dtype}
     return _make("sequence", attrs, device, requires_grad)
+
+
+def _cut(n: Any) -> Any:
+    """A number without its fraction; a size has none."""
+    return n if isinstance(n, SymInt) else math.trunc(n)
 
 
 def _is_whole(a: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from .. import dtypes
 from ..creation import full
 from ..define import op, primitive
+from ..sizes import SymFloat, size_max
 from ..table import S, Spec
 
 
@@ -32,8 +33,8 @@ def fill(*, shape, value, dtype):
 )
 def sequence(*, start, stop, step, dtype):
     """start, start + step, ... while below stop."""
-    if isinstance(start, float) or isinstance(stop, float) or isinstance(step, float):
-        size: Any = max(0, math.ceil((stop - start) / step))
+    if any(isinstance(n, (float, SymFloat)) for n in (start, stop, step)):
+        size: Any = size_max(0, math.ceil((stop - start) / step))
     elif step > 0:
         size = (stop - start + (step - 1)) // step
     else:

@@ -14,6 +14,7 @@ from ..define import elementwise_op as op
 from ..define import elementwise_primitive as primitive
 from ..define import function
 from ..errors import ArgumentError, DTypeError
+from ..sizes import SymFloat
 from ..table import FUNCTIONS, METHODS, E, S, Spec, bools, floats, ints
 from ..tensor import Tensor
 from .common import halves_in_float32, like, numeric, pointwise, predicate, require_float, require_numbers, same, specs
@@ -1388,7 +1389,7 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """
     if min is None and max is None:
         raise ArgumentError("clamp: give min, max or both")
-    if input.dtype.kind in "bi" and any(isinstance(limit, (float, np.floating)) for limit in (min, max)):
+    if input.dtype.kind in "bi" and any(isinstance(limit, (float, np.floating, SymFloat)) for limit in (min, max)):
         input = cast(input, dtype=dtypes.get_default_dtype())
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if min is not None:

@@ -16,7 +16,7 @@ from ..alias import apply_path, assign, check_leaf
 from ..creation import arange, from_host, full, full_like, ones, ones_like, tensor, zeros, zeros_of
 from ..define import function, op, primitive
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
-from ..sizes import SymInt, checked_dim, size_max, size_min, surely, unbacked, wrapped
+from ..sizes import SymFloat, SymInt, checked_dim, size_max, size_min, surely, unbacked, wrapped
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor, whole
 from ..views import check_overlap, slowest_first
@@ -644,8 +644,8 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     _bool_mask("masked_fill", mask)
     if isinstance(value, Tensor) and value._a.shape:
         raise ShapeError(f"masked_fill: value is a number or a 0-d tensor, given {list(value._a.shape)}")
-    if isinstance(value, float) and input.dtype.kind in "bi" and math.isfinite(value):
-        value = int(value) if input.dtype.kind == "i" else value != 0
+    if input.dtype.kind in "bi" and (isinstance(value, SymFloat) or (isinstance(value, float) and math.isfinite(value))):
+        value = math.trunc(value) if input.dtype.kind == "i" else value != 0
     if input.dtype is dtypes.bool_ and isinstance(value, int):
         value = bool(value)
     return where(

@@ -307,7 +307,7 @@ def any_(x, /, *, dim=None, keepdim=False):
 def _product_of_others(x: Tensor, dim: int) -> Tensor:
     """For every element, the product of the others along `dim`: exact where some are zero."""
     shape = x._a.shape
-    edge = full([1 if d == dim else n for d, n in enumerate(shape)], 1, dtype=x.dtype, device=x._dev)
+    edge = full([1 if d == dim else n for d, n in enumerate(shape)], 1, dtype=x.dtype, device=x.device)
 
     def before(x: Tensor) -> Tensor:
         return cumprod(narrow(cat([edge, x], dim=dim), dim, 0, shape[dim]), dim=dim)

@@ -264,7 +264,7 @@ class Emitter:
 
     @property
     def constants(self) -> list[ir.Value]:
-        """What `constant` gave, for the whole file."""
+        """Return what `constant` gave, for the whole file."""
         return list(self._constants.values())
 
     def ints(self, *numbers: int) -> ir.Value:

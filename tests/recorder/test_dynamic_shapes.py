@@ -99,3 +99,27 @@ def test_what_a_mask_chooses_may_be_written_in_terms_of_itself() -> None:
         recorded = fz.jit.trace(program, (fz.randn(2, 6, 4),))
         for x in (fz.randn(3, 5, 4), fz.randn(1, 1, 1), fz.ones(1, 1, 1), -fz.ones(2, 2, 2), fz.ones(0, 3, 2)):
             np.testing.assert_array_equal(recorded(x).numpy(), program(x).numpy())
+
+
+#: Fractions of sizes where PyTorch looks whether a number is one: it decides on the dtype, and is cut off where that is whole.
+FRACTIONS = {
+    "to a half": lambda x: fz.arange(x.shape[0] / 2),
+    "to a half, whole": lambda x: fz.arange(x.shape[0] / 2, dtype=fz.int64),
+    "to a half, int32": lambda x: fz.arange(x.shape[0] / 2, dtype=fz.int32),
+    "to a float": lambda x: fz.arange(float(x.numel())),
+    "from a quarter": lambda x: fz.arange(0.25 * x.shape[0], x.shape[0]),
+    "by parts": lambda x: fz.arange(0, 1, 1 / x.shape[0]),
+    "by steps that are cut": lambda x: fz.arange(0.5, x.shape[0], 1.5, dtype=fz.int32),
+    "whole numbers clamped": lambda x: fz.arange(6).clamp(max=x.shape[0] / 2),
+    "whole numbers written": lambda x: fz.arange(6).masked_fill(fz.arange(6) > 2, x.shape[0] / 2),
+    "whole numbers filled": lambda x: fz.full((2,), x.shape[0] / 2, dtype=fz.int64),
+}
+
+
+@pytest.mark.parametrize("name", FRACTIONS)
+def test_fractions_of_sizes_decide_on_dtypes_as_numbers_do(name: str) -> None:
+    program = fz.jit.trace(FRACTIONS[name], fz.ones(5, 3))
+    for n in (1, 2, 4, 5, 8, 9):
+        found, expected = program(fz.ones(n, 3)), FRACTIONS[name](fz.ones(n, 3))
+        assert (found.dtype, found.tolist()) == (expected.dtype, expected.tolist())
+    fz.onnx.export(FRACTIONS[name], fz.ones(5, 3))
