@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import dtypes
-from .dispatch import general_call, run
+from .dispatch import WIDE_NUMBERS, general_call, run
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .explain import describe
 from .order import Path, lying_as, steps_of
@@ -137,6 +137,8 @@ def inplace(op: Op, x: Tensor, args: tuple[Any, ...], attrs: dict[str, Any]) -> 
                 usable = other._dev is device and other._a.dtype is dtype and not (STATE.grad and other._rg)
             else:
                 usable = type(other) in (float, int) and device.native[dtype].kind == "f"
+                if op.name in WIDE_NUMBERS and usable and device.native[dtype].itemsize == 2:
+                    usable = dtypes.holds(device.native[dtype], other)
                 if usable:
                     other = device.scalar(other, device.native[dtype])
             if usable and fits(x, other):

@@ -132,6 +132,7 @@ def _binary(op: Op) -> Callable[..., Any]:
     through_body = op.through_body
     recordings = RECORDINGS
     numbers = op.promote in ("common", "float")
+    exact = op.name in WIDE_NUMBERS
     unpromoted = op.promote is None
     fine: Any = None  # the dtype of the last arrays that the op takes: mostly that of the next
 
@@ -147,7 +148,10 @@ def _binary(op: Op) -> Callable[..., Any]:
                 numbers and (type(b) is float or type(b) is int) and isinstance(a, Tensor) and device.native[aa.dtype].kind == "f"
             )
             if fast and not recordings[0]:
-                b = device.scalar(b, device.native[aa.dtype])
+                known = device.native[aa.dtype]
+                if exact and known.itemsize == 2 and not dtypes.holds(known, b):
+                    return general_call(op, (a, b, *rest), attrs)
+                b = device.scalar(b, known)
                 ba = b._a
         if not fast or rest or attrs or recordings[0]:
             return general_call(op, (a, b, *rest) if b is not _ABSENT else () if a is _ABSENT else (a,), attrs)
@@ -263,6 +267,11 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
             tensors[i] = from_numpy(t)
         elif not isinstance(t, Tensor) and hasattr(type(t), "__torch_function__"):
             return importlib.import_module("frazil.overrides").taken_over(op.call, args, given)
+    if op.name in WIDE_NUMBERS and (half := _half_with_number(op, tensors)):
+        cast = OPS["cast"].call
+        wide = [cast(t, dtype=dtypes.float32) if isinstance(t, Tensor) and t.dtype is half else t for t in tensors]
+        result = cast(op.call(*wide, **attrs), dtype=half)
+        return result if out is None else write_out(op.name, out, result)
     device = _common_device(op, tensors)
     if device.recording and any(isinstance(value, (Tensor, tuple, list)) for value in attrs.values()):
         attrs = {name: _numbers(value) for name, value in attrs.items()}
@@ -285,6 +294,30 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     if out is not None:
         return write_out(op.name, out, result)
     return result
+
+
+#: Ops that compute floats of 16 bits with a number, or with a 0-d tensor of another dtype, in float32: rounded first, 70000 would
+#: be infinite. Others round it, as PyTorch does.
+WIDE_NUMBERS = frozenset({"mul", "div", "floor_divide", "trunc_divide", "lerp"})
+
+
+def _half_with_number(op: Op, tensors: list[Any]) -> dtypes.dtype | None:
+    """The dtype of 16 bits that the result will have, where a number among the operands is none of that dtype."""
+    given = [t for t in tensors if isinstance(t, Tensor)]
+    halves = {t.dtype for t in given if t.dtype in dtypes.HALVES}
+    deciding = [t for t in given if t._a.shape] or given
+    if len(halves) != 1 or any(t.dtype not in halves for t in deciding):
+        return None
+    (half,) = halves
+    found = False
+    for i, t in enumerate(tensors):
+        if isinstance(t, Tensor):
+            found = found or (i > 0 and t.dtype is not half and op.promote != "same")  # the first one is rounded
+        elif t is not None:
+            found = found or not dtypes.holds(half, t)
+        if isinstance(t, complex) or (isinstance(t, Tensor) and t.dtype.is_complex):
+            return None
+    return half if found else None
 
 
 def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:

@@ -7,6 +7,7 @@ imported when the first tensor of it is made.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, final
 
@@ -103,6 +104,41 @@ PARTS = {complex64: float32, complex128: float64}
 WHOLE = {part: whole for whole, part in PARTS.items()}
 #: The dtypes that are computed in float32.
 HALVES = (float16, bfloat16)
+
+
+def holds(half: dtype, number: Any) -> bool:
+    """Return whether a float of 16 bits can be exactly this number.
+
+    >>> import frazil as fz
+    >>> from frazil.dtypes import holds
+    >>> holds(fz.float16, 0.5), holds(fz.float16, 0.1), holds(fz.float16, 70000), holds(fz.bfloat16, 1 / 256)
+    (True, False, False, True)
+    """
+    if type(number) not in (int, float, bool):
+        return False  # a size, whose number is known later
+    if number != number or number in (math.inf, -math.inf):
+        return True
+    if not -3.4e38 < number < 3.4e38:
+        return False
+    single = np.float32(number)
+    if half is bfloat16:
+        return float(single) == number and not int(single.view(np.uint32)) & 0xFFFF
+    return abs(number) <= 65504 and float(np.float16(number)) == number
+
+
+def rounded(known: dtype, number: Any) -> Any:
+    """The number that a factor becomes which PyTorch rounds to the dtype of its tensor: another one for floats of 16 bits only.
+
+    >>> import frazil as fz
+    >>> from frazil.dtypes import rounded
+    >>> rounded(fz.float16, 0.1), rounded(fz.float32, 0.1)
+    (0.0999755859375, 0.1)
+    """
+    if known not in HALVES or type(number) not in (int, float) or holds(known, number):
+        return number
+    with np.errstate(over="ignore"):
+        return float(np.float64(number).astype(known.numpy))
+
 
 #: Names that libraries compare with and list (`{"F8_E4M3": torch.float8_e4m3fn}`): no backend computes in these dtypes.
 float8_e4m3fn, float8_e5m2, float8_e4m3fnuz, float8_e5m2fnuz, float8_e8m0fnu, complex32, qint8, quint8, qint32 = (

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .dtypes import NARROW, bfloat16, float32
+from .dtypes import HALVES, bfloat16, float32
 from .spelling import shown_as
 from .table import OPS
 
@@ -29,6 +29,9 @@ ONE = frozenset(
     adaptive_avg_pool3d addbmm addmm addmv addr baddbmm cdist cross dist embedding_bag igamma igammac ldexp logaddexp2 logit
     mvlgamma nanmean nansum norm polygamma renorm sinc std std_mean trapezoid trapz var var_mean""".split()
 )
+
+#: Those whose time is that of a product of matrices, which devices compute in float16.
+_PRODUCTS = frozenset("addbmm addmm addmv addr baddbmm cdist".split())
 
 
 def kernels(device: Any, plain: Mapping[str, Callable[..., Any]]) -> dict[str, Callable[..., Any]]:
@@ -113,27 +116,31 @@ def body(op: Any, tensors: Any) -> Callable[..., Any]:
 
 def in_float32(value: Any) -> Any:
     """A tensor, or those of a tuple or list, with float32 in the place of bfloat16; anything else as it is."""
+    return _wide(value, bfloat16)
+
+
+def _wide(value: Any, half: Any) -> Any:
     if type(value) in (tuple, list):
-        return type(value)(map(in_float32, value))
-    return OPS["cast"].call(value, dtype=float32) if getattr(value, "dtype", None) is bfloat16 else value
+        return type(value)([_wide(v, half) for v in value])
+    return OPS["cast"].call(value, dtype=float32) if getattr(value, "dtype", None) is half else value
 
 
 def once(name: str, fn: Callable[..., Any]) -> Callable[..., Any]:
-    """A function in float32 as a whole where its tensors are bfloat16, if it is one operation; others as they are."""
+    """A function in float32 as a whole where its tensors are floats of 16 bits, if it is one operation; others as they are."""
     if name not in ONE:
         return fn
+    halves = (bfloat16,) if name in _PRODUCTS else HALVES
 
     def call(*args: Any, **given: Any) -> Any:
-        if not NARROW:
-            return fn(*args, **given)
         found = [getattr(value, "dtype", None) for value in (*args, *given.values())]
-        if bfloat16 not in found or float32 in found or given.get("dtype") is not None:
+        half = next((dtype for dtype in halves if dtype in found), None)
+        if half is None or float32 in found or given.get("dtype") is not None:
             return fn(*args, **given)
-        result = fn(*map(in_float32, args), **{key: in_float32(value) for key, value in given.items()})
-        return tuple(map(_rounded, result)) if isinstance(result, tuple) else _rounded(result)
+        result = fn(*(_wide(a, half) for a in args), **{key: _wide(value, half) for key, value in given.items()})
+        return tuple(_rounded(y, half) for y in result) if isinstance(result, tuple) else _rounded(result, half)
 
     return shown_as(call, fn)
 
 
-def _rounded(value: Any) -> Any:
-    return OPS["cast"].call(value, dtype=bfloat16) if getattr(value, "dtype", None) is float32 else value
+def _rounded(value: Any, half: Any = bfloat16) -> Any:
+    return OPS["cast"].call(value, dtype=half) if getattr(value, "dtype", None) is float32 else value

@@ -289,14 +289,19 @@ def rsqrt(x: Array) -> Array:
     return np.divide(_ONE[x.dtype], np.sqrt(x))
 
 
+_HALF = np.dtype(np.float16)
+
+
+def _number(value: Any, dtype: Any) -> Any:
+    """A number as NumPy takes it into an array: beyond float16 it is infinite, of which NumPy would warn."""
+    return math.copysign(math.inf, value) if dtype == _HALF and value is not None and abs(value) >= 65520 else value
+
+
 @kernel
 def clamp_numbers(x: Array, *, min: Any, max: Any) -> Array:
     if x.dtype.kind in "iu" and (type(min) is float or type(max) is float):
         raise TypeError("an integer tensor cannot be clamped to fractions")
-    return np.clip(x, min, max)
-
-
-_HALF = np.dtype(np.float16)
+    return np.clip(x, _number(min, x.dtype), _number(max, x.dtype))
 
 
 def halves_in_float32(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -537,7 +542,7 @@ def flip(x: Array, *, dims: Any) -> Array:
 
 @kernel
 def pad_constant(x: Array, *, pads: Any, value: Any = 0.0) -> Array:
-    y = np.full(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), value, x.dtype)
+    y = np.full(tuple(n + a + b for n, (a, b) in zip(x.shape, pads, strict=True)), _number(value, x.dtype), x.dtype)
     y[tuple(slice(a, a + n) for n, (a, _) in zip(x.shape, pads, strict=True))] = x
     return y
 
@@ -872,7 +877,7 @@ def sum_to_last(x: Array) -> Array:
 
 @kernel
 def fill(*, shape: Any, value: Any, dtype: Any) -> Array:
-    return np.zeros(shape, dtype.numpy) if value == 0 else np.full(shape, value, dtype.numpy)
+    return np.zeros(shape, dtype.numpy) if value == 0 else np.full(shape, _number(value, dtype.numpy), dtype.numpy)
 
 
 @kernel

@@ -9,7 +9,7 @@ from ..define import elementwise_op as op
 from ..errors import ArgumentError, ShapeError
 from ..sizes import checked_dim
 from ..table import E, S, Spec, floats
-from .common import float_like, like, require_float, same, specs
+from .common import float_like, halves_in_float32, like, require_float, same, specs
 from .elementwise import (
     abs_,
     clamp_numbers,
@@ -73,6 +73,7 @@ def relu_grad(g, y, /):
     errors=lambda: [E(S.ints(3), "softplus: x must be floating")],
     methods=[],
 )
+@halves_in_float32
 def softplus(x, /, *, beta: float = 1.0, threshold: float = 20.0):
     """A smooth ramp, log(1 + exp(beta x)) / beta; the identity where beta x > threshold.
 
@@ -199,6 +200,7 @@ def mish(x, /):
     methods=[],
     public=False,
 )
+@halves_in_float32
 def leaky_relu(x, /, *, negative_slope: float = 0.01):
     """x where positive, else x * negative_slope."""
     return where(gt(x, 0), x, x * negative_slope)
@@ -248,6 +250,7 @@ def prelu(x, weight, /):
     methods=[],
     public=False,
 )
+@halves_in_float32
 def elu(x, /, *, alpha: float = 1.0):
     """x where positive, else alpha * (exp(x) - 1)."""
     return where(gt(x, 0), x, expm1(minimum(x, 0)) * alpha)
@@ -271,6 +274,7 @@ def selu(x, /):
     vjp=lambda g, x, alpha: where(le(x, 0), g * exp(minimum(x, 0) / alpha), g),
     samples=lambda: [*_SAMPLES, S(5, alpha=0.5)],
 )
+@halves_in_float32
 def celu(x, /, *, alpha: float = 1.0):
     """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0).
 

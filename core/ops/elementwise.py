@@ -278,7 +278,7 @@ def add_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """
     if type(alpha) is not int:
         _check_alpha("add", input, other, alpha)
-    return add(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
+    return add(input, _times_alpha(input, other, alpha))
 
 
 @function(name="sub", methods=["sub"], out=True)
@@ -292,7 +292,16 @@ def sub_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     require_numbers("sub", *(t for t in (input, other) if isinstance(t, Tensor)))
     if type(alpha) is not int:
         _check_alpha("sub", input, other, alpha)
-    return sub(input, other if same(alpha, 1) else mul(other, alpha) if isinstance(other, Tensor) else other * alpha)
+    return sub(input, _times_alpha(input, other, alpha))
+
+
+def _times_alpha(input: Any, other: Any, alpha: Any) -> Any:
+    if same(alpha, 1):
+        return other
+    if not isinstance(other, Tensor):
+        known = input.dtype if isinstance(input, Tensor) else dtypes.get_default_dtype()
+        return dtypes.rounded(known, other) * dtypes.rounded(known, alpha)
+    return mul(other, dtypes.rounded(other.dtype, alpha))
 
 
 def _check_alpha(name: str, input: Any, other: Any, alpha: Any) -> None:
@@ -471,6 +480,7 @@ def xlogy(a, b, /):
     ],
     inplace=True,
 )
+@halves_in_float32
 def lerp(x, end, weight, /):
     """x + weight * (end - x), from the nearer end: exact at both.
 
@@ -483,6 +493,7 @@ def lerp(x, end, weight, /):
 
 
 @op(promote="common", samples=lambda: [S((3, 4), (3, 4), (4,)), S((3, 4), (3, 4), (4,), value=0.5)], inplace=True)
+@halves_in_float32
 def addcmul(x, tensor1, tensor2, /, *, value: float = 1.0):
     """x + value * tensor1 * tensor2.
 
@@ -499,6 +510,7 @@ def addcmul(x, tensor1, tensor2, /, *, value: float = 1.0):
     samples=lambda: [S((3, 4), (3, 4), floats(4, low=0.5)), S((3,), (3,), floats(3, low=0.5), value=0.5)],
     inplace=True,
 )
+@halves_in_float32
 def addcdiv(x, tensor1, tensor2, /, *, value: float = 1.0):
     """x + value * tensor1 / tensor2.
 

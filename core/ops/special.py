@@ -69,7 +69,7 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     >>> fz.rsub(fz.tensor([1.0]), 3)
     tensor([2.])
     """
-    return sub(other, input if same(alpha, 1) else input * alpha)
+    return sub(other, input if same(alpha, 1) else input * dtypes.rounded(input.dtype, alpha))
 
 
 @function(out=True, inplace=True)
