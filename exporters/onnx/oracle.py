@@ -60,6 +60,12 @@ def accumulates(node: Node) -> bool:
     return node.op_name == "scatter_add_values" or bool(node.attrs.get("accumulate"))
 
 
+def rounds_integers(node: Node) -> bool:
+    """Return whether an op computes with integers as floats, to which they are rounded first."""
+    dtype = node.attrs.get("dtype")
+    return node.op_name in SUMS and isinstance(dtype, dtypes.dtype) and dtype.is_floating_point
+
+
 #: A runtime may be this many times as far from the exact result as rounding alone explains.
 FACTOR = 16
 
@@ -193,11 +199,14 @@ class Shaken(Sparing):
     def before(self, node: Node, tensors: list[Tensor | None]) -> list[Tensor | None]:
         if node.op_name in EXACT and not accumulates(node):
             return tensors
+        eps = [None if v is None else self.eps.get(v) for v in node.inputs]
+        if rounds_integers(node):
+            eps = [self.eps[node.outputs[0]] if e is None else e for e in eps]
         return [
-            make_tensor(moved(host(t), self.scale * self.eps[v], self.rng))
-            if t is not None and v in self.eps and t.dtype.kind == "f"
+            make_tensor(moved(host(t), self.scale * e, self.rng))
+            if t is not None and e is not None and t.dtype.kind in "fi"
             else t
-            for v, t in zip(node.inputs, tensors, strict=True)
+            for e, t in zip(eps, tensors, strict=True)
         ]
 
 
@@ -301,8 +310,11 @@ class Exact:
 
     def floats_into(self, value: Value) -> list[np.ndarray]:
         """Return what the node that makes the value is given, as far as it is known."""
-        inputs = value.producer.inputs if value.producer is not None else ()
-        return [self.own[v] for v in inputs if v is not None and v in self.own and self.own[v].dtype.kind == "f"]
+        node = value.producer
+        if node is None:
+            return []
+        kinds = "fiu" if rounds_integers(node) else "f"
+        return [self.own[v] for v in node.inputs if v is not None and v in self.own and self.own[v].dtype.kind in kinds]
 
     def inner_size(self, value: Value, shape: tuple[int, ...]) -> Any:
         """The size of numbers inside of an op that is written as several: they may cancel."""

@@ -150,6 +150,18 @@ def ceil_floor_round(x):
     return x[: math.ceil(n / 2)], x[: math.floor(n / 2)], x[: round(n / 2)], x[math.floor(0.25 * n) :], x[: math.trunc(n / 3)]
 
 
+@program("n")
+def fractions_of_a_size_rounded(x):
+    n = x.shape[0]
+    return (
+        x[: math.ceil(n * 0.3)],
+        x[math.floor(n * 0.3) :],
+        x[: round(n * 0.7)],
+        x[: math.trunc(n * 0.3)],
+        x[-math.ceil(n * 0.1) :],
+    )
+
+
 @program("n", relies_on=("x.shape[0] == 5 is True",))
 def square_root_of_a_size(x):
     side = int(math.sqrt(x.shape[0]))

@@ -543,3 +543,13 @@ def test_numbers_beyond_the_dtype_are_not_compared() -> None:
     """Mean of squares: squares of huge numbers are infinite in float32 and not in float64."""
     report = fz.onnx.export(lambda x: x / (x * x).mean(1, keepdim=True).sqrt(), fz.randn(3, 8))
     assert report.checks is not None
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "prod", "cumsum"])
+@pytest.mark.parametrize("dtype", [fz.int64, fz.int32, fz.uint8])
+def test_integers_that_are_added_up_as_floats_are_rounded_in_any_order(name, dtype, tmp_path):
+    def total(i):
+        return getattr(i, name)(*[1] * (name == "cumsum"), dtype=fz.float32)
+
+    report = fz.onnx.export(total, fz.arange(12, dtype=dtype).reshape(3, 4), tmp_path / "total.onnx")
+    assert report.checks is not None

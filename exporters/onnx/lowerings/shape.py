@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import onnx_ir as ir
 
-from frazil.sizes import Size, proven, same, size_max, size_min, symbols_of
+from frazil.sizes import Size, SymFloat, proven, same, size_max, size_min, symbols_of
 
 from .. import sizes
 from ..emit import INT64, Emitter
@@ -66,7 +66,9 @@ def _constants(size: Size) -> set[int]:
     """The numbers that stand in an expression, down to its innermost terms, with either sign where they are inside."""
     if isinstance(size, int):
         return {size}
-    found = set()
+    found: set[int] = set()
+    if isinstance(size, SymFloat):  # inside of a rounding
+        return found
     for monomial, coefficient in size.terms:
         if not monomial:
             found.add(coefficient)
