@@ -1673,7 +1673,7 @@ def get_num_threads() -> _int:
     True"""
 
 def get_rng_state() -> Tensor:
-    """A copy of the state of the CPU's default generator: int64[2]."""
+    """A copy of the state of the CPU's default generator, as bytes: uint8[16]."""
 
 def gradient(input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order: _int = 1) -> Any:
     """The slopes of samples along each of `dim` (all, if None): by both neighbours, and at the edges from one side.

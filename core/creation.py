@@ -329,6 +329,8 @@ def logspace(
     """
     dtype = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     steps = whole(steps)
+    if is_static(steps) and steps < 0:
+        raise ArgumentError(f"logspace: steps must not be negative, given {steps}")
     recorded = any(isinstance(x, Tensor) and (x._dev.recording or x.is_meta) for x in (start, end, base))
     if not recorded:
         start, end, base = (x.item() if isinstance(x, Tensor) else x for x in (start, end, base))

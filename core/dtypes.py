@@ -397,6 +397,16 @@ class finfo:
         self.tiny = self.smallest_normal = float(info.smallest_normal)
         self.resolution = 10.0**-info.precision
 
+    def __repr__(self) -> str:
+        limits = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{name}={getattr(self, name):g}' for name in limits)}, dtype={self.dtype})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, finfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash((finfo, self.dtype))
+
 
 @final
 class iinfo:
@@ -413,3 +423,12 @@ class iinfo:
             raise DTypeError(f"iinfo: {d} is not an integer dtype; for floats use fz.finfo")
         info = np.iinfo(d.numpy)
         self.bits, self.dtype, self.max, self.min = info.bits, d.name, int(info.max), int(info.min)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, iinfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash((iinfo, self.dtype))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .errors import DimError, DTypeError, FrazilError, ShapeError
+from .errors import ArgumentError, DimError, DTypeError, FrazilError, ShapeError
 from .state import STATE
 from .table import Op, Spec
 from .tensor import Tensor
@@ -90,6 +90,8 @@ def explain(op: Op, tensors: Any, attrs: dict[str, Any], error: Exception, devic
             STATE.grad = before
     if isinstance(error, (MemoryError, KeyboardInterrupt)):
         return error
+    if isinstance(error, AttributeError) and any(t is None for t in tensors):
+        return noted(op, tensors, attrs, ArgumentError(f"{op.name}: a tensor is asked for, given None"))
     device = next((t._dev for t in tensors if isinstance(t, Tensor)), device)
     asked = attrs.get("dtype")
     if device is not None and not device.recording and isinstance(asked, dtypes.dtype):

@@ -22,6 +22,7 @@ from .errors import ArgumentError, DTypeError, FrazilError, ShapeError
 from .host import on_host
 from .ops import linalg as products
 from .ops import reduction
+from .ops.common import same
 from .ops.elementwise import where
 from .ops.shape import broadcast_tensors, cat
 from .results import printed_as
@@ -751,8 +752,12 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     >>> fz.linalg.cross(fz.tensor([1.0, 0.0, 0.0]), fz.tensor([0.0, 1.0, 0.0]))
     tensor([0., 0., 1.])
     """
-    a, b = input, other
-    return products.cross(a, b, dim) if a.shape == b.shape else products.cross(*_broadcast(a, b), dim)
+    for x in (input, other):
+        if len(x.shape) and not same(x.shape[checked_dim("linalg.cross", dim, len(x.shape))], 3):
+            raise ShapeError(
+                f"linalg.cross: vectors have 3 elements along dim {dim}, given {list(input.shape)} and {list(other.shape)}"
+            )
+    return products.cross(input, other, dim)
 
 
 def _broadcast(a: Tensor, b: Tensor) -> Any:

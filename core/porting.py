@@ -29,6 +29,7 @@ DIFFERENCES = {
     "torch.jit.save": "writes recorded programs in frazil's own form; a scripted module is recorded first, by trace",
     "torch.jit.load": "reads what fz.jit.save wrote; TorchScript archives are refused",
     "torch.onnx.export": "records and verifies against the program; all sizes are free unless told; opsets are 21 and above",
+    "torch.__version__": "is frazil's own where the import is changed; under `frazil run-torch` the version that is followed",
     "torch.manual_seed": "the numbers are other ones than PyTorch's, and the same on every device",
     "torch.load": "makes tensors and plain data only, whatever weights_only says",
     "torch.save": "writes safetensors, or PyTorch's own format for .pt and .pth; no code is stored",

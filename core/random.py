@@ -138,14 +138,17 @@ class Generator:
         return self._seed
 
     def get_state(self) -> Tensor:
-        """A copy of the state: int64[2]."""
+        """A copy of the state, as bytes on the CPU: uint8[16]. In a recording it is a value: int64[2]."""
         with self._lock:
-            return self.state.clone()
+            state = self.state.clone()
+        return state if STATE.recorder is not None else state.cpu().view(dtypes.uint8)
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go on where `new_state`, which a `get_state` returned, was taken."""
+        if isinstance(new_state, Tensor) and new_state.dtype is dtypes.uint8 and tuple(new_state.shape) == (16,):
+            new_state = new_state.cpu().view(dtypes.int64)
         if not isinstance(new_state, Tensor) or new_state.dtype is not dtypes.int64 or tuple(new_state.shape) != (2,):
-            raise ArgumentError(f"set_state: expected the int64[2] tensor of a get_state, given {new_state!r}")
+            raise ArgumentError(f"set_state: expected the tensor of a get_state, uint8[16] or int64[2], given {new_state!r}")
         with self._lock, no_grad():
             self.state.copy_(new_state)
             if STATE.recorder is None and not new_state.is_meta:
@@ -235,7 +238,7 @@ def initial_seed() -> int:
 
 
 def get_rng_state() -> Tensor:
-    """A copy of the state of the CPU's default generator: int64[2]."""
+    """A copy of the state of the CPU's default generator, as bytes: uint8[16]."""
     return default_generator.get_state()
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any, TypeVar
 
-from .errors import ArgumentError, FrazilError, ShapeError
+from .errors import ArgumentError, DimError, FrazilError, ShapeError
 from .places import places
 
 T = TypeVar("T")
@@ -213,7 +213,9 @@ def explained(error: Exception, shown: str, given: Iterable[Any]) -> Exception:
     if isinstance(error, AttributeError):
         return _no_tensor(error, shown, given)
     parts = [f"{value.dtype.name}{list(value.shape)}" for value in given if hasattr(value, "_a")]
-    return ShapeError(f"{shown}: not defined for {', '.join(parts)} ({error})")
+    kinds = ((IndexError, DimError), ((TypeError, ValueError), ArgumentError), (Exception, ShapeError))
+    kind = next(own for theirs, own in kinds if isinstance(error, theirs))
+    return kind(f"{shown}: not defined for {', '.join(parts)} ({error})")
 
 
 def _no_tensor(error: AttributeError, shown: str, given: Iterable[Any]) -> Exception:

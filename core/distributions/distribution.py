@@ -16,6 +16,7 @@ from ..ops.elementwise import clamp
 from ..ops.shape import broadcast_tensors
 from ..random import rand
 from ..sizes import broadcast_shapes
+from ..state import STATE
 from ..tensor import Size, Tensor
 from .constraints import Constraint, dependent, is_dependent
 
@@ -153,14 +154,14 @@ class Distribution:
         """Raise unless every parameter that was given is what `arg_constraints` say."""
         for name, constraint in self.arg_constraints.items():
             given = self._given_parameter(name)
-            if not isinstance(given, Tensor) or not has_numbers(given) or is_dependent(constraint):
+            if not isinstance(given, Tensor) or not may_check(given) or is_dependent(constraint):
                 continue
             if not constraint.check(given.detach()).all():
                 raise ValueError(f"{type(self).__name__}: parameter {name} must be {constraint.meaning}, given {given}")
 
     def _check_value(self, value: Tensor) -> None:
         """Raise unless all values of a call are of the support."""
-        if not self._validate_args or not has_numbers(value):
+        if not self._validate_args or not may_check(value):
             return
         lead, event = len(value.shape) - len(self._event_shape), tuple(self._event_shape)
         if lead < 0 or tuple(value.shape[lead:]) != event:
@@ -187,6 +188,11 @@ class Distribution:
             one = isinstance(value, Tensor) and value.ndim == 0 and has_numbers(value)
             shown.append(f"{name}: {value.item() if one else value.shape if isinstance(value, Tensor) else value}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def may_check(x: Tensor) -> bool:
+    """Return whether the values of a tensor may be checked: they are there, and no recording would keep the check."""
+    return has_numbers(x) and STATE.recorder is None
 
 
 def broadcast_all(*values: Any) -> list[Tensor]:

@@ -9,7 +9,6 @@ from ..autograd.modes import no_grad
 from ..creation import arange, as_tensor
 from ..errors import ArgumentError, ShapeError
 from ..linalg import cholesky, slogdet
-from ..ops.common import has_numbers
 from ..ops.gamma import digamma, lgamma, mvlgamma
 from ..ops.shape import cat
 from ..random import randn
@@ -17,7 +16,7 @@ from ..sizes import broadcast_shapes
 from ..tensor import Tensor
 from .constraints import Constraint, corr_cholesky, dependent, lower_cholesky, positive, positive_definite
 from .dirichlet import Beta
-from .distribution import Distribution
+from .distribution import Distribution, may_check
 from .exponential_family import ExponentialFamily
 from .gamma import log_standard_gamma
 from .multivariate_normal import half_log_det, inverse_of, triangle_of_precision
@@ -64,7 +63,7 @@ class Wishart(ExponentialFamily):
         self._parameters = ("df", name)
         super().__init__(batch, matrix.shape[-2:], validate_args)
         n = matrix.shape[-1]
-        if self._validate_args and has_numbers(self.df) and not (self.df > n - 1).all():
+        if self._validate_args and may_check(self.df) and not (self.df > n - 1).all():
             raise ValueError(f"Wishart: parameter df must be above {n - 1}, given {self.df}")
         if name == "covariance_matrix":
             self._tril = cholesky(self._matrix)

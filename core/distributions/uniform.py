@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from ..autograd.modes import no_grad
-from ..ops.common import has_numbers
 from ..ops.elementwise import clamp, log
 from ..random import rand_like
 from ..tensor import Tensor
 from .constraints import Constraint, dependent, interval
-from .distribution import Distribution, broadcast_all
+from .distribution import Distribution, broadcast_all, may_check
 
 
 class Uniform(Distribution):
@@ -28,7 +27,7 @@ class Uniform(Distribution):
     def __init__(self, low: Any, high: Any, validate_args: bool | None = None) -> None:
         self.low, self.high = broadcast_all(low, high)
         super().__init__(self.low.shape, validate_args=validate_args)
-        if self._validate_args and has_numbers(self.low) and not (self.low < self.high).all():
+        if self._validate_args and may_check(self.low) and not (self.low < self.high).all():
             raise ValueError(f"Uniform: parameter high must be above low, given low={self.low} and high={self.high}")
 
     @property

@@ -238,6 +238,8 @@ def prelu(x, weight, /):
     >>> fz.prelu(fz.tensor([-2.0, 3.0]), fz.tensor([0.5]))
     tensor([-1.,  3.])
     """
+    if weight.ndim > 1:
+        raise ShapeError(f"prelu: weight is one number, or one for each channel, given {specs(weight)[0]}")
     if not x.ndim and weight.numel() != 1:
         raise ShapeError(f"prelu: a single number has no channels, given {specs(x)[0]}")
     return where(gt(x, 0), x, x * _prelu_slopes(x, weight))
@@ -372,6 +374,8 @@ def hardshrink(x, /, *, lambd: float = 0.5):
 )
 def softshrink(x, /, *, lambd: float = 0.5):
     """x moved by lambd towards 0, stopping there."""
+    if lambd < 0:
+        raise ArgumentError(f"softshrink: lambd must be at least 0, given {lambd}")
     return where(gt(x, lambd), x - lambd, where(lt(x, -lambd), x + lambd, where(ne(x, x), x, 0.0)))
 
 

@@ -674,4 +674,6 @@ def trace(input: Tensor) -> Tensor:
     tensor(5)
     """
     require_numbers("trace", input)
+    if len(input._a.shape) != 2:
+        raise ShapeError(f"trace: expected a matrix, given {list(input._a.shape)}; x.diagonal(dim1=-2, dim2=-1).sum(-1) for many")
     return sum_(diagonal(input))

@@ -11,7 +11,7 @@ import numpy as np
 from .. import dtypes
 from ..creation import full, zeros_of
 from ..define import function, op, primitive
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DimError, ShapeError
 from ..results import named
 from ..sizes import SymInt, checked_dim, proven, size_max
 from ..table import OPS, E, S, Spec, floats
@@ -164,7 +164,7 @@ _EXTREME = [*_REDUCE, S.bools(3), S.of([[1.0, math.nan], [math.inf, -math.inf]],
 def _extreme_rule(name: str, x: Spec, dim: Any, keepdim: bool) -> Spec:
     sizes = [n for i, n in enumerate(x.shape) if dim is None or i in dim]
     if any(isinstance(n, int) and n == 0 for n in sizes):
-        raise ShapeError(f"{name}: nothing to choose from: {x} has no elements along dim={dim}")
+        raise DimError(f"{name}: nothing to choose from: {x} has no elements along dim={dim}")
     return Spec(reduced(x, dim, keepdim), x.dtype)
 
 
@@ -774,6 +774,8 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
     tensor([ True, False])
     """
     require_one_dtype("isclose", input, other)
+    if rtol < 0 or atol < 0:
+        raise ArgumentError(f"isclose: rtol and atol must be at least 0, given {rtol} and {atol}")
     near = eq(input, other)
     if not input.dtype.is_floating_point:
         if input.dtype is not dtypes.bool_:

@@ -223,6 +223,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     n = len(input._a.shape)
     sources = [checked_dim("movedim", d, n) for d in as_sequence(source, 1)]
     targets = [checked_dim("movedim", d, n) for d in as_sequence(destination, 1)]
+    for name, given in (("source", sources), ("destination", targets)):
+        if len(set(given)) != len(given):
+            raise DimError(f"movedim: a dimension comes twice in {name}: {given}")
     order: list[Any] = [None] * n
     for s, d in zip(sources, targets, strict=True):
         order[d] = s
@@ -995,7 +998,9 @@ def rot90(input: Tensor, k: int = 1, dims: Any = (0, 1)) -> Tensor:
             [1, 3]])
     """
     k = whole(k)
-    a, b = dims
+    a, b = (checked_dim("rot90", d, len(input._a.shape)) for d in dims)
+    if a == b:
+        raise DimError(f"rot90: the plane has two dimensions, given {tuple(dims)}")
     k %= 4
     if k == 0:
         return clone(input)

@@ -270,6 +270,9 @@ def _covariance(x: Tensor, correction: Any, fweights: Tensor | None, aweights: T
             raise ShapeError(f"cov: {name} must be one for each of {x._a.shape[1]} observations, given {list(given._a.shape)}")
     if fweights is not None and fweights.dtype.kind != "i":
         raise ArgumentError(f"cov: fweights count observations, so they must be integers, given {fweights.dtype.name}")
+    for name, given in (("fweights", fweights), ("aweights", aweights)):
+        if given is not None and (values := at_hand(given)) is not None and (values < 0).any():
+            raise ArgumentError(f"cov: {name} must be at least 0")
     if fweights is None and aweights is None:
         centred = x - mean(x, dim=1, keepdim=True)
         return matmul(centred, t(centred).conj()) / degrees(x._a.shape[1] - correction)

@@ -10,7 +10,7 @@ from ..control import while_loop
 from ..creation import arange, tensor, zeros
 from ..define import function
 from ..dtypes import float16, float32, int64
-from ..errors import ArgumentError, ShapeError
+from ..errors import ArgumentError, DimError, ShapeError
 from ..ops.common import require_float, specs
 from ..ops.elementwise import cast, clone, eq, ge, gt, logaddexp, lt, ne, where
 from ..ops.indexing import gather
@@ -124,6 +124,8 @@ def gradient(input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order:
     ndim = len(input._a.shape)
     dims = tuple(range(ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
     dims = tuple(checked_dim("gradient", d, ndim) for d in dims)
+    if len(set(dims)) != len(dims):
+        raise DimError(f"gradient: a dimension comes twice in dim: {dims}")
     if edge_order not in (1, 2):
         raise ArgumentError(f"gradient: edge_order is 1 or 2, given {edge_order}")
     given = [1 if spacing is None else spacing] * len(dims) if not isinstance(spacing, (tuple, list)) else list(spacing)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import spectral
+from ..errors import ArgumentError
 from ..ops.elementwise import exp, sin
 from ..spectral import cosines, points
 from ..tensor import Tensor
@@ -31,6 +32,8 @@ def general_cosine(
     >>> fz.signal.windows.general_cosine(3, a=[0.5, 0.5])
     tensor([0., 1., 0.])
     """
+    if not len(a):
+        raise ArgumentError("general_cosine: a holds at least one weight, given none")
     return _checked(cosines(M, not sym, a, dtype=dtype, device=device), requires_grad)
 
 
@@ -71,6 +74,8 @@ def bartlett(M: int, *, sym: bool = True, **options: Any) -> Tensor:
 
 def kaiser(M: int, *, beta: float = 12.0, sym: bool = True, **options: Any) -> Tensor:
     """The window of Kaiser; `beta` says how narrow it is."""
+    if beta < 0:
+        raise ArgumentError(f"kaiser: beta must be at least 0, given {beta}")
     return spectral.kaiser_window(M, not sym, beta, **options)
 
 
@@ -87,6 +92,10 @@ def exponential(
     device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """exp(-|t - center| / tau)."""
+    if tau <= 0:
+        raise ArgumentError(f"exponential: tau must be above 0, given {tau}")
+    if sym and center is not None:
+        raise ArgumentError(f"exponential: a symmetric window has its center in the middle, given {center}")
     t, period = points(M, not sym, dtype=dtype, device=device)
     middle = (period if M > 1 else 0) / 2 if center is None else center
     return _checked(exp((t - middle).abs() * (-1 / tau)), requires_grad)
@@ -97,6 +106,8 @@ def gaussian(
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """exp(-(t - middle)^2 / (2 std^2))."""
+    if std <= 0:
+        raise ArgumentError(f"gaussian: std must be above 0, given {std}")
     t, period = points(M, not sym, dtype=dtype, device=device)
     away = (t - (period if M > 1 else 0) / 2) * (1 / (std * math.sqrt(2)))
     return _checked(exp(-(away * away)), requires_grad)

@@ -674,6 +674,24 @@ def test_a_policy_is_exported():
     assert report.checks is not None
 
 
+@pytest.mark.parametrize("name", ["Normal", "Uniform", "Laplace", "Exponential", "Gamma", "Poisson", "Bernoulli"])
+def test_densities_of_a_modules_own_parameters_are_exported(name):
+    """What is checked of them is no part of the program; the distribution may have been made before."""
+    options = {"Uniform": (0.0, 2.0), "Normal": (0.0, 2.0), "Laplace": (0.0, 2.0), "Gamma": (2.0, 1.0), "Bernoulli": (0.25,)}
+    prior = getattr(D, name)(*options.get(name, (1.5,)))
+
+    class Weighed(fz.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = fz.nn.Parameter(fz.ones(3))
+            self.low = fz.nn.Parameter(fz.zeros(3))
+
+        def forward(self, x: Any) -> Any:
+            return x * prior.log_prob(self.weight).sum() + D.Uniform(self.low, 2 * self.weight).log_prob(self.weight)
+
+    assert fz.onnx.export(Weighed().eval(), (fz.randn(2, 3),)).checks is not None
+
+
 def test_helpers_of_distributions() -> None:
     from torch.distributions import utils as theirs
 

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.parity
 FILES = sorted((Path(__file__).parent / "programs").glob("*.py"))
 PROGRAMS = [f"{file.stem}.{name}" for file in FILES for name in re.findall(r"^def (\w+)\(start\)", file.read_text(), re.M)]
 STEPS = 20
+#: Products are rounded to bfloat16, whose last place is 2**-8, and a sum in another order may round to the next.
+ROUNDED = {"learning.half_precision": 2**-8}
 
 
 def ported(source: str) -> str:
@@ -89,7 +91,7 @@ def made_on(device: str) -> Iterator[None]:
 def test_losses_are_pytorchs(name):
     expected, weights = theirs(name)
     losses, _, _ = ours(name, weights)
-    np.testing.assert_allclose(losses, expected, rtol=2e-4, atol=1e-5)
+    np.testing.assert_allclose(losses, expected, rtol=ROUNDED.get(name, 2e-4), atol=1e-5)
 
 
 @pytest.mark.slow
@@ -112,4 +114,4 @@ def test_losses_are_pytorchs_on_opencl(name):
     expected, weights = theirs(name)
     with made_on("opencl"):
         losses, _, _ = ours(name, weights)
-    np.testing.assert_allclose(losses, expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(losses, expected, rtol=ROUNDED.get(name, 1e-3), atol=1e-4)

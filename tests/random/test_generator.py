@@ -53,12 +53,13 @@ def test_a_state_brings_a_generator_back() -> None:
     fz.randn(3, generator=generator)
     before = generator.get_state()
     first = fz.rand(4, generator=generator)
-    assert before.tolist() == [5, 1]  # a copy: drawing did not change it
+    assert before.view(fz.int64).tolist() == [5, 1]  # a copy: drawing did not change it
+    assert before.dtype is fz.uint8 and before.is_cpu  # as PyTorch's, which programs convert to a ByteTensor
     assert equal(first, fz.rand(4, generator=generator.set_state(before)))
     fz.set_rng_state(before)
     assert equal(first, fz.rand(4)) and fz.initial_seed() == 5
     for wrong in (fz.zeros(2), fz.tensor([1]), [1, 2]):
-        with pytest.raises(ArgumentError, match="set_state: expected the int64"):
+        with pytest.raises(ArgumentError, match="set_state: expected the tensor of a get_state"):
             generator.set_state(wrong)  # type: ignore[arg-type]
 
 

@@ -135,8 +135,8 @@ def test_a_program_that_draws_exports_with_the_state_of_its_generator(tmp_path: 
     names = [given.name for given in session.get_inputs()]
     assert len(names) == len(session.get_outputs()) == 2
     fz.manual_seed(22)
-    state = fz.get_rng_state().numpy()
+    state = fz.default_generator.state.numpy()
     for _ in range(3):
         drawn, state = session.run(None, dict(zip(names, (x.numpy(), state), strict=True)))
         np.testing.assert_allclose(drawn, program(x).numpy(), rtol=1e-6, atol=1e-6)
-        np.testing.assert_array_equal(state, fz.get_rng_state().numpy())
+        np.testing.assert_array_equal(state, fz.default_generator.state.numpy())

@@ -33,4 +33,4 @@ def test_a_generator_from_outside_goes_on_where_the_recorded_program_left_it():
     assert source.initial_seed() == 1
     expected = fz.rand(9, generator=fz.Generator().manual_seed(11))
     assert fz.equal(program(fz.tensor(11)), expected)
-    assert source.get_state().tolist() == [11, 2]
+    assert source.state.tolist() == [11, 2]

@@ -158,6 +158,8 @@ def layer_norm(
 
 def rms_norm(input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """Divide by the root mean square over the last dimensions. Source: https://arxiv.org/abs/1910.07467."""
+    if not len(normalized_shape):
+        raise ShapeError("rms_norm: normalized_shape names at least one dimension, given ()")
     if weight is not None and tuple(weight.shape) != tuple(normalized_shape):
         raise ShapeError(f"rms_norm: weight must have shape {list(normalized_shape)}, given {list(weight.shape)}")
     if weight is None or weight.dtype is input.dtype:

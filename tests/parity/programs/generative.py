@@ -227,7 +227,7 @@ def transformed_flow(start):
         opt.step()
         return loss
 
-    return step, None, None
+    return step, flow, (x,)
 
 
 def ddpm(start):

@@ -460,6 +460,72 @@ def checkpointed(start):
     return step, model, (x[0],)
 
 
+def half_precision(start):
+    """bfloat16 by autocast, with the scaler and the accumulated gradients that scripts for GPUs keep."""
+
+    class Block(nn.Module):
+        def __init__(self, width, heads):
+            super().__init__()
+            self.heads = heads
+            self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+            self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+        def forward(self, x):
+            B, T, C = x.shape
+            q, k, v = self.qkv(self.norm1(x)).reshape(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
+            att = (q @ k.transpose(-2, -1)) * (C // self.heads) ** -0.5
+            x = x + self.proj((att.softmax(dim=-1).to(v.dtype) @ v).transpose(1, 2).reshape(B, T, C))
+            return x + self.mlp(self.norm2(x))
+
+    class Net(nn.Module):
+        def __init__(self, width=16):
+            super().__init__()
+            self.patches = nn.Conv2d(1, width, kernel_size=4, stride=4)
+            self.blocks = nn.Sequential(Block(width, 2), Block(width, 2))
+            self.head = nn.Linear(width, 3)
+
+        def forward(self, x):
+            x = self.patches(x).flatten(2).transpose(1, 2)
+            return self.head(self.blocks(x).mean(dim=1))
+
+    model = start(Net())
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.05)
+    scaler = torch.amp.GradScaler("cpu", enabled=False)
+    amp_dtype = torch.bfloat16
+    rng = np.random.default_rng(11)
+    x = torch.tensor(rng.standard_normal((8, 1, 8, 8)).astype(np.float32))
+    y = torch.tensor(rng.integers(0, 3, 8))
+
+    def step(i):
+        total = 0.0
+        for xb, yb in zip(x.split(4), y.split(4)):
+            with torch.autocast(device_type=xb.device.type, dtype=amp_dtype):
+                logits = model(xb)
+                loss = F.cross_entropy(logits, yb) / 2
+            assert logits.dtype is torch.bfloat16 and loss.dtype is torch.float32
+            scaler.scale(loss).backward()
+            total += loss.item()
+        assert all(p.grad.dtype == torch.float32 for p in model.parameters())
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        scaler.step(optimizer)
+        scaler.update()
+        optimizer.zero_grad(set_to_none=True)
+        return total
+
+    class Mixed(nn.Module):
+        def __init__(self, net):
+            super().__init__()
+            self.net = net
+
+        def forward(self, x):
+            with torch.autocast(device_type=x.device.type, dtype=torch.bfloat16):
+                return self.net(x).float()
+
+    return step, Mixed(model), (x,)
+
+
 def mixup(start):
     """Datasets, samplers and collating functions of one's own; mixed samples with soft targets."""
 
