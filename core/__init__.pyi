@@ -221,7 +221,9 @@ def aminmax(input: Tensor, *, dim: _int | None = None, keepdim: _bool = False, o
 
     >>> import frazil as fz
     >>> fz.aminmax(fz.tensor([3.0, 1.0, 2.0]))
-    MinMax(min=tensor(1.), max=tensor(3.))"""
+    frazil.return_types.aminmax(
+    min=tensor(1.),
+    max=tensor(3.))"""
 
 from . import amp as amp
 
@@ -1521,7 +1523,9 @@ def frexp(input: Tensor, *, out: Any = None) -> Any:
 
     >>> import frazil as fz
     >>> fz.frexp(fz.tensor([6.0, -0.25]))
-    Frexp(mantissa=tensor([ 0.7500, -0.5000]), exponent=tensor([ 3, -1], dtype=frazil.int32))"""
+    frazil.return_types.frexp(
+    mantissa=tensor([ 0.7500, -0.5000]),
+    exponent=tensor([ 3, -1], dtype=frazil.int32))"""
 
 def frobenius_norm(input: Tensor, dim: Any, keepdim: _bool = False) -> Tensor:
     """The square root of the sum of squares over `dim` (all, if empty)."""
