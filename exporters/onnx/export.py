@@ -39,6 +39,7 @@ from .lowerings import LOWERINGS, Lowering
 from .oracle import host
 from .pytorch import TrainingMode
 from .running import open_session, run_file
+from .settled import settle
 from .values import Ranges
 from .verify import Verification, verify_model
 
@@ -292,7 +293,14 @@ def _export(
     if isinstance(model, Model):  # a file that was read keeps its names
         input_names = model.input_names if input_names is None else input_names
         output_names = model.output_names if output_names is None else output_names
-    program = model if isinstance(model, Program) else record(model, args, kwargs, input_names, dynamic_shapes)
+
+    def recorded() -> Program:
+        found = record(model, args, kwargs, input_names, dynamic_shapes)
+        if not training:
+            settle(found)
+        return found
+
+    program = model if isinstance(model, Program) else recorded()
     if isinstance(model, Program) and input_names is not None:
         _rename(program.graph.inputs, input_names)
     if not training:
@@ -314,7 +322,7 @@ def _export(
     lowered = write(program)
     if lowered.embedded and model is not program:  # perhaps it only broadcasts, which operators do as the program does
         with contextlib.suppress(FrazilError), sizes.broadcasts_left_open():
-            wider = record(model, args, kwargs, input_names, dynamic_shapes)
+            wider = recorded()
             other = write(wider)
             if _knows_sizes(other.graph) and _count(other) < _count(lowered):
                 program, lowered = wider, other
@@ -378,8 +386,10 @@ def verify(
     covered: 4 sizes, values: ordinary, other signs, NaN, infinities, tiny, large, huge, ties, empty
     """
     program = model if isinstance(model, Program) else record(model, args, kwargs, None, dynamic_shapes)
-    graph, _ = _with_changed_inputs(program)
     session = open_session(Path(path))
+    if program is not model:
+        settle(program, keep=[value.name for value in session.get_inputs()])
+    graph, _ = _with_changed_inputs(program)
     pairs = pairs_among(graph, [value.name for value in (*session.get_inputs(), *session.get_outputs())])
     graph = in_real(passes.optimize(graph))
     names = {

@@ -1,0 +1,64 @@
+"""Writes that settle: `self.weight.data *= self.mask` in `forward` gives the same weights at every call but the first.
+
+A program that writes such a thing into what it keeps is, for whoever calls it, one that keeps nothing: its file may compute the
+written value from the first one, each time. That it is so is not guessed from the operations but tried, on the very numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from frazil.autograd.modes import no_grad
+from frazil.recorder.graph import Graph, State, Value
+from frazil.recorder.running import execute
+from frazil.recorder.trace import Program
+from frazil.sizes import symbols_of
+from frazil.tensor import Tensor
+
+from .oracle import host
+
+
+def settle(program: Program, keep: Collection[str] = ()) -> None:
+    """Take from the states of a program those whose new value depends on themselves and on what never changes, and is the same
+    once it was written; but those whose names are in `keep`."""
+    graph = program.graph
+    settled = [state for state in graph.states if state.input.name not in keep and _settles(graph, state)]
+    graph.states = [state for state in graph.states if state not in settled]
+    program.twins += [state.tensor for state in settled]  # a run to compare with puts them back
+
+
+def _settles(graph: Graph, state: State) -> bool:
+    if state.attribute != "data" or state.owner is not None:
+        return False
+    made = _made_of(graph, state)
+    if made is None:
+        return False
+    with no_grad():
+        written = _run(made, state.tensor)
+        return host(written).tobytes() == host(_run(made, written)).tobytes()
+
+
+def _made_of(graph: Graph, state: State) -> Graph | None:
+    """The new value as a graph of the old one; None where it needs an input, a size, a branch or another state."""
+    changing = {other.input for other in graph.states} - {state.input}
+    needed: set[Value] = set()
+    waiting = [state.output]
+    while waiting:
+        value = waiting.pop()
+        if value in needed:
+            continue
+        needed.add(value)
+        node = value.producer
+        if value in graph.inputs or value in changing:
+            return None
+        if node is not None:
+            if node.subgraphs or symbols_of(list(node.attrs.values())):
+                return None
+            waiting += [given for given in node.inputs if given is not None]
+    nodes = [node for node in graph.nodes if not needed.isdisjoint(node.outputs)]
+    captured = [value for value in graph.captured if value in needed and value is not state.input]
+    return Graph(graph.name, [state.input], [state.output], nodes, captured)
+
+
+def _run(graph: Graph, tensor: Tensor) -> Tensor:
+    return execute(graph, [tensor.detach()])[graph.outputs[0]]
