@@ -138,10 +138,10 @@ class Generator:
         return self._seed
 
     def get_state(self) -> Tensor:
-        """A copy of the state, as bytes on the CPU: uint8[16]. In a recording it is a value: int64[2]."""
+        """A copy of the state, as bytes on the CPU: uint8[16]. In a recording, and on "meta", it is a value: int64[2]."""
         with self._lock:
             state = self.state.clone()
-        return state if STATE.recorder is not None else state.cpu().view(dtypes.uint8)
+        return state if STATE.recorder is not None or state.is_meta else state.cpu().view(dtypes.uint8)
 
     def set_state(self, new_state: Tensor) -> Generator:
         """Go on where `new_state`, which a `get_state` returned, was taken."""

@@ -18,6 +18,8 @@ from ..ops.cases import packed
 
 #: How large their results are depends on numbers.
 REFUSED = {"nonzero_positions"}
+#: From this result on, what is kept for the gradient, which alone reads it: it lies as the kernel likes.
+KEPT = {"lstm_train": 3, "gru_train": 2}
 
 
 def strides(t: Any) -> list[int]:
@@ -49,9 +51,9 @@ def test_every_op_gives_the_shapes_dtypes_and_strides_of_the_cpu(dtype):
                 with pytest.raises(type(error)):
                     results(op, sample.attrs, meta, "meta")
                 continue
-            for a, b in zip(expected, results(op, sample.attrs, meta, "meta"), strict=True):
-                told = (tuple(a.shape), a.dtype, strides(a))
-                assert (tuple(b.shape), b.dtype, strides(b)) == told and b.is_meta, (op.name, sample)
+            for i, (a, b) in enumerate(zip(expected, results(op, sample.attrs, meta, "meta"), strict=True)):
+                assert (tuple(b.shape), b.dtype) == (tuple(a.shape), a.dtype) and b.is_meta, (op.name, sample)
+                assert strides(b) == strides(a) or i >= KEPT.get(op.name, i + 1), (op.name, sample)
                 tried += 1
     assert tried > 500
 
