@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import table
 from ..autograd.modes import no_grad
 from ..device import as_device
 from ..dispatch import run
 from ..sizes import Size, Symbol, SymFloat, SymInt, decide, is_static, prod, same, solve, symbols_of
+from ..state import STATE
 from .graph import Graph, Guard, Node, Value
 
 if TYPE_CHECKING:
@@ -175,6 +178,39 @@ def fold_constants(graph: Graph) -> bool:
     return folding.finish()
 
 
+def numbers_of(value: Value, made: Collection[Value]) -> np.ndarray | None:
+    """The numbers of a value that is computed from constants in `made` alone, whatever the program is called with; else None.
+
+    Leaves alone what `fold_constants` does.
+    """
+    nodes: dict[Node, None] = {}  # in an order in which they can be computed
+    read: set[Value] = set()
+    waiting: list[Value | Node] = [value]
+    while waiting and len(nodes) <= _MOST_NODES:
+        found = waiting.pop()
+        if isinstance(found, Node):
+            nodes[found] = None
+        elif found.producer is None:
+            read.add(found)
+        elif found.producer not in nodes:
+            waiting += [found.producer, *(given for given in found.producer.inputs if given is not None)]
+    if waiting or not read.issubset(made):
+        return None
+    folding = _Folding(Graph("numbers", outputs=[value], nodes=[*nodes], captured=[*read]))
+    recorder, STATE.recorder = STATE.recorder, None
+    try:
+        with no_grad():
+            folding.run(folding.root)
+    finally:
+        STATE.recorder = recorder
+    known = folding.known.get(value)
+    return None if known is None else known.numpy()
+
+
+#: A number that is computed in more steps than this is not looked for.
+_MOST_NODES = 1000
+
+
 class _Folding:
     def __init__(self, root: Graph) -> None:
         self.root = root
@@ -202,7 +238,7 @@ class _Folding:
 
     def _foldable(self, node: Node) -> bool:
         entry = table.OPS.get(node.op_name)
-        if entry is None or entry.random or entry.packed or node.subgraphs or not is_static(tuple(node.attrs.values())):
+        if entry is None or entry.random or node.subgraphs or not is_static(tuple(node.attrs.values())):
             return False
         read = [value for value in node.inputs if value is not None]
         return (

@@ -96,6 +96,7 @@ class Recorder:
         self._root = self.graph
         self._frames: list[Frame] = []
         self._left: set[Value] = set()  # values of branches and bodies that are over
+        self.made: set[Value] = set()  # constants that the program makes from numbers
         self._reasons: dict[Value, str] = {}  # why some of them cannot be used
         self._attributes: dict[Any, AttributeSlot] = {}
         self._read: set[Any] = set()  # attributes that were read before they were written

@@ -23,7 +23,7 @@ from ..state import STATE
 from ..table import OPS
 from ..tensor import Tensor, wrap
 from ..views import follow_tape
-from . import layout
+from . import layout, passes
 from .graph import Origin, Value
 
 if TYPE_CHECKING:
@@ -108,6 +108,7 @@ class RecordingDevice:
         """Numbers that the program brings along: a constant."""
         eager = wrap(self.real.from_host(array), self.real)
         value = self.recorder.capture_value(eager, "constant")
+        self.recorder.made.add(value)
         self.recorder.made_here(value)
         return TracedArray(value, array)
 
@@ -226,6 +227,9 @@ class RecordingDevice:
             return array.constant
         if STATE.recorder is not self.recorder:
             raise self.escaped(asked)
+        array.constant = passes.numbers_of(array.value, self.recorder.made)
+        if array.constant is not None:
+            return array.constant
         self.recorder.fail(
             f"{asked} needs the numbers of a tensor ({array.value.spec}), but the program is being recorded, which would "
             f"keep what they are for the example inputs. {self._cure(asked)}"
