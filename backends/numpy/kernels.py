@@ -714,10 +714,18 @@ def matmul(a: Array, b: Array) -> Array:
     return np.matmul(a, b, order="C")
 
 
+#: For so few rows and a weight of so many elements OpenBLAS takes 0.3 (AVX-512) to 0.9 of the time if they are columns.
+FEW_COLUMNS = 32
+LARGE_WEIGHT = 1 << 16
+
+
 @kernel
 @halves_in_float32
 def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
-    y = x.dot(weight.T) if x.ndim == 2 else matmul(x, weight.T)
+    if weight.size >= LARGE_WEIGHT and x.ndim == 2 and 1 < len(x) <= FEW_COLUMNS:
+        y = np.array(weight.dot(x.T).T, order="C")
+    else:
+        y = x.dot(weight.T) if x.ndim == 2 else matmul(x, weight.T)
     if bias is None:
         return y
     return np.add(y, bias, out=y) if type(y) is np.ndarray and y.ndim else y + bias
@@ -879,9 +887,21 @@ def linear_weight_grad(g: Array, x: Array) -> Array:
     return g.T.dot(x)
 
 
+#: Sums of at most so many rows are a product with ones: a third of the time.
+FEW_SUMMED = 512
+
+
+@functools.lru_cache(maxsize=64)
+def ones_of(count: int, dtype: Any) -> Array:
+    """A vector of ones, not to be written to."""
+    return np.ones(count, dtype)
+
+
 @kernel
 def sum_to_last(x: Array) -> Array:
     rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+    if len(rows) <= FEW_SUMMED and rows.dtype.char in "fd":
+        return ones_of(len(rows), rows.dtype).dot(rows)
     return sum_(rows, dim=(0,))
 
 

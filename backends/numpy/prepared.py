@@ -6,10 +6,11 @@ several operations at once: optimiser steps of many small parameters, a loss tog
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from operator import is_
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 import numpy as np
 
@@ -21,8 +22,8 @@ Call = Callable[..., Any]
 
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
-#: Sums of fewer rows are added one after the other.
-_FEW = 512
+#: Of so few elements the gradient of ReLU is chosen one by one.
+_TINY = 1 << 10
 
 #: Parameters of at most this many elements are stepped together.
 SMALL = 1 << 12
@@ -42,6 +43,8 @@ def _are_floats(specs: Sequence[Any], ranks: Sequence[int]) -> bool:
 def _linear(specs: Sequence[Any], attrs: Mapping[str, Any]) -> Call | None:
     if len(specs) != 3 or not _are_floats(specs, (2, 2, 1)) or 0 in specs[0].shape:
         return None
+    if kernels.LARGE_WEIGHT <= math.prod(specs[1].shape) and 1 < specs[0].shape[0] <= kernels.FEW_COLUMNS:
+        return kernels.linear
     add = np.add
 
     def linear(x: Array, weight: Array, bias: Array) -> Array:
@@ -74,6 +77,9 @@ def _relu_grad(specs: Sequence[Any], attrs: Mapping[str, Any]) -> Call | None:
     dtype = specs[0].dtype.numpy
     zero, bits, one = np.zeros((), dtype), np.dtype(f"i{dtype.itemsize}"), np.ones((), f"i{dtype.itemsize}")
     less_equal, subtract, both = np.less_equal, np.subtract, np.bitwise_and
+    if math.prod(specs[0].shape) <= _TINY:
+        where = np.where
+        return lambda g, y: where(less_equal(y, zero), zero, g)
 
     def relu_grad(g: Array, y: Array) -> Array:
         kept: Array = less_equal(y, zero).astype(bits)
@@ -84,10 +90,9 @@ def _relu_grad(specs: Sequence[Any], attrs: Mapping[str, Any]) -> Call | None:
 
 
 def _sum_to_last(specs: Sequence[Any], attrs: Mapping[str, Any]) -> Call | None:
-    if not _are_floats(specs, (2,)) or specs[0].shape[0] > _FEW:
+    if not _are_floats(specs, (2,)) or specs[0].shape[0] > kernels.FEW_SUMMED:
         return None
-    total: Any = np.add.reduce
-    return lambda x: total(x, 0)
+    return kernels.ones_of(specs[0].shape[0], specs[0].dtype.numpy).dot
 
 
 MAKERS: dict[str, Callable[[Sequence[Any], Mapping[str, Any]], Call | None]] = {
@@ -141,9 +146,29 @@ def _cross_entropy(specs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Call
 PAIRS = {"cross_entropy": ("class_cross_entropy_grad", _cross_entropy)}
 
 
+class _Together(NamedTuple):
+    """Where everything lies that is stepped at once."""
+
+    arrays: tuple[Array, ...]  # what is written, as `Steps` gives it: parameters of others, state of ours
+    params: list[Array]  # each as a vector
+    pieces: list[Array]  # the same parts of the first of `flat`
+    flat: list[Array]  # of each kind all elements; those of the parameters only while they are stepped
+    taken: Array | None  # the number of steps, which all have taken
+
+
+def _lie_apart(arrays: Sequence[Array]) -> bool:
+    """Whether all may be written to, and none shares memory with another."""
+    if not all(isinstance(array, np.ndarray) and array.flags.writeable for array in arrays):
+        return False
+    begins = [array.__array_interface__["data"][0] for array in arrays]
+    places = sorted((begin, begin + array.nbytes) for begin, array in zip(begins, arrays, strict=True))
+    return all(end <= begin for (_, end), (begin, _) in itertools.pairwise(places))
+
+
 @final
 class Steps:
-    """One optimiser step of many small parameters: they and their state are moved into one array of each kind, once.
+    """One optimiser step of many small parameters: their state is moved into one array of each kind, once. The parameters stay
+    where they are, as others may look at them, and are gathered and put back at each step.
 
     Called with everything that is written (the arrays of the first parameter, then of the second, ...), gradients and the rate,
     it gives the arrays in which the new values are. Numbers are those of a step for each.
@@ -154,31 +179,35 @@ class Steps:
         self._shapes = [[tuple(shape) for shape in of_one] for of_one in shapes]
         self._kinds = len(shapes[0])
         self._counted = [k for k in range(self._kinds) if k and all(not of_one[k] for of_one in self._shapes)]
-        self._mine: tuple[tuple[Array, ...], list[Array], Array | None] | None = None
+        self._mine: _Together | None = None
         self._moves = 0
 
     def __call__(self, written: tuple[Array, ...], grads: Sequence[Array], rate: Any) -> Sequence[Array]:
         mine = self._mine
-        if mine is None or not all(map(is_, written, mine[0])):
+        if mine is None or not all(map(is_, written, mine.arrays)):
             mine = self._moved(written)
             if mine is None:
                 return self._one_by_one(written, grads, rate)
             self._mine = mine
         else:
             self._moves = 0
-        arrays, flat, count = mine
+        arrays, params, pieces, flat, count = mine
         grad = np.concatenate([g.ravel() for g in grads])
+        np.concatenate(params, out=flat[0])
         if count is None:
             self._kernel(*flat, grad, rate, **self._attrs)
         else:
             self._kernel(*flat[:-1], count, grad, rate, **self._attrs)
             flat[-1].fill(count)
+        for param, piece in zip(params, pieces, strict=True):
+            param[:] = piece
         return arrays
 
-    def _moved(self, written: Sequence[Array]) -> tuple[tuple[Array, ...], list[Array], Array | None] | None:
-        """Move what is written into memory of our own; None where that is not worth it, or changes more than memory."""
+    def _moved(self, written: Sequence[Array]) -> _Together | None:
+        """Move the state into memory of our own; None where that is not worth it, or changes more than memory."""
         self._moves += 1
-        if self._moves > _PATIENCE or not all(array.flags.c_contiguous for array in written):
+        params = written[:: self._kinds]
+        if self._moves > _PATIENCE or not all(array.flags.c_contiguous for array in written) or not _lie_apart(params):
             return None
         flat = [np.concatenate([np.ravel(array) for array in written[k :: self._kinds]]) for k in range(self._kinds)]
         count = None
@@ -187,14 +216,16 @@ class Steps:
             if self._counted != [self._kinds - 1] or (steps != steps[0]).any():
                 return None
             count = np.array(steps[0])
-        found = []
+        parts = []
         starts = [0] * self._kinds
         for of_one in self._shapes:
             for k, shape in enumerate(of_one):
                 size = math.prod(shape)
-                found.append(flat[k][starts[k] : starts[k] + size].reshape(shape))
+                parts.append(flat[k][starts[k] : starts[k] + size].reshape(shape))
                 starts[k] += size
-        return tuple(found), flat, count
+        found = tuple(part if i % self._kinds else written[i] for i, part in enumerate(parts))
+        pieces = [part.reshape(-1) for part in parts[:: self._kinds]]
+        return _Together(found, [array.reshape(-1) for array in params], pieces, flat, count)
 
     def _one_by_one(self, written: Sequence[Array], grads: Sequence[Array], rate: Any) -> list[Array]:
         found = [array if array.shape or isinstance(array, np.ndarray) else np.array(array) for array in written]

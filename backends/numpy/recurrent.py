@@ -162,7 +162,8 @@ def lstm(*arrays: Array | None) -> tuple[Array, ...]:
 
 @_in_float32
 def lstm_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
-    time, batch, hidden = *x.shape[:2], w_hh.shape[1]
+    time, batch, _ = x.shape
+    hidden = w_hh.shape[1]
     y = np.empty((time, batch, hidden), x.dtype)
     gates, cells = np.empty((time, 4 * hidden, batch), x.dtype), np.empty((time, hidden, batch), x.dtype)
     h, c = _lstm_direction(y, x, w_ih, w_hh, *others, reverse=reverse, kept=(gates, cells))
@@ -186,9 +187,8 @@ def lstm_train_grad(
 ) -> tuple[Array, ...]:
     time, batch, hidden = cells.shape
     d = np.empty(gates.shape, gates.dtype)
-    gates, cells, before, gy, ggates, gcells = (
-        None if a is None else a.swapaxes(1, 2) for a in (gates, cells, before, gy, ggates, gcells)
-    )
+    gates, cells, before = (a.swapaxes(1, 2) for a in (gates, cells, before))
+    gy, ggates, gcells = (None if a is None else a.swapaxes(1, 2) for a in (gy, ggates, gcells))
     weight = _turned(w_hh, time, batch)
     dh, dc = _begin(gh, batch, hidden, gates.dtype), _begin(gc, batch, hidden, gates.dtype)
     cell, part, here = np.empty_like(dh), np.empty_like(dh), np.empty((4 * hidden, batch), gates.dtype)
@@ -319,7 +319,8 @@ def gru_train_grad(
 ) -> tuple[Array, ...]:
     time, batch, hidden = before.shape
     d_input, d_hidden = np.empty((2, time, batch, 3 * hidden), gates.dtype)
-    gates, before, gy, ggates = (None if a is None else a.swapaxes(1, 2) for a in (gates, before, gy, ggates))
+    gates, before = gates.swapaxes(1, 2), before.swapaxes(1, 2)
+    gy, ggates = (None if a is None else a.swapaxes(1, 2) for a in (gy, ggates))
     weight = _turned(w_hh, time, batch)
     dh = _begin(gh, batch, hidden, gates.dtype)
     part, later = np.empty_like(dh), np.empty_like(dh)

@@ -9,18 +9,18 @@ import pytest
 
 import frazil as fz
 from frazil import nn
-from frazil.backends.numpy.prepared import MAKERS, SMALL
+from frazil.backends.numpy.prepared import MAKERS, SMALL, Steps
 from frazil.backends.numpy.threads import one_blas_thread
 from frazil.nn import functional as F
 from frazil.table import Spec
 
 DEVICE = fz.device("cpu")
 SHAPES = {
-    "linear": [[(4, 3), (5, 3), (5,)], [(1, 1), (1, 1), (1,)]],
+    "linear": [[(4, 3), (5, 3), (5,)], [(1, 1), (1, 1), (1,)], [(5, 260), (256, 260), (256,)]],
     "matmul": [[(4, 3), (3, 2)], [(0, 3), (3, 2)], [(2, 0), (0, 2)]],
     "linear_weight_grad": [[(4, 3), (4, 5)], [(0, 3), (0, 5)]],
     "relu": [[(4, 3)], [()], [(0,)]],
-    "relu_grad": [[(4, 3), (4, 3)], [(0, 2), (0, 2)]],
+    "relu_grad": [[(4, 3), (4, 3)], [(0, 2), (0, 2)], [(40, 40), (40, 40)]],
     "sum_to_last": [[(4, 3)], [(0, 3)]],
 }
 
@@ -106,6 +106,29 @@ def test_steps_at_once_are_steps_one_by_one_whatever_happens_to_parameters_betwe
     found, expected = trained(True), trained(False)
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+def test_small_parameters_of_modules_are_stepped_at_once_for_good(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, x = nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 4)), fz.randn(6, 3)
+    opt = getattr(fz.optim, name)(model.parameters(), lr=0.1)
+
+    @fz.compile(engine="numpy")
+    def step() -> fz.Tensor:
+        opt.zero_grad()
+        loss = (model(x) ** 2).mean()
+        loss.backward()
+        opt.step()
+        return loss
+
+    for _ in range(4):
+        step()
+    places = [p.data_ptr() for p in model.parameters()]
+    monkeypatch.delattr(Steps, "_moved")
+    monkeypatch.delattr(Steps, "_one_by_one")
+    losses = [step().item() for _ in range(20)]
+    assert losses[-1] < losses[0]
+    assert [p.data_ptr() for p in model.parameters()] == places
 
 
 @pytest.mark.parametrize(("layer", "held"), [(nn.Conv2d(1, 2, 3), True), (nn.Linear(5, 2), False)])
