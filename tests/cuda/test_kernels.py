@@ -40,7 +40,7 @@ def test_an_index_out_of_range_is_an_error_when_a_value_is_asked_for():
 
 def test_a_long_reduction_of_few_rows_goes_in_parts():
     a, x = on_device(3, 70_000)
-    np.testing.assert_allclose(x.sum(1).cpu().numpy(), a.astype(np.float64).sum(1), rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(x.sum(1).cpu().numpy(), a.astype(np.float64).sum(1), rtol=1e-5, atol=1e-4)
     np.testing.assert_array_equal(x.amax().cpu().numpy(), a.max())
     np.testing.assert_allclose(x.t().mean(0).cpu().numpy(), a.astype(np.float64).mean(1), atol=1e-5)
 
@@ -109,7 +109,7 @@ def test_convolutions_take_images_in_parts(monkeypatch, images_at_once):
         (y * y).sum().backward()
         results.append([t.cpu().numpy() for t in (y.detach(), left.grad, right.grad)])
     for found, expected in zip(*results, strict=True):
-        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", [fz.bfloat16, fz.float16, fz.float32, fz.float64])
