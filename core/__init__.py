@@ -182,7 +182,7 @@ _LAZY |= {
 }  # what libraries ask PyTorch for
 _LAZY |= dict.fromkeys(("_assert", "_assert_async", "_check", "_check_index", "_check_type", "_check_value"), "checks")
 _LAZY |= dict.fromkeys(("_check_is_size", "_check_tensor_all"), "checks")
-_LAZY |= dict.fromkeys(("TypedStorage", "UntypedStorage", "is_storage"), "rare.memory")
+_LAZY |= dict.fromkeys(("TypedStorage", "UntypedStorage", "from_file", "is_storage"), "rare.memory")
 _LAZY |= dict.fromkeys(("complex32", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz"), "dtypes")
 _LAZY |= dict.fromkeys(("float8_e8m0fnu", "qint32", "qint8", "quint8"), "dtypes")
 _LAZY |= dict.fromkeys(("SymBool", "SymFloat", "SymInt"), "sizes")

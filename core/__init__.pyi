@@ -390,15 +390,14 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     >>> fz.as_tensor([1, 2])
     tensor([1, 2])"""
 
-def asarray(data: Any, dtype: DType | None = None, device: Any = None) -> Tensor:
-    """`data` as a tensor, sharing its memory where possible.
+def asarray(obj: Any, *, dtype: DType | None = None, device: Any = None, copy: _bool | None = None, requires_grad: _bool | None = None) -> Tensor:
+    """`obj` as a tensor that shares its memory where it can (`copy=None`), never (True), or else it is an error (False).
 
-    A tensor stays on its device and everything else goes to the default device, unless `device` says otherwise
-    (`fz.from_numpy` stays on the CPU).
+    `requires_grad=False` cuts a tensor off from what it was computed of; without it, it stays as it is.
 
-    >>> import frazil as fz
-    >>> fz.as_tensor([1, 2])
-    tensor([1, 2])"""
+    >>> import frazil as fz, numpy as np
+    >>> a = np.zeros(2, np.float32); t = fz.asarray(a); a[0] = 3; t, fz.asarray(t, copy=True) is t
+    (tensor([3., 0.]), False)"""
 
 def asin(input: _Operand, *, out: Any = None) -> Tensor:
     """Inverse sine, in radians.
@@ -1536,6 +1535,14 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     >>> import frazil as fz, numpy as np
     >>> fz.from_dlpack(np.arange(3))
     tensor([0, 1, 2])"""
+
+def from_file(filename: _str, shared: _bool | None = None, size: _int | None = 0, *, dtype: Any = None, device: Any = None, requires_grad: _bool = False) -> Tensor:
+    """The first `size` elements of a file, read when they are looked at; `shared`: what is written to them goes there.
+
+    >>> import frazil as fz, pathlib
+    >>> _ = pathlib.Path("ice.bin").write_bytes(bytes([1, 2, 3, 4]))
+    >>> fz.from_file("ice.bin", size=3, dtype=fz.uint8)
+    tensor([1, 2, 3], dtype=frazil.uint8)"""
 
 def from_numpy(array: Any) -> Tensor:
     """A CPU tensor that shares the memory of a NumPy array.

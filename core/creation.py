@@ -471,7 +471,31 @@ def as_tensor(data: Any, dtype: DType | None = None, device: Any = None) -> Tens
     return tensor(data, dtype=dtype, device=device)
 
 
-asarray = as_tensor
+def asarray(
+    obj: Any,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool | None = None,
+) -> Tensor:
+    """`obj` as a tensor that shares its memory where it can (`copy=None`), never (True), or else it is an error (False).
+
+    `requires_grad=False` cuts a tensor off from what it was computed of; without it, it stays as it is.
+
+    >>> import frazil as fz, numpy as np
+    >>> a = np.zeros(2, np.float32); t = fz.asarray(a); a[0] = 3; t, fz.asarray(t, copy=True) is t
+    (tensor([3., 0.]), False)
+    """
+    found = as_tensor(obj, dtype=dtype, device=device)
+    origin = obj.data_ptr() if isinstance(obj, Tensor) else obj.ctypes.data if isinstance(obj, np.ndarray) else None
+    shares = found is obj or (origin is not None and found.device.type == "cpu" and found.data_ptr() == origin)
+    if copy is False and not shares:
+        raise ArgumentError("asarray: the memory cannot be shared with this dtype and device; leave out copy=False")
+    found = found.clone() if copy and shares else found
+    if requires_grad:
+        return found.detach().requires_grad_() if found.grad_fn is None else found
+    return found.detach() if requires_grad is False and found.requires_grad else found
 
 
 def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:

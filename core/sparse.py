@@ -566,8 +566,16 @@ def from_dense(x: Tensor, sparse_dim: int | None = None, layout: Any = None) -> 
 # ------------------------------------------------------------------------------------------------------------------ operations
 
 
-def mm(mat1: Tensor, mat2: Tensor) -> Tensor:
+#: `reduce` of `mm` -> what `scatter_reduce` calls it.
+_REDUCES = {"sum": "sum", "mean": "mean", "amax": "amax", "amin": "amin", "max": "amax", "min": "amin"}
+
+
+def mm(mat1: Tensor, mat2: Tensor, reduce: str = "sum") -> Tensor:
     """The product of two matrices, of which one is sparse, or both; then so is the product.
+
+    Args:
+        reduce: what becomes of the products of a sparse row and a column: their "sum", "mean", "amax" or "amin", over those
+            that are stored. All but the sum take a sparse and a dense matrix.
 
     >>> import frazil as fz
     >>> a = fz.sparse_coo_tensor([[0, 1], [1, 1]], [2.0, 3.0], (2, 2))
@@ -577,6 +585,10 @@ def mm(mat1: Tensor, mat2: Tensor) -> Tensor:
     """
     if not isinstance(mat1, SparseTensor) and not isinstance(mat2, SparseTensor):
         return matmul(mat1, mat2)
+    if reduce not in _REDUCES:
+        raise ArgumentError(f"mm: reduce is one of {', '.join(_REDUCES)}, given {reduce!r}")
+    if reduce != "sum" and (not isinstance(mat1, SparseTensor) or isinstance(mat2, SparseTensor)):
+        raise ArgumentError(f"mm: reduce={reduce!r} takes a sparse matrix and a dense one")
     for m in (mat1, mat2):
         if isinstance(m, SparseTensor):
             _check_matrix("mm", m)
@@ -590,7 +602,11 @@ def mm(mat1: Tensor, mat2: Tensor) -> Tensor:
     if isinstance(mat2, SparseTensor):
         return _product(mat1, mat2)
     picked = mul(mat2.index_select(0, e.indices[1]), e.values.unsqueeze(1))
-    return zeros_of(picked, (e.shape[0], mat2.shape[1])).index_add(0, e.indices[0], picked)
+    found = zeros_of(picked, (e.shape[0], mat2.shape[1]))
+    if reduce == "sum":
+        return found.index_add(0, e.indices[0], picked)
+    rows = e.indices[0].unsqueeze(1).expand(*picked.shape)
+    return found.scatter_reduce(0, rows, picked, _REDUCES[reduce], include_self=False)
 
 
 def _product(a: SparseTensor, b: SparseTensor) -> SparseTensor:

@@ -80,6 +80,8 @@ def xlog1py(input: Any, other: Any) -> Tensor:
     >>> fz.special.xlog1py(fz.tensor([0.0, 1.0]), fz.tensor([-1.0, 1.0]))
     tensor([0.0000, 0.6931])
     """
+    if not isinstance(other, Tensor):
+        other = full_like(input, float(other), dtype=None if input.dtype.is_floating_point else get_default_dtype())
     zero = logical_and(eq(input, 0), eq(other, other)) if isinstance(input, Tensor) else input == 0
     return where(zero, 0.0, input * log1p(other))
 
@@ -114,7 +116,9 @@ def _chebyshev(x: Any, n: Any, second: Callable[[Any], Any]) -> Tensor:
 
 
 def _doubled(x: Any) -> Any:
-    return add(mul(x, 2.0), -1.0)  # in floats: integers without a sign would wrap round
+    return (
+        add(mul(x, 2.0), -1.0) if isinstance(x, Tensor) else 2.0 * x - 1.0
+    )  # in floats: integers without a sign would wrap round
 
 
 @_public

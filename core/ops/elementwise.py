@@ -1035,8 +1035,8 @@ def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     if not decimals:
         return round_half_even(input)
     require_float("round with decimals", *specs(input))
-    scale = 10.0**decimals
-    return round_half_even(input * scale) / scale
+    scale = 10.0 ** abs(decimals)
+    return round_half_even(input * scale) / scale if decimals > 0 else round_half_even(input / scale) * scale
 
 
 @op(takes="floats", samples=lambda: [S(3, 4), S.of([-1.5, 2.25])], inplace=True)

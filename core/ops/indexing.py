@@ -599,8 +599,11 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     tensor([[1],
             [3]])
     """
-    found = nonzero_positions(input)
-    return tuple(slice_column(found, d) for d in range(len(input._a.shape))) if as_tuple else found
+    if not as_tuple:
+        return nonzero_positions(input)
+    one = input if input._a.shape else reshape(input, shape=(1,))
+    found = nonzero_positions(one)
+    return tuple(slice_column(found, d) for d in range(len(one._a.shape)))
 
 
 @function()

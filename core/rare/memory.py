@@ -10,7 +10,7 @@ import numpy as np
 from ..alias import assign, check_leaf, check_writable
 from ..creation import arange, empty, from_host, from_numpy
 from ..define import function
-from ..dtypes import uint8
+from ..dtypes import as_dtype, get_default_dtype, uint8
 from ..errors import ArgumentError, ShapeError
 from ..ops.common import numel
 from ..ops.elementwise import clone
@@ -154,7 +154,7 @@ def as_strided_scatter(input: Tensor, src: Tensor, size: Any, stride: Any, stora
         flat, begin = reshape(input, shape=(-1,)), 0 if storage_offset is None else storage_offset
     places = reshape(_places(sizes, steps, begin, input.device), shape=(-1,))
     order = _order_in_memory(input)
-    written = index_put(flat, (places,), reshape(src, shape=(-1,)))
+    written = index_put(flat, (places,), reshape(src.to(flat.dtype), shape=(-1,)))
     if order == sorted(order):
         return reshape(written, shape=tuple(input._a.shape))
     as_it_lies = reshape(written, shape=tuple(input._a.shape[d] for d in order))
@@ -354,7 +354,8 @@ class UntypedStorage:
     (24, True)
     """
 
-    def __init__(self, tensor: Tensor) -> None:
+    def __init__(self, tensor: Tensor | int = 0) -> None:
+        tensor = empty(tensor, dtype=uint8) if isinstance(tensor, int) else tensor
         self._flat = _memory("untyped_storage", tensor.detach() if tensor._base is None else tensor._base.detach())[0]
 
     @classmethod
@@ -426,7 +427,10 @@ class UntypedStorage:
 
 @final
 class TypedStorage(UntypedStorage):
-    """The memory that a tensor is a part of, in elements."""
+    """The memory that a tensor is a part of, in elements; given a number, memory of so many elements."""
+
+    def __init__(self, tensor: Tensor | int = 0, *, dtype: Any = None) -> None:
+        super().__init__(empty(tensor, dtype=dtype) if isinstance(tensor, int) else tensor)
 
     @property
     def dtype(self) -> Any:
@@ -458,6 +462,29 @@ class TypedStorage(UntypedStorage):
 
     def __iter__(self) -> Any:
         return iter(self.tolist())
+
+
+def from_file(
+    filename: str,
+    shared: bool | None = None,
+    size: int | None = 0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The first `size` elements of a file, read when they are looked at; `shared`: what is written to them goes there.
+
+    >>> import frazil as fz, pathlib
+    >>> _ = pathlib.Path("ice.bin").write_bytes(bytes([1, 2, 3, 4]))
+    >>> fz.from_file("ice.bin", size=3, dtype=fz.uint8)
+    tensor([1, 2, 3], dtype=frazil.uint8)
+    """
+    kind = as_dtype(dtype or get_default_dtype())
+    found = np.memmap(filename, kind.numpy, "r+" if shared else "c", shape=(size or 0,))
+    x = from_numpy(found)
+    x = x if device is None else x.to(device)
+    return x.requires_grad_() if requires_grad else x
 
 
 def untyped_storage(self: Tensor) -> UntypedStorage:
@@ -494,6 +521,9 @@ def resize_as(self: Tensor, tensor: Tensor) -> Tensor:
 def dim_order(self: Tensor, ambiguity_check: Any = False) -> tuple[int, ...]:
     """The dimensions as they lie in memory, that with the largest steps first.
 
+    Args:
+        ambiguity_check: an error where several orders are right; for a list of memory formats, unless just one of them is.
+
     >>> import frazil as fz
     >>> fz.ones(2, 3).mT.dim_order()
     (1, 0)
@@ -502,7 +532,8 @@ def dim_order(self: Tensor, ambiguity_check: Any = False) -> tuple[int, ...]:
     order = sorted(range(len(steps)), key=lambda d: -steps[d])
     if ambiguity_check:
         twice = len({steps[d] for d in order}) < len(order) or 1 in self.shape
-        if twice:
+        formats = ambiguity_check if isinstance(ambiguity_check, list) else []
+        if twice and sum(self.is_contiguous(memory_format=form) for form in formats) != 1:
             raise ArgumentError(f"dim_order: sizes {list(self.shape)} with strides {steps} lie so in several orders")
     return tuple(order)
 

@@ -7,8 +7,17 @@ from typing import Any
 from . import reference
 from .close import assert_close
 from .kernels import kernel_arguments, kernel_replaced
+from .values import make_tensor
 
-__all__ = ["BackendConformance", "assert_allclose", "assert_close", "kernel_arguments", "kernel_replaced", "reference"]
+__all__ = [
+    "BackendConformance",
+    "assert_allclose",
+    "assert_close",
+    "kernel_arguments",
+    "kernel_replaced",
+    "make_tensor",
+    "reference",
+]
 
 
 def assert_allclose(

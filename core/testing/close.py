@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,15 @@ def assert_close(
     actual: Any,
     expected: Any,
     *,
+    allow_subclasses: bool = True,
     rtol: float | None = None,
     atol: float | None = None,
     equal_nan: bool = False,
     check_device: bool = True,
     check_dtype: bool = True,
-    msg: str | None = None,
+    check_layout: bool = True,
+    check_stride: bool = False,
+    msg: str | Callable[[str], str] | None = None,
 ) -> None:
     """Raise AssertionError unless |actual - expected| <= atol + rtol * |expected| for all elements, with equal shape,
     dtype and device.
@@ -40,7 +43,10 @@ def assert_close(
     Args:
         rtol, atol: give both or neither; the default depends on the dtype (the larger tolerance of the two).
         equal_nan: whether NaN equals NaN.
-        msg: text to put before the explanation.
+        allow_subclasses: whether one may be of a subclass of the other's class.
+        check_layout: whether both must be dense, or sparse in the same way.
+        check_stride: whether both must lie in memory alike.
+        msg: text to put before the explanation, or a function that makes a text of it.
 
     >>> import frazil as fz
     >>> fz.testing.assert_close(fz.tensor([1.0, 2.0]), fz.tensor([1.0, 2.0 + 1e-7]))
@@ -52,14 +58,23 @@ def assert_close(
     """
     if (rtol is None) != (atol is None):
         raise ArgumentError("assert_close: give both rtol and atol, or neither")
-    prefix = "" if msg is None else f"{msg}: "
     options: dict[str, Any] = {
+        "allow_subclasses": allow_subclasses,
         "rtol": rtol,
         "atol": atol,
         "equal_nan": equal_nan,
         "check_device": check_device,
         "check_dtype": check_dtype,
+        "check_layout": check_layout,
+        "check_stride": check_stride,
     }
+    if callable(msg):
+        try:
+            assert_close(actual, expected, **options)
+        except AssertionError as error:
+            raise AssertionError(msg(str(error))) from None
+        return
+    prefix = "" if msg is None else f"{msg}: "
     if isinstance(expected, Mapping):
         if not isinstance(actual, Mapping) or actual.keys() != expected.keys():
             raise AssertionError(f"{prefix}actual is {_keys(actual)}, expected {_keys(expected)}")
@@ -72,7 +87,9 @@ def assert_close(
         for i, value in enumerate(expected):
             assert_close(actual[i], value, msg=f"{prefix}[{i}]", **options)
         return
-    _compare(prefix, actual, expected, rtol, atol, equal_nan, check_device, check_dtype)
+    if isinstance(actual, Tensor) and isinstance(expected, Tensor):
+        _compare_places(prefix, actual, expected, allow_subclasses, check_device, check_layout, check_stride)
+    _compare(prefix, actual, expected, rtol, atol, equal_nan, check_dtype)
 
 
 def _keys(value: Any) -> str:
@@ -85,7 +102,22 @@ def _length(value: Any) -> str:
 
 
 def _array(value: Any) -> np.ndarray:
+    value = value.to_dense() if isinstance(value, Tensor) else value
     return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _compare_places(
+    prefix: str, actual: Tensor, expected: Tensor, allow_subclasses: bool, device: bool, layout: bool, stride: bool
+) -> None:
+    """Compare what tensors are beside their numbers."""
+    if not allow_subclasses and type(actual) is not type(expected):
+        raise AssertionError(f"{prefix}actual is a {type(actual).__name__}, expected a {type(expected).__name__}")
+    if device and actual.device != expected.device:
+        raise AssertionError(f"{prefix}actual is on {actual.device}, expected on {expected.device}")
+    if layout and actual.layout != expected.layout:
+        raise AssertionError(f"{prefix}actual has the layout {actual.layout}, expected {expected.layout}")
+    if stride and actual.shape == expected.shape and actual.stride() != expected.stride():
+        raise AssertionError(f"{prefix}actual has the strides {actual.stride()}, expected {expected.stride()}")
 
 
 def _compare(
@@ -95,11 +127,8 @@ def _compare(
     rtol: float | None,
     atol: float | None,
     equal_nan: bool,
-    check_device: bool,
     check_dtype: bool,
 ) -> None:
-    if check_device and isinstance(actual, Tensor) and isinstance(expected, Tensor) and actual.device != expected.device:
-        raise AssertionError(f"{prefix}actual is on {actual.device}, expected on {expected.device}")
     a, e = _array(actual), _array(expected)
     if a.shape != e.shape:
         raise AssertionError(f"{prefix}actual has shape {list(a.shape)}, expected {list(e.shape)}")

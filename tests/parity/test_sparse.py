@@ -194,3 +194,30 @@ def test_numbers_between_complex_ends():
         a, b = (eval(line, {"xp": xp}) for xp in (fz, torch))
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-6)
         assert str(a.dtype)[7:] == str(b.dtype)[6:]
+
+
+@pytest.mark.parametrize("reduce", ["sum", "mean", "amax", "amin", "max", "min"])
+def test_products_of_sparse_rows_are_reduced_as_in_pytorch(reduce: str) -> None:
+    a = RNG.standard_normal((5, 4)) * (RNG.random((5, 4)) > 0.5)
+    a[2] = 0
+    b = RNG.standard_normal((4, 3))
+    found = {}
+    for t in (torch, fz):
+        x, y = t.tensor(a), t.tensor(b, requires_grad=True)
+        z = t.sparse.mm(x.to_sparse_csr(), y, reduce)
+        (z * z).sum().backward()
+        found[t] = [z.detach().numpy(), y.grad.numpy()]
+    for ours, theirs in zip(found[fz], found[torch], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["xlogy", "xlog1py", "zeta", *(f"shifted_chebyshev_polynomial_{kind}" for kind in "tuvw")])
+def test_special_functions_of_two_take_a_number_on_either_side(name: str) -> None:
+    x = np.array([0.5, 1.0, 3.0], np.float32)
+    for given in ((x, 2), (2, x), (x.astype(np.int64), 2), (2, x.astype(np.int64))):
+        ours, theirs = (
+            getattr(t.special, name)(*(t.tensor(part) if isinstance(part, np.ndarray) else part for part in given))
+            for t in (fz, torch)
+        )
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=2e-6)
+        assert ours.dtype.name == str(theirs.dtype).removeprefix("torch.")

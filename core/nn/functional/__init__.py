@@ -125,6 +125,7 @@ from .pooling import max_unpool2d as max_unpool2d
 from .pooling import max_unpool3d as max_unpool3d
 from .vision import affine_grid as affine_grid
 from .vision import channel_shuffle as channel_shuffle
+from .vision import channel_shuffle as native_channel_shuffle
 from .vision import fold as fold
 from .vision import grid_sample as grid_sample
 from .vision import interpolate as interpolate

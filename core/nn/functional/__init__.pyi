@@ -510,6 +510,9 @@ def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: _bool | 
 def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """The mean over classes of the binary cross entropy of sigmoid(input), per sample."""
 
+def native_channel_shuffle(input: Tensor, groups: _int) -> Tensor:
+    """Interleave the channels of `groups` groups of [N, C, ...] (https://arxiv.org/abs/1707.01083)."""
+
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: _bool | None = None, ignore_index: _int = -100, reduce: _bool | None = None, reduction: _str = 'mean') -> Tensor:
     """Negative log-likelihood: -input at the target class, `input` [N, C, ...] being log-probabilities."""
 
