@@ -845,8 +845,8 @@ def unique(
     find: Any = np.unique
     found = find(array, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
     if not isinstance(found, tuple):
-        return from_host(found, input.device)
-    parts = [from_host(np.asarray(f), input.device) for f in found]
+        return from_host(found, input._dev)
+    parts = [from_host(np.asarray(f), input._dev) for f in found]
     if return_inverse and dim is None:
         parts[1] = reshape(parts[1], shape=tuple(array.shape))
     return tuple(parts)

@@ -372,13 +372,13 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     changes = np.any(rows[1:] != rows[:-1], axis=tuple(range(1, rows.ndim)))
     starts = np.concatenate([np.ones(min(len(rows), 1), bool), changes])
     kept = rows[starts]
-    parts = [from_host(kept if dim is None else np.ascontiguousarray(np.moveaxis(kept, 0, dim)), input.device)]
+    parts = [from_host(kept if dim is None else np.ascontiguousarray(np.moveaxis(kept, 0, dim)), input._dev)]
     if return_inverse:
         inverse = np.cumsum(starts) - 1
-        parts.append(from_host(inverse.reshape(array.shape) if dim is None else inverse, input.device))
+        parts.append(from_host(inverse.reshape(array.shape) if dim is None else inverse, input._dev))
     if return_counts:
         edges = np.append(np.flatnonzero(starts), len(rows))
-        parts.append(from_host(np.diff(edges), input.device))
+        parts.append(from_host(np.diff(edges), input._dev))
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 

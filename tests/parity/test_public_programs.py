@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 import frazil as fz
@@ -102,6 +103,22 @@ def test_the_trained_model_is_exported(name):
         pytest.skip("its model is not called by itself")
     model.eval()
     assert fz.onnx.export(model, inputs).checks is not None
+
+
+@pytest.mark.parametrize("name", [name for name in PROGRAMS if name.startswith("images.")] + ["structures.swin"])
+def test_files_take_any_batch(name, tmp_path):
+    _, model, inputs = ours(name, theirs(name)[1])
+    model.eval()
+    path = tmp_path / "model.onnx"
+    report = fz.onnx.export(model, inputs, path, dynamic_shapes=tuple({0: "batch"} for _ in inputs), verify=False)
+    assert not report.fixed
+    session = onnxruntime.InferenceSession(path)
+    for n in (1, 3):
+        arrays = [np.concatenate([x.numpy(), x.numpy()])[:n] for x in inputs]
+        expected = model(*map(fz.tensor, arrays))
+        found = session.run(None, dict(zip([value.name for value in session.get_inputs()], arrays, strict=True)))
+        for a, b in zip(found, expected if isinstance(expected, tuple) else (expected,), strict=True):
+            np.testing.assert_allclose(a, b.detach().numpy(), rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.slow

@@ -29,6 +29,10 @@ def _starts() -> Any:
     return fz.cat((sizes.new_zeros((1,)), sizes.prod(1).cumsum(0)[:-1]))[1].item()
 
 
+def _groups() -> Any:
+    return fz.cumsum(fz.unique_consecutive(fz.tensor([8, 8, 4]), return_counts=True)[1], 0).tolist()[-1]
+
+
 def _sliced() -> Any:
     return len([1, 2, 3, 4][fz.tensor([0, 2]).max() : fz.tensor(4)])
 
@@ -46,6 +50,8 @@ KNOWN: dict[str, Callable[[], Any]] = {
     "written": _written,
     "sizes of levels": _in_a_loop,
     "starts of levels": _starts,
+    "groups of crops": _groups,
+    "counts": lambda: fz.tensor([1, 2, 1]).unique(return_counts=True)[1].max().item(),
     "slice of a list": _sliced,
 }
 
