@@ -596,16 +596,51 @@ def scatter_add_values(x: Array, index: Array, src: Array, *, dim: int) -> Array
         return y + src
     _check_source(index, src)
     _check_range(index, x.shape[dim], "scatter_add")
-    return _add_at(y, _along(index, dim), src)
+    return _fold_at(np.add, y, _positions(index, dim, y.shape), src, _wide(y, src))
+
+
+@kernel
+def scatter_max_values(x: Array, index: Array, src: Array, *, dim: int) -> Array:
+    y = copy(x)
+    if not y.ndim:
+        return np.maximum(y, src)
+    _check_source(index, src)
+    _check_range(index, x.shape[dim], "scatter_max")
+    return _fold_at(np.maximum, y, _positions(index, dim, y.shape), src)
+
+
+def _positions(index: Array, dim: int, shape: tuple[int, ...]) -> Array:
+    """Where each element of `index`, along `dim`, lies in an array of `shape` in C order."""
+    place, stride = np.zeros(index.shape, np.intp), 1
+    for d in reversed(range(index.ndim)):
+        along = index if d == dim else np.arange(index.shape[d]).reshape([-1 if i == d else 1 for i in range(index.ndim)])
+        place += along * stride
+        stride *= shape[d]
+    return place
+
+
+def _fold_at(fold: np.ufunc, y: Array, positions: Array, values: Array, wide: Any = None) -> Array:
+    """Fold `values` into y, our own, at `positions` of its elements in C order, repeated ones as often as they come.
+
+    `ufunc.at` is several times as fast with one index as with one for each dimension.
+    """
+    flat = y.astype(wide or y.dtype, order="C").reshape(-1)
+    fold.at(flat, positions.reshape(-1), values.astype(flat.dtype, copy=False).reshape(-1))
+    np.copyto(y, flat.reshape(y.shape), casting="unsafe")
+    return y
 
 
 #: Sums of more terms than this are kept in a wider dtype, where many may meet in one place.
 _MANY = 1 << 10
 
 
+def _wide(y: Array, values: Array) -> Any:
+    return _RUNNING.get(y.dtype) if np.size(values) > _MANY or y.dtype is _HALF else None
+
+
 def _add_at(y: Array, key: Any, values: Array) -> Array:
     """y[key] += values, repeated places as often as they come; y is our own."""
-    wide = _RUNNING.get(y.dtype) if np.size(values) > _MANY or y.dtype is _HALF else None
+    wide = _wide(y, values)
     total = y if wide is None else y.astype(wide)
     np.add.at(total, key, values if wide is None else values.astype(wide))
     return total if wide is None else total.astype(y.dtype)
@@ -641,8 +676,8 @@ _LARGE_SUM = 1 << 14
 
 
 def _add_rows(y: Array, rows: Array, values: Array) -> Array:
-    """y[rows] += values with repetitions: a product for few rows, else by sorting the rows and adding up runs, several
-    times as fast as np.add.at."""
+    """y[rows] += values with repetitions: a product for few rows, by positions where y is small, else by sorting the rows and
+    adding up runs, all several times as fast as np.add.at."""
     if not rows.size:
         return y
     rows = np.where(rows < 0, rows + y.shape[0], rows)
@@ -654,6 +689,8 @@ def _add_rows(y: Array, rows: Array, values: Array) -> Array:
         if np.isfinite(totals).all():  # else what is infinite in one row is NaN in the others
             y += totals
             return y
+    if y.size <= 2 * values.size:
+        return _fold_at(np.add, y, rows[:, None] * y.shape[1] + np.arange(y.shape[1]), values, _wide(y, values))
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))

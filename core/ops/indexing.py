@@ -301,7 +301,8 @@ def _scatter_reduced(x: Tensor, dim: int, index: Tensor, src: Tensor, reduce: st
     total = scatter_add_values(start, index, src, dim=dim)
     if reduce == "sum":
         return total
-    counts = scatter_add_values(full_like(x, int(include_self)), index, ones_like(src), dim=dim).clamp(min=1)
+    counts = scatter_add_values(full_like(x, int(include_self)), index, ones_like(src), dim=dim)
+    counts = (counts.real if x.dtype.is_complex else counts).clamp(min=1)
     return total / counts if x.dtype.kind in "fc" else total // counts
 
 

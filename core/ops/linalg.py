@@ -12,12 +12,13 @@ from ..creation import eye, tensor
 from ..define import function, op, primitive
 from ..errors import ArgumentError, ShapeError
 from ..sizes import checked_dim
+from ..state import STATE
 from ..table import E, S, Spec, ints
 from ..tensor import Tensor, whole
 from .common import broadcast, numel, require_float, require_numbers, require_one_dtype, same, specs
 from .complex_numbers import conj
-from .elementwise import add, cast, clone, gt, mul, where
-from .reduction import sum_, vector_norm
+from .elementwise import add, cast, clone, gt, mul, sqrt, where
+from .reduction import mean, sum_, vector_norm
 from .shape import cat, diagonal, expand, narrow, permute, reshape, stack, unbind, unsqueeze
 
 
@@ -634,16 +635,42 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     if len(x1._a.shape) < 2 or len(x2._a.shape) < 2:
         raise ShapeError(f"cdist: expected at least 2 dimensions, given {list(x1._a.shape)} and {list(x2._a.shape)}")
     rows, columns, features = x1._a.shape[-2], x2._a.shape[-2], x1._a.shape[-1]
+    if p == 2 and compute_mode != "donot_use_mm_for_euclid_dist" and _by_product(x1, rows, columns):
+        return _euclidean(x1, x2)
     known = all(isinstance(n, int) for n in (*x1._a.shape, *x2._a.shape))
     if known and rows > 1 and x1.numel() * columns > _CDIST_ELEMENTS:  # the differences of all rows would fill the memory
         block = max(1, _CDIST_ELEMENTS * rows // (x1.numel() * max(columns, 1)))
-        return cat([cdist(narrow(x1, -2, i, min(block, rows - i)), x2, p) for i in range(0, rows, block)], dim=-2)
+        return cat([cdist(narrow(x1, -2, i, min(block, rows - i)), x2, p, compute_mode) for i in range(0, rows, block)], dim=-2)
     if isinstance(features, int) and isinstance(x2._a.shape[-1], int) and features != x2._a.shape[-1]:
         raise ShapeError(f"cdist: rows of {features} and of {x2._a.shape[-1]} elements have no distance")
     return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p=p, dim=-1)
 
 
-#: How PyTorch may compute `cdist`; here always by differences, which lose no digits.
+def _by_product(x: Tensor, rows: Any, columns: Any) -> bool:
+    """Whether distances are those of so many rows that differences take long, and float64 is at hand; a file has differences."""
+    return (
+        STATE.recorder is None
+        and x.dtype is dtypes.float32
+        and max(rows, columns) > 25
+        and min(rows, columns) > 0
+        and "float64" in x._dev.capabilities().dtypes
+    )
+
+
+def _euclidean(x1: Tensor, x2: Tensor) -> Tensor:
+    """Distances of float32 rows by one product in float64, |a|^2 + |b|^2 - 2 a b, around the middle of the rows, which keeps
+    twice the digits of PyTorch's in float32. What is within its rounding is 0, and has no gradient."""
+    a, b = cast(x1, dtype=dtypes.float64), cast(x2, dtype=dtypes.float64)
+    middle = mean(b.detach(), dim=-2, keepdim=True)
+    a, b = a - middle, b - middle
+    lengths = (a * a).sum(-1, keepdim=True), unsqueeze((b * b).sum(-1), -2)
+    squares = cast(matmul(-2 * a, b.mT) + (lengths[0] + lengths[1]), dtype=x1.dtype)
+    rounding = [cast(1e-14 * part.detach(), dtype=x1.dtype) for part in lengths]
+    near = squares.detach() <= rounding[0] + rounding[1]
+    return where(near, 0, sqrt(where(near, 1, squares)))
+
+
+#: How PyTorch may compute `cdist`; here by differences, or by a product in float64, which lose no digits.
 _CDIST_MODES = (None, "use_mm_for_euclid_dist_if_necessary", "use_mm_for_euclid_dist", "donot_use_mm_for_euclid_dist")
 #: The most elements that `cdist` has between its inputs and its result at a time.
 _CDIST_ELEMENTS = 1 << 20
