@@ -3191,8 +3191,8 @@ def save(obj: Any, f: Any) -> None:
 
     `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
     bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
-    after loading. A module, whole or inside of these, is stored by the name of its class and its attributes; a file holds no
-    hooks and no lambdas. A path is written atomically: a crash leaves the old file or the new one. What a link points to is
+    after loading. A module, a dataclass or any object that is nothing but its attributes, whole or inside of these, is stored by the name of its class and its attributes, and
+    the member of an Enum by its name; a file holds no hooks and no lambdas. A path is written atomically: a crash leaves the old file or the new one. What a link points to is
     written; a device or a pipe is written to.
 
     A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads (with NumPy arrays or an

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Any, final
 
 from . import nn
@@ -26,10 +27,24 @@ _HELD: dict[str, type] = {"_parameters": Parameter, "_buffers": Tensor, "_module
 
 
 def is_kept(value: Any) -> bool:
-    """Return whether an object is stored by its class and state: a module, or a dataclass (the options of one)."""
-    if isinstance(value, type):
+    """Return whether an object is stored by its class and state: a module, or what is nothing but its attributes."""
+    if isinstance(value, type) or not hasattr(value, "__dict__"):
         return False
-    return isinstance(value, Module) or (dataclasses.is_dataclass(value) and hasattr(value, "__dict__"))
+    return isinstance(value, Module) or dataclasses.is_dataclass(value) or _is_its_attributes(type(value))
+
+
+def _is_its_attributes(cls: type) -> bool:
+    """Return whether objects of a class are written in Python alone, and say nothing of their own about copies of them."""
+    inherited = ("__reduce_ex__", "__reduce__", "__getstate__", "__new__")
+    return (
+        all(getattr(cls, name) is getattr(object, name) for name in inherited)
+        and not hasattr(cls, "__setstate__")
+        and all(base is object or (base.__flags__ & _OF_PYTHON and "__slots__" not in vars(base)) for base in cls.__mro__)
+    )
+
+
+#: The flag of classes that `class` statements make.
+_OF_PYTHON = 1 << 9
 
 
 def state_of(value: Any, place: str) -> dict[str, Any]:
@@ -91,14 +106,21 @@ class Known:
             f"fz.load(path, classes=[{short}]), or, where the program has imported it, weights_only=False"
         )
 
+    def member(self, kind: str, name: str) -> Any:
+        """Return the member of an Enum."""
+        found = self.find(kind)
+        if not (isinstance(found, type) and issubclass(found, Enum)) or name not in found.__members__:
+            raise SerializationError(f"load: {self.file} takes {name} for a member of {kind}, and it is none")
+        return found[name]
+
     def make(self, name: str, state: Mapping[str, Any]) -> Any:
         """Return an object of the class with this state."""
         cls = self.find(name)
         if not isinstance(cls, type):
             raise SerializationError(f"load: {self.file} takes {name} for a class, and it is a function")
         made: Any = object.__new__(cls)
-        if not (isinstance(made, Module) or dataclasses.is_dataclass(cls)):
-            raise SerializationError(f"load: {cls.__name__} is no module and no dataclass: a file holds no state of it")
+        if not (isinstance(made, Module) or dataclasses.is_dataclass(cls) or _is_its_attributes(cls)):
+            raise SerializationError(f"load: {cls.__name__} is more than its attributes: a file holds no state of it")
         if any(key.startswith("__") or key in _HOOKS for key in state):
             raise SerializationError(f"load: {self.file} sets what no attribute of a {cls.__name__} may be")
         if isinstance(made, Module):
@@ -121,9 +143,9 @@ def _own(module: str, short: str) -> Any:
 
 
 def _imported(module: str, short: str) -> Any:
-    """A class of modules or of data that is at hand by this name: nothing is imported for it."""
+    """A class of modules, of data or of named values that is at hand by this name: nothing is imported for it."""
     found = getattr(sys.modules.get(module), short, None)
-    return found if isinstance(found, type) and (issubclass(found, Module) or dataclasses.is_dataclass(found)) else None
+    return found if isinstance(found, type) and (issubclass(found, (Module, Enum)) or dataclasses.is_dataclass(found)) else None
 
 
 def _check_module(file: str, name: str, state: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ import stat
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import Enum
 from typing import IO, Any, final
 
 import numpy as np
@@ -24,7 +25,6 @@ from . import dtypes, files, pytorch_file, saved_objects
 from .creation import tensor as make_tensor
 from .device import as_device, device
 from .errors import ArgumentError, FileError, FrazilError, SerializationError
-from .nn.module import Module
 from .nn.parameter import Parameter
 from .nn.state import StateDict
 from .outside import Budget, kind_of, plain
@@ -60,9 +60,10 @@ def save(obj: Any, f: File) -> None:
 
     `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
     bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
-    after loading. A module, whole or inside of these, is stored by the name of its class and its attributes; a file holds no
-    hooks and no lambdas. A path is written atomically: a crash leaves the old file or the new one. What a link points to is
-    written; a device or a pipe is written to.
+    after loading. A module, a dataclass or any object that is nothing but its attributes, whole or inside of these, is stored
+    by the name of its class and its attributes, and the member of an Enum by its name; a file holds no hooks and no lambdas. A
+    path is written atomically: a crash leaves the old file or the new one. What a link points to is written; a device or a pipe
+    is written to.
 
     A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads (with NumPy arrays or an
     argparse.Namespace in it: `torch.load(path, weights_only=False)`). It holds no frozensets and no modules: a file with one of
@@ -231,13 +232,15 @@ class _Writer:
             return self._tensor(value, path)
         if isinstance(value, (np.ndarray, np.generic)):
             return self._numpy(value, path)
+        if isinstance(value, Enum):
+            return {"$member": saved_objects.name_of(kind), "name": value.name}
         if self._depth and saved_objects.has_name(value):
             return {"$named": saved_objects.name_of(value)}
         if id(value) in self._open:
             raise SerializationError(f"save: the structure contains itself at {_place(path)}; a file can only hold a tree")
         self._open.append(id(value))
         try:
-            if isinstance(value, Module) or (self._depth and saved_objects.is_kept(value)):
+            if saved_objects.is_kept(value) and not is_namespace(value):
                 return self._object(value, path)
             return self._made_of_parts(value, kind, path)
         finally:
@@ -437,6 +440,8 @@ class _Reader:
             return self._object(value)
         if tag == "$named":
             return self._known.find(value[tag])
+        if tag == "$member":
+            return self._known.member(value[tag], value["name"])
         if tag in ("$numpy", "$scalar"):
             array = self._stored(value, tag)
             return array if tag == "$numpy" else array[()]

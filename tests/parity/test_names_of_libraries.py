@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from collections import OrderedDict, defaultdict, deque
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -245,3 +247,14 @@ def test_parameters_without_a_shape_are_given_one() -> None:
         assert holders[0] is weight and type(weight) is library.nn.Parameter and type(mean) is library.Tensor
         assert weight.shape == (2, 3) and mean.dtype is library.float64 and weight.requires_grad
         assert not inner.is_lazy(weight) and not inner.is_lazy(mean)
+
+
+def test_classes_of_several_processes_are_there_to_be_asked_for() -> None:
+    script = (
+        "from frazil.porting import torch_is_frazil; torch_is_frazil()\n"
+        "import torch\nfrom torch.distributed.tensor import DTensor\nfrom torch.distributed.device_mesh import init_device_mesh\n"
+        "assert not isinstance(torch.ones(1), DTensor)\n"
+        "try: init_device_mesh('cpu', (2,))\nexcept NotImplementedError as error: print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert run.stdout.startswith("init_device_mesh: frazil trains in one process"), run.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import collections
 import dataclasses
+import enum
 import io
 import json
 from typing import Any
@@ -217,3 +218,43 @@ WHOLE = [
 def test_a_forged_file_makes_nothing_else(structure: Any, message: str) -> None:
     with pytest.raises(SerializationError, match=message):
         fz.load(forged(structure))
+
+
+class Mode(enum.Enum):
+    FAST = "fast"
+    SLOW = "slow"
+
+
+class Place:
+    """Nothing but its attributes."""
+
+    def __init__(self, size):
+        self.size, self.mode, self.weight = size, Mode.SLOW, fz.ones(size)
+
+
+class Counting:
+    """Says of its own what a copy of it is."""
+
+    def __getstate__(self):
+        return {"n": 1}
+
+
+def test_objects_that_are_their_attributes_are_made_again_of_classes_that_are_named(tmp_path):
+    path = tmp_path / "place.safetensors"
+    fz.save({"place": Place(2), "mode": Mode.FAST}, path)
+    with pytest.raises(fz.errors.SerializationError, match=r"classes=\[Place\]|classes=\[Mode\]"):
+        fz.load(path)
+    with pytest.raises(fz.errors.SerializationError, match="Place"):
+        fz.load(path, weights_only=False)  # of what is imported, only modules, data and named values
+    found = fz.load(path, classes=[Place, Mode])
+    assert found["mode"] is Mode.FAST and found["place"].mode is Mode.SLOW and found["place"].weight.tolist() == [1, 1]
+    with pytest.raises(fz.errors.SerializationError, match="Counting"):
+        fz.save(Counting(), path)
+
+
+def test_a_file_names_no_member_that_an_enum_has_not(tmp_path):
+    path = tmp_path / "mode.safetensors"
+    fz.save(Mode.FAST, path)
+    Other = enum.Enum("Mode", "OTHER")  # another one by that name
+    with pytest.raises(fz.errors.SerializationError, match="FAST"):
+        fz.load(path, classes=[Other])

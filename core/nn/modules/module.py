@@ -8,6 +8,7 @@ from ..hooks import register_module_full_backward_hook as register_module_full_b
 from ..hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
 from ..hooks import register_module_module_registration_hook as register_module_module_registration_hook
 from ..hooks import register_module_parameter_registration_hook as register_module_parameter_registration_hook
+from ..module import _EXTRA_STATE as _EXTRA_STATE_KEY_SUFFIX  # noqa: F401  # libraries ask by this name for it
 from ..module import Module as Module
 from ..state import IncompatibleKeys as IncompatibleKeys
 
