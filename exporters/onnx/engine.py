@@ -125,6 +125,5 @@ class Session:
                 else:
                     found.append(self._spare[k].copy())
             else:
-                array = value.numpy()
-                found.append(array if array.flags.owndata else array.copy())
+                found.append(value.numpy())  # memory that onnxruntime made for this run, and that the array keeps
         return found
