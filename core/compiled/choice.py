@@ -10,7 +10,7 @@ import numpy as np
 
 from ..warn import warn
 from .apart import Apart, last_steps
-from .engines import Run, names, open_engine
+from .engines import Engine, Run, names, open_engine
 from .remembered import key_of, recall, remember
 
 if TYPE_CHECKING:
@@ -53,11 +53,13 @@ class Choice:
         """Prepare the recording's runner on its first call, and give the results of that call."""
         graph, device, donated = recording.graph, recording.device, recording.donated
         if self.engine != "auto":
-            engine, apart = open_engine(self.engine), self._apart(recording, self.engine)
+            engine = open_engine(self.engine)
+            apart = self._apart(recording, engine)
             refused = engine.refuses(apart.head, device)
             if refused:
                 warn(f"compile: engine {self.engine!r} does not take {graph.name}: {refused}; engine 'numpy' runs it")
-                engine, apart = open_engine("numpy"), self._apart(recording, "numpy")
+                engine = open_engine("numpy")
+                apart = self._apart(recording, engine)
             recording.engine = engine.name
             runner = recording.runner = apart.whole(engine.prepare(apart.head, device, apart.donated))
             return runner(arrays)
@@ -73,7 +75,8 @@ class Choice:
             known = None
         for name in asked:
             try:
-                engine, apart = open_engine(name), self._apart(recording, name)
+                engine = open_engine(name)
+                apart = self._apart(recording, engine)
                 refused = engine.refuses(apart.head, device)
                 if took < engine.least_seconds and not refused:
                     refused = f"a call takes {took * 1e6:.0f} us, which is too little to try it"
@@ -96,10 +99,11 @@ class Choice:
         return candidates[best](arrays)
 
     @staticmethod
-    def _apart(recording: Recording, engine: str) -> Apart:
-        """The recording for an engine: the steps of optimisers apart, but for the engine that they belong to."""
+    def _apart(recording: Recording, engine: Engine) -> Apart:
+        """The recording for an engine: the steps of optimisers apart, but for those that it does as fast itself."""
         graph, device, donated = recording.graph, recording.device, recording.donated
-        return Apart(graph, device, donated, [] if engine == "numpy" else last_steps(graph, device, donated))
+        steps = [] if engine.name == "numpy" else last_steps(graph, device, donated)
+        return Apart(graph, device, donated, [node for node in steps if node.op_name not in engine.own_steps])
 
     @staticmethod
     def _own(recording: Recording, arrays: Sequence[Any]) -> list[Any]:

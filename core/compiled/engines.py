@@ -27,6 +27,9 @@ class Engine(abc.ABC):
     name: str
     #: `auto` does not try it where the kernels take less: making it ready would cost more than many calls.
     least_seconds: float = 0.0
+    #: The operations of optimisers' steps that it takes with the rest of a program. The others are done in place, by the kernels
+    #: of `numpy`, where nothing reads what they write.
+    own_steps: frozenset[str] = frozenset()
 
     @abc.abstractmethod
     def refuses(self, graph: Graph, device: Any) -> str | None:

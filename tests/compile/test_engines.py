@@ -14,7 +14,7 @@ import pytest
 import frazil as fz
 from frazil import compiled, nn
 from frazil.compiled import choice, engines, remembered
-from frazil.compiled.apart import Apart, last_steps
+from frazil.compiled.apart import Apart, Whole, last_steps
 from frazil.nn import functional as F
 from frazil.plugins import MANAGER, EngineRecord, hookimpl
 from frazil.recorder.graph import Graph
@@ -381,6 +381,27 @@ def test_steps_of_optimisers_are_apart_and_in_place_unless_something_reads_what_
     np.testing.assert_allclose(found[-1] - weight, expected[-1], rtol=1e-4, atol=1e-5)
     for a, b in zip(parameters, others, strict=True):
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("momentum", "op"), [(0.0, "sgd_step"), (0.9, "sgd_momentum_step")])
+def test_engines_say_which_steps_of_optimisers_they_do_themselves(engine: str, momentum: float, op: str) -> None:
+    layer, x = nn.Linear(3, 3), fz.randn(4, 3)
+    opt = fz.optim.SGD(layer.parameters(), lr=0.1, momentum=momentum)
+
+    @fz.compile(engine=engine)
+    def step() -> fz.Tensor:
+        opt.zero_grad()
+        loss = layer(x).square().mean()
+        loss.backward()
+        opt.step()
+        return loss
+
+    losses = [step().item() for _ in range(4)]
+    assert losses == sorted(losses, reverse=True)
+    (recording,) = fz.compile.explain(step).recordings
+    assert isinstance(recording.runner, Whole) is (engine != "numpy" and op not in engines.open_engine(engine).own_steps)
+    assert engines.open_engine("onnxruntime").own_steps == {"sgd_step"}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
