@@ -128,8 +128,8 @@ def _memory() -> Iterator[Finding]:
         yield Finding(
             "memory",
             "hint",
-            "freed blocks go back to the system, and every large result pays for new pages",
-            "set numpy.keep_memory = true in frazil.toml (a training step was 1.5 times faster; it concerns the whole process)",
+            "freed blocks of more than 32 MiB go back to the system, and every such result pays for new pages",
+            "for large results set numpy.keep_memory = true in frazil.toml, which keeps them all (it concerns the whole process)",
         )
 
 
