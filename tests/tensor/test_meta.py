@@ -14,12 +14,10 @@ from frazil.dispatch import run
 from frazil.errors import NoDataError
 from frazil.table import OPS, Op
 
-from ..ops.cases import packed
+from ..ops.cases import KEPT, packed
 
 #: How large their results are depends on numbers.
 REFUSED = {"nonzero_positions"}
-#: From this result on, what is kept for the gradient, which alone reads it: it lies as the kernel likes.
-KEPT = {"lstm_train": 3, "gru_train": 2}
 
 
 def strides(t: Any) -> list[int]:
