@@ -1391,6 +1391,13 @@ def _inside(x: Tensor, low: Any, high: Any) -> Tensor:
     return logical_and(ge(x, low), le(x, high))
 
 
+def _beyond(outside: Tensor, limit: Any) -> Tensor:
+    """Where a limit takes the place of an element: outside of it, and everywhere if it is NaN."""
+    if isinstance(limit, Tensor):
+        return logical_or(outside, ne(limit, limit))
+    return outside if limit == limit else logical_or(outside, True)
+
+
 @function(methods=["clamp"], out=True, inplace=True)
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """`input` limited to [min, max]; each limit a number, a tensor, or None. NaN stays NaN.
@@ -1405,8 +1412,8 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         input = cast(input, dtype=dtypes.get_default_dtype())
     if isinstance(min, Tensor) or isinstance(max, Tensor):
         if min is not None:
-            input = where(logical_or(lt(input, min), ne(min, min)), min, input)
-        return input if max is None else where(logical_or(gt(input, max), ne(max, max)), max, input)
+            input = where(_beyond(lt(input, min), min), min, input)
+        return input if max is None else where(_beyond(gt(input, max), max), max, input)
     return clamp_numbers(input, min=min, max=max)
 
 
