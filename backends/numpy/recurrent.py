@@ -117,21 +117,22 @@ def _lstm_direction(
     lengths: Array | None,
     *,
     reverse: bool,
-    kept: tuple[Array, Array] | None = None,
-) -> tuple[Array, Array]:
-    """Fill y, and what is kept: the gates [time, 4 hidden, batch] and cells [time, hidden, batch]; the last states."""
+    cells: Array | None = None,
+) -> tuple[Array, Array, Array]:
+    """Fill y, and `cells` [time, hidden, batch] if given; the last states and, with cells, the gates [time, 4 hidden, batch]."""
     time, batch, hidden = y.shape
     z = _contributions_in_columns(x, w_ih)
     bias = None if b_ih is None or b_hh is None else _columns(b_ih + b_hh, batch)
     h, c = _begin(h0, batch, hidden, y.dtype), _begin(c0, batch, hidden, y.dtype)
+    every = z if z.flags.c_contiguous or cells is None else np.empty((time, 4 * hidden, batch), y.dtype)
     work, cell, part = np.empty((4 * hidden, batch), y.dtype), np.empty_like(h), np.empty_like(h)
     half = np.array(0.5, y.dtype)
     for t, ended in _steps(time, lengths, reverse):
         if ended is not None:
             waiting = h[:, ended], c[:, ended]
-        gates = work if kept is None else kept[0][t]
-        np.matmul(w_hh, h, out=gates)
-        np.add(gates, z[t], out=gates)
+        gates = work if cells is None else every[t]
+        np.matmul(w_hh, h, out=work)
+        np.add(work, z[t], out=gates)
         if bias is not None:
             np.add(gates, bias, out=gates)
         first, last = gates[: 2 * hidden], gates[3 * hidden :]
@@ -142,7 +143,7 @@ def _lstm_direction(
             np.multiply(sigmoids, half, out=sigmoids)
             np.add(sigmoids, half, out=sigmoids)
         i, f, g, o = gates.reshape(4, hidden, batch)
-        before, c = c, c if kept is None else kept[1][t]
+        before, c = c, c if cells is None else cells[t]
         np.multiply(before, f, out=c)
         np.multiply(i, g, out=part)
         np.add(c, part, out=c)
@@ -152,7 +153,7 @@ def _lstm_direction(
         if ended is not None:
             y[t, ended] = gates[:, ended] = 0
             h[:, ended], c[:, ended] = waiting
-    return _state(h), _state(c)
+    return _state(h), _state(c), every
 
 
 @_in_float32
@@ -164,9 +165,8 @@ def lstm(*arrays: Array | None) -> tuple[Array, ...]:
 def lstm_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
     time, batch, _ = x.shape
     hidden = w_hh.shape[1]
-    y = np.empty((time, batch, hidden), x.dtype)
-    gates, cells = np.empty((time, 4 * hidden, batch), x.dtype), np.empty((time, hidden, batch), x.dtype)
-    h, c = _lstm_direction(y, x, w_ih, w_hh, *others, reverse=reverse, kept=(gates, cells))
+    y, cells = np.empty((time, batch, hidden), x.dtype), np.empty((time, hidden, batch), x.dtype)
+    h, c, gates = _lstm_direction(y, x, w_ih, w_hh, *others, reverse=reverse, cells=cells)
     return y, h, c, gates.swapaxes(1, 2), cells.swapaxes(1, 2)
 
 
