@@ -1016,5 +1016,5 @@ KERNELS["is_contiguous"] = operator.attrgetter("flags.c_contiguous")
 FOLLOW_ORDER = (
     *("sum", "mean", "amax", "amin", "any", "all", "prod", "cumsum", "cumprod", "softmax", "softmax_grad", "log_softmax"),
     *("scaled_dot_product_attention", "scaled_dot_product_attention_grad", "class_cross_entropy_grad"),
-    *("gather_values", "scatter_values", "scatter_add_values"),
+    *("gather_values", "scatter_values", "scatter_add_values", "scatter_max_values"),
 )
