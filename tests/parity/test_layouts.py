@@ -12,7 +12,7 @@ import frazil as fz
 from frazil.table import OPS
 from frazil.testing import kernel_arguments
 
-from ..ops.cases import Case, packed
+from ..ops.cases import KEPT, Case, packed
 from .torch_ops import ELSEWHERE, torch, torch_op
 
 pytestmark = pytest.mark.parity
@@ -245,7 +245,7 @@ def op_lying_otherwise(op: Any) -> tuple[int, list[str]]:
             for chosen in {frozenset(places), *(frozenset([i]) for i in places)}:
                 found = compared(case, order, set(chosen))
                 count += found is not None
-                if found is not None and any(map(differs, *found)):
+                if found is not None and any([differs(*both) for both in zip(*found, strict=True)][: KEPT.get(op.name)]):
                     wrong.append(f"{op.name} {case.sample} {order} {sorted(chosen)}")
     return count, wrong
 
