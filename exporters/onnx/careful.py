@@ -252,20 +252,18 @@ def norm(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> For
 
 @form("LSTM", "GRU")
 def recurrent(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -> Form | None:
-    """Without a step, or nothing to step with, they end the process (1.32.0, 2026-11-28). Nothing stays nothing, and states of
-    other than no sequences are refused by the `Split`; no steps are, as the `Reshape` cannot find out how many sequences there
-    are, then.
+    """Without a step, or nothing to step with, they end the process (1.32.0, 2026-11-28). Nothing stays nothing, of the shape
+    that it has then: a `Reshape` to that refuses states of other than no sequences, and no steps, as it cannot find out how many
+    sequences there are.
     """
     x, states = inputs[0], inputs[5 : 7 if op_type == "LSTM" else 6]
     directions, hidden = (2 if attrs["direction"] == "bidirectional" else 1), attrs["hidden_size"]
 
     def then(e: Emitter) -> tuple[ir.Value, ...]:
-        zeros = lambda *axes: e.op("ReduceSum", x, e.ints(*axes), keepdims=1)
-        spread = lambda x: e.op("Expand", x, e.ints(directions, 1, hidden))
-        found = [spread(e.op("Reshape", zeros(2), e.ints(0, 1, -1, 1)))]
-        count = e.op("Shape", x, start=1, end=2)
-        found += [spread(zeros(0, 2)) if state is None else e.op("Split", state, count, axis=1) for state in states]
-        return tuple(found)
+        none = e.constant(np.zeros((directions, 0, hidden)), x.dtype)
+        shape = e.ints(directions, 0, hidden)
+        last = [e.op("Identity", none) if h is None else e.op("Reshape", h, shape, allowzero=1) for h in states]
+        return e.op("Reshape", x, e.ints(0, directions, -1, hidden)), *last
 
     return _nothing(e, x), then
 
