@@ -146,8 +146,9 @@ def _free_names(space: dict[str, Any]) -> list[str]:
     """Which of `int` and `float` a module neither has of its own nor compares by `is` in its functions and methods."""
     found: list[Any] = []
     for value in list(space.values()):
-        found += vars(value).values() if isinstance(value, type) and value.__module__ == space.get("__name__") else [value]
-    own = (value.__code__ for value in found if isinstance(value, FunctionType) and value.__globals__ is space)
+        is_class = issubclass(type(value), type)  # isinstance would ask the value, which may be a stand-in that warns
+        found += vars(value).values() if is_class and value.__module__ == space.get("__name__") else [value]
+    own = (value.__code__ for value in found if type(value) is FunctionType and value.__globals__ is space)
     return sorted(_KINDS.keys() - set().union(*map(_compared, own)) - space.keys())
 
 

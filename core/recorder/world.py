@@ -362,7 +362,7 @@ def _near(space: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """These globals of a function, and those of the user's functions that it can call by a name, wherever they were written."""
     yield space
     for value in list(space.values()):
-        if isinstance(value, FunctionType) and value.__globals__ is not space and _users(value.__globals__.get("__name__", "")):
+        if type(value) is FunctionType and value.__globals__ is not space and _users(value.__globals__.get("__name__", "")):
             yield value.__globals__
 
 

@@ -40,9 +40,14 @@ def input_symbols(graph: Graph) -> list[Symbol]:
 
 def size_cases(graph: Graph) -> list[Case]:
     """The example's sizes, primes (where guards refuse those, the next sizes that they allow as well), each dimension 1 and 0 in
-    turn, and both sides of every guard on one dimension."""
+    turn, and both sides of every guard on one dimension. Dimensions of one name, which the file may leave to its operators to
+    compare, have one size."""
     symbols = input_symbols(graph)
-    solved = solve_guards(graph.guards)
+    demanded = solve_guards(graph.guards)
+    solved, first = dict(demanded), {symbol.name: symbol for symbol in reversed(symbols)}
+    for symbol in symbols:
+        if first[symbol.name] is not symbol:
+            solved.setdefault(symbol, solved.get(first[symbol.name], first[symbol.name].size))
     free = [symbol for symbol in symbols if symbol not in solved]
     hints = {symbol: symbol.hint or 0 for symbol in free}
     primes = dict(zip(free, _primes_above([hints[s] for s in free]), strict=True))
@@ -52,7 +57,7 @@ def size_cases(graph: Graph) -> list[Case]:
         choices += [(f"{symbol.text} = {n}", {**others, symbol: n}) for n in (1, 0)]
     for label, symbol, n in _boundaries(graph, solved, hints):
         choices.append((label, {**hints, symbol: n}))
-    tied = [symbol for symbol, size in solved.items() if symbol in symbols and not isinstance(size, int)]
+    tied = [symbol for symbol, size in demanded.items() if symbol in symbols and not isinstance(size, int)]
     cases: dict[tuple[int, ...], Case] = {}
     for label, choice in choices:
         sizes = _complete(symbols, solved, choice)

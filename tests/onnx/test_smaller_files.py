@@ -217,6 +217,23 @@ def test_what_only_broadcasts_is_not_asserted(name: str, named: bool) -> None:
     assert taken >= 2
 
 
+def test_dimensions_of_one_name_are_tried_with_one_size() -> None:
+    """onnxruntime gives results of shapes that are called the same one memory, and refuses others when they are not the same."""
+
+    def conditioned(x: Any, sigma: Any) -> Any:
+        angles = fz.log(sigma)[:, None] * fz.arange(4.0)
+        scale = fz.cat([angles.sin(), angles.cos()], -1)[:, :3, None]
+        h = fz.tanh(x[:, :, None] * (scale + 1) + scale)
+        return fz.tanh(h) + h
+
+    args = (fz.randn(2, 3), fz.rand(2) + 0.1)
+    report = fz.onnx.export(conditioned, args, dynamic_shapes=({0: "batch"}, {0: "batch"}))
+    for n in (1, 3, 5):
+        x, sigma = fz.randn(n, 3), fz.rand(n) + 0.1
+        (found,) = run_file(report.model_bytes, {"x": x.numpy(), "sigma": sigma.numpy()}).values()
+        np.testing.assert_allclose(found, conditioned(x, sigma).numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_layers_that_follow_each_other_work_on_rows() -> None:
     model = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 4)).eval()
     fixed = fz.onnx.export(model, fz.randn(2, 3, 4), dynamic_shapes={"input": {0: "n"}})
