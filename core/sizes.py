@@ -416,6 +416,10 @@ class SymInt:
     def __round__(self, digits: int | None = None) -> SymInt:
         return self
 
+    def sqrt(self) -> Any:
+        """The root: what `np.sqrt` asks an object for."""
+        return self**0.5
+
 
 def _fail(message: str) -> NoReturn:
     active = _judge()
@@ -903,6 +907,10 @@ class SymFloat:
 
     def __int__(self) -> int:
         return int(float(self))
+
+    def sqrt(self) -> Any:
+        """The root: what `np.sqrt` asks an object for."""
+        return self**0.5
 
     def __floor__(self) -> Size:
         quotient = _quotient(self)

@@ -133,6 +133,11 @@ def scale_by_sqrt(x):
     return x / math.sqrt(x.shape[-1]), x * x.shape[1] ** -0.5, x / x.size(-1) ** 0.5
 
 
+@program("b t c")
+def scale_by_numpys_sqrt(x):
+    return x / np.sqrt(x.shape[-1]), x * np.sqrt(x.shape[0] / 2)
+
+
 @program("n")
 def floats_of_sizes(x):
     n = x.shape[0]
