@@ -29,6 +29,8 @@ CharTensor: Any
 
 DoubleTensor: Any
 
+from .cuda.streams import Event as Event
+
 FloatTensor: Any
 
 from .futures import Future as Future
@@ -46,6 +48,8 @@ from .pytorch_file import PyTorchFileReader as PyTorchFileReader
 from .jit.saved import ScriptModule as ScriptModule
 
 ShortTensor: Any
+
+from .cuda.streams import Stream as Stream
 
 from .sizes import SymBool as SymBool
 
@@ -1662,6 +1666,13 @@ def get_deterministic_debug_mode() -> _int:
 def get_device(input: Tensor) -> _int:
     """The number of the device; -1 for the CPU."""
 
+def get_device_module(where: Any = None) -> Any:
+    """Return the module of a device's type: `fz.cuda` or `fz.cpu`; without an argument that of the accelerator, or of the CPU.
+
+    >>> import frazil as fz
+    >>> fz.get_device_module("cpu") is fz.cpu
+    True"""
+
 def get_float32_matmul_precision() -> _str:
     """Return what `set_float32_matmul_precision` was given.
 
@@ -3191,9 +3202,10 @@ def save(obj: Any, f: Any) -> None:
 
     `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
     bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
-    after loading. A module, a dataclass or any object that is nothing but its attributes, whole or inside of these, is stored by the name of its class and its attributes, and
-    the member of an Enum by its name; a file holds no hooks and no lambdas. A path is written atomically: a crash leaves the old file or the new one. What a link points to is
-    written; a device or a pipe is written to.
+    after loading. A module, a dataclass or any object that is nothing but its attributes, whole or inside of these, is stored
+    by the name of its class and its attributes, and the member of an Enum by its name; a file holds no hooks and no lambdas. A
+    path is written atomically: a crash leaves the old file or the new one. What a link points to is written; a device or a pipe
+    is written to.
 
     A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads (with NumPy arrays or an
     argparse.Namespace in it: `torch.load(path, weights_only=False)`). It holds no frozensets and no modules: a file with one of

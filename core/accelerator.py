@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import cuda
-from .device import device, get_default_device
+from . import cpu, cuda
+from .device import as_device, device, get_default_device
 from .errors import ArgumentError
 from .spelling import tell_names as _tell_names
 
@@ -32,6 +32,20 @@ def is_available() -> bool:
     True
     """
     return current_accelerator() is not None
+
+
+def get_device_module(where: Any = None) -> Any:
+    """Return the module of a device's type: `fz.cuda` or `fz.cpu`; without an argument that of the accelerator, or of the CPU.
+
+    >>> import frazil as fz
+    >>> fz.get_device_module("cpu") is fz.cpu
+    True
+    """
+    found = current_accelerator() if where is None else as_device(where)
+    kind = "cpu" if found is None else found.type
+    if kind not in ("cpu", "cuda"):
+        raise ArgumentError(f"get_device_module: there are fz.cpu and fz.cuda, and no module of {kind!r}")
+    return cuda if kind == "cuda" else cpu
 
 
 def device_count() -> int:

@@ -86,6 +86,36 @@ class nn:
     broadcast, gather, reduce, reduce_scatter = map(_absent, ("broadcast", "gather", "reduce", "reduce_scatter"))
 
 
+def _shared(name: str) -> Any:
+    """A class of what several processes share: libraries ask whether something is one, and nothing is."""
+    return type(name, (), {"__init__": lambda self, *args, **kwargs: _absent(name)(), "__doc__": f"PyTorch's {name}."})
+
+
+ProcessGroup, Store, Work = map(_shared, ("ProcessGroup", "Store", "Work"))
+
+
+class tensor:
+    """Tensors that lie in several processes: libraries ask whether a tensor is one, and none is.
+
+    >>> import frazil as fz
+    >>> isinstance(fz.ones(1), fz.distributed.tensor.DTensor)
+    False
+    """
+
+    DTensor, Placement, Partial, Replicate, Shard = map(_shared, ("DTensor", "Placement", "Partial", "Replicate", "Shard"))
+    DeviceMesh = _shared("DeviceMesh")
+    distribute_tensor = _absent("distribute_tensor")
+
+
+_tensor = tensor
+
+
+class device_mesh:
+    """Arrangements of devices of several processes, which nothing has."""
+
+    DeviceMesh, init_device_mesh = tensor.DeviceMesh, _absent("init_device_mesh")
+
+
 def __getattr__(name: str) -> Callable[..., Any]:
     if name not in _ABSENT:
         raise missing(f"module 'frazil.distributed' has no attribute {name!r}", name, lambda: [*globals(), *_ABSENT])

@@ -179,6 +179,8 @@ class _Asking:
             relevant = (*args, *kwargs.values())
             if thread.modes or _asked(relevant):
                 given = relevant if thread.subclasses else ()
+                if self.__name__ == "einsum" and len(args) == 2 and isinstance(args[1], (tuple, list)):
+                    args = (args[0], *args[1])  # PyTorch tells of operands in a list as of others
                 told = getattr(Tensor, self._shown) if self._shown else self
                 return handle_torch_function(told, given, *args, **kwargs)
         return self.__wrapped__(*args, **kwargs)

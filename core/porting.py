@@ -205,18 +205,6 @@ class _OfSeveralProcesses(Optimizer):
         )
 
 
-def _of_several_processes(name: str) -> Any:
-    """A class of what several processes share: libraries ask whether something is one, and nothing is."""
-
-    def refuse(self: Any, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError(f"{name}: frazil trains in one process, fz.distributed.is_available() is False")
-
-    return type(name, (), {"__init__": refuse, "__doc__": f"PyTorch's {name}, of several processes."})
-
-
-_SHARED = {name: _of_several_processes(name) for name in ("DTensor", "DeviceMesh", "Placement", "Partial", "Replicate", "Shard")}
-
-
 class _Stub(Identity):
     """The mark in a model of where numbers are to be quantised: until `convert`, which is not here, it gives what it is given."""
 
@@ -234,12 +222,6 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "torch.fx.experimental": {},
     "torch.fx.experimental.proxy_tensor": {"get_proxy_mode": lambda: None},
     "torch.distributed.nn": {},
-    "torch.distributed.tensor": _SHARED | {"distribute_tensor": _of_several_processes("distribute_tensor")},
-    "torch.distributed._tensor": _SHARED,
-    "torch.distributed.device_mesh": {
-        "DeviceMesh": _SHARED["DeviceMesh"],
-        "init_device_mesh": _of_several_processes("init_device_mesh"),
-    },
     "torch.distributed.optim": {"ZeroRedundancyOptimizer": _OfSeveralProcesses},
 }
 

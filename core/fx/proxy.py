@@ -18,7 +18,9 @@ from ..nn import functional
 from ..nn.module import Module
 from ..nn.modules.container import Sequential
 from ..nn.parameter import Parameter
+from ..overrides import is_tensor_method_or_property, notice
 from ..tensor import Tensor
+from ..utils._pytree import tree_leaves
 from .graph import Graph
 from .node import Node
 
@@ -35,9 +37,14 @@ class TraceError(ValueError):
 class Proxy:
     """Stands for a value while a program is traced: what is done with it becomes a node."""
 
+    def __new__(cls, node: Node, tracer: Tracer | None = None) -> Proxy:
+        """Where nothing is traced, calls of functions are made nodes by the stand-in itself."""
+        by_hand = cls is Proxy and (tracer is None or isinstance(tracer, GraphAppendingTracer))
+        return object.__new__(_ByHand if by_hand else cls)
+
     def __init__(self, node: Node, tracer: Tracer | None = None) -> None:
         self.node = node
-        self.tracer = tracer or Tracer(node.graph)
+        self.tracer = tracer or GraphAppendingTracer(node.graph)
 
     def __repr__(self) -> str:
         return f"Proxy({self.node.name})"
@@ -315,3 +322,31 @@ def _has_proxy(a: Any) -> bool:
     if isinstance(a, dict):
         return any(map(_has_proxy, a.values()))
     return isinstance(a, Proxy)
+
+
+class GraphAppendingTracer(Tracer):
+    """The tracer of nodes that are added by hand to a graph that is there.
+
+    >>> import frazil as fz
+    >>> graph = fz.fx.Graph()
+    >>> x = fz.fx.Proxy(graph.placeholder("x"), fz.fx.proxy.GraphAppendingTracer(graph))
+    >>> _ = graph.output((x + 1).node)
+    >>> fz.fx.GraphModule({}, graph)(fz.ones(2))
+    tensor([2., 2.])
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        notice()
+        super().__init__(graph)
+
+
+class _ByHand(Proxy):
+    """Stands for a value of a graph that is written by hand: functions that it is given to become nodes."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Proxy:
+        found = [leaf for leaf in tree_leaves((args, kwargs or {})) if isinstance(leaf, _ByHand)]
+        plain = getattr(func, "__wrapped__", func)
+        if is_tensor_method_or_property(plain):
+            return found[0].tracer.create_proxy("call_method", plain.__name__, args, kwargs or {})
+        return found[0].tracer.create_proxy("call_function", plain, args, kwargs or {})

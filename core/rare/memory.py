@@ -370,6 +370,10 @@ class UntypedStorage:
         found = np.memmap(filename, np.uint8, "r+" if shared else "c", shape=None if nbytes is None else (nbytes,))
         return cls(from_numpy(found))
 
+    def __sizeof__(self) -> int:
+        """As of Python's own containers, with what they hold: programs sum up memory by `sys.getsizeof`."""
+        return object.__sizeof__(self) + self.nbytes()
+
     def __getitem__(self, index: Any) -> Any:
         own = from_numpy(self.__array__())[index]
         if not isinstance(index, slice):

@@ -222,3 +222,20 @@ def test_graphs_know_their_tracer_and_modules_of_two_graphs_start_by_themselves(
         x = library.ones(1, 2)
         two = Two(root, graph)
         assert two(x).tolist() == root(x).tolist() and type(two).__name__ in ("Two", "GraphModuleImpl")
+
+
+def test_graphs_that_are_written_by_hand_take_functions() -> None:
+    for library in (fz, torch):
+        graph = library.fx.Graph()
+        tracer = library.fx.proxy.GraphAppendingTracer(graph)
+        x, w = (library.fx.Proxy(graph.placeholder(name), tracer) for name in ("x", "w"))
+        library._assert(x.shape[0] == 2, "two rows")
+        y = library.einsum("ij,jk->ik", [library.tanh(x) + 1, w]).sum(dim=-1)
+        graph.output(library.cat([y, library.nn.functional.relu(y)]).node)
+        module = library.fx.GraphModule({}, graph)
+        found = module(library.ones(2, 3), library.full((3, 2), 0.5))
+        assert [round(v, 4) for v in found.tolist()] == [5.2848] * 4
+        einsum = next(node for node in graph.nodes if getattr(node.target, "__name__", "") == "einsum")
+        assert len(einsum.args) == 3
+        with pytest.raises(AssertionError, match="two rows"):
+            module(library.ones(3, 3), library.ones(3, 2))

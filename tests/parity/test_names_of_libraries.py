@@ -258,3 +258,21 @@ def test_classes_of_several_processes_are_there_to_be_asked_for() -> None:
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert run.stdout.startswith("init_device_mesh: frazil trains in one process"), run.stderr
+
+
+def test_the_modules_of_devices() -> None:
+    for library in (fz, torch):
+        assert library.get_device_module("cpu") is library.cpu
+        assert library.get_device_module(library.device("cuda")) is library.cuda
+        there = library.cpu
+        assert (there.current_device(), there.device_count()) == ("cpu", 1)
+        assert there.is_available() and there.is_initialized()
+        assert there.synchronize() is None and there.set_device("cpu") is None
+        with there.stream(there.current_stream()):
+            pass
+
+
+def test_memory_is_measured_with_what_it_holds() -> None:
+    for library in (fz, torch):
+        few, many = (sys.getsizeof(library.ones(n).untyped_storage()) for n in (10, 1010))
+        assert many - few == 4000
