@@ -10,6 +10,7 @@ import argparse
 import os
 import runpy
 import sys
+import traceback
 from argparse import ArgumentParser, Namespace
 
 from frazil.errors import FileError
@@ -23,7 +24,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> int:
-    """Run the script; its exit code, or 0."""
+    """Run the script; its exit code, or 0. What it raises is shown with its lines, as Python shows it, and the code is 1."""
     if not os.path.isfile(args.script):
         raise FileError(f"run-torch: there is no file {args.script}")
     torch_is_frazil()
@@ -36,4 +37,12 @@ def run(args: Namespace) -> int:
             print(leave.code, file=sys.stderr)
             return 1
         return int(leave.code or 0)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # the script's own: told as Python tells it, without the lines of this command
+        frame = error.__traceback__
+        while frame is not None and frame.tb_frame.f_code.co_filename != args.script:
+            frame = frame.tb_next
+        traceback.print_exception(type(error), error, frame or error.__traceback__)
+        return 1
     return 0

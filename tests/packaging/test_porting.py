@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -75,6 +77,25 @@ def test_a_script_runs_as_it_stands(tmp_path, run_python):
     script.write_text(SCRIPT)
     code = f"import sys; from frazil.plugins.commands import main; sys.exit(main(['run-torch', {str(script)!r}, '3']))"
     assert run_python(code).stdout.split() == ["torch", "True", "True"]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("torch.ones(2) + torch.ones(3)", "ShapeError: add: "),
+        ("open('nowhere.txt')", "FileNotFoundError: "),
+        ("raise KeyError('mine')", "KeyError: 'mine'"),
+    ],
+)
+def test_what_a_script_raises_is_shown_with_its_lines(line, told, tmp_path):
+    script = tmp_path / "train.py"
+    script.write_text(f"import torch\n\ndef step():\n    {line}\n\nstep()\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "frazil", "run-torch", str(script)], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert "Traceback (most recent call last):" in done.stderr and "line 6, in <module>" in done.stderr
+    assert "line 4, in step" in done.stderr and told in done.stderr and "run_torch.py" not in done.stderr
 
 
 def test_what_is_missing_says_so_when_a_script_runs(run_python):
