@@ -248,6 +248,8 @@ class SessionState(MutableMapping[str, Any]):
             near = difflib.get_close_matches(name, [*self, *self._session._objects], 1)
             raise ArgumentError(f"the training step has no state {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
         array = value.detach().cpu()._array() if isinstance(value, Tensor) else np.asarray(value)
+        if array.dtype == np.uint8 and array.shape == (old.nbytes,) and old.dtype == np.int64:
+            array = np.ascontiguousarray(array).view(np.int64)  # what a generator's get_state gives
         number = array.ndim == 0 and array.dtype.kind in "iuf"
         if array.shape != old.shape or (array.dtype != old.dtype and not number):
             raise ArgumentError(

@@ -61,7 +61,7 @@ def test_an_epoch_is_its_steps(permutation: str | None, tmp_path: Path) -> None:
     found = session.state_dict()
     for name, t in reader.model.state_dict().items():
         np.testing.assert_allclose(found["model"][name].numpy(), t.numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
-    assert np.array_equal(found["random_state"].numpy(), fz.default_generator.get_state().numpy())
+    assert np.array_equal(found["random_state"].numpy(), fz.default_generator.state.numpy())
     assert found["scheduler"]["last_epoch"] == len(expected) == reader.scheduler.last_epoch
 
 
