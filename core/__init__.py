@@ -163,7 +163,7 @@ _LAZY |= {name: name for name in ("accelerator", "cpu", "func", "futures", "prof
     "vmap": "func"
 }
 _LAZY |= {"library": "library", "PyTorchFileReader": "pytorch_file", "Future": "futures"}
-_LAZY["get_device_module"] = "accelerator"
+_LAZY |= {"get_device_module": "accelerator", "TensorType": "jit.annotations"}
 _LAZY |= dict.fromkeys(("ScriptModule", "fork", "wait"), "jit") | dict.fromkeys(("Event", "Stream"), "cuda.streams")
 _LAZY |= dict.fromkeys(("_sample_dirichlet", "_standard_gamma"), "distributions.dirichlet")
 _LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")

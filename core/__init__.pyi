@@ -57,6 +57,8 @@ from .sizes import SymFloat as SymFloat
 
 from .sizes import SymInt as SymInt
 
+from .jit.annotations import TensorType as TensorType
+
 from .rare.memory import TypedStorage as TypedStorage
 
 from .rare.memory import UntypedStorage as UntypedStorage

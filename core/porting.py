@@ -215,6 +215,7 @@ class _Stub(Identity):
 #: Modules of PyTorch's inside that libraries import for a question, and what they ask for: nothing is fake, a proxy or quantised.
 STAND_INS: dict[str, dict[str, Any]] = {
     "torch._subclasses": {},
+    "torch.utils._python_dispatch": {"is_traceable_wrapper_subclass": lambda t: False},
     "torch.ao": {},
     "torch.ao.quantization": {"QuantStub": _Stub, "DeQuantStub": _Stub}
     | {name: type(name, (Module,), {}) for name in ("FakeQuantizeBase", "ObserverBase")},

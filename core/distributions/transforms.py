@@ -431,6 +431,12 @@ class PowerTransform(Transform):
         return log(abs_(self.exponent * y / x))
 
 
+def _clipped_sigmoid(x: Tensor) -> Tensor:
+    """1 / (1 + exp(-x)) inside of 0 and 1, whose logarithms are finite."""
+    kept = finfo(x.dtype)
+    return x.sigmoid().clamp(min=kept.tiny, max=1 - kept.eps)
+
+
 class SigmoidTransform(_Rising):
     """1 / (1 + exp(-x)).
 
@@ -443,8 +449,7 @@ class SigmoidTransform(_Rising):
     codomain = constraints.unit_interval
 
     def _call(self, x: Tensor) -> Tensor:
-        kept = finfo(x.dtype)
-        return x.sigmoid().clamp(min=kept.tiny, max=1 - kept.eps)
+        return _clipped_sigmoid(x)
 
     def _inverse(self, y: Tensor) -> Tensor:
         kept = finfo(y.dtype)

@@ -276,3 +276,12 @@ def test_memory_is_measured_with_what_it_holds() -> None:
     for library in (fz, torch):
         few, many = (sys.getsizeof(library.ones(n).untyped_storage()) for n in (10, 1010))
         assert many - few == 4000
+
+
+def test_the_types_of_scripted_annotations_and_clipped_sigmoids() -> None:
+    x = [-200.0, 0.5, 200.0]
+    found = []
+    for library in (fz, torch):
+        assert str(library.TensorType.get()) == "Tensor"
+        found.append(library.distributions.transforms._clipped_sigmoid(library.tensor(x)).tolist())
+    assert found[0] == found[1]
