@@ -154,8 +154,10 @@ class Node:
         """Forget what was saved, after backward.
 
         Where the gradient goes stays known, as in PyTorch: what leads to a tensor of which a gradient is asked must not be left
-        out in silence because it was used before.
+        out in silence because it was used before. A node that saved nothing is not used up.
         """
+        if self.inputs is None and self.op is not None and not self.op.save_output:
+            return
         self.output = self.shapes = None
         self.inputs = RELEASED
 

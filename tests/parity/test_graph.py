@@ -55,3 +55,46 @@ def test_anomalies(check_nan):
             else:
                 y.backward()
                 assert x.grad.isnan().all()
+
+
+def test_a_graph_that_saved_nothing_is_not_used_up() -> None:
+    for library in (fz, torch):
+        x = library.ones(3, requires_grad=True)
+        shared = x + 1
+        for scale in (2.0, 3.0):  # each with operations of its own, which save
+            (g,) = library.autograd.grad((shared * shared.detach() * scale).sum(), x)
+            assert g.tolist() == [2 * scale] * 3
+        y = (x + 1).sum()
+        assert all(library.autograd.grad(y, x)[0].tolist() == [1, 1, 1] for _ in range(2))
+        z = (x * x).sum()
+        z.backward()
+        with pytest.raises(RuntimeError):
+            z.backward()
+
+
+_ONCE = {
+    "cat": lambda lib, x: lib.cat([x, x]),
+    "view": lambda lib, x: x.view(1, 3),
+    "exp": lambda lib, x: x.exp(),
+    "relu": lambda lib, x: x.relu(),
+    "sum": lambda lib, x: x.sum(),
+    "index": lambda lib, x: x[lib.tensor([0, 1])],
+    "linear": lambda lib, x: lib.nn.functional.linear(x, lib.ones(2, 3)),
+    "neg": lambda lib, x: -x,
+    "softmax": lambda lib, x: x.softmax(0),
+    "where": lambda lib, x: lib.where(x > 0, x, 0.0),
+}
+
+
+@pytest.mark.parametrize("name", _ONCE)
+def test_a_second_backward_is_refused_where_pytorch_refuses_it(name: str) -> None:
+    refused = []
+    for library in (fz, torch):
+        y = _ONCE[name](library, library.ones(3, requires_grad=True))
+        y.backward(library.ones_like(y))
+        try:
+            y.backward(library.ones_like(y))
+            refused.append(False)
+        except RuntimeError:
+            refused.append(True)
+    assert refused[0] == refused[1]
