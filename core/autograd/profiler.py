@@ -30,6 +30,9 @@ class profile(_profiler.profile):
         if self.enabled:
             super().start()
 
+    def __str__(self) -> str:
+        return self.key_averages().table()
+
 
 class emit_nvtx:
     """A context whose operations show in NVIDIA's profilers, for which nothing is written: it raises unless `enabled=False`."""

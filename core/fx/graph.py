@@ -255,7 +255,7 @@ def python_of(graph: Graph, root: str = "self") -> tuple[str, dict[str, Any]]:
             for part in path.split(".")[1:]:
                 found = getattr(found, part, None)
             path = path.removeprefix("builtins.")
-            call = f"{path if found is node.target else known_as(node.target, path)}({', '.join(given)})"
+            call = f"{path if found == node.target else known_as(node.target, path)}({', '.join(given)})"
         spent = [read.name for read in node.all_input_nodes if last[read] is node]
         lines.append(f"{node.name} = {call}" + (f";  {' = '.join(spent)} = None" if spent else ""))
     body = "".join(f"\n    {line}" for line in lines) or "\n    pass"

@@ -19,6 +19,7 @@ from ..nn.module import Module
 from ..nn.modules.container import Sequential
 from ..nn.parameter import Parameter
 from ..overrides import is_tensor_method_or_property, notice
+from ..table import OPS
 from ..tensor import Tensor
 from ..utils._pytree import tree_leaves
 from .graph import Graph
@@ -32,6 +33,10 @@ WRAPPED: list[tuple[dict[str, Any], str]] = []
 
 class TraceError(ValueError):
     """A program that decides by a value, which a symbolic trace does not have."""
+
+
+#: Where a tensor keeps what it is, and no program looks.
+_OF_TENSORS = ("_a", "_dev")
 
 
 class Proxy:
@@ -50,6 +55,8 @@ class Proxy:
         return f"Proxy({self.node.name})"
 
     def __getattr__(self, name: str) -> _Attribute:
+        if name in _OF_TENSORS:  # asked for by an op, which learns from it that this is none
+            raise AttributeError(f"a Proxy has no {name}")
         return _Attribute(self, name)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Proxy:
@@ -296,6 +303,11 @@ class Tracer:
         for module in (sys.modules["frazil"], functional, *(sys.modules[n] for n in _SPACES if n in sys.modules)):
             for name, value in vars(module).items():
                 if callable(value) and not name.startswith("_") and not isinstance(value, (type, ModuleType)):
+                    found.append((vars(module), name))
+        functions = {id(space[name]) for space, name in found}
+        for module in [module for name, module in sys.modules.items() if name.startswith("frazil.nn.modules.")]:
+            for name, value in vars(module).items():  # what layers call that are traced through
+                if id(value) in functions or (name in OPS and getattr(value, "op", None) is OPS[name]):
                     found.append((vars(module), name))
         found += WRAPPED
         for space in {id(f.__globals__): f.__globals__ for f in self._autowrapped if hasattr(f, "__globals__")}.values():

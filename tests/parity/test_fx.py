@@ -139,6 +139,156 @@ def test_tracers_and_leaves() -> None:
     assert found[0] == found[1] and ("call_module", "seq") in found[0]
 
 
+def put(name: str, xp: Any, lib: Any, x: Any) -> Any:
+    """What a program puts into a graph, at a proxy or at a value."""
+    return {
+        "op": lambda: xp.relu(x),
+        "function": lambda: xp.nn.functional.leaky_relu(x),
+        "of layers only": lambda: xp.nn.functional.softmax(x, dim=0),
+        "layer": lambda: xp.nn.LeakyReLU(0.25)(x),
+        "layer of one op": lambda: xp.nn.ReLU()(x),
+        "container": lambda: xp.nn.Sequential(xp.nn.ReLU(), xp.nn.Softplus())(x),
+        "traced": lambda: lib.symbolic_trace(xp.nn.Tanh())(x),
+        "inside a list": lambda: xp.cat([x, x * 2]).neg(),
+        "method": lambda: x.sum(dim=0) / 2,
+    }[name]()
+
+
+PUT = ["op", "function", "of layers only", "layer", "layer of one op", "container", "traced", "inside a list", "method"]
+
+
+@pytest.mark.parametrize("name", PUT)
+def test_functions_and_layers_take_proxies_outside_of_a_trace(name: str) -> None:
+    values, names = [], []
+    for xp in (fz, torch):
+        lib = importlib.import_module(f"{xp.__name__}.fx")
+        graph = lib.Graph()
+        graph.output(put(name, xp, lib, lib.Proxy(graph.placeholder("x"))).node)
+        graph.lint()
+        names.append([(node.op, node.name) for node in graph.nodes])
+        x = xp.tensor([-1.0, 0.5, 2.0])
+        values.append(lib.GraphModule(xp.nn.Module(), graph)(x).numpy())
+        np.testing.assert_allclose(values[-1], put(name, xp, lib, x).numpy(), rtol=1e-6)
+    assert names[0] == names[1]
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-6)
+
+
+LAYERS = [
+    "ReLU()", "LeakyReLU()", "Sigmoid()", "GELU()", "Softmax(-1)", "ELU()", "SiLU()", "Hardswish()", "Softplus()",
+    "LogSoftmax(-1)", "ReLU6()", "Linear(2, 2)", "LayerNorm(2)", "GroupNorm(1, 2)", "Flatten()", "PReLU()", "Hardtanh()", "Mish()",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_layers_are_traced_through(name: str) -> None:
+    """By a tracer for which they are no leaves: their calls become nodes, and those compute what the layers do."""
+    found = []
+    for xp in (fz, torch):
+        lib = importlib.import_module(f"{xp.__name__}.fx")
+
+        class Through(lib.Tracer):
+            def is_leaf_module(self, m: Any, module_qualified_name: str) -> bool:
+                return False
+
+        layer = eval(f"nn.{name}", {"nn": xp.nn})
+        graph = Through().trace(layer)
+        found.append([(node.op, node.name) for node in graph.nodes])
+        x = xp.tensor([[-1.0, 2.5], [0.5, 4.0]])
+        np.testing.assert_array_equal(lib.GraphModule(layer, graph)(x).detach().numpy(), layer(x).detach().numpy())
+    assert found[0] == found[1]
+
+
+def rewritten(xp: Any, name: str) -> tuple[Any, Any, Any]:
+    """A program, a pattern and what it becomes."""
+
+    def twice(x: Any, w1: Any, w2: Any) -> Any:
+        m1 = xp.cat([xp.neg(w1), w2]).sum()
+        m2 = xp.cat([xp.neg(w1), w2]).sum()
+        return x + xp.max(m1) + xp.max(m2)
+
+    def chained(x: Any, w1: Any, w2: Any) -> Any:
+        return xp.relu(xp.relu(xp.relu(x) + w1) + w2)
+
+    def read_inside(x: Any, w1: Any, w2: Any) -> Any:
+        inner = xp.neg(w1)
+        return xp.cat([inner, w2]).sum() + inner + x
+
+    def several_users(x: Any, w1: Any, w2: Any) -> Any:
+        y = xp.relu(x)
+        z = xp.exp(w1)
+        return y * w2 + y - z
+
+    sums = (lambda a, b: xp.cat([xp.neg(a), b]).sum()), (lambda a, b: xp.stack([a, b]))
+    return {
+        "twice": (twice, *sums),
+        "chained": (chained, lambda a: xp.relu(a), lambda a: xp.tanh(a) * 2),
+        "chained, two at a time": (chained, lambda a, b: xp.relu(xp.relu(a) + b), lambda a, b: a - b),
+        "read inside": (read_inside, *sums),
+        "several users": (several_users, lambda a: xp.relu(a), lambda a: xp.sigmoid(a)),
+        "same argument": (lambda x, w1, w2: x * x + x * w1, lambda a: a * a, lambda a: a.square()),
+        "numbers": (lambda x, w1, w2: (x + 1) * (w1 + 2) * w2, lambda a: a + 1, lambda a: a - 5),
+        "nowhere": (twice, lambda a: xp.cos(a), lambda a: xp.sin(a)),
+    }[name]
+
+
+REWRITTEN = ["twice", "chained", "chained, two at a time", "read inside", "several users", "same argument", "numbers", "nowhere"]
+
+
+@pytest.mark.parametrize("name", REWRITTEN)
+def test_patterns_are_replaced(name: str) -> None:
+    codes, counts, values = [], [], []
+    for xp in (fz, torch):
+        lib = importlib.import_module(f"{xp.__name__}.fx")
+        program, pattern, replacement = rewritten(xp, name)
+        traced = lib.symbolic_trace(program)
+        counts.append(len(lib.replace_pattern(traced, pattern, replacement)))
+        traced.graph.lint()
+        codes.append(str(traced.graph).replace("frazil", "torch").rstrip())
+        values.append(traced(xp.tensor([1.0, -2.0]), xp.tensor([0.5, 3.0]), xp.tensor([2.0, 0.25])).numpy())
+    assert counts[0] == counts[1] and codes[0] == codes[1]
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-6)
+
+
+def test_patterns_of_modules_bring_theirs() -> None:
+    class New(fz.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scale = fz.nn.Parameter(fz.full((2,), 3.0))
+            self.act = fz.nn.Tanh()
+
+        def forward(self, a: Any) -> Any:
+            return self.act(a) * self.scale
+
+    traced = fx.symbolic_trace(lambda x: fz.relu(x) + 1)
+    fx.replace_pattern(traced, lambda a: fz.relu(a), fx.symbolic_trace(New()))
+    assert traced(fz.ones(2)).tolist() == pytest.approx([3 * np.tanh(1) + 1] * 2)
+    assert [name for name, _ in traced.named_parameters()] == ["scale"]
+
+
+def test_patterns_without_a_computed_result_are_refused() -> None:
+    traced = fx.symbolic_trace(lambda x: fz.relu(x))
+    with pytest.raises(NotImplementedError, match="one result, which it computes"):
+        fx.replace_pattern(traced, lambda a: a, lambda a: -a)
+    with pytest.raises(ValueError, match="the pattern has 1 arguments, the replacement 2"):
+        fx.replace_pattern(traced, lambda a: fz.relu(a), lambda a, b: a + b)
+
+
+def test_shapes_are_noted() -> None:
+    found = []
+    for xp in (fz, torch):
+        passes = importlib.import_module(f"{xp.__name__}.fx.passes.shape_prop")
+        traced = importlib.import_module(f"{xp.__name__}.fx").symbolic_trace(programs(xp)["module"])
+        passes.ShapeProp(traced).propagate(xp.ones(4, 3))
+        rows = []
+        for node in traced.graph.nodes:
+            metas: list[Any] = []
+            importlib.import_module(f"{xp.__name__}.fx.node").map_aggregate(node.meta.get("tensor_meta"), metas.append)
+            known = [m for m in metas if hasattr(m, "shape")]
+            rows.append((node.name, [(tuple(m.shape), str(m.dtype).split(".")[-1], m.requires_grad, m.stride) for m in known]))
+        found.append(rows)
+    assert [(n, [m[0::2] for m in ms]) for n, ms in found[0]] == [(n, [m[0::2] for m in ms]) for n, ms in found[1]]
+
+
 def stretched(x: Any, by: int) -> Any:
     return x * by if by > 1 else x
 

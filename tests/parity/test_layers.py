@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -369,3 +370,26 @@ def test_the_adaptive_softmax(parity, options):
         parity.same(ours(x[0][0], y[0][0]), tuple(theirs(x[1][0], y[1][0])))
     for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
         parity.same(a.grad, b.grad)
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 3), (2, 3, 4), (2, 3, 4, 5), (2, 3, 4, 5, 6), (2, 3, 2, 2, 2, 2)])
+@pytest.mark.parametrize("name", ["dropout1d", "dropout2d", "dropout3d"])
+def test_what_is_dropped_together(name: str, shape: tuple[int, ...]) -> None:
+    """Which dimensions are taken for channels, and whether that warns or is refused. Among them are inputs that PyTorch deprecates:
+    programs still give them (Dropout2d of the last output of an LSTM)."""
+    seen = []
+    for xp in (fz, torch):
+        xp.manual_seed(3)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            try:
+                runs = [getattr(xp.nn.functional, name)(xp.ones(*shape), 0.5).numpy() for _ in range(40)]
+            except RuntimeError:
+                seen.append("refused")
+                continue
+        together = []
+        for axis in range(len(shape)):
+            together.append(all((run == run.take([0], axis)).all() for run in runs))
+        assert {value for run in runs for value in run.ravel().tolist()} == {0.0, 2.0}
+        seen.append((together, bool(said)))
+    assert seen[0] == seen[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 from ... import random
@@ -35,35 +36,54 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     return _result(input, random.dropout(input, p=p), inplace)
 
 
-def _kept_channels(input: Tensor, p: float, spatial: int) -> Tensor:
-    """Random zeros and ones, one per sample and channel, broadcasting over the spatial dimensions."""
-    shape = (*input.shape[: input.ndim - spatial], *(1,) * spatial)
+def _kept_channels(input: Tensor, p: float, kept: int) -> Tensor:
+    """Random zeros and ones, one for each place of the first `kept` dimensions, broadcasting over the others."""
+    shape = (*input.shape[:kept], *(1,) * (input.ndim - kept))
     return (random.rand(*shape, dtype=input.dtype, device=input.device) >= p).to(input.dtype)
 
 
-def _channel_dropout(name: str, input: Tensor, p: float, training: bool, inplace: bool, spatial: int) -> Tensor:
+def _channel_dropout(input: Tensor, p: float, training: bool, inplace: bool, kept: int) -> Tensor:
     _check(p)
-    if input.ndim not in (spatial + 1, spatial + 2):
-        raise ShapeError(f"{name}: expected {spatial + 1} or {spatial + 2} dimensions, given shape {tuple(input.shape)}")
     if not training or p == 0.0:
         return input
     scale = 0.0 if p == 1.0 else 1.0 / (1.0 - p)
-    return _result(input, input * (_kept_channels(input, p, spatial) * scale), inplace)
+    return _result(input, input * (_kept_channels(input, p, kept) * scale), inplace)
+
+
+def _warn_of_dimensions(name: str, input: Tensor, spatial: int) -> None:
+    """PyTorch takes inputs of other dimensions too, and says that it will not for ever."""
+    if input.ndim not in (spatial + 1, spatial + 2):
+        warnings.warn(
+            f"{name}: given {input.ndim} dimensions, which is deprecated: it takes {spatial + 1} or {spatial + 2}; where there are "
+            "no channels, use dropout",
+            stacklevel=3,
+        )
 
 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Dropout of whole channels of [N, C, L] or [C, L]."""
-    return _channel_dropout("dropout1d", input, p, training, inplace, 1)
+    if input.ndim not in (2, 3):
+        raise ShapeError(f"dropout1d: expected 2 or 3 dimensions, given shape {tuple(input.shape)}")
+    return _channel_dropout(input, p, training, inplace, input.ndim - 1)
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Dropout of whole channels of [N, C, H, W] or [C, H, W]."""
-    return _channel_dropout("dropout2d", input, p, training, inplace, 2)
+    """Dropout of whole channels of [N, C, H, W]; with a warning, as in PyTorch, of [N, C, L] and others from [N, C] on."""
+    if input.ndim < 2:
+        raise ShapeError(f"dropout2d: channels are the second dimension of at least 2, given shape {tuple(input.shape)}")
+    _warn_of_dimensions("dropout2d", input, 2)
+    if input.ndim == 3:
+        warnings.warn(
+            "dropout2d: 3 dimensions are taken for [N, C, L], as PyTorch does, not for [C, H, W]; dropout1d does so unwarned",
+            stacklevel=2,
+        )
+    return _channel_dropout(input, p, training, inplace, 2)
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Dropout of whole channels of [N, C, D, H, W] or [C, D, H, W]."""
-    return _channel_dropout("dropout3d", input, p, training, inplace, 3)
+    """Dropout of whole channels of [N, C, D, H, W] or [C, D, H, W]; with a warning, as in PyTorch, of others that begin with C."""
+    _warn_of_dimensions("dropout3d", input, 3)
+    return _channel_dropout(input, p, training, inplace, 2 if input.ndim == 5 else min(input.ndim, 1))
 
 
 def _alpha(input: Tensor, kept: Any, p: float) -> Any:
@@ -88,4 +108,4 @@ def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False,
     _check(p)
     if not training or p == 0.0:
         return input
-    return _result(input, _alpha(input, _kept_channels(input, p, input.ndim - 2), p), inplace)
+    return _result(input, _alpha(input, _kept_channels(input, p, 2), p), inplace)
