@@ -13,7 +13,7 @@ from .node import Node
 
 
 class Match(NamedTuple):
-    """Where a pattern was found: the node of its result, and for each node of the pattern the one that it is."""
+    """A place where a pattern was found: the node of its result, and for each node of the pattern the one that it is."""
 
     anchor: Node
     nodes_map: dict[Node, Any]

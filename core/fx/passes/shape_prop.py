@@ -11,7 +11,7 @@ from ..node import Node, map_aggregate
 
 
 class TensorMetadata(NamedTuple):
-    """What is known of a tensor without its values."""
+    """A tensor without its values."""
 
     shape: Any
     dtype: DType

@@ -54,8 +54,8 @@ def _warn_of_dimensions(name: str, input: Tensor, spatial: int) -> None:
     """PyTorch takes inputs of other dimensions too, and says that it will not for ever."""
     if input.ndim not in (spatial + 1, spatial + 2):
         warnings.warn(
-            f"{name}: given {input.ndim} dimensions, which is deprecated: it takes {spatial + 1} or {spatial + 2}; where there are "
-            "no channels, use dropout",
+            f"{name}: given {input.ndim} dimensions, which is deprecated: it takes {spatial + 1} or {spatial + 2}; "
+            "where there are no channels, use dropout",
             stacklevel=3,
         )
 
@@ -81,7 +81,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Dropout of whole channels of [N, C, D, H, W] or [C, D, H, W]; with a warning, as in PyTorch, of others that begin with C."""
+    """Dropout of whole channels of [N, C, D, H, W] or [C, D, H, W]; with a warning, as in PyTorch, of others by C."""
     _warn_of_dimensions("dropout3d", input, 3)
     return _channel_dropout(input, p, training, inplace, 2 if input.ndim == 5 else min(input.ndim, 1))
 
