@@ -375,8 +375,10 @@ def test_the_adaptive_softmax(parity, options):
 @pytest.mark.parametrize("shape", [(4,), (2, 3), (2, 3, 4), (2, 3, 4, 5), (2, 3, 4, 5, 6), (2, 3, 2, 2, 2, 2)])
 @pytest.mark.parametrize("name", ["dropout1d", "dropout2d", "dropout3d"])
 def test_what_is_dropped_together(name: str, shape: tuple[int, ...]) -> None:
-    """Which dimensions are taken for channels, and whether that warns or is refused. Some are inputs that PyTorch deprecates and programs
-    still give (Dropout2d of the last output of an LSTM)."""
+    """Which dimensions are taken for channels, and whether that warns or is refused.
+
+    Some are inputs that PyTorch deprecates and programs still give (Dropout2d of the last output of an LSTM).
+    """
     seen = []
     for xp in (fz, torch):
         xp.manual_seed(3)
