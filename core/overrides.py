@@ -204,6 +204,16 @@ class _Asking:
         return self.__name__
 
 
+def unasking(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function itself, where another stands in its place that asks.
+
+    >>> import frazil as fz
+    >>> fz.overrides.unasking(fz.relu) == fz.relu
+    True
+    """
+    return function.__wrapped__ if isinstance(function, _Asking) else function
+
+
 #: Operators that are told as the methods that they are.
 _SHOWN = {
     "__add__": "add", "__radd__": "add", "__sub__": "sub", "__mul__": "mul", "__rmul__": "mul", "__truediv__": "div",
@@ -285,6 +295,8 @@ def _set(name: str, new: Any, before: Any) -> None:
 
 
 _noticed = [False]
+#: How many are on inside which functions are not exchanged, and whether that is to be done after the last.
+_held = [0, False]
 
 
 def notice() -> None:
@@ -292,9 +304,28 @@ def notice() -> None:
 
     >>> from frazil.overrides import notice
     """
-    if not _noticed[0]:
+    if _held[0]:
+        _held[1] = True
+    elif not _noticed[0]:
         _noticed[0] = True
         _count(1)
+
+
+@contextmanager
+def not_exchanged() -> Iterator[None]:
+    """Inside, `notice` waits until the end: for who exchanges the same functions meanwhile, and puts back what was there.
+
+    >>> from frazil.overrides import not_exchanged
+    >>> with not_exchanged(): pass
+    """
+    _held[0] += 1
+    try:
+        yield
+    finally:
+        _held[0] -= 1
+        if _held[1] and not _held[0]:
+            _held[1] = False
+            notice()
 
 
 def taken_over(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

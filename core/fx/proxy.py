@@ -18,7 +18,7 @@ from ..nn import functional
 from ..nn.module import Module
 from ..nn.modules.container import Sequential
 from ..nn.parameter import Parameter
-from ..overrides import is_tensor_method_or_property, notice
+from ..overrides import is_tensor_method_or_property, not_exchanged, notice, unasking
 from ..table import OPS
 from ..tensor import Tensor
 from ..utils._pytree import tree_leaves
@@ -42,14 +42,20 @@ _OF_TENSORS = ("_a", "_dev")
 class Proxy:
     """Stands for a value while a program is traced: what is done with it becomes a node."""
 
-    def __new__(cls, node: Node, tracer: Tracer | None = None) -> Proxy:
-        """Where nothing is traced, calls of functions are made nodes by the stand-in itself."""
-        by_hand = cls is Proxy and (tracer is None or isinstance(tracer, GraphAppendingTracer))
-        return object.__new__(_ByHand if by_hand else cls)
-
     def __init__(self, node: Node, tracer: Tracer | None = None) -> None:
         self.node = node
         self.tracer = tracer or GraphAppendingTracer(node.graph)
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Proxy:
+        """Make a node of the call of a function that nothing watches."""
+        found = [leaf for leaf in tree_leaves((args, kwargs or {})) if isinstance(leaf, Proxy)]
+        plain = unasking(func)
+        if is_tensor_method_or_property(plain) and not (
+            args and isinstance(args[0], Proxy)
+        ):  # a proxy's own methods are not asked
+            return found[0].tracer.create_proxy("call_method", plain.__name__, args, kwargs or {})
+        return found[0].tracer.create_proxy("call_function", plain, args, kwargs or {})
 
     def __repr__(self) -> str:
         return f"Proxy({self.node.name})"
@@ -256,6 +262,7 @@ class Tracer:
 
         call, getter = Module.__call__, Module.__getattr__
         with ExitStack() as stack:
+            stack.enter_context(not_exchanged())  # else what is put back at the end would be what stood here before
             stack.callback(TRACES.__setitem__, 0, TRACES[0])
             TRACES[0] += 1
             for name, new, old in (("__call__", module_call, call), ("__getattr__", attribute, getter)):
@@ -350,15 +357,3 @@ class GraphAppendingTracer(Tracer):
     def __init__(self, graph: Graph) -> None:
         notice()
         super().__init__(graph)
-
-
-class _ByHand(Proxy):
-    """Stands for a value of a graph that is written by hand: functions that it is given to become nodes."""
-
-    @classmethod
-    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Proxy:
-        found = [leaf for leaf in tree_leaves((args, kwargs or {})) if isinstance(leaf, _ByHand)]
-        plain = getattr(func, "__wrapped__", func)
-        if is_tensor_method_or_property(plain):
-            return found[0].tracer.create_proxy("call_method", plain.__name__, args, kwargs or {})
-        return found[0].tracer.create_proxy("call_function", plain, args, kwargs or {})

@@ -241,7 +241,7 @@ def dropout2d(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _
     """Dropout of whole channels of [N, C, H, W]; with a warning, as in PyTorch, of [N, C, L] and others from [N, C] on."""
 
 def dropout3d(input: Tensor, p: _float = 0.5, training: _bool = True, inplace: _bool = False) -> Tensor:
-    """Dropout of whole channels of [N, C, D, H, W] or [C, D, H, W]; with a warning, as in PyTorch, of others that begin with C."""
+    """Dropout of whole channels of [N, C, D, H, W] or [C, D, H, W]; with a warning, as in PyTorch, of others by C."""
 
 def elu(input: Tensor, alpha: _float = 1.0, inplace: _bool = False) -> Tensor:
     """`input` where positive, else alpha * (exp(input) - 1)."""
