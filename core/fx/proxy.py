@@ -241,7 +241,8 @@ class Tracer:
             concrete_args: arguments that are fixed, by name; other values are refused when the graph runs.
         """
         self.root = root if isinstance(root, Module) else Module()
-        function = type(root).forward if isinstance(root, Module) else root
+        # what a graph is written as has the arguments of the program, which `GraphModule.forward` does not tell
+        function = vars(root).get("_run", type(root).forward) if isinstance(root, Module) else root
         self.graph = Graph(tracer_cls=type(self))
         given = self._arguments(root, function, concrete_args or {})
         read: dict[str, Proxy] = {}

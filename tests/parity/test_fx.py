@@ -73,6 +73,22 @@ def test_they_compute_what_the_program_does(name: str) -> None:
             np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
 
 
+@pytest.mark.parametrize("name", ["module", "function", "by name", "constants"])
+def test_what_was_traced_is_traced_again(name: str) -> None:
+    texts = []
+    for xp in (fz, torch):
+        lib = importlib.import_module(f"{xp.__name__}.fx")
+        once = lib.symbolic_trace(programs(xp)[name])
+        again = lib.symbolic_trace(once)
+        again.graph.lint()
+        texts.append(seen(again.graph))
+        args = (xp.ones(4, 3), xp.ones(4, 3))[: 2 if name == "function" else 1]
+        tree = importlib.import_module(f"{xp.__name__}.utils._pytree")
+        for a, b in zip(tree.tree_leaves(again(*args)), tree.tree_leaves(once(*args)), strict=True):
+            np.testing.assert_array_equal(a.detach().numpy(), b.detach().numpy())
+    assert texts[0] == texts[1]
+
+
 def test_a_graph_is_trained_saved_recorded() -> None:
     program = programs(fz)["module"]
     traced = fx.symbolic_trace(program)
