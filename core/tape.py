@@ -47,6 +47,8 @@ class HookHandle:
 
 #: In the place of the saved inputs of a node that backward has used.
 RELEASED: Final = ["released"]
+#: The same of a node that had saved nothing, which may be used again.
+USED: Final = ["used"]
 
 
 class Node:
@@ -156,14 +158,15 @@ class Node:
         Where the gradient goes stays known, as in PyTorch: what leads to a tensor of which a gradient is asked must not be left
         out in silence because it was used before. A node that saved nothing is not used up.
         """
-        if self.inputs is None and self.op is not None and not self.op.save_output:
+        if self.inputs is USED or (self.inputs is None and self.op is not None and not self.op.save_output):
+            self.inputs = USED
             return
         self.output = self.shapes = None
         self.inputs = RELEASED
 
     @property
     def released(self) -> bool:
-        return self.inputs is RELEASED
+        return self.inputs is RELEASED or self.inputs is USED
 
     def check_saved(self, position: int) -> Any:
         """The saved input, if nobody changed it since."""
