@@ -21,11 +21,9 @@ from .views import lie
 from .widen import once
 
 
-def _register(kind: str, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    methods = options.pop("methods", None)
-    inplace = options.pop("inplace", False)
-    public = options.pop("public", True)
-
+def _register(
+    kind: str, *, methods: Sequence[str] | None = None, inplace: bool = False, public: bool = True, **options: Any
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(fn: Callable[..., Any]) -> Callable[..., Any]:
         entry = Op(fn, kind=kind, **options)
         if entry.name in OPS:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import late
+from . import late, small_matrices
 from .autograd.function import Function
 from .creation import eye, ones_like
 from .define import by_name
@@ -26,7 +26,7 @@ from .ops.common import same
 from .ops.elementwise import where
 from .ops.shape import broadcast_tensors, cat
 from .results import printed_as
-from .sizes import checked_dim
+from .sizes import broadcast_shapes, checked_dim
 from .spelling import missing
 from .state import STATE
 from .tensor import Tensor, tracked
@@ -108,7 +108,8 @@ def matrices(name: str, *tensors: Any, square: bool = False) -> None:
 def on_lapack(name: str, compute: Callable[..., Any], *tensors: Tensor) -> Any:
     """The arrays that NumPy finds, as tensors of the device of `tensors`."""
     try:
-        return on_host(f"linalg.{name}", compute, *tensors)
+        with np.errstate(all="ignore"):  # what is not finite comes out so
+            return on_host(f"linalg.{name}", compute, *tensors)
     except np.linalg.LinAlgError as error:
         raise LinAlgError(f"linalg.{name}: {str(error)[:1].lower()}{str(error)[1:]} ({list(tensors[0].shape)})") from None
 
@@ -136,13 +137,26 @@ def _column(x: Tensor) -> Tensor:
 # --------------------------------------------------------------------------------------------------- inverse and determinant
 
 
+def _or_nan(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """What is computed of matrices with a NaN in them is NaN: LAPACK makes numbers of some rows."""
+
+    def found(a: np.ndarray, *more: np.ndarray) -> np.ndarray:
+        y: np.ndarray = compute(a, *more)
+        y[np.isnan(a).any((-2, -1))] = np.nan
+        return y
+
+    return found
+
+
 class Inverse(Function):
     """The inverse of real or complex matrices."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        return on_lapack("inv", np.linalg.inv, x)
+        if small_matrices.recorded(x):
+            return small_matrices.on_tensors(small_matrices.inverse, x)
+        return on_lapack("inv", small_matrices.on_arrays(small_matrices.inverse, _or_nan(np.linalg.inv)), x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
@@ -214,7 +228,9 @@ class _Solve(Function):
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
         ctx.save_for_backward(a, b)
-        return on_lapack("solve", np.linalg.solve, a, b)
+        if small_matrices.recorded(a):
+            return small_matrices.on_tensors(small_matrices.solution, a, b)
+        return on_lapack("solve", small_matrices.on_arrays(small_matrices.solution, _or_nan(np.linalg.solve)), a, b)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor]:
@@ -234,7 +250,8 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
     matrices("solve", A, square=True)
     if A.dtype is not B.dtype:
         raise DTypeError(f"linalg.solve: A is {A.dtype.name} and B {B.dtype.name}; convert one with .to(dtype)")
-    if B.ndim == 1 or (A.ndim - 1 == B.ndim and tuple(B.shape) == tuple(A.shape[:-1])):
+    # from the last size on: a recording should not decide on the batch, where the rows say already that B is a matrix
+    if B.ndim == 1 or (A.ndim - 1 == B.ndim and all(b == a for b, a in zip(B.shape[::-1], A.shape[-2::-1], strict=True))):
         if not left:
             raise ArgumentError("linalg.solve: with left=False B must be a matrix or a batch of them")
         return solve(A, _column(B)).squeeze(-1)
@@ -247,7 +264,7 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 
 
 def _same_batch(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    batch = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     return a.expand(*batch, *a.shape[-2:]), b.expand(*batch, *b.shape[-2:])
 
 
@@ -282,11 +299,15 @@ class _Det(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        return on_lapack("det", np.linalg.det, x)
+        if small_matrices.recorded(x):
+            return small_matrices.on_tensors(small_matrices.determinant, x)
+        return on_lapack("det", small_matrices.on_arrays(small_matrices.determinant, np.linalg.det), x)
 
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
+        if small_matrices.recorded(x):
+            return _column(_column(g)) * small_matrices.on_tensors(small_matrices.cofactors, x)
         y = det(x)
         if y.is_meta or (not y._dev.depth and bool((y != 0).all())):
             return _column(_column(g * y.conj())) * inv(x).mH
@@ -305,11 +326,19 @@ def det(A: Tensor) -> Tensor:
     return _Det.apply(A)
 
 
+def _sign_and_size(a: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    sign, size = np.linalg.slogdet(a)
+    return np.where(size == size, sign, 0), size  # the sign of NaN is 0, as in PyTorch
+
+
 class _SLogDet(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(x)
-        sign, size = on_lapack("slogdet", lambda a: tuple(np.linalg.slogdet(a)), x)
+        if small_matrices.recorded(x):
+            sign, size = small_matrices.on_tensors(small_matrices.sign_and_size, x)
+        else:
+            sign, size = on_lapack("slogdet", small_matrices.on_arrays(small_matrices.sign_and_size, _sign_and_size), x)
         if not x.dtype.is_complex:
             ctx.mark_non_differentiable(sign)
         return sign, size
@@ -337,12 +366,23 @@ def slogdet(A: Tensor) -> SLogDet:
 # -------------------------------------------------------------------------------------------------------------- factorisations
 
 
+def _triangle(a: np.ndarray) -> np.ndarray:
+    low = np.linalg.cholesky(a)
+    if not np.isfinite(low).all():
+        raise np.linalg.LinAlgError("Matrix is not finite or not positive definite")
+    return low
+
+
 class _Cholesky(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, upper: bool) -> Tensor:
         ctx.save_for_backward(x)
         ctx.upper = upper
-        low = on_lapack("cholesky", np.linalg.cholesky, x.mH if upper else x)
+        lower = x.mH if upper else x
+        if small_matrices.recorded(x):
+            low = small_matrices.on_tensors(small_matrices.triangle, lower)
+        else:
+            low = on_lapack("cholesky", small_matrices.on_arrays(small_matrices.triangle, _triangle), lower)
         return low.mH if upper else low
 
     @staticmethod

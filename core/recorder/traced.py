@@ -19,6 +19,7 @@ from ..dispatch import run
 from ..dtypes import dtype
 from ..errors import RecordError
 from ..sizes import Symbol, SymBool, SymFloat, SymInt
+from ..small_matrices import MOST_ROWS
 from ..state import STATE
 from ..table import OPS
 from ..tensor import Tensor, wrap
@@ -236,6 +237,8 @@ class RecordingDevice:
         )
 
     def _cure(self, asked: str) -> str:
+        if asked.startswith("linalg."):
+            return _LINALG
         cure = _CURES.get(asked, _CURES["item()"])
         if not self.recorder.scripted:
             return cure
@@ -252,6 +255,10 @@ class RecordingDevice:
         )
 
 
+_LINALG = (
+    f"Of real matrices of 1 to {MOST_ROWS} rows det, slogdet, inv, solve and cholesky are recorded; for others there are no "
+    "operators. Compute it outside and pass it in"
+)
 _CURES = {
     "bool()": "Decorate the function with @fz.jit.script, which records both ways; or choose between tensors with "
     "fz.where(condition, a, b)",

@@ -60,9 +60,9 @@ random_bits (state, n) => (bits)
     moved = Mul (rounds, weyl)
     keys = Add (moved, key)
     x_done, y_done = Scan <num_scan_inputs = 1, body = round (
-        uint64[2, blocks] x_in, uint64[2, blocks] y_in, uint64[2, 1] key_in
+        uint64[2, ?] x_in, uint64[2, ?] y_in, uint64[2, 1] key_in
     ) => (
-        uint64[2, blocks] x_out, uint64[2, blocks] y_out
+        uint64[2, ?] x_out, uint64[2, ?] y_out
     ) {{
         x_low = BitwiseAnd (x_in, low)
         x_high = BitShift <direction = "RIGHT"> (x_in, half)

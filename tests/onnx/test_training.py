@@ -134,7 +134,7 @@ class Training:
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict(),
-            "random_state": fz.default_generator.get_state(),
+            "random_state": fz.default_generator.get_state().view(fz.int64),  # as a file holds it
         }
 
     def load(self, state: dict[str, Any]) -> None:
@@ -237,7 +237,7 @@ def test_checkpoints_move_both_ways(optimizer: str, tmp_path: Path) -> None:
         back.step(*batch)
     assert_same({"model": back.model.state_dict()}, _part(whole, ".model"))
     assert_same(back.scheduler.get_last_lr(), training.scheduler.get_last_lr(), 1e-6)
-    assert np.array_equal(fz.default_generator.get_state().numpy(), whole[".random_state"])
+    assert np.array_equal(fz.default_generator.get_state().view(fz.int64).numpy(), whole[".random_state"])
 
 
 def _saved(state: Any, path: Path) -> Path:
