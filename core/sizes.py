@@ -76,6 +76,15 @@ def deciding(judge: Recording) -> Iterator[None]:
         _active.judge = previous
 
 
+#: How a program would write a size of `broadcasts_left_open`.
+_BROADCAST = "what its sizes broadcast to"
+
+
+def is_broadcast(symbol: Symbol) -> bool:
+    """Return whether a symbol is what sizes broadcast to: unknown to the recording, but no matter of the numbers in a tensor."""
+    return symbol.text == _BROADCAST
+
+
 class _Joined:
     """What sizes broadcast to while these are left open: one size for the same sizes, which are told apart by their keys."""
 
@@ -91,7 +100,7 @@ class _Joined:
             names = {"" if part.symbol is None else part.symbol.name for part in parts.values()}
             name = names.pop() if len(names) == 1 and "" not in names else str(unbacked("a broadcast"))
             low = min(bounds(part)[0] or 0 for part in parts.values())
-            found = Symbol(name, text="what its sizes broadcast to", minimum=low).size
+            found = Symbol(name, text=_BROADCAST, minimum=low).size
             self.parts[found.key], self.sizes[frozenset(parts)] = parts, found
         return found
 

@@ -80,7 +80,8 @@ VALUE_GAPS: dict[tuple[str, str], str] = {
     },
     ("scaled_dot_product_attention", "huge"): "products that are scaled before or after they are added up overflow or not",
     **{
-        ("conv_input_grad", kind): "the program multiplies the zeros around its images by the weights, ConvTranspose does not"
+        (op, kind): "the program multiplies the zeros around its images by the weights, ConvTranspose does not"
+        for op in ("conv_input_grad", "biased_conv_input_grad")
         for kind in ("NaN", "infinity")
     },
     ("lstm_train_grad", "infinity"): _SLOPES,

@@ -198,6 +198,7 @@ def test_what_only_broadcasts_is_not_asserted(name: str, named: bool) -> None:
     shapes = {i: {0: "n"} for i in inputs} if named and len(inputs) > 1 else "auto"
     report = fz.onnx.export(program, tuple(fz.randn(*shape) for shape in examples), dynamic_shapes=shapes)
     assert asserted is None or bool(report.embedded) == asserted
+    assert {"NaN", "infinities", "large", "huge"} <= {check.case.values for check in report.checks.checks}
     taken = 0
     for sizes in itertools.product(range(1, 7), repeat=len(examples)):
         arrays = [np.random.default_rng(0).random((n, *s[1:])).astype(np.float32) for n, s in zip(sizes, examples, strict=True)]
