@@ -55,15 +55,23 @@ def relu(x, /):
     return maximum(x, 0)
 
 
+def _gradient_rule(g: Spec, x: Spec, **_: Any) -> Spec:
+    """The gradient of what has one result per number: kernels take two tensors of one shape."""
+    if not same(g.shape, x.shape) and g.shape != x.shape:
+        raise ShapeError(f"expected a gradient of the shape {list(x.shape)}, given {list(g.shape)}")
+    return like(x)
+
+
 @op(
     vjp=(lambda g, y: relu_grad(g, y), None),
-    rule=like,
+    rule=_gradient_rule,
     samples=lambda: [S((3, 4), (3, 4)), S.of([math.inf, 1.0, 2.0], [0.0, math.nan, 1.0])],
     methods=[],
     public=False,
 )
 def relu_grad(g, y, /):
     """0 where y <= 0, else g: also where y is NaN."""
+    _gradient_rule(*specs(g, y))
     return where(le(y, 0), 0, g)
 
 
@@ -131,13 +139,14 @@ def _times_sigmoid(x: Any, half: Any) -> Any:
 
 @op(
     takes="real floats",
-    rule=lambda g, x, *, approximate: like(x),
+    rule=_gradient_rule,
     samples=lambda: [S((3, 4), (3, 4), approximate="none"), S((5,), (5,), approximate="tanh")],
     methods=[],
     public=False,
 )
 def gelu_grad(g, x, /, *, approximate):
     """The gradient of `gelu`."""
+    _gradient_rule(*specs(g, x))
     x = clamp_numbers(x, min=-40.0, max=40.0)  # beyond, the slope is 0 or 1, and squares would overflow
     if approximate == "tanh":
         r = sigmoid(_tanh_argument(x) * 2)

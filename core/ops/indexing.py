@@ -791,7 +791,7 @@ def searchsorted(
 def _edges_rule(edges: Spec, points: Spec, *, right: bool) -> Spec:
     lead = len(edges.shape) - 1
     pairs = zip(edges.shape[:-1], points.shape[:-1], strict=False)
-    if not edges.shape or len(points.shape) != len(edges.shape) or any(_larger(m, n) or _larger(n, m) for m, n in pairs):
+    if not edges.shape or len(points.shape) != len(edges.shape) or any(not same(m, n) and m != n for m, n in pairs):
         raise ShapeError(f"searchsorted: sequences {edges} and values {points} must agree in their first {lead} dimension(s)")
     return Spec(points.shape, dtypes.int64)
 

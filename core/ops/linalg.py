@@ -152,6 +152,8 @@ def linear(x, weight, bias=None, /):
             f"linear: x has {x._a.shape[-1] if x._a.shape else 'no'} features, weight expects {weight._a.shape[-1]}: "
             f"x is {list(x._a.shape)}, weight [out, in] is {list(weight._a.shape)}"
         )
+    if bias is not None and not same(bias._a.shape, weight._a.shape[:1]) and bias._a.shape[-1] not in (weight._a.shape[0], 1):
+        raise ShapeError(f"linear: bias is {list(bias._a.shape)}, weight [out, in] is {list(weight._a.shape)}")
     y = matmul(x, _transposed(weight))
     return y if bias is None else y + bias
 
