@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,11 @@ REFUSED: dict[str, Callable[[Any, Any], Any]] = {
     "a sign": lambda m, x: m.weight.data.neg_(),
     "random": lambda m, x: m.weight.data.normal_(),
 }
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize("name", SETTLED)

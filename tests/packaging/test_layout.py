@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -68,3 +70,13 @@ def test_the_readme_has_the_two_commands_that_ci_runs(root):
     assert blocks["Test it"] == [
         "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && .venv/bin/python -m pytest -q -n auto -m 'not slow'"
     ]
+
+
+def test_the_top_level_is_small(root):
+    """What a test or a program wrote there by mistake is not kept."""
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("not a clone, or no git: nobody knows what is kept")
+    listed = subprocess.run(["git", "ls-files"], cwd=root, text=True, capture_output=True, check=True).stdout.splitlines()
+    folders = "core backends exporters plugins tests benchmarks docs examples .ci".split()
+    files = "pyproject.toml setup.py MANIFEST.in README.md CHANGELOG.md CONTRIBUTING.md LICENSE .gitignore".split()
+    assert {name.partition("/")[0] for name in listed} <= {*folders, *files}
