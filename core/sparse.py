@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, NoReturn, final
 import numpy as np
 
 from . import dtypes
-from .creation import arange, as_tensor, empty, full, ones_like, zeros, zeros_of
+from .creation import arange, as_tensor, empty, from_host, full, ones_like, zeros, zeros_of
 from .dtypes import dtype as DType
 from .dtypes import int64
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
@@ -862,3 +862,35 @@ CharTensor = _sparse_type("CharTensor", dtypes.int8)
 ShortTensor = _sparse_type("ShortTensor", dtypes.int16)
 IntTensor = _sparse_type("IntTensor", dtypes.int32)
 LongTensor = _sparse_type("LongTensor", dtypes.int64)
+
+
+def spdiags(diagonals: Tensor, offsets: Tensor, shape: Sequence[int], layout: Any = None) -> Tensor:
+    """A sparse matrix [rows, columns] of its diagonals; what of them lies outside of it is left out.
+
+    Args:
+        diagonals: [n, columns] or [columns]: what stands in column c of diagonal i is `diagonals[i, c]`.
+        offsets: int64[n] or int64: how far to the right of the main diagonal each lies, no two alike.
+        layout: `fz.sparse_coo` (default) or `fz.sparse_csr`.
+
+    >>> import frazil as fz
+    >>> fz.sparse.spdiags(fz.tensor([[1, 2, 3], [4, 5, 6]]), fz.tensor([0, 1]), (3, 3)).to_dense()
+    tensor([[1, 5, 0],
+            [0, 2, 6],
+            [0, 0, 3]])
+    """
+    given = diagonals.unsqueeze(0) if diagonals.ndim == 1 else diagonals
+    places = offsets.reshape(-1).tolist()
+    if given.ndim != 2 or len(places) != given.shape[0] or len(shape) != 2:
+        raise ShapeError(
+            f"spdiags: expected diagonals [n, columns], offsets [n] and a shape of two sizes, given {list(diagonals.shape)}, "
+            f"{list(offsets.shape)} and {list(shape)}"
+        )
+    if len({*places}) < len(places):
+        raise ArgumentError(f"spdiags: no two offsets may be alike, given {places}")
+    if layout not in (None, sparse_coo, sparse_csr):
+        raise ArgumentError(f"spdiags: layout is fz.sparse_coo or fz.sparse_csr, given {layout!r}")
+    entries = [(i, c - k, c) for i, k in enumerate(places) for c in range(max(k, 0), min(shape[1], shape[0] + k, given.shape[1]))]
+    which = np.array(entries, np.int64).reshape(-1, 3).T
+    diagonal, row, column = (from_host(np.ascontiguousarray(part), given._dev) for part in which)
+    found = sparse_coo_tensor(stack([row, column]), given[diagonal, column], tuple(shape))
+    return found.to_sparse_csr() if layout == sparse_csr else found

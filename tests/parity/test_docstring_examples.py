@@ -40,7 +40,6 @@ DIFFERENT = {
     "torch.fft.hfft": "an imaginary part that is 0 has another sign",
     "torch.special.polygamma": "the last figure that is printed is rounded otherwise",
     "torch.Tensor.dim_order": "every memory format is what a tensor has: they have no effect",
-    "torch.sparse.spdiags": "missing",
     "torch.sparse.mm": "names of nodes: a product is made of index_select, mul and index_add",
     "torch.nested.as_nested_tensor": "nested tensors have no backward of their own, their parts have",
     "torch.autograd.enforce_grad_layout_policy": "missing",
