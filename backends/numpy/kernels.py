@@ -630,6 +630,8 @@ def scatter_max_values(x: Array, index: Array, src: Array, *, dim: int) -> Array
 
 def _positions(index: Array, dim: int, shape: tuple[int, ...]) -> Array:
     """Where each element of `index`, along `dim`, lies in an array of `shape` in C order."""
+    if any(n > m for d, (n, m) in enumerate(zip(index.shape, shape, strict=True)) if d != dim):
+        raise ValueError(f"index {list(index.shape)} is larger than {list(shape)} beside dim {dim}")
     place, stride = np.zeros(index.shape, np.intp), 1
     for d in reversed(range(index.ndim)):
         along = index if d == dim else np.arange(index.shape[d]).reshape([-1 if i == d else 1 for i in range(index.ndim)])

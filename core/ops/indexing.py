@@ -219,6 +219,7 @@ def _scatter_max_vjp(g: Tensor, x: Tensor, index: Tensor, src: Tensor, y: Tensor
 
 @op(
     layout="rows",
+    takes="ordered",
     vjp=_scatter_max_vjp,
     canon=_scatter_canon("scatter_max", gt),
     promote="same",
