@@ -142,6 +142,7 @@ NAMES: dict[str, Any] = {
         "SpecialI1E": "i1e",
         "SpecialLogNdtr": "log_ndtr",
         "SpecialNdtri": "ndtri",
+        "SpecialZeta": "zeta",
         "Split": "pieces",
         "Std": "spread_root",
         "ThresholdBackward": "relu_grad",

@@ -121,14 +121,25 @@ def _cofactors(x: Any, minor: Any) -> Any:
 
 def inverse(x: Any) -> Any:
     """The inverse of x [..., n, n]; singular matrices are refused."""
-    minor = _minors(x)
-    size = _determinant(x, minor)
-    return _cofactors(x, minor).mT / _refused(size, size == 0, "Singular matrix")[..., None, None]
+    turned, size = _adjugate(x)
+    return turned / size + 0.0  # without zeros that have a sign
 
 
 def solution(a: Any, b: Any) -> Any:
-    """a^-1 @ b; singular matrices are refused."""
-    return inverse(a) @ b
+    """a^-1 @ b; singular matrices are refused. Products are added in order: a product of matrices adds otherwise elsewhere."""
+    turned, size = _adjugate(a)
+    total: Any = None
+    for k in range(rows(a)):
+        part = turned[..., :, k : k + 1] * b[..., k : k + 1, :]
+        total = part if total is None else total + part
+    return total / size + 0.0  # without zeros that have a sign
+
+
+def _adjugate(x: Any) -> tuple[Any, Any]:
+    """[..., n, n] and [..., 1, 1]: what divided by each other are the inverse."""
+    minor = _minors(x)
+    size = _determinant(x, minor)
+    return _cofactors(x, minor).mT, _refused(size, size == 0, "Singular matrix")[..., None, None]
 
 
 def triangle(x: Any) -> Any:

@@ -17,7 +17,7 @@ from ..table import E, S, Spec, ints
 from ..tensor import Tensor, whole
 from .common import broadcast, numel, require_float, require_numbers, require_one_dtype, same, specs
 from .complex_numbers import conj
-from .elementwise import add, cast, clone, gt, mul, sqrt, where
+from .elementwise import add, cast, clone, gt, isfinite, mul, sqrt, where
 from .reduction import mean, sum_, vector_norm
 from .shape import cat, diagonal, expand, narrow, permute, reshape, stack, unbind, unsqueeze
 
@@ -637,7 +637,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     if len(x1._a.shape) < 2 or len(x2._a.shape) < 2:
         raise ShapeError(f"cdist: expected at least 2 dimensions, given {list(x1._a.shape)} and {list(x2._a.shape)}")
     rows, columns, features = x1._a.shape[-2], x2._a.shape[-2], x1._a.shape[-1]
-    if p == 2 and compute_mode != "donot_use_mm_for_euclid_dist" and _by_product(x1, rows, columns):
+    if p == 2 and compute_mode != "donot_use_mm_for_euclid_dist" and _by_product(x1, x2, rows, columns):
         return _euclidean(x1, x2)
     known = all(isinstance(n, int) for n in (*x1._a.shape, *x2._a.shape))
     if known and rows > 1 and x1.numel() * columns > _CDIST_ELEMENTS:  # the differences of all rows would fill the memory
@@ -648,14 +648,19 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p=p, dim=-1)
 
 
-def _by_product(x: Tensor, rows: Any, columns: Any) -> bool:
-    """Whether distances are those of so many rows that differences take long, and float64 is at hand; a file has differences."""
+def _by_product(x1: Tensor, x2: Tensor, rows: Any, columns: Any) -> bool:
+    """Return whether distances are those of so many rows that differences take long, and float64 is at hand.
+
+    A file has differences. What is not finite has, too: a product would spread it over rows that have nothing of it.
+    """
     return (
         STATE.recorder is None
-        and x.dtype is dtypes.float32
+        and x1.dtype is dtypes.float32
         and max(rows, columns) > 25
         and min(rows, columns) > 0
-        and "float64" in x._dev.capabilities().dtypes
+        and "float64" in x1._dev.capabilities().dtypes
+        and not (x1._dev.depth or x2._dev.depth or x1.is_meta)
+        and bool(isfinite(x1.detach()).all() and isfinite(x2.detach()).all())
     )
 
 

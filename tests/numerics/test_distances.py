@@ -56,3 +56,14 @@ def test_nan_is_the_largest_that_is_sent() -> None:
     x, index = fz.zeros(3), fz.tensor([0, 0, 1, 2])
     found = x.scatter_reduce(0, index, fz.tensor([float("nan"), 1.0, 2.0, -1.0]), "amax")
     np.testing.assert_array_equal(found.numpy(), [np.nan, 2.0, 0.0])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_stays_with_its_rows(bad: float) -> None:
+    x, y = fz.randn(40, 3), fz.randn(30, 3)
+    x[7, 1] = y[4, 2] = bad
+    found, recorded = fz.cdist(x, y), fz.jit.trace(fz.cdist, (x, y))(x, y)
+    others = [i for i in range(40) if i != 7], [j for j in range(30) if j != 4]
+    assert bool(found[others[0]][:, others[1]].isfinite().all())
+    assert not bool(found[7].isfinite().any() or found[:, 4].isfinite().any())
+    np.testing.assert_array_equal(found.isnan().numpy(), recorded.isnan().numpy())

@@ -147,6 +147,7 @@ OPS_OTHERWISE = {
     "scaled_dot_product_attention": "ScaledDotProductAttentionBackward0",
     "conv_input_grad": "ConvolutionBackward0",
     "ndtr": "NdtrBackward0",
+    "floor_divide": "FloorDivideBackward0",
     "fourier": "FftC2CBackward0",
     "fourier_half": "FftR2CBackward0",
     "max_pool_grad": "MaxPoolGradBackward0",
