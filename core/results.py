@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -33,6 +34,15 @@ def printed_as(name: str) -> Callable[[_Kind], _Kind]:
     return printed
 
 
+@functools.cache
 def named(name: str, kind: Any) -> Any:
     """A kind of named tuple like `kind`, under the name that PyTorch gives the results of one function."""
-    return printed_as(name)(type(name, (kind,), {"__slots__": (), "__module__": kind.__module__}))
+
+    def reduced(self: Any) -> Any:
+        return _rebuilt, (name, kind, tuple(self))  # no module has it by its name
+
+    return printed_as(name)(type(name, (kind,), {"__slots__": (), "__module__": kind.__module__, "__reduce__": reduced}))
+
+
+def _rebuilt(name: str, kind: Any, values: tuple[Any, ...]) -> Any:
+    return named(name, kind)(*values)

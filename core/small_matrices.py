@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .dtypes import float64, int64
+from .dtypes import float32, float64, int64
 from .ops.elementwise import sqrt, where
 from .ops.indexing import gather
 from .ops.shape import stack
@@ -29,8 +29,8 @@ def rows(x: Any) -> int:
 
 
 def recorded(x: Tensor) -> bool:
-    """Return whether x are real matrices of a few rows that are being recorded."""
-    return bool(x._dev.recording) and not x.dtype.is_complex and rows(x) > 0
+    """Return whether x are float32 matrices of a few rows that are being recorded: float64 has no digits to spare."""
+    return bool(x._dev.recording) and x.dtype is float32 and rows(x) > 0
 
 
 def on_arrays(arithmetic: Callable[..., Any], lapack: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,7 +63,7 @@ def _chosen(condition: Any, a: Any, b: Any) -> Any:
 def _refused(value: Any, wrong: Any, why: str) -> Any:
     """`value`, unless something is wrong: a recording asks for a place that no table has, at which replays and files stop."""
     if isinstance(wrong, Tensor):
-        return value * gather(value.new_ones(1), 0, wrong.any().to(int64).reshape(1))
+        return value * gather(value.new_ones(1), 0, wrong.any().to(int64).reshape(1)).reshape(())
     if wrong.any():
         raise np.linalg.LinAlgError(why)
     return value

@@ -691,9 +691,12 @@ def index_put_values(x: Array, values: Array, *indices: Any, accumulate: bool = 
     return y
 
 
-#: To so few rows so many values are added by a product: it computes as many numbers for each value as there are rows.
+#: To so few rows so many values are added by a product, of rows so long: it computes as many numbers for each value as there are
+#: rows. Its other factor has few elements, for they take memory, and sums that are long lose digits.
 _FEW_ROWS = 64
+_LONG_ROWS = 16
 _LARGE_SUM = 1 << 14
+_LARGE_CHOICE = 1 << 18
 
 
 def _add_rows(y: Array, rows: Array, values: Array) -> Array:
@@ -703,7 +706,8 @@ def _add_rows(y: Array, rows: Array, values: Array) -> Array:
         return y
     rows = np.where(rows < 0, rows + y.shape[0], rows)
     _check_range(rows, y.shape[0], "index_put")
-    if len(y) <= _FEW_ROWS and values.size >= _LARGE_SUM and y.dtype.char in "fd":
+    pays = len(y) <= _FEW_ROWS and y.shape[1] >= _LONG_ROWS and values.size >= _LARGE_SUM
+    if pays and len(y) * len(rows) <= _LARGE_CHOICE and y.dtype.char in "fd":
         chosen = np.zeros((len(y), len(rows)), y.dtype)
         chosen[rows, np.arange(len(rows))] = 1
         totals = chosen.dot(values.astype(y.dtype, copy=False))

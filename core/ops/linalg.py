@@ -18,7 +18,7 @@ from ..tensor import Tensor, whole
 from .common import broadcast, numel, require_float, require_numbers, require_one_dtype, same, specs
 from .complex_numbers import conj
 from .elementwise import add, cast, clone, gt, isfinite, mul, sqrt, where
-from .reduction import mean, sum_, vector_norm
+from .reduction import sort_values, sum_, vector_norm
 from .shape import cat, diagonal, expand, narrow, permute, reshape, stack, unbind, unsqueeze
 
 
@@ -665,10 +665,14 @@ def _by_product(x1: Tensor, x2: Tensor, rows: Any, columns: Any) -> bool:
 
 
 def _euclidean(x1: Tensor, x2: Tensor) -> Tensor:
-    """Distances of float32 rows by one product in float64, |a|^2 + |b|^2 - 2 a b, around the middle of the rows, which keeps
-    twice the digits of PyTorch's in float32. What is within its rounding is 0, and has no gradient."""
+    """Distances of float32 rows by one product in float64, |a|^2 + |b|^2 - 2 a b, around the middle of the rows.
+
+    A pair loses digits only as far as its own rows are from there. What is within its rounding is 0, and has no gradient.
+    """
     a, b = cast(x1, dtype=dtypes.float64), cast(x2, dtype=dtypes.float64)
-    middle = mean(b.detach(), dim=-2, keepdim=True)
+    # the median: a row that is far away would draw the mean to where all others lose their digits
+    ascending, _ = sort_values(x2.detach(), dim=-2, descending=False, stable=False)
+    middle = cast(narrow(ascending, -2, x2._a.shape[-2] // 2, 1), dtype=dtypes.float64)
     a, b = a - middle, b - middle
     lengths = (a * a).sum(-1, keepdim=True), unsqueeze((b * b).sum(-1), -2)
     squares = cast(matmul(-2 * a, b.mT) + (lengths[0] + lengths[1]), dtype=x1.dtype)

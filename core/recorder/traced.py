@@ -256,7 +256,7 @@ class RecordingDevice:
 
 
 _LINALG = (
-    f"Of real matrices of 1 to {MOST_ROWS} rows det, slogdet, inv, solve and cholesky are recorded; for others there are no "
+    f"Of float32 matrices of 1 to {MOST_ROWS} rows det, slogdet, inv, solve and cholesky are recorded; for others there are no "
     "operators. Compute it outside and pass it in"
 )
 _CURES = {

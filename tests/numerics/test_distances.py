@@ -27,6 +27,14 @@ def test_distances_of_many_rows(shape: tuple[int, ...], offset: float) -> None:
     np.testing.assert_allclose(b.grad.numpy(), -towards.sum(-3), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("far", [1e8, 1e12])
+def test_a_row_that_is_far_away_costs_the_others_nothing(far: float) -> None:
+    x, y = fz.randn(40, 3), fz.randn(30, 3)
+    y[4] = far
+    expected = fz.cdist(x.double(), y.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    np.testing.assert_allclose(fz.cdist(x, y).numpy(), expected.numpy(), rtol=1e-5)
+
+
 def test_a_row_is_at_no_distance_from_itself() -> None:
     x = fz.randn(200, 16) * 1e-3 + 5.0
     assert (fz.cdist(x, x).diagonal() == 0).all()

@@ -80,6 +80,26 @@ def test_larger_ones_are_refused_in_words() -> None:
             fz.onnx.export(program, _positive(fz.randn(2, 5, 5)))
 
 
+def test_a_single_matrix_keeps_its_shape() -> None:
+    for program in (
+        L.inv,
+        lambda x: L.cholesky(_positive(x)),
+        lambda x: L.solve(x, fz.ones(3)),
+        lambda x: L.solve(x, fz.ones(3, 2)),
+        L.det,
+    ):
+        x = fz.randn(3, 3)
+        for found in (fz.jit.trace(program, x)(x), fz.compile(program, fullgraph=True)(x), fz.onnx.export(program, x).run(x)[0]):
+            assert tuple(found.shape) == tuple(program(x).shape)
+
+
+def test_doubles_are_left_to_lapack() -> None:
+    """Cofactors of float64 in float64 would have fewer digits, and overflow."""
+    for program in (L.inv, L.det, L.cholesky):
+        with pytest.raises(fz.errors.RecordError, match=r"(?s)linalg.*float32 matrices of 1 to 4 rows"):
+            fz.onnx.export(program, _positive(fz.randn(2, 3, 3, dtype=fz.float64)))
+
+
 def test_small_matrices_are_compiled() -> None:
     for engine in ("numpy", "onnxruntime"):
         compiled = fz.compile(lambda x: L.inv(x) * L.det(x)[..., None, None], engine=engine, fullgraph=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import pickle
 
 import numpy as np
 import pytest
@@ -101,3 +102,22 @@ def test_what_is_no_tensor_is_told():
             except Exception as error:
                 wrong.append(f"{name}({given!r}): {type(error).__name__}: {error}")
     assert not wrong
+
+
+def test_results_with_names_are_pickled() -> None:
+    x = fz.randn(3, 3)
+    for found in (
+        x.max(0),
+        x.sort(),
+        x.topk(1),
+        x.mode(),
+        x.median(0),
+        x.cummax(0),
+        fz.slogdet(x),
+        fz.qr(x),
+        fz.linalg.svd(x),
+        x.aminmax(),
+    ):
+        again = pickle.loads(pickle.dumps(found))
+        assert type(again) is type(found) and repr(again) == repr(found)
+        assert all(map(fz.equal, again, found))
