@@ -10,9 +10,9 @@
 | the `forward` of one module | what the hooks in `Recorder.around` make of it: rewritten code | while that module is called |
 
 Those of Python and of frazil are put in place when the first recording begins, and taken away when the last one ends; threads
-that record nothing see them and notice nothing. `int` and `float` are classes, which libraries compare with `is`: they are
-replaced where the program itself looks them up, and not in a module that compares them so. The last is how `script` reaches
-into modules: it adds a hook, and takes it off again.
+that record nothing see them and notice nothing. `int` and `float` are classes, which programs compare and inherit from: they are
+replaced where the program itself looks them up, and only in a module that does nothing but call them and ask `isinstance`. The
+last is how `script` reaches into modules: it adds a hook, and takes it off again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from __future__ import annotations
 import builtins
 import dis
 import functools
-import itertools
 import math
 import threading
 import time
@@ -133,23 +132,57 @@ class _Float(float, metaclass=Kind):
 _KINDS: dict[str, Any] = {"int": _Int, "float": _Float}
 
 
+#: What may be given `int` or `float`: it keeps neither, and the classes here answer it.
+_HARMLESS = ("isinstance", "issubclass", "map")
+
+
 @functools.lru_cache(4096)
-def _compared(code: CodeType) -> set[str]:
-    """Which of `int` and `float` a code, or a function in it, compares by `is`."""
-    asked = _KINDS.keys() & set(code.co_names)
-    instructions = list(dis.get_instructions(code)) if asked else []
-    found = {a.argval for a, b in itertools.pairwise(instructions) if b.opname == "IS_OP"} & asked
-    return found.union(*(_compared(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+def _more_than_called(code: CodeType) -> frozenset[str]:
+    """Which of `int` and `float` a code, or a function in it, does more with than call them, map and ask `isinstance`.
+
+    It may compare them, keep them, or make classes of them.
+    """
+    found: set[str] = set()
+    if _KINDS.keys() & set(code.co_names):
+        callees: list[Any] = []  # of the calls that are open
+        for instruction in dis.get_instructions(code):
+            # Since Python 3.11 a global that is called is loaded with a NULL, which the last bit says.
+            if instruction.opname == "LOAD_GLOBAL" and instruction.arg is not None and instruction.arg & 1:
+                callees.append(instruction.argval)
+            elif instruction.opname in ("LOAD_METHOD", "PUSH_NULL") or "NULL" in instruction.argrepr:
+                callees.append(None)
+            elif instruction.opname in ("CALL", "CALL_KW", "CALL_FUNCTION_EX") and callees:
+                callees.pop()
+            elif (
+                instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME")
+                and instruction.argval in _KINDS
+                and (not callees or callees[-1] not in _HARMLESS)
+            ):
+                found.add(instruction.argval)
+    return frozenset(found).union(*(_more_than_called(inner) for inner in code.co_consts if isinstance(inner, CodeType)))
+
+
+def _functions_in(value: Any) -> Iterator[FunctionType]:
+    """The functions that a global or an attribute of a class is: itself, what it wraps, those of a property."""
+    while value is not None:
+        if type(value) is FunctionType:
+            yield value
+        elif type(value) is property:
+            for part in (value.fget, value.fset, value.fdel):
+                yield from _functions_in(part)
+            return
+        value = vars(value).get("__wrapped__") if type(value) is FunctionType else getattr(value, "__func__", None)
 
 
 def _free_names(space: dict[str, Any]) -> list[str]:
-    """Which of `int` and `float` a module neither has of its own nor compares by `is` in its functions and methods."""
+    """Which of `int` and `float` a module neither has of its own nor does more with in its functions and methods than call it."""
     found: list[Any] = []
     for value in list(space.values()):
         is_class = issubclass(type(value), type)  # isinstance would ask the value, which may be a stand-in that warns
         found += vars(value).values() if is_class and value.__module__ == space.get("__name__") else [value]
-    own = (value.__code__ for value in found if type(value) is FunctionType and value.__globals__ is space)
-    return sorted(_KINDS.keys() - set().union(*map(_compared, own)) - space.keys())
+    methods = (staticmethod, classmethod, property, FunctionType)
+    own = (f.__code__ for value in found if type(value) in methods for f in _functions_in(value) if f.__globals__ is space)
+    return sorted(_KINDS.keys() - set().union(*map(_more_than_called, own)) - space.keys())
 
 
 #: Of the modules in which `int` or `float` is replaced: the module, the names, for how many recordings.
