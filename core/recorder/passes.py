@@ -204,7 +204,7 @@ def numbers_of(value: Value, made: Collection[Value]) -> np.ndarray | None:
     finally:
         STATE.recorder = recorder
     known = folding.known.get(value)
-    return None if known is None else known.numpy()
+    return None if known is None else known._array()
 
 
 #: A number that is computed in more steps than this is not looked for.

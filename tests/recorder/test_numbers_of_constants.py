@@ -105,3 +105,13 @@ def test_a_loop_body_knows_them_too_and_not_what_it_carries() -> None:
 
     program = fz.jit.trace(summed, fz.ones(3))
     fz.testing.assert_close(program(fz.ones(5)), fz.tensor(20.0))
+
+
+@pytest.mark.parametrize("dtype", [fz.bfloat16, fz.float16, fz.float64, fz.int8, fz.bool, fz.complex64])
+def test_numbers_of_every_dtype_are_known(dtype: Any) -> None:
+    def program(x: Any) -> Any:
+        made = fz.tensor([1, 0], dtype=dtype)
+        return x * made[0].item() + made.tolist()[1]
+
+    x = fz.ones(2)
+    assert fz.equal(fz.jit.trace(program, x)(x), program(x))
