@@ -296,7 +296,7 @@ def _export(
 
     def recorded() -> Program:
         found = record(model, args, kwargs, input_names, dynamic_shapes)
-        if not training:
+        if not training and not state:  # whoever asks for the state is given all of it
             settle(found)
         return found
 

@@ -1,7 +1,8 @@
 """Writes that settle: `self.weight.data *= self.mask` in `forward` gives the same weights at every call but the first.
 
 A program that writes such a thing into what it keeps is, for whoever calls it, one that keeps nothing: its file may compute the
-written value from the first one, each time. That it is so is not guessed from the operations but tried, on the very numbers.
+written value from the first one, each time. That another write changes nothing is not guessed from the operations but tried, on
+the very numbers; that nothing else is made of the old value, which only the first call sees, is read off the graph.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from frazil.autograd.modes import no_grad
 from frazil.dtypes import finfo
 from frazil.recorder.graph import Graph, State, Value
 from frazil.recorder.running import execute
+from frazil.recorder.shared import base_of
 from frazil.recorder.trace import Program
 from frazil.sizes import symbols_of
 from frazil.tensor import Tensor
@@ -23,17 +25,17 @@ from .oracle import host
 
 def settle(program: Program, keep: Collection[str] = ()) -> None:
     """Take from the states of a program those whose new value depends on themselves and on what never changes, and is the same,
-    or differs by rounding, once it was written; but those whose names are in `keep`."""
+    or differs by rounding, once it was written, and whose old value is read for that alone; but not those named in `keep`."""
     graph = program.graph
-    settled = [state for state in graph.states if state.input.name not in keep and _settles(graph, state)]
+    settled = [state for state in graph.states if state.input.name not in keep and _settles(program, state)]
     graph.states = [state for state in graph.states if state not in settled]
     program.twins += [state.tensor for state in settled]  # a run to compare with puts them back
 
 
-def _settles(graph: Graph, state: State) -> bool:
-    if state.attribute != "data" or state.owner is not None:
+def _settles(program: Program, state: State) -> bool:
+    if state.attribute != "data" or state.owner is not None or _leads_elsewhere(program, state):
         return False
-    made = _made_of(graph, state)
+    made = _made_of(program.graph, state)
     if made is None:
         return False
     with no_grad():
@@ -56,6 +58,33 @@ def _same_but_rounded(a: Tensor, b: Tensor) -> bool:
         return False
     x, y = (host(t).astype(np.float64) for t in (a, b))
     return bool(np.all((np.abs(x - y) <= 4 * finfo(a.dtype).eps * np.abs(x)) | (np.isnan(x) & np.isnan(y))))
+
+
+def _leads_elsewhere(program: Program, state: State) -> bool:
+    """Return whether anything but the new value is made of the old one: a result, a changed argument, another state, a size; or
+    whether that cannot be told, as in a branch or body that reads it, and where another tensor looks at the same memory."""
+    graph = program.graph
+    if any(value is not state.input and _share_memory(value.tensor, state.tensor) for value in graph.captured):
+        return True
+    old: set[Value] = {state.input}
+    for node in graph.nodes:
+        within = [value for subgraph in node.subgraphs.values() for value in subgraph.outer_values()]
+        if old.isdisjoint([*node.inputs, *within]):
+            continue
+        if node.subgraphs or not node.outputs:  # what has no outputs is there for its effect
+            return True
+        old.update(value for value in node.outputs if value is not state.output)
+    results = [*graph.outputs, *program.changed_inputs.values(), *(s.output for s in graph.states if s is not state)]
+    return not old.isdisjoint([*results, *(origin.value for origin in graph.symbols.values())])
+
+
+def _share_memory(a: Tensor | None, b: Tensor) -> bool:
+    if a is None or a._dev is not b._dev:
+        return False
+    base, other = base_of(a), base_of(b)
+    if base is other or base._a is other._a:
+        return True
+    return a._dev.type == "cpu" and np.may_share_memory(a.detach()._array(), b.detach()._array())
 
 
 def _made_of(graph: Graph, state: State) -> Graph | None:

@@ -94,6 +94,124 @@ def test_a_write_that_is_not_repeated_is_refused(name: str) -> None:
         fz.onnx.export(Masked(REFUSED[name]).eval(), (fz.ones(4, 3),))
 
 
+class Reader(nn.Module):
+    """A layer whose `forward` reads what it writes, in an order that the program decides on."""
+
+    def __init__(self, forward: Callable[[Any, Any], Any]) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(fz.tensor([1.0, 2.0, 3.0]))
+        self.register_buffer("mask", fz.tensor([1.0, 0.0, 1.0]))
+        self.register_buffer("seen", fz.tensor(0.0))
+        self.register_buffer("count", fz.tensor([4.0]))
+        self.program = forward
+
+    def forward(self, x: Any) -> Any:
+        return self.program(self, x)
+
+
+def _masked_after(read: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """`read`, and then the write that alone would settle."""
+
+    def forward(m: Any, x: Any) -> Any:
+        found = read(m, x)
+        m.weight.data *= m.mask
+        return found
+
+    return forward
+
+
+def _first(m: Any, x: Any) -> Any:
+    first = m.seen.clone()
+    m.seen.fill_(1)
+    return fz.where(first == 0, x, 100 * x)
+
+
+def _first_in_a_branch(m: Any, x: Any) -> Any:
+    first = m.seen == 0
+    m.seen.fill_(1)
+    return fz.cond(first, lambda x: x + 0, lambda x: 100 * x, (x,))
+
+
+def _clamped_counter(m: Any, x: Any) -> Any:
+    found = x + m.count
+    m.count.copy_(fz.clamp(m.count + 1, max=5))
+    return found
+
+
+def _between_two_writes(m: Any, x: Any) -> Any:
+    m.weight.data *= m.mask
+    found = x * m.weight
+    m.weight.data.clamp_(-2, 2)
+    return found
+
+
+#: Writes that would settle, in programs that make something else of the value from before: what the first call returns is not
+#: what later ones do.
+READ_BEFORE: dict[str, Callable[[Any, Any], Any]] = {
+    "the result": _masked_after(lambda m, x: x * m.weight),
+    "a view": _masked_after(lambda m, x: x * m.weight.data.view(3, 1)[1].clone()),
+    "inside a branch": _masked_after(lambda m, x: fz.cond(x.sum() > 0, lambda x: x * m.weight, lambda x: x + 0, (x,))),
+    "inside a loop": _masked_after(lambda m, x: fz.while_loop(lambda x: x.sum() < 100, lambda x: (x.abs() + m.weight,), (x,))[0]),
+    "a bound of a loop": _masked_after(
+        lambda m, x: fz.while_loop(lambda x: x.sum() < m.weight.sum() * 9, lambda x: (x.abs() + 1,), (x,))[0]
+    ),
+    "a size": _masked_after(lambda m, x: x + m.weight.data.nonzero().shape[0]),
+    "an argument": _masked_after(lambda m, x: (x.mul_(m.weight.detach()), m.count + 0)[1]),
+    "another state": _masked_after(lambda m, x: (m.count.copy_(m.weight.detach()[1:2]), x + m.count)[1]),
+    "a flag": _first,
+    "a flag of a branch": _first_in_a_branch,
+    "a clamped counter": _clamped_counter,
+    "between two writes": _between_two_writes,
+}
+
+
+@pytest.mark.parametrize("name", READ_BEFORE)
+def test_a_write_after_which_the_program_gives_something_else_is_refused(name: str) -> None:
+    with pytest.raises(TrainModeError):
+        fz.onnx.export(Reader(READ_BEFORE[name]).eval(), (fz.ones(3),))
+
+
+@pytest.mark.parametrize("shared", [lambda m: m.weight.data[1:], lambda m: fz.from_numpy(m.weight.data.numpy())[1:]])
+def test_a_write_to_memory_that_another_tensor_looks_at_is_refused(shared: Callable[[Any], Any]) -> None:
+    model = Reader(_masked_after(lambda m, x: x * m.tail.sum())).eval()
+    model.register_buffer("tail", shared(model))
+    with pytest.raises(TrainModeError):
+        fz.onnx.export(model, (fz.ones(3),))
+
+
+def test_a_masked_convolution_is_exported() -> None:
+    class MaskedConv(nn.Conv2d):
+        def __init__(self) -> None:
+            super().__init__(2, 4, 3, padding=1)
+            self.register_buffer("mask", fz.tril(fz.ones(3, 3)).expand(4, 2, 3, 3).clone())
+
+        def forward(self, x: Any) -> Any:
+            self.weight.data *= self.mask
+            return super().forward(x)
+
+    model = nn.Sequential(MaskedConv(), nn.ReLU()).eval()
+    x = fz.randn(1, 2, 5, 5)
+    report = fz.onnx.export(model, (x,))
+    assert not report.states
+    for _ in range(2):
+        (found,) = report.run(x)
+        np.testing.assert_allclose(found, model(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("forward", "name"), [(_first, "seen"), (_clamped_counter, "count")])
+def test_with_state_no_state_is_left_out(forward: Callable[[Any, Any], Any], name: str) -> None:
+    report = fz.onnx.export(Reader(forward).eval(), (fz.ones(3),), "state.onnx", state=True)
+    assert report.states == [name]
+    assert name in [value.name for value in onnxruntime.InferenceSession("state.onnx").get_inputs()]
+    assert fz.onnx.verify("state.onnx", Reader(forward).eval(), (fz.ones(3),)).covered
+
+
+def test_with_state_a_write_that_settles_is_state() -> None:
+    report = fz.onnx.export(Masked(SETTLED["a copy"]).eval(), (fz.ones(4, 3),), "state.onnx", state=True)
+    assert report.states == ["other"]
+    assert fz.onnx.verify("state.onnx", Masked(SETTLED["a copy"]).eval(), (fz.ones(4, 3),)).covered
+
+
 @pytest.mark.parametrize("name", ["a mask", "a copy"])
 def test_with_training_it_is_state(name: str) -> None:
     report = fz.onnx.export(Masked(SETTLED[name]).eval(), (fz.ones(4, 3),), f"{name}.onnx", training=True)
