@@ -17,7 +17,7 @@ from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .printing import tensor_html, tensor_text
 from .sizes import checked_dim, prod
 from .spelling import reasons
-from .state import INFERENCES, STATE, asked
+from .state import INFERENCES, RECORDINGS, STATE, asked
 from .table import OPS
 from .warn import without_effect
 
@@ -506,6 +506,7 @@ class Tensor(_Attributes):
         """As `numpy`, in any dtype: bfloat16 is the one of `ml_dtypes`."""
         if self._dev.recording:
             self._dev.refuse(self, "numpy()")
+        _tell_recorder(self)
         if self._dev.aliases and not self._a.shape:
             self._a = self._dev.kernels["writable"](self._a)
         if self._dev.type == "cpu":
@@ -541,6 +542,7 @@ class Tensor(_Attributes):
             return self._dev.refuse(self, asked)
         if STATE.reads is not None:
             STATE.reads()
+        _tell_recorder(self)
         return self._dev.to_host(self._a)
 
     def item(self) -> Any:
@@ -803,6 +805,12 @@ class Tensor(_Attributes):
             setattr(fresh, name, value)
         memo[id(self)] = fresh
         return fresh
+
+
+def _tell_recorder(t: Tensor) -> None:
+    """While a program is recorded: it reads the numbers of a tensor from outside, which are then part of the program."""
+    if RECORDINGS[0] and STATE.recorder is not None:
+        STATE.recorder.numbers_read[id(t)] = t
 
 
 #: Attributes that are the tensor's own business.

@@ -110,6 +110,7 @@ class Recorder:
         #: it was taken, nothing is run before the end of its function.
         self.aside: dict[int, Tensor] = {}
         self._heeded: list[Tensor] = []
+        self.numbers_read: dict[int, Tensor] = {}  # by identity: tensors from outside whose numbers became part of the program
         self._lasting = 0  # how many guards stay, whatever is undone
         self._answers: dict[str, bool | None] = {}  # what `known_inside` found out
         self._answered_with: Any = None  # the facts that it knew then

@@ -69,6 +69,7 @@ class Program:
         self.used_up = False  # whether it runs backward by itself, so that its results have no gradient any more
         self.left_out: list[AttributeSlot] = []  # attributes that `fn` only writes: no state, and not set by a call
         self.twins: list[Tensor] = []  # what `fn` changes as it changes the tensor of a state, which stands for them
+        self.numbers_read: list[Tensor] = []  # tensors whose numbers, as they were, are part of what was recorded
         self.differentiates = False  # whether `fn` asks for gradients
         self.asks = False  # or whether they are recorded
         self.gradients = False  # whether `fn` must run with them to do what was recorded
@@ -331,6 +332,7 @@ def record(
     static = {i: leaf for i, leaf in enumerate(leaves) if i not in positions}
     program = Program(fn, graph.validate(), static, changed, sizes_out, (args, kwargs))
     program.left_out, program.differentiates = recorder.left_out, recorder.differentiates
+    program.numbers_read = list(recorder.numbers_read.values())
     program.asks, program.gradients = recorder.asks, recorder.asks and recorder.gradients
     program.used_up = bool(outputs) and all(t._node is not None and t._node.released for t in outputs if t.dtype.kind in "fc")
     return program

@@ -61,10 +61,12 @@ def _same_but_rounded(a: Tensor, b: Tensor) -> bool:
 
 
 def _leads_elsewhere(program: Program, state: State) -> bool:
-    """Return whether anything but the new value is made of the old one: a result, a changed argument, another state, a size; or
-    whether that cannot be told, as in a branch or body that reads it, and where another tensor looks at the same memory."""
+    """Return whether anything but the new value is made of the old one: a result, a changed argument, another state, a size, a
+    Python number; or whether that cannot be told, as in a branch or body that reads it, and where another tensor looks at the
+    same memory."""
     graph = program.graph
-    if any(value is not state.input and _share_memory(value.tensor, state.tensor) for value in graph.captured):
+    others = [value.tensor for value in graph.captured if value is not state.input]
+    if any(_share_memory(tensor, state.tensor) for tensor in (*others, *program.numbers_read)):
         return True
     old: set[Value] = {state.input}
     for node in graph.nodes:

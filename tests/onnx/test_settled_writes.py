@@ -162,6 +162,15 @@ READ_BEFORE: dict[str, Callable[[Any, Any], Any]] = {
     "a flag of a branch": _first_in_a_branch,
     "a clamped counter": _clamped_counter,
     "between two writes": _between_two_writes,
+    "a Python number": lambda m, x: (x * float(m.seen), m.seen.fill_(1))[0],
+    "an item": lambda m, x: (x + m.count.item(), m.count.fill_(1))[0],
+    "a list": _masked_after(lambda m, x: x + m.weight.tolist()[1]),
+    "an array": lambda m, x: (x + float(m.count.numpy()[0]), m.count.fill_(1))[0],
+    "a decision": lambda m, x: (x + 0 if m.seen else x * 3, m.seen.fill_(1))[0],
+    "a Python number of a branch": lambda m, x: (
+        fz.cond(x.sum() > 0, lambda x: x * int(m.seen), lambda x: x + 0, (x,)),
+        m.seen.fill_(1),
+    )[0],
 }
 
 
