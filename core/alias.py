@@ -295,7 +295,8 @@ def _write_memory(target: Tensor, view: Tensor, y: Tensor, path: Path, device: A
     if RECORDINGS[0] and STATE.recorder is not None:
         STATE.recorder.adopt(target)
     new = scatter_path(apply_path(target, ()), y, path)
-    target._a = new._a.in_memory_of(target._a) if device.recording else new._a
+    array = new._a if new._dev is device else view._a  # past `detach` alone it is `y` itself, which may lie elsewhere
+    target._a = array.in_memory_of(target._a) if device.recording else array
     if target._ver is not view._ver:
         bump(target)
     return new

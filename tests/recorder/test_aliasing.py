@@ -700,3 +700,22 @@ def test_data_that_is_set_is_shared_and_views_from_before_keep_the_old() -> None
     for program in (shared, left):
         for found, expected in zip(fz.jit.trace(program, (x,))(x), program(x), strict=True):
             np.testing.assert_array_equal(found.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("view", [lambda p: p.data, lambda p: p.detach(), lambda p: p.data.detach(), lambda p: p.data[:]])
+def test_what_nobody_computed_is_written_through_a_view(view):
+    """`self.weight.data.copy_(self.other)`: the tensor and what it was given stay two."""
+    given = fz.tensor([3.0, 4.0])
+
+    def program(p, x):
+        view(p).copy_(given)
+        view(p).add_(1)
+        return x * p + given
+
+    found, parameter = [], fz.nn.Parameter(fz.ones(2))
+    traced = fz.jit.trace(lambda x: program(parameter, x), (fz.ones(2),))
+    assert parameter.tolist() == [1.0, 1.0]
+    for run in (traced, lambda x: program(parameter, x)):
+        parameter.data.fill_(1)
+        found.append((run(fz.ones(2)).tolist(), parameter.tolist(), given.tolist()))
+    assert found == [([7.0, 9.0], [4.0, 5.0], [3.0, 4.0])] * 2
