@@ -76,45 +76,37 @@ def deciding(judge: Recording) -> Iterator[None]:
         _active.judge = previous
 
 
-#: How a program would write a size of `broadcasts_left_open`.
-_BROADCAST = "what its sizes broadcast to"
-
-
-def is_broadcast(symbol: Symbol) -> bool:
-    """Return whether a symbol is what sizes broadcast to: unknown to the recording, but no matter of the numbers in a tensor."""
-    return symbol.text == _BROADCAST
-
-
 class _Joined:
     """What sizes broadcast to while these are left open: one size for the same sizes, which are told apart by their keys."""
 
     def __init__(self) -> None:
-        self.parts: dict[str, dict[str, SymInt]] = {}
         self.sizes: dict[frozenset[str], SymInt] = {}
 
     def size(self, *sizes: SymInt) -> SymInt:
         """Of several sizes, joined ones among them."""
-        parts = {key: part for size in sizes for key, part in self.parts.get(size.key, {size.key: size}).items()}
+        parts = {part.key: part for size in sizes for part in (size.symbol and size.symbol.parts) or (size,)}
         found = self.sizes.get(frozenset(parts))
         if found is None:
             names = {"" if part.symbol is None else part.symbol.name for part in parts.values()}
             name = names.pop() if len(names) == 1 and "" not in names else str(unbacked("a broadcast"))
             low = min(bounds(part)[0] or 0 for part in parts.values())
-            found = Symbol(name, text=_BROADCAST, minimum=low).size
-            self.parts[found.key], self.sizes[frozenset(parts)] = parts, found
+            found = Symbol(name, text="what its sizes broadcast to", minimum=low, parts=tuple(parts.values())).size
+            self.sizes[frozenset(parts)] = found
         return found
 
 
 @contextmanager
 def broadcasts_left_open() -> Iterator[None]:
     """Let broadcasting of different sizes give a size that only the running program knows, with no guard that says that they are
-    equal; and axes of the same name have sizes of their own. What decides on such a size raises.
+    equal; and axes of the same name have sizes of their own. What decides on such a size raises; rules that refuse a number (a
+    maximum of no elements) see none.
     """
+    previous = joined()
     _active.joined = _Joined()
     try:
         yield
     finally:
-        _active.joined = None
+        _active.joined = previous
 
 
 def joined() -> _Joined | None:
@@ -136,23 +128,32 @@ class Symbol:
     """A size that is known when the program runs: of an input's axis, of a data-dependent result, or an integer tensor's value.
 
     `name` is short (`x0`), `text` is how the program would write it (`x.shape[0]`), `hint` is its value in this recording
-    (None when the recording cannot know), `minimum` and `maximum` bound it (`maximum=None`: no bound).
+    (None when the recording cannot know), `minimum` and `maximum` bound it (`maximum=None`: no bound). `parts` are the sizes that
+    it is the broadcast of, in `broadcasts_left_open`: unknown to the recording, but no matter of the numbers in a tensor.
 
     >>> n = Symbol("n", hint=4).size
     >>> n * 2 + n
     3*n
     """
 
-    __slots__ = ("__weakref__", "hint", "key", "maximum", "minimum", "name", "serial", "text")
+    __slots__ = ("__weakref__", "hint", "key", "maximum", "minimum", "name", "parts", "serial", "text")
 
     def __init__(
-        self, name: str, *, hint: int | None = None, text: str | None = None, minimum: int = 0, maximum: int | None = None
+        self,
+        name: str,
+        *,
+        hint: int | None = None,
+        text: str | None = None,
+        minimum: int = 0,
+        maximum: int | None = None,
+        parts: tuple[SymInt, ...] = (),
     ) -> None:
         self.name = name
         self.text = text or name
         self.hint = hint
         self.minimum = minimum
         self.maximum = maximum
+        self.parts = parts
         self.serial = next(_serial)  # of two symbols, the later one has the greater
         self.key = f"{name}#{self.serial}"
 

@@ -28,6 +28,7 @@ from frazil.recorder.dims import Dim
 from frazil.recorder.graph import Graph, Guard, Source, State, Value
 from frazil.recorder.trace import Program, modules_of, trace
 from frazil.state import STATE, AsksForGradients
+from frazil.table import OPS
 from frazil.tensor import Tensor
 
 from . import pytorch
@@ -323,9 +324,10 @@ def _export(
     if lowered.embedded and model is not program:  # perhaps it only broadcasts, which operators do as the program does
         with contextlib.suppress(FrazilError), sizes.broadcasts_left_open():
             wider = recorded()
-            other = write(wider)
-            if _knows_sizes(other.graph) and _count(other) < _count(lowered):
-                program, lowered = wider, other
+            if _only_broadcasts(wider.graph):
+                other = write(wider)
+                if _knows_sizes(other.graph) and _count(other) < _count(lowered):
+                    program, lowered = wider, other
     _check_guards(lowered, guards)
     _describe(lowered)
     report = _report(lowered, opset_version)
@@ -403,6 +405,15 @@ def verify(
 
 def _count(lowered: Lowered) -> int:
     return sum(1 for _ in ir.traversal.RecursiveGraphIterator(lowered.model.graph))
+
+
+def _only_broadcasts(graph: Graph) -> bool:
+    """Return whether only elementwise ops are given a size that was left open: what others refuse at some sizes (a maximum of no
+    elements, statistics of one) is known to the file only where the recording has numbers for them."""
+    others = [node for node in graph.walk() if node.op_name not in OPS or OPS[node.op_name].layout != "elementwise"]
+    attrs = [a for node in others for a in node.attrs.values() if not isinstance(a, Graph)]
+    given = sizes.symbols_of([*attrs, *(value.spec.shape for node in others for value in node.inputs if value is not None)])
+    return not any(symbol.parts for symbol in given)
 
 
 def _knows_sizes(graph: Graph) -> bool:

@@ -40,8 +40,8 @@ def input_symbols(graph: Graph) -> list[Symbol]:
 
 def size_cases(graph: Graph) -> list[Case]:
     """The example's sizes, primes (where guards refuse those, the next sizes that they allow as well), each dimension 1 and 0 in
-    turn, and both sides of every guard on one dimension. Dimensions of one name, which the file may leave to its operators to
-    compare, have one size."""
+    turn, and those that broadcast together (no guard says that they are equal), and both sides of every guard on one dimension.
+    Dimensions of one name, which the file may leave to its operators to compare, have one size."""
     symbols = input_symbols(graph)
     demanded = solve_guards(graph.guards)
     solved, first = dict(demanded), {symbol.name: symbol for symbol in reversed(symbols)}
@@ -55,6 +55,9 @@ def size_cases(graph: Graph) -> list[Case]:
     choices: list[tuple[str, dict[Symbol, int]]] = [("the example's sizes", hints), ("primes", primes), ("other sizes", others)]
     for symbol in free:
         choices += [(f"{symbol.text} = {n}", {**others, symbol: n}) for n in (1, 0)]
+    broadcast = [s for s in symbols_of([symbol.parts for symbol in graph.symbols]) if s in hints]
+    if broadcast:
+        choices += [(f"all that broadcasts = {n}", {**others, **dict.fromkeys(broadcast, n)}) for n in (1, 0)]
     for label, symbol, n in _boundaries(graph, solved, hints):
         choices.append((label, {**hints, symbol: n}))
     tied = [symbol for symbol, size in demanded.items() if symbol in symbols and not isinstance(size, int)]

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from frazil.recorder.graph import Graph, Node, Value
-from frazil.sizes import SymBool, SymFloat, SymInt, is_broadcast, symbols_of
+from frazil.sizes import SymBool, SymFloat, SymInt, symbols_of
 
 from .samples import sample
 
@@ -149,7 +149,7 @@ def _sized(graph: Graph) -> tuple[set[Value], set[Value]]:
         if node.op_name == "loop":
             return node.inputs[:1]
         shapes = [s for v in node.outputs for s in symbols_of(v.spec.shape)]
-        unknown = any(s.hint is None and not is_broadcast(s) for s in shapes)
+        unknown = any(s.hint is None and not s.parts for s in shapes)
         return node.inputs if unknown and not node.subgraphs and node.op_name not in _NO_LARGER else ()
 
     made = {v: node for node in graph.walk() for v in node.outputs}

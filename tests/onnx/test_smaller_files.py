@@ -12,6 +12,7 @@ import pytest
 import frazil as fz
 from frazil import nn
 from frazil.exporters.onnx.running import run_file
+from frazil.sizes import broadcasts_left_open, joined
 
 F = nn.functional
 
@@ -179,7 +180,7 @@ class Together(NamedTuple):
 TOGETHER = {
     "sums": Together(lambda a, b, c: (a + b) * c, ((3,), (3,), (3,))),
     "a layer of each": Together(lambda a, b: F.relu(F.linear(a, fz.ones(4, 2))) * F.linear(b, fz.ones(4, 2)), ((3, 2), (3, 2))),
-    "rows next to each other": Together(lambda a, b: (a * b).reshape(-1, 6), ((3, 2, 3), (3, 2, 3))),
+    "rows next to each other": Together(lambda a, b: (a * b).reshape(-1, 6), ((3, 2, 3), (3, 2, 3)), True),
     "as the first is": Together(lambda a, b: (a * b).reshape(a.shape[0], 6), ((3, 2, 3), (3, 2, 3)), None),
     "halved and doubled": Together(lambda a: a[::2] + a[::2][::2].repeat_interleave(2), ((8,),)),
     "a mask of a size": Together(lambda a: a.masked_fill(fz.tril(fz.ones(a.shape[1], a.shape[1])) == 0, 0.0), ((5, 5),)),
@@ -216,6 +217,56 @@ def test_what_only_broadcasts_is_not_asserted(name: str, named: bool) -> None:
             np.testing.assert_allclose(found, expected, rtol=1e-5)
             taken += 1
     assert taken >= 2
+
+
+#: What refuses some sizes of its input, whose dimension 0 is free, in rules and functions; and one of these sizes.
+REFUSING: dict[str, tuple[Any, int]] = {
+    "amax": (lambda z: z.amax(), 0),
+    "amin": (lambda z: z.amin(0), 0),
+    "max": (lambda z: z.max(), 0),
+    "values of max": (lambda z: z.max(0).values, 0),
+    "aminmax": (lambda z: fz.aminmax(z)[0], 0),
+    "argmax": (lambda z: z.argmax(), 0),
+    "unfold": (lambda z: z.unfold(0, 2, 1), 1),
+    "unfold of nothing": (lambda z: z.unfold(0, 2, 1), 0),
+    "negative pad": (lambda z: F.pad(z, (-1, -1)), 1),
+    "negative pad of nothing": (lambda z: F.pad(z, (-1, -1)), 0),
+    "batch_norm": (lambda z: F.batch_norm(z[:, None], None, None, training=True), 1),
+    "instance_norm": (lambda z: F.instance_norm(z[None, None]), 1),
+    "select": (lambda z: z[2], 1),
+    "narrow": (lambda z: z.narrow(0, 1, 2), 1),
+    "pairs": (lambda z: z.reshape(-1, 2), 1),
+}
+
+
+@pytest.mark.parametrize("name", REFUSING)
+@pytest.mark.parametrize("named", [False, True])
+def test_what_refuses_a_size_refuses_it_of_a_broadcast(name: str, named: bool) -> None:
+    program, refused = REFUSING[name]
+    shapes: Any = {"a": {0: "n"}, "b": {0: "n"}} if named else "auto"
+    report = fz.onnx.export(lambda a, b: program(a + b), (fz.randn(4), fz.randn(4)), dynamic_shapes=shapes)
+    report.run(fz.randn(6), fz.randn(6))
+    for x, y in ((fz.ones(refused), fz.ones(refused)), (fz.ones(refused), fz.ones(1))):
+        with pytest.raises(fz.errors.FrazilError):
+            program(x + y)
+        with pytest.raises(Exception, match=r"frazil.assert|ONNXRuntimeError"):
+            report.run(x, y)
+
+
+def test_verification_tries_all_that_broadcasts_at_one_and_at_nothing() -> None:
+    report = fz.onnx.export(lambda a, b, c: (a + b) * 2 + c.sum(), (fz.ones(3), fz.ones(3), fz.ones(4)))
+    assert not report.embedded and report.checks is not None
+    tried = {tuple(check.case.sizes.values())[:2] for check in report.checks.checks}
+    assert {(0, 0), (1, 1)} <= tried
+
+
+def test_broadcasts_are_left_open_until_the_outermost_end() -> None:
+    with broadcasts_left_open():
+        outer = joined()
+        with broadcasts_left_open():
+            assert joined() is not outer
+        assert joined() is outer is not None
+    assert joined() is None
 
 
 def test_dimensions_of_one_name_are_tried_with_one_size() -> None:

@@ -193,6 +193,14 @@ def test_recording_is_right_or_refuses_at_another_size(case, size):
     runs_at_another_size(case, size)
 
 
+@each_case("float32", keep=lambda op, sample: op.layout == "elementwise")
+def test_elementwise_ops_refuse_no_size(case):
+    """Files whose broadcasts are left open (`export`) count on it: a rule that refused a size would not be asked in them."""
+    for n in (0, 1, 2):
+        for result in case.call(*case.tensors(layout=lambda a, n=n: np.resize(a, n))):
+            assert result.shape == (n,)
+
+
 @pytest.mark.parametrize("name", [name for name, op in OPS.items() if op.samples])
 def test_some_recording_runs_at_another_size(name):
     op = OPS[name]
