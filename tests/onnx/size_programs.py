@@ -523,7 +523,7 @@ def coordinate_channels(x):
 # --- masks and tables -----------------------------------------------------------------------------------------------------------
 
 
-@program("b t t")
+@program("b t t", relies_on=("scores.shape[1] == scores.shape[2] is True",))
 def causal_mask(scores):
     t = scores.shape[-1]
     mask = fz.tril(fz.ones(t, t))
@@ -555,7 +555,7 @@ def mask_by_positions(x):
     return fz.where(window, x[:, None, :], 0.0).sum(-1), x.masked_fill(positions > x.shape[1] // 2, 0.0)
 
 
-@program("b t 3", "i64 b")
+@program("b t 3", "i64 b", relies_on=("x.shape[0] == lengths.shape[0] is True",))
 def mask_by_lengths(x, lengths):
     mask = fz.arange(x.shape[1])[None, :] < lengths[:, None]
     return (x * mask[..., None]).sum(1) / lengths.clamp(min=1)[:, None]
@@ -580,7 +580,7 @@ def sinusoidal_positions(x):
     return x + table
 
 
-@program("b t 8")
+@program("b t 8", relies_on=("x.shape[2] % 2 == 0 is True",))
 def rotary_positions(x):
     half = x.shape[-1] // 2
     angles = fz.outer(fz.arange(x.shape[1], dtype=fz.float32), 1.0 / 100 ** (fz.arange(half) / half))
@@ -792,7 +792,7 @@ def shape_in_a_tensor(x):
     return fz.tensor(x.shape) * 2, fz.tensor([x.shape[0], 3]).float(), x.sum() * fz.tensor(float(1) / 2)
 
 
-@program("b t", "i64 b")
+@program("b t", "i64 b", relies_on=("x.shape[0] == i.shape[0] is True",))
 def one_hot_of_a_size(x, i):
     n = x.shape[1]
     return F.one_hot(i.clamp(max=n - 1), n), (x * F.one_hot(i.clamp(max=n - 1), num_classes=n)).sum(1)
