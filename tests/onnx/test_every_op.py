@@ -110,6 +110,7 @@ def test_the_reference_evaluator_agrees_in_float64(name: str, sample: S, request
 #: sizes and numbers that verification makes up mean nothing for them alone, and an export of them alone does not pass it.
 INSIDE = {
     "conv_input_grad": "sizes of a result that a convolution gave",
+    "biased_conv_input_grad": "sizes of a result that a convolution gave",
     "conv_weight_grad": "sizes of a result that a convolution gave",
     "max_pool_grad": "sizes of a result that a pool gave",
     "max_pool_indices": "windows that see nothing but padding, by a dilation as wide as the image",
