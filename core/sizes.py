@@ -101,8 +101,21 @@ def broadcasts_left_open() -> Iterator[None]:
     equal; and axes of the same name have sizes of their own. What decides on such a size raises; rules that refuse a number (a
     maximum of no elements) see none.
     """
+    with _joining(_Joined()):
+        yield
+
+
+@contextmanager
+def broadcasts_asserted() -> Iterator[None]:
+    """Let broadcasting of different sizes say that they are equal again, inside of `broadcasts_left_open`."""
+    with _joining(None):
+        yield
+
+
+@contextmanager
+def _joining(sizes: _Joined | None) -> Iterator[None]:
     previous = joined()
-    _active.joined = _Joined()
+    _active.joined = sizes
     try:
         yield
     finally:

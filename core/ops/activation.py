@@ -9,7 +9,7 @@ from ..define import elementwise_op as op
 from ..errors import ArgumentError, ShapeError
 from ..sizes import checked_dim
 from ..table import E, S, Spec, floats
-from .common import float_like, halves_in_float32, like, require_float, same, specs
+from .common import float_like, gradient_rule, halves_in_float32, like, require_float, same, specs
 from .elementwise import (
     abs_,
     clamp_numbers,
@@ -55,23 +55,16 @@ def relu(x, /):
     return maximum(x, 0)
 
 
-def _gradient_rule(g: Spec, x: Spec, **_: Any) -> Spec:
-    """The gradient of what has one result per number: kernels take two tensors of one shape."""
-    if not same(g.shape, x.shape) and g.shape != x.shape:
-        raise ShapeError(f"expected a gradient of the shape {list(x.shape)}, given {list(g.shape)}")
-    return like(x)
-
-
 @op(
     vjp=(lambda g, y: relu_grad(g, y), None),
-    rule=_gradient_rule,
+    rule=gradient_rule,
     samples=lambda: [S((3, 4), (3, 4)), S.of([math.inf, 1.0, 2.0], [0.0, math.nan, 1.0])],
     methods=[],
     public=False,
 )
 def relu_grad(g, y, /):
     """0 where y <= 0, else g: also where y is NaN."""
-    _gradient_rule(*specs(g, y))
+    gradient_rule(*specs(g, y))
     return where(le(y, 0), 0, g)
 
 
@@ -139,14 +132,14 @@ def _times_sigmoid(x: Any, half: Any) -> Any:
 
 @op(
     takes="real floats",
-    rule=_gradient_rule,
+    rule=gradient_rule,
     samples=lambda: [S((3, 4), (3, 4), approximate="none"), S((5,), (5,), approximate="tanh")],
     methods=[],
     public=False,
 )
 def gelu_grad(g, x, /, *, approximate):
     """The gradient of `gelu`."""
-    _gradient_rule(*specs(g, x))
+    gradient_rule(*specs(g, x))
     x = clamp_numbers(x, min=-40.0, max=40.0)  # beyond, the slope is 0 or 1, and squares would overflow
     if approximate == "tanh":
         r = sigmoid(_tanh_argument(x) * 2)

@@ -40,6 +40,13 @@ def like(x: Spec, *_: Spec, **__: Any) -> Spec:
     return Spec(x.shape, x.dtype)
 
 
+def gradient_rule(g: Spec, x: Spec, **_: Any) -> Spec:
+    """The gradient of what has one result per number: kernels take two tensors of one shape."""
+    if not same(g.shape, x.shape) and g.shape != x.shape:
+        raise ShapeError(f"expected a gradient of the shape {list(x.shape)}, given {list(g.shape)}")
+    return like(x)
+
+
 def pointwise(name: str, *specs: Spec | None) -> Spec:
     """Result of an elementwise op: the broadcast shape, the common dtype."""
     given = [s for s in specs if s is not None]

@@ -11,7 +11,7 @@ from ..errors import ShapeError
 from ..sizes import checked_dim
 from ..table import E, S, Spec, floats
 from ..tensor import Tensor
-from .common import halves_in_float32, like, prod, real, require_float, same, specs
+from .common import gradient_rule, halves_in_float32, like, prod, real, require_float, same, specs
 from .elementwise import clone, exp, log, mul, rsqrt, square, sub
 from .reduction import amax, count, mean, sum_
 from .shape import expand, reshape
@@ -60,7 +60,7 @@ def softmax_of(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
     return softmax(input if dtype is None else input.to(dtype), dim=dim)
 
 
-@op(rule=like, samples=lambda: [S((3, 4), floats(3, 4, low=0, high=1), dim=1)], methods=[], public=False)
+@op(rule=gradient_rule, samples=lambda: [S((3, 4), floats(3, 4, low=0, high=1), dim=1)], methods=[], public=False)
 @halves_in_float32
 def softmax_grad(g, y, /, *, dim):
     """y * (g - sum(g * y))."""

@@ -324,7 +324,13 @@ class Recorder:
         return True
 
     def _result_specs(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> tuple[Any, list[Any] | None]:
-        """What an op gives, and how it lies in memory where its body, and no kernel, decides that."""
+        """What an op gives, and how it lies in memory where its body, and no kernel, decides that.
+
+        Only elementwise ops leave open what sizes broadcast to: bodies of others may refuse some of them (a maximum of nothing).
+        """
+        if op.layout != "elementwise" and sizes.joined() is not None:
+            with sizes.broadcasts_asserted():
+                return self._result_specs(op, arrays, attrs)
         if op.rule is not None:
             return op.rule(*(None if a is None else Spec(a.shape, a.dtype) for a in arrays), **attrs), None
         assert op.body is not None

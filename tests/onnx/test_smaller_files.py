@@ -12,7 +12,8 @@ import pytest
 import frazil as fz
 from frazil import nn
 from frazil.exporters.onnx.running import run_file
-from frazil.sizes import broadcasts_left_open, joined
+from frazil.sizes import broadcasts_asserted, broadcasts_left_open, joined
+from frazil.table import OPS
 
 F = nn.functional
 
@@ -260,11 +261,28 @@ def test_verification_tries_all_that_broadcasts_at_one_and_at_nothing() -> None:
     assert {(0, 0), (1, 1)} <= tried
 
 
+INSIDE: dict[str, tuple[Any, tuple[int, ...]]] = {
+    "matmul": (lambda a, b: fz.relu(a @ b), (3, 2, 2)),
+    "softmax_grad": (lambda a, b: OPS["softmax_grad"].call(a, b, dim=0) + a, (3,)),
+    "attention": (lambda a, b: F.scaled_dot_product_attention(a, b, b) * 2, (3, 2, 4)),
+}
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_what_an_op_broadcasts_inside_is_asserted(name: str) -> None:
+    """Its body may refuse a size, which nothing outside of it has."""
+    program, shape = INSIDE[name]
+    report = fz.onnx.export(program, (fz.randn(*shape), fz.randn(*shape)))
+    assert any("a.shape[0]" in str(guard) and "b.shape[0]" in str(guard) for guard in report.embedded)
+
+
 def test_broadcasts_are_left_open_until_the_outermost_end() -> None:
     with broadcasts_left_open():
         outer = joined()
         with broadcasts_left_open():
             assert joined() is not outer
+        with broadcasts_asserted():
+            assert joined() is None
         assert joined() is outer is not None
     assert joined() is None
 
