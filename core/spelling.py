@@ -56,6 +56,9 @@ WHY = {
     "torch.distributed.autograd torch.distributed.checkpoint torch.distributed.elastic": (
         "out of scope: frazil trains in one process"
     ),
+    "torch.fx.experimental": (
+        "out of scope: tracers of PyTorch's own operators; fz.fx.symbolic_trace and fz.jit.trace record programs"
+    ),
     "torch.export": "out of scope: programs are recorded by running them, fz.jit.trace, fz.export.export and fz.onnx.export",
     "torch.onnx": "out of scope: fz.onnx.lowering and export(lowerings={op name: lowering}) say how an op is written",
     "torch.utils.cpp_extension": "out of scope: write a backend's kernel, or an autograd.Function",
