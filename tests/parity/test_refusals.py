@@ -24,6 +24,7 @@ TAKEN = re.compile(
     "|bias type .* should be the same|cannot be converted to type|Expected object of scalar type"  # dtypes that are promoted
     "|must be tuple of Tensors, not Tensor|start must be an 0-dim|negative dimension -1|expects std|expected std"
     "|Input type .* and bias type|requires batched input|normal expects"
+    "|number of categories cannot exceed"  # 2**24, a limit of float32
 )
 #: Two mistakes at once, of which frazil tells the other.
 OTHER = {"nn.functional.multi_margin_loss", "nn.functional.multilabel_margin_loss"}
