@@ -59,18 +59,19 @@ def unpack_and_join(x):
 
 
 _FILTERS = fz.arange(54.0).reshape(1, 3, 2, 3, 3).cos()
+_A_FILTER_FOR_EACH = (
+    "style.shape[1] == 2 is True",
+    "x.shape[0]*x.shape[1] == 2*style.shape[0] is True",
+    "style.shape[0] < 1 is False",
+    "x.shape[2] < 1 is False",
+    "x.shape[3] < 1 is False",
+)
 
 
 @program(
     "b 2 h w",
     "b 2",
-    relies_on=(
-        "style.shape[1] == 2 is True",
-        "x.shape[0]*x.shape[1] == 2*style.shape[0] is True",
-        "style.shape[0] < 1 is False",
-        "x.shape[2] < 1 is False",
-        "x.shape[3] < 1 is False",
-    ),
+    relies_on=_A_FILTER_FOR_EACH,
 )
 def filters_of_each_image(x, style):
     b = style.shape[0]
@@ -83,13 +84,7 @@ def filters_of_each_image(x, style):
 @program(
     "b 2 h w",
     "b 2",
-    relies_on=(
-        "style.shape[1] == 2 is True",
-        "x.shape[0]*x.shape[1] == 2*style.shape[0] is True",
-        "style.shape[0] < 1 is False",
-        "x.shape[2] < 1 is False",
-        "x.shape[3] < 1 is False",
-    ),
+    relies_on=_A_FILTER_FOR_EACH,
 )
 def gradients_of_filters_of_each_image(x, style):
     b = style.shape[0]
