@@ -25,6 +25,10 @@ os.environ["FRAZIL_CONFIG"] = str(_empty)
 os.environ["XDG_CONFIG_HOME"] = _settings.name
 
 
+def pytest_unconfigure() -> None:
+    _settings.cleanup()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what compares with PyTorch where PyTorch is not installed."""
     if importlib.util.find_spec("torch") is None:

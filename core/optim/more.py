@@ -111,8 +111,9 @@ class Rprop(_Adaptive):
         if not state:
             state["step"] = zeros((), device=param.device)
             state["prev"] = zeros_like(param)
-            state["step_size"] = zeros_like(param)
-            real(state["step_size"]).add_(group["lr"])
+            size = zeros_like(param)
+            real(size).add_(group["lr"])
+            state["step_size"] = size  # whole: what a state is at first is what it is when it is put there
         return state
 
     def _update(self, group: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .. import dtypes
@@ -10,7 +10,7 @@ from ..control import cond, loop, scan
 from ..creation import full, zeros
 from ..device import device as device_of
 from ..dispatch import run
-from ..sizes import Symbol, evaluate
+from ..sizes import Size, Symbol, evaluate
 from ..state import STATE
 from ..table import OPS
 from ..tensor import Tensor
@@ -29,14 +29,17 @@ class Watcher:
         """After the node, with the values of the graph around it; they are kept."""
 
 
-def execute(graph: Graph, inputs: Sequence[Tensor], *, watcher: Watcher | None = None) -> dict[Value, Tensor]:
-    """Run a graph op by op on tensors: the value of everything in it, which is kept where a watcher looks on.
+def execute(
+    graph: Graph, inputs: Sequence[Tensor], *, sizes: Mapping[Symbol, Size] | None = None, watcher: Watcher | None = None
+) -> dict[Value, Tensor]:
+    """Run a graph op by op on tensors: the value of everything in it, which is kept where a watcher looks on. `sizes` are those
+    that are known although none of its inputs has them.
 
     Inside a recording the nodes are recorded anew. Where only the results count, a `Plan` is quicker.
     """
     env: dict[Value, Tensor] = dict(zip(graph.inputs, inputs, strict=True))
     env.update({value: value.tensor for value in graph.captured if value.tensor is not None})
-    bindings: dict[Symbol, Any] = {}
+    bindings: dict[Symbol, Any] = dict(sizes or {})
     for value, given in zip(graph.inputs, inputs, strict=True):
         check_argument(graph, value, given)
     for symbol, (value, axis) in graph.symbols.items():

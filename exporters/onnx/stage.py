@@ -25,10 +25,11 @@ from frazil.optim import Optimizer
 from frazil.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from frazil.random import Generator, default_generator
 from frazil.recorder.graph import Graph, State, Value
-from frazil.recorder.passes import drop_dead_code
+from frazil.recorder.passes import drop_dead_code, solve_guards
 from frazil.recorder.running import execute
 from frazil.recorder.trace import Program, trace
 from frazil.recorder.world import World
+from frazil.sizes import is_static, substitute
 from frazil.table import OPS
 from frazil.tensor import Tensor
 
@@ -619,9 +620,15 @@ def _first(value: Any, what: str, program: Program) -> Any:
     need(value)
     if value in changed:
         raise ExportError(f"export_step: the state {what} of the optimiser is a tensor that the step changes too")
+    fixed = solve_guards(program.graph.guards)
+    if not all(is_static(substitute(tuple(node.attrs.values()), fixed)) for node in nodes):
+        raise ExportError(
+            f"export_step: the state {what} of the optimiser has a size of the batch, and a state's sizes cannot change. "
+            "Make it of the parameter: zeros_like(parameter)"
+        )
     graph = Graph("first", [], [value], list(nodes), list(captured))
     with no_grad():
-        return execute(graph, [])[value].detach().clone()
+        return execute(graph, [], sizes=fixed)[value].detach().clone()
 
 
 @final
