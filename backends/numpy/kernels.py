@@ -577,8 +577,8 @@ def _along(index: Array, dim: int) -> tuple[Array, ...]:
     )
 
 
-def _check_range(index: Array, n: int, name: str) -> None:
-    if index.size and (index.min() < 0 or index.max() >= n):
+def _check_range(index: Array, n: int, name: str, least: int = 0) -> None:
+    if index.size and (index.min() < least or index.max() >= n):
         raise IndexError(f"an index is out of range for a dimension of size {n} (found {index.min()} to {index.max()})")
 
 
@@ -587,13 +587,25 @@ def _check_source(index: Array, src: Array) -> None:
         raise ValueError("src must have the shape of the index")
 
 
+def _row_index(index: Array, dim: int) -> Array | None:
+    """The one row of an index that is expanded over all dimensions but the first, as programs do that pick whole rows."""
+    rows = dim == 0 and index.ndim > 1 and index.size and not any(index.strides[1:])
+    return index[(slice(None), *(0,) * (index.ndim - 1))] if rows else None
+
+
 @kernel
 def gather_values(x: Array, index: Array, *, dim: int) -> Array:
     if not x.ndim:
         return np.array(x)
     if index.dtype.kind != "i" or index.dtype.itemsize < 4 or x.ndim != index.ndim:
         raise TypeError("gather")
+    row = _row_index(index, dim)
+    if row is not None and x.shape[1:] == index.shape[1:]:
+        _check_range(row, x.shape[0], "gather")
+        return x.take(row, 0)
     _check_range(index, x.shape[dim], "gather")
+    if x.flags.c_contiguous and index.size > LARGE:  # one index is several times as fast as one for each dimension
+        return x.reshape(-1).take(_positions(index, dim, x.shape))
     return x[_along(index, dim)]
 
 
@@ -604,7 +616,10 @@ def scatter_values(x: Array, index: Array, src: Array, *, dim: int) -> Array:
         return np.array(src)
     _check_source(index, src)
     _check_range(index, x.shape[dim], "scatter")
-    y[_along(index, dim)] = src
+    if y.flags.c_contiguous and index.size > LARGE:
+        y.reshape(-1)[_positions(index, dim, y.shape).reshape(-1)] = src.reshape(-1)
+    else:
+        y[_along(index, dim)] = src
     return y
 
 
@@ -614,6 +629,10 @@ def scatter_add_values(x: Array, index: Array, src: Array, *, dim: int) -> Array
     if not y.ndim:
         return y + src
     _check_source(index, src)
+    row = _row_index(index, dim)
+    if row is not None and y.shape[1:] == index.shape[1:] and y.flags.c_contiguous:
+        _add_rows(y.reshape(len(y), -1), row, src.reshape(len(row), -1), "scatter_add")
+        return y
     _check_range(index, x.shape[dim], "scatter_add")
     return _fold_at(np.add, y, _positions(index, dim, y.shape), src, _wide(y, src))
 
@@ -632,12 +651,13 @@ def _positions(index: Array, dim: int, shape: tuple[int, ...]) -> Array:
     """Where each element of `index`, along `dim`, lies in an array of `shape` in C order."""
     if any(n > m for d, (n, m) in enumerate(zip(index.shape, shape, strict=True)) if d != dim):
         raise ValueError(f"index {list(index.shape)} is larger than {list(shape)} beside dim {dim}")
-    place, stride = np.zeros(index.shape, np.intp), 1
-    for d in reversed(range(index.ndim)):
-        along = index if d == dim else np.arange(index.shape[d]).reshape([-1 if i == d else 1 for i in range(index.ndim)])
-        place += along * stride
-        stride *= shape[d]
-    return place
+    place: Array = np.intp(0)
+    for d in range(index.ndim):
+        if d != dim:
+            ones = [-1 if i == d else 1 for i in range(index.ndim)]
+            place = place + (np.arange(index.shape[d]) * math.prod(shape[d + 1 :])).reshape(ones)
+    stride = math.prod(shape[dim + 1 :])
+    return (index if stride == 1 else index * np.intp(stride)) + place
 
 
 def _fold_at(fold: np.ufunc, y: Array, positions: Array, values: Array, wide: Any = None) -> Array:
@@ -645,8 +665,14 @@ def _fold_at(fold: np.ufunc, y: Array, positions: Array, values: Array, wide: An
 
     `ufunc.at` is several times as fast with one index as with one for each dimension.
     """
+    positions = positions.reshape(-1)
+    if wide is not None and y.flags.c_contiguous and fold is np.add and 2 * positions.size <= y.size:
+        totals, flat = np.zeros(y.size, wide), y.reshape(-1)  # memory that is not touched costs nothing
+        np.add.at(totals, positions, values.astype(wide).reshape(-1))
+        flat[positions] = flat[positions] + totals[positions]
+        return y
     flat = y.astype(wide or y.dtype, order="C").reshape(-1)
-    fold.at(flat, positions.reshape(-1), values.astype(flat.dtype, copy=False).reshape(-1))
+    fold.at(flat, positions, values.astype(flat.dtype, copy=False).reshape(-1))
     np.copyto(y, flat.reshape(y.shape), casting="unsafe")
     return y
 
@@ -669,8 +695,8 @@ def _add_at(y: Array, key: Any, values: Array) -> Array:
 
 @kernel
 def index(x: Array, *indices: Any) -> Array:
-    if len(indices) == 1 and indices[0].dtype.kind in "iu":
-        return x.take(indices[0], 0, mode="raise")
+    if indices[-1].dtype.kind in "iu" and all(i is None for i in indices[:-1]):
+        return x.take(indices[-1], len(indices) - 1, mode="raise")
     for i in indices:
         if i is not None and i.dtype.kind not in "iu":
             raise IndexError("indices must be integers")
@@ -681,14 +707,39 @@ def index(x: Array, *indices: Any) -> Array:
 @kernel
 def index_put_values(x: Array, values: Array, *indices: Any, accumulate: bool = False) -> Array:
     y = copy(x)
-    if accumulate and len(indices) == 1 and y.ndim == 2 and np.ndim(values) == indices[0].ndim + 1:
-        return _add_rows(y, indices[0].ravel(), np.ascontiguousarray(values).reshape(indices[0].size, y.shape[1]))
     key: Any = tuple(slice(None) if i is None else i for i in indices)
-    if accumulate:
-        return _add_at(y, key, values)
-    else:
+    if not accumulate:
         y[key] = values
+        return y
+    rows = _rows_of(y, indices) if y.flags.c_contiguous and np.size(values) > _FEW_VALUES else None
+    if rows is None:
+        return _add_at(y, key, values)
+    shape, row = rows
+    if np.shape(values) != shape:
+        values = np.broadcast_to(values, shape)
+    _add_rows(y.reshape(-1, math.prod(y.shape[len(indices) :])), row, np.ascontiguousarray(values).reshape(len(row), -1))
     return y
+
+
+#: So few values are added faster one by one.
+_FEW_VALUES = 1 << 8
+
+
+def _rows_of(y: Array, indices: tuple[Any, ...]) -> tuple[tuple[int, ...], Array] | None:
+    """The shape of y[indices], and its rows, of what follows the indices, among those of y, where the indices stand together."""
+    first = next(d for d, i in enumerate(indices) if i is not None)
+    last = y.shape[len(indices) :]
+    if any(i is None for i in indices[first:]) or not math.prod(last):
+        return None
+    row: Array = np.intp(0)
+    for i, n in zip(indices[first:], y.shape[first:], strict=False):
+        _check_range(i, n, "index_put", -n)
+        row = row * n + (i if not i.size or i.min() >= 0 else np.where(i < 0, i + n, i))
+    shape = (*y.shape[:first], *row.shape, *last)
+    for d in reversed(range(first)):
+        outer = np.arange(y.shape[d]) * math.prod(y.shape[d + 1 : len(indices)])
+        row = outer.reshape(-1, *[1] * row.ndim) + row
+    return shape, row.reshape(-1)
 
 
 #: To so few rows so many values are added by a product, of rows so long: it computes as many numbers for each value as there are
@@ -698,14 +749,16 @@ _LONG_ROWS = 16
 _LARGE_SUM = 1 << 14
 _LARGE_CHOICE = 1 << 18
 
+#: Repetitions of a row that are added for all rows at once; what comes more often is summed row by row.
+_ROUNDS = 32
 
-def _add_rows(y: Array, rows: Array, values: Array) -> Array:
-    """y[rows] += values with repetitions: a product for few rows, by positions where y is small, else by sorting the rows and
-    adding up runs, all several times as fast as np.add.at."""
+
+def _add_rows(y: Array, rows: Array, values: Array, name: str = "index_put") -> None:
+    """y[rows] += values with repetitions, in the memory of y: a product for few rows, by positions where rows are short, else
+    the first of every row at once, then the second ones and so on."""
     if not rows.size:
-        return y
-    rows = np.where(rows < 0, rows + y.shape[0], rows)
-    _check_range(rows, y.shape[0], "index_put")
+        return
+    _check_range(rows, len(y), name)
     pays = len(y) <= _FEW_ROWS and y.shape[1] >= _LONG_ROWS and values.size >= _LARGE_SUM
     if pays and len(y) * len(rows) <= _LARGE_CHOICE and y.dtype.char in "fd":
         chosen = np.zeros((len(y), len(rows)), y.dtype)
@@ -713,17 +766,27 @@ def _add_rows(y: Array, rows: Array, values: Array) -> Array:
         totals = chosen.dot(values.astype(y.dtype, copy=False))
         if np.isfinite(totals).all():  # else what is infinite in one row is NaN in the others
             y += totals
-            return y
-    if y.size <= 2 * values.size:
-        return _fold_at(np.add, y, rows[:, None] * y.shape[1] + np.arange(y.shape[1]), values, _wide(y, values))
+            return
+    width = y.shape[1]
+    if width < _LONG_ROWS:
+        positions = rows if width == 1 else rows[:, None] * width + np.arange(width)
+        _fold_at(np.add, y, positions, values, _wide(y, values))
+        return
     order = np.argsort(rows, kind="stable")
     ordered = rows[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    longest = np.diff(starts, append=len(rows)).max()
-    wide = _RUNNING.get(y.dtype) if longest > _MANY or y.dtype is _HALF else None
-    totals = np.add.reduceat(values[order], starts, axis=0, dtype=wide)
-    y[ordered[starts]] = (y[ordered[starts]] + totals).astype(y.dtype)
-    return y
+    counts = np.diff(starts, append=len(rows))
+    often = np.argsort(-counts, kind="stable")
+    starts, counts = starts[often], counts[often]
+    wide = _RUNNING.get(y.dtype) if counts[0] > _MANY or y.dtype is _HALF else y.dtype
+    totals = values[order[starts]].astype(wide, copy=False)
+    for turn in range(1, min(counts[0], _ROUNDS)):
+        more = np.searchsorted(-counts, -turn)  # rows that come more often than that
+        totals[:more] += values[order[starts[:more] + turn]]
+    for i in range(np.searchsorted(-counts, -_ROUNDS)):
+        totals[i] += np.add.reduce(values[order[starts[i] + _ROUNDS : starts[i] + counts[i]]], 0, wide)
+    places = ordered[starts]
+    y[places] = y[places] + totals
 
 
 @kernel
