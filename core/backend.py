@@ -97,6 +97,10 @@ class Backend(ABC):
         kept, a kernel that makes the gradient of `g` and what was kept. Operands that are left out are not passed."""
         return None
 
+    def prepared_rows(self, name: str, specs: Sequence[Any], attrs: Mapping[str, Any]) -> Kernel | None:
+        """A kernel that is given numbers of rows and their table in place of its first operand, which is `table[numbers]`."""
+        return None
+
     def prepared_steps(self, name: str, shapes: Sequence[Any], attrs: Mapping[str, Any]) -> Kernel | None:
         """An optimiser step of several parameters at once. `shapes`: of what is written, for each parameter.
 

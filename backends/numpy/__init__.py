@@ -68,6 +68,11 @@ class NumpyBackend(Backend):
         made = None if maker is None else maker(specs, attrs)
         return None if made is None else (gradient, *made)
 
+    def prepared_rows(self, name: str, specs: Sequence[Any], attrs: Mapping[str, Any]) -> Kernel | None:
+        from . import prepared
+
+        return prepared.of_rows(name, specs, attrs)
+
     def prepared_steps(self, name: str, shapes: Sequence[Any], attrs: Mapping[str, Any]) -> Kernel | None:
         from . import prepared
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from . import kernels
+from . import kernels, recurrent
 from .optim import KERNELS as STEP_KERNELS
 
 Array = np.ndarray[Any, Any]
@@ -144,6 +144,18 @@ def _cross_entropy(specs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Call
 
 #: Operation -> (its gradient, the maker of both).
 PAIRS = {"cross_entropy": ("class_cross_entropy_grad", _cross_entropy)}
+
+
+#: Layers that multiply each row of a table by their weights once.
+_LAYERS = frozenset({"lstm", "lstm_train", "gru", "gru_train", "rnn", "rnn_train"})
+
+
+def of_rows(name: str, specs: Sequence[Any], attrs: Mapping[str, Any]) -> Call | None:
+    """The kernel of a recurrent layer whose input is rows of a table."""
+    if name not in _LAYERS or specs[0].dtype.numpy not in _FLOATS:
+        return None
+    layer = recurrent.KERNELS[name]
+    return lambda numbers, table, *others: layer(recurrent.Rows(numbers, table), *others, **attrs)
 
 
 class _Together(NamedTuple):

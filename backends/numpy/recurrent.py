@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+
+from .kernels import embedding
 
 Array = np.ndarray[Any, Any]
 
@@ -60,10 +62,26 @@ def _state(columns: Array) -> Array:
     return columns.T[None].copy()
 
 
-def _contributions_in_columns(x: Array, weight: Array) -> Array:
+class Rows(NamedTuple):
+    """The input of a layer where it is rows of a table: [time, batch, features]."""
+
+    numbers: Array
+    table: Array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return *self.numbers.shape, self.table.shape[1]
+
+    @property
+    def dtype(self) -> Any:
+        return self.table.dtype
+
+
+def _contributions_in_columns(x: Array | Rows, weight: Array) -> Array:
     """weight @ x.T for each step: [time, gates, batch]."""
-    turned = x.swapaxes(1, 2)
-    return np.matmul(weight, turned) if turned.shape[2] >= _MANY else _contributions(x, weight).swapaxes(1, 2)
+    if isinstance(x, Rows) or x.shape[1] < _MANY:
+        return _contributions(x, weight).swapaxes(1, 2)
+    return np.matmul(weight, x.swapaxes(1, 2))
 
 
 def _turned(weight: Array, steps: int, batch: int) -> Array:
@@ -75,8 +93,10 @@ def _columns(bias: Array, batch: int) -> Array:
     return np.repeat(bias[:, None], batch, 1)
 
 
-def _contributions(x: Array, weight: Array) -> Array:
+def _contributions(x: Array | Rows, weight: Array) -> Array:
     """x @ weight.T for all steps at once: [time, batch, gates]."""
+    if isinstance(x, Rows):
+        return embedding(x.numbers, x.table.dot(weight.T))
     time, batch, features = x.shape
     return np.matmul(x.reshape(time * batch, features), weight.T).reshape(time, batch, len(weight))
 
@@ -107,7 +127,7 @@ def _layer(direction: Callable[..., Any], states: int, *arrays: Array | None, **
 
 def _lstm_direction(
     y: Array,
-    x: Array,
+    x: Array | Rows,
     w_ih: Array,
     w_hh: Array,
     b_ih: Array | None,
@@ -162,7 +182,7 @@ def lstm(*arrays: Array | None) -> tuple[Array, ...]:
 
 
 @_in_float32
-def lstm_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
+def lstm_train(x: Array | Rows, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
     time, batch, _ = x.shape
     hidden = w_hh.shape[1]
     y, cells = np.empty((time, batch, hidden), x.dtype), np.empty((time, hidden, batch), x.dtype)
@@ -244,7 +264,7 @@ def _sigmoid(x: Array) -> None:
 
 def _gru_direction(
     y: Array,
-    x: Array,
+    x: Array | Rows,
     w_ih: Array,
     w_hh: Array,
     b_ih: Array | None,
@@ -297,7 +317,7 @@ def gru(*arrays: Array | None) -> tuple[Array, ...]:
 
 
 @_in_float32
-def gru_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
+def gru_train(x: Array | Rows, w_ih: Array, w_hh: Array, *others: Array | None, reverse: bool) -> tuple[Array, ...]:
     time, batch, _ = x.shape
     hidden = w_hh.shape[1]
     y, gates = np.empty((time, batch, hidden), x.dtype), np.empty((time, 4 * hidden, batch), x.dtype)
@@ -369,7 +389,7 @@ def gru_train_grad(
 
 def _rnn_direction(
     y: Array,
-    x: Array,
+    x: Array | Rows,
     w_ih: Array,
     w_hh: Array,
     b_ih: Array | None,
@@ -410,7 +430,9 @@ def rnn(*arrays: Array | None, nonlinearity: str) -> tuple[Array, ...]:
 
 
 @_in_float32
-def rnn_train(x: Array, w_ih: Array, w_hh: Array, *others: Array | None, nonlinearity: str, reverse: bool) -> tuple[Array, ...]:
+def rnn_train(
+    x: Array | Rows, w_ih: Array, w_hh: Array, *others: Array | None, nonlinearity: str, reverse: bool
+) -> tuple[Array, ...]:
     y = np.empty((*x.shape[:2], w_hh.shape[1]), x.dtype)
     (h,) = _rnn_direction(y, x, w_ih, w_hh, *others, reverse=reverse, nonlinearity=nonlinearity)
     return y, h

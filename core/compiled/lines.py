@@ -19,6 +19,7 @@ from ..recorder.trace import expand
 from ..sizes import Symbol, SymInt, evaluate, symbols_of
 from ..table import OPS, Spec
 from ..tensor import wrap
+from .tables import through_tables
 
 #: This many sets of input sizes are kept.
 KEPT = 32
@@ -119,14 +120,15 @@ class _Writer:
     """Writes the function for one set of sizes."""
 
     def __init__(self, lines: Lines, sizes: dict[Symbol, Any]) -> None:
-        self.graph, self.device, self.sizes = lines.graph, lines.device, sizes
+        self.recorded, self.device, self.sizes = lines.graph, lines.device, sizes
+        self.graph, self.of_tables = through_tables(lines.graph, sizes, lines.device.backend)
         self.space: dict[str, Any] = {}
         self.bound: dict[int, str] = {}  # id of a kernel, attribute or constant -> its name
         self.names: dict[Value, str] = {}
         self.text: list[str] = []
         self.written: list[tuple[str, ...]] = []  # what each line gives, where it does nothing else
         self.kept = set().union(*map(origins, self.graph.outputs))
-        self.steps = in_place(lines.graph, lines.device, lines.donated)
+        self.steps = in_place(self.graph, lines.device, lines.donated)
         self.groups = self._grouped()
         self.pairs: dict[Node, tuple[str, Any]] = {}  # gradient -> what was kept for it, and its kernel
 
@@ -194,7 +196,7 @@ class _Writer:
     def _explained(self, arrays: Sequence[Any], error: Exception) -> BaseException:
         """The error in the words of the operation, which is run once more for that."""
         try:
-            Plan(self.graph, self.graph.outputs).run([wrap(a, self.device) for a in arrays], on_arrays=True)
+            Plan(self.recorded, self.recorded.outputs).run([wrap(a, self.device) for a in arrays], on_arrays=True)
         except Exception as told:
             return told
         return error
@@ -228,7 +230,7 @@ class _Writer:
                 continue
             read = ["None" if v is None else self.names[v] for v in node.inputs]
             specs = [v and Spec(evaluate(tuple(v.spec.shape), self.sizes), v.spec.dtype) for v in node.inputs]
-            prepared = None if kernel is None else self._prepared(node, nodes, specs, attrs)
+            prepared = self.of_tables.get(node) or (None if kernel is None else self._prepared(node, nodes, specs, attrs))
             if isinstance(prepared, tuple):
                 gradient_node, quick, gradient = prepared
                 out = [self._new(node.outputs[0]), f"v{len(self.names)}k"]
