@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from operator import and_
 from typing import Any, TypeVar
 
 from . import dtypes
 from .autograd.modes import _Mode, no_grad
+from .control import cond
+from .creation import tensor
 from .device import count_of
 from .device import device as Device
 from .dtypes import as_dtype, not_there
 from .errors import FrazilError
 from .mixed import Region, enter
-from .ops.elementwise import isfinite
+from .ops.elementwise import isfinite, where
 from .spelling import tell_names as _tell_names
 from .state import STATE
 from .tensor import Tensor
@@ -260,11 +263,13 @@ class GradScaler:
             warn("GradScaler is enabled, but CUDA is not available: it is switched off; for another device name it")
             enabled = False
         self._enabled = enabled
-        self._scale = float(init_scale)
         self._growth_factor, self._backoff_factor, self._growth_interval = growth_factor, backoff_factor, growth_interval
-        self._good_steps = 0
-        #: optimizer -> whether its gradients, already unscaled, were finite
-        self._unscaled: dict[int, bool] = {}
+        # Tensors, so that a recorded step changes them: it decides for itself whether its gradients are finite.
+        device = device if enabled else "cpu"
+        self._scale = tensor(float(init_scale), dtype=dtypes.float32, device=device)
+        self._growth_tracker = tensor(0, dtype=dtypes.int32, device=device)
+        #: optimizer -> whether its gradients, already unscaled, are finite (None: it has none), and whether it has made its step
+        self._checked: dict[int, tuple[Tensor | None, bool]] = {}
 
     def is_enabled(self) -> bool:
         """Return whether it does anything."""
@@ -272,74 +277,126 @@ class GradScaler:
 
     def get_scale(self) -> float:
         """By what losses are multiplied."""
-        return self._scale if self._enabled else 1.0
+        return self._scale.item() if self._enabled else 1.0
+
+    def get_growth_factor(self) -> float:
+        """By what the scale is multiplied when it grows."""
+        return self._growth_factor
+
+    def set_growth_factor(self, new_factor: float) -> None:
+        """Change by what the scale is multiplied when it grows."""
+        self._growth_factor = new_factor
+
+    def get_backoff_factor(self) -> float:
+        """By what the scale is multiplied after gradients that were not finite."""
+        return self._backoff_factor
+
+    def set_backoff_factor(self, new_factor: float) -> None:
+        """Change by what the scale is multiplied after gradients that were not finite."""
+        self._backoff_factor = new_factor
+
+    def get_growth_interval(self) -> int:
+        """After how many good steps in a row the scale grows."""
+        return self._growth_interval
+
+    def set_growth_interval(self, new_interval: int) -> None:
+        """Change after how many good steps in a row the scale grows."""
+        self._growth_interval = new_interval
 
     def scale(self, outputs: Any) -> Any:
         """A tensor, or a list or tuple of tensors, times the scale."""
         if not self._enabled:
             return outputs
         if isinstance(outputs, Tensor):
-            return outputs * self._scale
-        return type(outputs)(self.scale(output) for output in outputs)
+            return outputs * self._scale.to(outputs.device)
+        return type(outputs)(map(self.scale, outputs))
 
     def unscale_(self, optimizer: Any) -> None:
         """Divide the gradients of the optimiser's parameters by the scale, for example before clipping them."""
         if not self._enabled:
             return
-        if id(optimizer) in self._unscaled:
-            raise RuntimeError("GradScaler: unscale_ was already called on this optimizer since the last update()")
-        finite = True
+        if id(optimizer) in self._checked:
+            stepped = self._checked[id(optimizer)][1]
+            raise RuntimeError(
+                "unscale_() is being called after step()."
+                if stepped
+                else "unscale_() has already been called on this optimizer since the last update()."
+            )
         with no_grad():
+            inverse = 1.0 / self._scale
+            finite: Tensor | None = None
             for group in optimizer.param_groups:
                 for param in group["params"]:
-                    if param.grad is not None:
-                        param.grad.mul_(1.0 / self._scale)
-                        finite = finite and bool(isfinite(param.grad).all())
-        self._unscaled[id(optimizer)] = finite
+                    if param.grad is None:
+                        continue
+                    if param.grad.dtype is dtypes.float16:
+                        raise ValueError("Attempting to unscale FP16 gradients.")
+                    param.grad.mul_(inverse.to(param.device))
+                    found = isfinite(param.grad).all().to(self._scale.device)
+                    finite = found if finite is None else finite & found
+        self._checked[id(optimizer)] = finite, False
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """`optimizer.step()` on unscaled gradients, or nothing where they are not finite."""
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
-        if id(optimizer) not in self._unscaled:
+        if "closure" in kwargs:
+            raise RuntimeError("Closure use is not currently supported if GradScaler is enabled.")
+        if id(optimizer) not in self._checked:
             self.unscale_(optimizer)
-        return optimizer.step(*args, **kwargs) if self._unscaled[id(optimizer)] else None
+        finite, stepped = self._checked[id(optimizer)]
+        if stepped:
+            raise RuntimeError("step() has already been called since the last update().")
+        if finite is None:
+            raise AssertionError("No inf checks were recorded for this optimizer.")
+        self._checked[id(optimizer)] = finite, True
+        return cond(finite, lambda: optimizer.step(*args, **kwargs), lambda: None)
 
     def update(self, new_scale: Any = None) -> None:
         """Adapt the scale; call it once after all steps of an iteration."""
         if not self._enabled:
             return
+        checks = [finite for finite, _ in self._checked.values() if finite is not None]
         if new_scale is not None:
-            self._scale = float(new_scale)
-        elif not all(self._unscaled.values()):
-            self._scale *= self._backoff_factor
-            self._good_steps = 0
+            self._scale.copy_(new_scale if isinstance(new_scale, Tensor) else tensor(float(new_scale)))
+        elif not checks:
+            raise AssertionError("No inf checks were recorded prior to update.")
         else:
-            self._good_steps += 1
-            if self._good_steps == self._growth_interval:
-                self._scale *= self._growth_factor
-                self._good_steps = 0
-        self._unscaled.clear()
+            finite = functools.reduce(and_, checks)
+            good, grown = self._growth_tracker + 1, self._scale * self._growth_factor
+            due = good == self._growth_interval
+            self._growth_tracker.copy_(where(finite & ~due, good, 0))
+            self._scale.copy_(where(finite, where(due & isfinite(grown), grown, self._scale), self._scale * self._backoff_factor))
+        self._checked.clear()
+
+    def numbers(self) -> dict[str, Tensor]:
+        """The two that steps change, by their names in `state_dict`: 0-d tensors, not copies."""
+        return {"scale": self._scale, "_growth_tracker": self._growth_tracker}
 
     def state_dict(self) -> dict[str, Any]:
         """The scale and what changes it; empty where it is not enabled."""
         if not self._enabled:
             return {}
         return {
-            "scale": self._scale,
+            "scale": self.get_scale(),
             "growth_factor": self._growth_factor,
             "backoff_factor": self._backoff_factor,
             "growth_interval": self._growth_interval,
-            "_growth_tracker": self._good_steps,
+            "_growth_tracker": self._growth_tracker.item(),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take back what `state_dict` gave."""
         if not self._enabled:
             return
-        self._scale = float(state_dict["scale"])
+        if not state_dict:
+            raise RuntimeError(
+                "The source state dict is empty, possibly because it was saved from a disabled instance of GradScaler."
+            )
+        self._scale.fill_(float(state_dict["scale"]))
         self._growth_factor, self._backoff_factor = state_dict["growth_factor"], state_dict["backoff_factor"]
-        self._growth_interval, self._good_steps = state_dict["growth_interval"], state_dict["_growth_tracker"]
+        self._growth_interval = state_dict["growth_interval"]
+        self._growth_tracker.fill_(int(state_dict["_growth_tracker"]))
 
 
 __path__: list[str] = []  # PyTorch has modules below this one, of which `places` knows

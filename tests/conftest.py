@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib.util
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,18 +17,15 @@ import pytest
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-_settings = tempfile.TemporaryDirectory(prefix="frazil-tests-")
+_settings = tempfile.mkdtemp(prefix="frazil-tests-")
+atexit.register(shutil.rmtree, _settings, ignore_errors=True)
 # Before anyone asks frazil for a setting: no variable, project file or user file of the developer applies.
 for _name in [name for name in os.environ if name.startswith("FRAZIL_")]:
     del os.environ[_name]
-_empty = Path(_settings.name, "frazil.toml")
+_empty = Path(_settings, "frazil.toml")
 _empty.touch()
 os.environ["FRAZIL_CONFIG"] = str(_empty)
-os.environ["XDG_CONFIG_HOME"] = _settings.name
-
-
-def pytest_unconfigure() -> None:
-    _settings.cleanup()
+os.environ["XDG_CONFIG_HOME"] = _settings
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..autograd.modes import no_grad
+from ..control import cond
 from ..creation import tensor
 from ..dtypes import int64
 from ..errors import ArgumentError
@@ -137,14 +138,14 @@ class AveragedModel(Module):
         if self.use_buffers:
             mine, theirs = [*mine, *self.module.buffers()], [*theirs, *model.buffers()]  # type: ignore[list-item]
         current = [t.detach().to(m.device) for m, t in zip(mine, theirs, strict=True)]
+
+        def begin() -> None:
+            for m, t in zip(mine, current, strict=True):
+                m.copy_(t)
+
+        average = self.multi_avg_fn or _for_lists(self.avg_fn or get_swa_avg_fn())
         with no_grad():
-            if int(self.n_averaged) == 0:
-                for m, t in zip(mine, current, strict=True):
-                    m.copy_(t)
-            elif self.multi_avg_fn is not None:
-                self.multi_avg_fn([m.detach() for m in mine], current, self.n_averaged)
-            else:
-                _for_lists(self.avg_fn or get_swa_avg_fn())([m.detach() for m in mine], current, self.n_averaged)
+            cond(self.n_averaged == 0, begin, lambda: average([m.detach() for m in mine], current, self.n_averaged))
             if not self.use_buffers:
                 for b, t in zip(self.module.buffers(), model.buffers(), strict=True):
                     b.copy_(t.detach().to(b.device))

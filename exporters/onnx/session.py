@@ -169,6 +169,9 @@ class TrainingSession:
             found["_step_count"] += taken
         return found
 
+    def _scaler_dict(self, told: Mapping[str, Any], used: set[str]) -> dict[str, Any]:
+        return {**told["options"], **{key: self._tensor(name, used).item() for key, name in told["entries"].items()}}
+
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take back what `state_dict` gave, or what eager objects give: {"model": model.state_dict(), "optimizer":
         optimizer.state_dict(), ...}; or values by their names in the file. What is not given stays.
@@ -182,6 +185,9 @@ class TrainingSession:
                 values.update(_matched(name, told["entries"], value))
             elif told["kind"] == "schedule":
                 values[told["epoch"]] = value["last_epoch"] if "last_epoch" in value else value["_schedulers"][0]["last_epoch"]
+            elif told["kind"] == "scaler":
+                _check_options(name, told["options"], value)
+                values.update(_matched(name, told["entries"], {k: v for k, v in value.items() if k not in told["options"]}))
             else:
                 values.update(self._of_optimizer(name, told, value))
         fitting = {name: self.state.fitting(name, value) for name, value in values.items()}
@@ -197,11 +203,7 @@ class TrainingSession:
         found = {}
         for group, given in zip(told["groups"], groups, strict=True):
             found[group["lr"]] = given["lr"]
-            for key, fixed in group["options"].items():
-                if key in given and key not in ("params", "initial_lr") and not _same(fixed, given[key]):
-                    raise ArgumentError(
-                        f"load_state_dict: {name} has {key}={given[key]!r}; the file computes with {fixed!r}: export it again"
-                    )
+            _check_options(name, {key: fixed for key, fixed in group["options"].items() if key != "initial_lr"}, given)
         state = {str(number): slots for number, slots in value["state"].items()}
         for number, slots in told["slots"].items():
             if number not in state and all(called in told["begins"] for called in slots.values()):
@@ -272,6 +274,14 @@ def _matched(what: str, names: Mapping[str, str], given: Mapping[str, Any]) -> d
         side = "lacks" if odd[0] in names else "has"
         raise ArgumentError(f"load_state_dict: what is given for {what} {side} {odd[0]!r}, unlike the file")
     return {name: given[key] for key, name in names.items()}
+
+
+def _check_options(name: str, options: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    for key, fixed in options.items():
+        if key in given and not _same(fixed, given[key]):
+            raise ArgumentError(
+                f"load_state_dict: {name} has {key}={given[key]!r}; the file computes with {fixed!r}: export it again"
+            )
 
 
 def _same(a: Any, b: Any) -> bool:

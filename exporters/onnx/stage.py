@@ -18,6 +18,7 @@ from typing import Any, final
 import numpy as np
 
 from frazil import dtypes
+from frazil.amp import GradScaler
 from frazil.autograd.modes import no_grad
 from frazil.creation import tensor, zeros_like
 from frazil.nn import Module
@@ -37,7 +38,7 @@ from .errors import ExportError
 from .oracle import from_host, host
 
 #: What is looked for, and how deep containers, objects and functions are searched for it.
-_SOUGHT = (Module, Optimizer, LRScheduler, Generator, Tensor)
+_SOUGHT = (Module, Optimizer, LRScheduler, Generator, GradScaler, Tensor)
 _DEEPEST = 5
 
 #: Between a parameter's number in its optimiser and the name of its state, in the file's metadata.
@@ -57,7 +58,7 @@ class Found:
 
 
 def find(step: Any, given: Mapping[str, Any] | None = None) -> Found:
-    """The modules, optimisers, schedules, generators and tensors in the closure, the globals, the object and the containers that
+    """The modules, optimisers, schedules, generators, scalers and tensors in the closure, the globals, the object and the containers that
     `step` uses, and in `given`."""
     found, seen = Found(), set[int]()
 
@@ -271,6 +272,7 @@ class Stage:
         self.found = find(step, given)
         self.modules, self.optimizers = self.found.of(Module), self.found.of(Optimizer)
         self.schedulers, self.generators = self.found.of(LRScheduler), self.found.of(Generator)
+        self.scalers = {name: scaler for name, scaler in self.found.of(GradScaler).items() if scaler.is_enabled()}
         self.names: dict[int, str] = {}  # id of a tensor -> its name in the file
         self.kinds: dict[int, str] = {}
         self.lr: dict[str, tuple[dict[str, Any], Tensor]] = {}  # name of a rate -> group and tensor
@@ -289,6 +291,9 @@ class Stage:
         for name, t in self.found.of(Tensor).items():
             self._call(t, name, "state")
         self._name_optimizers()
+        for name, scaler in self.scalers.items():
+            for key, t in scaler.numbers().items():
+                self._call(t, f"{name}.{key}", "state")
         for name, generator in self.generators.items():
             if generator is not default_generator:
                 self._call(generator.state, f"{name}.state", "state")
@@ -488,8 +493,7 @@ class Stage:
         if len({_counted(states[id(t)].output, counters) for _, t in found}) > 1:
             return
         first = states[id(found[0][1])].input
-        for node in graph.walk():
-            node.inputs = [first if value in counters else value for value in node.inputs]
+        graph.replace_all({counter: first for counter in counters if counter is not first})
         twins = [t for _, t in found[1:]]
         graph.states = [state for state in graph.states if all(state.tensor is not t for t in twins)]
         self.twins += twins
@@ -520,6 +524,8 @@ class Stage:
             found[f"{name}.last_epoch"] = np.asarray(epoch_of(schedule.scheduler))
         for t in self.found.of(Tensor).values():
             found.setdefault(self.names[id(t)], t)
+        for name, scaler in self.scalers.items():
+            found.update({f"{name}.{key}": t for key, t in scaler.numbers().items()})
         for name, generator in self.generators.items():
             if generator is not default_generator:
                 found[f"{name}.state"] = generator.state
@@ -561,6 +567,10 @@ class Stage:
                 "count": len(schedule.rates[0]),
                 "options": options,
             }
+        for name, scaler in self.scalers.items():
+            entries = {key: f"{name}.{key}" for key in scaler.numbers()}
+            options = {key: value for key, value in scaler.state_dict().items() if key not in entries}
+            found[name] = {"kind": "scaler", "entries": entries, "options": options}
         return found
 
 
@@ -569,12 +579,13 @@ def _counted(value: Value, counters: set[Value]) -> Any:
     if value in counters:
         return "the counter"
     node = value.producer
+    if node is None and value.tensor is not None and not value.tensor.ndim:
+        return value.spec.dtype.name, host(value.tensor).tobytes()
+    if node is not None and node.op_name == "cond":
+        position = node.outputs.index(value)
+        return "cond", id(node.inputs[0]), *(_counted(branch.outputs[position], counters) for branch in node.subgraphs.values())
     if node is None or node.subgraphs:
-        return (
-            id(value.tensor)
-            if value.tensor is None or value.tensor.ndim
-            else (value.spec.dtype.name, host(value.tensor).tobytes())
-        )
+        return id(value)
     if node.op_name in ("adam_step", "amsgrad_step") and value is node.outputs[-1]:
         given = node.inputs[OPS[node.op_name].tensors.index("step")]  # nothing else is in the new count
         return node.op_name, None if given is None else _counted(given, counters)
@@ -647,6 +658,8 @@ class Kept:
         for scheduler in stage.schedulers.values():
             for part in (scheduler, *getattr(scheduler, "_schedulers", ())):
                 self._keep(vars(part))
+        for scaler in stage.scalers.values():
+            self._keep(scaler._checked)
         for generator in (default_generator, *stage.generators.values()):
             self._keep({"_seed": generator._seed}, generator)
         self.cells = [
@@ -664,6 +677,7 @@ class Kept:
         for module in stage.modules.values():
             tensors += [*module.parameters(), *module.buffers()]
         tensors += [*stage.leaves(), *stage.found.of(Tensor).values(), *stage.others.values()]
+        tensors += [t for scaler in stage.scalers.values() for t in scaler.numbers().values()]
         for optimizer in stage.optimizers.values():
             tensors += [v for slots in optimizer.state.values() for v in slots.values() if isinstance(v, Tensor)]
             tensors += [group["lr"] for group in optimizer.param_groups if isinstance(group["lr"], Tensor)]

@@ -15,6 +15,7 @@ import pytest
 
 import frazil as fz
 from frazil import nn, optim
+from frazil.errors import ArgumentError
 from frazil.nn import functional as F
 from frazil.optim import lr_scheduler
 
@@ -545,3 +546,74 @@ def test_the_page_is_true(root: Path, tmp_path: Path, monkeypatch: pytest.Monkey
             exec(compile(code, "training.md", "exec"), namespace)
         assert doctest.OutputChecker().check_output(expected, printed.getvalue(), doctest.ELLIPSIS), printed.getvalue()
     assert len(blocks) >= 3
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam"])
+@pytest.mark.parametrize("started", [False, True])
+def test_scaled_losses_leave_out_steps_whose_gradients_are_not_finite(name: str, started: bool, tmp_path: Path) -> None:
+    """The file decides for itself, and so does a compiled step; the scale is state."""
+
+    def make() -> tuple[Callable[[Any], Any], Any, Any]:
+        fz.manual_seed(0)
+        model = mlp()
+        optimizer = getattr(optim, name)(model.parameters(), **({"momentum": 0.9} if name == "SGD" else {}))
+        scaler = fz.amp.GradScaler("cpu", init_scale=8.0, growth_interval=2)
+
+        def step(x: Any) -> Any:
+            optimizer.zero_grad()
+            loss = model(x).square().mean()
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            scaler.step(optimizer)
+            scaler.update()
+            return loss
+
+        return step, optimizer, scaler
+
+    good, bad = floats(4, 3), fz.full((4, 3), float("inf"))
+    step, optimizer, scaler = make()
+    compiled_step, of_compiled, scaler_of_compiled = make()
+    compiled = fz.compile(compiled_step, engine="numpy", fullgraph=True)
+    if started:
+        step(good)
+        compiled_step(good)
+    _, session = exported(step, good, tmp_path)
+    scales = []
+    for x in (good, bad, good, good, good, bad, bad, good):
+        expected = step(x).item()
+        np.testing.assert_allclose(session.step(x), expected, rtol=1e-5)
+        np.testing.assert_allclose(compiled(x).item(), expected, rtol=1e-5)
+        assert_same(session.state_dict()["optimizer"], optimizer.state_dict())
+        assert_same(of_compiled.state_dict(), optimizer.state_dict())
+        assert session.state_dict()["scaler"]["scale"] == scaler.get_scale() == scaler_of_compiled.get_scale()
+        scales.append(scaler.get_scale())
+    assert session.state_dict()["scaler"] == scaler.state_dict()
+    session.load_state_dict({"scaler": {**scaler.state_dict(), "scale": 32.0}})
+    assert session.state["scaler.scale"] == 32
+    with pytest.raises(ArgumentError, match=r"scaler has growth_interval=2000; the file computes with 2: export it again"):
+        session.load_state_dict({"scaler": fz.amp.GradScaler("cpu").state_dict()})
+    assert scales == ([16, 8, 8, 16, 16, 8, 4, 4] if started else [8, 4, 4, 8, 8, 4, 2, 2])
+
+
+def test_an_average_of_the_weights_is_state(tmp_path: Path) -> None:
+    """Its first call copies; the file knows by the count whether it is the first."""
+    model = mlp()
+    averaged = optim.swa_utils.AveragedModel(model, multi_avg_fn=optim.swa_utils.get_ema_multi_avg_fn(0.5))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward()
+        optimizer.step()
+        averaged.update_parameters(model)
+        return loss
+
+    x = floats(4, 3)
+    _, session = exported(step, x, tmp_path)
+    for _ in range(3):
+        session.step(x)
+        step(x)
+        np.testing.assert_allclose(session.state["averaged.module.0.weight"], averaged.module[0].weight.detach(), rtol=1e-5)
+    assert session.state["averaged.n_averaged"] == 3

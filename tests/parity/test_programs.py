@@ -178,7 +178,7 @@ def test_what_is_missing_is_told():
         _ = fz.distributed.init
     scaler, optimizer = fz.amp.GradScaler("cpu"), fz.optim.SGD([fz.zeros(1, requires_grad=True)])
     scaler.unscale_(optimizer)
-    with pytest.raises(RuntimeError, match="already called"):
+    with pytest.raises(RuntimeError, match="already been called"):
         scaler.unscale_(optimizer)
 
 
