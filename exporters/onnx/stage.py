@@ -58,8 +58,8 @@ class Found:
 
 
 def find(step: Any, given: Mapping[str, Any] | None = None) -> Found:
-    """The modules, optimisers, schedules, generators, scalers and tensors in the closure, the globals, the object and the containers that
-    `step` uses, and in `given`."""
+    """The modules, optimisers, schedules, generators, scalers and tensors in the closure, the globals, the object and the
+    containers that `step` uses, and in `given`."""
     found, seen = Found(), set[int]()
 
     def look(name: str, value: Any, depth: int) -> None:
