@@ -141,15 +141,40 @@ def _slope(y: Array, g: Array, x: Array) -> None:
     np.multiply(size, density, density)
     np.multiply(density, _peak(x.dtype), density)
     np.subtract(y, density, y)
+    _reflect(y, x, size)
+    np.multiply(y, g, y)
+
+
+def _reflect(y: Array, x: Array, room: Array) -> None:
+    """1 - y where x is positive. `room` is written over."""
     word, sign, shift, one = _bits(x.dtype)
-    flags, bits = size.view(word), y.view(word)
+    flags, bits = room.view(word), y.view(word)
     np.invert(x.view(word), flags)
     np.bitwise_and(flags, sign, flags)
     np.bitwise_xor(bits, flags, bits)
     np.right_shift(flags, shift, flags)
     np.bitwise_and(flags, one, flags)
-    np.add(y, size, y)
-    np.multiply(y, g, y)
+    np.add(y, room, y)
+
+
+def gelu_and_slope(x: Array) -> tuple[Array, Array]:
+    """`gelu` of float32 or float64 numbers, and what `gelu_grad` multiplies gradients by."""
+    y, slope = lying_as(x), lying_as(x)
+    by_blocks(_exact_and_slope, y, slope, x)
+    return y, slope
+
+
+def _exact_and_slope(y: Array, slope: Array, x: Array) -> None:
+    """x cdf and cdf + x density."""
+    size, far = _size(x)
+    density = _below(size, far, slope)
+    _reflect(slope, x, size)
+    np.multiply(x, slope, y)
+    np.multiply(density, _peak(x.dtype), density)
+    if far:
+        x = np.clip(x, x.dtype.type(-40), x.dtype.type(40), out=size)
+    np.multiply(density, x, density)
+    np.add(slope, density, slope)
 
 
 @functools.cache

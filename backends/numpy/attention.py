@@ -1,13 +1,12 @@
 """Attention, block by block: the scores of a few heads and rows stay in a core's cache and are never kept.
 
-Backward computes them again. Results have the memory layout of the inputs, so heads that are views of one projection go back to
-where they came from without a copy.
+Backward computes them again, except in compiled programs where they are few. Results have the memory layout of the inputs, so
+heads that are views of one projection go back to where they came from without a copy.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,6 +22,10 @@ Array = Any
 BLOCK_BYTES = 1 << 19
 #: Rows of a block of causal attention: what lies right of the diagonal is computed only within a block.
 CAUSAL_ROWS = 128
+
+
+#: (block, first row) -> exp(score), and the sums of its rows.
+Shares = dict[tuple[int, int], tuple[Array, Array]]
 
 
 class _Inputs(NamedTuple):
@@ -102,21 +105,24 @@ def _row_runs(rows: int, columns: int, is_causal: bool, itemsize: int) -> list[t
     return runs[::-1]
 
 
-def _over_heads(x: _Inputs, is_causal: bool, work: Callable[[tuple[Any, ...]], None], passes: int) -> None:
+def _over_heads(x: _Inputs, is_causal: bool, work: Callable[[int, tuple[Any, ...]], None], passes: int) -> None:
     rows, columns = x.q.shape[-2], x.k.shape[-2]
     itemsize = x.dtype.itemsize
     places = _blocks(x.batch, (min(rows, CAUSAL_ROWS) if is_causal else rows) * columns * itemsize)
 
     def several(start: int, stop: int) -> None:
-        for place in itertools.islice(places, start, stop):
-            work(place)
+        for number in range(start, stop):
+            work(number, places[number])
 
     split(several, len(places), nbytes=passes * math.prod(x.batch) * rows * columns * itemsize)
 
 
-def _scores(x: _Inputs, place: Any, q: Array, k: Array, first: int, last: int, columns: int, is_causal: bool) -> Array:
-    """Masked scores of some rows, in scratch memory; `q` is scaled."""
-    scores = scratch("attention_scores", (*q.shape[:-2], last - first, columns), x.dtype)
+def _scores(
+    x: _Inputs, place: Any, q: Array, k: Array, first: int, last: int, columns: int, is_causal: bool, is_kept: bool = False
+) -> Array:
+    """Masked scores of some rows, in scratch memory unless they are kept; `q` is scaled."""
+    shape = (*q.shape[:-2], last - first, columns)
+    scores = np.empty(shape, x.dtype) if is_kept else scratch("attention_scores", shape, x.dtype)
     np.matmul(q[..., first:last, :], k[..., :columns, :].swapaxes(-1, -2), out=scores)
     if x.mask is not None:
         mask = x.mask[place][..., first:last, :columns]
@@ -179,7 +185,9 @@ def scaled_dot_product_attention(
     is_causal: bool = False,
     scale: float | None = None,
     enable_gqa: bool = False,
+    shares: Shares | None = None,
 ) -> Array:
+    """`shares` is filled with exp(score) and the sums of rows."""
     x = _inputs(q, k, v, mask, keep, scale, enable_gqa)
     rows, columns = q.shape[-2], k.shape[-2]
     batch = _result_batch(q, k, v, enable_gqa, mask, keep)
@@ -187,11 +195,13 @@ def scaled_dot_product_attention(
     results = _as_batch(y, x.batch)
     factor = x.dtype.type(x.scale)
 
-    def work(place: tuple[Any, ...]) -> None:
+    def work(number: int, place: tuple[Any, ...]) -> None:
         query, key, value, result = x.q[place] * factor, x.k[place], x.v[place], results[place]
         for first, last, end in _row_runs(rows, columns, is_causal, x.dtype.itemsize):
-            scores = _scores(x, place, query, key, first, last, end, is_causal)
+            scores = _scores(x, place, query, key, first, last, end, is_causal, shares is not None)
             total = _exponentials(x, scores)
+            if shares is not None:
+                shares[number, first] = scores, total
             if x.keep is not None:
                 scores *= x.keep[place][..., first:last, :end]
             np.matmul(scores, value[..., :end, :], out=result[..., first:last, :])
@@ -213,6 +223,7 @@ def scaled_dot_product_attention_grad(
     is_causal: bool,
     scale: float | None,
     enable_gqa: bool,
+    shares: Shares | None = None,
 ) -> tuple[Array, Array, Array]:
     x = _inputs(q, k, v, mask, keep, scale, enable_gqa)
     rows, columns = q.shape[-2], k.shape[-2]
@@ -224,15 +235,19 @@ def scaled_dot_product_attention_grad(
     into_q, into_k, into_v = (_as_batch(a, x.batch) for a in (gq, gk, gv))
     factor = x.dtype.type(x.scale)
 
-    def work(place: tuple[Any, ...]) -> None:
+    def work(number: int, place: tuple[Any, ...]) -> None:
         query, key, value, slope = x.q[place] * factor, x.k[place], x.v[place], g[place]
         to_q, to_k, to_v = into_q[place], into_k[place], into_v[place]
         through = np.einsum("...ij,...ij->...i", slope, y[place])[..., None]
         covered = 0
         for first, last, end in _row_runs(rows, columns, is_causal, x.dtype.itemsize):
             here = slope[..., first:last, :]
-            p = _scores(x, place, query, key, first, last, end, is_causal)
-            p /= _exponentials(x, p)
+            if shares is None:
+                p = _scores(x, place, query, key, first, last, end, is_causal)
+                p /= _exponentials(x, p)
+            else:
+                p, total = shares[number, first]
+                p /= total
             d = scratch("attention_slopes", p.shape, x.dtype)
             np.matmul(here, value[..., :end, :].swapaxes(-1, -2), out=d)
             kept = p

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -161,13 +161,22 @@ def _over_rows(rows: Array, work: Callable[[slice], T]) -> list[T]:
     return [result for part in split(runs, len(rows), nbytes=3 * rows.nbytes) for result in part]
 
 
-def _normal(rows: Array, dtype: Any, eps: float) -> tuple[Array, Array]:
-    """Rows centred (in scratch memory), and what to multiply them with for variance 1."""
+def _normal(rows: Array, dtype: Any, eps: float, centred: Array | None = None) -> tuple[Array, Array]:
+    """Rows centred (in scratch memory if no other is given), and what to multiply them with for variance 1."""
     count = rows.shape[1] or math.nan
-    centred = scratch("centred", rows.shape, dtype)
+    centred = scratch("centred", rows.shape, dtype) if centred is None else centred
     np.subtract(rows, np.add.reduce(rows, 1, dtype, keepdims=True) / dtype.type(count), out=centred)
     inverse = 1 / np.sqrt(np.einsum("ij,ij->i", centred, centred) / dtype.type(count) + dtype.type(eps))
     return centred, inverse[:, None]
+
+
+class Normal(NamedTuple):
+    """Rows of mean 0 and variance 1, what made them so, and what was normalised."""
+
+    normal: Array
+    inverse: Array
+    x: Array
+    weight: Array | None
 
 
 def layer_norm(
@@ -195,9 +204,30 @@ def layer_norm(
     return y
 
 
+def layer_norm_and_normal(
+    x: Array, weight: Array | None, bias: Array | None, *, normalized_shape: tuple[int, ...], eps: float
+) -> tuple[Array, Normal]:
+    """`layer_norm` of float32 or float64 numbers, and what its gradient needs."""
+    w, b = _flat(weight, normalized_shape, x.dtype), _flat(bias, normalized_shape, x.dtype)
+    rows, y = _rows(x, normalized_shape), np.empty(x.shape, x.dtype)
+    results, normal, inverse = y.reshape(rows.shape), np.empty_like(rows), np.empty((len(rows), 1), x.dtype)
+
+    def work(part: slice) -> None:
+        here, result = normal[part], results[part]
+        inverse[part] = _normal(rows[part], x.dtype, eps, here)[1]
+        np.multiply(here, inverse[part], out=here)
+        np.multiply(here, 1 if w is None else w, out=result)
+        if b is not None:
+            np.add(result, b, out=result)
+
+    _over_rows(rows, work)
+    return y, Normal(normal, inverse, x, weight)
+
+
 def layer_norm_grad(
-    g: Array, x: Array, weight: Array | None = None, *, normalized_shape: tuple[int, ...], eps: float
+    g: Array, x: Array, weight: Array | None = None, *, normalized_shape: tuple[int, ...], eps: float, known: Normal | None = None
 ) -> tuple[Array, Array, Array]:
+    """`known.normal` is written over."""
     dtype = np.dtype(_accurate(x))
     rows, gradients = _rows(x, normalized_shape), _rows(g, normalized_shape)
     gx = np.empty(x.shape, x.dtype)
@@ -207,8 +237,11 @@ def layer_norm_grad(
 
     def work(part: slice) -> tuple[Array, Array]:
         gradient = gradients[part].astype(dtype, copy=False)
-        normal, inverse = _normal(rows[part], dtype, eps)
-        normal *= inverse
+        if known is None:
+            normal, inverse = _normal(rows[part], dtype, eps)
+            normal *= inverse
+        else:
+            normal, inverse = known.normal[part], known.inverse[part]
         along = np.multiply(gradient, normal, out=scratch("along", normal.shape, dtype))
         ones = np.ones(len(normal), dtype)
         gw, gb = ones.dot(along), ones.dot(gradient)

@@ -1,7 +1,7 @@
 """Kernels for arrays of known shapes, for compiled programs: what a kernel looks at in each call is decided once.
 
 `MAKERS` has one maker per operation; it gives the call, or None where the usual kernel is as good. `STEPS` and `PAIRS` are for
-several operations at once: optimiser steps of many small parameters, a loss together with its gradient.
+several operations at once: optimiser steps of many small parameters, an operation together with its gradient.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, final
 
 import numpy as np
 
-from . import kernels, recurrent
+from . import activation, attention, kernels, norm, recurrent
 from .optim import KERNELS as STEP_KERNELS
 
 Array = np.ndarray[Any, Any]
@@ -142,8 +142,57 @@ def _cross_entropy(specs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Call
     return loss, gradient
 
 
+def _gelu(specs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Call, Call] | None:
+    """The slope costs less beside the result than by itself."""
+    if attrs["approximate"] != "none" or specs[0].dtype.numpy not in _FLOATS:
+        return None
+    multiply = np.multiply
+    return activation.gelu_and_slope, lambda g, slope: multiply(slope, g, slope)
+
+
+def _attention(specs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Call, Call] | None:
+    """The shares of attention are kept where they take no more memory than what they are computed of."""
+    q, k, v, mask, keep = specs
+    shared = math.prod(np.broadcast_shapes(q.shape[:-2], k.shape[:-2])) if not attrs["enable_gqa"] else math.inf
+    read = sum(math.prod(spec.shape) for spec in (q, k, v))
+    if mask is not None or keep is not None or q.dtype.numpy not in _FLOATS or shared * q.shape[-2] * k.shape[-2] > read:
+        return None
+    forth, back = (attention.KERNELS[f"scaled_dot_product_attention{end}"] for end in ("", "_grad"))
+
+    def call(q: Array, k: Array, v: Array) -> tuple[Array, Any]:
+        shares: attention.Shares = {}
+        y = forth(q, k, v, shares=shares, **attrs)
+        return y, (y, q, k, v, shares)
+
+    def gradient(g: Array, kept: Any) -> tuple[Array, Array, Array]:
+        *given, shares = kept
+        found: tuple[Array, Array, Array] = back(g, *given, shares=shares, **attrs)
+        return found
+
+    return call, gradient
+
+
+def _layer_norm(specs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Call, Call] | None:
+    x, weight, bias = specs
+    if x.dtype.numpy not in _FLOATS or (weight is None and bias is not None):
+        return None
+
+    def call(x: Array, weight: Array | None = None, bias: Array | None = None) -> tuple[Array, Any]:
+        return norm.layer_norm_and_normal(x, weight, bias, **attrs)
+
+    def gradient(g: Array, known: norm.Normal) -> tuple[Array, Array, Array]:
+        return norm.layer_norm_grad(g, known.x, known.weight, known=known, **attrs)
+
+    return call, gradient
+
+
 #: Operation -> (its gradient, the maker of both).
-PAIRS = {"cross_entropy": ("class_cross_entropy_grad", _cross_entropy)}
+PAIRS: dict[str, tuple[str, Callable[[Sequence[Any], Mapping[str, Any]], tuple[Call, Call] | None]]] = {
+    "cross_entropy": ("class_cross_entropy_grad", _cross_entropy),
+    "gelu": ("gelu_grad", _gelu),
+    "layer_norm": ("layer_norm_grad", _layer_norm),
+    "scaled_dot_product_attention": ("scaled_dot_product_attention_grad", _attention),
+}
 
 
 #: Layers that multiply each row of a table by their weights once.

@@ -226,7 +226,8 @@ class _Writer:
                 kept, gradient = self.pairs[node]
                 assert node.inputs[0] is not None
                 read = [self.names[node.inputs[0]], kept]
-                self._line([self._new(node.outputs[0])], f"{self._bound('k', gradient)}({', '.join(read)})", node, read, body)
+                out = [self._new(v) for v in node.outputs]
+                self._line(out, f"{self._bound('k', gradient)}({', '.join(read)})", node, read, body)
                 continue
             read = ["None" if v is None else self.names[v] for v in node.inputs]
             specs = [v and Spec(evaluate(tuple(v.spec.shape), self.sizes), v.spec.dtype) for v in node.inputs]
@@ -276,11 +277,13 @@ class _Writer:
         if pair is None:
             return None
         name, call, gradient = pair
-        wanted = [
-            n
-            for n in nodes
-            if n.op_name == name and n.inputs[1:] == node.inputs and n.attrs == node.attrs and n not in self.pairs
-        ]
+        operands = (node.inputs, [*node.outputs, *node.inputs])
+
+        def is_its(n: Node) -> bool:
+            read = n.inputs[1:]
+            return n.op_name == name and n.attrs == node.attrs and any(read == given[: len(read)] for given in operands)
+
+        wanted = [n for n in nodes if is_its(n) and n not in self.pairs]
         return (wanted[0], call, gradient) if len(wanted) == 1 else None
 
     def _constants(self, graph: Graph) -> None:

@@ -144,3 +144,58 @@ def test_a_program_with_convolutions_holds_blas_to_one_thread_from_its_beginning
         monkeypatch.setattr(one_blas_thread, "_set", set_to.append)
         np.testing.assert_allclose(compiled(x).numpy(), expected, rtol=1e-6)
     assert set_to == ([1, 5] if held else [])
+
+
+_SPREAD = [*np.linspace(-60, 60, 1001), 1e30, -1e30]
+FORTH_AND_BACK: dict[str, tuple[Any, list[Any]]] = {
+    "gelu": (F.gelu, [fz.tensor(_SPREAD)]),
+    "gelu, float64": (F.gelu, [fz.tensor(_SPREAD, dtype=fz.float64)]),
+    "gelu, in another order": (lambda x: F.gelu(x.t()), [fz.arange(-6.0, 6.0, 0.01).reshape(30, 40)]),
+    "layer_norm": (lambda x, w, b: F.layer_norm(x, (5,), w, b), [(7, 3, 5), (5,), (5,)]),
+    "layer_norm, without a bias": (lambda x, w: F.layer_norm(x, (3, 5), w), [(7, 3, 5), (3, 5)]),
+    "layer_norm, alone": (lambda x: F.layer_norm(x, (5,), eps=0.1), [(400, 5)]),
+    "attention": (F.scaled_dot_product_attention, [(2, 3, 6, 8)] * 3),
+    "causal attention": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        [(200, 150), (200, 150), (200, 7)],
+    ),
+    "causal attention to more": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=2.0),
+        [(2, 3, 4, 8), (2, 3, 9, 8), (2, 3, 9, 8)],
+    ),
+    "attention of heads that share keys": (F.scaled_dot_product_attention, [(3, 6, 8), (6, 8), (6, 8)]),
+    "attention to more than is read": (F.scaled_dot_product_attention, [(2, 50, 3), (2, 70, 3), (2, 70, 3)]),
+    "attention under a mask": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, fz.eye(6).bool()),
+        [(3, 6, 8), (3, 6, 8), (3, 6, 8)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FORTH_AND_BACK)
+def test_what_is_kept_for_a_gradient_gives_that_of_eager_code(name: str) -> None:
+    function, given = FORTH_AND_BACK[name]
+    fz.manual_seed(0)
+    tensors = [(fz.randn(t) if isinstance(t, tuple) else t).requires_grad_() for t in given]
+    slope = fz.randn(function(*tensors).shape)
+
+    @fz.compile(engine="numpy", fullgraph=True, dynamic=False)
+    def compiled(*tensors: fz.Tensor) -> Any:
+        y = function(*tensors)
+        return y, *fz.autograd.grad(y, tensors, slope)
+
+    y = function(*tensors)
+    for _ in range(3):
+        for a, b in zip(compiled(*tensors), (y, *fz.autograd.grad(y, tensors, slope, retain_graph=True)), strict=True):
+            assert (a.shape, a.dtype) == (b.shape, b.dtype)
+            np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-5, atol=1e-6)
+
+
+def test_the_slope_of_gelu_is_known_at_its_ends() -> None:
+    @fz.compile(engine="numpy")
+    def slope(x: fz.Tensor) -> fz.Tensor:
+        return fz.autograd.grad(F.gelu(x).sum(), x)[0]
+
+    x = fz.tensor([-np.inf, -200.0, 0.0, 200.0, np.inf, np.nan], requires_grad=True)
+    for found in (slope(x), fz.autograd.grad(F.gelu(x).sum(), x)[0]):
+        np.testing.assert_allclose(found.numpy(), [0, 0, 0.5, 1, 1, np.nan], rtol=1e-6)
