@@ -485,6 +485,8 @@ class Side:
         self.forward = self.backward = math.inf
         y = self.apply(*self.inputs)
         self.gradient = lib.ones_like(y) if getattr(y, "requires_grad", False) and y.grad_fn is not None else None
+        self.once(time.perf_counter)  # the first backward starts threads
+        self.forward = self.backward = math.inf
 
     def once(self, clock: Callable[[], float]) -> float:
         """The seconds it took, of which the best are kept."""

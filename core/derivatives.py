@@ -74,14 +74,14 @@ def _pooled(kind: str, ending: str) -> Any:
     return name
 
 
-def _resized(node: Node, attrs: Any) -> str:
-    size = len(attrs["size"])
+def _resized(node: Node) -> str:
+    size, mode = len(node.attrs["scales"]), node.attrs["mode"]
     kind = {
         "linear": {1: "Linear", 2: "Bilinear", 3: "Trilinear"}.get(size),
         "nearest": "Nearest",
         "nearest-exact": "NearestExact",
     }
-    return f"Upsample{kind.get(attrs['mode']) or attrs['mode'].title()}{size}DBackward0"
+    return f"Upsample{kind.get(mode) or mode.title()}{size}DBackward0"
 
 
 def _of_all(first: str, second: str) -> Any:
@@ -112,6 +112,7 @@ NAMES: dict[str, Any] = {
     "remainder": lambda node: f"RemainderBackward{0 if _number(node, 1) else 1}",
     "fmod": lambda node: f"FmodBackward{0 if _number(node, 1) else 1}",
     "reshape": _reshape,
+    "resize": _resized,
     "scatter_max_values": "ScatterReduceBackward0",
     "softsign": "DivBackward0",
     "sum": _of_all("SumBackward0", "SumBackward1"),
@@ -177,9 +178,7 @@ def name_of(node: Node) -> str:
     """
     caller = getattr(node, "caller", None)
     if caller is not None:  # the operation that was called, of which this is the last step
-        op, attrs = caller
-        if op.name == "resize":
-            return _resized(node, attrs)
+        op = caller[0]
         found = NAMES.get(op.name)
         return found if isinstance(found, str) else f"{_camel(op.name)}Backward0"
     found = NAMES.get(node.op_name) or f"{_camel(node.op_name)}Backward0"

@@ -1,4 +1,4 @@
-"""GELU, its gradient, and SiLU: many passes, over blocks that stay in the cache."""
+"""GELU, its gradient, SiLU and leaky ReLU: many passes, over blocks that stay in the cache."""
 
 from __future__ import annotations
 
@@ -129,6 +129,21 @@ def _silu(y: Array, x: Array) -> None:
     _share(x, y)
 
 
+def leaky_relu(x: Array, *, negative_slope: float) -> Array:
+    if x.dtype.kind != "f":
+        raise TypeError("leaky_relu")
+    larger = 0 < negative_slope <= 1  # beyond, and for 0 times infinity, it is no maximum
+
+    def work(y: Array, x: Array) -> None:
+        np.multiply(x, x.dtype.type(negative_slope), out=y)
+        if larger:
+            np.maximum(y, x, out=y)
+        else:
+            np.copyto(y, x, where=x > 0)
+
+    return by_blocks(work, lying_as(x), x)
+
+
 def gelu_grad(g: Array, x: Array, *, approximate: str) -> Array:
     _check(x, approximate)
     return by_blocks(_slope if approximate == "none" else _tanh_slope, lying_as(x), g, x)
@@ -211,4 +226,4 @@ def _tanh_slope(y: Array, g: Array, x: Array) -> None:
     y *= g
 
 
-KERNELS: dict[str, Callable[..., Any]] = {"gelu": gelu, "gelu_grad": gelu_grad, "silu": silu}
+KERNELS: dict[str, Callable[..., Any]] = {"gelu": gelu, "gelu_grad": gelu_grad, "silu": silu, "leaky_relu": leaky_relu}

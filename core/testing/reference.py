@@ -871,18 +871,31 @@ def avg_pool(x: Array, kernel_size: Any, stride: Any, padding: Any, ceil_mode: b
 def resize(x: Array, size: Any, scales: Any, mode: str, align_corners: bool) -> Array:
     """One dimension after the other, by the matrix that maps old elements to new ones."""
     for axis, (n, scale) in enumerate(zip(size, scales, strict=True), 2):
-        old = x.shape[axis]
-        ratio = old / n if scale is None else 1 / scale
-        weights = np.zeros((n, old))
-        for row, i in zip(weights, range(n), strict=True):
-            if mode.startswith("nearest"):
-                row[min(math.floor((i + (0.5 if mode == "nearest-exact" else 0)) * ratio), old - 1)] = 1
-                continue
-            place = i * (old - 1) / max(n - 1, 1) if align_corners else (i + 0.5) * ratio - 0.5
-            for j in range(math.floor(place) - 1, math.floor(place) + 3):
-                row[min(max(j, 0), old - 1)] += _cubic(place - j) if mode == "bicubic" else max(0.0, 1 - abs(place - j))
+        weights = _resizing(x.shape[axis], n, scale, mode, align_corners)
         x = np.moveaxis(np.tensordot(weights, x, (1, axis)), 0, axis)
     return x
+
+
+@reference
+def resize_grad(dy: Array, size: Any, scales: Any, mode: str, align_corners: bool) -> Array:
+    for axis, (old, scale) in enumerate(zip(size, scales, strict=True), 2):
+        weights = _resizing(old, dy.shape[axis], scale, mode, align_corners)
+        dy = np.moveaxis(np.tensordot(weights, dy, (0, axis)), 0, axis)
+    return dy
+
+
+def _resizing(old: int, n: int, scale: float | None, mode: str, align_corners: bool) -> Array:
+    """What each of the old elements (columns) gives to the new ones (rows)."""
+    ratio = old / n if scale is None else 1 / scale
+    weights = np.zeros((n, old))
+    for row, i in zip(weights, range(n), strict=True):
+        if mode.startswith("nearest"):
+            row[min(math.floor((i + (0.5 if mode == "nearest-exact" else 0)) * ratio), old - 1)] = 1
+            continue
+        place = i * (old - 1) / max(n - 1, 1) if align_corners else (i + 0.5) * ratio - 0.5
+        for j in range(math.floor(place) - 1, math.floor(place) + 3):
+            row[min(max(j, 0), old - 1)] += _cubic(place - j) if mode == "bicubic" else max(0.0, 1 - abs(place - j))
+    return weights
 
 
 def _cubic(d: float, a: float = -0.75) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.testing import reference
 
 RANDOM = np.random.default_rng(0)
 
@@ -84,3 +85,49 @@ def test_large_indices_out_of_range_are_refused(bad: int) -> None:
             call()
     with pytest.raises(IndexError, match="out of range"):
         x.index_put((fz.full((300,), 100),), fz.zeros(300, 100), accumulate=True)
+
+
+@pytest.mark.parametrize(("before", "after"), [((40, 150), (90, 300)), ((64, 200), (20, 33)), ((300, 70), (299, 8))])
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("hole", [0.0, np.nan, np.inf])
+@pytest.mark.parametrize("name", ["resize", "resize_grad"])
+def test_images_are_resized_by_runs(name: str, before: Any, after: Any, mode: str, align_corners: bool, hole: float) -> None:
+    given, size = (before, after) if name == "resize" else (after, before)
+    how: dict[str, Any] = {"size": size, "scales": (None, None), "mode": mode, "align_corners": align_corners}
+    x = RANDOM.standard_normal((2, 3, *given))
+    x[1, 2, 7, 5] = 0
+    expected = reference.compute(name, x, **how)
+    x[1, 2, 7, 5] = hole
+    found = getattr(fz.ops, name)(fz.tensor(x), **how).numpy()
+    kept = np.isfinite(found)  # what one element of six images does not reach stays as it is
+    assert kept[:1].all()
+    assert kept[1, 2].mean() > 0.85
+    np.testing.assert_allclose(found[kept], expected[kept], atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "float16", "float32", "float64", "complex64", "complex128"])
+@pytest.mark.parametrize("single", ["none", "first", "second", "both"])
+def test_where_of_many(dtype: str, single: str) -> None:
+    c = RANDOM.random((90, 200)) < 0.5
+    a, b = (RANDOM.integers(0, 2, c.shape).astype(dtype) for _ in range(2))
+    if dtype.startswith("float"):
+        a[3], b[4] = np.nan, -0.0
+    x, y = a[3, 7] if single in ("first", "both") else a, b[4, 8] if single in ("second", "both") else b
+    found = fz.where(fz.tensor(c), fz.tensor(x), fz.tensor(y)).numpy()
+    expected = np.where(c, x, y)
+    assert found.dtype == expected.dtype
+    assert found.tobytes() == expected.tobytes()
+    turned = fz.where(fz.tensor(c.T.copy()).mT, fz.tensor(x), fz.tensor(y)).numpy()
+    np.testing.assert_array_equal(turned, expected)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.2, 1.0, 1.5, -0.5])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_leaky_relu_of_every_slope(slope: float, dtype: str) -> None:
+    x = np.concatenate([RANDOM.standard_normal(9000), [0.0, -0.0, np.inf, -np.inf, np.nan]]).astype(dtype)
+    with np.errstate(invalid="ignore"):
+        expected = np.where(x > 0, x, (x.astype(np.float64) * slope).astype(dtype))
+    np.testing.assert_allclose(
+        fz.nn.functional.leaky_relu(fz.tensor(x), slope).numpy(), expected, rtol=2e-3 if dtype == "float16" else 1e-6
+    )

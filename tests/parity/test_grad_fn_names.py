@@ -152,6 +152,7 @@ OPS_OTHERWISE = {
     "fourier_half": "FftR2CBackward0",
     "max_pool_grad": "MaxPoolGradBackward0",
     "avg_pool_grad": "AvgPoolGradBackward0",
+    "resize_grad": "ResizeGradBackward0",
     "lstm": "LstmBackward0",
     "lstm_train": "LstmTrainBackward0",
     "gru": "GruBackward0",

@@ -116,6 +116,11 @@ def _resize(x: Any, size: Any, scales: Any, mode: str, align_corners: bool) -> A
     return F.interpolate(x, **target, mode=mode, align_corners=None if mode.startswith("nearest") else align_corners)
 
 
+def _resize_grad(dy: Any, size: Any, scales: Any, mode: str, align_corners: bool) -> Any:
+    x = torch.zeros(*dy.shape[:2], *size, dtype=dy.dtype)
+    return _gradient(lambda x: _resize(x, tuple(dy.shape[2:]), scales, mode, align_corners), x, dy)
+
+
 def _depth_to_space(x: Any, factor: int) -> Any:
     if not x.numel():  # where PyTorch's gradient fails
         return x.reshape(x.shape[0], x.shape[1] // factor**2, x.shape[2] * factor, x.shape[3] * factor)
@@ -409,6 +414,7 @@ TORCH.update(
         "avg_pool": _avg_pool,
         "avg_pool_grad": _avg_pool_grad,
         "resize": _resize,
+        "resize_grad": _resize_grad,
         "depth_to_space": _depth_to_space,
         "pad_edges": _pad_edges,
         "softmax_grad": lambda g, y, dim: torch.ops.aten._softmax_backward_data(g, y, dim, y.dtype),
