@@ -15,8 +15,8 @@ from frazil.recorder.graph import Graph, Guard, Origin, Value
 from frazil.sizes import Size, Symbol, SymBool, SymInt, bounds, rounds_floats, substitute, symbols_of
 
 from . import sizes
-from .control import all_inputs, without_dead
 from .emit import INT64, Emitter
+from .subgraphs import all_inputs, without_dead
 
 #: What the symbols of a condition are called when conditions on different axes are compared.
 _PLACES = [Symbol(f"place{i}") for i in range(4)]

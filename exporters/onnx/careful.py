@@ -16,10 +16,10 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from .control import without_dead
 from .emit import BOOL, DOUBLE, INT64, IR_VERSIONS, Emitter
 from .errors import LoweringError, Unsupported
 from .magnitudes import is_finite
+from .subgraphs import choose
 
 #: What to ask, and what to do where the answer is yes; or the result.
 Form: TypeAlias = tuple[ir.Value, Callable[[Emitter], Any]] | ir.Value
@@ -61,20 +61,6 @@ def careful(e: Emitter, op_type: str, *inputs: ir.Value | None, outputs: int = 1
 def whole_sum(e: Emitter, x: ir.Value) -> ir.Value:
     """The sum of all elements, which is NaN if one of them is (or where infinities cancel): the cheapest way to ask."""
     return e.op("ReduceSum", x, keepdims=0)
-
-
-def choose(e: Emitter, condition: ir.Value, then: Callable[[Emitter], Any], otherwise: Callable[[Emitter], Any]) -> Any:
-    """An If: one value, or a tuple of them."""
-    branches, types = {}, []
-    for name, write in (("then_branch", then), ("else_branch", otherwise)):
-        inner = e.child()
-        found = write(inner)
-        results: list[ir.Value] = []
-        for value in found if isinstance(found, tuple) else (found,):
-            results.append(inner.op("Identity", value) if any(value is other for other in results) else value)
-        types = [r.dtype for r in results]
-        branches[name] = ir.Graph([], results, nodes=without_dead(inner.nodes, results), name=e.unique(name))
-    return e.op("If", condition, dtype=types, outputs=len(types), **branches)
 
 
 def is_float(x: ir.Value) -> bool:

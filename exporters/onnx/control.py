@@ -12,7 +12,9 @@ from frazil.recorder.graph import Graph, Node
 from frazil.sizes import SymInt, bounds
 
 from . import sizes
+from .ahead import draw_ahead
 from .emit import BOOL, INT64, Emitter, element_type
+from .subgraphs import all_inputs, without_dead
 
 #: Writes a branch or body: the emitter it is in, its inputs and its outputs.
 Subgraph = Callable[[Emitter, Graph], tuple[Emitter, list[ir.Value], list[ir.Value]]]
@@ -41,6 +43,7 @@ def _loop(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], su
     inner, (number, *carried), outputs = subgraph(e, graph)
     goes_on = ir.Value(name=e.unique("goes_on"), type=ir.TensorType(BOOL), shape=ir.Shape([]))
     if given[1] is None:
+        draw_ahead(e, inner, number, given[0], list(zip(given[2:], carried, outputs, strict=False)))
         outputs.insert(0, inner.op("Identity", goes_on))
     body = _graph(inner, [number, goes_on, *carried], outputs, e.unique(graph.name))
     if len(given) == 2 and given[1] is None:  # onnxruntime wants two inputs at least
@@ -87,17 +90,6 @@ def _graph(inner: Emitter, inputs: list[ir.Value], outputs: list[ir.Value], name
     return ir.Graph(inputs, outputs, nodes=without_dead(inner.nodes, outputs), name=name)
 
 
-def all_inputs(node: ir.Node) -> list[ir.Value]:
-    """Return what a node reads, in its branches and bodies too."""
-    found = [value for value in node.inputs if value is not None]
-    for attr in node.attributes.values():
-        if attr.type == ir.AttributeType.GRAPH:
-            for inner in attr.as_graph():
-                found += all_inputs(inner)
-            found.extend(attr.as_graph().outputs)
-    return found
-
-
 def settle(nodes: Sequence[ir.Node], outputs: Sequence[ir.Value], constants: Sequence[ir.Value]) -> list[ir.Value]:
     """Put every constant that only one branch or body reads into that; return the others.
 
@@ -121,14 +113,3 @@ def settle(nodes: Sequence[ir.Node], outputs: Sequence[ir.Value], constants: Seq
 
 def _reads(graph: ir.Graph) -> list[ir.Value]:
     return [*(value for node in graph for value in all_inputs(node)), *graph.outputs]
-
-
-def without_dead(nodes: Sequence[ir.Node], outputs: Sequence[ir.Value]) -> list[ir.Node]:
-    """Only what the outputs need."""
-    needed = {id(value) for value in outputs}
-    kept: list[ir.Node] = []
-    for node in reversed(nodes):
-        if any(id(value) in needed for value in node.outputs):
-            kept.append(node)
-            needed.update(id(value) for value in all_inputs(node))
-    return kept[::-1]

@@ -12,7 +12,7 @@ from frazil.recorder.graph import Graph, Node, Value
 from frazil.sizes import is_static, prod, same
 from frazil.table import Spec
 
-from .control import all_inputs
+from .subgraphs import all_inputs
 
 
 def whole_splits(graph: Graph) -> dict[Node, tuple[int, list[Node]]]:

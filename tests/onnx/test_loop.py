@@ -10,6 +10,7 @@ import pytest
 
 import frazil as fz
 from frazil import nn, optim
+from frazil.exporters.onnx import ahead
 from frazil.nn import functional as F
 from frazil.optim import lr_scheduler
 from frazil.plugins import digits
@@ -49,7 +50,7 @@ def test_an_epoch_is_its_steps(permutation: str | None, tmp_path: Path) -> None:
     report = fz.onnx.export_loop(
         reader.step, data(50), path, batch_size=16, permutation=permutation, verify="samples", output_names=["losses", "hits"]
     )
-    assert report.operators["Loop"] == 1 and report.steps.count == 2
+    assert report.operators["Loop"] == 2 and report.steps.count == 2  # that of the steps, and what they draw ahead of it
     session = fz.onnx.TrainingSession(path)
     images, labels = data(150)
     order = [fz.tensor(np.random.default_rng(5).permutation(150)[:100])] if permutation == "given" else []
@@ -63,6 +64,37 @@ def test_an_epoch_is_its_steps(permutation: str | None, tmp_path: Path) -> None:
         np.testing.assert_allclose(found["model"][name].numpy(), t.numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
     assert np.array_equal(found["random_state"].numpy(), fz.default_generator.state.numpy())
     assert found["scheduler"]["last_epoch"] == len(expected) == reader.scheduler.last_epoch
+
+
+@pytest.mark.parametrize("most", [ahead._MOST, 100])
+def test_steps_draw_what_they_draw_one_by_one(most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several draws in a step, one of no whole number of blocks: drawn ahead, and by each step where that is too much memory."""
+    monkeypatch.setattr(ahead, "_MOST", most)
+    monkeypatch.setattr(ahead, "_AT_ONCE", 200)  # so that seven steps take several calls
+    fz.manual_seed(5)
+    total = fz.zeros(())
+
+    def step(x: Any) -> Any:
+        drawn = fz.rand(3, 5), fz.randn(4), fz.randint(0, 1000, (9,))
+        total.add_(x.sum() + drawn[0].sum())
+        return drawn
+
+    report = fz.onnx.export_loop(step, (fz.ones(6, 2),), tmp_path / "epoch.onnx", batch_size=2, permutation=None)
+    assert report.operators["Loop"] == 2
+    found = fz.onnx.TrainingSession(tmp_path / "epoch.onnx").step(np.ones((15, 2), np.float32))
+    fz.manual_seed(5)
+    expected = [step(fz.ones(2, 2)) for _ in range(7)]
+    for ours, theirs in zip(found, zip(*expected, strict=True), strict=True):
+        np.testing.assert_allclose(ours, np.stack([t.numpy() for t in theirs]), rtol=1e-6, atol=1e-7)
+    assert np.array_equal(found[0], np.stack([t[0].numpy() for t in expected]))
+
+
+def test_large_draws_are_made_by_each_step(tmp_path: Path) -> None:
+    def step(x: Any) -> Any:
+        return x, fz.rand(ahead._AT_ONCE)
+
+    report = fz.onnx.export_loop(step, (fz.ones(4, 1),), tmp_path / "epoch.onnx", batch_size=2, permutation=None)
+    assert report.operators["Loop"] == 1
 
 
 def test_an_epoch_without_a_full_batch_changes_nothing(tmp_path: Path) -> None:

@@ -82,9 +82,9 @@ def max_pool_grad(e: Emitter, call: Call, dy: ir.Value, x: ir.Value, y: ir.Value
     exact = lambda e: _at_indices(e, call, dy, x)
     kernel, windows = call["kernel_size"], call.shape()[2:]
     side_by_side = call["stride"] == kernel and not any(call["padding"]) and all(d == 1 for d in call["dilation"])
-    if not (
-        side_by_side and is_static(windows) and same(call.shape(1)[2:], [n * k for n, k in zip(windows, kernel, strict=True)])
-    ):
+    image = [n * k for n, k in zip(windows, kernel, strict=True)]
+    countable = is_static(windows) and prod(image) <= 2**24  # in float32
+    if not (side_by_side and countable and same(call.shape(1)[2:], image)):
         return exact(e)
     return if_finite(e, (dy, y), call.shape(1), lambda e: at_maxima(e, dy, x, y, kernel, windows), exact)
 
