@@ -7,9 +7,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from frazil import dtypes
+from frazil.autograd.modes import no_grad
 from frazil.control import loop
 from frazil.creation import arange, tensor, zeros
 from frazil.errors import ArgumentError
+from frazil.nn import Module
 from frazil.pytree import flatten, unflatten
 from frazil.random import randperm
 from frazil.recorder.trace import Program, identifier, leaf_names_of, trace
@@ -29,6 +32,9 @@ def export_loop(
     *,
     batch_size: int,
     permutation: str | None = "drawn",
+    stop: Callable[[Any], Any] | None = None,
+    evaluate: Callable[..., Any] | None = None,
+    held_out: Any = None,
     objects: Mapping[str, Any] | None = None,
     input_names: Sequence[str] | None = None,
     output_names: Sequence[str] | None = None,
@@ -49,6 +55,10 @@ def export_loop(
         batch_size: rows of a batch. Rows that do not fill the last batch are left out.
         permutation: how rows are put into batches: "drawn": by `fz.randperm`, from the generator whose state is `random_state`;
             "given": by a further input `permutation` (int64), the numbers of the rows to go through; None: as they stand.
+        stop: given what a step returned, tells whether the epoch ends with it: a tensor of one truth value.
+        evaluate: a function of `held_out` that is called after the last step, without gradients and with all modules in
+            evaluation mode. What it returns comes after what the steps returned.
+        held_out: example data for `evaluate`, further inputs of the file whose rows are as free.
         epochs: this many run in onnxruntime and in Python from the same state and are compared, as the steps of `export_step`.
 
     >>> import frazil as fz
@@ -64,20 +74,33 @@ def export_loop(
     >>> fz.onnx.TrainingSession("epoch.onnx").step(fz.randn(20, 2), fz.randn(20, 1)).shape
     (5,)
     """
-    leaves, tree = flatten(tuple(data) if isinstance(data, (tuple, list)) else (data,))
+    if (evaluate is None) != (held_out is None):
+        raise ArgumentError("export_loop: evaluate is called with held_out: give both, or neither")
+    leaves, tree = flatten(_tuple(data))
+    kept, kept_tree = flatten(_tuple(held_out) if evaluate is not None else ())
     _check(leaves, batch_size, permutation)
-    names = list(input_names) if input_names is not None else _names(step, tree, len(leaves))
-    stage = Stage(step, objects, schedule_steps)
+    given = list(input_names) if input_names is not None else None
+    names = given[: len(leaves)] if given is not None else _names(step, tree, len(leaves))
+    stage = Stage(step, objects, schedule_steps, () if evaluate is None else (evaluate,))
     batch = unflatten(tree, [t[:batch_size] for t in leaves])
     one = stage.record(tuple(batch), {}, {"input_names": names, "dynamic_shapes": None})
-    recorded, eager = (_epoch(run, tree, len(leaves), batch_size, permutation, one) for run in (one, step))
-    eager.__wrapped__ = step  # type: ignore[attr-defined]  # where to look for what it changes
     args = list(leaves)
     free = {name: {0: "rows"} for name in names}
     if permutation == "given":
         args.append(_reversed(len(leaves[0])))
         names.append("permutation")
         free["permutation"] = {0: "chosen"}
+    if evaluate is not None:
+        called = given[len(leaves) :] if given is not None else _names(evaluate, kept_tree, len(kept))
+        called = [f"held_out_{name}" if name in names else name for name in called]
+        args += kept
+        names += called
+        free.update((name, {0: "held_out"}) for name in called)
+        evaluate = _evaluation(evaluate, kept_tree, list(stage.modules.values()))
+    recorded, eager = (
+        _epoch(run, tree, len(leaves), batch_size, permutation, one, stop, evaluate, len(args)) for run in (one, step)
+    )
+    eager.__wrapped__ = step  # type: ignore[attr-defined]  # where to look for what it changes
     with stage:
         traced = trace(recorded, tuple(args), input_names=names, dynamic_shapes=free)
     program = stage.named(traced, eager)
@@ -87,6 +110,10 @@ def export_loop(
         output_names = ["losses"]
     options = {"output_names": output_names, "opset_version": opset_version, "optimize": optimize}
     return write_training(stage, program, eager, path, tuple(args), {}, (), verify, epochs, options)
+
+
+def _tuple(data: Any) -> tuple[Any, ...]:
+    return tuple(data) if isinstance(data, (tuple, list)) else (data,)
 
 
 def _check(leaves: Sequence[Any], batch_size: int, permutation: str | None) -> None:
@@ -111,13 +138,39 @@ def _reversed(rows: int) -> Tensor:
     return arange(rows - 1, -1, -1)
 
 
+def _evaluation(evaluate: Callable[..., Any], tree: Any, modules: Sequence[Module]) -> Callable[..., Any]:
+    """`evaluate` of tensors in a row, without gradients, and with modules in evaluation mode as long as it runs."""
+
+    def evaluated(*given: Tensor) -> Any:
+        training = [part for module in modules for part in module.modules() if part.training]
+        for part in training:
+            part.training = False
+        try:
+            with no_grad():
+                return evaluate(*unflatten(tree, list(given)))
+        finally:
+            for part in training:
+                part.training = True
+
+    return evaluated
+
+
 def _epoch(
-    run: Callable[..., Any], tree: Any, count: int, batch_size: int, permutation: str | None, one: Program
+    run: Callable[..., Any],
+    tree: Any,
+    count: int,
+    batch_size: int,
+    permutation: str | None,
+    one: Program,
+    stop: Callable[[Any], Any] | None,
+    evaluate: Callable[..., Any] | None,
+    arguments: int,
 ) -> Callable[..., Any]:
     """All batches through `run`, which is the step or its recording."""
 
     def epoch(*given: Tensor) -> Any:
         data, rows = given[:count], given[0].shape[0]
+        kept = given[count + (permutation == "given") :]
         if permutation == "given":
             order = given[count]
             rows = order.shape[0]
@@ -126,15 +179,26 @@ def _epoch(
         rounds = rows // batch_size
         batches = order[: rounds * batch_size].reshape(rounds, batch_size)
 
-        def body(i: Any) -> Any:
-            return (), run(*unflatten(tree, [t[batches[i]] for t in data]))
+        def body(i: Any, *_: Any) -> Any:
+            result = run(*unflatten(tree, [t[batches[i]] for t in data]))
+            return () if stop is None else (~_truth(stop(result)),), result
 
-        _, found = loop(None, body, (), limit=rounds)
+        if stop is None:
+            _, found = loop(None, body, (), limit=rounds)
+        else:
+            _, found = loop(lambda goes_on: goes_on, body, (tensor(True),), limit=rounds)
         if found is None:  # no batch is full
             shapes = [((0, *value.spec.shape), value.spec.dtype) for value in one.graph.outputs]
             found = unflatten(one.graph.out_tree, [zeros(*shape, dtype=dtype) for shape, dtype in shapes])
-        return found
+        return found if evaluate is None else (found, evaluate(*kept))
 
-    parameters = [inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(count + (permutation == "given"))]
+    parameters = [inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(arguments)]
     epoch.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     return epoch
+
+
+def _truth(told: Any) -> Tensor:
+    if not isinstance(told, Tensor) or told.numel() != 1 or told.dtype is not dtypes.bool_:
+        what = f"{told.dtype.name}{list(told.shape)}" if isinstance(told, Tensor) else repr(told)
+        raise ArgumentError(f"export_loop: stop returns one truth value as a tensor, as `loss < 0.1` is, given {what}")
+    return told.reshape(())

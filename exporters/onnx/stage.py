@@ -10,7 +10,7 @@ import dis
 import functools
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, final
@@ -57,9 +57,9 @@ class Found:
         return {name: found for name, found in self.objects.items() if isinstance(found, kind)}
 
 
-def find(step: Any, given: Mapping[str, Any] | None = None) -> Found:
+def find(step: Any, given: Mapping[str, Any] | None = None, more: Sequence[Any] = ()) -> Found:
     """The modules, optimisers, schedules, generators, scalers and tensors in the closure, the globals, the object and the
-    containers that `step` uses, and in `given`."""
+    containers that `step` and what is called with it use, and in `given`."""
     found, seen = Found(), set[int]()
 
     def look(name: str, value: Any, depth: int) -> None:
@@ -101,7 +101,8 @@ def find(step: Any, given: Mapping[str, Any] | None = None) -> Found:
 
     for name, value in (given or {}).items():
         look(name, value, 0)
-    look("", step, 0)
+    for function in (step, *more):
+        look("", function, 0)
     inside = {id(sub) for module in found.of(Module).values() for sub in module.modules() if sub is not module}
     found.objects = {name: value for name, value in found.objects.items() if id(value) not in inside}
     parts = {id(part) for scheduler in found.of(LRScheduler).values() for part in getattr(scheduler, "_schedulers", ())}
@@ -267,9 +268,15 @@ def _number(value: Any) -> float:
 class Stage:
     """A training step between the ordinary world and its recording. As a context it is set for recording."""
 
-    def __init__(self, step: Callable[..., Any], given: Mapping[str, Any] | None, schedule_steps: int) -> None:
+    def __init__(
+        self,
+        step: Callable[..., Any],
+        given: Mapping[str, Any] | None,
+        schedule_steps: int,
+        more: Sequence[Callable[..., Any]] = (),
+    ) -> None:
         self.step = step
-        self.found = find(step, given)
+        self.found = find(step, given, more)
         self.modules, self.optimizers = self.found.of(Module), self.found.of(Optimizer)
         self.schedulers, self.generators = self.found.of(LRScheduler), self.found.of(Generator)
         self.scalers = {name: scaler for name, scaler in self.found.of(GradScaler).items() if scaler.is_enabled()}

@@ -118,3 +118,50 @@ def test_what_is_no_data_is_refused() -> None:
     ):
         with pytest.raises(fz.errors.ArgumentError, match=message):
             fz.onnx.export_loop(reader.step, given, **options)
+
+
+def test_an_epoch_that_stops_early_and_is_evaluated(tmp_path: Path) -> None:
+    """The steps that are made are told, the random state is that after them, and the evaluation is of the weights they left."""
+    reader = Reader()
+
+    def stop(result: Any) -> Any:
+        return result[0] < 2.0
+
+    def accuracy(images: Any, labels: Any) -> Any:
+        return (reader.model(images).argmax(1) == labels).float().mean()
+
+    path = tmp_path / "epoch.onnx"
+    report = fz.onnx.export_loop(
+        reader.step, data(50), path, batch_size=16, stop=stop, evaluate=accuracy, held_out=data(20), verify="samples"
+    )
+    assert report.operators["Loop"] == 1 and reader.model.training
+    session = fz.onnx.TrainingSession(path)
+    assert session.inputs == ["images", "labels", "held_out_images", "held_out_labels"]
+    held_out = [t[300:] for t in data(400)]
+    for rows in (300, 5):
+        images, labels = data(rows)
+        losses, hits, accurate = session.step(images, labels, *held_out)
+        order = fz.randperm(rows)
+        expected = []
+        for i in range(0, rows - 15, 16):
+            expected.append(reader.step(images[order[i : i + 16]], labels[order[i : i + 16]]))
+            if stop(expected[-1]):
+                break
+        assert len(losses) == len(hits) == len(expected) < 18
+        np.testing.assert_allclose(losses, [loss.item() for loss, _ in expected], rtol=1e-4)
+        reader.model.eval()
+        np.testing.assert_allclose(accurate, accuracy(*held_out).item(), rtol=1e-6)
+        reader.model.train()
+        assert np.array_equal(session.state["random_state"], fz.default_generator.state.numpy())
+
+
+def test_what_cannot_stop_or_evaluate_is_refused() -> None:
+    reader = Reader()
+    for options, message in (
+        ({"evaluate": reader.model}, "give both, or neither"),
+        ({"held_out": data(3)}, "give both, or neither"),
+        ({"stop": lambda result: result[0]}, r"as `loss < 0.1` is, given float32\[\]"),
+        ({"stop": lambda result: True}, "given True"),
+    ):
+        with pytest.raises(fz.errors.ArgumentError, match=message):
+            fz.onnx.export_loop(reader.step, data(10), batch_size=2, **options)
