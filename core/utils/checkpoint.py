@@ -1,4 +1,4 @@
-"""PyTorch's names for recomputing activations in backward. Here they are kept: the numbers are the same, memory is not saved."""
+"""Activations that are computed again in backward, instead of kept: `torch.utils.checkpoint`."""
 
 from __future__ import annotations
 
@@ -6,47 +6,157 @@ from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Any
 
-from ..warn import without_effect
+from ..autograd.graph import saved_tensors_hooks
+from ..autograd.modes import enable_grad
+from ..device import device
+from ..errors import ArgumentError, AutogradError
+from ..mixed import Region
+from ..pytree import flatten
+from ..random import Generator, default_generator_of
+from ..spelling import tell_names as _tell_names
+from ..state import STATE
+from ..tape import version_of
+from ..tensor import Tensor
 
 
-def _kept() -> None:
-    without_effect("checkpoint", "what backward needs is kept, so no memory is saved; smaller batches take less")
+class CheckpointError(AutogradError):
+    """Raised where a function, run again in backward, keeps other tensors than the first time."""
+
+
+class _Call:
+    """A call whose saved tensors are numbers, in the order they were saved, until backward asks for the first of them."""
+
+    def __init__(self, run: Callable[[], Any], context: Any, generators: Iterable[Generator]) -> None:
+        self._run, self._context, self._generators = run, context, generators
+        self._autocast = STATE.autocast
+        self._count = 0
+        self._again: dict[int, Tensor] = {}
+        self._states: dict[Generator, Tensor] = {}  # of the generators that the call drew from, before it
+
+    def first(self) -> Any:
+        before = {g: (g.get_state(), version_of(g.state)) for g in self._generators}
+        with saved_tensors_hooks(self._number, self._tensor):
+            result = self._run()
+        self._states = {g: state for g, (state, version) in before.items() if version_of(g.state) != version}
+        return result
+
+    def _number(self, saved: Tensor) -> int:
+        self._count += 1
+        return self._count - 1
+
+    def _tensor(self, number: int) -> Tensor:
+        if number not in self._again:
+            self._second()
+        return self._again.pop(number)
+
+    def _second(self) -> None:
+        found: list[Tensor] = []
+        region, around = self._autocast, STATE.autocast
+        after = {g: g.get_state() for g in self._states}
+        # Another cache of cast parameters than the first time: its entries lead to a tape that may be gone.
+        STATE.autocast = region and Region(region.device_type, region.fast, None, region.keeps)
+        try:
+            _go_on(self._states)
+            with self._context, enable_grad(), saved_tensors_hooks(lambda t: found.append(t.detach()), _unasked):
+                self._run()
+        finally:
+            _go_on(after)
+            STATE.autocast = around
+        if len(found) != self._count:
+            raise CheckpointError(
+                f"checkpoint: the function saved {self._count} tensors for backward, and {len(found)} when it ran again; it must "
+                "do the same both times (no counters, no in-place changes of what it is given)"
+            )
+        self._again = dict(enumerate(found))
+
+
+def _generators(arguments: Any) -> list[Generator]:
+    """What draws where no generator is given, on the devices of the arguments and on the CPU."""
+    devices = {leaf.device for leaf in flatten(arguments)[0] if isinstance(leaf, Tensor)}
+    if STATE.recorder is None:  # which is of one device
+        devices.add(device("cpu"))
+    return [default_generator_of(d) for d in devices]
+
+
+def _go_on(states: dict[Generator, Tensor]) -> None:
+    for generator, state in states.items():
+        generator.set_state(state)
+
+
+def _unasked(kept: Any) -> Any:
+    raise AutogradError("checkpoint: backward inside the function itself is not supported; call it outside")
 
 
 def checkpoint(
     function: Callable[..., Any],
     *args: Any,
     use_reentrant: bool | None = None,
+    context_fn: Callable[[], tuple[Any, Any]] | None = None,
     preserve_rng_state: bool = True,
     determinism_check: str = "default",
     debug: bool = False,
+    early_stop: bool = True,
     **kwargs: Any,
 ) -> Any:
-    """`function(*args, **kwargs)`; the options are PyTorch's and change nothing. The first call in a process warns of that.
+    """`function(*args, **kwargs)`, of which backward needs nothing to be kept: it runs the function again when it comes there.
+
+    So a layer costs the memory of its arguments, and its time twice. What it changes, as the running statistics of a
+    `BatchNorm`, changes twice, as in PyTorch.
+
+    Args:
+        function: the same result, each time it is called. CheckpointError in backward where it saves other tensors then.
+        context_fn: gives two context managers, around the first and the second run.
+        preserve_rng_state: whether the second run draws the random numbers of the first.
+        use_reentrant, determinism_check, debug, early_stop: PyTorch's ways to do this; they change nothing here.
 
     >>> import frazil as fz
+    >>> runs = []
+    >>> def square(v): runs.append(1); return v * v
     >>> x = fz.tensor(3.0, requires_grad=True)
-    >>> fz.utils.checkpoint.checkpoint(lambda v: v * v, x, use_reentrant=False).backward()
-    >>> x.grad
-    tensor(6.)
+    >>> fz.utils.checkpoint.checkpoint(square, x, use_reentrant=False).backward()
+    >>> x.grad, len(runs)
+    (tensor(6.), 2)
     """
-    _kept()
-    return function(*args, **kwargs)
+    first, second = (context_fn or noop_context_fn)()
+
+    def run() -> Any:
+        return function(*args, **kwargs)
+
+    with first:
+        if not STATE.grad:
+            return run()
+        return _Call(run, second, _generators((args, kwargs)) if preserve_rng_state else []).first()
 
 
 def checkpoint_sequential(
     functions: Iterable[Callable[..., Any]], segments: int, input: Any, use_reentrant: bool | None = None, **options: Any
 ) -> Any:
-    """All of `functions`, one after the other; the other arguments are PyTorch's and change nothing.
+    """All of `functions` (or the layers of a `Sequential`), one after the other, in this many parts: what lies inside all but
+    the last is computed again in backward. `options` are those of `checkpoint`.
 
     >>> import frazil as fz
     >>> fz.utils.checkpoint.checkpoint_sequential([fz.exp, fz.log], 2, fz.tensor(2.0))
     tensor(2.)
     """
-    _kept()
-    for function in functions:
-        input = function(input)
-    return input
+    layers = list(functions)
+    if not 1 <= segments <= max(len(layers), 1):
+        raise ArgumentError(
+            f"checkpoint_sequential: segments is between 1 and {len(layers)}, as many as functions; given {segments}"
+        )
+
+    def part(start: int, end: int | None) -> Callable[[Any], Any]:
+        def run(value: Any) -> Any:
+            for layer in layers[start:end]:
+                value = layer(value)
+            return value
+
+        return run
+
+    size = len(layers) // segments
+    last = size * (segments - 1)
+    for start in range(0, last, size):
+        input = checkpoint(part(start, start + size), input, use_reentrant=use_reentrant, **options)
+    return part(last, None)(input)
 
 
 def get_device_states(*args: Any) -> tuple[list[int], list[Any]]:
@@ -76,3 +186,6 @@ def noop_context_fn() -> tuple[Any, Any]:
     2
     """
     return nullcontext(), nullcontext()
+
+
+_tell_names(__name__)

@@ -112,6 +112,42 @@ PROGRAMS = {
         z.sum().backward()
         out = [z, x.grad]
     """,
+    "checkpoints run the function twice": """
+        from torch.utils.checkpoint import checkpoint, checkpoint_sequential
+        out = []
+        for reentrant in (True, False):
+            norm, runs = torch.nn.BatchNorm1d(2), []
+            def block(x):
+                runs.append(torch.is_grad_enabled())
+                return norm(x).relu() * x
+            x = torch.tensor([[1.0, 5.0], [2.0, -1.0], [4.0, 0.5]], requires_grad=True)
+            y = checkpoint(block, x, use_reentrant=reentrant)
+            out += [y, norm.running_mean.clone(), len(runs)]
+            y.sum().backward()
+            out += [x.grad, norm.weight.grad, norm.running_mean, norm.running_var, norm.num_batches_tracked, len(runs), runs[-1]]
+            with torch.no_grad():
+                checkpoint(block, x, use_reentrant=reentrant)
+            out.append(len(runs))
+        calls = [0, 0, 0]
+        def layer(n):
+            def run(x):
+                calls[n] += 1
+                return x.sin() * (n + 1)
+            return run
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        y = checkpoint_sequential([layer(n) for n in range(3)], 2, x, use_reentrant=False).sum()
+        y.backward(retain_graph=True)
+        out += [list(calls), x.grad.clone()]
+        y.backward()
+        out += [list(calls), x.grad]
+        x = torch.tensor([1.0, 2.0], requires_grad=True)
+        y = checkpoint(lambda v: checkpoint(lambda w: w.exp() * w, v, use_reentrant=False).sin() * v, x, use_reentrant=False)
+        (g,) = torch.autograd.grad(y.sum(), x, create_graph=True)
+        out += [g, *torch.autograd.grad(g.sum(), x)]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y = checkpoint(lambda v: (v @ v.T).float().exp(), x[None], use_reentrant=False)
+        out += [y, *torch.autograd.grad(y.sum(), x)]
+    """,
     "loss scaling": """
         w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
         optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)

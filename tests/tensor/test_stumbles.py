@@ -90,7 +90,6 @@ NOTHING: dict[str, Callable[[], Any]] = {
     "data_parallel": lambda: nn.parallel.data_parallel(nn.Linear(1, 1), fz.ones(1, 1)),
     "set_num_threads": lambda: fz.set_num_threads(fz.get_num_threads() + 1),
     "share_memory_": lambda: fz.ones(1).share_memory_(),
-    "checkpoint": lambda: fz.utils.checkpoint.checkpoint(fz.exp, fz.ones(1)),
 }
 
 

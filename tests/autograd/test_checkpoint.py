@@ -1,0 +1,122 @@
+"""What `checkpoint` does not keep is computed again: the same random numbers, the same gradients, in recordings too."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import frazil as fz
+from frazil import nn
+from frazil.utils.checkpoint import CheckpointError, checkpoint, checkpoint_sequential
+
+
+class Block(nn.Module):
+    def __init__(self, call: Callable[..., Any], dropout: float = 0.0) -> None:
+        super().__init__()
+        self.call, self.norm, self.linear, self.dropout = call, nn.BatchNorm1d(3), nn.Linear(3, 3), nn.Dropout(dropout)
+
+    def forward(self, x: Any) -> Any:
+        return self.call(lambda v: self.dropout(self.norm(self.linear(v)).relu()), x)
+
+
+def losses(call: Callable[..., Any], compiled: bool = False) -> tuple[list[float], np.ndarray, float]:
+    fz.manual_seed(0)
+    block = Block(call, 0.5)
+    optimizer = fz.optim.SGD(block.parameters(), lr=0.1)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = block(x).pow(2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run = fz.compile(step) if compiled else step
+    inputs = [fz.randn(4, 3) for _ in range(4)]
+    return [run(x).item() for x in inputs], block.norm.running_mean.numpy(), fz.rand(1).item()
+
+
+def test_the_second_run_draws_the_numbers_of_the_first_and_leaves_the_generator_alone() -> None:
+    (plain, _, after), (again, _, after_again) = losses(lambda f, x: f(x)), losses(checkpoint)
+    assert plain == again and after == after_again
+
+
+def test_a_compiled_step_runs_it_twice_as_the_program_does() -> None:
+    (eager, statistics, after), (compiled, same, after_compiled) = losses(checkpoint), losses(checkpoint, compiled=True)
+    np.testing.assert_allclose(compiled, eager, rtol=1e-5)
+    np.testing.assert_allclose(same, statistics, rtol=1e-5)
+    assert after == after_compiled
+    assert not np.allclose(statistics, losses(lambda f, x: f(x))[1])
+
+
+@pytest.mark.parametrize(("dropout", "drawn"), [(0.0, False), (0.5, True)])
+def test_a_training_step_with_it_is_a_file(dropout: float, drawn: bool, tmp_path: Path) -> None:
+    block = Block(checkpoint, dropout)
+    optimizer = fz.optim.SGD(block.parameters(), lr=0.1)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = block(x).pow(2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    report = fz.onnx.export_step(step, fz.randn(4, 3), tmp_path / "step.onnx")
+    assert ("random_state" in str(report)) is drawn
+
+
+def test_nothing_inside_is_kept_until_backward() -> None:
+    seen: list[Any] = []
+
+    def inner(x: Any) -> Any:
+        y = x.exp()
+        seen.append(weakref.ref(y))
+        return y.sin().exp()
+
+    x = fz.ones(3, requires_grad=True)
+    y = checkpoint(inner, x)
+    gc.collect()
+    assert seen[0]() is None
+    y.sum().backward()
+    assert x.grad is not None
+
+
+def test_contexts_lie_around_both_runs() -> None:
+    inside: list[str] = []
+
+    class Noted:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __enter__(self) -> None:
+            inside.append(self.name)
+
+        def __exit__(self, *_: object) -> None: ...
+
+    x = fz.ones(2, requires_grad=True)
+    y = checkpoint(fz.exp, x, context_fn=lambda: (Noted("first"), Noted("second")))
+    assert inside == ["first"]
+    y.sum().backward()
+    assert inside == ["first", "second"]
+
+
+def test_a_function_that_does_something_else_is_refused() -> None:
+    counts = iter([1, 2])
+    x = fz.ones(2, requires_grad=True)
+
+    def more_and_more(v: Any) -> Any:
+        for _ in range(next(counts)):
+            v = v.exp()
+        return v
+
+    y = checkpoint(more_and_more, x)
+    with pytest.raises(CheckpointError, match="saved 1 tensors for backward, and 2 when it ran again"):
+        y.sum().backward()
+    with pytest.raises(fz.errors.ArgumentError, match="segments is between 1 and 1"):
+        checkpoint_sequential([fz.exp], 2, x)
