@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .rows import largest, total
 from .threads import scratch, split
 
 Array = Any
@@ -143,14 +144,14 @@ def _beyond(rows: int, columns: int) -> Array:
 
 def _exponentials(x: _Inputs, scores: Array) -> Array:
     """The scores become exp(score - largest of the row); returns the sums of the rows, 1 for rows of nothing."""
-    largest = np.maximum.reduce(scores, -1, keepdims=True, initial=-np.inf)
+    most = largest(scores, -1) if scores.size else np.full((*scores.shape[:-1], 1), -np.inf, scores.dtype)
     if x.mask is not None or not scores.shape[-1]:
-        largest[largest == -np.inf] = 0
-    scores -= largest
+        most[most == -np.inf] = 0
+    scores -= most
     np.exp(scores, out=scores)
-    total = np.add.reduce(scores, -1, keepdims=True)
-    total[total == 0] = 1
-    return total
+    sums = total(scores, -1)
+    sums[sums == 0] = 1
+    return sums
 
 
 def _empty_like(x: Array, shape: tuple[int, ...], dtype: Any) -> Array:
@@ -199,13 +200,13 @@ def scaled_dot_product_attention(
         query, key, value, result = x.q[place] * factor, x.k[place], x.v[place], results[place]
         for first, last, end in _row_runs(rows, columns, is_causal, x.dtype.itemsize):
             scores = _scores(x, place, query, key, first, last, end, is_causal, shares is not None)
-            total = _exponentials(x, scores)
+            sums = _exponentials(x, scores)
             if shares is not None:
-                shares[number, first] = scores, total
+                shares[number, first] = scores, sums
             if x.keep is not None:
                 scores *= x.keep[place][..., first:last, :end]
             np.matmul(scores, value[..., :end, :], out=result[..., first:last, :])
-            result[..., first:last, :] /= total
+            result[..., first:last, :] /= sums
 
     _over_heads(x, is_causal, work, 2)
     return y.astype(q.dtype, copy=False)
@@ -246,8 +247,8 @@ def scaled_dot_product_attention_grad(
                 p = _scores(x, place, query, key, first, last, end, is_causal)
                 p /= _exponentials(x, p)
             else:
-                p, total = shares[number, first]
-                p /= total
+                p, sums = shares[number, first]
+                p /= sums
             d = scratch("attention_slopes", p.shape, x.dtype)
             np.matmul(here, value[..., :end, :].swapaxes(-1, -2), out=d)
             kept = p

@@ -17,6 +17,7 @@ import numpy as np
 
 from frazil.errors import ArgumentError
 
+from .rows import FEW_SUMMED, largest, ones_of, total
 from .threads import BLOCK, split
 
 Array = Any  # ndarray or NumPy scalar
@@ -892,9 +893,9 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 def softmax(x: Array, *, dim: int) -> Array:
     if not x.ndim or not x.size:
         return np.exp(x - x)
-    y = np.subtract(x, np.maximum.reduce(x, dim, keepdims=True))
+    y = np.subtract(x, largest(x, dim))
     np.exp(y, out=y)
-    y /= np.add.reduce(y, dim, keepdims=True)
+    y /= total(y, dim)
     return y
 
 
@@ -904,8 +905,7 @@ def softmax_grad(g: Array, y: Array, *, dim: int) -> Array:
     if not y.ndim:
         return g * 0
     r = np.multiply(g, y)
-    total = np.add.reduce(r, dim, keepdims=True)
-    r -= y * total
+    r -= y * total(r, dim)
     return r
 
 
@@ -962,12 +962,10 @@ def cross_entropy(
         weights = kept.astype(x.dtype) if weights is None else weights * kept
     if reduction == "none":
         return losses.astype(x.dtype, copy=False).reshape(target.shape)
-    total = np.add.reduce(losses)
+    every = np.add.reduce(losses)
     if reduction == "mean":
-        return (total / x.dtype.type(rows.shape[0]) if weights is None else total / np.add.reduce(weights)).astype(
-            x.dtype, copy=False
-        )
-    return total.astype(x.dtype, copy=False)
+        every = every / (x.dtype.type(rows.shape[0]) if weights is None else np.add.reduce(weights))
+    return every.astype(x.dtype, copy=False)
 
 
 def _soft_cross_entropy(x: Array, target: Array, weight: Array | None, reduction: str, label_smoothing: float) -> Array:
@@ -982,8 +980,8 @@ def _soft_cross_entropy(x: Array, target: Array, weight: Array | None, reduction
     losses = -np.add.reduce(terms, dim)
     if reduction == "none":
         return losses
-    total = np.add.reduce(losses, None)
-    return total if reduction == "sum" else total / x.dtype.type(losses.size)
+    every = np.add.reduce(losses, None)
+    return every if reduction == "sum" else every / x.dtype.type(losses.size)
 
 
 @kernel
@@ -1027,8 +1025,8 @@ def class_cross_entropy_grad(
 def log_softmax(x: Array, *, dim: int) -> Array:
     if not x.ndim or not x.size:
         return x - x
-    y = np.subtract(x, np.maximum.reduce(x, dim, keepdims=True))
-    y -= np.log(np.add.reduce(np.exp(y), dim, keepdims=True))
+    y = np.subtract(x, largest(x, dim))
+    y -= np.log(total(np.exp(y), dim))
     return y
 
 
@@ -1038,16 +1036,6 @@ def linear_weight_grad(g: Array, x: Array) -> Array:
     if g.ndim != 2:
         g, x = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])
     return g.T.dot(x)
-
-
-#: Sums of at most so many rows are a product with ones: a third of the time.
-FEW_SUMMED = 512
-
-
-@functools.lru_cache(maxsize=64)
-def ones_of(count: int, dtype: Any) -> Array:
-    """A vector of ones, not to be written to."""
-    return np.ones(count, dtype)
 
 
 @kernel

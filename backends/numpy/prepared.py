@@ -16,6 +16,7 @@ import numpy as np
 
 from . import activation, attention, kernels, norm, recurrent
 from .optim import KERNELS as STEP_KERNELS
+from .rows import FEW_SUMMED, ones_of
 
 Array = np.ndarray[Any, Any]
 Call = Callable[..., Any]
@@ -90,9 +91,9 @@ def _relu_grad(specs: Sequence[Any], attrs: Mapping[str, Any]) -> Call | None:
 
 
 def _sum_to_last(specs: Sequence[Any], attrs: Mapping[str, Any]) -> Call | None:
-    if not _are_floats(specs, (2,)) or specs[0].shape[0] > kernels.FEW_SUMMED:
+    if not _are_floats(specs, (2,)) or specs[0].shape[0] > FEW_SUMMED:
         return None
-    return kernels.ones_of(specs[0].shape[0], specs[0].dtype.numpy).dot
+    return ones_of(specs[0].shape[0], specs[0].dtype.numpy).dot
 
 
 MAKERS: dict[str, Callable[[Sequence[Any], Mapping[str, Any]], Call | None]] = {
@@ -116,21 +117,22 @@ def _cross_entropy(specs: Sequence[Any], attrs: Mapping[str, Any]) -> tuple[Call
     shape, dtype = tuple(x.shape), x.dtype.numpy
     starts, count, one = np.arange(shape[0]) * shape[1], np.array(shape[0], dtype), np.ones((), dtype)
     unsigned = np.dtype(f"u{target.dtype.numpy.itemsize}")
-    most: Any = np.maximum.reduce
-    total: Any = np.add.reduce
+    highest: Any = np.maximum.reduce
+    share, ones = np.full(shape[0], 1 / shape[0], dtype), ones_of(shape[1], dtype) if shape[1] <= FEW_SUMMED else None
     subtract, exp, log, divide, multiply = np.subtract, np.exp, np.log, np.divide, np.multiply
     usual, usual_grad = kernels.KERNELS["cross_entropy"], kernels.KERNELS["class_cross_entropy_grad"]
 
     def loss(logits: Array, classes: Array) -> tuple[Any, Any]:
-        if most(classes.view(unsigned)) >= shape[1]:  # or negative: rows that do not count, or an error
+        if highest(classes.view(unsigned)) >= shape[1]:  # or negative: rows that do not count, or an error
             return usual(logits, classes, None, **attrs), (logits, classes)
-        z = subtract(logits, most(logits, 1, keepdims=True), np.empty(shape, dtype))
+        most = logits.reshape(-1)[starts + logits.argmax(1)]
+        z = subtract(logits, most[:, None], np.empty(shape, dtype))
         flat, at = z.reshape(-1), starts + classes  # one index costs a third of two
         picked = flat[at]
         exp(z, z)
-        sums = total(z, 1, keepdims=True)
-        value = total(subtract(log(sums[:, 0]), picked)) / count
-        divide(z, sums, z)
+        sums = z.dot(ones) if ones is not None else np.add.reduce(z, 1)
+        divide(z, sums[:, None], z)
+        value = subtract(log(sums), picked).dot(share)
         flat[at] -= one
         return value, z
 
@@ -224,6 +226,22 @@ def _lie_apart(arrays: Sequence[Array]) -> bool:
     begins = [array.__array_interface__["data"][0] for array in arrays]
     places = sorted((begin, begin + array.nbytes) for begin, array in zip(begins, arrays, strict=True))
     return all(end <= begin for (_, end), (begin, _) in itertools.pairwise(places))
+
+
+def steps(name: str, shapes: Sequence[Sequence[tuple[int, ...]]], attrs: Mapping[str, Any]) -> Call | None:
+    """A step of all parameters, if they are small: one call for all of them, or two for each where no more are needed."""
+    if any(math.prod(of_one[0]) > SMALL for of_one in shapes):
+        return None
+    plain = name == "sgd_step" and not attrs["weight_decay"] and not attrs["maximize"]
+    return _descend if plain and all(of_one[0] for of_one in shapes) else Steps(name, shapes, attrs)
+
+
+def _descend(params: tuple[Array, ...], grads: Sequence[Array], rate: Any) -> tuple[Array, ...]:
+    """Plain steps of SGD: to gather parameters would cost more."""
+    multiply, subtract, by = np.multiply, np.subtract, np.array(rate, params[0].dtype)
+    for param, grad in zip(params, grads, strict=True):
+        subtract(param, multiply(grad, by), param)
+    return params
 
 
 @final
