@@ -462,9 +462,41 @@ def _scan(ufunc: np.ufunc) -> Callable[..., Any]:
         wide = _RUNNING.get(target)
         if not x.ndim:
             return np.array(x, target)
+        if wide is not None and x.size > LARGE and x.flags.c_contiguous:
+            rest = math.prod(x.shape[dim + 1 :])
+            if rest == 1 or rest >= _LONG_LINE:
+                return _running(ufunc, x.reshape(-1, x.shape[dim], rest), target, wide).reshape(x.shape)
         return accumulate(x, dim, target) if wide is None else accumulate(x, dim, wide).astype(target)
 
     return fn
+
+
+#: Lines of so many elements are added one after the other.
+_LONG_LINE = 1 << 8
+
+
+def _running(ufunc: np.ufunc, x: Array, target: Any, wide: Any) -> Array:
+    """Running totals along the middle dimension: line by line where the last one is long, else of rows that stay in the cache."""
+    y: Array = np.empty(x.shape, target)
+
+    def lines(start: int, stop: int) -> None:
+        for given, made in zip(x[start:stop], y[start:stop], strict=True):
+            total = given[0].astype(wide)
+            made[0] = total
+            for i in range(1, len(given)):
+                ufunc(total, given[i], out=total)
+                made[i] = total
+
+    def rows(start: int, stop: int) -> None:
+        step = max(1, (1 << 15) // x.shape[1])
+        for i in range(start, stop, step):
+            part = slice(i, min(i + step, stop))
+            totals = x[part, :, 0].astype(wide)
+            ufunc.accumulate(totals, 1, out=totals)
+            y[part, :, 0] = totals
+
+    split(rows if x.shape[2] == 1 else lines, len(x), nbytes=2 * y.nbytes)
+    return y
 
 
 KERNELS["cumsum"] = _scan(np.add)

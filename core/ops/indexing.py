@@ -1029,18 +1029,53 @@ def _without_integers(x: Tensor, items: list[Any], reading: bool) -> tuple[Tenso
     return x, rest
 
 
-def _is_whole(key: Any) -> bool:
-    """Whether it is `:`; the bounds of a slice may be tensors, whose comparison is no bool."""
-    return type(key) is builtins.slice and key.start is None and key.stop is None and key.step is None
+def _plain(x: Tensor, key: Any) -> Tensor | None:
+    """`x[key]` for integers, slices and ... of a known shape, which programs write in loops; None for all else, errors too."""
+    if type(key) is int:
+        return select(x, dim=0, index=key)
+    shape = x._a.shape
+    items = key if type(key) is tuple else (key,)
+    if x._dev.recording or len(items) > len(shape):
+        return None
+    starts, stops, steps = [0] * len(shape), list(shape), [1] * len(shape)
+    whole, picked, d = True, [], 0
+    for i in items:
+        kind = type(i)
+        if kind is int:
+            if not -shape[d] <= i < shape[d]:
+                return None
+            picked.append((d, i))
+        elif kind is builtins.slice:
+            n, step = shape[d], i.step
+            if type(n) is not int or {type(i.start), type(i.stop), type(step)} - _BOUNDS or (step is not None and step < 1):
+                return None
+            starts[d], stop, steps[d] = i.indices(n)
+            stops[d] = builtins.max(stop, starts[d])
+            whole = whole and starts[d] == 0 and stop == n and steps[d] == 1
+        elif i is Ellipsis and len(items) == 2 and not d and type(items[1]) is int:
+            d = len(shape) - 2  # that is x[..., 3]
+        else:
+            return None
+        d += 1
+    if len(picked) > 2:  # one step is shorter than many
+        return None
+    if not whole or not picked:
+        x = slice(x, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
+    for d, i in reversed(picked):
+        x = select(x, dim=d, index=i)
+    return x
+
+
+#: Types of the bounds of a slice that need no look.
+_BOUNDS = {int, type(None)}
 
 
 @function(methods=["__getitem__"], public=False)
 def getitem(x: Tensor, key: Any) -> Tensor:
     """`x[key]`: integers, slices, None and ... give a view; index tensors, lists and masks give a copy."""
-    if type(key) is int:
-        return select(x, dim=0, index=key)
-    if type(key) is tuple and len(key) == 2 and type(key[1]) is int and _is_whole(key[0]):  # x[:, i]
-        return select(x, dim=1, index=key[1])
+    plain = _plain(x, key)
+    if plain is not None:
+        return plain
     x, advanced = _parse(x, key, reading=True)
     if all(i is None for i in advanced):
         return x
@@ -1087,7 +1122,8 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     check_leaf("x[...] = value", x)
     if isinstance(value, (list, tuple, np.ndarray)):
         value = tensor(value, dtype=x.dtype, device=x.device)
-    region, advanced = _parse(x, key)
+    plain = _plain(x, key)
+    region, advanced = (plain, []) if plain is not None else _parse(x, key)
     if all(i is None for i in advanced):
         region.copy_(_without_leading_ones(value, len(region._a.shape)))
         return

@@ -350,9 +350,9 @@ def group_norm(x, weight=None, bias=None, /, *, num_groups: int, eps: float = 1e
     if isinstance(channels, int) and channels % num_groups:
         raise ShapeError(f"group_norm: {channels} channels do not divide into {num_groups} groups (x is {list(shape)})")
     _check_affine("group_norm", x, channels, weight=weight, bias=bias)
-    grouped = reshape(x, shape=(shape[0], num_groups, channels // num_groups * prod(shape[2:])))
-    centred = sub(grouped, mean(grouped, dim=(2,), keepdim=True))
-    normal = reshape(centred * rsqrt(mean(square(centred), dim=(2,), keepdim=True) + eps), shape=shape)
+    size = channels // num_groups * prod(shape[2:])
+    grouped = reshape(x, shape=(shape[0], num_groups, size))
+    normal = reshape(layer_norm(grouped, normalized_shape=(size,), eps=eps), shape=shape)
     if weight is not None:
         normal = normal * _per_channel(weight, len(shape))
     return normal if bias is None else normal + _per_channel(bias, len(shape))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -1273,16 +1274,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     if fits is True:
         whole = reshape(narrow(input, dim, 0, windows * step), shape=(*shape[:dim], windows, step, *shape[dim + 1 :]))
         return movedim(narrow(whole, dim + 1, 0, size), dim + 1, -1)
-    starts = [
-        slice(
-            input,
-            starts=tuple(k if i == dim else 0 for i in range(len(shape))),
-            stops=tuple(k + (windows - 1) * step + 1 if i == dim else n for i, n in enumerate(shape)),
-            steps=tuple(step if i == dim else 1 for i in range(len(shape))),
-        )
-        for k in range(size)
-    ]
-    result = stack(starts, dim=-1)
+    result = _overlapping(input, dim, size, step, windows)
     if (known := lying(input)) is not None and isinstance(step, int):  # as a copy of PyTorch's view would
         sizes, steps = known
         result = lie_as(result, (*sizes, 1), (*(s * step if d == dim else s for d, s in enumerate(steps)), steps[dim]))
@@ -1291,6 +1283,29 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     else:
         input._dev.may_be_view(input, result, _window_steps(shape, dim, size, step, windows), lambda _, decide: decide(fits))
     return result
+
+
+def _overlapping(x: Tensor, dim: int, size: Any, step: Any, windows: Any) -> Tensor:
+    """The windows put together: of what all their first elements see, then all second ones, ..., or of runs of elements."""
+    shape = tuple(x._a.shape)
+    known = dim == len(shape) - 1 and all(isinstance(n, int) for n in (shape[dim], size, step)) and size > 0
+    run = math.gcd(size, step) if known else 1
+    if run > 1:
+        total = (windows - 1) * step + size
+        runs = reshape(narrow(x, dim, 0, total), shape=(*shape[:dim], total // run, run))
+        parts = [_every(runs, dim, k, step // run, windows) for k in range(size // run)]
+        return reshape(stack(parts, dim=dim + 1), shape=(*shape[:dim], windows, size))
+    return stack([_every(x, dim, k, step, windows) for k in range(size)], dim=-1)
+
+
+def _every(x: Tensor, dim: int, start: Any, step: Any, count: Any) -> Tensor:
+    """x[start], x[start + step], ... along `dim`."""
+    return slice(
+        x,
+        starts=tuple(start if i == dim else 0 for i in range(len(x._a.shape))),
+        stops=tuple(start + (count - 1) * step + 1 if i == dim else n for i, n in enumerate(x._a.shape)),
+        steps=tuple(step if i == dim else 1 for i in range(len(x._a.shape))),
+    )
 
 
 def _window_steps(shape: Any, dim: int, size: int, step: int, windows: Any) -> list[tuple[str, dict[str, Any]]]:

@@ -131,3 +131,16 @@ def test_leaky_relu_of_every_slope(slope: float, dtype: str) -> None:
     np.testing.assert_allclose(
         fz.nn.functional.leaky_relu(fz.tensor(x), slope).numpy(), expected, rtol=2e-3 if dtype == "float16" else 1e-6
     )
+
+
+@pytest.mark.parametrize("name", ["cumsum", "cumprod"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((20, 3000), 1), ((30000,), 0), ((40, 300), 0), ((3, 20, 400), 1), ((3, 100, 50), 1), ((0, 90), 0)]
+)
+def test_running_totals_of_many(name: str, dtype: str, shape: Any, dim: int) -> None:
+    x = (1 + RANDOM.standard_normal(shape) / 1000).astype(dtype)
+    x[x.shape[0] // 2 :][..., -1:] = np.nan
+    wide = np.float32 if dtype == "float16" else np.float64
+    expected = getattr(np, name)(x.astype(wide), dim).astype(dtype)
+    np.testing.assert_array_equal(getattr(fz, name)(fz.tensor(x), dim).numpy(), expected)
