@@ -18,7 +18,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from . import winograd
 from .threads import scratch, split
+from .winograd import put_last
 
 Sizes = tuple[int, ...]
 
@@ -31,8 +33,6 @@ LONG_RUN = 32
 
 #: Up to so many columns, the weight gradient is a product for each image.
 FEW_COLUMNS = 32
-
-PAGE = 4096
 
 ALL = slice(None)
 
@@ -87,6 +87,12 @@ def _window(
     return _Window(w[2:], stride, padding, dilation, out)
 
 
+def _form_for(window: _Window, x: Sizes, w: Sizes, dtype: np.dtype[Any], groups: int) -> winograd.Form | None:
+    """How to do a convolution of these shapes with fewer multiplications; None where it is done as it is defined."""
+    plain = groups == 1 and max(*window.stride, *window.dilation) == 1
+    return winograd.form_for(x, w, window.out, dtype) if plain else None
+
+
 def _times(a: Sizes, b: Any) -> Sizes:
     return tuple(x * y for x, y in zip(a, b, strict=True))
 
@@ -114,14 +120,6 @@ def _columns(x: np.ndarray, window: _Window, groups: int, start: int, stop: int)
             yield images, rows, part.reshape(shape)
 
 
-def _put_last(x: np.ndarray, target: np.ndarray) -> None:
-    """Copy images to where their channels go last: as many channels at once as have room in the first-level cache (8 lines of
-    the same place in a page, at least), because planes a power of two apart would push each other out."""
-    step = 8 * PAGE // math.gcd(PAGE, x.strides[1])
-    for i in range(0, x.shape[1], step):
-        np.copyto(target[..., i : i + step], np.moveaxis(x[:, i : i + step], 1, -1))
-
-
 def _rows(x: np.ndarray, window: _Window, start: int, stop: int) -> Iterator[tuple[slice, slice, np.ndarray]]:
     """(images, output rows, columns turned round [P, K*C]) of every tile; the columns are overwritten by the next tile."""
     channels, taps = x.shape[1], math.prod(window.kernel)
@@ -137,7 +135,7 @@ def _rows(x: np.ndarray, window: _Window, start: int, stop: int) -> Iterator[tup
     strides = (n, *_times(window.stride, spatial), *_times(window.dilation, spatial), c)
     for images, runs in tiles:
         count = images.stop - images.start
-        _put_last(x[images], inside[:count])
+        put_last(x[images], inside[:count])
         seen = as_strided(source, (count, *window.out, *window.kernel, channels), strides)
         for rows in runs:
             part = seen[:, rows]
@@ -162,6 +160,11 @@ def conv(
     """Cross-correlation of x [N, C, ...] with w [F, C/groups, ...], plus bias [F]."""
     window = _window(x.shape, w.shape, None, x.dtype, stride, padding, dilation, groups)
     filters = len(w)
+    form = _form_for(window, x.shape, w.shape, x.dtype, groups)
+    if form is not None:
+        found = winograd.conv(form, x, winograd.of_weights(form, w), bias, padding, window.out)
+        if found is not None:
+            return found
     y = np.empty((len(x), filters, *window.out), x.dtype)
     nbytes = y.nbytes + x.nbytes * math.prod(window.kernel) // math.prod(stride)
     if bias is not None:
@@ -208,6 +211,11 @@ def conv_weight_grad(
     """Gradient of `conv` with respect to w, from g [N, F, ...] and x."""
     filters, channels = g.shape[1], x.shape[1] // groups
     window = _window(x.shape, (filters, channels, *kernel_size), g.shape, g.dtype, stride, padding, dilation, groups)
+    form = _form_for(window, x.shape, (filters, channels, *kernel_size), g.dtype, groups)
+    if form is not None:
+        found = winograd.conv_weight_grad(form, g, x, padding)
+        if found is not None:
+            return found
     shape = (groups, filters // groups, channels * math.prod(kernel_size))
     last = window.puts_channels_last(x.shape[1], groups)
 
@@ -244,6 +252,11 @@ def conv_input_grad(
     filters, channels = len(w), w.shape[1] * groups
     window = _window((len(g), channels, *size), w.shape, g.shape, g.dtype, stride, padding, dilation, groups)
     margin = tuple(d * (k - 1) - p for d, k, p in zip(dilation, kernel, padding, strict=True))
+    form = _form_for(window._replace(out=size), g.shape, (channels, filters, *kernel), g.dtype, groups)
+    if form is not None and min(margin) >= 0:
+        found = winograd.conv(form, g, winograd.of_turned_weights(form, w), None, margin, size)
+        if found is not None:
+            return found
     if max(stride) == 1 and min(margin) >= 0 and filters <= 2 * channels:
         # Then it is a convolution with the weights turned round, which writes each result once.
         backwards: Any = (..., *(slice(None, None, -1),) * len(kernel))

@@ -144,21 +144,21 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def split(work: Callable[[int, int], T], count: int, *, nbytes: int) -> list[T]:
+def split(work: Callable[[int, int], T], count: int, *, nbytes: int, pieces: int = PIECES) -> list[T]:
     """Results of `work(start, stop)` over ranges that cover 0..count, side by side when the `nbytes` it moves are worth it.
 
     The ranges depend on `count` and the number of threads alone, and so does what is rounded. As many threads as BLAS may use
-    (so `OMP_NUM_THREADS` and threadpoolctl are heard), the caller being one of them.
+    (so `OMP_NUM_THREADS` and threadpoolctl are heard), the caller being one of them. Much is cut into `pieces` for each thread.
     """
     threads = min(count, nbytes >> 19)
     if threads > 1:
         threads = min(threads, one_blas_thread.free())
     if threads < 2:
         return [work(0, count)] if count else []
-    pieces = min(count, threads * PIECES if nbytes >= LONG else threads)
-    bounds = [count * i // pieces for i in range(pieces + 1)]
-    left = iter(range(pieces))
-    results: list[Any] = [None] * pieces
+    cut = min(count, threads * pieces if nbytes >= LONG else threads)
+    bounds = [count * i // cut for i in range(cut + 1)]
+    left = iter(range(cut))
+    results: list[Any] = [None] * cut
 
     def work_on() -> None:
         for i in left:

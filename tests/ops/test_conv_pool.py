@@ -16,6 +16,7 @@ import pytest
 from frazil.backends.numpy import conv as C
 from frazil.backends.numpy import pool as P
 from frazil.backends.numpy import threads
+from frazil.backends.numpy import winograd as W
 
 RNG = np.random.default_rng(0)
 
@@ -120,6 +121,72 @@ def test_small_tiles_give_what_large_ones_give(parameters: Any, monkeypatch: pyt
     monkeypatch.setattr(C, "TILE_POSITIONS", 8)
     for a, b in zip(whole, results(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+
+
+#: (images, channels, size, filters, padding): whole tiles and parts of some, several images and runs of rows at a time.
+FEWER_MULTIPLICATIONS = [
+    (2, 5, (8, 8), 4, (1, 1)),
+    (3, 4, (7, 10), 6, (0, 2)),
+    (1, 3, (40, 36), 2, (2, 1)),
+    (7, 2, (3, 5), 3, (1, 0)),
+]
+
+
+@pytest.mark.parametrize("form", W.FORMS, ids=lambda form: f"tiles of {form.m}")
+@pytest.mark.parametrize("parameters", FEWER_MULTIPLICATIONS, ids=str)
+@pytest.mark.parametrize("tiles", [1, 5, W.TILES])
+def test_fewer_multiplications_give_the_same_convolution(
+    form: W.Form, parameters: Any, tiles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n, c, size, f, padding = parameters
+    x, w, options = tensors((n, c, size, f, (3, 3), (1, 1), padding, (1, 1), 1), "float32")
+    bias = RNG.standard_normal(f).astype("float32")
+    exact = [a.astype("float64") for a in (x, w, bias)]
+    expected = C.conv(*exact, **options)
+    g = RNG.standard_normal(expected.shape).astype("float32")
+    expected_dx = C.conv_input_grad(g.astype("float64"), exact[1], size=size, **options)
+    expected_dw = C.conv_weight_grad(g.astype("float64"), exact[0], kernel_size=(3, 3), **options)
+    monkeypatch.setattr(W, "TILES", tiles)
+    monkeypatch.setattr(W, "form_for", lambda *shapes: form)
+    found = (
+        C.conv(x, w, bias, **options),
+        C.conv_input_grad(g, w, size=size, **options),
+        C.conv_weight_grad(g, x, kernel_size=(3, 3), **options),
+    )
+    for a, b in zip(found, (expected, expected_dx, expected_dw), strict=True):
+        assert a.dtype == "float32" and a.shape == b.shape and a.flags.c_contiguous
+        assert abs(a - b).max() < 3e-6 * abs(b).max()
+
+
+def test_large_convolutions_are_done_with_fewer_multiplications_and_as_accurately() -> None:
+    x, w, options = tensors((4, 64, (32, 32), 64, (3, 3), (1, 1), (1, 1), (1, 1), 1), "float32")
+    assert W.form_for(x.shape, w.shape, (32, 32), x.dtype) is not None
+    g = RNG.standard_normal(x.shape).astype("float32")
+    x64, w64, g64 = (a.astype("float64") for a in (x, w, g))
+    for a, b in (
+        (C.conv(x, w, **options), C.conv(x64, w64, **options)),
+        (C.conv_input_grad(g, w, size=(32, 32), **options), C.conv_input_grad(g64, w64, size=(32, 32), **options)),
+        (C.conv_weight_grad(g, x, kernel_size=(3, 3), **options), C.conv_weight_grad(g64, x64, kernel_size=(3, 3), **options)),
+    ):
+        assert abs(a - b).max() < 5e-6 * abs(b).max()
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf, 3e38])
+def test_what_is_not_finite_stays_in_the_windows_that_see_it(special: float) -> None:
+    x, w, options = tensors((4, 64, (32, 32), 64, (3, 3), (1, 1), (1, 1), (1, 1), 1), "float32")
+    assert W.form_for(x.shape, w.shape, (32, 32), x.dtype) is not None
+    x[1, 2, 3, 4] = special
+    w[:, 2, 0, 0] = 0.25
+    away = np.ones(x.shape, bool)
+    away[1, :, 2:5, 3:6] = False
+    with np.errstate(all="ignore"):
+        y, dw = C.conv(x, w, **options), C.conv_weight_grad(x, x, kernel_size=(3, 3), **options)
+        expected = C.conv(x.astype("float64"), w.astype("float64"), **options)
+    assert np.isfinite(y[away]).all()
+    np.testing.assert_array_equal(np.isnan(y), np.isnan(expected))
+    np.testing.assert_array_equal(np.isfinite(y[1, :, 4, 5]), np.isfinite(expected[1, :, 4, 5]))
+    assert np.isfinite(special) or not np.isfinite(dw[2]).any()
+    assert np.isfinite(np.delete(np.delete(dw, 2, 0), 2, 1)).all()
 
 
 # ------------------------------------------------------------------------------------------------------------------ pooling
@@ -376,6 +443,7 @@ AFTER_A_PRODUCT = """
 import time
 import numpy as np
 from frazil.backends.numpy import threads
+from frazil.backends.numpy import winograd as W
 
 threads.split(lambda start, stop: None, 2, nbytes=1 << 30)
 a = np.ones((400, 400), np.float32)
