@@ -28,12 +28,11 @@ from frazil.recorder.dims import Dim
 from frazil.recorder.graph import Graph, Guard, Source, State, Value
 from frazil.recorder.trace import Program, modules_of, trace
 from frazil.state import STATE, AsksForGradients
-from frazil.table import OPS
 from frazil.tensor import Tensor
 
-from . import pytorch
+from . import pytorch, wider
 from .emit import IR_VERSIONS
-from .errors import ExportError, GuardError, TrainModeError
+from .errors import ExportError, GuardError, TrainModeError, VerificationError
 from .load import Model
 from .lower import Lowered, in_real, is_decided, lower, pairs_among, solved
 from .lowerings import LOWERINGS, Lowering
@@ -320,51 +319,57 @@ def _export(
             fold=fold,
         )
 
-    lowered = write(program)
-    if lowered.embedded and model is not program:  # perhaps it only broadcasts, which operators do as the program does
-        with contextlib.suppress(FrazilError), sizes.broadcasts_left_open():
-            wider = recorded()
-            if _only_broadcasts(wider.graph):
-                other = write(wider)
-                if _knows_sizes(other.graph) and _count(other) < _count(lowered):
-                    program, lowered = wider, other
-    _check_guards(lowered, guards)
-    _describe(lowered)
-    report = _report(lowered, opset_version)
-    asked = () if dynamic_shapes is None or isinstance(dynamic_shapes, str) else flatten(dynamic_shapes)[0]
-    if report.fixed and asked and model is not program and Dim.AUTO not in asked:
-        _tell_fixed(report.fixed)
-    # What a link points to is written, and large weights beside that.
-    target = None if path is None else Path(os.path.realpath(path))
-    with files.explained(path or "", "export"):
-        at_once = target is None or files.is_stream(target)
-    if at_once:
-        contents = report.model_bytes
-        report.file_bytes = len(contents)
-        if verify:
-            report.checks = _verify(contents, program, lowered, samples, ranges, verify is True, guards, None, lowerings)
-        if stream is not None:
-            stream.write(contents)
-        elif path is not None:
-            report.path = Path(path)
-            with files.replacing(path, "export") as opened:
-                opened.write(contents)
+    def finish(program: Program, lowered: Lowered) -> ExportReport:
+        """Verify and write the file."""
+        _check_guards(lowered, guards)
+        _describe(lowered)
+        report = _report(lowered, opset_version)
+        asked = () if dynamic_shapes is None or isinstance(dynamic_shapes, str) else flatten(dynamic_shapes)[0]
+        if report.fixed and asked and model is not program and Dim.AUTO not in asked:
+            _tell_fixed(report.fixed)
+        # What a link points to is written, and large weights beside that.
+        target = None if path is None else Path(os.path.realpath(path))
+        with files.explained(path or "", "export"):
+            at_once = target is None or files.is_stream(target)
+        if at_once:
+            contents = report.model_bytes
+            report.file_bytes = len(contents)
+            if verify:
+                report.checks = _verify(contents, program, lowered, samples, ranges, verify is True, guards, None, lowerings)
+            if stream is not None:
+                stream.write(contents)
+            elif path is not None:
+                report.path = Path(path)
+                with files.replacing(path, "export") as opened:
+                    opened.write(contents)
+            return report
+        assert target is not None and path is not None
+        script = target.with_suffix(".repro.py")
+        with contextlib.ExitStack() as stack:
+            with files.explained(path, "export"):
+                script.unlink(missing_ok=True)
+                folder = stack.enter_context(files.beside(target))  # its files take their places once they are verified
+                written = _write(lowered.model, Path(folder, target.name), external_data)
+            if verify:
+                report.checks = _verify(written[0], program, lowered, samples, ranges, verify is True, guards, script, lowerings)
+            with files.explained(path, "export"):
+                for file in reversed(written):
+                    files.put(file, target.with_name(file.name))
+        report.path = Path(path)
+        report.file_bytes = sum(target.with_name(file.name).stat().st_size for file in written)
         return report
-    assert target is not None and path is not None
-    script = target.with_suffix(".repro.py")
-    with contextlib.ExitStack() as stack:
-        with files.explained(path, "export"):
-            script.unlink(missing_ok=True)
-            folder = stack.enter_context(files.beside(target))  # its files take their places once they are verified
-            written = _write(lowered.model, Path(folder, target.name), external_data)
-        if verify:
-            report.checks = _verify(written[0], program, lowered, samples, ranges, verify is True, guards, script, lowerings)
-        with files.explained(path, "export"):
-            for file in reversed(written):
-                files.put(file, target.with_name(file.name))
-    report.path = Path(path)
-    report.file_bytes = sum(target.with_name(file.name).stat().st_size for file in written)
-    return report
+
+    lowered = write(program)
+    if model is not program and wider.may_broadcast(lowered.graph, lowered.embedded):
+        open_program, other = None, None
+        with contextlib.suppress(FrazilError), sizes.broadcasts_left_open():
+            open_program = recorded()
+            other = write(open_program)
+        if open_program is not None and other is not None and _count(other) < _count(lowered):
+            if wider.only_broadcasts(other.graph) and wider.knows_sizes(other.graph):
+                with contextlib.suppress(VerificationError):  # then the file that asserts its sizes is tried
+                    return finish(open_program, other)
+    return finish(program, lowered)
 
 
 def verify(
@@ -405,27 +410,6 @@ def verify(
 
 def _count(lowered: Lowered) -> int:
     return sum(1 for _ in ir.traversal.RecursiveGraphIterator(lowered.model.graph))
-
-
-def _only_broadcasts(graph: Graph) -> bool:
-    """Return whether only elementwise ops are given a size that was left open: what others refuse at some sizes (a maximum of no
-    elements, statistics of one) is known to the file only where the recording has numbers for them."""
-    others = [node for node in graph.walk() if node.op_name not in OPS or OPS[node.op_name].layout != "elementwise"]
-    attrs = [a for node in others for a in node.attrs.values() if not isinstance(a, Graph)]
-    given = sizes.symbols_of([*attrs, *(value.spec.shape for node in others for value in node.inputs if value is not None)])
-    return not any(symbol.parts for symbol in given)
-
-
-def _knows_sizes(graph: Graph) -> bool:
-    """Return whether every size that the graph speaks of is that of one of its values."""
-    values = [*graph.inputs, *graph.captured, *(value for node in graph.walk() for value in node.outputs)]
-    known, origins = set(values), dict(graph.symbols)
-    for subgraph in (subgraph for node in graph.walk() for subgraph in node.subgraphs.values()):
-        known.update(subgraph.inputs)
-        origins.update(subgraph.symbols)
-    attrs = [a for node in graph.walk() for a in node.attrs.values() if not isinstance(a, Graph)]
-    spoken_of = sizes.symbols_of([*attrs, *(value.spec.shape for value in values)])
-    return all(symbol in origins and origins[symbol].value in known for symbol in spoken_of)
 
 
 def record(

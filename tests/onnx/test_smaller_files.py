@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from typing import Any, NamedTuple
 
@@ -11,11 +12,13 @@ import pytest
 
 import frazil as fz
 from frazil import nn
+from frazil.exporters.onnx.errors import VerificationError
 from frazil.exporters.onnx.running import run_file
 from frazil.sizes import broadcasts_asserted, broadcasts_left_open, joined
 from frazil.table import OPS
 
 F = nn.functional
+export_module = importlib.import_module("frazil.exporters.onnx.export")  # `export` there is the function
 
 
 def _trained(module: nn.Module) -> nn.Module:
@@ -237,6 +240,8 @@ REFUSING: dict[str, tuple[Any, int]] = {
     "select": (lambda z: z[2], 1),
     "narrow": (lambda z: z.narrow(0, 1, 2), 1),
     "pairs": (lambda z: z.reshape(-1, 2), 1),
+    "conv": (lambda z: F.conv1d(z[None, None], fz.ones(1, 1, 3)), 1),
+    "conv of nothing": (lambda z: F.conv1d(z[None, None], fz.ones(1, 1, 3), padding=1), 0),
 }
 
 
@@ -274,6 +279,59 @@ def test_what_an_op_broadcasts_inside_is_asserted(name: str) -> None:
     program, shape = INSIDE[name]
     report = fz.onnx.export(program, (fz.randn(*shape), fz.randn(*shape)))
     assert any("a.shape[0]" in str(guard) and "b.shape[0]" in str(guard) for guard in report.embedded)
+
+
+def test_convolutions_of_what_broadcasts_need_no_assert() -> None:
+    """Of a pyramid of features: sizes that do not fit the addition refuses, and one pixel broadcasts, as in the program."""
+    conv, deep = nn.Conv2d(1, 1, 3, stride=2, padding=1), nn.Conv2d(1, 1, 3, stride=2, padding=1)
+    smooth = nn.Conv2d(1, 1, 3, padding=1)
+
+    def pyramid(x: Any) -> Any:
+        fine = conv(x)
+        return smooth(fine + F.interpolate(deep(fine), scale_factor=2.0))
+
+    report = fz.onnx.export(pyramid, fz.randn(2, 1, 8, 8))
+    assert not report.embedded and dict(report.operators) == {"Conv": 3, "Resize": 1, "Add": 1}
+    for size in (1, 2, 3, 4, 7, 8, 11):
+        x = fz.randn(1, 1, size, 8)
+        np.testing.assert_allclose(report.run(x)[0], pyramid(x).detach().numpy(), rtol=1e-4, atol=1e-5)
+    for size in (0, 5, 6, 9):
+        with pytest.raises(fz.errors.FrazilError):
+            pyramid(fz.randn(1, 1, size, 8))
+        with pytest.raises(Exception, match="ONNXRuntimeError"):
+            report.run(fz.randn(1, 1, size, 8))
+
+
+def test_sums_and_layers_of_what_broadcasts_need_no_assert() -> None:
+    layer = nn.Linear(3, 2)
+    report = fz.onnx.export(
+        lambda a, b: layer(a * b).sum(1), (fz.randn(4, 3), fz.randn(4, 3)), dynamic_shapes=({0: "n"}, {0: "n"})
+    )
+    assert not report.embedded
+    assert report.run(fz.ones(1, 3), fz.ones(5, 3))[0].shape == (5,)
+
+
+def test_a_file_that_leaves_broadcasts_open_and_fails_is_not_the_last_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What asserts its sizes is written instead."""
+    verify, failures = export_module._verify, [VerificationError("no")]
+
+    def fails_once(*args: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return verify(*args)
+
+    monkeypatch.setattr(export_module, "_verify", fails_once)
+    report = fz.onnx.export(lambda a, b: a + b, (fz.randn(4), fz.randn(4)))
+    assert report.embedded and report.checks is not None
+
+
+def test_a_program_whose_sizes_cannot_broadcast_is_recorded_once(capsys: pytest.CaptureFixture[str]) -> None:
+    def program(x: Any) -> Any:
+        print("recorded")
+        return x * 2 if x.shape[0] > 3 else x
+
+    fz.onnx.export(program, fz.ones(5), verify=False)
+    assert capsys.readouterr().out.count("recorded") == 1
 
 
 def test_broadcasts_are_left_open_until_the_outermost_end() -> None:
