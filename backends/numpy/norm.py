@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from .rows import total
 from .threads import scratch, split
 
 Array = np.ndarray[Any, Any]
@@ -165,7 +166,8 @@ def _normal(rows: Array, dtype: Any, eps: float, centred: Array | None = None) -
     """Rows centred (in scratch memory if no other is given), and what to multiply them with for variance 1."""
     count = rows.shape[1] or math.nan
     centred = scratch("centred", rows.shape, dtype) if centred is None else centred
-    np.subtract(rows, np.add.reduce(rows, 1, dtype, keepdims=True) / dtype.type(count), out=centred)
+    sums = total(rows, 1) if rows.dtype == dtype else np.add.reduce(rows, 1, dtype, keepdims=True)
+    np.subtract(rows, sums / dtype.type(count), out=centred)
     inverse = 1 / np.sqrt(np.einsum("ij,ij->i", centred, centred) / dtype.type(count) + dtype.type(eps))
     return centred, inverse[:, None]
 

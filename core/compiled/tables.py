@@ -42,6 +42,7 @@ class _Tables:
         self.kernels: dict[Node, Any] = {}
         self._rows: dict[Value, _Rows] = {}
         self._tables: dict[Value, Value] = {}  # numbers -> the table of a layer
+        self._summed: dict[Value, Value] = {}  # a gradient -> its sums by row
         self._known: dict[Any, Value] = {}  # what was added to the graph
         self._nodes: list[Node] = []
 
@@ -57,6 +58,8 @@ class _Tables:
                 self._take(node, self._rows[first])
             elif node.op_name == "linear_weight_grad" and node.inputs[1] in self._rows:
                 self._weight_gradient(node, self._rows[node.inputs[1]])
+            elif node.op_name == "sum_to_last" and first in self._summed:
+                node.inputs = [self._summed[first]]
             elif node.op_name == "index_put_values":
                 self._table_gradient(node)
             self._nodes.append(node)
@@ -116,7 +119,8 @@ class _Tables:
         """The sums of g [..., features] by row of the table."""
         zeros = self._fill((self._shape(rows.table)[0], self._shape(g)[-1]), 0, g.spec.dtype)
         numbers = self._in_order(rows.numbers, rows.order)
-        return self._add("index_put_values", [zeros, g, numbers], {"accumulate": True}, zeros.spec)
+        self._summed[g] = self._add("index_put_values", [zeros, g, numbers], {"accumulate": True}, zeros.spec)
+        return self._summed[g]
 
     def _looked_up(self, rows: _Rows) -> Value:
         """The table with zeros for the rows that nobody looks up: they count for nothing, and may not be finite."""
