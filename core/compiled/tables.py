@@ -41,8 +41,8 @@ class _Tables:
         self.graph, self.backend, self._sizes = graph, backend, sizes
         self.kernels: dict[Node, Any] = {}
         self._rows: dict[Value, _Rows] = {}
-        self._tables: dict[Value, Value] = {}  # numbers -> the table of a layer
         self._summed: dict[Value, Value] = {}  # a gradient -> its sums by row
+        self._tables: dict[Value, list[Value]] = {}  # numbers -> the tables of layers
         self._known: dict[Any, Value] = {}  # what was added to the graph
         self._nodes: list[Node] = []
 
@@ -85,19 +85,23 @@ class _Tables:
         kernel = self.backend.prepared_rows(node.op_name, specs, node.attrs)
         if kernel is not None:
             self.kernels[node] = kernel
-            self._tables[rows.numbers] = rows.table
+            self._tables.setdefault(rows.numbers, []).append(rows.table)
             node.inputs[:1] = [self._in_order(rows.numbers, rows.order), rows.table]
 
     def _weight_gradient(self, node: Node, rows: _Rows) -> None:
         """g.T @ table[numbers] is the product of the sums of g by row, and the table."""
         g = node.inputs[0]
-        if g is not None and self._tables.get(rows.numbers) is rows.table:
+        if g is not None and rows.table in self._tables.get(rows.numbers, ()):
             node.inputs = [self._sums(g, rows), self._looked_up(rows)]
 
     def _table_gradient(self, node: Node) -> None:
         """The sums of g @ weight by row are the product of the sums of g, and the weight."""
         zeros, product, *indices = node.inputs
-        if len(indices) != 1 or indices[0] not in self._tables or not node.attrs["accumulate"] or zeros is None:
+        if len(indices) != 1 or indices[0] is None or not node.attrs["accumulate"] or zeros is None:
+            return
+        # Other tables may be looked up by the same numbers.
+        tables = [table for table in self._tables.get(indices[0], ()) if self._shape(table) == self._shape(zeros)]
+        if not tables:
             return
         order = tuple(range(len(indices[0].spec.shape)))
         if product is not None and product.producer is not None and product.producer.op_name == "permute":
@@ -112,7 +116,7 @@ class _Tables:
         if g is None or weight is None or fill is None or fill.op_name != "fill" or fill.attrs["value"] != 0:
             return
         if len(weight.spec.shape) == 2 and len(g.spec.shape) == len(order) + 1:
-            rows = _Rows(indices[0], self._tables[indices[0]], order)
+            rows = _Rows(indices[0], tables[0], order)
             node.op_name, node.attrs, node.inputs = "matmul", {}, [self._sums(g, rows), weight]
 
     def _sums(self, g: Value, rows: _Rows) -> Value:

@@ -105,6 +105,24 @@ def test_a_table_that_is_read_elsewhere_too_keeps_all_of_its_gradient() -> None:
         np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("other", ["linear", "layer"])
+@pytest.mark.parametrize("rows", [4, 9, 12])
+def test_numbers_may_be_looked_up_in_another_table_too(other: str, rows: int) -> None:
+    model, more = Model("LSTM", 9), nn.Embedding(rows, 5)
+    beside: Any = nn.Linear(5, 4) if other == "linear" else nn.GRU(5, 4)
+    parameters = [*model.parameters(), *more.parameters(), *beside.parameters()]
+
+    def both(numbers: fz.Tensor) -> list[fz.Tensor]:
+        found = beside(more(numbers))
+        loss = (model(numbers) * (found if other == "linear" else found[0])).square().sum()
+        return [loss, *fz.autograd.grad(loss, parameters)]
+
+    numbers = fz.randint(0, 4, (7, 6))
+    for a, b in zip(fz.compile(both, engine="numpy", fullgraph=True)(numbers), both(numbers), strict=True):
+        assert a.shape == b.shape
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-4, atol=1e-4)
+
+
 def test_numbers_of_rows_that_are_not_there_are_refused_as_ever() -> None:
     model = Model("LSTM", 9)
     run = compiled_gradients(model)
