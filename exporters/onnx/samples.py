@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -79,14 +79,28 @@ def size_cases(graph: Graph) -> list[Case]:
 def _allowed(
     graph: Graph, solved: Mapping[Symbol, Any], hints: Mapping[Symbol, int], primes: Mapping[Symbol, int]
 ) -> dict[Symbol, int]:
-    """For each symbol its prime, or the next number above, else below the example's, that guards allow with those before it."""
+    """For each symbol its prime, or the next number above, else below the example's, that guards allow with those before it.
+    Where there is none (`height * width == 1024` with a prime height), all that the guards tie together stays as it is."""
     conditions = [c for guard in graph.guards if isinstance(c := substitute(guard.holds, solved), SymBool)]
     found: dict[Symbol, int] = {}
     for symbol, prime in primes.items():
+        if symbol in found:
+            continue
         decided = [c for c in conditions if symbol in symbols_of(c) and {*symbols_of(c)} <= {*found, symbol}]
         numbers = chain(range(prime, prime + _reach(hints[symbol])), range(hints[symbol] - 1, 1, -1))
         fits = (n for n in numbers if _within(symbol, n) and all(holds(c, {**found, symbol: n}) for c in decided))
-        found[symbol] = next(fits, prime)
+        fit = next(fits, None)
+        found.update({symbol: fit} if fit is not None else {tied: hints[tied] for tied in _tied(symbol, conditions, hints)})
+    return found
+
+
+def _tied(symbol: Symbol, conditions: Sequence[SymBool], among: Iterable[Symbol]) -> set[Symbol]:
+    """The symbol, and those that conditions tie to it, directly or by others."""
+    groups = [group for condition in conditions if (group := {*symbols_of(condition)}).issubset(among)]
+    found: set[Symbol] = set()
+    joined = {symbol}
+    while joined != found:
+        found, joined = joined, joined.union(*(group for group in groups if group & joined))
     return found
 
 

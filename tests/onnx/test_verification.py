@@ -48,6 +48,15 @@ def test_every_dynamic_dimension_is_tried_at_several_sizes(net: Net) -> None:
     assert 0 < report.checks.difference < 1e-6
 
 
+def test_sizes_that_a_product_ties_together_stay_while_others_change() -> None:
+    """No prime height fits to `height * width == 24`: the batch is tried all the same."""
+    layers = fz.nn.Sequential(fz.nn.ReLU(), fz.nn.Flatten(), fz.nn.Linear(24, 2))
+    report = fz.onnx.export(layers, fz.randn(3, 1, 4, 6), dynamic_shapes={"input": {0: "n", 2: "h", 3: "w"}})
+    assert report.checks is not None
+    equal = {tuple(c.case.sizes.values()) for c in report.checks.checks if c.outcome == "equal"}
+    assert equal == {(3, 4, 6), (5, 4, 6), (1, 4, 6), (0, 4, 6)}
+
+
 def wrong_gelu(e: Emitter, call: Call, x: Any) -> Any:
     """A gelu that forgot the half of 2 %: the kind of mistake that a glance at the outputs does not show."""
     call["approximate"]
