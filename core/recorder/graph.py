@@ -6,7 +6,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, final
 
@@ -328,6 +328,24 @@ class Graph:
             yield from node.outputs
             for graph in node.subgraphs.values():
                 yield from graph._all_values()
+
+
+def made_of(value: Value, known: Container[Value] = ()) -> Iterator[Value]:
+    """Yield what a value is computed from, each once and after what it is made of itself, and the value as the last.
+
+    What the branches and bodies of a node read, and what values in `known` are made of, is not gone into.
+    """
+    begun: set[Value] = set()
+    waiting = [(value, False)]
+    while waiting:
+        found, done = waiting.pop()
+        if done:
+            yield found
+        elif found not in begun:
+            begun.add(found)
+            waiting.append((found, True))
+            if found.producer is not None and found not in known:
+                waiting += [(given, False) for given in reversed(found.producer.inputs) if given is not None]
 
 
 def _validate(graph: Graph, known: set[Value], symbols: set[Symbol]) -> None:

@@ -18,7 +18,7 @@ from ..device import as_device
 from ..dispatch import run
 from ..sizes import Size, Symbol, SymFloat, SymInt, decide, is_static, prod, same, solve, symbols_of
 from ..state import STATE
-from .graph import Graph, Guard, Node, Value
+from .graph import Graph, Guard, Node, Value, made_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -178,33 +178,37 @@ def fold_constants(graph: Graph) -> bool:
     return folding.finish()
 
 
-def numbers_of(value: Value, made: Collection[Value]) -> np.ndarray | None:
+def numbers_of(value: Value, made: Collection[Value], known: dict[Value, Tensor]) -> np.ndarray | None:
     """The numbers of a value that is computed from constants in `made` alone, whatever the program is called with; else None.
 
-    Leaves alone what `fold_constants` does.
+    `known` has those that were asked for before, which are not computed again. Leaves alone what `fold_constants` does.
     """
     nodes: dict[Node, None] = {}  # in an order in which they can be computed
-    read: set[Value] = set()
-    waiting: list[Value | Node] = [value]
-    while waiting and len(nodes) <= _MOST_NODES:
-        found = waiting.pop()
-        if isinstance(found, Node):
-            nodes[found] = None
-        elif found.producer is None:
-            read.add(found)
-        elif found.producer not in nodes:
-            waiting += [found.producer, *(given for given in found.producer.inputs if given is not None)]
-    if waiting or not read.issubset(made):
-        return None
-    folding = _Folding(Graph("numbers", outputs=[value], nodes=[*nodes], captured=[*read]))
+    read: list[Value] = []
+    for found in made_of(value, known):
+        if found in known:
+            continue
+        if found.producer is not None:
+            nodes[found.producer] = None
+        elif found in made:
+            read.append(found)
+        else:
+            return None
+        if len(nodes) > _MOST_NODES:
+            return None
+    folding = _Folding(Graph("numbers", outputs=[value], nodes=[*nodes], captured=read))
+    folding.known |= known
     recorder, STATE.recorder = STATE.recorder, None
     try:
         with no_grad():
             folding.run(folding.root)
     finally:
         STATE.recorder = recorder
-    known = folding.known.get(value)
-    return None if known is None else known._array()
+    numbers = folding.known.get(value)
+    if numbers is None:
+        return None
+    known[value] = numbers
+    return numbers._array()
 
 
 #: A number that is computed in more steps than this is not looked for.

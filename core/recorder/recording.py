@@ -21,7 +21,7 @@ from ..state import RECORDINGS, STATE
 from ..table import Op, Spec
 from ..tensor import Tensor, strided, wrap
 from . import layout
-from .graph import Graph, Guard, Node, Origin, Scope, Source, State, Value, user_source
+from .graph import Graph, Guard, Node, Origin, Scope, Source, State, Value, made_of, user_source
 from .hooks import replaced
 from .slots import AttributeSlot, Slot, TensorSlot
 from .traced import RecordingDevice, TracedArray
@@ -97,6 +97,7 @@ class Recorder:
         self._frames: list[Frame] = []
         self._left: set[Value] = set()  # values of branches and bodies that are over
         self.made: set[Value] = set()  # constants that the program makes from numbers
+        self.numbers: dict[Value, Tensor] = {}  # and what was computed from them when the program asked for it
         self._reasons: dict[Value, str] = {}  # why some of them cannot be used
         self._attributes: dict[Any, AttributeSlot] = {}
         self._read: set[Any] = set()  # attributes that were read before they were written
@@ -307,20 +308,12 @@ class Recorder:
     def _made_of_sizes(self, t: Tensor) -> bool:
         """Whether a tensor is the same in all calls with the same sizes: no argument, state or random number is in it."""
         changing = {id(slot) for slot, fields, array in self._adopted.values() if slot._a is not array}
-        stack, seen = [self.value_of(t)], set()
-        while stack:
-            value = stack.pop()
-            if value in seen:
-                continue
-            seen.add(value)
+        for value in made_of(self.value_of(t)):
             node = value.producer
-            if node is None:
-                if value.kind == "input" or value.kind is None or id(value.tensor) in changing:
-                    return False
-                continue
-            if node.subgraphs:
+            if node is None and (value.kind in ("input", None) or id(value.tensor) in changing):
                 return False
-            stack += [v for v in node.inputs if v is not None]
+            if node is not None and node.subgraphs:
+                return False
         return True
 
     def _result_specs(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> tuple[Any, list[Any] | None]:

@@ -228,7 +228,7 @@ class RecordingDevice:
             return array.constant
         if STATE.recorder is not self.recorder:
             raise self.escaped(asked)
-        array.constant = passes.numbers_of(array.value, self.recorder.made)
+        array.constant = passes.numbers_of(array.value, self.recorder.made, self.recorder.numbers)
         if array.constant is not None:
             return array.constant
         self.recorder.fail(

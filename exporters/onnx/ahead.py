@@ -90,7 +90,7 @@ def _draws(nodes: Sequence[ir.Node], state: ir.Value, result: ir.Value) -> _Draw
         if (node.domain, node.op_type) == (philox.DOMAIN, "random_bits") and id(node.inputs[0]) in passed
     ]
     known = all(
-        call.inputs[1].const_value is not None and _WORDS_PER_BLOCK * (blocks - before) >= _number(call.inputs[1])  # type: ignore[union-attr]
+        call.inputs[1].const_value is not None and _WORDS_PER_BLOCK * (blocks - before) >= _number(call.inputs[1])
         for call, before in calls
     )
     return _Draws(calls, blocks) if calls and known else None

@@ -13,7 +13,7 @@ import numpy as np
 
 from frazil.autograd.modes import no_grad
 from frazil.dtypes import finfo
-from frazil.recorder.graph import Graph, State, Value
+from frazil.recorder.graph import Graph, State, Value, made_of
 from frazil.recorder.running import execute
 from frazil.recorder.shared import base_of
 from frazil.recorder.trace import Program
@@ -93,19 +93,13 @@ def _made_of(graph: Graph, state: State) -> Graph | None:
     """The new value as a graph of the old one; None where it needs an input, a size, a branch or another state."""
     changing = {other.input for other in graph.states} - {state.input}
     needed: set[Value] = set()
-    waiting = [state.output]
-    while waiting:
-        value = waiting.pop()
-        if value in needed:
-            continue
-        needed.add(value)
+    for value in made_of(state.output):
         node = value.producer
         if value in graph.inputs or value in changing:
             return None
-        if node is not None:
-            if node.subgraphs or symbols_of(list(node.attrs.values())):
-                return None
-            waiting += [given for given in node.inputs if given is not None]
+        if node is not None and (node.subgraphs or symbols_of(list(node.attrs.values()))):
+            return None
+        needed.add(value)
     nodes = [node for node in graph.nodes if not needed.isdisjoint(node.outputs)]
     captured = [value for value in graph.captured if value in needed and value is not state.input]
     return Graph(graph.name, [state.input], [state.output], nodes, captured)

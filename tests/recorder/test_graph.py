@@ -7,7 +7,7 @@ import pytest
 import frazil as fz
 from frazil import dtypes
 from frazil.errors import RecordError
-from frazil.recorder.graph import Graph, Guard, Node, Origin, Scope, Source, State, Value
+from frazil.recorder.graph import Graph, Guard, Node, Origin, Scope, Source, State, Value, made_of
 from frazil.sizes import Symbol
 from frazil.table import Spec
 
@@ -183,3 +183,13 @@ def test_a_recorded_loop_prints_like_code():
         "            return (gt_2, div)",
         "    return (loop)",
     ]
+
+
+def test_what_a_value_is_made_of_comes_before_it_and_once():
+    x, unread = (Value(name, Spec((2,), F32), kind="input") for name in ("x", "unread"))
+    twice, both, other = (Value(name, Spec((2,), F32)) for name in ("twice", "both", "other"))
+    Node("add", [x, x], {}, [twice])
+    Node("mul", [unread, x], {}, [other])
+    Node("mul", [twice, x], {}, [both])
+    assert list(made_of(both)) == [x, twice, both]
+    assert set(made_of(both, known=[twice])) == {x, twice, both} and list(made_of(twice, known=[twice])) == [twice]
