@@ -31,6 +31,9 @@ TILE_POSITIONS = 256
 #: Channels go last where a row of the kernel is at least so many numbers.
 LONG_RUN = 32
 
+#: ... and where there are so many positions for each filter: with fewer, turning the weights round takes longer than it saves.
+MANY_POSITIONS = 4
+
 #: Up to so many columns, the weight gradient is a product for each image.
 FEW_COLUMNS = 32
 
@@ -61,9 +64,11 @@ class _Window(NamedTuple):
             (c, *_times(self.dilation, spatial), n, *_times(self.stride, spatial)),
         )
 
-    def puts_channels_last(self, channels: int, groups: int) -> bool:
-        """Whether columns are made with the channels last. Where the kernel is a single point, nothing is gained by it."""
-        return groups == 1 and math.prod(self.kernel) > 1 and channels * self.kernel[-1] >= LONG_RUN
+    def puts_channels_last(self, x: Sizes, turning: int, groups: int) -> bool:
+        """Whether columns are made with the channels last. Where the kernel is a single point, nothing is gained by it; where
+        there are few positions, less than it costs to turn the weights of so many filters round too."""
+        many = x[0] * math.prod(self.out) >= MANY_POSITIONS * turning
+        return groups == 1 and math.prod(self.kernel) > 1 and x[1] * self.kernel[-1] >= LONG_RUN and many
 
     def tiles(self, start: int, stop: int, column_bytes: int) -> list[tuple[slice, list[slice]]]:
         """Images start..stop as (images, [output rows, ...]): several whole images, or one image in several runs of rows."""
@@ -169,8 +174,9 @@ def conv(
     nbytes = y.nbytes + x.nbytes * math.prod(window.kernel) // math.prod(stride)
     if bias is not None:
         bias = bias.reshape(filters)
-    if window.puts_channels_last(x.shape[1], groups):
-        if w.strides[0] < w.strides[1]:  # weights of an input gradient: copied in the order in which they lie
+    lie_turned = w.strides[0] < w.strides[1]  # weights of an input gradient: copied in the order in which they lie
+    if window.puts_channels_last(x.shape, 0 if lie_turned else filters, groups):
+        if lie_turned:
             turned = np.moveaxis(w, (1, 0), (-2, -1)).reshape(-1, filters)
         else:
             turned = np.moveaxis(w, 1, -1).reshape(filters, -1).T
@@ -217,7 +223,7 @@ def conv_weight_grad(
         if found is not None:
             return found
     shape = (groups, filters // groups, channels * math.prod(kernel_size))
-    last = window.puts_channels_last(x.shape[1], groups)
+    last = window.puts_channels_last(x.shape, filters, groups)
 
     def work(start: int, stop: int) -> np.ndarray:
         total = np.zeros(shape, g.dtype)
