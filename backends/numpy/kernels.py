@@ -941,18 +941,13 @@ def softmax_grad(g: Array, y: Array, *, dim: int) -> Array:
     return r
 
 
-def _rows_of_classes(x: Array) -> Array:
-    """[batch, classes, ...] as [rows, classes]."""
-    if x.ndim == 2:
-        return x
-    return np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]) if x.ndim > 1 else x.reshape(1, -1)
-
-
-def _class_rows(x: Array, target: Array, ignore_index: int) -> tuple[Array, Array, Array | None]:
-    """Logits as rows, classes as a vector, and which rows count (None: all)."""
+def _class_rows(x: Array, target: Array, ignore_index: int) -> tuple[Array, int, Array, Array | None]:
+    """Logits as a matrix, which of its dimensions is that of the classes, classes as a vector, and which count (None: all)."""
     if x.dtype.kind != "f" or target.shape != (x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()):
         raise ValueError("the shapes of x and target do not belong together")
-    rows, classes = _rows_of_classes(x), target.reshape(-1)
+    dim, classes = int(x.ndim < 3), target.reshape(-1)
+    # pixels stay neighbours: NumPy is fast along what is long
+    logits = x.reshape(1, *x.shape) if x.ndim < 2 else x if dim else np.moveaxis(x, 1, 0).reshape(x.shape[1], len(classes))
     kept = None
     if classes.size:
         low, high = classes.min(), classes.max()
@@ -960,9 +955,15 @@ def _class_rows(x: Array, target: Array, ignore_index: int) -> tuple[Array, Arra
             kept = classes != ignore_index
             classes = np.where(kept, classes, 0)
             low, high = classes.min(), classes.max()
-        if low < 0 or high >= rows.shape[1]:
-            raise IndexError(f"a class is out of range: x has {rows.shape[1]} classes, the target goes from {low} to {high}")
-    return rows, classes, kept
+        if low < 0 or high >= logits.shape[dim]:
+            raise IndexError(f"a class is out of range: x has {logits.shape[dim]} classes, the target goes from {low} to {high}")
+    return logits, dim, classes, kept
+
+
+def _at_classes(classes: Array, dim: int) -> tuple[Array, Array]:
+    """Where the class of each sample is in the matrix of logits."""
+    every = np.arange(len(classes))
+    return (every, classes) if dim else (classes, every)
 
 
 @kernel
@@ -980,15 +981,15 @@ def cross_entropy(
         raise ValueError("unknown reduction")
     if target.dtype.kind == "f":
         return _soft_cross_entropy(x, target, weight, reduction, label_smoothing)
-    rows, classes, kept = _class_rows(x, target, ignore_index)
-    logp = log_softmax(rows, dim=1)
-    losses = -logp[np.arange(rows.shape[0]), classes]
+    logits, dim, classes, kept = _class_rows(x, target, ignore_index)
+    logp = log_softmax(logits, dim=dim)
+    losses = -logp[_at_classes(classes, dim)]
     weights = None if weight is None else weight[classes]
     if weights is not None:
         losses *= weights
     if label_smoothing:
-        spread = np.add.reduce(logp if weight is None else logp * weight, 1)
-        losses = losses * (1 - label_smoothing) - spread * (label_smoothing / rows.shape[1])
+        spread = np.add.reduce(logp if weight is None else logp * (weight if dim else weight[:, None]), dim)
+        losses = losses * (1 - label_smoothing) - spread * (label_smoothing / logits.shape[dim])
     if kept is not None:
         losses = np.where(kept, losses, x.dtype.type(0))
         weights = kept.astype(x.dtype) if weights is None else weights * kept
@@ -996,7 +997,7 @@ def cross_entropy(
         return losses.astype(x.dtype, copy=False).reshape(target.shape)
     every = np.add.reduce(losses)
     if reduction == "mean":
-        every = every / (x.dtype.type(rows.shape[0]) if weights is None else np.add.reduce(weights))
+        every = every / (x.dtype.type(len(classes)) if weights is None else np.add.reduce(weights))
     return every.astype(x.dtype, copy=False)
 
 
@@ -1021,35 +1022,33 @@ def _soft_cross_entropy(x: Array, target: Array, weight: Array | None, reduction
 def class_cross_entropy_grad(
     g: Array, x: Array, target: Array, weight: Array | None = None, *, reduction: str, ignore_index: int, label_smoothing: float
 ) -> Array:
-    rows, classes, kept = _class_rows(x, target, ignore_index)
-    z = softmax(rows, dim=1)
-    every = np.arange(rows.shape[0])
+    logits, dim, classes, kept = _class_rows(x, target, ignore_index)
+    z = softmax(logits, dim=dim)
+    places = _at_classes(classes, dim)
     if weight is None and not label_smoothing:
-        z[every, classes] -= 1
+        z[places] -= 1
     else:
         goal = np.zeros_like(z)
-        goal[every, classes] = 1 if weight is None else weight[classes]
+        goal[places] = 1 if weight is None else weight[classes]
         if label_smoothing:
             goal *= 1 - label_smoothing
-            goal += label_smoothing / rows.shape[1] * (1 if weight is None else weight)
-        z *= np.add.reduce(goal, 1, keepdims=True)
+            goal += label_smoothing / z.shape[dim] * (1 if weight is None else weight if dim else weight[:, None])
+        z *= np.add.reduce(goal, dim, keepdims=True)
         z -= goal
     scale: Any = g
     if reduction == "none":
-        scale = g.reshape(-1, 1)
+        scale = np.expand_dims(g.reshape(-1), dim)
     elif reduction == "mean":
         weights = None if weight is None else weight[classes]
         if kept is not None:
             weights = kept.astype(x.dtype) if weights is None else weights * kept
-        scale = g / (x.dtype.type(rows.shape[0]) if weights is None else np.add.reduce(weights))
+        scale = g / (x.dtype.type(len(classes)) if weights is None else np.add.reduce(weights))
     z *= scale
     if kept is not None:
-        z[~kept] = 0
-    if x.ndim == 2:
-        return z
-    if x.ndim < 2:
+        z[np.s_[~kept] if dim else np.s_[:, ~kept]] = 0
+    if dim:
         return z.reshape(x.shape)
-    return np.ascontiguousarray(np.moveaxis(z.reshape(x.shape[:1] + x.shape[2:] + x.shape[1:2]), -1, 1))
+    return np.ascontiguousarray(np.moveaxis(z.reshape(x.shape[1], x.shape[0], *x.shape[2:]), 0, 1))
 
 
 @kernel

@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..creation import arange, zeros_of
 from ..define import op
 from ..errors import ArgumentError, DTypeError, ShapeError
 from ..table import E, S, Spec, floats, ints, values
 from ..tensor import Tensor
 from .common import halves_in_float32, require_float, same
-from .elementwise import cast, clamp_numbers, eq, exp, log, log1p, mul, ne, where
+from .elementwise import (
+    cast,
+    clamp_numbers,
+    eq,
+    exp,
+    gt,
+    le,
+    log,
+    log1p,
+    logaddexp,
+    logical_and,
+    logical_not,
+    logical_or,
+    lt,
+    mul,
+    ne,
+    where,
+)
 from .indexing import gather_values, index, scatter_values
 from .norm import log_softmax
-from .reduction import sum_
-from .shape import expand, reshape, unsqueeze
+from .reduction import logsumexp, sum_
+from .shape import expand, flip, narrow, pad_constant, reshape, select, stack, unsqueeze
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -266,3 +285,97 @@ def class_cross_entropy_grad(g, x, target, weight=None, /, *, reduction: str, ig
         scale = g / sum_(_sample_weights(target, weight, ignore_index, x.dtype))
     probabilities = exp(log_softmax(x, dim=d))
     return where(kept, (probabilities * sum_(goal, dim=(d,), keepdim=True) - goal) * scale, 0.0)
+
+
+# ------------------------------------------------------------------------------- connectionist temporal classification
+
+#: The logarithm of what cannot be: far from overflow, and less than any sum of logarithms.
+NEVER = -1e30
+
+_LEAPS = np.array([[False, False, False, True, False], [False, False, False, False, False]])
+_LIVE = np.array([[True, False], [True, True], [True, True], [False, True]])
+
+
+def _unless(chosen: Tensor, x: Tensor) -> Tensor:
+    """0 where it is chosen, `NEVER` elsewhere, in the dtype of x."""
+    return cast(logical_not(chosen), dtype=x.dtype) * NEVER
+
+
+def _behind(x: Tensor, places: int) -> Tensor:
+    """The states that many places before, of [N, S]."""
+    return narrow(pad_constant(x, pads=((0, 0), (places, 0)), value=NEVER), 1, 0, x._a.shape[1])
+
+
+def _ctc_paths_rule(scores: Spec, leaps: Spec, live: Spec, start: Spec) -> Spec:
+    require_float("ctc_paths", scores)
+    return Spec(scores.shape, scores.dtype)
+
+
+@op(
+    rule=_ctc_paths_rule,
+    promote="same",
+    promoted=(0, 3),
+    samples=lambda: [
+        S((4, 2, 5), values(_LEAPS), values(_LIVE), (2, 5)),
+        S((1, 2, 5), values(_LEAPS), values(_LIVE[:1]), (2, 5)),
+    ],
+    methods=[],
+    public=False,
+)
+@halves_in_float32
+def ctc_paths(scores, leaps, live, start, /):
+    """[T, N, S]: the logarithm of the weight of all paths that end in each state at each step.
+
+    A path begins with `start` [N, S] at the first step that is `live` [T, N]; at every further one it stays, goes on by a state,
+    or by two to a state that `leaps` [N, S] allows. `scores` are added at every live step; at others nothing changes.
+    """
+    closed = _unless(leaps, scores)
+    alpha, found, before = start, [], None
+    for t in range(int(scores._a.shape[0])):
+        go = unsqueeze(select(live, dim=0, index=t), 1)
+        further = logaddexp(logaddexp(alpha, _behind(alpha, 1)), _behind(alpha, 2) + closed)
+        moved = where(go if before is None else logical_and(go, logical_not(before)), alpha, further)
+        moved = clamp_numbers(moved + select(scores, dim=0, index=t), min=NEVER, max=None)
+        alpha, before = where(go, moved, alpha), go
+        found.append(alpha)
+    return stack(found)
+
+
+def _ctc_ends(scores: Tensor, inputs: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Which steps are live, where a path begins, and where it ends: as `ctc_paths` wants it."""
+    live = lt(unsqueeze(arange(scores._a.shape[0], device=scores.device), 1), inputs)
+    places, last = arange(scores._a.shape[2], device=scores.device), unsqueeze(lengths * 2, 1)
+    begins = le(places, unsqueeze(clamp_numbers(inputs, min=None, max=1), 1))  # of no step at all nothing but the first blank
+    return live, _unless(begins, scores), _unless(logical_or(eq(places, last), eq(places, last - 1)), scores)
+
+
+def _ctc_vjp(g: Tensor, scores: Tensor, leaps: Tensor, inputs: Tensor, lengths: Tensor, y: Tensor) -> Tensor:
+    """The share that each state at each step has in all paths: those that come to it, and, from the end, those that go on."""
+    live, start, end = _ctc_ends(scores, inputs, lengths)
+    come = ctc_paths(scores, leaps, live, start)
+    back = (
+        flip(pad_constant(narrow(leaps, 1, 2, leaps._a.shape[1] - 2), pads=((0, 0), (0, 2)), value=False), (1,))
+        if leaps._a.shape[1] > 2
+        else leaps
+    )
+    go = flip(ctc_paths(flip(scores, (0, 2)), back, flip(live, (0,)), flip(end, (1,))), (0, 2))
+    possible = logical_and(unsqueeze(live, 2), unsqueeze(gt(y, NEVER / 2), 1))
+    return exp(where(possible, come + go - scores - unsqueeze(y, 1), NEVER)) * unsqueeze(g, 1)
+
+
+_STEPS, _TARGETS = np.array([4, 3]), np.array([2, 1])
+
+
+@op(
+    rule=lambda scores, leaps, inputs, lengths: Spec((scores.shape[1],), scores.dtype),
+    vjp=(_ctc_vjp, None, None, None),
+    samples=lambda: [S((4, 2, 5), values(_LEAPS), values(_STEPS), values(_TARGETS))],
+    methods=[],
+    public=False,
+)
+@halves_in_float32
+def ctc_total(scores, leaps, inputs, lengths, /):
+    """[N]: the logarithm of the weight of all paths through the first `inputs` steps that end with the `lengths` targets."""
+    live, start, end = _ctc_ends(scores, inputs, lengths)
+    last = select(ctc_paths(scores, leaps, live, start), dim=0, index=-1) if scores._a.shape[0] else start
+    return logsumexp(last + end, dim=(1,))

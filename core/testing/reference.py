@@ -1049,6 +1049,29 @@ def _reduce_loss(losses: Array, reduction: str, divisor: float) -> Array:
 
 
 @reference
+def ctc_paths(scores: Array, leaps: Array, live: Array, start: Array) -> Array:
+    found, before = [], np.zeros(start.shape[:1], bool)
+    for score, go in zip(scores, live, strict=True):
+        start = start.copy()
+        for n in np.flatnonzero(go):
+            old = start[n].copy()
+            for s in range(len(old)):
+                came = [old[s]] if not before[n] else [old[s], *old[s - 1 : s][:1], *(old[s - 2 : s - 1] if leaps[n, s] else ())]
+                start[n, s] = max(np.logaddexp.reduce(came) + score[n, s], -1e30)
+        found.append(start)
+        before = go
+    return np.stack(found)
+
+
+@reference
+def ctc_total(scores: Array, leaps: Array, inputs: Array, lengths: Array) -> Array:
+    start = np.full(scores.shape[1:], -1e30)
+    start[:, :2] = 0
+    paths = ctc_paths(scores, leaps, np.arange(len(scores))[:, None] < inputs, start)[-1]
+    return np.array([np.logaddexp.reduce(row[max(2 * n - 1, 0) : 2 * n + 1]) for row, n in zip(paths, lengths, strict=True)])
+
+
+@reference
 def nll_loss(x: Array, target: Array, weight: Array | None, reduction: str, ignore_index: int) -> Array:
     rows = _classes_last(x)
     weight = np.ones(rows.shape[-1]) if weight is None else weight

@@ -15,6 +15,8 @@ TORCH: dict[str, Callable[..., Any]] = {}
 
 #: Ops that are compared elsewhere, or that PyTorch does not have.
 ELSEWHERE = {
+    "ctc_paths": "a step of F.ctc_loss: test_more_names.py",
+    "ctc_total": "a step of F.ctc_loss: test_more_names.py",
     "sgd_step": "optimisers: test_optim.py",
     "sgd_momentum_step": "optimisers: test_optim.py",
     "adam_step": "optimisers: test_optim.py",

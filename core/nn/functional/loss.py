@@ -17,7 +17,7 @@ from ...ops import elementwise
 from ...ops import loss as table
 from ...ops.activation import log_sigmoid, softplus
 from ...ops.common import at_hand, broadcast, require_float, specs
-from ...ops.reduction import logsumexp
+from ...ops.loss import NEVER, ctc_total
 from ...ops.shape import cat, pad, stack
 from ...sizes import same, surely
 from ...tensor import Tensor
@@ -646,22 +646,11 @@ def ctc_loss(
     # Blanks around the targets; a state may be reached from the one before it, and past a blank between different classes.
     states = stack([(rows * 0 + blank), rows], -1).reshape(samples, size - 1)
     states = cat([states, full((samples, 1), blank, dtype=dtypes.int64, device=p.device)], 1)
-    never = -1e30  # far from overflow, and less than any sum of logarithms
     apart = pad(states[:, 2:] != states[:, :-2], (2, 0)) if size > 2 else states != states
     leaps = apart & (states != blank)
-    scores = p.clamp(min=never / 1e5).gather(2, states.unsqueeze(0).expand(steps, *states.shape))
-    first = arange(size, device=p.device) < 2
-    started = first & (inputs > 0).unsqueeze(1)
-    alpha: Any = where(started, scores[0] if steps else never, full((), never, dtype=p.dtype, device=p.device))
-    for t in range(1, steps):
-        before = pad(alpha, (1, 0), value=never)[:, :-1]
-        skipped = where(leaps, pad(alpha, (2, 0), value=never)[:, :-2], never) if size > 2 else alpha * 0 + never
-        moved = logsumexp(stack([alpha, before, skipped]), 0) + scores[t]
-        alpha = where((t < inputs).unsqueeze(1), moved.clamp(min=never), alpha)
-    ends = stack([2 * lengths, (2 * lengths - 1).clamp(min=0)], 1)
-    last = where(arange(2, device=p.device) <= (lengths > 0).unsqueeze(1) + 0, alpha.gather(1, ends), never)
-    found = logsumexp(last, 1)
-    fits = (found > never / 2) | ((inputs == 0) & (lengths == 0))
+    scores = p.clamp(min=NEVER / 1e5).gather(2, states.unsqueeze(0).expand(steps, *states.shape))
+    found: Any = ctc_total(scores, leaps, inputs, lengths)
+    fits = (found > NEVER / 2) | ((inputs == 0) & (lengths == 0))
     inside = (arange(steps, device=p.device).unsqueeze(1) < inputs).unsqueeze(2)
     total = where(inside, p, -math.inf).exp().sum((0, 2))
     losses = where((inputs == 0) & (lengths == 0), 0.0, -found) + (total - total.detach())
