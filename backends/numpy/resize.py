@@ -29,9 +29,9 @@ SPARSE = 6
 @functools.lru_cache(maxsize=64)
 def _taps(before: int, after: int, scale: float | None, mode: str, align_corners: bool, dtype: Any) -> Taps:
     """Where the old elements next to every new one are, [taps, after], and their shares in it, as in the body of `resize`."""
-    precise = np.float64 if dtype == np.float64 else np.float32
+    precise: Any = np.float64 if dtype == np.float64 else np.float32
     ratio = 1.0 / scale if scale is not None else before / after if after else 0.0
-    places = np.arange(after, dtype=precise)
+    places: Any = np.arange(after, dtype=precise)
     if mode in ("nearest", "nearest-exact"):
         positions = (places + precise(0.5) if mode == "nearest-exact" else places) * precise(ratio)
         return np.minimum(np.floor(positions).astype(np.int64), before - 1)[None], None
