@@ -795,7 +795,7 @@ def _rows_of(y: Array, indices: tuple[Any, ...]) -> tuple[tuple[int, ...], Array
     row: Array = np.intp(0)
     for i, n in zip(indices[first:], y.shape[first:], strict=False):
         _check_range(i, n, "index_put", -n)
-        row = row * n + (i if not i.size or i.min() >= 0 else np.where(i < 0, i + n, i))
+        row = row * n + (i if not i.size or i.min() >= 0 else np.where(i < 0, i + np.intp(n), i))
     shape = (*y.shape[:first], *row.shape, *last)
     for d in reversed(range(first)):
         outer = np.arange(y.shape[d]) * math.prod(y.shape[d + 1 : len(indices)])

@@ -45,6 +45,13 @@ def test_index_put_adds_rows_as_often_as_they_come(shape: Any, indices: Any, dty
     np.testing.assert_array_equal(found.numpy(), expected.astype(dtype))
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32"])
+def test_numbers_of_rows_from_the_end_are_of_any_integer_type(dtype: str) -> None:
+    last = fz.full((300,), -1, dtype=getattr(fz, dtype))
+    found = fz.zeros(200, 20).index_put((last,), fz.ones(300, 20), accumulate=True)
+    np.testing.assert_array_equal(found.sum(1).numpy(), np.r_[np.zeros(199), 6000])
+
+
 @pytest.mark.parametrize("expanded", [False, True])
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("dim", [0, 1, 2])
