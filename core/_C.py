@@ -21,7 +21,10 @@ __all__ = [
     "DisableTorchFunctionSubclass",
     "DispatchKey",
     "DispatchKeySet",
+    "Graph",
+    "Node",
     "PyTorchFileReader",
+    "Value",
     "_AutoDispatchBelowAutograd",
     "_ExcludeDispatchKeyGuard",
     "_TensorMeta",
@@ -54,6 +57,18 @@ def _get_tracing_state() -> Any:
 
 def _log_api_usage_once(name: str) -> None:
     """Accepted for PyTorch's sake: nothing is reported to anybody."""
+
+
+class Graph:
+    """TorchScript's programs, which annotations name: nothing is one."""
+
+
+class Node:
+    """The operations of TorchScript's programs: nothing is one."""
+
+
+class Value:
+    """The values of TorchScript's programs: nothing is one."""
 
 
 class _Functional:

@@ -159,14 +159,14 @@ _LAZY |= dict.fromkeys(("GradScaler", "clear_autocast_cache", "get_autocast_cpu_
 _LAZY |= dict.fromkeys(("get_autocast_gpu_dtype", "is_autocast_cache_enabled", "is_autocast_cpu_enabled"), "amp")
 _LAZY |= {"is_autocast_enabled": "amp"}
 _LAZY |= dict.fromkeys(("is_anomaly_check_nan_enabled", "is_anomaly_enabled", "set_anomaly_enabled"), "autograd.anomaly")
-_LAZY |= {name: name for name in ("accelerator", "cpu", "func", "futures", "profiler", "serialization", "version")} | {
-    "vmap": "func"
-}
+_LAZY |= {
+    name: name for name in ("accelerator", "cpu", "func", "futures", "profiler", "quasirandom", "serialization", "version")
+} | {"vmap": "func"}
 _LAZY |= {"library": "library", "PyTorchFileReader": "pytorch_file", "Future": "futures"}
 _LAZY |= {"get_device_module": "accelerator", "TensorType": "jit.annotations"}
 _LAZY |= dict.fromkeys(("ScriptModule", "fork", "wait"), "jit") | dict.fromkeys(("Event", "Stream"), "cuda.streams")
 _LAZY |= dict.fromkeys(("_sample_dirichlet", "_standard_gamma"), "distributions.dirichlet")
-_LAZY |= dict.fromkeys(("sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
+_LAZY |= dict.fromkeys(("hspmm", "smm", "sparse", "sparse_coo_tensor", "sparse_csr_tensor", "spmm"), "sparse")
 _LAZY |= {
     name: name
     for name in (

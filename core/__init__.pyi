@@ -1818,6 +1818,13 @@ def hsplit(input: Tensor, indices_or_sections: Any) -> Any:
     >>> [p.tolist() for p in fz.arange(4).hsplit(2)]
     [[0, 1], [2, 3]]"""
 
+def hspmm(mat1: Tensor, mat2: Tensor) -> Tensor:
+    """The product of a sparse matrix with a dense one, sparse: its entries are rows, those that `mat1` has entries in.
+
+    >>> import frazil as fz
+    >>> fz.hspmm(fz.sparse_coo_tensor([[1], [0]], [2.0], (3, 2)), fz.ones(2, 2)).values()
+    tensor([[2., 2.]])"""
+
 def hstack(tensors: Sequence[Tensor], *, out: Any = None) -> Tensor:
     """Tensors of at least 1 dimensions joined along dimension 1."""
 
@@ -3468,6 +3475,14 @@ def slice_scatter(input: Tensor, src: Tensor, dim: _int = 0, start: _int | None 
 
 def slogdet(input: Tensor, *, out: Any = None) -> Any:
     """Sign and logarithm of the size of the determinant; as `fz.linalg.slogdet`."""
+
+def smm(input: Tensor, mat: Tensor) -> Tensor:
+    """As `hspmm`, with numbers as entries.
+
+    >>> import frazil as fz
+    >>> fz.smm(fz.sparse_coo_tensor([[1], [0]], [2.0], (3, 2)), fz.ones(2, 2)).indices()
+    tensor([[1, 1],
+            [0, 1]])"""
 
 def softmax(input: Tensor, dim: _int, dtype: Any = None, *, out: Any = None) -> Tensor:
     """exp(x) / sum(exp(x)) along `dim`, without overflow; with `dtype`, computed in that.

@@ -14,7 +14,7 @@ import numpy as np
 from . import dtypes, widen
 from .backend import Backend, Capabilities
 from .config import config, guard
-from .errors import BackendError, DeviceError, FrazilError, MissingKernelError
+from .errors import BackendError, DeviceError, FrazilError, MissingKernelError, NoCUDAError
 from .order import first_tells, in_layout, keeps_ones, row_major
 from .outside import one_line
 from .state import STATE
@@ -121,7 +121,7 @@ class device:
     def open(self) -> Backend:
         """Load the backend, once."""
         if self._backend is None:
-            backend: Backend = _plugins().open_backend(_backend_name(self.type))
+            backend = self._opened()
             count = answer(backend, "device_count")
             if self.index >= count:
                 there = f"backend {backend.name!r} sees {count} device(s), the last one is '{self.type}:{count - 1}'"
@@ -153,6 +153,15 @@ class device:
             for tell in WHEN_KERNELS:
                 tell(self)
         return self._backend
+
+    def _opened(self) -> Backend:
+        try:
+            backend: Backend = _plugins().open_backend(_backend_name(self.type))
+        except BackendError as error:
+            if self.type == "cuda":
+                raise NoCUDAError(str(error)) from error.__cause__
+            raise
+        return backend
 
     def _widen(self) -> None:
         """Learn of bfloat16, in which kernels do not compute: see `widen.py`."""

@@ -54,9 +54,13 @@ class ConfigError(FrazilError, ValueError):
     """A configuration file, variable or argument is wrong."""
 
 
-@final
 class BackendError(FrazilError, RuntimeError):
     """A backend or plugin is unknown, not installed, or broken."""
+
+
+@final
+class NoCUDAError(BackendError, AssertionError):
+    """Something is asked of CUDA and its backend is not installed; PyTorch without CUDA raises an AssertionError."""
 
 
 class RecordError(FrazilError, RuntimeError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+from .func.scans import associative_scan
 from .nn import Identity
 from .nn.module import Module
 from .optim.lr_scheduler import LRScheduler
@@ -205,6 +206,18 @@ class _OfSeveralProcesses(Optimizer):
         )
 
 
+class _DispatchMode:
+    """What libraries derive from to see PyTorch's own operators: it can be named, and is refused where it is entered."""
+
+    def __enter__(self) -> Any:
+        raise NotImplementedError(
+            f"{type(self).__name__} is a TorchDispatchMode, which sees PyTorch's operators, and there are none: "
+            "fz.overrides.TorchFunctionMode sees the calls of a program, fz.utils.flop_counter.FlopCounterMode counts products"
+        )
+
+    def __exit__(self, *_: object) -> None: ...
+
+
 class _Stub(Identity):
     """The mark in a model of where numbers are to be quantised: until `convert`, which is not here, it gives what it is given."""
 
@@ -215,13 +228,18 @@ class _Stub(Identity):
 #: Modules of PyTorch's inside that libraries import for a question, and what they ask for: nothing is fake, a proxy or quantised.
 STAND_INS: dict[str, dict[str, Any]] = {
     "torch._subclasses": {},
-    "torch.utils._python_dispatch": {"is_traceable_wrapper_subclass": lambda t: False},
+    "torch.utils._python_dispatch": {
+        "TorchDispatchMode": _DispatchMode,
+        "is_traceable_wrapper_subclass": lambda t: False,
+    },
     "torch.ao": {},
     "torch.ao.quantization": {"QuantStub": _Stub, "DeQuantStub": _Stub}
     | {name: type(name, (Module,), {}) for name in ("FakeQuantizeBase", "ObserverBase")},
     "torch._subclasses.fake_tensor": {"is_fake": lambda x: False},
     "torch.fx.experimental": {},
     "torch.fx.experimental.proxy_tensor": {"get_proxy_mode": lambda: None},
+    "torch._higher_order_ops": {},
+    "torch._higher_order_ops.associative_scan": {"associative_scan": associative_scan},
     "torch.distributed.nn": {},
     "torch.distributed.optim": {"ZeroRedundancyOptimizer": _OfSeveralProcesses},
 }

@@ -633,6 +633,34 @@ def spmm(mat1: Tensor, mat2: Tensor) -> Tensor:
     return mm(mat1, mat2)
 
 
+def hspmm(mat1: Tensor, mat2: Tensor) -> Tensor:
+    """The product of a sparse matrix with a dense one, sparse: its entries are rows, those that `mat1` has entries in.
+
+    >>> import frazil as fz
+    >>> fz.hspmm(fz.sparse_coo_tensor([[1], [0]], [2.0], (3, 2)), fz.ones(2, 2)).values()
+    tensor([[2., 2.]])
+    """
+    x = _sparse("hspmm", mat1)
+    rows = x._a.indices[0].unique()
+    product = mm(x, mat2)
+    return _made(Entries(tuple(product.shape), rows[None], product.index_select(0, rows), True))
+
+
+def smm(input: Tensor, mat: Tensor) -> Tensor:
+    """As `hspmm`, with numbers as entries.
+
+    >>> import frazil as fz
+    >>> fz.smm(fz.sparse_coo_tensor([[1], [0]], [2.0], (3, 2)), fz.ones(2, 2)).indices()
+    tensor([[1, 1],
+            [0, 1]])
+    """
+    e = hspmm(input, mat)._a
+    rows, columns = e.values.shape
+    every = arange(columns, device=e.indices.device).repeat(rows)
+    indices = stack([e.indices[0].repeat_interleave(columns), every])
+    return _made(Entries(e.shape, indices, e.values.flatten(), True))
+
+
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1.0, alpha: Any = 1.0) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2), with a sparse `mat1`.
 

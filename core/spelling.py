@@ -63,7 +63,6 @@ WHY = {
     "torch.onnx": "out of scope: fz.onnx.lowering and export(lowerings={op name: lowering}) say how an op is written",
     "torch.utils.cpp_extension": "out of scope: write a backend's kernel, or an autograd.Function",
     "torch.library torch.ops": "out of scope: operators are written in Python, by fz.library.custom_op",
-    "torch.quasirandom": "out of scope: its table of directions is large; scipy.stats.qmc.Sobol draws, fz.from_numpy takes",
     "torch.overrides.get_overridable_functions torch.overrides.resolve_name": (
         "planned; fz.fx.symbolic_trace shows the calls of a program, fz.jit.trace(...).graph its operations"
     ),

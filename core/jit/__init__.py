@@ -153,4 +153,12 @@ def annotate(the_type: Any, the_value: Any) -> Any:
     return the_value
 
 
+def _get_trace_graph(*args: Any, **kwargs: Any) -> Any:
+    """NotImplementedError: there are no graphs of TorchScript, for which libraries import this name."""
+    raise NotImplementedError(
+        "torch.jit._get_trace_graph: there are no graphs of TorchScript; fz.jit.trace(f, *inputs).graph is what a program does, "
+        "and fz.utils.flop_counter.FlopCounterMode counts its products"
+    )
+
+
 _tell_names(__name__, ("annotations",))

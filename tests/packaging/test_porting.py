@@ -148,6 +148,17 @@ import torch._custom_ops, torch.library
 x = torch.ones(2)
 assert DeQuantStub()(QuantStub()(x)) is x and not isinstance(QuantStub(), ObserverBase)
 assert parse_args("v")(len) is len and torch._custom_ops.get_ctx is torch.library.get_ctx
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.jit import TracerWarning, _get_trace_graph
+from torch._higher_order_ops.associative_scan import associative_scan
+from torch._C import Graph, Node, Value
+class Counting(TorchDispatchMode):
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None): return func(*args)
+for refused in (Counting().__enter__, lambda: _get_trace_graph(torch.relu, x)):
+    try: refused()
+    except NotImplementedError as error: assert "flop_counter" in str(error)
+    else: raise SystemExit("not refused")
+assert associative_scan(torch.add, x, 0).tolist() == [1.0, 2.0] and not isinstance(x, (Graph, Node, Value))
 try: torch.ops.load_library("lib.so")
 except OSError as error: assert "custom_op" in str(error)
 try: across_processes.all_reduce(x)

@@ -86,3 +86,41 @@ def test_the_older_forms_give_what_pytorchs_do(options):
     compare(lambda t, f, x, y: functional(t).hessian(number(t), (x, y), **options), m, w)
     for more in ({},) if options.get("strict") else ({}, {"vectorize": True}):
         compare(lambda t, f, x, y, o=more: functional(t).jacobian(two(t), (x, y), **options, **o), m, w)
+
+
+def _linear(earlier, later):
+    """Two steps of h = a h + x as one."""
+    return earlier[0] * later[0], later[0] * earlier[1] + later[1]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_an_associative_scan_is_pytorchs(size, reverse):
+    from torch._higher_order_ops.associative_scan import associative_scan as theirs
+
+    from frazil.func.scans import associative_scan as ours
+
+    data = arrays((2, size, 3), (2, size, 3), (size, 3, 3))
+    kept = []
+    for library, scan in ((torch, theirs), (fz, ours)):
+        a, x, m = map(library.tensor, data)
+        a.requires_grad_()
+        options = {"reverse": reverse, "combine_mode": "generic"}
+        gates, states = scan(_linear, (a, x), 1, **options)
+        states.sin().sum().backward()
+        products = scan(lambda p, q: p @ q, m, 0, **options)
+        kept.append([t.detach().numpy() for t in (gates, states, products, a.grad)])
+    for right, found in zip(*kept, strict=True):
+        np.testing.assert_allclose(found, right, rtol=1e-9)
+    with pytest.raises(fz.errors.ArgumentError, match=r"tensors of one size in dimension 0 .* given sizes \[2, 3\]"):
+        ours(_linear, (fz.ones(2), fz.ones(3)), 0)
+
+
+def test_an_associative_scan_goes_into_a_file(tmp_path):
+    from frazil.func.scans import associative_scan
+
+    def states(a, x):
+        return associative_scan(_linear, (a, x), 1)[1]
+
+    report = fz.onnx.export(states, (fz.rand(2, 6), fz.rand(2, 6)), tmp_path / "states.onnx")
+    assert "verified with onnxruntime" in str(report)

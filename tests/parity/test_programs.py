@@ -148,6 +148,30 @@ PROGRAMS = {
             y = checkpoint(lambda v: (v @ v.T).float().exp(), x[None], use_reentrant=False)
         out += [y, *torch.autograd.grad(y.sum(), x)]
     """,
+    "points that fill a cube": """
+        from torch.quasirandom import SobolEngine
+        out = []
+        for dimension in (1, 3, 40):
+            engine = SobolEngine(dimension)
+            out += [engine.draw(5), engine.draw(2, dtype=torch.float64), engine.num_generated, repr(engine)]
+            out += [engine.reset().draw(), engine.fast_forward(6).draw(2), SobolEngine(dimension).draw_base2(3)]
+        into = torch.empty(0)
+        engine.draw(3, out=into)
+        scrambled = SobolEngine(2, scramble=True, seed=4)
+        points = scrambled.draw(16)
+        out += [into, repr(scrambled), points.shape, (points * 16).floor().sort(0)[0], SobolEngine.MAXDIM]
+        for wrong in (lambda: SobolEngine(0), lambda: SobolEngine(21202), lambda: engine.draw_base2(2)):
+            try:
+                wrong()
+            except ValueError as error:
+                out.append(str(error)[:60])
+    """,
+    "products of sparse matrices that stay sparse": """
+        a = torch.sparse_coo_tensor([[1, 2, 1], [0, 1, 1]], [2.0, 3.0, 1.0], (4, 2))
+        b = torch.tensor([[1.0, 0.0, 2.0], [2.0, 0.0, -1.0]])
+        s, h = torch.smm(a, b).coalesce(), torch.hspmm(a, b)
+        out = [s.to_dense(), s.indices(), s.values(), h.to_dense(), h._indices(), h._values(), s.shape, h.shape]
+    """,
     "loss scaling": """
         w = torch.nn.Parameter(torch.tensor([1.0, -2.0]))
         optimizer = torch.optim.SGD([w], lr=0.1, momentum=0.9)

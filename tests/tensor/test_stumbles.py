@@ -195,3 +195,11 @@ def test_state_dicts_may_hold_arrays() -> None:
     assert isinstance(layer.weight, nn.Parameter) and layer.weight.tolist() == [[1.0, 1.0]]
     with pytest.raises(RuntimeError, match="size mismatch for weight"):
         layer.load_state_dict({"weight": np.ones(2), "bias": np.zeros(1)})
+
+
+@pytest.mark.skipif(fz.cuda.is_available(), reason="there is a CUDA device")
+def test_cuda_that_is_not_installed_is_what_pytorchs_programs_catch() -> None:
+    for asks in (lambda: fz.ones(1).cuda(), lambda: fz.zeros(1, device="cuda")):
+        with pytest.raises(fz.errors.BackendError) as caught:
+            asks()
+        assert isinstance(caught.value, AssertionError) and "pip install" in str(caught.value)
