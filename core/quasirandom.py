@@ -58,7 +58,7 @@ class SobolEngine:
 
         >>> import frazil as fz
         >>> fz.quasirandom.SobolEngine(1).draw(4, dtype=fz.float64)[:, 0]
-        tensor([0.0000, 0.5000, 0.7500, 0.2500], dtype=torch.float64)
+        tensor([0.0000, 0.5000, 0.7500, 0.2500], dtype=frazil.float64)
         """
         if STATE.recorder is not None:
             STATE.recorder.fail("SobolEngine.draw: a recording would keep these points for ever. Draw them outside, as an input")
@@ -73,7 +73,7 @@ class SobolEngine:
 
         >>> import frazil as fz
         >>> fz.quasirandom.SobolEngine(3).draw_base2(2).shape
-        torch.Size([4, 3])
+        frazil.Size([4, 3])
         """
         total = self.num_generated + 2**m
         if total & (total - 1):
