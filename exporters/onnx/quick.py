@@ -8,7 +8,7 @@ Measured with onnxruntime 1.32.0 on an EPYC with AVX-512 (2026-11-29), one threa
 | gradient of a ReLU, `Where` | 7 to 29 | 50 | 1535 | | 6560 |
 | product with a mask | 8 | 16 | 162 | | 1005 |
 | gradient of maxima of 2 x 2, `MaxPool` with indices and `ScatterElements` | | 55 to 154 | | 3859 | 7506 |
-| comparisons with the maxima, made larger by `Resize` (`MaxUnpool` at the end takes a fifth less since) | | 45 | | 1302 | 2890 |
+| comparisons with the maxima, made larger by `Resize` (since they end in `MaxUnpool`, half of it) | | 45 | | 1302 | 2890 |
 
 A product with 0 differs from 0 where the other factor is an infinity or NaN, hence the question; and by the sign of the zero.
 """
@@ -28,7 +28,7 @@ from .emit import INT64, Emitter
 from .subgraphs import choose
 
 #: Below, the question takes longer than the exact form.
-_FEW = 4096
+_FEW = 1024
 
 
 def if_finite(

@@ -67,7 +67,7 @@ def test_the_gradient_of_maxima_side_by_side(shape: tuple[int, ...], kernel: tup
     for given in ((special, ()), ((), special), (special, special)):
         x, g = _some(rng, shape, given[0]), _some(rng, out, given[1])
         found, right, report = _both(gradient, x, g)
-        assert report.operators["Resize"] == 3
+        assert report.operators["Resize"] == report.operators["MaxUnpool"] == 1
         np.testing.assert_array_equal(found, right)
 
 
