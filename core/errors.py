@@ -34,7 +34,6 @@ class DeviceError(FrazilError, RuntimeError):
     """A device is unknown, missing, or differs between operands."""
 
 
-@final
 class AutogradError(FrazilError, RuntimeError):
     """The gradient that was asked for does not exist or can no longer be computed."""
 
