@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, final
@@ -16,7 +17,7 @@ from .remembered import key_of, recall, remember
 if TYPE_CHECKING:
     from .recording import Recording
 
-#: How far the results of two engines may be apart, relative to the largest element, by the dtype of the result.
+#: How far the results of two engines may be apart, relative to the numbers around each (`around`), by the dtype of the result.
 TOLERANCES = {"float16": 1e-2, "float32": 1e-4, "float64": 1e-9}
 
 #: Where results are further apart, they may still be as near as the program tells them: `numpy` runs at most so often with inputs
@@ -127,7 +128,7 @@ class Choice:
             return self._own(recording, arrays)
 
         expected = [np.array(device.to_host(a)) for a in candidates["numpy"](own())]
-        moved: list[list[float]] = []
+        moved: list[list[Any]] = []
         for name, run in list(candidates.items()):
             if name == "numpy":
                 continue
@@ -140,7 +141,8 @@ class Choice:
                     if seed == len(moved):
                         other = candidates["numpy"]([nudged(a, device, seed) for a in own()])
                         moved.append([_distance(device.to_host(a), b) for a, b in zip(other, expected, strict=True)])
-                    problem = differs(found, expected, [AS_NUDGED * max(m) for m in zip(*moved[: seed + 1], strict=True)])
+                    farthest = [functools.reduce(np.maximum, m) for m in zip(*moved[: seed + 1], strict=True)]
+                    problem = differs(found, expected, [AS_NUDGED * around(m) for m in farthest])
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}".partition("\n")[0]
             if problem:
@@ -175,26 +177,37 @@ class Choice:
 
 
 def nudged(array: Any, device: Any, seed: int) -> Any:
-    """An array with every number but the whole ones (counts, masks, what is compared with them) moved by some last digits."""
+    """An array with every number but the whole ones (counts, masks, what is compared with them) moved by some last digits. Every
+    second seed moves them the other way, so that a decision on the edge is taken both ways."""
     host = device.to_host(array)
     if host.dtype.kind != "f":
         return array
-    by = np.random.default_rng(seed).uniform(-DIGITS, DIGITS, host.shape) * np.finfo(host.dtype).eps
+    by = np.random.default_rng(seed // 2).uniform(-DIGITS, DIGITS, host.shape) * np.finfo(host.dtype).eps
+    if seed % 2:
+        by = -by
     with np.errstate(all="ignore"):
         moved = (host * (1 + by)).astype(host.dtype)
         return device.from_host(np.where(np.isfinite(moved) & (host != np.rint(host)), moved, host))
 
 
-def _distance(a: np.ndarray, b: np.ndarray) -> float:
-    """How far the numbers of two results are apart at the most, those left out that are none in one of them."""
-    if b.dtype.kind not in "fc" or not b.size:
-        return 0.0
+def _distance(a: np.ndarray, b: np.ndarray) -> Any:
+    """How far the numbers of two results are apart, 0 for those that are none in one of them."""
+    if b.dtype.kind not in "fc" or a.shape != b.shape:
+        return np.zeros(b.shape)
     with np.errstate(all="ignore"):
         distance = np.abs(a - b)
-    return float(distance[np.isfinite(distance)].max(initial=0.0))
+    return np.where(np.isfinite(distance), distance, 0)
 
 
-def differs(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], allowed: Sequence[float] = ()) -> str | None:
+def around(sizes: np.ndarray) -> Any:
+    """For each element the largest in its row, in its column and so on, whichever of these is the smallest: what is far larger in
+    other rows says nothing of this one."""
+    axes = range(sizes.ndim)
+    slices = (sizes.max(tuple(k for k in axes if k != axis), keepdims=True, initial=0) for axis in axes)
+    return functools.reduce(np.minimum, slices, np.full(sizes.shape, np.inf) if sizes.ndim else sizes)
+
+
+def differs(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], allowed: Sequence[Any] = ()) -> str | None:
     """Say which result differs by more than rounding, and by more than is allowed for it."""
     for i, (a, b) in enumerate(zip(found, expected, strict=True)):
         if a.shape != b.shape or a.dtype != b.dtype:
@@ -204,8 +217,8 @@ def differs(found: Sequence[np.ndarray], expected: Sequence[np.ndarray], allowed
                 return f"its result {i} has other numbers"
             continue
         with np.errstate(all="ignore"):
-            scale = float(np.abs(b[np.isfinite(b)]).max(initial=1e-6))
-            limit = max(TOLERANCES.get(b.dtype.name, 1e-4) * scale, allowed[i] if allowed else 0.0)
+            scale = np.maximum(around(np.where(np.isfinite(b), np.abs(b), 0)), 1e-6)
+            limit = np.maximum(TOLERANCES.get(b.dtype.name, 1e-4) * scale, allowed[i] if allowed else 0)
             close = (a == b) | (np.isnan(a) & np.isnan(b)) | (np.abs(a - b) <= limit)
         if not close.all():
             return f"its result {i} differs by {float(np.nanmax(np.abs(a - b))):.3g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class Divergence:
     script: str = ""
     #: Whether nothing can be said of the difference: the program's own numbers are lost here (see `Exact.judge`).
     beyond: bool = False
+    #: Nodes before it whose results have no tensor of their own in the file: one of them may be where the two part.
+    unseen: tuple[Node, ...] = ()
 
     def __str__(self) -> str:
         node = self.node
@@ -89,8 +91,21 @@ def first_divergence(
                     inner = _inside(proto, graph, node, eager, feeds, names)
                     return inner or Divergence(node, value.name, error, excess, script=_NO_SCRIPT)
                 script = reproduction(node, eager, {**bindings, **_sizes_in(graph, eager)})
-                return Divergence(node, value.name, error, excess, values=eager, script=script)
+                unseen = tuple(_unseen_before(node, found))
+                return Divergence(node, value.name, error, excess, values=eager, script=script, unseen=unseen)
     return None
+
+
+def _unseen_before(node: Node, found: Collection[Value]) -> list[Node]:
+    """The nodes that lie between this one and the values of the file that it is computed of."""
+    unseen: dict[Node, None] = {}
+    open_ = [node]
+    while open_:
+        inputs = [value for value in open_.pop().inputs if value is not None and value not in found]
+        new = [v.producer for v in inputs if v.producer is not None and v.producer not in unseen]
+        unseen.update(dict.fromkeys(new))
+        open_ += new
+    return list(unseen)
 
 
 #: Bytes of the values that are judged at a time: those of all runs are kept meanwhile.

@@ -39,7 +39,7 @@ from .lowerings import LOWERINGS, Lowering
 from .oracle import host
 from .pytorch import TrainingMode
 from .running import open_session, run_file
-from .settled import settle
+from .settled import settle, share_memory
 from .values import Ranges
 from .verify import Verification, verify_model
 
@@ -305,6 +305,7 @@ def _export(
         _rename(program.graph.inputs, input_names)
     if not training:
         refuse_train_mode(program, state=state)
+    _refuse_numbers_of_state(program)
     ranges = check_ranges(ranges, program.graph)
 
     def write(program: Program) -> Lowered:
@@ -502,6 +503,22 @@ def refuse_train_mode(program: Program, *, state: bool = False) -> None:
             f"this program changes what it keeps from call to call:\n{_listed(kept)}\nIf it is meant to (a cache, a counter), "
             "pass state=True: the values become inputs and outputs of the file, and whoever runs it hands them on. If only "
             "training should, do it only `if self.training`, and call model.eval() first"
+        )
+
+
+def _refuse_numbers_of_state(program: Program) -> None:
+    """Raise where Python has read numbers of a tensor that the program changes: the file would keep those of the example."""
+    read = [
+        f"{state.input.name}{_place(_writer(state))}"
+        for state in program.graph.states
+        if state.attribute == "data" and any(share_memory(tensor, state.tensor) for tensor in program.numbers_read)
+    ]
+    if read:
+        raise ExportError(
+            "this program reads numbers of tensors that it changes afterwards, so every call has others, and the file would keep "
+            f"those of the example:\n{_listed(read)}\nCompute with the tensor itself (`x * self.scale`, `fz.where(self.flag > 0, "
+            "a, b)`) instead of float(), int(), bool(), .item(), .tolist(), .numpy() or `if`; or decorate the function with "
+            "@fz.jit.script, which records `if` and `while`. If only its first call does this, call it once before the export"
         )
 
 

@@ -70,8 +70,6 @@ VALUE_GAPS: dict[tuple[str, str], str] = {
     },
     ("resize", "infinity"): _CUBIC,
     ("resize_grad", "huge"): _CUBIC,
-    ("elu", "tiny"): "Elu subtracts 1 from an exponential, which leaves tiny numbers few digits",
-    ("selu", "tiny"): "Selu subtracts 1 from an exponential, which leaves tiny numbers few digits",
     **{
         (op, kind): "hidden positions are multiplied by 0 where the program leaves them out, or the other way round"
         for op in ("scaled_dot_product_attention", "scaled_dot_product_attention_grad")

@@ -66,7 +66,7 @@ def _leads_elsewhere(program: Program, state: State) -> bool:
     same memory."""
     graph = program.graph
     others = [value.tensor for value in graph.captured if value is not state.input]
-    if any(_share_memory(tensor, state.tensor) for tensor in (*others, *program.numbers_read)):
+    if any(share_memory(tensor, state.tensor) for tensor in (*others, *program.numbers_read)):
         return True
     old: set[Value] = {state.input}
     for node in graph.nodes:
@@ -80,7 +80,7 @@ def _leads_elsewhere(program: Program, state: State) -> bool:
     return not old.isdisjoint([*results, *(origin.value for origin in graph.symbols.values())])
 
 
-def _share_memory(a: Tensor | None, b: Tensor) -> bool:
+def share_memory(a: Tensor | None, b: Tensor) -> bool:
     if a is None or a._dev is not b._dev:
         return False
     base, other = base_of(a), base_of(b)

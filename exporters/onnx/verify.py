@@ -18,7 +18,7 @@ from frazil.autograd.modes import no_grad, set_grad_enabled
 from frazil.creation import tensor as make_tensor
 from frazil.errors import RecordError
 from frazil.pytree import flatten, unflatten
-from frazil.recorder.graph import Graph, State, Value
+from frazil.recorder.graph import Graph, Node, State, Value
 from frazil.recorder.real import is_real
 from frazil.recorder.trace import Program, modules_of
 from frazil.recorder.world import World
@@ -28,7 +28,7 @@ from frazil.tensor import Tensor
 from .bisect import Divergence, first_divergence, write_script
 from .branches import DIVISIONS, Taken, ways
 from .errors import VerificationError
-from .oracle import SIGNED, Oracle, distance, eps_of, from_host, host, needed_to_judge, run_graph
+from .oracle import SIGNED, Exact, Oracle, distance, eps_of, from_host, host, needed_to_judge, run_graph
 from .ort_compat import VALUE_GAPS
 from .patience import Effort, GaveUp, Limits, limited
 from .reference import reference_outputs
@@ -36,7 +36,7 @@ from .running import load_proto, open_session, run_file, run_session
 from .samples import Case, input_symbols, size_cases
 from .values import Ranges, Values, feeding
 
-#: Errors below this many units in the last place of the largest element are rounding and need no further look.
+#: Errors below this many units in the last place of an element are rounding and need no further look.
 _PLAINLY_EQUAL = 8
 
 #: Seconds after which no further size is tried; the report says which were left out.
@@ -157,9 +157,6 @@ class Verification:
 
 #: Classes of floats unlike any that the example has.
 _WILD = ("NaN", "infinities", "tiny", "large", "huge")
-
-#: Classes with numbers of very different sizes.
-_WIDE = ("large", "huge")
 
 #: Beyond this, functions that level off are in their tails.
 _LARGE = 16
@@ -421,8 +418,7 @@ class _Comparison:
             errors = distance(a, b)
             largest = max(largest, float(errors.max(initial=0.0)))
             size = max(size, _largest(b))
-        alike = _equal_by_element if case.values in _WIDE else _plainly_equal
-        if not all(alike(a, b) for a, b in zip(found, expected, strict=True)):
+        if not all(_plainly_equal(a, b) for a, b in zip(found, expected, strict=True)):
             try:
                 with limited(replace(self.raised(MADE_UP, _MORE), bytes=GIVEN.bytes, seconds=GIVEN.seconds)):
                     doubt = self.look_closer(case, arrays, feeds, found, expected)
@@ -451,12 +447,13 @@ class _Comparison:
             return " (the file does not)"
         try:
             with limited(self.limits):
-                values = run_graph(self.graph, arrays, wanted=self.names["values"])
-            expected = [values[value] for value in self.names["values"]]
-        except Exception:
-            expected = []
-        pairs = [*zip(found.values(), expected, strict=False)]
-        if not expected or not all(a.shape == b.shape and a.dtype == b.dtype and _plainly_equal(a, b) for a, b in pairs):
+                results = self.names["values"]
+                exact = self.exact(arrays)
+                pairs = [(value, a, exact.own[value].dtype) for value, a in zip(results, found.values(), strict=True)]
+                same = all(a.dtype == dtype and exact.judge(value, a, dtype).excess <= 1 for value, a, dtype in pairs)
+        except (GaveUp, Exception):
+            same = False
+        if not same:
             if 0 in case.sizes.values() and all(a.dtype.kind not in "fc" or np.isfinite(a).all() for a in found.values()):
                 return " (the file does not)"
             self.fail(case, f"the program refuses this size ({note}), and the file computes a result all the same", arrays)
@@ -514,16 +511,20 @@ class _Comparison:
             arrays,
         )
 
-    def look_closer(self, case: Case, arrays: Arrays, feeds: Mapping[str, np.ndarray], found: Arrays, expected: Arrays) -> str:
-        """Raise where the differences are more than rounding, by the float64 run of the graph. Give the reason where nothing
-        can be said of them, else ""."""
+    def exact(self, arrays: Arrays) -> Exact:
+        """What the graph computes of these inputs, to judge its results by."""
         results = self.names["values"]
         values = run_graph(self.graph, arrays, wanted=needed_to_judge(results))
         self.oracle = self.oracle or Oracle(self.graph)
-        exact = self.oracle.exact(arrays, values, wanted=results)
+        return self.oracle.exact(arrays, values, wanted=results)
+
+    def look_closer(self, case: Case, arrays: Arrays, feeds: Mapping[str, np.ndarray], found: Arrays, expected: Arrays) -> str:
+        """Raise where the differences are more than rounding, by the float64 run of the graph. Give the reason where nothing
+        can be said of them, else ""."""
+        results, exact = self.names["values"], self.exact(arrays)
         beyond = False
         for name, value, a, b in zip(self.names["outputs"], results, found, expected, strict=True):
-            if a.shape == b.shape and (_equal_by_element if case.values in _WIDE else _plainly_equal)(a, b):
+            if a.shape == b.shape and _plainly_equal(a, b):
                 continue
             if a.dtype != b.dtype:
                 return ""
@@ -552,7 +553,9 @@ class _Comparison:
             if divergence is not None and own.excess <= 1:
                 if divergence.beyond:
                     return f"the program's own numbers leave the range of their dtype at {divergence.node.op_name}"
-                gap = "" if divergence.node.op_name in self.foreign else _gap(divergence)
+                suspects = [divergence.node, *divergence.unseen]
+                foreign = any(node.op_name in self.foreign for node in suspects)
+                gap = "" if foreign else next(filter(None, (_gap(node, divergence.values) for node in suspects)), "")
                 if gap:
                     return gap
             self.fail(case, f"{message}\n{self.second_opinion(feeds, name, a, b)}", arrays, divergence)
@@ -603,10 +606,10 @@ class _Comparison:
         raise VerificationError(text, report=self.report, divergence=divergence)
 
 
-def _gap(divergence: Divergence) -> str:
+def _gap(node: Node, values: Mapping[Value, np.ndarray]) -> str:
     """What is known about how onnxruntime's kernel of this node differs on what it is given, "" for nothing."""
-    name = divergence.node.op_name
-    found = (VALUE_GAPS.get((name, kind)) for kind in _kinds(divergence))
+    name = node.op_name
+    found = (VALUE_GAPS.get((name, kind)) for kind in _kinds(node, values))
     return next((f"{name} (onnxruntime {onnxruntime.__version__}: {text})" for text in found if text), "")
 
 
@@ -616,9 +619,8 @@ def _finite_agree(a: np.ndarray, b: np.ndarray) -> bool:
     return _plainly_equal(a[both], b[both])
 
 
-def _kinds(divergence: Divergence) -> list[str]:
+def _kinds(node: Node, values: Mapping[Value, np.ndarray]) -> list[str]:
     """What is among the numbers that the node is given."""
-    node, values = divergence.node, divergence.values
     arrays = [values[v] for v in node.inputs if v is not None and v in values]
     floats = [a for a in arrays if a.dtype.kind == "f"]
     kinds = []
@@ -669,20 +671,12 @@ def _largest(array: np.ndarray) -> float:
     return float(np.abs(finite.astype(np.float64)).max(initial=0.0))
 
 
-def _plainly_equal(a: np.ndarray, b: np.ndarray) -> bool:
-    error = distance(a, b)
-    if not error.size or not error.any():
-        return True
-    finite = np.abs(b[np.isfinite(b)].astype(np.float64)) if b.dtype.kind == "f" else np.zeros(0)
-    return bool((error <= _PLAINLY_EQUAL * eps_of(b.dtype) * finite.max(initial=0.0)).all())
-
-
 def _signs_differ(a: np.ndarray, b: np.ndarray) -> bool:
     return b.dtype.kind == "f" and bool(((b == 0) & (np.signbit(a) != np.signbit(b))).any())
 
 
-def _equal_by_element(a: np.ndarray, b: np.ndarray) -> bool:
-    """As `_plainly_equal`, but each element next to its own size: where huge numbers lie beside ordinary ones."""
+def _plainly_equal(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether each element is within a few roundings of its own size: what lies beside it may be much larger."""
     if b.dtype.kind != "f":
         return bool((a == b).all())
     with np.errstate(invalid="ignore", over="ignore"):

@@ -160,12 +160,26 @@ def test_engines_may_differ_by_as_much_as_a_rounding_of_the_inputs_does(monkeypa
         (recording,) = fz.compile.explain(f).recordings
         return recording.refused.get("wrong")
 
-    def cancels(x: fz.Tensor) -> fz.Tensor:  # a last digit of x decides on 0.001 of the result
-        return ((x @ x) + x + 1e4) - 1e4 - (x @ x)
+    def cancels(x: fz.Tensor) -> fz.Tensor:  # a last digit of x decides on 0.00006 of the result
+        return ((x @ x) + x + 1e3) - 1e3 - (x @ x)
 
-    assert refused(cancels, 0.002) is None
+    assert refused(cancels, 0.0002) is None
     assert "differs by 1" in str(refused(cancels, 1.0))
     assert "differs by 0.004" in str(refused(lambda x: (x @ x).softmax(-1), 0.004))
+
+
+def test_an_engine_that_is_wrong_beside_numbers_that_are_large_is_refused() -> None:
+    """What a part may be off by is said by its own rows and columns."""
+    large, small = np.full((3, 4), 1e6, np.float32), np.ones((3, 4), np.float32)
+    for parts in ([large, small], [small, large], [large.ravel(), small.ravel()]):
+        for axis in range(parts[0].ndim):
+            expected = np.concatenate(parts, axis)
+            off = np.concatenate([part * (1.01 if part[..., 0].max() == 1 else 1) for part in parts], axis).astype(np.float32)
+            assert choice.differs([expected * np.float32(1 + 1e-6)], [expected]) is None
+            assert choice.differs([off], [expected]) is not None
+            moved = np.where(expected > 1, 1e5, 1e-6)
+            assert choice.differs([off], [expected], [choice.around(moved)]) is not None
+    assert choice.around(np.array(3.0)) == 3
 
 
 def test_inputs_are_moved_by_their_last_digit_whole_numbers_not_at_all() -> None:
@@ -179,6 +193,7 @@ def test_inputs_are_moved_by_their_last_digit_whole_numbers_not_at_all() -> None
         assert (m != x)[[0, 1, 9]].any()
     assert any((m != moved[0])[[0, 1, 9]].any() for m in moved)
     np.testing.assert_array_equal(choice.nudged(x, device, 1), moved[1])
+    np.testing.assert_allclose((moved[0] - x)[[0, 1, 9]], (x - moved[1])[[0, 1, 9]], atol=2e-7)  # one way, and the other
     counts = np.arange(3)
     assert choice.nudged(counts, device, 0) is counts
 

@@ -11,7 +11,7 @@ import pytest
 import frazil as fz
 from frazil.define import op
 from frazil.errors import ArgumentError, FrazilError, RecordError
-from frazil.exporters.onnx import GuardError, TrainModeError, UnsupportedOps
+from frazil.exporters.onnx import ExportError, GuardError, TrainModeError, UnsupportedOps
 from frazil.exporters.onnx.lowerings import LOWERINGS
 from frazil.exporters.onnx.running import open_session, run_file, run_session
 from frazil.nn import functional as F
@@ -28,6 +28,39 @@ def test_a_decision_on_data(tmp_path: Path) -> None:
     with pytest.raises(RecordError, match=r"(?s)bool\(\) needs the numbers.*test_refusals.py:\d+ in forward: if x.sum\(\) > 0"):
         fz.onnx.export(Gate(), fz.randn(3), tmp_path / "m.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+class Flagged(fz.nn.Module):
+    """Keeps a flag that `use` reads, and that every call changes."""
+
+    def __init__(self, use: Any) -> None:
+        super().__init__()
+        self.use = use
+        self.register_buffer("flag", fz.tensor([1.0, 2.0]))
+
+    def forward(self, x: Any) -> Any:
+        y = self.use(self, x)
+        self.flag.add_(1)
+        return y
+
+
+NUMBERS_OF_STATE = {
+    "float": lambda self, x: x * float(self.flag[0]),
+    "tolist": lambda self, x: x * self.flag.tolist()[1],
+    "numpy": lambda self, x: x * self.flag.numpy().sum().item(),
+    "if": lambda self, x: x if (self.flag > 1).any() else -x,
+    "view": lambda self, x: x * self.flag.view(2, 1).tolist()[0][0],
+}
+
+
+@pytest.mark.parametrize("use", NUMBERS_OF_STATE.values(), ids=NUMBERS_OF_STATE)
+@pytest.mark.parametrize("asked", [{"state": True}, {"training": True}])
+def test_a_number_of_state_that_the_program_changes(use: Any, asked: dict[str, bool]) -> None:
+    """The file would take the flag and do nothing with it."""
+    with pytest.raises((ExportError, RecordError), match="reads numbers of tensors|needs the numbers of a tensor"):
+        fz.onnx.export(Flagged(use), fz.ones(3), **asked)
+    report = fz.onnx.export(Flagged(lambda self, x: x * self.flag[0] + (self.flag > 1).any()), fz.ones(3), **asked)
+    assert report.states == ["flag"]
 
 
 def test_a_number_from_data() -> None:

@@ -281,7 +281,7 @@ def test_a_float_that_python_divides_by_no_rows_is_refused(program: Any) -> None
         report.run(fz.ones(0, 2))
 
 
-def test_what_few_roundings_turn_is_tried_more_often_unless_it_is_far_away() -> None:
+def test_what_few_roundings_turn_is_tried_more_often() -> None:
     """Of a deep program, two runs with moved roundings may turn no ReLU where a third does."""
     graph = fz.jit.trace(lambda x: x * 2, (fz.ones(3),)).graph
     (value,) = graph.results
@@ -301,7 +301,7 @@ def test_what_few_roundings_turn_is_tried_more_often_unless_it_is_far_away() -> 
     assert judged(1.0) == 0 and asked == []
     assert judged(1.0005) < 1 and asked == [[0], [1, 2, 3]]
     assert judged(1.018) > 1 and asked == [[0], [1, 2, 3], [4, 5, 6]]
-    assert judged(2e3) > 1e4 and asked == [[0]]
+    assert judged(2e3) > 1e4 and asked == [[0], [1, 2, 3], [4, 5, 6]]
 
 
 @pytest.mark.parametrize("control", [False, True])

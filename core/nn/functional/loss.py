@@ -77,7 +77,7 @@ def _numbers(input: Tensor, target: Tensor) -> tuple[Any, Any]:
 def _class_target(name: str, input: Tensor, target: Tensor, weight: Tensor | None) -> Any:
     """The target as the ops take it: bytes are class indices too; PyTorch's checks of what goes with it."""
     shape = input.shape
-    if not shape or same(classes := shape[min(len(shape) - 1, 1)], 0):
+    if not shape or (classes := shape[min(len(shape) - 1, 1)]) == 0:  # a recording notes this
         raise ShapeError(f"{name}: expected scores [N, C, ...] or [C] of at least one class, given {list(shape)}")
     if weight is not None:
         if weight.dtype is not input.dtype:
