@@ -160,11 +160,11 @@ def test_engines_may_differ_by_as_much_as_a_rounding_of_the_inputs_does(monkeypa
         (recording,) = fz.compile.explain(f).recordings
         return recording.refused.get("wrong")
 
-    def cancels(x: fz.Tensor) -> fz.Tensor:  # a last digit of x decides on 0.00006 of the result
-        return ((x @ x) + x + 1e3) - 1e3 - (x @ x)
+    def far_out(x: fz.Tensor) -> fz.Tensor:  # a last digit of x decides on 0.001 of the result
+        return (x * 1e4).sin()
 
-    assert refused(cancels, 0.0002) is None
-    assert "differs by 1" in str(refused(cancels, 1.0))
+    assert refused(far_out, 0.002) is None
+    assert "differs by 1" in str(refused(far_out, 1.0))
     assert "differs by 0.004" in str(refused(lambda x: (x @ x).softmax(-1), 0.004))
 
 
@@ -193,7 +193,8 @@ def test_inputs_are_moved_by_their_last_digit_whole_numbers_not_at_all() -> None
         assert (m != x)[[0, 1, 9]].any()
     assert any((m != moved[0])[[0, 1, 9]].any() for m in moved)
     np.testing.assert_array_equal(choice.nudged(x, device, 1), moved[1])
-    np.testing.assert_allclose((moved[0] - x)[[0, 1, 9]], (x - moved[1])[[0, 1, 9]], atol=2e-7)  # one way, and the other
+    there = [0, 1, 9]
+    np.testing.assert_allclose(moved[0][there] - x[there], x[there] - moved[1][there], atol=2e-7)  # one way, and the other
     counts = np.arange(3)
     assert choice.nudged(counts, device, 0) is counts
 
