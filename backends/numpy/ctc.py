@@ -15,7 +15,8 @@ Array = np.ndarray[Any, Any]
 
 @halves_in_float32
 def ctc_paths(scores: Array, leaps: Array, live: Array, start: Array) -> Array:
-    if scores.dtype.kind != "f" or scores.ndim != 3 or leaps.shape != scores.shape[1:]:
+    shapes = leaps.shape, live.shape, start.shape
+    if scores.dtype.kind != "f" or scores.ndim != 3 or shapes != (scores.shape[1:], scores.shape[:2], scores.shape[1:]):
         raise TypeError("ctc_paths")
     samples, size = start.shape
     found = np.empty(scores.shape, scores.dtype)

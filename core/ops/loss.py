@@ -17,7 +17,6 @@ from .elementwise import (
     clamp_numbers,
     eq,
     exp,
-    gt,
     le,
     log,
     log1p,
@@ -308,6 +307,12 @@ def _behind(x: Tensor, places: int) -> Tensor:
 
 def _ctc_paths_rule(scores: Spec, leaps: Spec, live: Spec, start: Spec) -> Spec:
     require_float("ctc_paths", scores)
+    expected = scores.shape[1:], scores.shape[:2], scores.shape[1:]
+    if len(scores.shape) != 3 or not all(map(_same_shape, (leaps.shape, live.shape, start.shape), expected)):
+        raise ShapeError(
+            "ctc_paths: expected scores [T, N, S], leaps [N, S], live [T, N] and start [N, S], given "
+            f"{list(scores.shape)}, {list(leaps.shape)}, {list(live.shape)} and {list(start.shape)}"
+        )
     return Spec(scores.shape, scores.dtype)
 
 
@@ -318,6 +323,10 @@ def _ctc_paths_rule(scores: Spec, leaps: Spec, live: Spec, start: Spec) -> Spec:
     samples=lambda: [
         S((4, 2, 5), values(_LEAPS), values(_LIVE), (2, 5)),
         S((1, 2, 5), values(_LEAPS), values(_LIVE[:1]), (2, 5)),
+    ],
+    errors=lambda: [
+        E(S((4, 2, 5), values(_LEAPS), values(_LIVE[:3]), (2, 5)), r"ctc_paths: expected scores \[T, N, S\]"),
+        E(S((4, 2, 5), values(_LEAPS), values(_LIVE), (2, 4)), r"ctc_paths: expected scores \[T, N, S\]"),
     ],
     methods=[],
     public=False,
@@ -359,7 +368,7 @@ def _ctc_vjp(g: Tensor, scores: Tensor, leaps: Tensor, inputs: Tensor, lengths: 
         else leaps
     )
     go = flip(ctc_paths(flip(scores, (0, 2)), back, flip(live, (0,)), flip(end, (1,))), (0, 2))
-    possible = logical_and(unsqueeze(live, 2), unsqueeze(gt(y, NEVER / 2), 1))
+    possible = logical_and(unsqueeze(live, 2), unsqueeze(logical_not(le(y, NEVER / 2)), 1))
     return exp(where(possible, come + go - scores - unsqueeze(y, 1), NEVER)) * unsqueeze(g, 1)
 
 

@@ -53,6 +53,19 @@ def test_ctc_of_samples_of_different_lengths_and_of_targets_that_do_not_fit():
             F.ctc_loss(**{"log_probs": log_probs, "targets": targets, "input_lengths": inputs, "target_lengths": lengths} | wrong)
 
 
+@pytest.mark.parametrize("zero_infinity", [False, True])
+def test_ctc_of_nan_is_nan_where_it_is_read(zero_infinity):
+    x = np.random.default_rng(0).normal(size=(6, 2, 4))
+    x[1, 0, 2] = x[5, 1, 0] = math.nan  # of the second sample beyond its last step
+    given = fz.tensor(x, requires_grad=True)
+    losses = F.ctc_loss(
+        F.log_softmax(given, -1), fz.tensor([[1, 2], [1, 1]]), (6, 5), (2, 2), reduction="none", zero_infinity=zero_infinity
+    )
+    losses.sum().backward()
+    assert losses.isnan().tolist() == [True, False]
+    assert given.grad[:, 0].isnan().all() and given.grad[:5, 1].isfinite().all()
+
+
 def test_ctc_through_log_softmax_has_the_gradient_of_differences():
     logits = fz.tensor(np.random.default_rng(0).standard_normal((4, 2, 3)), requires_grad=True)
     loss = lambda x: F.ctc_loss(F.log_softmax(x, -1), fz.tensor([[1, 2], [1, 1]]), (4, 3), (2, 2))

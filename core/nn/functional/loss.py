@@ -650,7 +650,7 @@ def ctc_loss(
     leaps = apart & (states != blank)
     scores = p.clamp(min=NEVER / 1e5).gather(2, states.unsqueeze(0).expand(steps, *states.shape))
     found: Any = ctc_total(scores, leaps, inputs, lengths)
-    fits = (found > NEVER / 2) | ((inputs == 0) & (lengths == 0))
+    fits = ~(found <= NEVER / 2) | ((inputs == 0) & (lengths == 0))  # NaN is not taken for a path that cannot be
     inside = (arange(steps, device=p.device).unsqueeze(1) < inputs).unsqueeze(2)
     total = where(inside, p, -math.inf).exp().sum((0, 2))
     losses = where((inputs == 0) & (lengths == 0), 0.0, -found) + (total - total.detach())
