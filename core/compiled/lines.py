@@ -281,7 +281,8 @@ class _Writer:
 
         def is_its(n: Node) -> bool:
             read = n.inputs[1:]
-            return n.op_name == name and n.attrs == node.attrs and any(read == given[: len(read)] for given in operands)
+            its = n.op_name == name and any(read == given[: len(read)] for given in operands)
+            return its and {key: evaluate(attr, self.sizes) for key, attr in n.attrs.items()} == attrs
 
         wanted = [n for n in nodes if is_its(n) and n not in self.pairs]
         return (wanted[0], call, gradient) if len(wanted) == 1 else None

@@ -191,6 +191,22 @@ def test_what_is_kept_for_a_gradient_gives_that_of_eager_code(name: str) -> None
             np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=2e-5, atol=1e-6)
 
 
+def test_what_is_normalised_may_have_a_free_size_beside_a_known_one() -> None:
+    @fz.compile(engine="numpy", fullgraph=True, dynamic=True)
+    def compiled(x: fz.Tensor) -> Any:
+        return both(x)
+
+    def both(x: fz.Tensor) -> Any:
+        x = x.detach().requires_grad_()
+        y = F.layer_norm(F.group_norm(x, 2).mean(2), (8,))
+        return y, *fz.autograd.grad(y.square().sum() + y.exp().sum(), x)
+
+    for n in (3, 4, 1, 5):  # of 4 the groups are as long as what the other normalises
+        x = fz.randn(2, 8, n)
+        for a, b in zip(compiled(x), both(x), strict=True):
+            np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-4, atol=1e-4)
+
+
 def test_the_slope_of_gelu_is_known_at_its_ends() -> None:
     @fz.compile(engine="numpy")
     def slope(x: fz.Tensor) -> fz.Tensor:
