@@ -43,7 +43,7 @@ SIGNED = frozenset("neg abs sqrt reciprocal floor ceil round_half_even mul div c
 #: Ops that files compute from numbers which are larger than the result, and how large: it is off by a rounding of those.
 INNER: dict[str, Callable[[np.ndarray, np.ndarray, Mapping[str, Any]], Any]] = {
     **dict.fromkeys("sigmoid erfc elu selu celu".split(), lambda x, y, attrs: np.ones_like(y)),
-    "silu": lambda x, y, attrs: np.abs(x),
+    **dict.fromkeys(("silu", "gelu"), lambda x, y, attrs: np.abs(x)),
     "glu": lambda x, y, attrs: np.abs(np.split(x, 2, attrs["dim"])[0]),
     # Many steps in one op: as large as anything that comes out.
     **dict.fromkeys(

@@ -613,3 +613,13 @@ def test_integers_that_are_added_up_as_floats_are_rounded_in_any_order(name, dty
 
     report = fz.onnx.export(total, fz.arange(12, dtype=dtype).reshape(3, 4), tmp_path / "total.onnx")
     assert report.checks is not None
+
+
+@pytest.mark.parametrize("name", ["gelu", "gelu, tanh", "silu", "mish", "log_sigmoid", "tanhshrink", "elu"])
+def test_an_activation_of_many_numbers_has_small_results_of_larger_ones(name: str) -> None:
+    functions = {"gelu, tanh": lambda x: F.gelu(x, approximate="tanh"), "log_sigmoid": F.logsigmoid}
+    function = functions[name] if name in functions else getattr(F, name)
+    for seed in range(3):
+        fz.manual_seed(seed)
+        report = fz.onnx.export(lambda x: function(x * 1.5), (fz.randn(2, 3, 8, 8),))
+        assert report.checks is not None and report.checks.checks
