@@ -244,8 +244,6 @@ class Exact:
     own: Values
     values: Values
     shake: Callable[[Sequence[int]], list[Values]]
-    #: Whether gradients are among them: sums over a batch, whose roundings some runs hit in one element and some in another.
-    differentiates: bool = False
 
     @cached_property
     def moved(self) -> list[Values]:
@@ -305,9 +303,8 @@ class Exact:
             wrong = float(np.count_nonzero(differs & ~unsure))
             return Judgement(wrong, np.inf if wrong else 0.0, bool((differs & unsure).any()))
         errors = [(distance(run, exact), weight) for run, weight in weighted]
-        # Of each element alone: one that is far off says nothing of those beside it.
         noise = np.max([np.zeros(exact.shape), *(weight * np.where(np.isfinite(e), e, 0) for e, weight in errors)], axis=0)
-        noise = noise.max(initial=0.0) if self.differentiates else noise
+        noise = self.of_its_part(value, noise)
         error = distance(found, exact)
         if own.shape == exact.shape:
             error = np.minimum(error, distance(found, own))
@@ -327,6 +324,21 @@ class Exact:
             ratio = np.where((error == 0) | lost | vague, 0.0, error / allowed)
         beyond = bool((vague | (lost & (error > allowed))).any())
         return Judgement(float(error.max(initial=0.0)), float(ratio.max(initial=0.0)), beyond)
+
+    def of_its_part(self, value: Value, noise: np.ndarray) -> np.ndarray:
+        """For each element the largest noise of the part that it is in. Roundings of a sum hit one element in one run and another
+        in the next, so what one may be off by, those computed with it may be too; what is only joined to it may not."""
+        node = value.producer
+        given = [] if node is None else [self.own.get(v) if v is not None else None for v in node.inputs]
+        largest = lambda part: np.full(part.shape, part.max(initial=0.0))
+        if node is not None and node.op_name == "cat" and all(a is not None for a in given):
+            dim = node.attrs["dim"]
+            ends = np.cumsum([a.shape[dim] for a in given if a is not None])
+            return np.concatenate([largest(part) for part in np.split(noise, ends[:-1], dim)], dim)
+        if node is not None and node.op_name == "where" and given[0] is not None:
+            first, second = (np.where(given[0] == side, noise, 0.0) for side in (True, False))
+            return np.where(given[0], largest(first), largest(second))
+        return largest(noise)
 
     def floats_into(self, value: Value) -> list[np.ndarray]:
         """Return what the node that makes the value is given, as far as it is known."""
@@ -403,5 +415,4 @@ class Oracle:
         def shake(times: Sequence[int]) -> list[Values]:
             return [shaken(time, sign) for time in times for sign in (1, -1)]
 
-        differentiates = any(node.op_name.endswith("_grad") for node in self.wide.walk())
-        return Exact(own, run(Sparing(self.wide, kept)), shake, differentiates)
+        return Exact(own, run(Sparing(self.wide, kept)), shake)

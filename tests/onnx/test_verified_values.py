@@ -91,7 +91,6 @@ BESIDE_NOISE = {
     "here and there": lambda x: fz.where(x > 0.5, noisy(x), fz.sin(x)),
     "one of many": lambda x: fz.cat([noisy(x).flatten(), fz.sin(x).flatten()[:1]]),
     "one of many that are large": lambda x: fz.cat([(x * 1e7).flatten(), fz.sin(x).flatten()[:1]]),
-    "rows": lambda x: fz.sin(x) * fz.tensor([1e7, 1.0, 1e7, 1e7])[: len(x), None],
     "sums": lambda x: fz.cat([(x * 1e5).cumsum(0), fz.sin(x).cumsum(0)]),
 }
 
