@@ -50,7 +50,7 @@ class SobolEngine:
 
     @property
     def num_generated(self) -> int:
-        """How many points have been drawn or passed over."""
+        """The number of points that have been drawn or passed over."""
         return self._sobol.num_generated
 
     def draw(self, n: int = 1, out: Tensor | None = None, dtype: Any = None) -> Tensor:

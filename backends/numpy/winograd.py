@@ -48,7 +48,7 @@ class Form(NamedTuple):
 
     @property
     def places(self) -> int:
-        """How many products a tile is."""
+        """The number of products that a tile is."""
         return len(self.of_inputs)
 
     def tiles(self, out: Sizes) -> Sizes:

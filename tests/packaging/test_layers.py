@@ -13,7 +13,7 @@ from .conftest import python_files
 
 #: What each folder may import besides the standard library and itself. Lazy imports inside functions count as well.
 ALLOWED = {
-    "core": {"ml_dtypes", "numpy", "pluggy", "safetensors", "tensorboardX"},
+    "core": {"ml_dtypes", "numpy", "pluggy", "safetensors", "scipy", "tensorboardX"},
     "backends": {"frazil", "numpy", "cupy", "cudnn", "pyopencl", "cuda", "nvidia"},
     "exporters": {"frazil", "numpy", "onnx", "onnx_ir", "onnxruntime", "ml_dtypes"},
     "plugins": {"frazil", "frazil.backends", "frazil.exporters", "numpy", "pluggy", "rich", "onnx", "onnxruntime", "matplotlib"},
