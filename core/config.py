@@ -76,6 +76,12 @@ KEYS: Mapping[str, Key] = {
             "numpy.keep_memory", (bool,), False, "ask the C library to keep freed blocks (whole process, Linux): faster large ops"
         ),
         Key(
+            "numpy.winograd",
+            (bool,),
+            True,
+            "3 x 3 convolutions of many channels by fewer multiplications; false: 2 to 5 times as exact",
+        ),
+        Key(
             "opencl.device",
             (int, str),
             0,

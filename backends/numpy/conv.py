@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from frazil.config import config
+
 from . import winograd
 from .threads import scratch, split
 from .winograd import put_last
@@ -94,8 +96,10 @@ def _window(
 
 def _form_for(window: _Window, x: Sizes, w: Sizes, dtype: np.dtype[Any], groups: int) -> winograd.Form | None:
     """How to do a convolution of these shapes with fewer multiplications; None where it is done as it is defined."""
-    plain = groups == 1 and max(*window.stride, *window.dilation) == 1
-    return winograd.form_for(x, w, window.out, dtype) if plain else None
+    if groups > 1 or max(*window.stride, *window.dilation) > 1:
+        return None
+    form = winograd.form_for(x, w, window.out, dtype)
+    return form if form is not None and config.get("numpy.winograd") else None
 
 
 def _times(a: Sizes, b: Any) -> Sizes:

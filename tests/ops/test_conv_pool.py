@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import frazil as fz
 from frazil.backends.numpy import conv as C
 from frazil.backends.numpy import pool as P
 from frazil.backends.numpy import threads
@@ -171,6 +172,15 @@ def test_large_convolutions_are_done_with_fewer_multiplications_and_as_accuratel
         (C.conv_weight_grad(g, x, kernel_size=(3, 3), **options), C.conv_weight_grad(g64, x64, kernel_size=(3, 3), **options)),
     ):
         assert abs(a - b).max() < 5e-6 * abs(b).max()
+
+
+def test_a_setting_has_convolutions_done_as_they_are_defined() -> None:
+    """Of whole numbers they are exact then."""
+    x, w = (fz.tensor(RNG.integers(-3, 4, shape).astype("float32")) for shape in ((4, 64, 32, 32), (64, 64, 3, 3)))
+    with fz.config(numpy__winograd=False):
+        exact = fz.nn.functional.conv2d(x, w, padding=1)
+    assert (exact == fz.nn.functional.conv2d(x.double(), w.double(), padding=1)).all()
+    assert (exact != fz.nn.functional.conv2d(x, w, padding=1)).any()
 
 
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf, 3e38])
