@@ -90,8 +90,6 @@ OTHERWISE = {
     "x.unfold(0, 2, 1)": "CatBackward0",
     "x.unbind()[0]": "SelectBackward0",
     "xp.tensor_split(x, 2)[0]": "SplitBackward0",
-    "x[0, 1]": "SqueezeBackward0",
-    "x[..., 0]": "SqueezeBackward1",
     "x.index_select(0, i)": "IndexBackward0",
     "x.index_add(0, i, y)": "IndexPutBackward0",
     "xp.take(x, i)": "IndexBackward0",
