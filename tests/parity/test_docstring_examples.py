@@ -27,6 +27,8 @@ torch.autograd.functional torch.autograd.forward_ad torch.autograd.graph torch.t
 
 #: What draws, or prints what lay in memory: such examples are only run.
 RANDOM = re.compile(r"rand|empty|[Dd]ropout|multinomial|bernoulli|normal|nn\.|sample|poisson|Generator|rrelu|uniform|lobpcg")
+#: The least singular value of a singular matrix: nothing but rounding, which depends on the processor.
+ROUNDING = re.compile(r"norm\(B\.double\(\), -2\)")
 #: What waits, needs other processes or another device, or changes how all that follows behaves.
 LEFT_OUT = re.compile(
     r"Future|Event|Stream|multiprocessing|\bcuda\b|\bxpu\b|\bmps\b|set_default|use_deterministic|compile|anomaly"
@@ -131,7 +133,7 @@ def test_an_example_of_a_docstring_does_what_it_does_in_pytorch(
     drawn = any(map(RANDOM.search, sources))
     faults = []
     for source, right, found in zip(sources, _results(sources, torch), _results(sources, fz), strict=True):
-        if isinstance(right, Exception):
+        if isinstance(right, Exception) or ROUNDING.search(source):
             continue  # half of the examples use names that only the text around them defines
         if isinstance(found, Exception) or (found != right and not drawn):
             faults.append(f"{source.strip()}\n  PyTorch: {right}\n  frazil:  {found!r}")
