@@ -58,6 +58,8 @@ DIFFERENT = [
 ]
 if torch.backends.cpu.get_cpu_capability() == "AVX512":
     DIFFERENT.append((r"F\.gelu\(x\)", "special", "of infinity it is infinity; NaN in PyTorch's loops for AVX-512 alone"))
+#: Differs on some processors only, by a rounding: not strict.
+SOMETIMES = [(r"T\.pinverse", "expanded", "whether a singular value counts as 0 is decided by its last bits")]
 
 PARTS = 6
 
@@ -71,7 +73,9 @@ def found(line: str) -> list[str]:
 def excuse(line: str, problem: str) -> int | None:
     """Which exception the difference is."""
     edge = problem.split(":")[0]
-    return next((i for i, (call, edges, _) in enumerate(DIFFERENT) if re.match(call, line) and re.search(edges, edge)), None)
+    return next(
+        (i for i, (call, edges, _) in enumerate(DIFFERENT + SOMETIMES) if re.match(call, line) and re.search(edges, edge)), None
+    )
 
 
 def test_every_exception_is_strict() -> None:

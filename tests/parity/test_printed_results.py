@@ -37,7 +37,7 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "linalg_lu_factor_ex": lambda t, x: t.linalg.lu_factor_ex(x),
     "linalg_inv_ex": lambda t, x: t.linalg.inv_ex(x),
     "linalg_cholesky_ex": lambda t, x: t.linalg.cholesky_ex(x @ x.T),
-    "linalg_solve_ex": lambda t, x: t.linalg.solve_ex(x, x),
+    "linalg_solve_ex": lambda t, x: t.linalg.solve_ex(t.eye(2), x),
     "linalg_ldl_factor": lambda t, x: t.linalg.ldl_factor(x @ x.T),
     "linalg_ldl_factor_ex": lambda t, x: t.linalg.ldl_factor_ex(x @ x.T),
     "triangular_solve": lambda t, x: t.triangular_solve(x, x),
