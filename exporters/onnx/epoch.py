@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from frazil import dtypes
@@ -97,9 +98,8 @@ def export_loop(
         names += called
         free.update((name, {0: "held_out"}) for name in called)
         evaluate = _evaluation(evaluate, kept_tree, list(stage.modules.values()))
-    recorded, eager = (
-        _epoch(run, tree, len(leaves), batch_size, permutation, one, stop, evaluate, len(args)) for run in (one, step)
-    )
+    made = _Epoch(tree, len(leaves), batch_size, permutation, one, stop, evaluate)
+    recorded, eager = made.of(one, len(args)), made.of(step, len(args))
     eager.__wrapped__ = step  # type: ignore[attr-defined]  # where to look for what it changes
     with stage:
         traced = trace(recorded, tuple(args), input_names=names, dynamic_shapes=free)
@@ -155,46 +155,56 @@ def _evaluation(evaluate: Callable[..., Any], tree: Any, modules: Sequence[Modul
     return evaluated
 
 
-def _epoch(
-    run: Callable[..., Any],
-    tree: Any,
-    count: int,
-    batch_size: int,
-    permutation: str | None,
-    one: Program,
-    stop: Callable[[Any], Any] | None,
-    evaluate: Callable[..., Any] | None,
-    arguments: int,
-) -> Callable[..., Any]:
-    """All batches through `run`, which is the step or its recording."""
+@dataclass(frozen=True)
+class _Epoch:
+    """What an epoch is made of, whether the step or its recording goes through it."""
 
-    def epoch(*given: Tensor) -> Any:
-        data, rows = given[:count], given[0].shape[0]
-        kept = given[count + (permutation == "given") :]
-        if permutation == "given":
-            order = given[count]
-            rows = order.shape[0]
-        else:
-            order = randperm(rows, device=given[0].device) if permutation else arange(rows, device=given[0].device)
-        rounds = rows // batch_size
-        batches = order[: rounds * batch_size].reshape(rounds, batch_size)
+    tree: Any  #: how a batch is put together of its tensors
+    tensors: int  #: how many these are; in front of all other inputs
+    batch_size: int
+    permutation: str | None
+    recorded: Program  #: one step: tells what a step would return
+    stop: Callable[[Any], Any] | None
+    evaluate: Callable[..., Any] | None  #: of all tensors after the data (and the permutation)
+
+    def of(self, run: Callable[..., Any], inputs: int) -> Callable[..., Any]:
+        """All batches through `run`, as a function of so many inputs."""
+
+        def epoch(*given: Tensor) -> Any:
+            found = self._steps(run, given)
+            return found if self.evaluate is None else (found, self.evaluate(*given[self._before_held_out :]))
+
+        parameters = [inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(inputs)]
+        epoch.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        return epoch
+
+    @property
+    def _before_held_out(self) -> int:
+        return self.tensors + (self.permutation == "given")
+
+    def _steps(self, run: Callable[..., Any], given: Sequence[Tensor]) -> Any:
+        data, order = given[: self.tensors], self._order(given)
+        rounds = order.shape[0] // self.batch_size
+        batches = order[: rounds * self.batch_size].reshape(rounds, self.batch_size)
 
         def body(i: Any, *_: Any) -> Any:
-            result = run(*unflatten(tree, [t[batches[i]] for t in data]))
-            return () if stop is None else (~_truth(stop(result)),), result
+            result = run(*unflatten(self.tree, [t[batches[i]] for t in data]))
+            return () if self.stop is None else (~_truth(self.stop(result)),), result
 
-        if stop is None:
+        if self.stop is None:
             _, found = loop(None, body, (), limit=rounds)
         else:
             _, found = loop(lambda goes_on: goes_on, body, (tensor(True),), limit=rounds)
-        if found is None:  # no batch is full
-            shapes = [((0, *value.spec.shape), value.spec.dtype) for value in one.graph.outputs]
-            found = unflatten(one.graph.out_tree, [zeros(*shape, dtype=dtype) for shape, dtype in shapes])
-        return found if evaluate is None else (found, evaluate(*kept))
+        if found is not None:
+            return found
+        graph = self.recorded.graph  # no batch is full: nothing, of the shapes that steps return
+        return unflatten(graph.out_tree, [zeros((0, *v.spec.shape), dtype=v.spec.dtype) for v in graph.outputs])
 
-    parameters = [inspect.Parameter(f"x{i}", inspect.Parameter.POSITIONAL_ONLY) for i in range(arguments)]
-    epoch.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    return epoch
+    def _order(self, given: Sequence[Tensor]) -> Tensor:
+        if self.permutation == "given":
+            return given[self.tensors]
+        rows, device = given[0].shape[0], given[0].device
+        return randperm(rows, device=device) if self.permutation else arange(rows, device=device)
 
 
 def _truth(told: Any) -> Tensor:
