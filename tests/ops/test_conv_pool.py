@@ -318,6 +318,8 @@ def test_empty_batches_pool_to_empty_batches() -> None:
         y = P.max_pool(x, dilation=(1, 1), **options)
         assert y.shape == out and P.max_pool_indices(x, dilation=(1, 1), **options).shape == out
         assert P.max_pool_grad(y, x, y, dilation=(1, 1), **options).shape == shape
+        overlapping = options | {"kernel_size": (3, 3), "dilation": (1, 1), "padding": (1, 1)}
+        assert P.max_pool_grad(y, x, y, **overlapping).shape == shape
         assert P.avg_pool(x, count_include_pad=True, **options).shape == out
         assert P.avg_pool_grad(y, size=(4, 4), count_include_pad=True, **options).shape == shape
 
@@ -331,6 +333,7 @@ def every_kernel(x: np.ndarray, w: np.ndarray) -> dict[str, Any]:
     pool: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0), "ceil_mode": False}
     y = np.ascontiguousarray(C.conv(x, w, None, **options))
     m = P.max_pool(x, dilation=(1, 1), **pool)
+    overlapping = pool | {"kernel_size": (3, 3), "stride": (1, 1), "padding": (1, 1)}
     return {
         "conv": lambda: C.conv(x, w, None, **options),
         "conv_input_grad": lambda: C.conv_input_grad(y, w, size=x.shape[2:], **options),
@@ -341,6 +344,7 @@ def every_kernel(x: np.ndarray, w: np.ndarray) -> dict[str, Any]:
         "max_pool_grad": lambda: P.max_pool_grad(m, x, m, dilation=(1, 1), **pool),
         "avg_pool": lambda: P.avg_pool(x, count_include_pad=True, **pool),
         "avg_pool_grad": lambda: P.avg_pool_grad(m, size=x.shape[2:], count_include_pad=True, **pool),
+        "overlapping max_pool_grad": lambda: P.max_pool_grad(x, x, x, dilation=(1, 1), **overlapping),
         "trivial max_pool": lambda: P.max_pool(x, dilation=(1, 1), **{**pool, "kernel_size": (1, 1), "stride": (1, 1)}),
     }
 
