@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 #: A thread keeps at most this much of each scratch buffer between calls.
 KEEP_BYTES = 1 << 24
+#: Bytes of a line of the cache. NumPy's loops take half of the time where results lie at its beginning.
+LINE = 64
 #: So few elements are allocated faster than looked up.
 FEW = 1 << 12
 
@@ -200,7 +202,8 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         return np.empty(shape, dtype)
     buffer: np.ndarray | None = getattr(_local, name, None)
     if buffer is None or buffer.nbytes < nbytes:
-        buffer = np.empty(nbytes, np.uint8)
+        buffer = np.empty(nbytes + LINE, np.uint8)
+        buffer = buffer[-buffer.ctypes.data % LINE :]
         setattr(_local, name, buffer)
     return buffer[:nbytes].view(dtype).reshape(shape)
 
