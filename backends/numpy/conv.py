@@ -20,7 +20,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from frazil.config import config
 
-from . import winograd
+from . import bands, winograd
 from .threads import scratch, split
 from .winograd import put_last
 
@@ -174,6 +174,11 @@ def conv(
         found = winograd.conv(form, x, winograd.of_weights(form, w), bias, padding, window.out)
         if found is not None:
             return found
+    banded = bands.form_for(x.shape, w.shape, window.out, x.dtype, groups, stride, padding, dilation)
+    if banded is not None:
+        found = bands.conv(banded, x, w, bias)
+        if found is not None:
+            return found
     y = np.empty((len(x), filters, *window.out), x.dtype)
     nbytes = y.nbytes + x.nbytes * math.prod(window.kernel) // math.prod(stride)
     if bias is not None:
@@ -224,6 +229,11 @@ def conv_weight_grad(
     form = _form_for(window, x.shape, (filters, channels, *kernel_size), g.dtype, groups)
     if form is not None:
         found = winograd.conv_weight_grad(form, g, x, padding)
+        if found is not None:
+            return found
+    banded = bands.form_for(x.shape, (filters, channels, *kernel_size), window.out, g.dtype, groups, stride, padding, dilation)
+    if banded is not None:
+        found = bands.conv_weight_grad(banded, g, x)
         if found is not None:
             return found
     shape = (groups, filters // groups, channels * math.prod(kernel_size))

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.backends.numpy import bands, threads
 from frazil.backends.numpy import conv as C
 from frazil.backends.numpy import pool as P
-from frazil.backends.numpy import threads
 from frazil.backends.numpy import winograd as W
 
 RNG = np.random.default_rng(0)
@@ -46,6 +46,9 @@ CONVOLUTIONS = [
     case(2, 11, (4, 4), 20, (3, 3), (1, 1), (1, 1), (1, 1), 1),
     case(2, 2, (9, 9), 3, (2, 2), (4, 4), (0, 0), (1, 1), 1),
     case(2, 2, (3, 4, 5), 2, (2, 2, 3), (1, 2, 1), (0, 1, 1), (1, 1, 2), 1),
+    case(2, 4, (6, 20), 4, (3, 5), (1, 1), (1, 2), (1, 1), 4),
+    case(3, 2, (40,), 2, (7,), (2,), (3,), (2,), 2),
+    case(2, 3, (3, 4, 9), 3, (2, 2, 5), (1, 2, 1), (0, 1, 2), (1, 1, 1), 3),
     case(0, 2, (4, 4), 3, (3, 3), (1, 1), (0, 0), (1, 1), 1),
 ]
 
@@ -199,6 +202,20 @@ def test_what_is_not_finite_stays_in_the_windows_that_see_it(special: float) -> 
     np.testing.assert_array_equal(np.isfinite(y[1, :, 4, 5]), np.isfinite(expected[1, :, 4, 5]))
     assert np.isfinite(special) or not np.isfinite(dw[2]).any()
     assert np.isfinite(np.delete(np.delete(dw, 2, 0), 2, 1)).all()
+
+
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf, 3e38])
+def test_what_is_not_finite_stays_in_the_windows_that_see_it_where_bands_multiply(special: float) -> None:
+    x, w, options = tensors((2, 2, (4, 20), 2, (3, 5), (1, 1), (1, 2), (1, 1), 2), "float32")
+    assert bands.form_for(x.shape, w.shape, x.shape[2:], x.dtype, 2, (1, 1), (1, 2), (1, 1)) is not None
+    x[1, 0, 2, 3] = special
+    expected = naive_conv(x, w, *options.values())
+    np.testing.assert_allclose(C.conv(x, w, None, **options), expected, rtol=1e-5, atol=1e-5)
+    dw = C.conv_weight_grad(np.ones_like(x), x, kernel_size=(3, 5), **options)
+    assert np.isfinite(dw[1]).all() and (np.isfinite(special) or not np.isfinite(dw[0]).any())
+    np.testing.assert_allclose(
+        C.conv_input_grad(x, w, size=(4, 20), **options)[0], C.conv(x[:1], w[..., ::-1, ::-1], **options)[0], rtol=1e-5, atol=1e-5
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------------ pooling
