@@ -204,7 +204,7 @@ def test_what_is_not_finite_stays_in_the_windows_that_see_it(special: float) -> 
     assert np.isfinite(np.delete(np.delete(dw, 2, 0), 2, 1)).all()
 
 
-@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
 def test_what_is_not_finite_stays_in_the_windows_that_see_it_where_bands_multiply(special: float) -> None:
     x, w, options = tensors((2, 2, (4, 20), 2, (3, 5), (1, 1), (1, 2), (1, 1), 2), "float32")
     assert bands.form_for(x.shape, w.shape, x.shape[2:], x.dtype, 2, (1, 1), (1, 2), (1, 1)) is not None
@@ -212,10 +212,9 @@ def test_what_is_not_finite_stays_in_the_windows_that_see_it_where_bands_multipl
     expected = naive_conv(x, w, *options.values())
     np.testing.assert_allclose(C.conv(x, w, None, **options), expected, rtol=1e-5, atol=1e-5)
     dw = C.conv_weight_grad(np.ones_like(x), x, kernel_size=(3, 5), **options)
-    assert np.isfinite(dw[1]).all() and (np.isfinite(special) or not np.isfinite(dw[0]).any())
-    np.testing.assert_allclose(
-        C.conv_input_grad(x, w, size=(4, 20), **options)[0], C.conv(x[:1], w[..., ::-1, ::-1], **options)[0], rtol=1e-5, atol=1e-5
-    )
+    assert np.isfinite(dw[1]).all() and not np.isfinite(dw[0]).any()
+    dx = C.conv_input_grad(x, w, size=(4, 20), **options)
+    assert np.isfinite(dx[0]).all() and np.isfinite(dx[1, 1]).all() and not np.isfinite(dx[1, 0]).all()
 
 
 # ------------------------------------------------------------------------------------------------------------------ pooling
