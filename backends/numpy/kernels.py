@@ -654,6 +654,21 @@ def _row_index(index: Array, dim: int) -> Array | None:
     return index[(slice(None), *(0,) * (index.ndim - 1))] if rows else None
 
 
+#: Of such long rows each is worth calls of its own.
+_LONG_ROW = 1 << 9
+
+
+def _is_shared(x: Array, index: Array, dim: int) -> bool:
+    """Whether many rows have the same long index, as channels do: a row and its index stay in the cache."""
+    last = dim == index.ndim - 1 and index.shape[dim] >= _LONG_ROW and 0 in index.strides[:-1]
+    return last and index.shape[:-1] == x.shape[:-1] and index.strides[dim] == index.itemsize
+
+
+def _once(index: Array) -> Array:
+    """The index without repetitions along dimensions that it was expanded over."""
+    return index[tuple(slice(None) if step else slice(0, 1) for step in index.strides)]
+
+
 @kernel
 def gather_values(x: Array, index: Array, *, dim: int) -> Array:
     if not x.ndim:
@@ -664,6 +679,12 @@ def gather_values(x: Array, index: Array, *, dim: int) -> Array:
     if row is not None and x.shape[1:] == index.shape[1:]:
         _check_range(row, x.shape[0], "gather")
         return x.take(row, 0)
+    if _is_shared(x, index, dim):
+        _check_range(_once(index), x.shape[dim], "gather")
+        found = np.empty(index.shape, x.dtype)
+        for place in np.ndindex(index.shape[:-1]):
+            x[place].take(index[place], out=found[place], mode="clip")
+        return found
     _check_range(index, x.shape[dim], "gather")
     if x.flags.c_contiguous and index.size > LARGE:  # one index is several times as fast as one for each dimension
         return x.reshape(-1).take(_positions(index, dim, x.shape))
@@ -693,6 +714,11 @@ def scatter_add_values(x: Array, index: Array, src: Array, *, dim: int) -> Array
     row = _row_index(index, dim)
     if row is not None and y.shape[1:] == index.shape[1:] and y.flags.c_contiguous:
         _add_rows(y.reshape(len(y), -1), row, src.reshape(len(row), -1), "scatter_add")
+        return y
+    if _is_shared(y, index, dim) and y.dtype.char in "fd":
+        _check_range(_once(index), x.shape[dim], "scatter_add")
+        for place in np.ndindex(index.shape[:-1]):
+            y[place] += np.bincount(index[place], src[place], x.shape[dim])
         return y
     _check_range(index, x.shape[dim], "scatter_add")
     return _fold_at(np.add, y, _positions(index, dim, y.shape), src, _wide(y, src))

@@ -76,6 +76,29 @@ def test_gather_and_scatter_at_large_indices(dim: int, turned: bool, expanded: b
         np.testing.assert_array_equal(tensors[0].scatter(dim, given, tensors[1]).numpy(), x)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64", "float16"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_channels_gather_and_scatter_at_the_same_places(dtype: str, turned: bool) -> None:
+    x = RANDOM.integers(-9, 9, (2, 3, 100)).astype(dtype)
+    source = RANDOM.integers(-9, 9, (2, 3, 600)).astype(dtype)
+    index = RANDOM.integers(0, 100, (2, 1, 600))
+    given, tensors = fz.tensor(index).expand(2, 3, 600), [fz.tensor(x), fz.tensor(source)]
+    if turned:
+        tensors = [t.permute(2, 1, 0).contiguous().permute(2, 1, 0) for t in tensors]
+    places = np.broadcast_to(index, (2, 3, 600))
+    np.testing.assert_array_equal(tensors[0].gather(2, given).numpy(), np.take_along_axis(x, places, 2))
+    total = x.astype(np.float64)
+    np.add.at(total, (np.arange(2)[:, None, None], np.arange(3)[:, None], places), source)
+    np.testing.assert_array_equal(tensors[0].scatter_add(2, given, tensors[1]).numpy(), total.astype(dtype))
+    for bad in (-1, 100):
+        index[1, 0, 599] = bad
+        wrong = fz.tensor(index).expand(2, 3, 600)
+        with pytest.raises(IndexError, match="out of range"):
+            tensors[0].gather(2, wrong)
+        with pytest.raises(IndexError, match="out of range"):
+            tensors[0].scatter_add(2, wrong, tensors[1])
+
+
 @pytest.mark.parametrize("bad", [-1, 100])
 def test_large_indices_out_of_range_are_refused(bad: int) -> None:
     x, index = fz.zeros(100, 100), fz.zeros(100, 100, dtype=fz.int64)
