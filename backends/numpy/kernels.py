@@ -969,21 +969,27 @@ def softmax_grad(g: Array, y: Array, *, dim: int) -> Array:
 
 def _class_rows(x: Array, target: Array, ignore_index: int) -> tuple[Array, int, Array, Array | None]:
     """Logits as a matrix, which of its dimensions is that of the classes, classes as a vector, and which count (None: all)."""
-    if x.dtype.kind != "f" or target.shape != (x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()):
-        raise ValueError("the shapes of x and target do not belong together")
-    dim, classes = int(x.ndim < 3), target.reshape(-1)
+    classes, kept = _classes(x, target, ignore_index)
+    dim = int(x.ndim < 3)
     # pixels stay neighbours: NumPy is fast along what is long
     logits = x.reshape(1, *x.shape) if x.ndim < 2 else x if dim else np.moveaxis(x, 1, 0).reshape(x.shape[1], len(classes))
-    kept = None
+    return logits, dim, classes, kept
+
+
+def _classes(x: Array, target: Array, ignore_index: int) -> tuple[Array, Array | None]:
+    """Classes as a vector, and which count (None: all)."""
+    if x.dtype.kind != "f" or target.shape != (x.shape[:1] + x.shape[2:] if x.ndim > 1 else ()):
+        raise ValueError("the shapes of x and target do not belong together")
+    classes, count, kept = target.reshape(-1), x.shape[int(x.ndim > 1)], None
     if classes.size:
         low, high = classes.min(), classes.max()
         if low <= ignore_index <= high:
             kept = classes != ignore_index
             classes = np.where(kept, classes, 0)
             low, high = classes.min(), classes.max()
-        if low < 0 or high >= logits.shape[dim]:
-            raise IndexError(f"a class is out of range: x has {logits.shape[dim]} classes, the target goes from {low} to {high}")
-    return logits, dim, classes, kept
+        if low < 0 or high >= count:
+            raise IndexError(f"a class is out of range: x has {count} classes, the target goes from {low} to {high}")
+    return classes, kept
 
 
 def _at_classes(classes: Array, dim: int) -> tuple[Array, Array]:
@@ -1016,15 +1022,36 @@ def cross_entropy(
     if label_smoothing:
         spread = np.add.reduce(logp if weight is None else logp * (weight if dim else weight[:, None]), dim)
         losses = losses * (1 - label_smoothing) - spread * (label_smoothing / logits.shape[dim])
+    return _reduced(losses.astype(x.dtype, copy=False), weights, kept, target, reduction)
+
+
+def _reduced(losses: Array, weights: Array | None, kept: Array | None, target: Array, reduction: str) -> Array:
+    """Losses of samples with weights, of which those count that are kept."""
     if kept is not None:
-        losses = np.where(kept, losses, x.dtype.type(0))
-        weights = kept.astype(x.dtype) if weights is None else weights * kept
+        losses = np.where(kept, losses, losses.dtype.type(0))
+        weights = kept.astype(losses.dtype) if weights is None else weights * kept
     if reduction == "none":
-        return losses.astype(x.dtype, copy=False).reshape(target.shape)
+        return losses.reshape(target.shape)
     every = np.add.reduce(losses)
     if reduction == "mean":
-        every = every / (x.dtype.type(len(classes)) if weights is None else np.add.reduce(weights))
-    return every.astype(x.dtype, copy=False)
+        every = every / (losses.dtype.type(len(losses)) if weights is None else np.add.reduce(weights))
+    return every.astype(losses.dtype, copy=False)
+
+
+@kernel
+@halves_in_float32
+def nll_loss(x: Array, target: Array, weight: Array | None = None, *, reduction: str = "mean", ignore_index: int = -100) -> Array:
+    if reduction not in ("mean", "sum", "none") or target.dtype.kind != "i":
+        raise ValueError("nll_loss")
+    classes, kept = _classes(x, target, ignore_index)
+    samples = x.shape[0] if x.ndim > 1 else 1
+    planes = x.reshape(samples, x.shape[int(x.ndim > 1)], len(classes) // max(samples, 1))
+    chosen = classes.reshape(samples, planes.shape[2])
+    losses = -planes[np.arange(samples)[:, None], chosen, np.arange(planes.shape[2])].reshape(-1)
+    weights = None if weight is None else weight[classes]
+    if weights is not None:
+        losses *= weights
+    return _reduced(losses, weights, kept, target, reduction)
 
 
 def _soft_cross_entropy(x: Array, target: Array, weight: Array | None, reduction: str, label_smoothing: float) -> Array:
