@@ -14,12 +14,11 @@ from .philox import DOMAIN, is_own
 
 # Three fractions of polynomials, side by side: the Scan is Horner's scheme, over their coefficients. Above 28 erfc is 0.
 # What the square of x loses by rounding is multiplied on: x is cut in two by 2**27 + 1 (G. W. Veltkamp), whose parts have squares
-# without rounding.
+# without rounding. Where loses the sign of a zero, so that of erf comes last.
 _TEXT = """
 <domain: "{domain}", opset_import: ["": {opset}]>
 {name} (x) => (y)
 {{
-    zero = Constant <value = double {{0.0}}> ()
     one = Constant <value = double {{1.0}}> ()
     minus = Constant <value = double {{-1.0}}> ()
     two = Constant <value = double {{2.0}}> ()
@@ -56,7 +55,6 @@ _TEXT = """
     over, under = Split <axis = 1, num_outputs = 2> (found)
     fractions = Div (over, under)
     near_fraction, middle_fraction, far_fraction = Split <axis = 0, num_outputs = 3> (fractions)
-    near_erf = Mul (near, near_fraction)
 
     is_far = Greater (large, end)
     fraction = Where (is_far, far_fraction, middle_fraction)
@@ -85,14 +83,14 @@ _TEXT = """
 
 _ENDS = {
     "erf": """
-    is_negative = Less (row, zero)
-    positive = Sub (one, tail)
-    negative = Sub (tail, one)
-    away = Where (is_negative, negative, positive)
-    result = Where (is_near, near_erf, away)
+    away = Sub (one, tail)
+    share = Where (is_near, near_fraction, away)
+    result = Mul (near, share)
 """,
     "erfc": """
+    zero = Constant <value = double {0.0}> ()
     is_negative = Less (row, zero)
+    near_erf = Mul (near, near_fraction)
     rest_of_near = Sub (one, near_erf)
     opposite = Sub (two, tail)
     away = Where (is_negative, opposite, tail)

@@ -19,9 +19,11 @@ from frazil import dtypes
 from frazil.autograd.modes import no_grad
 from frazil.creation import tensor as make_tensor
 from frazil.device import device
+from frazil.errors import RecordError
 from frazil.ops.complex_numbers import view_as_complex
 from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.running import Watcher, device_for, execute
+from frazil.recorder.trace import expand
 from frazil.table import OPS, Spec
 from frazil.tensor import Tensor
 
@@ -41,15 +43,10 @@ SIGNED = frozenset("neg abs sqrt reciprocal floor ceil round_half_even mul div c
 }
 
 #: Ops that files compute from numbers which are larger than the result, and how large: it is off by a rounding of those.
-INNER: dict[str, Callable[[np.ndarray, np.ndarray, Mapping[str, Any]], Any]] = {
-    **dict.fromkeys("sigmoid erfc elu selu celu".split(), lambda x, y, attrs: np.ones_like(y)),
-    **dict.fromkeys(("silu", "gelu"), lambda x, y, attrs: np.abs(x)),
-    "glu": lambda x, y, attrs: np.abs(np.split(x, 2, attrs["dim"])[0]),
-    # Many steps in one op: as large as anything that comes out.
-    **dict.fromkeys(
-        (n for n, op in OPS.items() if n.endswith("_grad") or op.fn.__module__.endswith(".recurrent")),
-        lambda x, y, attrs: np.full(y.shape, np.abs(y[np.isfinite(y)]).max(initial=0.0)),
-    ),
+INNER: dict[str, Callable[[np.ndarray, Mapping[str, Any]], Any]] = {
+    **dict.fromkeys("sigmoid erfc elu selu celu".split(), lambda x, attrs: np.ones_like(x)),
+    **dict.fromkeys(("silu", "gelu"), lambda x, attrs: np.abs(x)),
+    "glu": lambda x, attrs: np.abs(np.split(x, 2, attrs["dim"])[0]),
 }
 
 #: Ops that add up products or squares of what they are given.
@@ -58,9 +55,18 @@ SUMS = (
         name
         for name, op in OPS.items()
         if op.fn.__module__.rpartition(".")[2]
-        in ("linalg", "norm", "attention", "conv", "pool", "reduction", "recurrent", "loss", "statistics")
+        in ("linalg", "norm", "attention", "conv", "pool", "reduction", "recurrent", "loss", "statistics", "resize")
     )
     - EXACT
+)
+
+
+#: Ops whose bodies are run instead: a rounding of a sum inside, or of a place, may be far more than one of what comes out.
+OPENED = frozenset(
+    name
+    for name in SUMS
+    if OPS[name].body is not None
+    and OPS[name].fn.__module__.rpartition(".")[2] in ("norm", "pool", "reduction", "loss", "statistics", "resize")
 )
 
 
@@ -137,19 +143,52 @@ def eps_of(dtype: np.dtype[Any]) -> float:
     return float(np.finfo(dtype).eps) if dtype.kind == "f" else 0.0
 
 
-def in_float64(graph: Graph) -> tuple[Graph, dict[Value, Value]]:
-    """The graph with all floats in float64, on the CPU, which has it, and which value became which."""
-    copy = graph.copy()
-    pairs = dict(zip(_all_values(graph), _all_values(copy), strict=True))
-    for value in pairs.values():
-        floating = value.spec.dtype.is_floating_point
-        if floating:
+def in_float64(graph: Graph) -> tuple[Graph, dict[Value, Value], dict[Value, dtypes.dtype]]:
+    """The graph with all floats in float64, on the CPU, which has it, and with bodies for ops of `OPENED`; which value became
+    which; and of which dtype the floats were."""
+    pairs: dict[Value, Value] = {}
+    copy = graph.copy(pairs)
+    _open(copy, copy.captured)
+    values = _all_values(copy)
+    floats = {value: value.spec.dtype for value in values if value.spec.dtype.is_floating_point}
+    for value in values:
+        if value in floats:
             value.spec = Spec(value.spec.shape, dtypes.float64)
         if value.tensor is not None:
             numbers = host(value.tensor)
-            value.tensor = make_tensor(numbers.astype(np.float64) if floating else numbers, device="cpu")
+            value.tensor = make_tensor(numbers.astype(np.float64) if value in floats else numbers, device="cpu")
     _widen(copy)
-    return copy, pairs
+    return copy, pairs, floats
+
+
+def _open(graph: Graph, captured: list[Value]) -> None:
+    """Put the bodies of ops of `OPENED` in their place, where they are the same for all sizes."""
+    open_, graph.nodes = graph.nodes[::-1], []
+    while open_:
+        node = open_.pop()
+        for subgraph in node.subgraphs.values():
+            _open(subgraph, captured)
+        body = _body(node)
+        if body is None:
+            graph.nodes.append(node)
+            continue
+        body.replace_all(dict(zip(body.inputs, (value for value in node.inputs if value is not None), strict=True)))
+        captured += body.captured
+        graph.symbols = {**body.symbols, **graph.symbols}
+        results = [Node("copy", [inner], {}, [value]) for inner, value in zip(body.outputs, node.outputs, strict=True)]
+        open_ += [*body.nodes, *results][::-1]
+
+
+def _body(node: Node) -> Graph | None:
+    """The body of an op of `OPENED`, if nothing in it depends on a size or on numbers. (That all take the same of two neighbours
+    which are as near is seen to by lowerings.)"""
+    if node.op_name not in OPENED or str(node.attrs.get("mode")).startswith("nearest"):
+        return None
+    try:
+        body = expand(node)
+    except RecordError:
+        return None
+    return None if body.guards else body
 
 
 def _widen(graph: Graph) -> None:
@@ -195,11 +234,15 @@ class Shaken(Sparing):
     """Moves what every node that rounds is given by up to `scale` rounding errors."""
 
     def __init__(
-        self, graph: Graph, wanted: Collection[Value], pairs: Mapping[Value, Value], rng: np.random.Generator, scale: float
+        self,
+        graph: Graph,
+        wanted: Collection[Value],
+        floats: Mapping[Value, dtypes.dtype],
+        rng: np.random.Generator,
+        scale: float,
     ) -> None:
         super().__init__(graph, wanted)
-        floating = {value: twin for value, twin in pairs.items() if value.spec.dtype.is_floating_point}
-        self.eps = {twin: dtypes.finfo(value.spec.dtype).eps for value, twin in floating.items()}
+        self.floats, self.eps = floats, {value: dtypes.finfo(dtype).eps for value, dtype in floats.items()}
         self.rng, self.scale = rng, scale
 
     def before(self, node: Node, tensors: list[Tensor | None]) -> list[Tensor | None]:
@@ -216,14 +259,34 @@ class Shaken(Sparing):
         ]
 
     def after(self, node: Node, values: dict[Value, Tensor]) -> None:
+        (result,) = node.outputs if node.op_name in ("sum", "cumsum") else (None,)
+        if result in self.floats:
+            lost = lost_one_by_one(node, host(values[node.inputs[0]]), self.floats[result])  # type: ignore[index]
+            off = self.scale / FACTOR * lost * self.rng.choice([-1, 1], lost.shape)
+            values[result] = make_tensor(host(values[result]) + off)
         given = node.inputs[0] if node.op_name in INNER else None
         for value in node.outputs if given is not None else ():
             if value in self.eps:
-                result = host(values[value])
-                inner = inner_size(node, host(values[given]), result)  # type: ignore[index]
-                off = self.scale * self.eps[value] * inner * self.rng.uniform(-1, 1, result.shape)
-                values[value] = make_tensor(result + off)
+                inner = INNER[node.op_name](host(values[given]), node.attrs)  # type: ignore[index]
+                off = self.scale * self.eps[value] * np.where(np.isfinite(inner), inner, 0)
+                values[value] = make_tensor(host(values[value]) + off * self.rng.uniform(-1, 1, off.shape))
         super().after(node, values)
+
+
+def lost_one_by_one(node: Node, given: np.ndarray, dtype: dtypes.dtype) -> np.ndarray:
+    """Return what a sum loses at most where numbers are added one by one: each rounded to the same side, if they are equal."""
+    narrow: Any = np.float64 if dtype is dtypes.float64 else np.float32  # float16 is added up in float32
+    dims, kept = node.attrs["dim"], node.attrs.get("keepdim", True)
+    axes = tuple(range(given.ndim)) if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+    others = [axis for axis in range(given.ndim) if axis not in axes]
+    rows = given.transpose(*others, *axes).reshape(*(given.shape[axis] for axis in others), -1).astype(narrow)
+    with np.errstate(all="ignore"):
+        lost = np.abs(rows.cumsum(-1) - rows.cumsum(-1, dtype=np.longdouble if narrow is np.float64 else np.float64))
+    lost = np.where(np.isfinite(lost), lost, 0).astype(np.float64)
+    if node.op_name == "cumsum":
+        return np.moveaxis(np.maximum.accumulate(lost, -1), -1, axes[0])
+    largest: np.ndarray = lost.max(-1, initial=0.0)
+    return np.expand_dims(largest, axes) if kept else largest
 
 
 @dataclass(frozen=True)
@@ -311,8 +374,8 @@ class Exact:
         size = np.abs(np.where(np.isfinite(exact), exact, 0))
         info = np.finfo(dtype)
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            rounding = float(info.eps) * np.maximum(size, self.inner_size(value, exact))
-            allowed = FACTOR * noise + max(FACTOR, self.added_one_by_one(value) / 2) * rounding + float(info.tiny)
+            rounding = max(FACTOR, self.added_one_by_one(value) / 2) * float(info.eps) * size
+            allowed = FACTOR * noise + rounding + float(info.tiny)
             differs = ~np.isfinite(error)
             near = (size + allowed >= float(info.max) / 2) & ~np.isnan(found)
             lost, vague = np.zeros(exact.shape, bool), differs & near
@@ -348,14 +411,6 @@ class Exact:
         kinds = "fiu" if rounds_integers(node) else "f"
         return [self.own[v] for v in node.inputs if v is not None and v in self.own and self.own[v].dtype.kind in kinds]
 
-    def inner_size(self, value: Value, exact: np.ndarray) -> Any:
-        """The size of numbers inside of the op that makes the value, where it is one of `INNER`."""
-        given = self.floats_into(value)
-        if value.producer is None or value.producer.op_name not in INNER or not given:
-            return 0.0
-        inner = inner_size(value.producer, given[0], exact)
-        return inner if inner.shape == exact.shape else 0.0
-
     def added_one_by_one(self, value: Value) -> int:
         """Return how many numbers may go to one place, each rounded to the same side (if they are equal, they are)."""
         node = value.producer
@@ -374,13 +429,6 @@ class Exact:
         return max(sizes, default=0.0) ** 2 * FACTOR >= most
 
 
-def inner_size(node: Node, given: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """Return the sizes of the numbers inside of an op of `INNER`, for each element of its result."""
-    with np.errstate(invalid="ignore"):
-        sizes = np.asarray(INNER[node.op_name](given.astype(np.float64), result, node.attrs))
-    return np.where(np.isfinite(sizes), sizes, 0)
-
-
 def distance(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
     """Elementwise |found - expected|; 0 where both are NaN or the same infinity, infinite where only one is."""
     found, expected = found.astype(np.float64), expected.astype(np.float64)
@@ -395,7 +443,7 @@ class Oracle:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.wide, self.pairs = in_float64(graph)
+        self.wide, self.pairs, self.floats = in_float64(graph)
 
     def exact(self, arrays: Sequence[np.ndarray], own: Values, seed: int = 0, wanted: Collection[Value] | None = None) -> Exact:
         """Run the graph in float64; `own` are its values in its dtypes, `wanted` those that will be judged (None: all)."""
@@ -410,7 +458,7 @@ class Oracle:
 
         def shaken(time: int, sign: int) -> Values:
             rng = np.random.default_rng([seed, time] if time else seed)
-            return run(Shaken(self.wide, kept, self.pairs, rng, sign * FACTOR if time > 3 else sign))
+            return run(Shaken(self.wide, kept, self.floats, rng, sign * FACTOR if time > 3 else sign))
 
         def shake(times: Sequence[int]) -> list[Values]:
             return [shaken(time, sign) for time in times for sign in (1, -1)]

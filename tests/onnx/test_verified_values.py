@@ -104,6 +104,86 @@ def test_what_is_noisy_does_not_hide_what_is_wrong_beside_it(program: Any) -> No
         fz.onnx.export(program, x, verify="samples", dynamic_shapes=None, lowerings={"sin": off_by_a_hundredth})
 
 
+def nearly_equal(*shape: int) -> fz.Tensor:
+    """Numbers whose sum is rounded to the same side again and again."""
+    return fz.full(shape, 0.1) + 1e-6 * fz.randn(*shape)
+
+
+def resized(mode: str, *size: int) -> Any:
+    return lambda x: F.interpolate(x, size=size, mode=mode)
+
+
+def wrongly_resized(e: Any, call: Any, x: Any) -> Any:
+    """As PyTorch would for align_corners=True."""
+    call["scales"], call["align_corners"]
+    mode = "cubic" if call["mode"] == "bicubic" else "linear"
+    axes, size = list(range(2, call.rank())), e.ints(*call["size"])
+    return e.op("Resize", x, None, None, size, mode=mode, coordinate_transformation_mode="align_corners", axes=axes)
+
+
+def a_hundredth_more(op_type: str) -> Any:
+    def lowering(e: Any, call: Any, x: Any) -> Any:
+        call["dtype"]
+        dims = range(call.rank(0)) if call["dim"] is None else call["dim"]
+        return e.op("Mul", e.op(op_type, x, e.ints(*dims), keepdims=int(call["keepdim"])), e.like(1.01, x))
+
+    return lowering
+
+
+def shifted(e: Any, call: Any, x: Any, *affine: Any) -> Any:
+    bias = e.constant(np.full(call.shape(0)[1], 0.01), x.dtype)
+    ones = e.constant(np.ones(call.shape(0)[1]), x.dtype)
+    return e.op("GroupNormalization", x, ones, bias, num_groups=call["num_groups"], epsilon=call["eps"])
+
+
+def of_itself(f: Any) -> Any:
+    """Of what is computed with a sine, in which a wrong file is wrong."""
+    return lambda x: f(x * fz.sin(x * 10 + 1))
+
+
+#: Programs that lose many digits of what they are given, or decide on the edge, and lowerings that are wrong by more.
+LOSSY: dict[str, tuple[Any, Callable[[], fz.Tensor], dict[str, Any]]] = {
+    "a sum of equal numbers": (lambda x: x.sum(), lambda: fz.full((100_000,), 0.1), {"sum": a_hundredth_more("ReduceSum")}),
+    "a sum of rows": (lambda x: x.sum(0), lambda: fz.full((20_000, 3), 0.1), {"sum": a_hundredth_more("ReduceSum")}),
+    "a mean": (lambda x: x.mean(0), lambda: fz.full((5000, 4), 0.1), {"mean": a_hundredth_more("ReduceMean")}),
+    "a mean of a sine": (of_itself(lambda x: x.mean(0)), lambda: fz.full((5000, 4), 0.1), {"sin": off_by_a_hundredth}),
+    "a norm": (of_itself(lambda x: x.norm()), lambda: fz.full((200, 300), 0.3), {"sin": off_by_a_hundredth}),
+    "a loss": (of_itself(lambda x: F.mse_loss(x, x * 0)), lambda: fz.full((200, 300), 0.3), {"sin": off_by_a_hundredth}),
+    "a cumulative sum": (of_itself(lambda x: x.cumsum(-1)), lambda: fz.full((2, 10_000), 0.1), {"sin": off_by_a_hundredth}),
+    "a pool": (
+        of_itself(lambda x: F.adaptive_avg_pool2d(x, 1)),
+        lambda: fz.full((1, 2, 200, 200), 0.1),
+        {"sin": off_by_a_hundredth},
+    ),
+    "groups": (lambda x: F.group_norm(x, 1), lambda: nearly_equal(2, 4, 32, 32), {"group_norm": shifted}),
+    "groups, convolved": (
+        nn.Sequential(nn.GroupNorm(1, 8), nn.Conv2d(8, 4, 3)),
+        lambda: nearly_equal(2, 8, 16, 16),
+        {"group_norm": shifted},
+    ),
+    "bilinear": (resized("bilinear", 17, 123), lambda: fz.randn(1, 2, 10, 64), {"resize": wrongly_resized}),
+    "bilinear, at an infinity's edge": (resized("bilinear", 27, 13), lambda: fz.randn(1, 2, 45, 67), {"resize": wrongly_resized}),
+    "bicubic": (resized("bicubic", 143, 54), lambda: fz.randn(1, 2, 7, 106), {"resize": wrongly_resized}),
+    "bicubic, of huge numbers": (resized("bicubic", 127, 137), lambda: fz.randn(1, 2, 141, 27), {"resize": wrongly_resized}),
+}
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_what_the_arithmetic_may_lose_is_not_held_against_a_file(name: str) -> None:
+    program, example, _ = LOSSY[name]
+    for seed in range(2):
+        fz.manual_seed(seed)
+        fz.onnx.export(program, example(), **({} if seed else {"dynamic_shapes": None}))
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_what_it_may_not_lose_is_caught(name: str) -> None:
+    program, example, wrong = LOSSY[name]
+    fz.manual_seed(0)
+    with pytest.raises(VerificationError, match="the example itself.* times what rounding explains"):
+        fz.onnx.export(program, example(), dynamic_shapes=None, lowerings=wrong)
+
+
 #: Programs whose numbers onnxruntime computes with few digits where they are tiny beside those inside.
 IN_TAILS = {
     "sigmoid": lambda x: fz.sigmoid(x) * 3,
