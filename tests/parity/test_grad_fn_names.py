@@ -105,7 +105,7 @@ OTHERWISE = {
     "F.multi_margin_loss(x, c)": "MeanBackward0",
     "F.soft_margin_loss(x, t01)": "MeanBackward0",
     "F.adaptive_avg_pool2d(c2, 2)": "AvgPool2DBackward0",
-    "F.adaptive_max_pool2d(c2, 2)": "SqueezeBackward1",
+    "F.adaptive_max_pool2d(c2, 2)": "MaxPool2DWithIndicesBackward0",
     "F.adaptive_avg_pool1d(c1, 1)": "MeanBackward1",
     "F.pad(c2, (1, 1, 1, 1), mode='reflect')": "PadEdgesBackward0",
     "F.pad(c2, (1, 1, 1, 1), mode='replicate')": "PadEdgesBackward0",

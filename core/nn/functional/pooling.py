@@ -83,7 +83,12 @@ def _adaptive_max_pool(name: str, n: int, input: Tensor, output_size: Any, retur
                 x = cat([part.max(place, True).values if tracked(x) else part.amax(place, True) for part in parts], place)
         return lie("lines", x, input)
     sizes = [int(m) for m in input.shape[-n:]]
+    steps = [m // o if o else 1 for m, o in zip(sizes, wanted, strict=True)]
+    if all(m == step * (o or m) for m, o, step in zip(sizes, wanted, steps, strict=True)):  # windows side by side
+        found = (max_pool1d, max_pool2d, max_pool3d)[n - 1](input, steps, return_indices=return_indices)
+        return tuple(lie("lines", t, input) for t in found) if return_indices else lie("lines", found, input)
     rows: list[list[list[int]]] = []
+    x = x.detach() if return_indices or tracked(x) else x  # the gradient goes to where the maxima are, not through the windows
     for axis, (m, o) in enumerate(zip(sizes, wanted, strict=True)):
         o = m if o is None else o
         windows = [list(range(i * m // o, -(-(i + 1) * m // o))) for i in range(o)]
@@ -95,10 +100,12 @@ def _adaptive_max_pool(name: str, n: int, input: Tensor, output_size: Any, retur
         x = x.index_select(place, flat).unflatten(place, (o, longest))
     lead = input.ndim - n
     x = x.permute(*range(lead), *range(lead, x.ndim, 2), *range(lead + 1, x.ndim, 2)).flatten(lead + n)
-    if not return_indices:
-        return lie("lines", x.max(dim=-1).values if tracked(x) else x.amax(dim=-1), input)
-    values, chosen = x.max(dim=-1)
-    return values, _plane_positions(rows, sizes, input.device).expand(*x.shape).gather(-1, chosen.unsqueeze(-1)).squeeze(-1)
+    if not return_indices and not tracked(input):
+        return lie("lines", x.amax(dim=-1), input)
+    chosen = x.max(dim=-1).indices.unsqueeze(-1)
+    places = _plane_positions(rows, sizes, input.device).expand(*x.shape).gather(-1, chosen).squeeze(-1)
+    values = input.flatten(-n).gather(-1, places.flatten(-n)).unflatten(-1, places.shape[-n:])
+    return (values, places) if return_indices else lie("lines", values, input)
 
 
 def _plane_positions(rows: list[list[list[int]]], sizes: list[int], device: Any) -> Any:
