@@ -637,8 +637,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     if len(x1._a.shape) < 2 or len(x2._a.shape) < 2:
         raise ShapeError(f"cdist: expected at least 2 dimensions, given {list(x1._a.shape)} and {list(x2._a.shape)}")
     rows, columns, features = x1._a.shape[-2], x2._a.shape[-2], x1._a.shape[-1]
-    if p == 2 and compute_mode != "donot_use_mm_for_euclid_dist" and _by_product(x1, x2, rows, columns):
-        return _euclidean(x1, x2)
+    if p == 2 and compute_mode != "donot_use_mm_for_euclid_dist" and by_product(x1, x2, rows, columns):
+        return euclidean(x1, x2)
     known = all(isinstance(n, int) for n in (*x1._a.shape, *x2._a.shape))
     if known and rows > 1 and x1.numel() * columns > _CDIST_ELEMENTS:  # the differences of all rows would fill the memory
         block = max(1, _CDIST_ELEMENTS * rows // (x1.numel() * max(columns, 1)))
@@ -648,7 +648,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: str | None = Non
     return vector_norm(unsqueeze(x1, -2) - unsqueeze(x2, -3), p=p, dim=-1)
 
 
-def _by_product(x1: Tensor, x2: Tensor, rows: Any, columns: Any) -> bool:
+def by_product(x1: Tensor, x2: Tensor, rows: Any, columns: Any) -> bool:
     """Return whether distances are those of so many rows that differences take long, and float64 is at hand.
 
     A file has differences. What is not finite has, too: a product would spread it over rows that have nothing of it.
@@ -664,7 +664,7 @@ def _by_product(x1: Tensor, x2: Tensor, rows: Any, columns: Any) -> bool:
     )
 
 
-def _euclidean(x1: Tensor, x2: Tensor) -> Tensor:
+def euclidean(x1: Tensor, x2: Tensor) -> Tensor:
     """Distances of float32 rows by one product in float64, |a|^2 + |b|^2 - 2 a b, around the middle of the rows.
 
     A pair loses digits only as far as its own rows are from there. What is within its rounding is 0, and has no gradient.

@@ -12,6 +12,7 @@ from ..errors import ArgumentError, DTypeError, ShapeError
 from ..ops.common import has_numbers, require_float, same, specs
 from ..ops.elementwise import cast, eq, where
 from ..ops.indexing import edges_before, index_put, scatter_reduce
+from ..ops.linalg import by_product, euclidean
 from ..ops.reduction import cumsum, sum_, vector_norm
 from ..ops.shape import expand, narrow, reshape, unsqueeze
 from ..sizes import checked_dim, surely
@@ -159,6 +160,8 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     else:
         rows = arange(n, device=input.device)
         first, second = (unsqueeze(rows, 1) < rows).nonzero().unbind(1)
+    if p == 2 and by_product(input, input, n, n):
+        return euclidean(input, input)[first, second]
     return vector_norm(input[first] - input[second], p=p, dim=-1)
 
 

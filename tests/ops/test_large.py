@@ -174,3 +174,23 @@ def test_running_totals_of_many(name: str, dtype: str, shape: Any, dim: int) -> 
     wide = np.float32 if dtype == "float16" else np.float64
     expected = getattr(np, name)(x.astype(wide), dim).astype(dtype)
     np.testing.assert_array_equal(getattr(fz, name)(fz.tensor(x), dim).numpy(), expected)
+
+
+@pytest.mark.parametrize("special", [0.0, np.nan, np.inf])
+def test_distances_of_many_rows_are_those_of_their_differences(special: float) -> None:
+    rows = RANDOM.standard_normal((40, 5)).astype(np.float32) + 100
+    rows[7] = rows[30]
+    rows[3, 2] = special
+    first, second = np.triu_indices(40, 1)
+    apart = rows.astype(np.float64)[first] - rows.astype(np.float64)[second]
+    x = fz.tensor(rows, requires_grad=True)
+    found = fz.nn.functional.pdist(x)
+    np.testing.assert_allclose(found.detach().numpy(), np.sqrt((apart**2).sum(1)), rtol=1e-6)
+    if np.isfinite(special):
+        found.sum().backward()
+        lengths = np.sqrt((apart**2).sum(1, keepdims=True))
+        slopes = np.divide(apart, lengths, out=np.zeros_like(apart), where=lengths > 0)
+        expected = np.zeros((40, 5))
+        np.add.at(expected, first, slopes)
+        np.subtract.at(expected, second, slopes)
+        np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-5, atol=1e-5)

@@ -163,23 +163,23 @@ def embedding_bag(
     require_float("embedding_bag", *specs(weight))
     ids: Any = input
     rows: Any = embedding(ids, weight, None, max_norm, norm_type, scale_grad_by_freq, sparse)
-    present: Any = elementwise.eq(ids, ids)
-    if padding_idx is not None:
-        present = present & (ids != _wrapped(padding_idx, weight.shape[0]))
+    present: Any = None if padding_idx is None else ids != _wrapped(padding_idx, weight.shape[0])
     if offsets is None:
         reduce: Any = _rows_of_bags
     else:
         bags, present = _bags(ids, present, offsets, include_last_offset)
         reduce = functools.partial(_runs, bags, offsets.shape[0] - include_last_offset)
-    inside = present.unsqueeze(-1)
-    counts = reduce(inside.to(rows.dtype), "sum")
-    if mode == "max":
-        return elementwise.where(counts > 0, reduce(elementwise.where(inside, rows, float("-inf")), "amax"), 0.0)
-    rows = elementwise.where(inside, rows, 0.0)
+    if present is not None:
+        rows = elementwise.where(present.unsqueeze(-1), rows, float("-inf") if mode == "max" else 0.0)
     if per_sample_weights is not None:
         rows = rows * per_sample_weights.unsqueeze(-1)
-    total = reduce(rows, "sum")
-    return total if mode == "sum" else total / counts.clamp(min=1)
+    if mode == "sum":
+        return reduce(rows, "sum")
+    inside = elementwise.eq(ids, ids) if present is None else present
+    counts = reduce(inside.unsqueeze(-1).to(rows.dtype), "sum")
+    if mode == "max":
+        return elementwise.where(counts > 0, reduce(rows, "amax"), 0.0)
+    return reduce(rows, "sum") / counts.clamp(min=1)
 
 
 def _rows_of_bags(rows: Any, how: str) -> Any:
@@ -209,7 +209,8 @@ def _bags(ids: Any, present: Any, offsets: Any, include_last_offset: bool) -> tu
             raise ArgumentError(f"embedding_bag: offsets are the starts of bags, so they ascend; given {starts.tolist()}")
     positions = arange(ids.shape[0], dtype=offsets.dtype, device=ids.device)
     if include_last_offset:
-        present, offsets = present & (positions < offsets[-1]), offsets[:-1]
+        before_end = positions < offsets[-1]
+        present, offsets = before_end if present is None else present & before_end, offsets[:-1]
     return (indexing.searchsorted(offsets, positions, right=True) - 1).clamp(min=0), present
 
 
