@@ -546,7 +546,10 @@ class Tensor(_Attributes):
         return self._dev.to_host(self._a)
 
     def item(self) -> Any:
-        """The only element, as a Python number."""
+        """The only element, as a Python number. While recording, that of an integer tensor is a size, which the running
+        program knows."""
+        if self._dev.recording and (size := size_in(self)) is not None:
+            return size
         array = self._host("item()")
         if array.size != 1:
             raise ArgumentError(
@@ -868,9 +871,15 @@ def whole(value: Any) -> Any:
         if isinstance(value, (float, np.floating)):
             raise ArgumentError(f"expected an integer, given {value}")
         return value
-    if value._dev.recording and value._a.constant is None and value.dtype.kind in "iu" and prod(value._a.shape) == 1:
-        return value._dev.as_size(value)
-    return int(value)
+    size = size_in(value) if value._dev.recording else None
+    return int(value) if size is None else size
+
+
+def size_in(t: Tensor) -> Any:
+    """The number in a recorded integer tensor of one element as a size, or None: it is known now, or the tensor is another."""
+    if t._a.constant is not None or t.dtype.kind not in "iu" or prod(t._a.shape) != 1:
+        return None
+    return t._dev.as_size(t)
 
 
 def unpacked(value: Any) -> tuple[Any, ...]:

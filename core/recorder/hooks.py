@@ -3,10 +3,11 @@
 | what | becomes | for how long |
 |---|---|---|
 | `max`, `min`, `len`, `math.sqrt` | functions that do the same for numbers, and keep sizes sizes | while any thread records |
+| `np.arange` | a function that gives a tensor where it is given a size | while any thread records |
 | `print`, `time.time`, `time.perf_counter` | functions that tell the recorder, if it wants to know | while any thread records |
 | `Module.__getattribute__` | tells the recorder of its thread that an attribute is read | while any thread records |
 | `Tensor.grad` | tells it that a gradient is read or set | while any thread records |
-| `int`, `float` in the program's modules | classes that do the same, and keep sizes sizes | while that program is recorded |
+| `int`, `float` in its modules | the same, but sizes stay sizes, and `int` of a tensor is one | while that program is recorded |
 | the `forward` of one module | what the hooks in `Recorder.around` make of it: rewritten code | while that module is called |
 
 Those of Python and of frazil are put in place when the first recording begins, and taken away when the last one ends; threads
@@ -30,10 +31,11 @@ from typing import Any
 
 import numpy as np
 
+from ..creation import arange
 from ..nn.module import Module
 from ..sizes import SymFloat, SymInt, size_max, size_min
 from ..state import STATE
-from ..tensor import Tensor
+from ..tensor import Tensor, size_in
 from .graph import user_source
 
 
@@ -66,6 +68,14 @@ def _square_root(plain: Callable[[Any], float]) -> Callable[[Any], Any]:
     return square_root
 
 
+def _range(plain: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(plain)
+    def numbers(*args: Any, **options: Any) -> Any:
+        return arange(*args, **options) if any(type(arg) is SymInt for arg in args) else plain(*args, **options)
+
+    return numbers
+
+
 def _effect(plain: Callable[..., Any], text: str, *, left_out: bool = False) -> Callable[..., Any]:
     """A function that a recording would call once, and its runs never."""
 
@@ -82,12 +92,14 @@ def _effect(plain: Callable[..., Any], text: str, *, left_out: bool = False) -> 
 
 
 def to_int(x: Any) -> Any:
-    """`int(x)` that keeps a size a size: `int(n * 0.5)` is `n // 2`.
+    """`int(x)` that keeps a size a size, as is the number in a recorded tensor: `int(n * 0.5)` is `n // 2`.
 
     >>> from frazil.sizes import Symbol
     >>> to_int(Symbol("n").size * 0.5), to_int(2.5)
     (n//2, 2)
     """
+    if isinstance(x, Tensor) and x._dev.recording and (size := size_in(x)) is not None:
+        return size
     return math.trunc(x) if isinstance(x, (SymInt, SymFloat)) else int(x)
 
 
@@ -96,10 +108,11 @@ class Kind(type):
 
     plain: type
     keep: Callable[[Any], Any]  # a size as a size of this kind
+    kept: tuple[type, ...]  # of what
     sizes: type  # what counts as an instance, too
 
     def __call__(cls, *args: Any, **options: Any) -> Any:
-        if len(args) == 1 and not options and isinstance(args[0], (SymInt, SymFloat)):
+        if len(args) == 1 and not options and isinstance(args[0], cls.kept):
             return cls.keep(args[0])
         return cls.plain(*args, **options)
 
@@ -120,12 +133,12 @@ class Kind(type):
 
 
 class _Int(int, metaclass=Kind):
-    plain, keep, sizes = int, staticmethod(to_int), SymInt
+    plain, keep, kept, sizes = int, staticmethod(to_int), (SymInt, SymFloat, Tensor), SymInt
     dtype = np.dtype(int)  # NumPy asks for it where it is given as a dtype
 
 
 class _Float(float, metaclass=Kind):
-    plain, keep, sizes = float, staticmethod(lambda x: x * 1.0), SymFloat
+    plain, keep, kept, sizes = float, staticmethod(lambda x: x * 1.0), (SymInt, SymFloat), SymFloat
     dtype = np.dtype(float)
 
 
@@ -240,6 +253,7 @@ REPLACED: tuple[tuple[Any, str, Any], ...] = (
     (builtins, "min", _extreme(min, size_min)),
     (builtins, "len", _length(len)),
     (math, "sqrt", _square_root(math.sqrt)),
+    (np, "arange", _range(np.arange)),
     (builtins, "print", _effect(print, "it prints", left_out=True)),
     (time, "time", _effect(time.time, "it reads the clock")),
     (time, "perf_counter", _effect(time.perf_counter, "it reads the clock")),

@@ -643,6 +643,7 @@ class Recorder:
         """The graph, and the new values of arguments that the program changed (by position). Eager tensors become
         themselves again."""
         graph = self.graph
+        self._refuse_lost_gradients(outputs)
         self._finish_attributes()
         graph.outputs = [self.value_of(t) for t in outputs]
         for t, fields, array in self._adopted.values():
@@ -662,6 +663,26 @@ class Recorder:
             if value in self._left:
                 self._fail_left(value)
         return graph, changed
+
+    def _refuse_lost_gradients(self, outputs: Sequence[Tensor]) -> None:
+        """A leaf that is written to is another value from then on, through which no gradient of the results would reach it."""
+        written = {t for t, _, array in self._adopted.values() if t._a is not array and t._rg and t._node is None}
+        seen: set[Any] = set()
+        ahead = [t._node for t in outputs if written and t._node is not None]
+        while ahead:
+            node = ahead.pop()
+            if node in seen or node.released:
+                continue
+            seen.add(node)
+            for edge in node.edges:
+                if edge in written:
+                    self.fail(
+                        f"the program writes to {self._names.get(id(edge), ('', 'a leaf'))[1]}, whose gradient is asked for, and "
+                        "gives results that depend on it. Write to it outside of what is recorded, or compute with new values: "
+                        "`fz.clamp(w, -1, 1)` for `w.clamp_(-1, 1)`"
+                    )
+                if edge is not None and not isinstance(edge, Tensor):
+                    ahead.append(edge)
 
     def abandon(self) -> None:
         """After an error: eager tensors become themselves again."""

@@ -15,7 +15,7 @@ from ..nn.module import Module
 from ..state import STATE
 from ..tensor import Tensor
 from .flow import MUTATING
-from .functions import SPECIAL, is_items, item_of
+from .functions import METHODS, SPECIAL, is_items
 from .lists import Grown, Items, zipped
 from .regions import Container, changing, fresh
 from .rewrite import rewritten
@@ -79,8 +79,8 @@ def call(fn: Any, *args: Any, **kwargs: Any) -> Any:
         owner = fn.__self__
         if isinstance(owner, Grown) and fn.__name__ in MUTATING:
             changing(owner, f".{fn.__name__}()")
-        elif isinstance(owner, Tensor) and fn.__name__ == "item":
-            return item_of(owner)
+        elif isinstance(owner, Tensor) and fn.__name__ in METHODS:
+            return METHODS[fn.__name__](owner, *args, **kwargs)
         elif is_users(fn.__func__) or hasattr(fn.__func__, "__wrapped__"):
             return converted(fn.__func__)(owner, *args, **kwargs)
     elif kind is types.FunctionType and is_users(fn):

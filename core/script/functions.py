@@ -17,7 +17,7 @@ from ..recorder import hooks
 from ..sizes import SymBool, SymFloat, SymInt
 from ..table import FUNCTIONS
 from ..tensor import Tensor
-from .lists import Grown, Items, _as_tensor, items_of, numbers, zipped
+from .lists import Grown, Items, Unbound, _as_tensor, items_of, numbers, zipped
 from .rewrite import PURE, TRUTH
 from .truth import both, either, scalar, truth
 
@@ -29,9 +29,16 @@ def _recorded(value: Any) -> bool:
 
 def item_of(t: Tensor) -> Any:
     """`t.item()`: of an integer tensor a number that the running program knows, else the 0-d tensor."""
-    if not _recorded(t):
-        return t.item()
-    return t._dev.as_size(t) if t.dtype.kind in "iu" else scalar(t)
+    return t.item() if not _recorded(t) or t.dtype.kind in "iu" else scalar(t)
+
+
+def unbound(t: Tensor, dim: int = 0) -> Any:
+    """`t.unbind(dim)`: as what a loop can run over where only the running program knows how many there are."""
+    return Unbound(t, dim) if t._dev.recording and isinstance(t.shape[dim], SymInt) else t.unbind(dim)
+
+
+#: Method of tensors -> what rewritten code calls in its place.
+METHODS: dict[str, Callable[..., Any]] = {"item": item_of, "unbind": unbound}
 
 
 def _int(fn: Any, *args: Any) -> Any:
@@ -148,6 +155,8 @@ def _print(fn: Any, *args: Any, **options: Any) -> None:
 
 def _of_list(join: Callable[..., Any]) -> Callable[..., Any]:
     def joined(fn: Any, items: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(items, Unbound):
+            items = items.grown()
         return join(items, *args, **options) if isinstance(items, Grown) else fn(items, *args, **options)
 
     return joined
@@ -185,6 +194,7 @@ SPECIAL: dict[Any, Callable[..., Any]] = {
     cat: _of_list(_cat),
     FUNCTIONS["concat"]: _of_list(_cat),
     FUNCTIONS["concatenate"]: _of_list(_cat),
+    FUNCTIONS["unbind"]: lambda fn, input, dim=0: unbound(input, dim),
     tensor: _of_list(_tensor),
     as_tensor: _of_list(_tensor),
 }

@@ -32,6 +32,25 @@ class Items:
         )
 
 
+@final
+class Unbound(Items):
+    """`x.unbind(dim)` of a size that is free. Where Python itself runs over it, or a slice is taken, its length is fixed."""
+
+    def __init__(self, tensor: Tensor, dim: int) -> None:
+        self.tensor, self.dim = tensor, dim
+        super().__init__(tensor.shape[dim], lambda i: tensor.select(dim, i))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.tensor.unbind(self.dim))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.tensor.unbind(self.dim)[key] if isinstance(key, slice) else self.item(key)
+
+    def grown(self) -> Grown:
+        """The same as a list that may grow."""
+        return Grown([self.tensor.movedim(self.dim, 0)], flatten(self.tensor)[1])
+
+
 def numbers(start: Any, stop: Any, step: Any) -> Items:
     """`range` with sizes."""
     if isinstance(step, int) and step == 0:

@@ -397,7 +397,7 @@ def augment_attribute(thing: Any, attribute: str, name: str, value: Any) -> None
 
 def augment_item(thing: Any, key: Any, name: str, value: Any) -> None:
     """`thing[key] += value` and the like."""
-    set_item(thing, key, augment(thing[key], name, value))
+    set_item(thing, key, augment(thing[_key(thing, key)], name, value))
 
 
 def get_item(thing: Any, key: Any) -> Any:
@@ -410,7 +410,18 @@ def get_item(thing: Any, key: Any) -> Any:
                 "not tensors. Go over all of them: `for k, item in enumerate(items): if k == key: y = item(x)`"
             )
         return Grown.of(items)[key]
-    return thing[key]
+    return thing[_key(thing, key)]
+
+
+def _key(thing: Any, key: Any) -> Any:
+    """The key with tensors in the place of lists and ranges whose length only the running program knows."""
+    if not isinstance(thing, Tensor):
+        return key
+    if isinstance(key, tuple):
+        return tuple(_key(thing, part) for part in key)
+    if isinstance(key, Items):
+        key = list_of(key, lambda item: item, None)
+    return key.stacked() if isinstance(key, Grown) else key
 
 
 _NUMBERS = (bool, int, float, SymInt, SymFloat)
@@ -425,7 +436,7 @@ def _only_runs_know(key: Any) -> bool:
 def set_item(thing: Any, key: Any, value: Any) -> None:
     """`thing[key] = value`."""
     changing(thing, "an assignment to an item")
-    thing[key] = value
+    thing[_key(thing, key)] = value
 
 
 def delete_item(thing: Any, key: Any) -> None:

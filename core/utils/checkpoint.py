@@ -30,6 +30,7 @@ class _Call:
         self._run, self._context, self._generators = run, context, generators
         self._autocast = STATE.autocast
         self._count = 0
+        self._complete = False  # until then the function itself may ask for what it saved: it computes gradients inside
         self._again: dict[int, Tensor] = {}
         self._states: dict[Generator, Tensor] = {}  # of the generators that the call drew from, before it
 
@@ -37,6 +38,7 @@ class _Call:
         before = {g: (g.get_state(), version_of(g.state)) for g in self._generators}
         with saved_tensors_hooks(self._number, self._tensor):
             result = self._run()
+        self._complete = True
         self._states = {g: state for g, (state, version) in before.items() if version_of(g.state) != version}
         return result
 
@@ -51,17 +53,24 @@ class _Call:
 
     def _second(self) -> None:
         found: list[Tensor] = []
+
+        def keep(saved: Tensor) -> Tensor:
+            found.append(saved.detach())
+            return found[-1]
+
         region, around = self._autocast, STATE.autocast
         after = {g: g.get_state() for g in self._states}
         # Another cache of cast parameters than the first time: its entries lead to a tape that may be gone.
         STATE.autocast = region and Region(region.device_type, region.fast, None, region.keeps)
         try:
             _go_on(self._states)
-            with self._context, enable_grad(), saved_tensors_hooks(lambda t: found.append(t.detach()), _unasked):
+            with self._context, enable_grad(), saved_tensors_hooks(keep, lambda kept: kept):
                 self._run()
         finally:
             _go_on(after)
             STATE.autocast = around
+        if not self._complete:
+            del found[self._count :]
         if len(found) != self._count:
             raise CheckpointError(
                 f"checkpoint: the function saved {self._count} tensors for backward, and {len(found)} when it ran again; it must "
@@ -81,10 +90,6 @@ def _generators(arguments: Any) -> list[Generator]:
 def _go_on(states: dict[Generator, Tensor]) -> None:
     for generator, state in states.items():
         generator.set_state(state)
-
-
-def _unasked(kept: Any) -> Any:
-    raise AutogradError("checkpoint: backward inside the function itself is not supported; call it outside")
 
 
 def checkpoint(

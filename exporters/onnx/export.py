@@ -8,9 +8,10 @@ import math
 import os
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any, BinaryIO, final
 
 import numpy as np
@@ -20,13 +21,15 @@ import onnxruntime
 import frazil as fz
 from frazil import files, sizes
 from frazil.autograd.modes import no_grad
-from frazil.errors import ArgumentError, AutogradError, FrazilError
+from frazil.errors import ArgumentError, AutogradError, FrazilError, RecordError
 from frazil.export import ExportedProgram
+from frazil.nn.module import Module
 from frazil.pytree import flatten, leaf_names
 from frazil.recorder import passes
 from frazil.recorder.dims import Dim
 from frazil.recorder.graph import Graph, Guard, Source, State, Value
 from frazil.recorder.trace import Program, modules_of, trace
+from frazil.script import is_scripted, script
 from frazil.state import STATE, AsksForGradients
 from frazil.tensor import Tensor
 
@@ -189,6 +192,9 @@ def export(
 ) -> ExportReport:
     """Write a Module, a function, or a recorded program as an ONNX file that computes the same.
 
+    A program that decides on the numbers of tensors, or has rounds for each element of a size that `dynamic_shapes` asks to be
+    free, is recorded as `fz.jit.script` rewrites it, if it can: `if` and `for` become If and Loop.
+
     Args:
         args: example arguments, a tuple (a single tensor may stand alone). Their values matter only for verification. A dict at
             the end, whose keys are names of further parameters, holds keyword arguments.
@@ -215,7 +221,7 @@ def export(
             its arguments (`export_params`, `do_constant_folding`, `verbose`, ...) are accepted and change nothing.
 
     Raises:
-        RecordError: the program decides on the numbers of a tensor. UnsupportedOps: listing every op without an ONNX form.
+        RecordError: the program needs the numbers of a tensor. UnsupportedOps: listing every op without an ONNX form.
         TrainModeError, GuardError, VerificationError: see above. In none of these cases a file is left at `path`.
 
     >>> import frazil as fz
@@ -325,8 +331,7 @@ def _export(
         _check_guards(lowered, guards)
         _describe(lowered)
         report = _report(lowered, opset_version)
-        asked = () if dynamic_shapes is None or isinstance(dynamic_shapes, str) else flatten(dynamic_shapes)[0]
-        if report.fixed and asked and model is not program and Dim.AUTO not in asked:
+        if report.fixed and model is not program and _asked_free(dynamic_shapes):
             _tell_fixed(report.fixed)
         # What a link points to is written, and large weights beside that.
         target = None if path is None else Path(os.path.realpath(path))
@@ -416,20 +421,59 @@ def _count(lowered: Lowered) -> int:
 def record(
     model: Any, args: Any, kwargs: Mapping[str, Any] | None, input_names: Sequence[str] | None, dynamic_shapes: Any
 ) -> Program:
+    """Record `model`; in the form that `fz.jit.script` gives it where only that keeps a size free that is asked to be
+    (`for i in range(n)`, `for row in x`), or decides on the numbers of tensors."""
+
+    def recorded(model: Any) -> Program:
+        return _record(model, args, dict(kwargs or {}), {"input_names": input_names, "dynamic_shapes": dynamic_shapes})
+
+    try:
+        program = recorded(model)
+    except RecordError:
+        found = _with_control_flow(model, recorded)
+        if found is None:
+            raise
+        return found
+    if _asked_free(dynamic_shapes) and _fixed(program.graph):
+        found = _with_control_flow(model, recorded)
+        if found is not None and not _fixed(found.graph):
+            return found
+    return program
+
+
+def _with_control_flow(model: Any, recorded: Callable[[Any], Program]) -> Program | None:
+    """What `recorded` makes of the scripted model; None where it has no such form, or is one."""
+    own = model.__dict__ if isinstance(model, Module) else {}
+    if "forward" in own or is_scripted(model) or not isinstance(model, (Module, FunctionType, MethodType)):
+        return None
+    try:
+        return recorded(script(model))
+    except Exception:  # of whatever kind: the program was not written for it, and its own error says what it does
+        return None
+    finally:
+        own.pop("forward", None)
+
+
+def _asked_free(dynamic_shapes: Any) -> bool:
+    """Return whether sizes are asked to be free in so many words."""
+    asked = () if dynamic_shapes is None or isinstance(dynamic_shapes, str) else flatten(dynamic_shapes)[0]
+    return bool(asked) and Dim.AUTO not in asked
+
+
+def _record(model: Any, args: Any, kwargs: dict[str, Any], options: dict[str, Any]) -> Program:
     """Record without gradients, so that every op stays one node; with them if the program asks for gradients, or whether they are
     recorded: it might do something else then."""
-    options: dict[str, Any] = {"input_names": input_names, "dynamic_shapes": dynamic_shapes}
     STATE.trial = True
     try:
         with no_grad():
-            program = trace(model, args, dict(kwargs or {}), **options)
+            program = trace(model, args, kwargs, **options)
         if not program.asks:
             return program
     except (AsksForGradients, AutogradError):
         pass
     finally:
         STATE.trial = False
-    return trace(model, args, dict(kwargs or {}), **options)
+    return trace(model, args, kwargs, **options)
 
 
 def check_ranges(ranges: Mapping[str, tuple[float, float]] | None, graph: Graph) -> Ranges:

@@ -120,3 +120,33 @@ def test_a_function_that_does_something_else_is_refused() -> None:
         y.sum().backward()
     with pytest.raises(fz.errors.ArgumentError, match="segments is between 1 and 1"):
         checkpoint_sequential([fz.exp], 2, x)
+
+
+def test_the_function_may_compute_gradients_itself() -> None:
+    """Forces and penalties: of what it computed, also with gradients of them, and beside what it draws."""
+    w = fz.tensor([0.3, 0.1, 0.7], requires_grad=True)
+
+    def force(x: Any) -> Any:
+        h = nn.functional.dropout(x.sin() * w, 0.5)
+        (g,) = fz.autograd.grad(h.exp().sum(), x, create_graph=True)
+        return (g * h.tanh()).sum()
+
+    def apart(x: Any) -> Any:
+        with fz.enable_grad():
+            z = x.detach().requires_grad_()
+            (g,) = fz.autograd.grad((z.sin() * w).exp().sum(), z)
+        return (x * g).sum()
+
+    for function in (force, apart):
+        found = []
+        for call in (lambda f, v: f(v), checkpoint):
+            fz.manual_seed(0)
+            x = fz.tensor([1.0, 2.0, 0.5], requires_grad=True)
+            w.grad = None
+            y = call(function, x)
+            y.backward()
+            found.append([y.detach(), x.grad, w.grad])
+        for plain, again in zip(*found, strict=True):
+            assert (plain is None) == (again is None)
+            if plain is not None:
+                fz.testing.assert_close(again, plain)

@@ -284,6 +284,13 @@ def test_gradients_of_convolutions_are_there_as_functions():
     fz.testing.assert_close(nn.grad.conv2d_weight(x, w.shape, g, **options), dw)
 
 
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic", "nearest-exact"])
+@pytest.mark.parametrize("asked", [{"size": (0, 2)}, {"size": (1, -1)}, {"scale_factor": 0.1}])
+def test_images_are_not_resized_to_nothing(mode, asked):
+    with pytest.raises(fz.errors.ShapeError, match="sizes should be greater than 0"):
+        F.interpolate(fz.ones(1, 2, 4, 4), mode=mode, **asked)
+
+
 def test_resized_images_of_bytes_are_bytes():
     x = fz.tensor([[[[0, 255], [10, 20]]]], dtype=fz.uint8)
     y = F.interpolate(x, (2, 3), mode="bilinear", align_corners=True)

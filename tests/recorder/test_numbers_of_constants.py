@@ -78,12 +78,10 @@ def _plain_counter(m: Any, x: Any) -> Any:
 
 
 UNKNOWN: dict[str, Callable[[Any, Any], Any]] = {
-    "an input": lambda m, x: int((x * 0).sum()),
-    "a size": lambda m, x: int(fz.full((3,), x.shape[0]).sum()),
+    "an input": lambda m, x: int((x * 0).sum().bool()),
     "random": lambda m, x: int(fz.rand(2).sum()),
     "a parameter": lambda m, x: int((m.weight * 2).sum()),
     "a buffer": lambda m, x: 2 if m.n.add_(1) > 2 else 1,
-    "a tensor that is written to": _plain_counter,
     "with a constant": lambda m, x: int((fz.tensor([1.0, 2.0]) + x[0, :2]).sum()),
 }
 
@@ -93,6 +91,15 @@ def test_others_are_refused(name: str) -> None:
     model = _Counts()
     with pytest.raises(RecordError, match="needs the numbers of a tensor"):
         fz.jit.trace(lambda x: x * UNKNOWN[name](model, x), fz.ones(2, 3))
+
+
+def test_integers_of_others_are_sizes_that_the_running_program_knows() -> None:
+    model = _Counts()
+    program = fz.jit.trace(lambda x: x * int(fz.full((3,), x.shape[0]).sum()) + _plain_counter(model, x), fz.ones(2, 3))
+    before = model.plain.item()
+    for rounds, rows in enumerate((2, 4, 1), 1):
+        fz.testing.assert_close(program(fz.ones(rows, 3)), fz.full((rows, 3), 3.0 * rows + before + rounds))
+    assert model.plain.item() == before + 3
 
 
 def test_a_loop_body_knows_them_too_and_not_what_it_carries() -> None:

@@ -54,7 +54,13 @@ def _wrapped(padding_idx: int | None, rows: int) -> int | None:
 @no_grad()
 def _renormalise(weight: Any, indices: Any, max_norm: float, norm_type: float) -> None:
     """Shrink, in place, the rows in use that are longer than `max_norm`."""
-    rows = indices.reshape(-1).unique()
+    rows = indices.reshape(-1)
+    if weight._dev.recording or indices._dev.recording:  # which knows no number of rows beforehand: it looks at all of them
+        in_use = elementwise.zeros_like(weight[:, :1]).index_fill(0, rows, 1) > 0
+        length = weight.norm(norm_type, dim=1, keepdim=True)
+        weight.copy_(elementwise.where(in_use & (length > max_norm), weight * (max_norm / (length + 1e-7)), weight))
+        return
+    rows = rows.unique()
     used = weight[rows]
     length = used.norm(norm_type, dim=1, keepdim=True)
     weight[rows] = elementwise.where(length > max_norm, used * (max_norm / (length + 1e-7)), used)

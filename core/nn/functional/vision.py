@@ -206,6 +206,8 @@ def interpolate(
         raise DTypeError(f"interpolate: x must be floating or uint8, given {specs(input)[0]}; convert it with .float()")
     old = tuple(input.shape[2:])
     new, scales = _new_sizes(old, size, scale_factor, recompute_scale_factor)
+    if mode != "area" and any(isinstance(length, int) and length < 1 for length in new):
+        raise ShapeError(f"interpolate: Input and output sizes should be greater than 0, given {list(old)} and {list(new)}")
     if mode == "area":
         return (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)[n - 1](input, new)
     if antialias or (input.dtype is uint8 and n == 2 and mode in _LINEAR_MODES):
