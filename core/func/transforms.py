@@ -31,7 +31,7 @@ def _fresh(t: Any) -> Any:
     level = STATE.level
     if level is not None and t._dev.depth < level.depth:
         t = wrap(level.device(t).lift(t), level.device(t))
-    if t._rg:
+    if t._rg and STATE.grad:
         return t.view_as(t)
     own = wrap(t._a, t._dev) if t._dev.depth else detached(t)
     return own.requires_grad_()

@@ -152,3 +152,32 @@ def test_the_older_forms():
     leaf = x.clone().requires_grad_()
     old.hessian(cubes, leaf, create_graph=True).sum().backward()
     fz.testing.assert_close(leaf.grad, fz.full_like(x, 6))
+
+
+#: Every way to a derivative of a sum of sines of three numbers.
+WAYS = {
+    "grad": lambda f, x: fz.func.grad(f)(x),
+    "vjp": lambda f, x: fz.func.vjp(f, x)[1](fz.tensor(1.0))[0],
+    "jvp": lambda f, x: fz.func.jvp(f, (x,), (fz.ones(3),))[1],
+    "linearize": lambda f, x: fz.func.linearize(f, x)[1](fz.ones(3)),
+    "jacrev": lambda f, x: fz.func.jacrev(f)(x),
+    "jacfwd": lambda f, x: fz.func.jacfwd(f)(x),
+    "hessian": lambda f, x: fz.func.hessian(f)(x),
+    "vmap of grad": lambda f, x: fz.func.vmap(fz.func.grad(f))(x.reshape(3, 1)),
+    "autograd.functional.jacobian": lambda f, x: fz.autograd.functional.jacobian(f, x),
+    "autograd.functional.hessian": lambda f, x: fz.autograd.functional.hessian(f, x),
+    "autograd.functional.vjp": lambda f, x: fz.autograd.functional.vjp(f, x)[1],
+    "autograd.functional.jvp": lambda f, x: fz.autograd.functional.jvp(f, x, fz.ones(3))[1],
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_no_grad_around_a_transform_changes_no_number(way):
+    """Of a tensor that asks for gradients they were zeros there."""
+    x = fz.tensor([1.0, 2.0, 3.0], requires_grad=True)
+    right = way(lambda x: x.sin().sum(), x.detach())
+    with fz.no_grad():
+        found = way(lambda x: x.sin().sum(), x)
+    assert not found.requires_grad
+    fz.testing.assert_close(found, right.detach())
+    assert right.abs().sum() > 0.5
