@@ -329,7 +329,7 @@ def _seed(caller: str, i: int, root: Tensor, g: Any) -> Tensor:
                 "for example with .sum(), or pass gradient="
             )
         return ones_like(root)
-    if not _same_shape(tuple(g._a.shape), tuple(root._a.shape)):
+    if tuple(g._a.shape) != tuple(root._a.shape):
         raise ShapeError(
             f"{caller}: gradient {i} has shape {list(g._a.shape)}, the tensor it belongs to {list(root._a.shape)}; they "
             f"must be equal"

@@ -71,6 +71,31 @@ def test_what_to_differentiate_by_can_be_chosen(tmp_path: Path) -> None:
     assert [line.partition(":")[0] for line in report.outputs] == ["output", "grad.input", "grad.target"]
 
 
+GIVEN = fz.linspace(-1, 1, 12).reshape(3, 4)
+
+
+def by_grad(x: Any) -> Any:
+    return fz.autograd.grad(x.sin(), x, GIVEN)
+
+
+def by_backward(x: Any) -> Any:
+    x.sin().backward(GIVEN)
+    return x.grad
+
+
+def by_vjp(x: Any) -> Any:
+    return fz.func.vjp(lambda x: x.sin(), x)[1](GIVEN)
+
+
+@pytest.mark.parametrize("program", [by_grad, by_backward, by_vjp])
+def test_a_gradient_that_is_given_says_which_sizes_there_are(program: Any) -> None:
+    x = fz.randn(3, 4, requires_grad=True)
+    report = fz.onnx.export(program, x)
+    np.testing.assert_allclose(report.run(x)[0], (x.cos() * GIVEN).detach().numpy(), rtol=1e-6, atol=1e-7)
+    with pytest.raises(Exception, match="Got: 5 Expected: 3"):
+        report.run(fz.randn(5, 4))
+
+
 def test_a_gradient_through_dropout_asks_for_training() -> None:
     """As any export in train mode does."""
     model = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.5), nn.Linear(4, 1))
