@@ -282,7 +282,7 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     if op.promote is not None:
         tensors = _promote(op, tensors, device)
     else:
-        tensors = [t if t is None or isinstance(t, Tensor) else _as_operand(op, t, device) for t in tensors]
+        tensors = [t if t is None or isinstance(t, Tensor) else as_operand(op.name, t, device) for t in tensors]
     if op.canon is not None and (attrs is not op.defaults or op.required):
         try:
             attrs = op.canon(*tensors, **attrs)
@@ -542,13 +542,11 @@ def _number_dtype(value: Any) -> dtypes.dtype | None:
     return getattr(value, "number_dtype", None)  # SymInt, SymFloat
 
 
-def _as_operand(op: Op, value: Any, device: Any, dtype: dtypes.dtype | None = None) -> Tensor:
+def as_operand(name: str, value: Any, device: Any, dtype: dtypes.dtype | None = None) -> Tensor:
     """A number as a 0-d tensor of the device."""
     natural = _number_dtype(value)
     if natural is None:
-        raise ArgumentError(
-            f"{op.name}: expected a tensor or a number, given {describe(value)}; make a tensor with fz.tensor(...)"
-        )
+        raise ArgumentError(f"{name}: expected a tensor or a number, given {describe(value)}; make a tensor with fz.tensor(...)")
     return device.scalar(value, dtype or natural)
 
 
@@ -566,7 +564,7 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
             d = t._dev.native[t._a.dtype]
             operands.append((d, 2 if t._a.shape else 1))
         else:
-            d = _number_dtype(t) or _as_operand(op, t, device).dtype  # raises for what is no number
+            d = _number_dtype(t) or as_operand(op.name, t, device).dtype  # raises for what is no number
             operands.append((d, 0))
             plain = False
             if op.promote == "same":
@@ -575,7 +573,7 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
     if op.promote == "same":
         if same is False:
             raise DTypeError(f"{op.name}: its tensors differ in dtype: {kinds(tensors)}. Convert one with .to(dtype)")
-        return [t if t is None or isinstance(t, Tensor) else _as_operand(op, t, device, same) for t in tensors]
+        return [t if t is None or isinstance(t, Tensor) else as_operand(op.name, t, device, same) for t in tensors]
     target = same if same else dtypes.result_type_of(operands)
     if op.promote == "float" and target.kind not in "fc":
         target = dtypes.get_default_dtype()
@@ -588,7 +586,7 @@ def _promote(op: Op, tensors: list[Any], device: Any) -> list[Any]:
         if t is None:
             continue
         if not isinstance(t, Tensor):
-            result[i] = _as_operand(op, t, device, target if i in chosen else None)
+            result[i] = as_operand(op.name, t, device, target if i in chosen else None)
         elif i in chosen and t._dev.native[t._a.dtype] is not target:
             result[i] = OPS["cast"].call(t, dtype=target)
     return result

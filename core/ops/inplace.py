@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..alias import assign, check_writable, current_value, detached, left_behind
+from ..dispatch import as_operand
 from ..errors import ShapeError
 from ..sizes import same
 from ..state import STATE
@@ -48,7 +49,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     check_writable("copy_", self)
     given = src
     if not isinstance(src, Tensor):
-        src = self._dev.scalar(src, self.dtype)
+        src = as_operand("copy_", src, self._dev, self.dtype)
     if src.dtype is not self.dtype:
         src = cast(src, dtype=self.dtype)  # before it travels to a device that may lack its dtype
     if src._dev is not self._dev and not (src._dev.recording or self._dev.recording):
@@ -63,7 +64,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
 
 def fill_(self: Tensor, value: Any) -> Tensor:
     """Set every element to a number."""
-    return copy_(self, value)
+    return copy_(self, value if isinstance(value, Tensor) else as_operand("fill_", value, self._dev, self.dtype))
 
 
 def zero_(self: Tensor) -> Tensor:

@@ -249,7 +249,8 @@ def recurrent(e: Emitter, op_type: str, inputs: Any, attrs: Mapping[str, Any]) -
         none = e.constant(np.zeros((directions, 0, hidden)), x.dtype)
         shape = e.ints(directions, 0, hidden)
         last = [e.op("Identity", none) if h is None else e.op("Reshape", h, shape, allowzero=1) for h in states]
-        return e.op("Reshape", x, e.ints(0, directions, -1, hidden)), *last
+        name = e.unique(f"frazil.assert: {op_type} of no steps")  # what onnxruntime says where it refuses them
+        return e.op("Reshape", x, e.ints(0, directions, -1, hidden), name=name), *last
 
     return _nothing(e, x), then
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil.errors import ShapeError
+from frazil.errors import ArgumentError, ShapeError
 
 #: What makes a view (or, where memory does not allow it, a copy), of a matrix [4, 6]; the same for NumPy.
 VIEWS = {
@@ -212,3 +212,12 @@ def test_what_pytorch_copies_of_windows_is_written_to(name):
     assert abs(own.mean().item()) < 1e-6 and windows[0].tolist() == [0, 1, 2]
     for recorded, eager in zip(fz.jit.trace(program, fz.arange(8.0))(x), (own, windows), strict=True):
         assert recorded.tolist() == eager.tolist()
+
+
+@pytest.mark.parametrize("value", [np.ones(3), [1.0, 2.0, 3.0], (1, 2, 3), None, "1"], ids=str)
+@pytest.mark.parametrize("name", ["copy_", "fill_"])
+def test_what_is_neither_tensor_nor_number_is_not_written(name, value):
+    x = fz.zeros(3)
+    with pytest.raises(ArgumentError, match=f"{name}: expected a tensor or a number, given .*; make a tensor with fz.tensor"):
+        getattr(x, name)(value)
+    assert x.tolist() == [0, 0, 0]

@@ -51,6 +51,8 @@ def test_a_layer_is_one_operator(kind: str, layers: int, both: bool, batch_first
     assert [str(guard.holds) for guard in report.embedded] == [f"input{int(batch_first)} != 0"]
     refused = {check.case.label: check.outcome for check in report.checks.checks if " = 0" in check.case.label}
     assert "refused" in refused.values() and not {"the program refuses this size"} & set(refused.values())
+    with pytest.raises(Exception, match="frazil.assert: " + (r"input.shape" if kind == "RNN" else f"{kind} of no steps")):
+        report.run(x_of(2, 0, batch_first))
 
 
 @pytest.mark.parametrize("kind", KINDS)
