@@ -67,7 +67,7 @@ def current_device_index() -> int:
     0
     """
     found = current_accelerator()
-    return 0 if found is None else found.index
+    return 0 if found is None else found.number
 
 
 current_device_idx = current_device_index
@@ -79,7 +79,7 @@ def set_device_index(index: Any) -> None:
     >>> import frazil as fz
     >>> fz.accelerator.set_device_index(fz.accelerator.current_device_index())
     """
-    given = index.index if isinstance(index, device) else int(index)
+    given = index.number if isinstance(index, device) else int(index)
     if given != current_device_index():
         raise ArgumentError(f"set_device_index: name the device where you mean it: fz.device('cuda:{given}')")
 
@@ -95,7 +95,7 @@ def synchronize(where: Any = None) -> None:
     """
     found = current_accelerator() if where is None else device(where)
     if found is not None:
-        found.backend.synchronize(found.index)
+        found.backend.synchronize(found.number)
 
 
 _tell_names(__name__)

@@ -66,7 +66,8 @@ class device:
     """
 
     type: str
-    index: int
+    #: Which device of its kind it is, as backends are told.
+    number: int
     #: Op name -> kernel; see `KernelTable`.
     kernels: Any
     #: `array.dtype` -> frazil dtype.
@@ -99,7 +100,7 @@ class device:
             if problem is not None:
                 raise DeviceError(problem)
             found = object.__new__(cls)
-            found.type, found.index = key
+            found.type, found.number = key
             found._backend = None
             found._scalars = {}
             found._later = {}
@@ -123,13 +124,13 @@ class device:
         if self._backend is None:
             backend = self._opened()
             count = answer(backend, "device_count")
-            if self.index >= count:
+            if self.number >= count:
                 there = f"backend {backend.name!r} sees {count} device(s), the last one is '{self.type}:{count - 1}'"
                 who = self._who_asks(backend.name)
                 raise DeviceError(f"{who}device {str(self)!r} does not exist: {there if count else backend.no_device()}")
             self.native = {native: dtypes.by_name(name) for native, name in answer(backend, "native_dtypes").items()}
             dtypes.learn(self.native)
-            self._capabilities = answer(backend, "capabilities", self.index)
+            self._capabilities = answer(backend, "capabilities", self.number)
             has = frozenset(dtypes.by_name(name) for name in self._capabilities.dtypes)
             self._host_dtypes = frozenset(t.numpy for t in has if t is not dtypes.bfloat16)
             self._in_pairs = [t for t, part in dtypes.PARTS.items() if t not in has and part in has]
@@ -137,7 +138,7 @@ class device:
                 more = {t.name for t in self._in_pairs}
                 self._capabilities = replace(self._capabilities, dtypes=self._capabilities.dtypes | more)
             self.aliases = self._capabilities.aliases
-            kernels = answer(backend, "kernels", self.index)
+            kernels = answer(backend, "kernels", self.number)
             if self.aliases and (missing := [name for name in MEMORY_KERNELS if name not in kernels]):
                 raise BackendError(
                     f"backend {backend.name!r}: capabilities() says aliases=True (views share memory), which needs the kernels "
@@ -181,7 +182,7 @@ class device:
 
     def _learn(self) -> None:
         """Make the kernels anew, for all dtypes that are there by now. Looking at first results ends here."""
-        kernels = answer(self.backend, "kernels", self.index)
+        kernels = answer(self.backend, "kernels", self.number)
         if self.pairs is not None:
             kernels = self.pairs.kernels(kernels)
         kernels, later = self._in_layout(self.backend, kernels)
@@ -274,9 +275,9 @@ class device:
     def _who_asks(self, backend: str) -> str:
         """Where the configuration asks for this device, as the beginning of a message about it."""
         asked, origin = config.get("device"), config.origin("device")
-        if asked is None and config.get("backend") == backend and not self.index:
+        if asked is None and config.get("backend") == backend and not self.number:
             asked, origin = self.type, config.origin("backend")
-        return f"{origin}: " if asked in (str(self), f"{self.type}:{self.index}") else ""
+        return f"{origin}: " if asked in (str(self), f"{self.type}:{self.number}") else ""
 
     @property
     def backend(self) -> Backend:
@@ -299,7 +300,7 @@ class device:
             return self.pairs.from_host(array)
         if self._later and not row_major(array.shape, array.strides, array.itemsize):
             self._turn()
-        return backend.from_host(array, self.index)
+        return backend.from_host(array, self.number)
 
     def to_host(self, array: Any) -> np.ndarray:
         """The values of a device array; waits for pending work."""
@@ -324,14 +325,24 @@ class device:
         """The array of a tensor that lives elsewhere, brought here."""
         return self.from_host(t._dev.to_host(t._a))
 
+    @property
+    def index(self) -> int | None:
+        """Return which device of its kind it is; None for the CPU, of which there is one, as in PyTorch.
+
+        >>> import frazil as fz
+        >>> fz.device("cpu").index, fz.device("cuda:1").index
+        (None, 1)
+        """
+        return self.number or (None if self.type in ("cpu", "meta") else 0)
+
     def __repr__(self) -> str:
-        return f"device(type={self.type!r})" if not self.index else f"device(type={self.type!r}, index={self.index})"
+        return f"device(type={self.type!r})" if not self.number else f"device(type={self.type!r}, index={self.number})"
 
     def __str__(self) -> str:
-        return self.type if not self.index else f"{self.type}:{self.index}"
+        return self.type if not self.number else f"{self.type}:{self.number}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (device, (self.type, self.index))
+        return (device, (self.type, self.number))
 
     def __enter__(self) -> device:
         STATE.outer_devices = (*STATE.outer_devices, STATE.device)

@@ -528,7 +528,7 @@ class _Writer:
         elif kind is bytes:
             self._call("_codecs", "encode", value.decode("latin1"), "latin1")
         elif kind is device:
-            self._call("torch", "device", *((value.type,) if value.type == "cpu" else (value.type, value.index)))
+            self._call("torch", "device", *((value.type,) if value.type == "cpu" else (value.type, value.number)))
         elif isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biufc" and value.dtype.name in dtypes.ALL:
             self._numpy(value, path)
         elif is_namespace(value):

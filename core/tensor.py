@@ -490,7 +490,7 @@ class Tensor(_Attributes):
 
     def get_device(self) -> int:
         """The number of its device; -1 for the CPU and "meta"."""
-        return -1 if self.device.type in ("cpu", "meta") else self.device.index or 0
+        return -1 if self.device.type in ("cpu", "meta") else self.device.number
 
     # ------------------------------------------------------------------------------------------------------------ values out
 

@@ -32,7 +32,7 @@ class CupyEngine(Engine):
 
     def prepare(self, graph: Graph, device: Any, donated: Mapping[int, int]) -> Captured:
         """Return what captures the graph for each set of sizes."""
-        return Captured(device.backend.compile(graph, device.index), donated)
+        return Captured(device.backend.compile(graph, device.number), donated)
 
 
 @final

@@ -43,6 +43,6 @@ def parts_of(runner: Run, engine: str, graph: Graph, device: Any, arrays: Sequen
     for _ in range(ROUNDS):
         began = time.perf_counter()
         runner(arrays)
-        device.backend.synchronize(device.index)
+        device.backend.synchronize(device.number)
         best = min(best, time.perf_counter() - began)
     return [Part(engine, "", len(graph.nodes), best)]

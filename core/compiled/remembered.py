@@ -30,7 +30,7 @@ def key_of(graph: Graph, device: Any, arrays: Sequence[Any]) -> str:
     """
     lines = [line for line in str(graph).splitlines() if line.strip() and not line.lstrip().startswith("#")]
     sizes = [(str(a.dtype), tuple(a.shape)) for a in arrays]
-    text = "\n".join([*lines, repr(sizes), str(device), device.backend.describe(device.index), *_machine(), *_engines()])
+    text = "\n".join([*lines, repr(sizes), str(device), device.backend.describe(device.number), *_machine(), *_engines()])
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

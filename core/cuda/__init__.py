@@ -102,7 +102,7 @@ def get_device_name(where: Any = None) -> str:
     >>> name = fz.cuda.get_device_name() if fz.cuda.is_available() else None
     """
     d = _named(where)
-    return d.backend.describe(d.index)
+    return d.backend.describe(d.number)
 
 
 def get_device_properties(where: Any = None) -> SimpleNamespace:
@@ -113,7 +113,7 @@ def get_device_properties(where: Any = None) -> SimpleNamespace:
     >>> found = fz.cuda.get_device_properties().total_memory if fz.cuda.is_available() else 0
     """
     d = _named(where)
-    return SimpleNamespace(**d.backend.properties(d.index))
+    return SimpleNamespace(**d.backend.properties(d.number))
 
 
 def get_device_capability(where: Any = None) -> tuple[int, int]:

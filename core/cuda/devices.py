@@ -37,7 +37,7 @@ def synchronize(where: Any = None) -> None:
     """
     if is_available():
         d = named(where)
-        d.backend.synchronize(d.index)
+        d.backend.synchronize(d.number)
 
 
 def named(where: Any) -> device_of:
@@ -58,7 +58,7 @@ class device:
     """
 
     def __init__(self, device: Any) -> None:
-        self.idx = device if isinstance(device, int) else -1 if device is None else device_of(device).index
+        self.idx = device if isinstance(device, int) else -1 if device is None else device_of(device).number
 
     def __enter__(self) -> None:
         if self.idx >= 0:
@@ -77,7 +77,7 @@ def set_device(where: Any) -> None:
     >>> if fz.cuda.is_available(): fz.cuda.set_device(0)
     """
     found = named(where)
-    if found.index:
+    if found.number:
         raise ArgumentError(
-            f'cuda.set_device: "cuda" is always the first device; use device="cuda:{found.index}" where you mean it'
+            f'cuda.set_device: "cuda" is always the first device; use device="cuda:{found.number}" where you mean it'
         )

@@ -20,7 +20,7 @@ def memory_allocated(where: Any = None) -> int:
     if not is_available():
         return 0
     d = _named(where)
-    return d.backend.memory_info(d.index)["used"]
+    return d.backend.memory_info(d.number)["used"]
 
 
 def mem_get_info(where: Any = None) -> tuple[int, int]:
@@ -30,7 +30,7 @@ def mem_get_info(where: Any = None) -> tuple[int, int]:
     >>> free, total = fz.cuda.mem_get_info() if fz.cuda.is_available() else (0, 0)
     """
     d = _named(where)
-    info = d.backend.memory_info(d.index)
+    info = d.backend.memory_info(d.number)
     return info["free"], info["total"]
 
 

@@ -64,7 +64,7 @@ class BatchingDevice:
         self.level, self.depth = level, level.depth
         self.real = real
         self.native = {**dtypes.OWN, **real.native}
-        self.type, self.index = real.type, real.index
+        self.type, self.number = real.type, real.number
         self.kernels = _Kernels(level, rules)
 
     def __str__(self) -> str:

@@ -87,7 +87,7 @@ class RecordingDevice:
     def __init__(self, recorder: Recorder, real: device_of) -> None:
         self.recorder = recorder
         self.real = real
-        self.type, self.index = real.type, real.index
+        self.type, self.number = real.type, real.number
         self.kernels = _Kernels(recorder)
         self._scalars: dict[Any, Tensor] = {}
 

@@ -84,7 +84,7 @@ def coverage(d: device) -> Coverage:
     >>> coverage(device("cpu")).via_cpu
     ()
     """
-    has = d.backend.kernels(d.index)
+    has = d.backend.kernels(d.number)
     primitives = [name for name, op in OPS.items() if op.kind == "primitive"]
     without = tuple(name for name in primitives if name not in has)
     fast = sum(name in has for name, op in OPS.items() if op.kind == "composite")
@@ -200,7 +200,7 @@ class Session:
         """Where the kernel of the op that is asked about is written, if it is one of Python and the backend's own."""
         if check.op is None:
             return ""
-        found: Any = self.device.backend.kernels(self.device.index).get(check.op)
+        found: Any = self.device.backend.kernels(self.device.number).get(check.op)
         code = getattr(getattr(found, "__func__", found), "__code__", None)
         return f"\nits kernel: {code.co_filename}:{code.co_firstlineno} {code.co_name}" if code else ""
 
@@ -296,7 +296,7 @@ def run(
         if progress is not None:
             progress(result, i, len(found))
     if session.broken is None:
-        report.what = session.device.backend.describe(session.device.index)
+        report.what = session.device.backend.describe(session.device.number)
         report.coverage = coverage(session.device)
     return report
 

@@ -91,18 +91,18 @@ def opens(d: device) -> None:
     assert backend.contract == CONTRACT, f"it was written for contract {backend.contract}, this frazil has contract {CONTRACT}"
     assert backend.device_type == d.type, f"device_type is {backend.device_type!r}, its device is {d.type!r}"
     count = backend.device_count()
-    assert type(count) is int and count > d.index, f"device_count() gives {count!r}, asked for is device {d.index}"
-    text = backend.describe(d.index)
+    assert type(count) is int and count > d.number, f"device_count() gives {count!r}, asked for is device {d.number}"
+    text = backend.describe(d.number)
     assert isinstance(text, str) and text and "\n" not in text, f"describe() must give one line of text, it gives {text!r}"
-    info = dict(backend.memory_info(d.index))
+    info = dict(backend.memory_info(d.number))
     wrong = {k: v for k, v in info.items() if k not in ("used", "free", "total") or type(v) is not int or v < 0}
     assert not wrong, f"memory_info() gives bytes for 'used', 'free' and 'total'; not {wrong}"
-    backend.synchronize(d.index)
+    backend.synchronize(d.number)
 
 
 def capabilities(d: device) -> None:
     """It has the dtypes that every program needs, and a native one for each it claims."""
-    found = d.backend.capabilities(d.index)
+    found = d.backend.capabilities(d.number)
     assert isinstance(found, Capabilities), f"capabilities() must give a Capabilities, it gives {found!r}"
     unknown = sorted(set(found.dtypes) - set(ALL))
     assert not unknown, f"capabilities() claims {', '.join(unknown)}; frazil knows {', '.join(ALL)}"
@@ -114,7 +114,7 @@ def capabilities(d: device) -> None:
 
 def kernels(d: device) -> None:
     """Its kernels are callables named as the ops they run."""
-    table = d.backend.kernels(d.index)
+    table = d.backend.kernels(d.number)
     for name, kernel in table.items():
         is_step = name.endswith("_step_") and name[:-1] in OPS  # of an optimiser, in place
         if name not in OPS and name not in MEMORY_KERNELS + MAY_HAVE and not is_step:
@@ -417,7 +417,7 @@ def _of_ops(d: device, kind: str, allowed: _Dtypes) -> Iterator[Check]:
     has = d.capabilities().dtypes
     floats, narrow, wholes = [name for name in FLOATS[::-1] if name in has], "bfloat16" in has, "complex64" in has
     for op in _in_order(kind):
-        native = op.name in d.backend.kernels(d.index)
+        native = op.name in d.backend.kernels(d.number)
         for position in range(len(samples_of(op.name))):
             for dtype in sorted(floats, key=("float32", "float64", "float16").index):
                 c = case(op.name, position, dtype)

@@ -47,7 +47,7 @@ def timer() -> float:
     """
     for device in in_use():
         if device.type != "cpu":
-            device.backend.synchronize(device.index)
+            device.backend.synchronize(device.number)
     return time.perf_counter()
 
 

@@ -66,6 +66,9 @@ PROGRAMS = {
         x = torch.ones(3, 2)
         out = [rank, list(net.state_dict()), net(x), net.module.weight]
     """,
+    "indices of devices": """
+        out = [torch.device("cpu").index, torch.ones(2).device.index, torch.device("cuda:1").index, torch.device("cuda", 0).index]
+    """,
     "paddings that are tensors": """
         small, big = torch.ones(1, 1, 3, 2), torch.ones(1, 1, 4, 5)
         high = torch.tensor([big.size(2) - small.size(2)])
