@@ -218,7 +218,7 @@ def lying_as(x: np.ndarray) -> np.ndarray:
     return np.positive(x) if 0 in x.strides else np.empty_like(x)
 
 
-def by_blocks(work: Callable[..., None], y: np.ndarray, *arrays: np.ndarray) -> np.ndarray:
+def by_blocks(work: Callable[..., None], y: np.ndarray, *arrays: np.ndarray, block: int = BLOCK) -> np.ndarray:
     """`work` on all arrays of one shape block by block, y being the first, whose elements lie without gaps, in whatever order;
     float16 is computed in float32."""
     order = sorted(range(y.ndim), key=lambda d: -y.strides[d])
@@ -227,14 +227,14 @@ def by_blocks(work: Callable[..., None], y: np.ndarray, *arrays: np.ndarray) -> 
     wide = np.float32 if y.dtype == np.float16 else y.dtype
 
     def blocks(start: int, stop: int) -> None:
-        for first in range(start, stop, BLOCK):
-            part = slice(first, min(first + BLOCK, stop))
+        for first in range(start, stop, block):
+            part = slice(first, min(first + block, stop))
             if wide == y.dtype:
                 work(result[part], *(a[part] for a in flat))
             else:
-                block = np.empty(part.stop - part.start, wide)
-                work(block, *(a[part].astype(wide) for a in flat))
-                result[part] = block
+                room = np.empty(part.stop - part.start, wide)
+                work(room, *(a[part].astype(wide) for a in flat))
+                result[part] = room
 
     split(blocks, result.size, nbytes=2 * y.nbytes)
     return y

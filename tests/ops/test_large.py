@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import frazil as fz
+from frazil.backends.numpy import bodies
+from frazil.table import OPS
 from frazil.testing import reference
 
 RANDOM = np.random.default_rng(0)
@@ -194,3 +196,16 @@ def test_distances_of_many_rows_are_those_of_their_differences(special: float) -
         np.add.at(expected, first, slopes)
         np.subtract.at(expected, second, slopes)
         np.testing.assert_allclose(x.grad.numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("name", sorted(bodies.KERNELS))
+def test_long_formulas_give_by_blocks_what_they_give_at_once(name: str, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "BLOCK", 100)
+    x = RANDOM.standard_normal((30, 40)).astype(dtype)
+    x.reshape(-1)[:4] = np.nan, np.inf, -np.inf, 0
+    body: Any = OPS[name].body
+    for given in (fz.tensor(x), fz.tensor(x).T, fz.tensor(x)[:, ::3], fz.tensor(x[:1]).expand(30, 40)):
+        found, expected = getattr(fz.ops, name)(given), body(given)
+        np.testing.assert_array_equal(found.numpy(), expected.numpy())
+        assert found.dtype is given.dtype and found.stride() == expected.stride()
