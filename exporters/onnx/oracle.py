@@ -260,7 +260,7 @@ class Shaken(Sparing):
 
     def after(self, node: Node, values: dict[Value, Tensor]) -> None:
         (result,) = node.outputs if node.op_name in ("sum", "cumsum") else (None,)
-        if result in self.floats:
+        if result is not None and result in self.floats:
             lost = lost_one_by_one(node, host(values[node.inputs[0]]), self.floats[result])  # type: ignore[index]
             off = self.scale / FACTOR * lost * self.rng.choice([-1, 1], lost.shape)
             values[result] = make_tensor(host(values[result]) + off)
