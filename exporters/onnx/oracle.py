@@ -259,17 +259,16 @@ class Shaken(Sparing):
         ]
 
     def after(self, node: Node, values: dict[Value, Tensor]) -> None:
-        (result,) = node.outputs if node.op_name in ("sum", "cumsum") else (None,)
-        if result is not None and result in self.floats:
-            lost = lost_one_by_one(node, host(values[node.inputs[0]]), self.floats[result])  # type: ignore[index]
-            off = self.scale / FACTOR * lost * self.rng.choice([-1, 1], lost.shape)
-            values[result] = make_tensor(host(values[result]) + off)
-        given = node.inputs[0] if node.op_name in INNER else None
-        for value in node.outputs if given is not None else ():
-            if value in self.eps:
-                inner = INNER[node.op_name](host(values[given]), node.attrs)  # type: ignore[index]
-                off = self.scale * self.eps[value] * np.where(np.isfinite(inner), inner, 0)
-                values[value] = make_tensor(host(values[value]) + off * self.rng.uniform(-1, 1, off.shape))
+        if node.op_name in ("sum", "cumsum", *INNER) and node.outputs[0] in self.floats:
+            given, result = node.inputs[0], node.outputs[0]
+            assert given is not None
+            if node.op_name in INNER:
+                inner = INNER[node.op_name](host(values[given]), node.attrs)
+                off = self.eps[result] * np.where(np.isfinite(inner), inner, 0) * self.rng.uniform(-1, 1, inner.shape)
+            else:
+                lost = lost_one_by_one(node, host(values[given]), self.floats[result])
+                off = lost / FACTOR * self.rng.choice([-1, 1], lost.shape)
+            values[result] = make_tensor(host(values[result]) + self.scale * off)
         super().after(node, values)
 
 
