@@ -31,7 +31,7 @@ ALL = slice(None)
 
 
 class Form(NamedTuple):
-    """How outputs [N, C, ..., width] are cut into runs, and what a run sees of a row."""
+    """The way outputs [N, C, ..., width] are cut into runs, and what a run sees of a row."""
 
     stride: Sizes
     padding: Sizes

@@ -22,7 +22,7 @@ Slices = tuple[slice, ...]
 
 
 class Tap(NamedTuple):
-    """Which phase a tap of the window sees, and shifted by how much."""
+    """The phase that a tap of the window sees, and by how much it is shifted."""
 
     phase: int
     shift: int
