@@ -28,8 +28,19 @@ os.environ["FRAZIL_CONFIG"] = str(_empty)
 os.environ["XDG_CONFIG_HOME"] = _settings
 
 
+#: Of tables with more cases than this, coverage looks at one case in four: the lines are the same, and looking doubles the time.
+LARGE_TABLE = 40
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what compares with PyTorch where PyTorch is not installed."""
+    """Measure coverage in few cases of large tables, and skip what compares with PyTorch where PyTorch is not installed."""
+    tables: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        tables.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for cases in tables.values():
+        for i, item in enumerate(cases if len(cases) > LARGE_TABLE else ()):
+            if i % 4:
+                item.add_marker(pytest.mark.no_cover)
     if importlib.util.find_spec("torch") is None:
         missing = pytest.mark.skip(reason="PyTorch is not installed: nothing to compare with")
         for item in items:
