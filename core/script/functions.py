@@ -142,10 +142,13 @@ def _quantifier(start: bool) -> Callable[..., Any]:
 
 
 def _sum(fn: Any, iterable: Any, start: Any = 0) -> Any:
-    if isinstance(iterable, Grown):
-        total = iterable.stacked().sum(0)
-        return total if isinstance(start, int) and start == 0 else start + total
-    return fn(iterable, start)
+    if not isinstance(iterable, Grown):
+        return fn(iterable, start)
+    total, count = iterable.stacked().sum(0), iterable.count
+    if not isinstance(start, int) or start != 0:
+        return start + total
+    known = not isinstance(count, SymInt) or count.hint is not None
+    return fn((), start) if known and not count > 0 else total  # a condition of the program: of nothing it is the number 0
 
 
 def _print(fn: Any, *args: Any, **options: Any) -> None:

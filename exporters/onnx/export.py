@@ -651,8 +651,8 @@ def _tell_fixed(fixed: Sequence[str]) -> None:
     warnings.warn(
         "export: dynamic_shapes asks for sizes to be free that the program fixes, so the file takes no others:\n"
         f"{lines}\n"
-        "Keep a size a size: shapes, slices, arithmetic, `int`, `min` and `len` do; `range(n)` and a dict's key need its number. "
-        "Or decorate the function with @fz.jit.script, which knows `range`",
+        "Keep a size a size: shapes, slices, arithmetic, `int`, `min`, `len` and loops do; `x.split(1)` and a dict's key need "
+        "its number",
         stacklevel=5,
     )
 

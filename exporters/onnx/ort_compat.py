@@ -57,7 +57,6 @@ EXPANDED: dict[str, tuple[ir.DataType, ...]] = {
     "HardSwish": (_D.FLOAT,),
 }
 
-_CUBIC = "cubic weights have both signs, and the sums of huge and infinite numbers depend on their order"
 _SLOPES = "the slope of a saturated gate, which is 0, meets what is infinite in one order of the steps only"
 
 #: (op of frazil, what is among the numbers that it is given) -> how the file differs there. Verification says so and goes no
@@ -68,8 +67,6 @@ VALUE_GAPS: dict[tuple[str, str], str] = {
         (op, "NaN"): "edges with a NaN among them are in no order: the program searches, the file counts"
         for op in ("edges_before", "first_above")
     },
-    ("resize", "infinity"): _CUBIC,
-    ("resize_grad", "huge"): _CUBIC,
     **{
         (op, kind): "hidden positions are multiplied by 0 where the program leaves them out, or the other way round"
         for op in ("scaled_dot_product_attention", "scaled_dot_product_attention_grad")

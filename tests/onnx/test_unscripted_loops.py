@@ -75,7 +75,11 @@ def branches_of_rows(cell: Any, x: Any) -> Any:
     return fz.stack([row if row[0] > 0 else -row for row in x])
 
 
-LOOPS = [rows, written_to, backwards, numbered, unbound, lists_as_indices, numpy_range, branches_of_rows]
+def added(cell: Any, x: Any) -> Any:
+    return sum(xi * i for i, xi in enumerate(x))
+
+
+LOOPS = [added, rows, written_to, backwards, numbered, unbound, lists_as_indices, numpy_range, branches_of_rows]
 
 
 def by_segment(x: Any, index: Any) -> Any:
