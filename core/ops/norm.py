@@ -347,7 +347,7 @@ def group_norm(x, weight=None, bias=None, /, *, num_groups: int, eps: float = 1e
     """
     shape = tuple(x._a.shape)
     channels = shape[1]
-    if channels % num_groups:
+    if isinstance(channels, int) and channels % num_groups:
         raise ShapeError(f"group_norm: {channels} channels do not divide into {num_groups} groups (x is {list(shape)})")
     _check_affine("group_norm", x, channels, weight=weight, bias=bias)
     size = channels // num_groups * prod(shape[2:])
