@@ -71,6 +71,11 @@ class ScriptError(RecordError):
     """A scripted program has a construct that cannot be expressed."""
 
 
+@final
+class AssertError(FrazilError, AssertionError, RuntimeError):
+    """A recorded program stops, at an assert or a raise that depends on the numbers of a tensor."""
+
+
 class SerializationError(FrazilError, RuntimeError):
     """A file cannot be written or read back."""
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from frazil.errors import ArgumentError
+from frazil.errors import ArgumentError, AssertError
 
 from .rows import FEW_SUMMED, largest, ones_of, total
 from .threads import BLOCK, split
@@ -901,6 +901,15 @@ def first_above(edges: Array, points: Array) -> Array:
 @kernel
 def nonzero_positions(x: Array) -> Array:
     return np.argwhere(x).astype(np.int64)
+
+
+@kernel
+def asserted(x: Array, holds: Array, *, message: str) -> Array:
+    if holds.dtype.kind != "b":
+        raise TypeError("asserted")
+    if not holds:
+        raise AssertError(f"the program stops here: {message}")
+    return x.copy()
 
 
 @kernel

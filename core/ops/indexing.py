@@ -730,6 +730,28 @@ def embedding(indices, weight, /):
     return index(weight, [indices])
 
 
+@op(
+    layout="rows",
+    vjp=(lambda g: g, None),
+    samples=lambda: [
+        S((2, 3), values(True), message="asserted"),
+        S(ints(2, 3), values(True), message="asserted"),
+        S((), values(True), message="asserted"),
+        S((0, 3), values(True), message="asserted"),
+    ],
+    errors=lambda: [E(S((2,), (), message=""), "asserted: the condition is one bool")],
+    exact=True,
+    methods=[],
+    public=False,
+)
+def asserted(x, holds, /, *, message: str):
+    """x, if the condition holds, a 0-d tensor of bool. If not, there is none: an AssertionError with `message` where a kernel can
+    say so, an index out of range elsewhere."""
+    if holds.dtype is not dtypes.bool_ or holds._a.shape:
+        raise DTypeError(f"asserted: the condition is one bool, given {specs(holds)[0]}")
+    return index(unsqueeze(x, 0), [where(holds, 0, 1)])
+
+
 def _embedding_grad(g: Tensor, indices: Tensor, weight_shape: Any) -> Tensor:
     return index_put_values(_zeros(g, weight_shape), g, indices, accumulate=True)
 

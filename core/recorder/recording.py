@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from threading import Lock
-from typing import Any, NoReturn, final
+from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from .. import sizes
 from ..alias import assign
@@ -25,6 +25,9 @@ from .graph import Graph, Guard, Node, Origin, Scope, Source, State, Value, made
 from .hooks import replaced
 from .slots import AttributeSlot, Slot, TensorSlot
 from .traced import RecordingDevice, TracedArray
+
+if TYPE_CHECKING:
+    from .asserts import Asserts
 
 _LOCK = Lock()  # of the count of recordings in all threads
 
@@ -107,6 +110,7 @@ class Recorder:
         self.asks = False  # or whether they are recorded, on which it may decide
         self.gradients = STATE.grad  # whether they are
         self._assumptions: list[SymBool] = []  # what is known about sizes inside a branch or body
+        self.asserts: Asserts | None = None  # on the numbers of tensors, where there are some
         #: By identity: tensors that nothing which still runs would find written to, such as what an early return gives: where
         #: it was taken, nothing is run before the end of its function.
         self.aside: dict[int, Tensor] = {}
@@ -644,10 +648,14 @@ class Recorder:
         themselves again."""
         graph = self.graph
         self._refuse_lost_gradients(outputs)
+        hold = None if self.asserts is None else self.asserts.hold
+        if self.asserts is not None:
+            written = [t for t, _, array in self._adopted.values() if t._a is not array and t is not hold]
+            outputs = self.asserts.pass_through(outputs, written)
         self._finish_attributes()
         graph.outputs = [self.value_of(t) for t in outputs]
         for t, fields, array in self._adopted.values():
-            if t._a is not array:
+            if t._a is not array and t is not hold:
                 graph.states.append(State(array.value, t._a.value, t, "data"))
             for name, value in fields.items():
                 setattr(t, name, value)

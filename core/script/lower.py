@@ -108,7 +108,7 @@ class _Lowering:
 
     def _if(self, s: ast.If, body: list[ast.stmt], orelse: list[ast.stmt], loop: _Loop | None) -> ast.If:
         made = ast.If(s.test, self._block(body, loop) or self._at(s, ast.Pass()), self._block(orelse, loop))
-        made.raises = always_raises(s.body)  # type: ignore[attr-defined]
+        made.raises = always_raises(s.body), always_raises(s.orelse)  # type: ignore[attr-defined]
         return ast.copy_location(made, s)
 
     def _left(self, statements: list[ast.stmt], loop: _Loop | None) -> list[str]:
@@ -238,7 +238,7 @@ class _Hoisting:
                     ast.copy_location(placed(inner, s), s)
                 return made
         new = ast.copy_location(ast.If(s.test, body or [ast.copy_location(ast.Pass(), s)], orelse), s)
-        new.raises = getattr(s, "raises", False)  # type: ignore[attr-defined]
+        new.raises = getattr(s, "raises", (False, False))  # type: ignore[attr-defined]
         return [new]
 
 

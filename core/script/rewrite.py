@@ -327,7 +327,7 @@ class _Rewriter(ast.NodeTransformer):
             self._def(orelse, self._block(s.orelse), names),
         ]
         state, passed = self._state(s, variables)
-        raises = ast.Constant(getattr(s, "raises", False))
+        raises = ast.Constant(getattr(s, "raises", (False, False)))
         call = ast.Expr(_call("if_", test, read(then), read(orelse), *passed, raises))
         return [placed(m, s) for m in (*made, *state, call)]
 

@@ -17,6 +17,7 @@ from .. import control
 from ..control import UNDEFINED
 from ..errors import RecordError
 from ..pytree import flatten
+from ..recorder.asserts import require
 from ..recorder.recording import Frame
 from ..sizes import SymBool, SymFloat, SymInt
 from ..state import STATE
@@ -59,12 +60,21 @@ Put = Callable[[Sequence[Any]], None]
 
 
 def if_(
-    test: Any, then: Callable[[], None], orelse: Callable[[], None], get: Get, put: Put, facts: Facts, raises: bool = False
+    test: Any,
+    then: Callable[[], None],
+    orelse: Callable[[], None],
+    get: Get,
+    put: Put,
+    facts: Facts,
+    raises: tuple[bool, bool] = (False, False),
 ) -> None:
-    """`if test: ... else: ...`; `raises`: the first branch can only raise."""
+    """`if test: ... else: ...`; `raises`: which of the branches can only raise."""
     found = known(test)
-    if raises and isinstance(found, SymBool):
-        found = builtins.bool(found)  # becomes a condition of the program
+    if any(raises) and STATE.recorder is not None:
+        if require(STATE.recorder, not_(found) if raises[0] else truth(found)):
+            return orelse() if raises[0] else then()
+        if isinstance(found, SymBool):
+            found = builtins.bool(found)  # becomes a condition of the program
     if isinstance(found, builtins.bool):
         (then if found else orelse)()
         return
@@ -317,14 +327,9 @@ def defined(read: Callable[[], Any], name: str) -> Any:
 def assert_(test: Any, message: Callable[[], Any] | None) -> None:
     """`assert test, message()`."""
     found = known(test)
-    if isinstance(found, SymBool):
-        found = builtins.bool(found)  # becomes a condition of the program
-    if isinstance(found, Tensor) and STATE.recorder is not None:
-        fail(
-            "script: this assert depends on the numbers of a tensor, which are not known while recording, and a file cannot stop "
-            "on them. Check before calling the function, or return the condition as a result"
-        )
-    if not found:
+    if STATE.recorder is not None and require(STATE.recorder, found):
+        return
+    if not found:  # on sizes it becomes a condition of the program
         raise AssertionError(*([] if message is None else [message()]))
 
 
@@ -342,8 +347,8 @@ def raised(error: Any) -> Any:
     if _is_recording_inside():
         name = error.__name__ if isinstance(error, type) else type(error).__name__
         fail(
-            f"script: {name} is raised in a branch or loop that depends on tensors. A file cannot raise. Check before calling "
-            "the function, return the condition as a result, or raise on sizes (x.shape) only",
+            f"script: {name} is raised in a branch or loop that depends on tensors, and something else may happen there. Write "
+            "`if condition: raise ...` with nothing but that in the branch, or assert the contrary",
             error if isinstance(error, BaseException) else None,
         )
     return error

@@ -142,6 +142,8 @@ class ExportReport:
         ]
         lines += [f"fixed by the program: {line}" for line in self.fixed]
         lines += [f"asserted in the file: {guard}" for guard in self.embedded]
+        asserts = (node.attrs["message"] for node in self.graph.walk() if node.op_name == "asserted")
+        lines += [f"asserted in the file: {message}" for message in asserts if message]
         if self.folded:
             lines.append(f"BatchNormalization is part of the convolutions before it: {', '.join(self.folded)}")
         lines += [f"state, read and written: {name}" for name in self.states]

@@ -68,13 +68,9 @@ class Memory(fz.nn.Module):
 
 
 def raises_on_data(x):
-    if x.min() < 0:
+    while x.min() < 0:
+        x = x + 1
         raise ValueError("negative")  # here
-    return x.sqrt()
-
-
-def asserts_on_data(x):
-    assert x.min() >= 0, "negative"  # here
     return x.sqrt()
 
 

@@ -50,6 +50,13 @@ def _wide(
     return e.cast(e.op(op_type, x, index, src, reduction=reduction, axis=axis), narrow)
 
 
+@lowering("asserted")
+def asserted(e: Emitter, call: Call, x: ir.Value, holds: ir.Value) -> ir.Value:
+    position = e.cast(e.op("Not", holds), INT64)
+    name = e.unique(f"frazil.assert: {call['message'] or 'all of them'}")  # what onnxruntime says where it refuses 1
+    return e.op("Gather", e.op("Unsqueeze", x, e.ints(0)), position, axis=0, name=name)
+
+
 @lowering("embedding")
 def embedding(e: Emitter, call: Call, indices: ir.Value, weight: ir.Value) -> ir.Value:
     return e.op("Gather", weight, _as_index(e, indices), axis=0)
