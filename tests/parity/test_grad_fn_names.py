@@ -129,6 +129,7 @@ OTHERWISE = {
 
 #: Operations of the table of which the first sample is called otherwise.
 OPS_OTHERWISE = {
+    "asserted": "AssertedBackward0",
     "sign": "SignBackward0",
     "spread_root": "StdBackward0",
     "slice_scatter": "SliceScatterBackward0",
