@@ -79,7 +79,7 @@ class SparseDevice:
 
     def __init__(self, values: Tensor) -> None:
         self.real, self.native = values.device, {values._a.dtype: _Kind(values.dtype)}
-        self.type, self.index = self.real.type, self.real.index
+        self.type, self.number = self.real.type, self.real.number
 
     def __str__(self) -> str:
         return str(self.real)

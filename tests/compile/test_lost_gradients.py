@@ -82,3 +82,31 @@ def test_embeddings_with_max_norm_are_recorded_without_gradients(make: Callable[
             for _ in range(2):
                 fz.testing.assert_close(compiled(index), plain(index))
     fz.testing.assert_close(model.weight, plain.weight)
+
+
+def test_a_step_that_keeps_its_graph_is_recorded() -> None:
+    """Its loss could be differentiated again only before the weights change."""
+    model = nn.Linear(3, 1)
+    optimizer = fz.optim.SGD(model.parameters(), lr=0.1)
+
+    def kept(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = model(x).square().mean()
+        loss.backward(retain_graph=True)
+        optimizer.step()
+        return loss
+
+    def by_hand(x: Any) -> Any:
+        loss = model(x).square().mean()
+        grads = fz.autograd.grad(loss, list(model.parameters()), create_graph=True)
+        with fz.no_grad():
+            for parameter, grad in zip(model.parameters(), grads, strict=True):
+                parameter -= 0.1 * grad
+        return loss
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for step in (kept, by_hand):
+            compiled = fz.compile(step)
+            first, *_, last = [compiled(fz.ones(2, 3)).item() for _ in range(4)]
+            assert last < first

@@ -92,14 +92,15 @@ def test_row_1_a_sequence_is_dynamic() -> None:
     agree(model, report, (1, 1, 16), (3, 11, 16), (4, 64, 16))
 
 
-def test_row_2_a_python_if_on_data_is_an_error_and_on_sizes_an_assert() -> None:
+def test_row_2_a_python_if_on_data_goes_both_ways_and_on_sizes_is_an_assert() -> None:
     """`if` and `for` are traced away with a warning that nobody reads."""
 
     def on_data(x: Tensor) -> Tensor:
         return x if (x > 0).all() else -x  # type: ignore[return-value]
 
+    agree(on_data, fz.onnx.export(on_data, fz.ones(3)), (3,), (1,), (50,))
     with pytest.raises(RecordError, match="test_traps.py"):
-        fz.onnx.export(on_data, fz.ones(3))
+        fz.jit.trace(on_data, fz.ones(3))
 
     def on_size(x: Tensor) -> Tensor:
         return x * 2 if x.shape[0] > 4 else x
