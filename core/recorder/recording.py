@@ -673,8 +673,8 @@ class Recorder:
         return graph, changed
 
     def _refuse_lost_gradients(self, outputs: Sequence[Tensor]) -> None:
-        """A leaf that is written to is another value from then on, through which no gradient of the results would reach it. (After
-        a training step nobody asks for one: the program has asked itself.)"""
+        """A leaf that is written to is another value from then on, through which no gradient of the results would reach it.
+        (After a training step nobody asks for one: the program has asked itself.)"""
         if self.differentiates:
             return
         written = {t for t, _, array in self._adopted.values() if t._a is not array and t._rg and t._node is None}
