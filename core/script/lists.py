@@ -217,7 +217,7 @@ class Grown:
         """`stack` of the items."""
         if self.columns is None or self.tree is None:
             raise ValueError("stack: there must be at least one tensor, and no round of the loop appended one")
-        return unflatten(self.tree, [c if dim == 0 else c.movedim(0, dim) for c in self.columns])
+        return unflatten(self.tree, [c.movedim(0, dim).clone().contiguous() for c in self.columns])
 
     def concatenated(self, dim: int = 0) -> Tensor:
         """`cat` of the items."""
@@ -225,7 +225,7 @@ class Grown:
             raise ValueError("cat: the items of the list must be tensors, and no round of the loop appended one")
         (column,) = self.columns
         dim = dim % (column.ndim - 1)
-        return column.movedim(0, dim).flatten(dim, dim + 1)
+        return column.movedim(0, dim).flatten(dim, dim + 1).clone().contiguous()
 
 
 def check_kept(items: Sequence[Any]) -> None:

@@ -79,7 +79,28 @@ def added(cell: Any, x: Any) -> Any:
     return sum(xi * i for i, xi in enumerate(x))
 
 
-LOOPS = [added, rows, written_to, backwards, numbered, unbound, lists_as_indices, numpy_range, branches_of_rows]
+def stacked_and_written_to(cell: Any, x: Any) -> Any:
+    items = [row * 2 for row in x]
+    first, second, third = fz.stack(items), fz.stack(items), fz.stack(x.unbind(), -1)
+    first += 1
+    third *= 3
+    joined = fz.cat([row.unsqueeze(0) for row in x])
+    joined -= 1
+    return first, second, third, third.contiguous().view(-1), joined, x * 1
+
+
+LOOPS = [
+    added,
+    stacked_and_written_to,
+    rows,
+    written_to,
+    backwards,
+    numbered,
+    unbound,
+    lists_as_indices,
+    numpy_range,
+    branches_of_rows,
+]
 
 
 def by_segment(x: Any, index: Any) -> Any:
