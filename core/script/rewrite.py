@@ -327,8 +327,8 @@ class _Rewriter(ast.NodeTransformer):
             self._def(orelse, self._block(s.orelse), names),
         ]
         state, passed = self._state(s, variables)
-        raises: tuple[bool, bool] = getattr(s, "raises", (False, False))
-        call = ast.Expr(_call("if_", test, read(then), read(orelse), *passed, ast.Constant(raises)))
+        raises = ast.Constant(getattr(s, "raises", (False, False)))  # type: ignore[arg-type]
+        call = ast.Expr(_call("if_", test, read(then), read(orelse), *passed, raises))
         return [placed(m, s) for m in (*made, *state, call)]
 
     def visit_While(self, s: ast.While) -> Any:
