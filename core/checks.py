@@ -6,16 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from .overrides import taken_over
+from .recorder.asserts import require
 from .state import STATE
 from .tensor import Tensor
 
 
 def _fail(kind: type[Exception], name: str, condition: Any, message: Any) -> None:
-    if STATE.recorder is not None:
-        from .recorder.asserts import require
-
-        if require(STATE.recorder, condition):
-            return
+    if STATE.recorder is not None and require(STATE.recorder, condition):
+        return
     if not condition:
         raise kind((message() if callable(message) else message) or f"{name}: the condition does not hold")
 

@@ -173,7 +173,8 @@ class Op:
                 self.vjp_plans.append(None)
                 continue
             code = function.__code__  # much cheaper than inspect.signature
-            plan = [self._source_of(name) for name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]]
+            names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+            plan = [("g", None) if name == "g" else self._source_of(name) for name in names]
             for kind, key in plan:
                 if kind == "input":
                     save.add(key)
@@ -192,8 +193,6 @@ class Op:
         self.through_body = self.body is not None and vjp is None
 
     def _source_of(self, name: str) -> tuple[str, Any]:
-        if name == "g":
-            return ("g", None)
         if name == "y" and name not in self.tensors:
             return ("output", None)
         if name[:2] == "y_" and name[2:].isdigit():

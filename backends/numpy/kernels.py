@@ -909,7 +909,7 @@ def asserted(x: Array, holds: Array, *, message: str) -> Array:
         raise TypeError("asserted")
     if not holds:
         raise AssertError(f"the program stops here: {message}")
-    return x.copy("K")
+    return copy(x)
 
 
 @kernel
