@@ -174,7 +174,7 @@ class Op:
                 continue
             code = function.__code__  # much cheaper than inspect.signature
             names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-            plan = [("g", None) if name == "g" else self._source_of(name) for name in names]
+            plan: list[tuple[str, Any]] = [("g", None) if name == "g" else self._source_of(name) for name in names]
             for kind, key in plan:
                 if kind == "input":
                     save.add(key)
