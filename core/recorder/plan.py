@@ -8,7 +8,8 @@ through the dispatcher, where one is. Another engine that can run a graph takes 
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, final
 
 import numpy as np
@@ -176,7 +177,7 @@ class Plan:
         limit, flag, *init = (0 if v is None else self.places[v] for v in node.inputs)
         body = self._part(node.attrs["body"], sizes, on_arrays, device)
         outputs = [self.places[v] for v in node.outputs]
-        rows_at, count = _rows_of(node, len(init)), len(init)
+        rows_at, count = rows_of(node, len(init)), len(init)
 
         def call(env: Env, now: dict[Symbol, Any]) -> None:
             end = None if not limit else int(number(env[limit], device))
@@ -192,7 +193,7 @@ class Plan:
                 for row, result in zip(rows, results[count:], strict=True):
                     row.append(result)
                 i += 1
-            for place, result in zip(outputs, [*carried, *_stacked(rows, rows_at, on_arrays, device)], strict=True):
+            for place, result in zip(outputs, [*carried, *_stacked(rows, rows_at, now, on_arrays, device)], strict=True):
                 env[place] = result
 
         return call
@@ -203,7 +204,7 @@ class Plan:
         init, xs = places[:count], places[count:]
         body = self._part(node.attrs["body"], sizes, on_arrays, device)
         outputs = [self.places[v] for v in node.outputs]
-        rows_at = _rows_of(node, count)
+        rows_at = rows_of(node, count)
         select = _call_of(OPS["select"], None, on_arrays, device)
 
         def call(env: Env, now: dict[Symbol, Any]) -> None:
@@ -219,7 +220,7 @@ class Plan:
             if backwards:
                 for row in rows:
                     row.reverse()
-            for place, result in zip(outputs, [*carried, *_stacked(rows, rows_at, on_arrays, device)], strict=True):
+            for place, result in zip(outputs, [*carried, *_stacked(rows, rows_at, now, on_arrays, device)], strict=True):
                 env[place] = result
 
         return call
@@ -325,19 +326,24 @@ def _call_of(op: Op, node: Node | None, on_arrays: bool, device: Any) -> Callabl
     return through_body
 
 
-def _rows_of(node: Node, carried: int) -> list[Value]:
+def rows_of(node: Node, carried: int) -> list[Value]:
     """What a round of a loop adds to the results."""
     body = node.attrs["body"]
     return body.outputs[len(body.outputs) - (len(node.outputs) - carried) :]
 
 
-def _stacked(rows: list[list[Any]], values: Sequence[Value], on_arrays: bool, device: Any) -> Iterator[Any]:
+def no_rows(value: Value, sizes: Mapping[Symbol, Any], device: Any = None) -> Tensor:
+    """What a loop adds to the results in no round at all: no rows of this value. Sizes that only a round would tell are 0."""
+    return zeros((0, *evaluate(value.spec.shape, defaultdict(int, sizes))), dtype=value.spec.dtype, device=device)
+
+
+def _stacked(
+    rows: list[list[Any]], values: Sequence[Value], sizes: Mapping[Symbol, Any], on_arrays: bool, device: Any
+) -> Iterator[Any]:
     """The results of all rounds, joined along a new first dimension."""
     for row, value in zip(rows, values, strict=True):
         if not row:
-            spec = value.spec
-            shape = (0, *(n if isinstance(n, int) else 0 for n in spec.shape))
-            nothing = zeros(shape, dtype=spec.dtype, device=device)
+            nothing = no_rows(value, sizes, device)
             yield nothing._a if on_arrays else nothing
         elif on_arrays:
             reshape, join = device.kernels["reshape"], device.kernels["cat"]

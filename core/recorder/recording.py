@@ -648,15 +648,12 @@ class Recorder:
         themselves again."""
         graph = self.graph
         self._refuse_lost_gradients(outputs)
-        hold = None if self.asserts is None else self.asserts.hold
         if self.asserts is not None:
-            written = [t for t, _, array in self._adopted.values() if t._a is not array and t is not hold]
-            outputs = self.asserts.pass_through(outputs, written)
+            outputs = self.asserts.pass_through(outputs, [t for t, _ in self._written()])
         self._finish_attributes()
         graph.outputs = [self.value_of(t) for t in outputs]
-        for t, fields, array in self._adopted.values():
-            if t._a is not array and t is not hold:
-                graph.states.append(State(array.value, t._a.value, t, "data"))
+        graph.states += [State(array.value, t._a.value, t, "data") for t, array in self._written()]
+        for t, fields, _ in self._adopted.values():
             for name, value in fields.items():
                 setattr(t, name, value)
         for leaf, before in self._grads.values():
@@ -672,12 +669,18 @@ class Recorder:
                 self._fail_left(value)
         return graph, changed
 
+    def _written(self) -> list[tuple[Tensor, TracedArray]]:
+        """The tensors from outside that the program has written to, each with what it held before; but for the truth that asserts
+        carry along, which is nobody's state."""
+        hold = None if self.asserts is None else self.asserts.hold
+        return [(t, array) for t, _, array in self._adopted.values() if t._a is not array and t is not hold]
+
     def _refuse_lost_gradients(self, outputs: Sequence[Tensor]) -> None:
         """A leaf that is written to is another value from then on, through which no gradient of the results would reach it.
         (After a training step nobody asks for one: the program has asked itself.)"""
         if self.differentiates:
             return
-        written = {t for t, _, array in self._adopted.values() if t._a is not array and t._rg and t._node is None}
+        written = {t for t, _ in self._written() if t._rg and t._node is None}
         seen: set[Any] = set()
         ahead = [t._node for t in outputs if written and t._node is not None]
         while ahead:

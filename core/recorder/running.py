@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import dtypes
 from ..control import cond, loop, scan
-from ..creation import full, zeros
+from ..creation import full
 from ..device import device as device_of
 from ..dispatch import run
 from ..sizes import Size, Symbol, evaluate
@@ -15,7 +15,7 @@ from ..state import STATE
 from ..table import OPS
 from ..tensor import Tensor
 from .graph import Graph, Node, Value
-from .plan import check_argument, check_guards
+from .plan import check_argument, check_guards, no_rows, rows_of
 
 
 class Watcher:
@@ -117,11 +117,13 @@ def run_control(
         return list(cond(given[0], lambda: tuple(graph_run(yes, [])), lambda: tuple(graph_run(no, []))))
     body = node.attrs["body"]
     if node.op_name == "scan":
-        return _run_scan(node, body, given, graph_run)
-    return _run_loop(node, body, given, graph_run)
+        return _run_scan(node, body, given, graph_run, bindings)
+    return _run_loop(node, body, given, graph_run, bindings)
 
 
-def _run_scan(node: Node, body: Graph, given: Sequence[Any], graph_run: Callable[..., list[Tensor]]) -> list[Tensor]:
+def _run_scan(
+    node: Node, body: Graph, given: Sequence[Any], graph_run: Callable[..., list[Tensor]], bindings: Mapping[Symbol, Any]
+) -> list[Tensor]:
     count = node.attrs["carried"]
 
     def combine(carry: Any, xs: Any) -> Any:
@@ -130,12 +132,14 @@ def _run_scan(node: Node, body: Graph, given: Sequence[Any], graph_run: Callable
 
     init, xs = tuple(given[:count]), tuple(given[count:])
     if xs[0]._a.shape[0] == 0:
-        return [*init, *_no_rounds(node, count, body)]
+        return [*init, *_no_rounds(node, count, bindings)]
     carry, ys = scan(combine, init, xs, reverse=node.attrs["reverse"])
     return [*carry, *ys]
 
 
-def _run_loop(node: Node, body: Graph, given: Sequence[Any], graph_run: Callable[..., list[Tensor]]) -> list[Tensor]:
+def _run_loop(
+    node: Node, body: Graph, given: Sequence[Any], graph_run: Callable[..., list[Tensor]], bindings: Mapping[Symbol, Any]
+) -> list[Tensor]:
     limit, flag, *init = given
     conditional = flag is not None
     count = len(init)
@@ -147,10 +151,9 @@ def _run_loop(node: Node, body: Graph, given: Sequence[Any], graph_run: Callable
         return (keep, *results[:count]), tuple(results[count:])
 
     carried, ys = loop((lambda keep, *_: keep) if conditional else None, one_round, (flag, *init), limit=limit)
-    return [*carried[1:], *(ys if ys is not None else _no_rounds(node, count, body))]
+    return [*carried[1:], *(ys if ys is not None else _no_rounds(node, count, bindings))]
 
 
-def _no_rounds(node: Node, count: int, body: Graph) -> list[Tensor]:
+def _no_rounds(node: Node, count: int, bindings: Mapping[Symbol, Any]) -> list[Tensor]:
     """The stacked results of no round at all."""
-    rows = body.outputs[len(body.outputs) - (len(node.outputs) - count) :]
-    return [zeros((0, *(n if isinstance(n, int) else 0 for n in row.spec.shape)), dtype=row.spec.dtype) for row in rows]
+    return [no_rows(row, bindings) for row in rows_of(node, count)]

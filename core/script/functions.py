@@ -144,6 +144,8 @@ def _quantifier(start: bool) -> Callable[..., Any]:
 def _sum(fn: Any, iterable: Any, start: Any = 0) -> Any:
     if not isinstance(iterable, Grown):
         return fn(iterable, start)
+    if iterable.columns is None:
+        return fn((), start)
     total, count = iterable.stacked().sum(0), iterable.count
     if not isinstance(start, int) or start != 0:
         return start + total

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from frazil.recorder.graph import Graph, Node
-from frazil.sizes import SymInt, bounds
+from frazil.recorder.graph import Graph, Node, Value
+from frazil.sizes import SymInt, bounds, decide, substitute, symbols_of
 
 from . import sizes
 from .ahead import draw_ahead
@@ -48,7 +48,22 @@ def _loop(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], su
     body = _graph(inner, [number, goes_on, *carried], outputs, e.unique(graph.name))
     if len(given) == 2 and given[1] is None:  # onnxruntime wants two inputs at least
         given[1] = e.constant(True, BOOL)
-    return e.op("Loop", *given, dtype=types, outputs=len(types), body=body)
+    results = e.op("Loop", *given, dtype=types, outputs=len(types), body=body)
+    results = results if isinstance(results, tuple) else (results,)
+    count = len(carried)
+    return (*results[:count], *(_rows(e, value, y) for value, y in zip(node.outputs[count:], results[count:], strict=True)))
+
+
+def _rows(e: Emitter, value: Value, y: ir.Value) -> ir.Value:
+    """Rows of a Loop; of no round at all, onnxruntime gives rows that are 0 wide wherever the file does not tell a number."""
+    length, *rest = substitute(tuple(value.spec.shape), e.fixed)
+    open_sizes = symbols_of(rest)
+    told = all(symbol in e.origins and e.origins[symbol].value in e.values for symbol in open_sizes)
+    some = length > 0
+    if not open_sizes or not told or (some if isinstance(some, bool) else decide(some, e.facts)):
+        return y
+    shape = e.op("Concat", e.op("Shape", y, start=0, end=1), sizes.shape(e, rest), axis=0)
+    return e.op("Reshape", y, shape, allowzero=1)
 
 
 def _scan(e: Emitter, node: Node, given: list[Any], types: list[ir.DataType], subgraph: Subgraph) -> Any:

@@ -664,8 +664,7 @@ def _describe(lowered: Lowered) -> None:
     if graph.guards:
         model.metadata_props["frazil.guards"] = "\n".join(map(str, graph.guards))
     for value in (*graph.inputs, *graph.captured):
-        names = (value.name, f"{value.name}.T")
-        found = next((v for v in (*model.graph.inputs, *model.graph.initializers.values()) if v.name in names), None)
+        found = next((v for v in (*model.graph.inputs, *model.graph.initializers.values()) if v.name == value.name), None)
         if found is not None and value.kind in ("param", "buffer", "state", "constant"):
             found.metadata_props["frazil.kind"] = value.kind
 

@@ -20,10 +20,10 @@ from frazil.table import OPS, Spec
 from frazil.widen import MOVES
 
 from . import sizes
-from .asserts import emit_asserts, keep_asserts
 from .control import lower_control, settle
 from .emit import ELEMENT_TYPES, IR_VERSIONS, Emitter, element_type
 from .errors import LoweringError, Problem, Unsupported, UnsupportedOps
+from .guards import emit_asserts, keep_asserts
 from .lowerings import LOWERINGS, Call, Lowering
 from .subgraphs import all_inputs, without_dead
 from .tidy import fold_norms, joined, matrix, row_wise, whole_splits

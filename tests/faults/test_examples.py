@@ -87,7 +87,7 @@ def test_verification_tries_numbers_beyond_the_example() -> None:
 
 @row(
     "An assert that dies with the input it hangs on",
-    "asserts on shapes of inputs whose values nothing reads: guards, divisions, empty axes, `onnx/asserts.py`",
+    "asserts on shapes of inputs whose values nothing reads: guards, divisions, empty axes, `onnx/guards.py`",
     "onnx/test_unread_inputs.py::test_the_assert_holds",
     "onnx/test_refusals.py::test_a_file_refuses_the_sizes_that_the_program_refuses",
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import frazil as fz
-from frazil.exporters.onnx.asserts import by_remainder
+from frazil.exporters.onnx.guards import by_remainder
 from frazil.exporters.onnx.running import open_session, run_session
 from frazil.sizes import Symbol, SymInt, size_max, size_min, substitute
 

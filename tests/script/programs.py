@@ -772,6 +772,17 @@ def copies_of_a_running_sum(x):
 
 
 @program((numbers(3, 2),), (numbers(5, 2, seed=7),), (numbers(1, 2),))
+def sums_of_lists_that_stay_empty_or_grow(x):
+    grown, empty = [], []
+    for row in x:
+        grown.append(row * 2)
+        if len(x) > 99:
+            empty.append(row)
+    rest = [part * 2 for part in empty]
+    return sum(grown), x + sum(empty), x + sum(rest, x[0])
+
+
+@program((numbers(3, 2),), (numbers(5, 2, seed=7),), (numbers(1, 2),))
 def several_results_grow(x):
     path = []
     h = fz.zeros(2)
