@@ -14,7 +14,7 @@ from frazil.backend import Backend, Capabilities, Kernel
 from frazil.config import config
 from frazil.dtypes import ALL, bfloat16
 
-from . import activation, attention, bodies, conv, ctc, erf, norm, optim, pool, random, recurrent, resize
+from . import activation, attention, bodies, conv, ctc, erf, norm, optim, pool, random, recurrent, resize, sorting
 from .kernels import FOLLOW_ORDER, KERNELS
 from .memory import free_a_large_block, keep_freed_blocks
 from .threads import one_blas_thread
@@ -40,7 +40,7 @@ class NumpyBackend(Backend):
         # Infinities and NaN are values here, as in PyTorch. Only warnings that arise inside frazil are silenced.
         warnings.filterwarnings("ignore", r".* encountered in ", RuntimeWarning, r"frazil(\.|$)")
         self._kernels: dict[str, Kernel] = dict(KERNELS)
-        for module in (activation, attention, bodies, conv, ctc, erf, pool, norm, random, recurrent, resize, optim):
+        for module in (activation, attention, bodies, conv, ctc, erf, pool, norm, random, recurrent, resize, sorting, optim):
             self._kernels |= module.KERNELS
 
     def device_count(self) -> int:

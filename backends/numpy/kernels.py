@@ -503,51 +503,6 @@ KERNELS["cumsum"] = _scan(np.add)
 KERNELS["cumprod"] = _scan(np.multiply)
 
 
-def _descending(x: Array, dim: int) -> Array:
-    """Stable order from large to small: equal elements keep their order, NaN comes first."""
-    flipped = np.flip(x, dim)
-    order = np.flip(np.argsort(flipped, axis=dim, kind="stable"), dim)
-    return x.shape[dim] - 1 - order
-
-
-@kernel
-def sort_values(x: Array, *, dim: int = -1, descending: bool = False, stable: bool = True) -> tuple[Array, Array]:
-    if not x.ndim:
-        return np.array(x), np.zeros((), np.int64)
-    order = _descending(x, dim) if descending else np.argsort(x, axis=dim, kind="stable")
-    return np.take_along_axis(x, order, dim), order.astype(np.int64, copy=False)
-
-
-@kernel
-def topk_values(x: Array, *, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:
-    if x.ndim and not 0 <= k <= x.shape[dim]:
-        raise ValueError(f"k={k} of {x.shape[dim]}")
-    if x.ndim and x.dtype in _RUNNING and 0 < 4 * k <= x.shape[dim] and x.shape[dim] < 1 << 32:
-        rows = np.array(np.moveaxis(x, dim, -1), np.float32, order="C")
-        order = np.ascontiguousarray(np.moveaxis(_first_places(rows, k, largest), -1, dim))
-        return np.take_along_axis(x, order, dim), order
-    values, order = sort_values(x, dim=dim, descending=largest)
-    if not x.ndim:
-        return values, order
-    first = tuple(slice(0, k) if i == dim else slice(None) for i in range(x.ndim))
-    return np.array(values[first]), np.array(order[first])
-
-
-def _first_places(x: Array, k: int, largest: bool) -> Array:
-    """Where the first k of each row of float32 numbers, our own, stand in their order, equal ones by their places, as in a sort.
-
-    Each number becomes a key that is ordered as it is, with its place behind: so one partition finds them.
-    """
-    x += 0.0  # of -0.0, which equals 0.0
-    np.copyto(x, np.nan, where=np.isnan(x))  # one NaN, above all numbers
-    bits = x.view(np.int32)
-    keys = bits.view(np.uint32) ^ ((bits >> 31).view(np.uint32) | np.uint32(1 << 31))
-    keys = (~keys if largest else keys).astype(np.uint64) << np.uint64(32)
-    keys |= np.arange(x.shape[-1], dtype=np.uint64)
-    keys.partition(k - 1, axis=-1)
-    return (np.sort(keys[..., :k], axis=-1) & np.uint64(2**32 - 1)).astype(np.int64)
-
-
 # -------------------------------------------------------------------------------------------------------------------- shape
 
 

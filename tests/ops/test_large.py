@@ -209,3 +209,20 @@ def test_long_formulas_give_by_blocks_what_they_give_at_once(name: str, dtype: s
         found, expected = getattr(fz.ops, name)(given), body(given)
         np.testing.assert_array_equal(found.numpy(), expected.numpy())
         assert found.dtype is given.dtype and found.stride() == expected.stride()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "uint8", "int16", "int64"])
+@pytest.mark.parametrize(("shape", "dim"), [((40, 300), 1), ((300, 40), 0), ((12, 20, 30), 1), ((9000,), 0)])
+def test_many_are_sorted_and_equal_ones_keep_their_order(shape: Any, dim: int, dtype: str) -> None:
+    x = RANDOM.integers(0 if dtype == "uint8" else -99, 100, shape).astype(dtype)
+    if x.dtype.kind == "f":
+        x.flat[::7], x.flat[1::7], x.flat[2::50], x.flat[3::50] = -0.0, 0.0, np.nan, -np.inf
+    wide = x if dtype != "int64" else x + RANDOM.integers(-1, 2, shape) * 2**62
+    for given, descending in ((x, False), (x, True), (wide, False), (wide, True)):
+        values, order = reference.sort_values(given, dim=dim, descending=descending, stable=True)
+        found = fz.sort(fz.tensor(given), dim, descending)
+        assert found.values.numpy().tobytes() == np.ascontiguousarray(values).tobytes()
+        np.testing.assert_array_equal(found.indices.numpy(), order)
+        top = fz.topk(fz.tensor(given), 5, dim, largest=descending)
+        np.testing.assert_array_equal(top.values.numpy(), values.take(range(5), dim))
+        np.testing.assert_array_equal(top.indices.numpy(), order.take(range(5), dim))
