@@ -12,7 +12,7 @@ from ..define import function
 from ..dtypes import float16, float32, int64
 from ..errors import ArgumentError, DimError, ShapeError
 from ..ops.common import require_float, specs
-from ..ops.elementwise import cast, clone, eq, ge, gt, logaddexp, lt, ne, where
+from ..ops.elementwise import cast, clone, eq, ge, logaddexp, maximum, minimum, ne, where
 from ..ops.indexing import gather
 from ..ops.reduction import ValuesIndices
 from ..ops.shape import cat, expand, narrow, reshape
@@ -27,36 +27,38 @@ def _along(dim: int, x: Tensor) -> Tensor:
     return reshape(arange(shape[dim], device=x.device), shape=(-1, *[1] * (len(shape) - dim - 1)))
 
 
-def _doubling(n: Any, start: tuple[Tensor, ...], further: Callable[..., tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    """`start` after `further(step, *values)` for step 1, 2, 4, ... below n: in a recording a loop where n is open."""
-    if not isinstance(n, int):
-        loop = while_loop(lambda step, *_: step < n, lambda step, *v: (step * 2, *further(step, *v)), (tensor(1), *start))
-        return loop[1:]
-    step = 1
-    while step < n:
-        start = further(step, *start)
-        step *= 2
-    return start
+def _doubling(x: Tensor, dim: int, both: Callable[[Tensor, Tensor], Tensor], before: float | None = None) -> Tensor:
+    """`x` where every element is one with all before it along `dim`: with those 1, 2, 4, ... places earlier, in turn.
+
+    In a recording it is a loop where the size is open. Nothing is `before` the first; None: what is taken twice does no harm.
+    """
+    n = x._a.shape[dim]
+    if isinstance(n, int):
+        step = 1
+        while step < n:
+            later = both(narrow(x, dim, step, n - step), narrow(x, dim, 0, n - step))
+            x, step = cat([narrow(x, dim, 0, step), later], dim=dim), step * 2
+        return x
+    places = _along(dim, x)
+
+    def further(step: Any, y: Tensor) -> tuple[Any, Tensor]:
+        earlier = gather(y, dim, expand((places - step).clamp(min=0), shape=tuple(x._a.shape)))
+        return step * 2, both(y, earlier if before is None else where(ge(places, step), earlier, before))
+
+    return while_loop(lambda step, _: step < n, further, (tensor(1), x))[1]
 
 
 _KINDS = {name: named(name, ValuesIndices) for name in ("cummax", "cummin")}
 
 
-def _running(name: str, input: Tensor, dim: int, ahead: Callable[..., Tensor]) -> ValuesIndices:
+def _running(name: str, input: Tensor, dim: int, extreme: Callable[..., Tensor]) -> ValuesIndices:
     """The latest of the elements so far that none is ahead of; NaN is ahead of all."""
     dim = checked_dim(name, dim, len(input._a.shape))
     if not input._a.shape:
         return _KINDS[name](clone(input), zeros((), dtype=int64, device=input.device))
-    places = _along(dim, input)
-
-    def further(step: Any, values: Tensor, indices: Tensor) -> tuple[Tensor, Tensor]:
-        earlier = expand((places - step).clamp(min=0), shape=tuple(input._a.shape))
-        before, at = gather(values, dim, earlier), gather(indices, dim, earlier)
-        take = ahead(before, values) | (ne(before, before) & eq(values, values))
-        return where(take, before, values), where(take, at, indices)
-
-    start = (input.detach(), expand(places, shape=tuple(input._a.shape)))
-    indices = clone(_doubling(input._a.shape[dim], start, further)[1])
+    x = input.detach()
+    stands = eq(x, _doubling(x, dim, extreme)) | ne(x, x)
+    indices = _doubling(where(stands, _along(dim, x), 0), dim, maximum)
     return _KINDS[name](gather(input, dim, indices), indices)
 
 
@@ -68,7 +70,7 @@ def cummax(input: Tensor, dim: int) -> ValuesIndices:
     >>> fz.cummax(fz.tensor([1.0, 3.0, 2.0]), 0).values
     tensor([1., 3., 3.])
     """
-    return _running("cummax", input, dim, gt)
+    return _running("cummax", input, dim, maximum)
 
 
 @function(out=True)
@@ -79,7 +81,7 @@ def cummin(input: Tensor, dim: int) -> ValuesIndices:
     >>> fz.cummin(fz.tensor([2.0, 3.0, 1.0]), 0).values
     tensor([2., 2., 1.])
     """
-    return _running("cummin", input, dim, lt)
+    return _running("cummin", input, dim, minimum)
 
 
 @function(out=True)
@@ -96,17 +98,7 @@ def logcumsumexp(input: Tensor, dim: int) -> Tensor:
         return clone(input)
     if input.dtype is float16:
         return cast(logcumsumexp(cast(input, dtype=float32), dim), dtype=float16)
-    n = input._a.shape[dim]
-    places = _along(dim, input)
-
-    def further(step: Any, y: Tensor) -> tuple[Tensor]:
-        if isinstance(step, int):
-            later = logaddexp(narrow(y, dim, step, n - step), narrow(y, dim, 0, n - step))
-            return (cat([narrow(y, dim, 0, step), later], dim=dim),)
-        earlier = expand((places - step).clamp(min=0), shape=tuple(input._a.shape))
-        return (logaddexp(y, where(ge(places, step), gather(y, dim, earlier), -math.inf)),)
-
-    return _doubling(n, (clone(input),), further)[0]
+    return _doubling(clone(input), dim, logaddexp, before=-math.inf)
 
 
 @function(methods=[])
