@@ -441,12 +441,12 @@ def mean(x: Array, *, dim: Any = None, keepdim: bool = False, dtype: Any = None)
 
 
 @kernel
-def argmax(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+def argmax(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
     return np.asarray(np.argmax(x, axis=dim if x.ndim else None, keepdims=keepdim)).astype(np.int64)
 
 
 @kernel
-def argmin(x: Array, *, dim: Any = None, keepdim: bool = False) -> Array:
+def argmin(x: Array, *, dim: Any = None, keepdim: Any = False) -> Array:
     return np.asarray(np.argmin(x, axis=dim if x.ndim else None, keepdims=keepdim)).astype(np.int64)
 
 

@@ -258,7 +258,8 @@ def product(node: Any, x: Any, axes: Any = None) -> Any:
     given = node.get("axes") if axes is None else int_list(axes)
     if given is not None and node.get("noop_with_empty_axes", 0) and not given:
         return x
-    found: Any = raw(x).prod(axis=tuple(given) if given else None, keepdims=bool(node.get("keepdims", 1)))
+    keepdims: Any = bool(node.get("keepdims", 1))
+    found: Any = raw(x).prod(axis=tuple(given) if given else None, keepdims=keepdims)
     return _as(np.asarray(found, dtype=raw(x).dtype), numpy_dtype(x))
 
 
