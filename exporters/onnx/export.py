@@ -431,8 +431,8 @@ def record(
 
     try:
         program = recorded(model)
-    except RecordError:
-        found = _with_control_flow(model, recorded)
+    except RecordError as error:
+        found = _with_control_flow(model, recorded, error)
         if found is None:
             raise
         return found
@@ -443,14 +443,17 @@ def record(
     return program
 
 
-def _with_control_flow(model: Any, recorded: Callable[[Any], Program]) -> Program | None:
-    """What `recorded` makes of the scripted model; None where it has no such form, or is one."""
+def _with_control_flow(model: Any, recorded: Callable[[Any], Program], plain: RecordError | None = None) -> Program | None:
+    """What `recorded` makes of the scripted model; None where it has no such form, or is one. `plain`, the error of the model as
+    it is written, is told what stands in the way of that form."""
     own = model.__dict__ if isinstance(model, Module) else {}
     if "forward" in own or is_scripted(model) or not isinstance(model, (Module, FunctionType, MethodType)):
         return None
     try:
         return recorded(script(model))
-    except Exception:  # of whatever kind: the program was not written for it, and its own error says what it does
+    except Exception as error:  # of whatever kind: the program was not written for it, and its own error says what it does
+        if plain is not None and isinstance(error, RecordError):
+            plain.add_note(f"Nor as fz.jit.script rewrites it: {str(error).removeprefix('script: ')}")
         return None
     finally:
         own.pop("forward", None)

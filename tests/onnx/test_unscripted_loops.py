@@ -185,3 +185,17 @@ def test_numbers_of_integer_tensors_are_sizes(program: Any) -> None:
         assert_same(report, program, args)
         for found, wanted in zip(flatten(compiled(*args))[0], flatten(program(*args))[0], strict=True):
             fz.testing.assert_close(found, wanted)
+
+
+def test_the_error_of_a_program_that_is_not_scripted_either_tells_of_both_forms() -> None:
+    def largest_rows(x: Any) -> Any:
+        kept = {}
+        for row in x:
+            if row.sum() > 0:
+                kept[float(row.sum())] = row
+        return x * len(kept)
+
+    with pytest.raises(fz.errors.RecordError, match=r"bool\(\) needs the numbers of a tensor") as raised:
+        fz.onnx.export(largest_rows, (fz.ones(3, 2),))
+    (note,) = raised.value.__notes__
+    assert note.startswith("Nor as fz.jit.script rewrites it: one branch gives") and "if row.sum() > 0:" in note
