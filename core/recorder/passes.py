@@ -16,6 +16,7 @@ from .. import table
 from ..autograd.modes import no_grad
 from ..device import as_device
 from ..dispatch import run
+from ..dtypes import bool_
 from ..sizes import Size, Symbol, SymFloat, SymInt, decide, is_static, prod, same, solve, symbols_of
 from ..state import STATE
 from .graph import Graph, Guard, Node, Value, made_of
@@ -31,6 +32,8 @@ FOLD_BYTES_OUT = 256 * 1024
 
 #: Ops that do nothing when the result has the shape and dtype of the first input.
 _SAME_IF_SPEC_IS_SAME = frozenset({"cast", "copy", "in_rows", "detach", "expand", "reshape", "slice", "pad_constant"})
+
+_REARRANGING = frozenset({"copy", "in_rows", "detach", "reshape", "permute", "flip"})
 
 
 def optimize(graph: Graph, passes: Sequence[Pass] | None = None) -> Graph:
@@ -115,7 +118,7 @@ def merge_common_subexpressions(graph: Graph) -> bool:
     """Let nodes that compute the same thing share one result.
 
     Same means: the same op, inputs and attributes (sizes by their normal form, captured tensors by identity, numbers by value and
-    type). Never merges random ops, nodes with subgraphs, nodes that define a data-dependent size, or captured state.
+    type). Never merges random ops, nodes with subgraphs, or captured state; a node that defines a data-dependent size stays.
     Ensures: of equal nodes the first one is read; the others are dead.
     """
     mapping: dict[Value, Value] = {}
@@ -138,13 +141,56 @@ def _merge(graph: Graph, mapping: dict[Value, Value], seen: dict[Any, Node]) -> 
         for subgraph in node.subgraphs.values():
             _merge(subgraph, mapping, dict(seen))
         entry = table.OPS.get(node.op_name)
-        if node.subgraphs or not node.outputs or (entry is not None and entry.random) or origins & set(node.outputs):
+        if node.subgraphs or not node.outputs or (entry is not None and entry.random):
             continue
         inputs = tuple(None if value is None else mapping.get(value, value) for value in node.inputs)
         key = (node.op_name, node.grad, inputs, _attribute_key(node.attrs))
         twin = seen.setdefault(key, node)
-        if twin is not node:
+        if twin is not node and not origins & set(node.outputs):
             mapping.update(zip(node.outputs, twin.outputs, strict=True))
+
+
+class Alike:
+    """Of the values of a recording that are computed alike from the same values, one that stands for all.
+
+    >>> from frazil import dtypes
+    >>> from frazil.table import Spec
+    >>> x, *signs = (Value(name, Spec((2,), dtypes.float32)) for name in ("x", "a", "b"))
+    >>> nodes = [Node("sign", [x], {}, [y]) for y in signs]
+    >>> alike = Alike()
+    >>> [alike(y) for y in signs]
+    [%a, %a]
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[Any, Value] = {}
+        self._known: dict[Value, Value] = {}
+
+    def __call__(self, value: Value) -> Value:
+        for found in made_of(value, self._known):
+            if found not in self._known:
+                node = found.producer
+                same_as = node.inputs[0] if node is not None and _is_identity(node, _SAME_IF_SPEC_IS_SAME) else None
+                self._known[found] = self._first.setdefault(self._key(found), found) if same_as is None else self._known[same_as]
+        return self._known[value]
+
+    def _key(self, value: Value) -> Any:
+        node = value.producer
+        entry = None if node is None else table.OPS.get(node.op_name)
+        if node is None or entry is None or entry.random or node.subgraphs:
+            return value
+        inputs = tuple(None if given is None else self._known[given] for given in node.inputs)
+        return node.op_name, inputs, _attribute_key(node.attrs), node.outputs.index(value)
+
+
+def counted_in(value: Value) -> Value:
+    """What has as many elements that are not zero as a value: the same in the shape, order and dtype they had first."""
+    while (node := value.producer) is not None and node.inputs:
+        given = node.inputs[0]
+        if given is None or not (node.op_name in _REARRANGING or (node.op_name == "cast" and given.spec.dtype is bool_)):
+            break
+        value = given
+    return value
 
 
 def _attribute_key(attr: Any) -> Any:

@@ -20,7 +20,7 @@ from ..sizes import Symbol, SymBool, SymInt
 from ..state import RECORDINGS, STATE
 from ..table import Op, Spec
 from ..tensor import Tensor, strided, wrap
-from . import layout
+from . import layout, passes
 from .graph import Graph, Guard, Node, Origin, Scope, Source, State, Value, made_of, user_source
 from .hooks import replaced
 from .slots import AttributeSlot, Slot, TensorSlot
@@ -123,6 +123,8 @@ class Recorder:
         self._taken: set[str] = set()
         self._kept_names: set[str] = set()  # of captured tensors, which stay when a trial is undone
         self.value_symbols: dict[Value, Symbol] = {}  # integer tensors whose numbers the program uses as sizes
+        self.alike = passes.Alike()
+        self._counted: dict[Value, SymInt] = {}  # by what is not zero: how many elements, which only the data decide
         self.decide = layout.decided_by(self.known)
         #: What is entered around the call of every module, with the module; see `hooks.py`.
         self.around: list[Callable[[Any], AbstractContextManager[None]]] = []
@@ -329,7 +331,8 @@ class Recorder:
             with sizes.broadcasts_asserted():
                 return self._result_specs(op, arrays, attrs)
         if op.rule is not None:
-            return op.rule(*(None if a is None else Spec(a.shape, a.dtype) for a in arrays), **attrs), None
+            spec = op.rule(*(None if a is None else Spec(a.shape, a.dtype) for a in arrays), **attrs)
+            return self._as_counted(arrays[0], spec) if op.name == "nonzero_positions" else spec, None
         assert op.body is not None
         self._muted += 1  # only the shapes matter: the nodes of the body are left out
         before, STATE.grad = STATE.grad, False
@@ -343,6 +346,16 @@ class Recorder:
         decides = op.layout is None and self.device.real.kernels[op.name] is None
         lies = [r._a.strides if r._dev.recording else None for r in found] if decides else None
         return found_specs if op.outputs > 1 else found_specs[0], lies
+
+    def _as_counted(self, array: TracedArray | None, spec: Spec) -> Spec:
+        """The positions found in an array are as many as those found before in it, in what is computed alike, or in the same
+        elements in another shape: `x[mask]` and `y.flatten()[mask.flatten()]` are of one size."""
+        assert array is not None
+        key = self.alike(passes.counted_in(array.value))
+        size: Any = self._counted.get(key)
+        if size is None or not self.sees(size.symbol):  # or seen in another branch only
+            size = self._counted[key] = spec.shape[0]
+        return Spec((size, *spec.shape[1:]), spec.dtype)
 
     def _define_new_sizes(self, outputs: list[Value]) -> None:
         for value in outputs:
@@ -420,7 +433,7 @@ class Recorder:
         if known is None:
             if t._dev.recording:
                 raise t._dev.escaped("capture")
-            kind, name = self._names.get(id(t), ("constant", "c"))
+            kind, name = self.name_of(t)
             self._check_dense(t, kind, name)
             if t._dev is not self.device.real and not (t._dev.type == "cpu" and t._a.shape == ()):
                 shown = Spec(tuple(t._a.shape), t.dtype)
@@ -586,6 +599,10 @@ class Recorder:
     def know(self, kind: str, name: str, t: Tensor) -> None:
         """Note what to call a tensor from outside, should the program use it."""
         self._names.setdefault(id(t), (kind, name))
+
+    def name_of(self, t: Tensor) -> tuple[str, str]:
+        """The kind and the name of a tensor from outside."""
+        return self._names.get(id(t), ("constant", "c"))
 
     def know_module(self, module: Any) -> None:
         """Use the paths of a module's submodules, parameters and buffers as names."""

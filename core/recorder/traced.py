@@ -210,9 +210,10 @@ class RecordingDevice:
                 t = (t if t.dtype is dtypes.int64 else t.to(dtypes.int64)).reshape(())
         array: TracedArray = t._a
         recorder = self.recorder
-        known = recorder.value_symbols.get(array.value)
+        key = recorder.alike(array.value)
+        known = recorder.value_symbols.get(key)
         if known is None:
-            known = recorder.value_symbols[array.value] = Symbol(array.value.name, text=array.value.name, minimum=_LOWEST)
+            known = recorder.value_symbols[key] = Symbol(array.value.name, text=array.value.name, minimum=_LOWEST)
         if not recorder.sees(known):  # read before in another branch only
             recorder.graph.symbols[known] = Origin(array.value, None)
         return known.size
