@@ -184,7 +184,7 @@ class Alike:
 
 
 def counted_in(value: Value) -> Value:
-    """What has as many elements that are not zero as a value: the same in the shape, order and dtype they had first."""
+    """The value that has as many elements that are not zero as a given one: the same in its first shape, order and dtype."""
     while (node := value.producer) is not None and node.inputs:
         given = node.inputs[0]
         if given is None or not (node.op_name in _REARRANGING or (node.op_name == "cast" and given.spec.dtype is bool_)):

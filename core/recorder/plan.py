@@ -327,13 +327,13 @@ def _call_of(op: Op, node: Node | None, on_arrays: bool, device: Any) -> Callabl
 
 
 def rows_of(node: Node, carried: int) -> list[Value]:
-    """What a round of a loop adds to the results."""
+    """Values of a body that each round of a loop adds to the results."""
     body = node.attrs["body"]
     return body.outputs[len(body.outputs) - (len(node.outputs) - carried) :]
 
 
 def no_rows(value: Value, sizes: Mapping[Symbol, Any], device: Any = None) -> Tensor:
-    """What a loop adds to the results in no round at all: no rows of this value. Sizes that only a round would tell are 0."""
+    """No rows of this value, which a loop of no round adds to the results. Sizes that only a round would tell are 0."""
     return zeros((0, *evaluate(value.spec.shape, defaultdict(int, sizes))), dtype=value.spec.dtype, device=device)
 
 

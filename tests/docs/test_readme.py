@@ -52,7 +52,7 @@ def test_the_blocks_print_what_stands_below_them(blocks, tmp_path):
         if following == "text":
             assert agrees(expected, found), f"the README shows\n{expected}\nand this is printed:\n{found}"
             checked += 1
-    assert checked == 5
+    assert checked == 6
 
 
 def test_the_toy_backend_computes_differentiates_trains_and_exports(blocks, tmp_path):
