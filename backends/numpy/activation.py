@@ -1,4 +1,4 @@
-"""GELU, its gradient, SiLU and leaky ReLU: many passes, over blocks that stay in the cache."""
+"""GELU and SiLU, their gradients, and leaky ReLU: many passes, over blocks that stay in the cache."""
 
 from __future__ import annotations
 
@@ -129,6 +129,27 @@ def _silu(y: Array, x: Array) -> None:
     _share(x, y)
 
 
+def silu_grad(g: Array, x: Array) -> Array:
+    if x.dtype.kind == "c":
+        s = 1 / (np.exp(-x) + 1)
+        return g * (s * (x * (1 - s) + 1))
+    if x.dtype.kind != "f" or g.shape != x.shape:
+        raise TypeError("silu_grad")
+    return by_blocks(_silu_slope, lying_as(x), g, x)
+
+
+def _silu_slope(y: Array, g: Array, x: Array) -> None:
+    """g s (1 + x (1 - s)), where s is sigmoid(x)."""
+    one, rest = x.dtype.type(1), scratch("silu_rest", x.shape, x.dtype)
+    np.negative(x, out=y)
+    _share(one, y)
+    np.subtract(one, y, out=rest)
+    rest *= x
+    rest += one
+    y *= rest
+    y *= g
+
+
 def leaky_relu(x: Array, *, negative_slope: float) -> Array:
     if x.dtype.kind != "f":
         raise TypeError("leaky_relu")
@@ -226,4 +247,10 @@ def _tanh_slope(y: Array, g: Array, x: Array) -> None:
     y *= g
 
 
-KERNELS: dict[str, Callable[..., Any]] = {"gelu": gelu, "gelu_grad": gelu_grad, "silu": silu, "leaky_relu": leaky_relu}
+KERNELS: dict[str, Callable[..., Any]] = {
+    "gelu": gelu,
+    "gelu_grad": gelu_grad,
+    "silu": silu,
+    "silu_grad": silu_grad,
+    "leaky_relu": leaky_relu,
+}

@@ -23,8 +23,8 @@ from .program import Value as Register
 ELEMENTWISE = frozenset([*BINARY, *UNARY, *ROUNDING, *COMPARISONS, *TESTS, "where", "cast", "copy", "detach"])
 #: Composites that are worth a kernel: their bodies are elementwise, and are rendered as they are written in the table.
 FROM_BODY = (
-    "gelu gelu_grad silu softplus leaky_relu elu selu celu mish hardtanh hardsigmoid hardswish softsign log_sigmoid log_odds "
-    "xlogy lerp addcmul addcdiv hardshrink softshrink tanhshrink threshold frac"
+    "gelu gelu_grad silu silu_grad softplus leaky_relu elu selu celu mish hardtanh hardsigmoid hardswish softsign log_sigmoid "
+    "log_odds xlogy lerp addcmul addcdiv hardshrink softshrink tanhshrink threshold frac"
 ).split()
 #: Nodes of a chain at most: kernels have room for this many parameters and registers.
 LONGEST = 64

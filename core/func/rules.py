@@ -54,7 +54,7 @@ ELEMENTWISE = (
     "abs bitwise_not cast ceil copy floor logical_not neg round_half_even sign trunc where detach addcdiv addcmul celu "
     "clamp_numbers elu erfc exp2 frac gelu gelu_grad hardshrink hardsigmoid hardswish hardtanh hypot isfinite isinf isnan "
     "leaky_relu lerp log10 log2 log_odds log_sigmoid logaddexp mish nan_to_num reciprocal relu relu_grad rsqrt selu "
-    "conj_physical sigmoid silu softplus softshrink softsign square tanhshrink threshold trunc_divide xlogy"
+    "conj_physical sigmoid silu silu_grad softplus softshrink softsign square tanhshrink threshold trunc_divide xlogy"
 ).split()
 
 

@@ -148,13 +148,24 @@ def gelu_grad(g, x, /, *, approximate):
     return g * (erfc(x * -_ERF_SCALE) * 0.5 + x * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
 
 
-def _silu_vjp(g: Any, x: Any) -> Any:
+@op(
+    takes="floats",
+    promote="same",
+    rule=gradient_rule,
+    samples=lambda: [S((3, 4), (3, 4)), S.of([1.0, -2.0, 1.0], [0.0, -3.0, 5.0])],
+    methods=[],
+    public=False,
+)
+@halves_in_float32
+def silu_grad(g, x, /):
+    """The gradient of `silu`."""
+    gradient_rule(*specs(g, x))
     s = sigmoid(x)
     return g * (s * (x * (1 - s) + 1))
 
 
 @op(
-    vjp=_silu_vjp,
+    vjp=lambda g, x: silu_grad(g, x),
     rule=float_like("silu"),
     samples=_SAMPLES,
     errors=lambda: [E(S.ints(3), "silu: x must be floating")],

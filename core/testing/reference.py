@@ -374,6 +374,12 @@ def gelu_grad(g: Array, x: Array, approximate: str) -> Array:
 
 
 @reference
+def silu_grad(g: Array, x: Array) -> Array:
+    s = _sigmoid(x)
+    return g * s * (1 + x * (1 - s))
+
+
+@reference
 def prelu(x: Array, weight: Array) -> Array:
     slope = weight if weight.size == 1 or x.ndim < 2 else weight.reshape(1, -1, *[1] * (x.ndim - 2))
     return np.where(x > 0, x, slope * x)

@@ -43,9 +43,10 @@ SIGNED = frozenset("neg abs sqrt reciprocal floor ceil round_half_even mul div c
 }
 
 #: Ops that files compute from numbers which are larger than the result, and how large: it is off by a rounding of those.
-INNER: dict[str, Callable[[np.ndarray, Mapping[str, Any]], Any]] = {
+INNER: dict[str, Callable[..., Any]] = {
     **dict.fromkeys("sigmoid erfc elu selu celu".split(), lambda x, attrs: np.ones_like(x)),
     **dict.fromkeys(("silu", "gelu"), lambda x, attrs: np.abs(x)),
+    "silu_grad": lambda g, x, attrs: np.abs(g) * (1 + np.abs(x)),
     "glu": lambda x, attrs: np.abs(np.split(x, 2, attrs["dim"])[0]),
 }
 
@@ -263,7 +264,7 @@ class Shaken(Sparing):
             given, result = node.inputs[0], node.outputs[0]
             assert given is not None
             if node.op_name in INNER:
-                inner = INNER[node.op_name](host(values[given]), node.attrs)
+                inner = INNER[node.op_name](*(host(values[x]) for x in node.inputs if x is not None), node.attrs)
                 off = self.eps[result] * np.where(np.isfinite(inner), inner, 0) * self.rng.uniform(-1, 1, inner.shape)
             else:
                 lost = lost_one_by_one(node, host(values[given]), self.floats[result])

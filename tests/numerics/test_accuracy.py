@@ -22,7 +22,7 @@ SLOPES = {
 EXACT = {
     "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor",
     "cast", "clamp_numbers", "copy", "eq", "ge", "gelu_grad", "gt", "in_rows", "isfinite", "isinf", "isnan", "le", "log_odds",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "nan_to_num", "ne", "relu_grad", "spread_root",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "lt", "nan_to_num", "ne", "relu_grad", "silu_grad", "spread_root",
     "trunc_divide", "where",
 }  # fmt: skip
 

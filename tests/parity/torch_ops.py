@@ -359,6 +359,7 @@ TORCH.update(
         **{name: getattr(F, name) for name in ("softplus", "gelu", "silu", "mish", "leaky_relu", "elu", "celu", "hardtanh")},
         **{name: getattr(F, name) for name in ("hardsigmoid", "hardswish", "softsign", "hardshrink", "softshrink", "tanhshrink")},
         "gelu_grad": lambda g, x, approximate: _gradient(lambda x: F.gelu(x, approximate=approximate), x, g),
+        "silu_grad": lambda g, x: _gradient(F.silu, x, g),
         "log_sigmoid": F.logsigmoid,
         "log_odds": torch.logit,
         "threshold": F.threshold,
