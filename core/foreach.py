@@ -10,6 +10,7 @@ from typing import Any
 
 from .errors import ArgumentError
 from .linalg import vector_norm
+from .state import STATE
 from .tensor import Tensor
 
 PREFIX = "_foreach_"
@@ -65,7 +66,7 @@ def _one(name: str, value: Any, i: int, length: int) -> Any:
 def _call(operation: str, base: str, tensor: Any, args: list[Any], options: dict[str, Any]) -> Any:
     if base == "norm":
         return vector_norm(tensor, *args, **options)
-    if base in _BY_KEYWORD and isinstance(options.get("value"), Tensor):
+    if base in _BY_KEYWORD and isinstance(options.get("value"), Tensor) and STATE.recorder is None:
         options = {"value": options["value"].item()}
     if base in _OF_NUMBERS and args and not isinstance(args[0], Tensor):
         operation = operation.replace(base, _OF_NUMBERS[base])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import Any, final
 
-from ..recorder.graph import Graph, Value
+from ..recorder.graph import Graph
 from ..recorder.recording import Recorder
 from ..tensor import Tensor
 from .watched import Rate
@@ -40,7 +40,13 @@ class Outside:
         self._grad_leaves = list(recorder.reads_grad.values())
         self._grad_flags = [leaf._grad is None for leaf in self._grad_leaves]
         self._rate_kinds = [(group, isinstance(group["lr"], Tensor)) for group in groups]
-        self._names = {id(v.tensor): _named(v) for v in graph.captured}
+        self._names = {id(v.tensor): _named(v.kind, v.name) for v in graph.captured}
+        #: What the program asked Python's numbers of (`int(self.pointer)`): they are part of what was recorded.
+        self._numbers = [
+            (t, by_id.get(id(t)), grads.get(id(t)), _bytes_of(t)) for t in recorder.numbers_read.values() if not t._dev.recording
+        ]
+        self._names |= {id(t): _named(*recorder.name_of(t)) for t, *_ in self._numbers}
+        self._names |= dict.fromkeys(by_id, "a learning rate")
         #: Of the tensors whose memory another argument may share.
         self.bases = {id(t if t._base is None else t._base) for t in self._fixed}
 
@@ -74,13 +80,21 @@ class Outside:
         for group, is_tensor in self._rate_kinds:
             if isinstance(group["lr"], Tensor) is not is_tensor:
                 return "a learning rate is a tensor now, or no longer"
+        for t, rate, leaf, numbers in self._numbers:
+            now = rate.now() if rate is not None else t if leaf is None else leaf._grad
+            if now is None or _bytes_of(now) != numbers:
+                return f"the program reads the numbers of {self._name_of(t)}, which have changed"
         return None
 
     def _name_of(self, t: Tensor) -> str:
         return self._names.get(id(t), "a parameter")
 
 
-def _named(value: Value) -> str:
+def _bytes_of(t: Tensor) -> bytes:
+    return t._dev.to_host(t._a).tobytes()
+
+
+def _named(kind: str | None, name: str) -> str:
     """What a tensor is called in messages."""
-    kind = {"param": "parameter", "buffer": "buffer"}.get(value.kind or "")
-    return "a tensor from outside" if kind is None else f"{kind} {value.name}"
+    shown = {"param": "parameter", "buffer": "buffer"}.get(kind or "")
+    return "a tensor from outside" if shown is None else f"{shown} {name}"

@@ -9,6 +9,7 @@ from .. import dtypes
 from ..errors import DimError, DTypeError, ShapeError
 from ..sizes import broadcast_shapes, checked_dim, prod, same
 from ..spelling import shown_as
+from ..state import STATE
 from ..table import OPS, Spec
 from ..tensor import Tensor
 
@@ -33,6 +34,14 @@ def halves_in_float32(fn: Callable[..., Any]) -> Callable[..., Any]:
         return tuple(cast(t, dtype=half) for t in found) if isinstance(found, tuple) else cast(found, dtype=half)
 
     return shown_as(body, fn)
+
+
+def is_number(factor: Any, number: int) -> bool:
+    """Return whether a factor is this number. Of a tensor it is not asked while a program is recorded: a learning rate, which
+    goes into every call anew, may be one."""
+    if isinstance(factor, Tensor):
+        return STATE.recorder is None and bool(factor == number)
+    return same(factor, number)
 
 
 def like(x: Spec, *_: Spec, **__: Any) -> Spec:

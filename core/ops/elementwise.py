@@ -17,7 +17,7 @@ from ..errors import ArgumentError, DTypeError
 from ..sizes import SymFloat
 from ..table import FUNCTIONS, METHODS, E, S, Spec, bools, floats, ints
 from ..tensor import Tensor
-from .common import halves_in_float32, like, numeric, pointwise, predicate, require_float, require_numbers, same, specs
+from .common import halves_in_float32, is_number, like, numeric, pointwise, predicate, require_float, require_numbers, specs
 
 _SPECIAL = [-math.inf, -2.5, -1.0, -0.0, 0.0, 0.5, 1.0, 3.0, math.inf, math.nan]
 _PAIRS = [S((3, 4), (3, 4)), S((3, 1, 4), (2, 1)), S((), (5,)), S((0, 3), (3,)), S((), ())]
@@ -296,7 +296,7 @@ def sub_scaled(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 
 
 def _times_alpha(input: Any, other: Any, alpha: Any) -> Any:
-    if same(alpha, 1):
+    if is_number(alpha, 1):
         return other
     if not isinstance(other, Tensor):
         known = input.dtype if isinstance(input, Tensor) else dtypes.get_default_dtype()
@@ -501,7 +501,7 @@ def addcmul(x, tensor1, tensor2, /, *, value: float = 1.0):
     >>> fz.addcmul(fz.tensor([1.0]), fz.tensor([2.0]), fz.tensor([3.0]), value=0.5)
     tensor([4.])
     """
-    return x + (tensor1 * tensor2 if same(value, 1) else tensor1 * tensor2 * value)
+    return x + (tensor1 * tensor2 if is_number(value, 1) else tensor1 * tensor2 * value)
 
 
 @op(
@@ -518,7 +518,7 @@ def addcdiv(x, tensor1, tensor2, /, *, value: float = 1.0):
     >>> fz.addcdiv(fz.tensor([1.0]), fz.tensor([3.0]), fz.tensor([2.0]))
     tensor([2.5000])
     """
-    return x + (tensor1 / tensor2 if same(value, 1) else tensor1 / tensor2 * value)
+    return x + (tensor1 / tensor2 if is_number(value, 1) else tensor1 / tensor2 * value)
 
 
 # --------------------------------------------------------------------------------------------------------------------- unary

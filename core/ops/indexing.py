@@ -20,7 +20,7 @@ from ..sizes import SymFloat, SymInt, checked_dim, size_max, size_min, surely, u
 from ..table import E, S, Spec, ints, values
 from ..tensor import Tensor, whole
 from ..views import check_overlap, slowest_first
-from .common import broadcast, check_range, has_numbers, like, numel, require_numbers, same, specs
+from .common import broadcast, check_range, has_numbers, is_number, like, numel, require_numbers, same, specs
 from .elementwise import bitwise_not, cast, logical_not, maximum, neg, where
 from .reduction import cumsum, prod, sort_values
 from .shape import broadcast_tensors, expand, movedim, narrow, permute, reshape, select, slice, slice_scatter, unsqueeze
@@ -386,7 +386,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     """
     dim = _check_positions("index_add", input, dim, index)
     source = _check_slices("index_add", input, dim, index, source)
-    return _index_write(input, dim, index, source if same(alpha, 1) else source * alpha, True)
+    return _index_write(input, dim, index, source if is_number(alpha, 1) else source * alpha, True)
 
 
 @function(layout="rows", methods=["index_copy"], out=True, inplace=True)

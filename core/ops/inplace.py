@@ -12,6 +12,7 @@ from ..state import STATE
 from ..table import FUNCTIONS, METHODS
 from ..tensor import Tensor
 from ..views import register_view
+from .common import is_number
 from .elementwise import cast, clone
 from .shape import expand
 
@@ -22,7 +23,8 @@ def _with_option(name: str, option: str, default: Any) -> None:
     general = FUNCTIONS[name]
 
     def call(self: Tensor, other: Any, **options: Any) -> Tensor:
-        if options.get(option, default) != default:
+        given = options.get(option, default)
+        if not (is_number(given, default) if option == "alpha" else given == default):
             check_writable(name + "_", self)
             assign(name + "_", self, general(current_value(self), other, **options))
             return self

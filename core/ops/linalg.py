@@ -15,7 +15,7 @@ from ..sizes import checked_dim
 from ..state import STATE
 from ..table import E, S, Spec, ints
 from ..tensor import Tensor, whole
-from .common import broadcast, numel, require_float, require_numbers, require_one_dtype, same, specs
+from .common import broadcast, is_number, numel, require_float, require_numbers, require_one_dtype, same, specs
 from .complex_numbers import conj
 from .elementwise import add, cast, clone, gt, isfinite, mul, sqrt, where
 from .reduction import sort_values, sum_, vector_norm
@@ -257,8 +257,8 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
 
 def _scaled_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     require_one_dtype("the sum of a tensor and a product", input, product)
-    product = product if same(alpha, 1) else _scaled(product, alpha)
-    total = add(input if same(beta, 1) else _scaled(input, beta), product)
+    product = product if is_number(alpha, 1) else _scaled(product, alpha)
+    total = add(input if is_number(beta, 1) else _scaled(input, beta), product)
     return total if input.dtype is not dtypes.bool_ else cast(total, dtype=dtypes.bool_)
 
 
@@ -270,7 +270,7 @@ def _scaled(x: Tensor, factor: Any) -> Tensor:
     """x * factor, where 0 means that x is not read: 0 * NaN would be NaN."""
     if x.dtype.kind in "bi" and isinstance(factor, float):
         factor = int(factor)  # integers are scaled by whole numbers, as in PyTorch
-    if not same(factor, 0):
+    if not is_number(factor, 0):
         return x * factor
     return where(tensor(True, device=x.device), 0, x)
 
@@ -558,7 +558,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
     product = outer(vec1, vec2)
     dtype = dtypes.promote_types(input.dtype, product.dtype)
     return _scaled_sum(
-        cast(input, dtype=dtype), cast(product if same(alpha, 1) else _times(product, alpha), dtype=dtype), beta, 1
+        cast(input, dtype=dtype), cast(product if is_number(alpha, 1) else _times(product, alpha), dtype=dtype), beta, 1
     )
 
 

@@ -11,7 +11,7 @@ from ..errors import ArgumentError
 from ..table import METHODS
 from ..tensor import Tensor
 from .activation import log_odds
-from .common import require_float, require_one_dtype, same, specs
+from .common import is_number, require_float, require_one_dtype, specs
 from .complex_numbers import imag
 from .elementwise import (
     apart,
@@ -69,7 +69,7 @@ def rsub(input: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     >>> fz.rsub(fz.tensor([1.0]), 3)
     tensor([2.])
     """
-    return sub(other, input if same(alpha, 1) else input * dtypes.rounded(input.dtype, alpha))
+    return sub(other, input if is_number(alpha, 1) else input * dtypes.rounded(input.dtype, alpha))
 
 
 @function(out=True, inplace=True)

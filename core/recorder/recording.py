@@ -147,7 +147,11 @@ class Recorder:
             STATE.recorder = outer
 
     def record(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> Any:
-        """Append a node for `op` and give its results."""
+        """Append a node for `op` and give its results; the nodes of its body where an attribute is a number that only the running
+        program knows, such as a learning rate."""
+        if op.body is not None and any(isinstance(value, Tensor) for value in attrs.values()):
+            found = op.body(*(None if a is None else wrap(a, self.device) for a in arrays), **attrs)
+            return tuple(t._a for t in found) if op.outputs > 1 else found._a
         specs, lies = self._result_specs(op, arrays, attrs)
         several = op.outputs > 1
         outputs = [Value(self.fresh_name(op.name), spec) for spec in (specs if several else (specs,))]

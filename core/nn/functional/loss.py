@@ -16,7 +16,7 @@ from ...errors import ArgumentError, DTypeError, ShapeError
 from ...ops import elementwise
 from ...ops import loss as table
 from ...ops.activation import log_sigmoid, softplus
-from ...ops.common import at_hand, broadcast, require_float, specs
+from ...ops.common import at_hand, broadcast, has_numbers, require_float, specs
 from ...ops.loss import NEVER, ctc_total
 from ...ops.shape import cat, pad, stack
 from ...sizes import same, surely
@@ -379,7 +379,7 @@ def gaussian_nll_loss(
         elif var.ndim != input.ndim or [m for m, n in zip(var.shape, input.shape, strict=True) if not same(m, n)] != [1]:
             raise ArgumentError(f"var is of incorrect size: {tuple(var.shape)} for an input of {tuple(input.shape)}")
     require_float("gaussian_nll_loss", *specs(var))
-    if bool((var < 0).any()):
+    if has_numbers(var) and bool((var < 0).any()):
         raise ArgumentError("var has negative entry/entries")
     floored = var + (var.clamp(min=eps) - var).detach()  # the floor has no gradient of its own
     losses = 0.5 * (floored.log() + (x - target) ** 2 / floored)
