@@ -159,7 +159,7 @@ class Alike:
     >>> nodes = [Node("sign", [x], {}, [y]) for y in signs]
     >>> alike = Alike()
     >>> [alike(y) for y in signs]
-    [%a, %a]
+    [a: float32[2], a: float32[2]]
     """
 
     def __init__(self) -> None:
