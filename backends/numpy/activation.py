@@ -130,7 +130,7 @@ def _silu(y: Array, x: Array) -> None:
 
 
 def silu_grad(g: Array, x: Array) -> Array:
-    if x.dtype.kind == "c":
+    if "c" in (g.dtype.kind, x.dtype.kind):
         s = 1 / (np.exp(-x) + 1)
         return g * (s * (x * (1 - s) + 1))
     if x.dtype.kind != "f" or g.shape != x.shape:

@@ -150,7 +150,6 @@ def gelu_grad(g, x, /, *, approximate):
 
 @op(
     takes="floats",
-    promote="same",
     rule=gradient_rule,
     samples=lambda: [S((3, 4), (3, 4)), S.of([1.0, -2.0, 1.0], [0.0, -3.0, 5.0])],
     methods=[],
