@@ -81,8 +81,8 @@ class Outside:
             if isinstance(group["lr"], Tensor) is not is_tensor:
                 return "a learning rate is a tensor now, or no longer"
         for t, rate, leaf, numbers in self._numbers:
-            now = rate.now() if rate is not None else t if leaf is None else leaf._grad
-            if now is None or _bytes_of(now) != numbers:
+            read: Tensor | None = rate.now() if rate is not None else t if leaf is None else leaf._grad
+            if read is None or _bytes_of(read) != numbers:
                 return f"the program reads the numbers of {self._name_of(t)}, which have changed"
         return None
 

@@ -455,7 +455,8 @@ class _Walk:
 
     def _optimizer(self, name: str, optimizer: Optimizer, depth: int) -> None:
         self.optimizers.append(optimizer)
-        self.places.append(Place(name, "dict", vars(optimizer), lambda key: key in ("state", "param_groups", "_hooks")))
+        kept = ("state", "param_groups", "_hooks")
+        self.places.append(Place(name, "dict", vars(optimizer), lambda key: key in kept))
         self.places.append(Place(f"{name}.param_groups", "list", optimizer.param_groups))
         for i, group in enumerate(optimizer.param_groups):
             self.places.append(Place(f"{name}.param_groups[{i}]", "dict", group, _not_the_rate))
@@ -466,6 +467,7 @@ class _Walk:
         for hook in optimizer._hooks.values():
             self.look("", hook.call, depth + 1)
         if not _of_library(type(optimizer).__module__):
+            self._keys(name, vars(optimizer), depth, lambda key: self.wanted(key) and key not in kept)
             self._class(type(optimizer), depth)
 
     def _array(self, name: str, array: np.ndarray) -> None:

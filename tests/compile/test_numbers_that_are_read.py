@@ -132,3 +132,56 @@ def test_checks_of_values_are_left_out_where_a_loss_is_mapped() -> None:
     fz.testing.assert_close(fz.vmap(loss)(x, var), fz.stack([loss(x[0], var[0]), loss(x[1], var[1])]))
     with pytest.raises(ValueError, match="negative"):
         loss(x, -var)
+
+
+class _Decaying(fz.optim.SGD):
+    """Counts its steps in an attribute of its own."""
+
+    taken = 0
+
+    def step(self, closure: Any = None) -> Any:
+        self.taken += 1
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad.div_(self.taken)
+        return super().step(closure)
+
+
+class _Around(fz.optim.Optimizer):
+    """Halves the weights after every second step of another one, as Lookahead does with slow weights."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.taken = inner, 0
+        self.param_groups, self.state, self.defaults = inner.param_groups, inner.state, inner.defaults
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.inner.zero_grad(set_to_none)
+
+    def step(self, closure: Any = None) -> None:
+        self.inner.step(closure)
+        self.taken += 1
+        for group in self.param_groups:
+            for p in group["params"] if self.taken % 2 == 0 else ():
+                p.data.mul_(0.5)
+
+
+@pytest.mark.filterwarnings("ignore:compile. train cannot be recorded")
+@pytest.mark.parametrize("make", [lambda ps: _Decaying(ps, lr=0.1), lambda ps: _Around(fz.optim.SGD(ps, lr=0.1))])
+def test_attributes_of_own_optimisers_are_seen(make: Callable[[Any], Any]) -> None:
+    weights = []
+    for wrapped in (lambda f: f, fz.compile(engine="numpy")):
+        model = nn.Linear(2, 2)
+        nn.init.constant_(model.weight, 0.5)
+        nn.init.zeros_(model.bias)
+        optimizer = make(model.parameters())
+
+        def train(x: Any, model: Any = model, optimizer: Any = optimizer) -> None:
+            optimizer.zero_grad()
+            model(x).square().sum().backward()
+            optimizer.step()
+
+        call = wrapped(train)
+        for _ in range(5):
+            call(fz.tensor([[1.0, -0.5]]))
+        weights.append(model.weight)
+    fz.testing.assert_close(*weights)
