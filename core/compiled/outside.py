@@ -80,8 +80,8 @@ class Outside:
         for group, is_tensor in self._rate_kinds:
             if isinstance(group["lr"], Tensor) is not is_tensor:
                 return "a learning rate is a tensor now, or no longer"
-        for t, rate, leaf, numbers in self._numbers:
-            read: Tensor | None = rate.now() if rate is not None else t if leaf is None else leaf._grad
+        for t, rate, owner, numbers in self._numbers:
+            read = rate.now() if rate is not None else t if owner is None else owner._grad
             if read is None or _bytes_of(read) != numbers:
                 return f"the program reads the numbers of {self._name_of(t)}, which have changed"
         return None
