@@ -2,7 +2,7 @@
 
 | what | becomes | for how long |
 |---|---|---|
-| `max`, `min`, `len`, `math.sqrt` | functions that do the same for numbers, and keep sizes sizes | while any thread records |
+| `max`, `min`, `len`, `math.sqrt` | the same; sizes stay sizes, and `max(1, n)` of a tensor a tensor | while any thread records |
 | `np.arange` | a function that gives a tensor where it is given a size | while any thread records |
 | `print`, `time.time`, `time.perf_counter` | functions that tell the recorder, if it wants to know | while any thread records |
 | `Module.__getattribute__` | tells the recorder of its thread that an attribute is read | while any thread records |
@@ -22,24 +22,26 @@ import builtins
 import dis
 import functools
 import math
+import operator
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
 
-from ..creation import arange
+from ..creation import arange, result_type
 from ..nn.module import Module
+from ..ops.elementwise import where
 from ..sizes import SymFloat, SymInt, size_max, size_min
 from ..state import STATE
 from ..tensor import Tensor, size_in
 from .graph import user_source
 
 
-def _extreme(plain: Callable[..., Any], of_sizes: Callable[..., Any]) -> Callable[..., Any]:
+def _extreme(plain: Callable[..., Any], of_sizes: Callable[..., Any], replaces: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     @functools.wraps(plain)
     def extreme(*args: Any, **options: Any) -> Any:
         if options or not args:
@@ -47,9 +49,27 @@ def _extreme(plain: Callable[..., Any], of_sizes: Callable[..., Any]) -> Callabl
         items = tuple(args[0]) if args[1:] == () else args
         if any(type(item) is SymInt for item in items) and all(isinstance(item, (int, SymInt)) for item in items):
             return of_sizes(*items)
-        return plain(items)
+        return chosen(items, replaces) if _of_one_dtype(items) else plain(items)
 
     return extreme
+
+
+def _of_one_dtype(items: Sequence[Any]) -> bool:
+    """Whether there are recorded numbers among these, and whichever of all is taken, a result has the dtype of the tensors."""
+    tensors = [item for item in items if isinstance(item, Tensor)]
+    if not any(t._dev.recording for t in tensors) or any(t._a.shape for t in tensors):
+        return False
+    numbers = all(isinstance(item, (Tensor, int, float, SymInt)) for item in items)
+    return numbers and all(result_type(t, item) is tensors[0].dtype for t in tensors for item in items)
+
+
+def chosen(items: Sequence[Any], replaces: Callable[[Any, Any], Any]) -> Any:
+    """The one that Python's `max` or `min` takes, as a tensor: the running program finds out which."""
+    best = items[0]
+    for item in items[1:]:
+        better = replaces(item, best)
+        best = where(better.reshape(()), item, best) if isinstance(better, Tensor) else item if better else best
+    return best
 
 
 def _length(plain: Callable[[Any], int]) -> Callable[[Any], Any]:
@@ -249,8 +269,8 @@ def _noted_grad(plain: Any) -> property:
 
 #: (owner, name, what takes its place while recording)
 REPLACED: tuple[tuple[Any, str, Any], ...] = (
-    (builtins, "max", _extreme(max, size_max)),
-    (builtins, "min", _extreme(min, size_min)),
+    (builtins, "max", _extreme(max, size_max, operator.gt)),
+    (builtins, "min", _extreme(min, size_min, operator.lt)),
     (builtins, "len", _length(len)),
     (math, "sqrt", _square_root(math.sqrt)),
     (np, "arange", _range(np.arange)),

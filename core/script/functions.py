@@ -11,7 +11,6 @@ from typing import Any
 
 from ..creation import as_tensor, tensor
 from ..dtypes import get_default_dtype, int64
-from ..ops.elementwise import where
 from ..ops.shape import cat
 from ..recorder import hooks
 from ..sizes import SymBool, SymFloat, SymInt
@@ -107,10 +106,7 @@ def _extreme(replaces: Callable[[Any, Any], Any]) -> Callable[..., Any]:
         items = list(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else list(args)
         if options or len(items) < 2 or not any(map(_recorded, items)):
             return fn(*args, **options)
-        best = items[0]
-        for item in items[1:]:
-            best = where(scalar(replaces(item, best)), item, best)
-        return best
+        return hooks.chosen(items, replaces)
 
     return extreme
 
