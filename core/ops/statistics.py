@@ -67,12 +67,19 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     tensor(2.)
     """
     require_numbers("kthvalue", input)
+    if tracked(input) and input._a.shape:
+        return elements_at(_KTHVALUE, input, dim, kthvalue(input.detach(), k, dim, True).indices, keepdim)
     dim, scalar = checked_dim("kthvalue", dim, len(input._a.shape)), not input._a.shape
     n = input._a.shape[dim] if input._a.shape else 1
     if isinstance(n, int) and not 1 <= k <= n:
         raise DimError(f"kthvalue: k={k} of {n} elements along dim {dim}; it counts from 1")
     found = [select(part, dim, k - 1) if part._a.shape else part for part in sort_values(input, dim=dim)]
     return _KTHVALUE(*(unsqueeze(part, dim) if keepdim and not scalar else part for part in found))
+
+
+def elements_at(kind: Any, input: Tensor, dim: int, places: Tensor, keepdim: bool) -> Any:
+    """The elements at places along `dim`, and those. Their gradient is for them alone: that of a sort is for all elements."""
+    return kind(*(t if keepdim else select(t, dim, 0) for t in (gather(input, dim, places), places)))
 
 
 _INTERPOLATIONS = ("linear", "lower", "higher", "nearest", "midpoint")
@@ -405,6 +412,8 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
             return middle
         return amax(where(eq(input, middle) | (ne(input, input) & ne(middle, middle)), input, -math.inf))  # for the gradient
     dim = checked_dim("median", dim, len(input._a.shape))
+    if tracked(input) and input._a.shape:
+        return elements_at(_MEDIAN, input, dim, median(input.detach(), dim, True).indices, keepdim)
     if input._a.shape and same(input._a.shape[dim], 0):
         raise DimError(f"median: dimension {dim} of {list(input._a.shape)} has no elements")
     ordered = sort_values(input, dim=dim)

@@ -15,7 +15,7 @@ from ..ops.elementwise import bitwise_xor, cast, clone, eq, floor_divide, ne, re
 from ..ops.indexing import edges_before, gather, nonzero, scatter_add_values
 from ..ops.reduction import ValuesIndices, amax, argmax, max_, min_, sort_values, sum_
 from ..ops.shape import cat, flatten, narrow, permute, reshape, select
-from ..ops.statistics import quantiles
+from ..ops.statistics import elements_at, quantiles
 from ..results import named, printed_as
 from ..sizes import checked_dim
 from ..tensor import Tensor, int_tuple, tracked
@@ -44,9 +44,7 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> ValuesIndices:
     first = narrow(places, dim, 0, 1) * 0
     starts = cat([first, where(new, narrow(at, 0, 1, n - 1), 0)], dim=dim)
     best = argmax(at - cummax(starts, dim).values, dim=dim, keepdim=True)
-    indices = gather(places, dim, best)
-    values = gather(input, dim, indices)
-    return _MODE(*(t if keepdim else select(t, dim, 0) for t in (values, indices)))
+    return elements_at(_MODE, input, dim, gather(places, dim, best), keepdim)
 
 
 @function(out=True)
@@ -69,6 +67,8 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
             return middle.values
         return amax(where(eq(input, middle.values) | (ne(input, input) & ne(middle.values, middle.values)), input, -math.inf))
     dim = checked_dim("nanmedian", dim, len(input._a.shape))
+    if tracked(input):
+        return elements_at(_NANMEDIAN, input, dim, nanmedian(input.detach(), dim, True).indices, keepdim)
     if same(input._a.shape[dim], 0):
         raise DimError(f"nanmedian: dimension {dim} of {list(input._a.shape)} has no elements")
     ordered = sort_values(input, dim=dim)
