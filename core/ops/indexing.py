@@ -13,7 +13,7 @@ import numpy as np
 
 from .. import dtypes
 from ..alias import apply_path, assign, check_leaf
-from ..creation import arange, from_host, full, full_like, ones, ones_like, tensor, zeros, zeros_of
+from ..creation import arange, full, full_like, ones, ones_like, tensor, zeros, zeros_of
 from ..define import function, op, primitive
 from ..errors import ArgumentError, DimError, DTypeError, ShapeError
 from ..sizes import SymFloat, SymInt, checked_dim, size_max, size_min, surely, unbacked, wrapped
@@ -853,27 +853,6 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
     tensor([0, 2])
     """
     return searchsorted(boundaries, input, right=right, out_int32=out_int32)
-
-
-@function()
-def unique(
-    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
-) -> Any:
-    """The distinct elements in order; optionally where each element went, and how many of each there are.
-
-    >>> import frazil as fz
-    >>> fz.unique(fz.tensor([3, 1, 3]))
-    tensor([1, 3])
-    """
-    array = input._host("unique()")
-    find: Any = np.unique
-    found = find(array, return_inverse=return_inverse, return_counts=return_counts, axis=dim)
-    if not isinstance(found, tuple):
-        return from_host(found, input._dev)
-    parts = [from_host(np.asarray(f), input._dev) for f in found]
-    if return_inverse and dim is None:
-        parts[1] = reshape(parts[1], shape=tuple(array.shape))
-    return tuple(parts)
 
 
 @function()

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import dtypes
-from ..creation import arange, from_host, full, tensor, zeros
+from ..creation import arange, from_host, full, ones_like, tensor, zeros, zeros_like
 from ..define import function
-from ..errors import ArgumentError, DimError, DTypeError, ShapeError
+from ..errors import ArgumentError, DimError, DTypeError, RecordError, ShapeError
 from ..results import named, printed_as
 from ..sizes import checked_dim
 from ..state import STATE
@@ -18,7 +18,7 @@ from ..tensor import Tensor, tracked, whole
 from .common import at_hand, numel, require_float, require_numbers, require_one_dtype, same, specs
 from .complex_numbers import complex_
 from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, ne, sqrt, where
-from .indexing import edges_before, gather, scatter_add_values
+from .indexing import edges_before, gather, index_select, nonzero, scatter, scatter_add_values
 from .linalg import matmul
 from .reduction import ValuesIndices, amax, amin, cumsum, degrees, mean, sort, sort_values, sum_
 from .shape import cat, expand, flatten, movedim, narrow, reshape, select, t, unsqueeze
@@ -363,6 +363,34 @@ def isin(elements: Any, test_elements: Any, *, assume_unique: bool = False, inve
 
 
 @function()
+def unique(
+    input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None
+) -> Any:
+    """The distinct elements of the flattened tensor, or slices along `dim`, in order; optionally where each went, and how many of
+    each there are. NaN is distinct from NaN.
+
+    >>> import frazil as fz
+    >>> fz.unique(fz.tensor([3, 1, 3]))
+    tensor([1, 3])
+    """
+    try:
+        array = input._host("unique()")
+    except RecordError:
+        if dim is not None:
+            raise
+        rows, order = sort_values(flatten(input.detach()), dim=0)
+        return _without_repetitions(rows, order, input, return_inverse, return_counts)
+    find: Any = np.unique
+    found = find(array, return_inverse=return_inverse, return_counts=return_counts, axis=dim, equal_nan=False)
+    if not isinstance(found, tuple):
+        return from_host(found, input._dev)
+    parts = [from_host(np.asarray(f), input._dev) for f in found]
+    if return_inverse and dim is None:
+        parts[1] = reshape(parts[1], shape=tuple(array.shape))
+    return tuple(parts)
+
+
+@function()
 def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
     """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before; optionally where
     each went, and how many each stands for.
@@ -371,7 +399,12 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     >>> fz.unique_consecutive(fz.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])
     """
-    array = input._host("unique_consecutive()")
+    try:
+        array = input._host("unique_consecutive()")
+    except RecordError:
+        if dim is not None:
+            raise
+        return _without_repetitions(flatten(input.detach()), None, input, return_inverse, return_counts)
     if dim is None:
         rows = array.reshape(-1)
     else:
@@ -386,6 +419,23 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     if return_counts:
         edges = np.append(np.flatnonzero(starts), len(rows))
         parts.append(from_host(np.diff(edges), input._dev))
+    return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def _without_repetitions(rows: Tensor, order: Tensor | None, given: Tensor, return_inverse: bool, return_counts: bool) -> Any:
+    """`unique` of numbers that only the running program knows: which of these rows differ from the one before, how many of them
+    there are, and where the elements of what was given went. `order`: whose rows they are, unless as given."""
+    n = rows._a.shape[0]
+    places = _arange(n, rows)
+    starts = eq(places, 0) | ne(rows, index_select(rows, 0, (places - 1).clamp(min=0)))
+    positions = flatten(nonzero(starts))
+    group = cumsum(cast(starts, dtype=dtypes.int64), dim=0) - 1
+    parts = [index_select(rows, 0, positions)]
+    if return_inverse:
+        inverse = group if order is None else scatter(zeros_like(group), 0, order, group)
+        parts.append(reshape(inverse, shape=tuple(given._a.shape)))
+    if return_counts:
+        parts.append(scatter_add_values(zeros_like(positions), group, ones_like(group), dim=0))
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 

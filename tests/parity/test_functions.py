@@ -155,7 +155,7 @@ x.quantile(0.25, dim=0, keepdim=True); xp.nansum(special[:2]); xp.nanmean(specia
 xp.count_nonzero(i); i.count_nonzero(dim=1); xp.bincount(j); j.bincount(minlength=6); xp.bincount(j, weights=v)
 xp.histc(x, 4, -2, 2); xp.unique(i); i.unique()
 i.unique(return_inverse=True); i.unique(return_counts=True); xp.unique(i, return_inverse=True, return_counts=True)
-xp.unique(rows, dim=1); xp.unique(i % 3, dim=0)
+xp.unique(rows, dim=1); xp.unique(i % 3, dim=0); xp.unique(special, return_inverse=True, return_counts=True)
 xp.unique_consecutive(j.sort()[0]); xp.unique_consecutive(j, return_inverse=True, return_counts=True)
 xp.allclose(x, x); xp.allclose(x, y); x.allclose(x + 1e-9); xp.isclose(x, y); x.isclose(x, rtol=0)
 xp.isclose(special, special, equal_nan=True); xp.isclose(i, i + 1, atol=1)

@@ -52,6 +52,7 @@ KNOWN: dict[str, Callable[[], Any]] = {
     "starts of levels": _starts,
     "groups of crops": _groups,
     "counts": lambda: fz.tensor([1, 2, 1]).unique(return_counts=True)[1].max().item(),
+    "distinct ones": lambda: (fz.tensor([3, 1, 3]) * 2).sort().values.unique().tolist()[-1],
     "slice of a list": _sliced,
 }
 
