@@ -24,6 +24,7 @@ from frazil.ops.complex_numbers import view_as_complex
 from frazil.recorder.graph import Graph, Node, Value
 from frazil.recorder.running import Watcher, device_for, execute
 from frazil.recorder.trace import expand
+from frazil.sizes import SymBool, decide
 from frazil.table import OPS, Spec
 from frazil.tensor import Tensor
 
@@ -149,7 +150,7 @@ def in_float64(graph: Graph) -> tuple[Graph, dict[Value, Value], dict[Value, dty
     which; and of which dtype the floats were."""
     pairs: dict[Value, Value] = {}
     copy = graph.copy(pairs)
-    _open(copy, copy.captured)
+    _open(copy, copy.captured, [guard.holds for guard in copy.guards])
     values = _all_values(copy)
     floats = {value: value.spec.dtype for value in values if value.spec.dtype.is_floating_point}
     for value in values:
@@ -162,14 +163,14 @@ def in_float64(graph: Graph) -> tuple[Graph, dict[Value, Value], dict[Value, dty
     return copy, pairs, floats
 
 
-def _open(graph: Graph, captured: list[Value]) -> None:
-    """Put the bodies of ops of `OPENED` in their place, where they are the same for all sizes."""
+def _open(graph: Graph, captured: list[Value], facts: Sequence[SymBool]) -> None:
+    """Put the bodies of ops of `OPENED` in their place, where they are the same for all sizes of which the facts hold."""
     open_, graph.nodes = graph.nodes[::-1], []
     while open_:
         node = open_.pop()
         for subgraph in node.subgraphs.values():
-            _open(subgraph, captured)
-        body = _body(node)
+            _open(subgraph, captured, facts)
+        body = _body(node, facts)
         if body is None:
             graph.nodes.append(node)
             continue
@@ -180,16 +181,16 @@ def _open(graph: Graph, captured: list[Value]) -> None:
         open_ += [*body.nodes, *results][::-1]
 
 
-def _body(node: Node) -> Graph | None:
-    """The body of an op of `OPENED`, if nothing in it depends on a size or on numbers. (That all take the same of two neighbours
-    which are as near is seen to by lowerings.)"""
+def _body(node: Node, facts: Sequence[SymBool]) -> Graph | None:
+    """The body of an op of `OPENED`, if nothing in it depends on numbers, or on a size that the facts leave open. (That all take
+    the same of two neighbours which are as near is seen to by lowerings.)"""
     if node.op_name not in OPENED or str(node.attrs.get("mode")).startswith("nearest"):
         return None
     try:
         body = expand(node)
     except RecordError:
         return None
-    return None if body.guards else body
+    return body if all(decide(guard.holds, facts) for guard in body.guards) else None
 
 
 def _widen(graph: Graph) -> None:
