@@ -3953,7 +3953,8 @@ def unfold_copy(input: Tensor, *args: Any, out: Any = None, **options: Any) -> A
     """A copy of what `unfold` gives, in memory of its own."""
 
 def unique(input: Tensor, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
-    """The distinct elements in order; optionally where each element went, and how many of each there are.
+    """The distinct elements of the flattened tensor, or slices along `dim`, in order; optionally where each went, and how many of
+    each there are. NaN is distinct from NaN.
 
     >>> import frazil as fz
     >>> fz.unique(fz.tensor([3, 1, 3]))

@@ -1435,7 +1435,8 @@ class TensorMethods:
         """Fill with uniform numbers in [from, to)."""
 
     def unique(self, sorted: _bool = True, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
-        """The distinct elements in order; optionally where each element went, and how many of each there are."""
+        """The distinct elements of the flattened tensor, or slices along `dim`, in order; optionally where each went, and how many of
+        each there are. NaN is distinct from NaN."""
 
     def unique_consecutive(self, return_inverse: _bool = False, return_counts: _bool = False, dim: _int | None = None) -> Any:
         """The elements of the flattened tensor, or the slices along `dim`, without repetitions of the one before; optionally where
