@@ -9,13 +9,12 @@ of the table is always one operation: its body is not cast again.
 from __future__ import annotations
 
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any, final
 
 from .dtypes import HALVES, dtype, float32
 from .spelling import shown_as
-from .state import RECORDINGS, STATE
+from .state import RECORDINGS, STATE, count
 from .table import OPS
 from .tensor import Tensor
 from .widen import ONE, once
@@ -53,8 +52,6 @@ _ELSEWHERE = _policies(
 )
 #: What any device asks of functions that are no ops.
 _NAMES = frozenset(_ON_CPU) | frozenset(_ELSEWHERE)
-
-_LOCK = threading.Lock()
 
 
 @final
@@ -144,15 +141,9 @@ def listed(name: str, fn: Callable[..., Any]) -> Callable[..., Any]:
 def enter(region: Region | None) -> Region | None:
     """Make `region` the one of this thread; the one before it."""
     before: Region | None = STATE.autocast
-    _count((region is not None) - (before is not None))
+    count(RECORDINGS, (region is not None) - (before is not None))  # while any thread casts, no call takes ways that do not look
     STATE.autocast = region
     return before
-
-
-def _count(more: int) -> None:
-    """While any thread casts, no call takes the ways that do not look."""
-    with _LOCK:
-        RECORDINGS[0] += more
 
 
 def listed_of(module: str) -> None:

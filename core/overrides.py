@@ -304,11 +304,12 @@ def notice() -> None:
 
     >>> from frazil.overrides import notice
     """
-    if _held[0]:
-        _held[1] = True
-    elif not _noticed[0]:
-        _noticed[0] = True
-        _count(1)
+    with _lock:
+        if _held[0]:
+            _held[1] = True
+        elif not _noticed[0]:
+            _noticed[0] = True
+            _count(1)
 
 
 @contextmanager
@@ -318,14 +319,16 @@ def not_exchanged() -> Iterator[None]:
     >>> from frazil.overrides import not_exchanged
     >>> with not_exchanged(): pass
     """
-    _held[0] += 1
+    with _lock:
+        _held[0] += 1
     try:
         yield
     finally:
-        _held[0] -= 1
-        if _held[1] and not _held[0]:
-            _held[1] = False
-            notice()
+        with _lock:
+            _held[0] -= 1
+            if _held[1] and not _held[0]:
+                _held[1] = False
+                notice()
 
 
 def taken_over(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -20,6 +20,7 @@ class _State(threading.local):
     level: Any = None  # the innermost `vmap` that is running, a func.batching.Level
     trial: bool = False  # whether a program is recorded without gradients to see whether it asks for any
     saving: tuple[tuple[Any, Any], ...] = ()  # the hooks of `saved_tensors_hooks`, innermost last
+    unpacked: dict[int, tuple[Any, Any]] | None = None  # while the gradients of a node are computed: what those hooks gave for it
     unhooked: str | None = None  # what `disable_saved_tensors_hooks` says of those
     queued: tuple[Callable[[], None], ...] = ()  # what backward calls when all gradients are there
     dual: Any = None  # the level of `autograd.forward_ad`
@@ -27,6 +28,16 @@ class _State(threading.local):
 
 
 STATE = _State()
+
+_COUNTING = threading.Lock()
+
+
+def count(of: list[int], more: int) -> int:
+    """Change one of the numbers that all threads share, and return what it is then."""
+    with _COUNTING:
+        of[0] += more
+        return of[0]
+
 
 #: Number of recordings and of blocks of `autocast` in this process: while it is 0, no call looks whether its thread is in one.
 RECORDINGS = [0]

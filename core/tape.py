@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import sys
+import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
@@ -434,6 +435,15 @@ def pack(tensor: Any, hooks: tuple[Any, Any]) -> Packed:
 
 def unpack(packed: Packed) -> Any:
     """The tensor again, on the tape as it was."""
+    known = STATE.unpacked
+    if known is None:
+        return _unpacked(packed)
+    if id(packed) not in known:
+        known[id(packed)] = packed, _unpacked(packed)  # which keeps its id from others
+    return known[id(packed)][1]
+
+
+def _unpacked(packed: Packed) -> Any:
     before, STATE.grad = STATE.grad, False
     try:
         tensor = packed.unpack(packed.value)
@@ -471,6 +481,14 @@ class PackedNode(ShownNode):
                 value = [pack(wrap(array, device), hooks) for array in several], type(arrays) is tuple
             _OUTPUT.__set__(self, value)
 
+    def vjp(self, gradient: Any, create_graph: bool) -> list[Any]:
+        """Asks the hooks for a tensor once, whatever number of gradients need it: they may have to read or compute it again."""
+        before, STATE.unpacked = STATE.unpacked, {}
+        try:
+            return super().vjp(gradient, create_graph)
+        finally:
+            STATE.unpacked = before
+
     def check_saved(self, position: int) -> Any:
         return unpack(self.inputs[position])
 
@@ -492,7 +510,8 @@ class PackedNode(ShownNode):
 
 _OUTPUT: Any = Node.__dict__["output"]
 _plain = Node.__init__
-_watchers = [0]
+_watchers = 0
+_watching = threading.Lock()
 
 
 def _watched(self: Node, op: Any, edges: Any, inputs: Any, versions: Any, attrs: Any, shape: Any, dtype: Any) -> None:
@@ -509,8 +528,10 @@ def _watched(self: Node, op: Any, edges: Any, inputs: Any, versions: Any, attrs:
 
 def watch(more: int) -> None:
     """Count who wants to know of every node; while nobody does, it costs the making of a node nothing."""
-    _watchers[0] += more
-    Node.__init__ = _watched if _watchers[0] else _plain  # type: ignore[method-assign]
+    global _watchers
+    with _watching:
+        _watchers += more
+        Node.__init__ = _watched if _watchers else _plain  # type: ignore[method-assign]
 
 
 def version_of(tensor: Any) -> int:

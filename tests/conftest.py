@@ -73,3 +73,13 @@ def fresh_config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Pa
     reload()
     yield folder
     reload()
+
+
+@pytest.fixture(autouse=True)
+def leaves_nothing_on() -> Iterator[None]:
+    """Whoever records, casts, or maps ends it: else the next tests would go other ways, and fail far from the cause."""
+    from frazil.state import BATCHINGS, INFERENCES, RECORDINGS, STATE
+
+    yield
+    assert (RECORDINGS, INFERENCES, BATCHINGS) == ([0], [0], [0]), "a count of what threads do is not what it was"
+    assert STATE.recorder is STATE.autocast is STATE.level is None and not STATE.trial, "this thread is still in a mode"

@@ -15,7 +15,7 @@ from ..autograd import engine
 from ..autograd.function import Function, FunctionCtx
 from ..errors import ArgumentError
 from ..ops.shape import stack
-from ..state import BATCHINGS, STATE
+from ..state import BATCHINGS, STATE, count
 from ..table import OPS, Op
 from ..tensor import Tensor, tracked, wrap
 
@@ -149,12 +149,12 @@ class Level:
 
     def __enter__(self) -> Level:
         self._before, STATE.level = STATE.level, self
-        BATCHINGS[0] += 1
+        count(BATCHINGS, 1)
         return self
 
     def __exit__(self, *_: object) -> None:
         STATE.level = self._before
-        BATCHINGS[0] -= 1
+        count(BATCHINGS, -1)
 
     def device(self, t: Tensor) -> BatchingDevice:
         """The device on which `t` is mapped over."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from threading import Lock
 from typing import TYPE_CHECKING, Any, NoReturn, final
 
 from .. import sizes
@@ -17,7 +16,7 @@ from ..autograd.modes import no_grad
 from ..device import device as device_of
 from ..errors import ArgumentError, RecordError
 from ..sizes import Symbol, SymBool, SymInt
-from ..state import RECORDINGS, STATE
+from ..state import RECORDINGS, STATE, count
 from ..table import Op, Spec
 from ..tensor import Tensor, strided, wrap
 from . import layout, passes
@@ -28,8 +27,6 @@ from .traced import RecordingDevice, TracedArray
 
 if TYPE_CHECKING:
     from .asserts import Asserts
-
-_LOCK = Lock()  # of the count of recordings in all threads
 
 
 @final
@@ -136,14 +133,12 @@ class Recorder:
         """Record what this thread does inside."""
         outer = STATE.recorder
         STATE.recorder = self
-        with _LOCK:
-            RECORDINGS[0] += 1
+        count(RECORDINGS, 1)
         try:
             with sizes.recording(self), replaced():
                 yield self
         finally:
-            with _LOCK:
-                RECORDINGS[0] -= 1
+            count(RECORDINGS, -1)
             STATE.recorder = outer
 
     def record(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> Any:

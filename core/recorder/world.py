@@ -181,7 +181,7 @@ class World:
         while hasattr(function, "__wrapped__"):
             self._remember_value(function, 0)
             function = function.__wrapped__
-        if not isinstance(function, FunctionType):
+        if not isinstance(function, FunctionType) or _of_frazil(function):
             return
         for cell in function.__closure__ or ():
             try:
@@ -193,8 +193,7 @@ class World:
         for default in (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()):
             self._remember_value(default, 0)
         space = function.__globals__
-        name = space.get("__name__", "")
-        if id(space) in seen or name == "frazil" or name.startswith("frazil."):
+        if id(space) in seen:
             return
         seen.add(id(space))
         self._spaces.append((space, dict(space)))
@@ -271,10 +270,12 @@ class World:
 @final
 class Reached:
     """The variables that a function shares with those around it, and the containers and objects that are in them, as they are
-    now: what a branch or body reads, which is to be run once more when the program has gone on."""
+    now: what a branch or body reads, which is to be run once more when the program has gone on. Through frazil's own functions
+    it leads on, but what those share is not a program's to hold: other threads count in it."""
 
     def __init__(self, *functions: Any) -> None:
-        self._cells: dict[int, tuple[CellType, Any]] = {}
+        self._seen: dict[int, CellType] = {}
+        self._cells: list[tuple[CellType, Any]] = []
         self._before: dict[int, tuple[Any, Any]] = {}
         for function in functions:
             self._look(function, 0)
@@ -284,10 +285,15 @@ class Reached:
             self._look(value.__self__, depth)
             value = value.__func__
         if isinstance(value, FunctionType):
+            of_frazil = _of_frazil(value)
             for cell in value.__closure__ or ():
-                if id(cell) not in self._cells:
-                    self._cells[id(cell)] = (cell, _content(cell))
-                    self._look(_content(cell), depth)
+                if id(cell) not in self._seen:
+                    self._seen[id(cell)] = cell
+                    content = _content(cell)
+                    if not of_frazil:
+                        self._cells.append((cell, content))
+                    if not of_frazil or type(content) not in _CONTAINERS:
+                        self._look(content, depth)
         elif isinstance(value, functools.partial):
             for item in (value.func, *value.args, *value.keywords.values()):
                 self._look(item, depth)
@@ -309,9 +315,9 @@ class Reached:
     @contextmanager
     def again(self) -> Iterator[None]:
         """Let them be as they were; then as they are now."""
-        cells = [(cell, _content(cell)) for cell, _ in self._cells.values()]
+        cells = [(cell, _content(cell)) for cell, _ in self._cells]
         containers = [(container, container.copy()) for container, _ in self._before.values()]
-        _let_hold(self._cells.values(), self._before.values())
+        _let_hold(self._cells, self._before.values())
         try:
             yield
         finally:
@@ -343,6 +349,10 @@ def _let_hold(cells: Iterable[tuple[CellType, Any]], containers: Iterable[tuple[
 
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules", "_hooks", "_state_hooks")
+
+
+def _of_frazil(function: FunctionType) -> bool:
+    return function.__globals__.get("__name__", "").partition(".")[0] == "frazil"
 
 
 def _plain_object(value: Any) -> bool:

@@ -10,7 +10,7 @@ from ..autograd.graph import saved_tensors_hooks
 from ..autograd.modes import enable_grad
 from ..device import device
 from ..errors import ArgumentError, AutogradError
-from ..mixed import Region
+from ..mixed import Region, enter
 from ..pytree import flatten
 from ..random import Generator, default_generator_of
 from ..spelling import tell_names as _tell_names
@@ -58,17 +58,17 @@ class _Call:
             found.append(saved.detach())
             return found[-1]
 
-        region, around = self._autocast, STATE.autocast
+        region = self._autocast
         after = {g: g.get_state() for g in self._states}
         # Another cache of cast parameters than the first time: its entries lead to a tape that may be gone.
-        STATE.autocast = region and Region(region.device_type, region.fast, None, region.keeps)
+        around = enter(region and Region(region.device_type, region.fast, None, region.keeps))
         try:
             _go_on(self._states)
             with self._context, enable_grad(), saved_tensors_hooks(keep, lambda kept: kept):
                 self._run()
         finally:
             _go_on(after)
-            STATE.autocast = around
+            enter(around)
         if not self._complete:
             del found[self._count :]
         if len(found) != self._count:

@@ -150,3 +150,21 @@ def test_the_function_may_compute_gradients_itself() -> None:
             assert (plain is None) == (again is None)
             if plain is not None:
                 fz.testing.assert_close(again, plain)
+
+
+@pytest.mark.parametrize("cast", [False, True])
+def test_backward_runs_a_function_of_many_layers_once_more_and_casts_as_before(cast: bool) -> None:
+    weights = [fz.randn(3, 3, requires_grad=True) for _ in range(4)]
+    seen = []
+
+    def forward(x: Any) -> Any:
+        for w in weights:
+            x = (x @ w).tanh()
+            seen.append(x.dtype)
+        return x
+
+    x = fz.randn(2, 3, requires_grad=True)
+    with fz.autocast("cpu", enabled=cast):
+        y = checkpoint(forward, x)
+    y.float().sum().backward()  # outside of the block, as PyTorch advises
+    assert seen == [fz.bfloat16 if cast else fz.float32] * 8

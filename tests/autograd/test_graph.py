@@ -72,6 +72,16 @@ def test_gradients_of_both_orders_are_the_same_through_hooks(name):
     assert Node.__init__ is PLAIN
 
 
+def test_hooks_are_asked_for_a_tensor_once_in_a_backward():
+    asked = []
+    a, b = fz.randn(2, 2, requires_grad=True), fz.randn(2, 2, requires_grad=True)
+    with graph.saved_tensors_hooks(lambda t: t, lambda t: asked.append(t) or t):
+        loss = fz.sigmoid(a @ b).sum()
+    for rounds in (1, 2):
+        loss.backward(retain_graph=True)
+        assert len(asked) == 3 * rounds  # both factors, and what sigmoid gave
+
+
 def test_of_nested_hooks_the_innermost_hold_and_other_threads_have_none():
     seen = []
     hooks = lambda name: graph.saved_tensors_hooks(lambda t: seen.append(name) or t, lambda t: t)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import time
 
@@ -9,6 +10,8 @@ import pytest
 
 import frazil as fz
 from frazil.errors import RecordError
+from frazil.recorder.world import Reached, World
+from frazil.state import RECORDINGS, count
 
 TABLES: dict[object, object] = {}
 
@@ -148,3 +151,21 @@ def test_objects_that_all_know_each_other_are_looked_at_once():
     started = time.monotonic()
     assert fz.jit.trace(program, (fz.ones(3),))(fz.ones(2)).tolist() == [31.0] * 2
     assert time.monotonic() - started < 10 and not hasattr(village[3], "last")
+
+
+def calling(function):
+    return lambda *args: function(*args)
+
+
+def test_what_frazil_shares_between_threads_is_not_put_back():
+    """A recording looks through frazil's own functions into the program's, and not at the counts that those look at."""
+    functions = [getattr(space, name) for space in (fz, fz.nn.functional, fz.linalg) for name in dir(space)]
+    for function in filter(inspect.isfunction, functions):
+        found = [Reached(calling(function)), World(function, [])]
+        count(RECORDINGS, 1)
+        try:
+            with found[0].again():
+                found[1].put_back()
+                assert RECORDINGS == [1], function.__name__
+        finally:
+            count(RECORDINGS, -1)

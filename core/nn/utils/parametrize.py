@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ...autograd.modes import no_grad
 from ...errors import ArgumentError
 from ...spelling import tell_names as _tell_names
+from ...state import count
 from ...tensor import Tensor
 from ..module import Module
 from ..modules.container import ModuleDict, ModuleList
@@ -28,12 +29,11 @@ def cached() -> Iterator[None]:
     >>> import frazil as fz
     >>> with fz.nn.utils.parametrize.cached(): pass
     """
-    _cached[0] += 1
+    count(_cached, 1)
     try:
         yield
     finally:
-        _cached[0] -= 1
-        if not _cached[0]:
+        if not count(_cached, -1):
             _cache.clear()
 
 
