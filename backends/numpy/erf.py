@@ -48,6 +48,14 @@ def polynomial(coefficients: Sequence[Array], x: Array, out: Array) -> None:
     np.add(out, coefficients[-1], out)
 
 
+def monic(coefficients: Sequence[Array], x: Array, out: Array) -> None:
+    """As `polynomial`, after a highest power whose coefficient is 1."""
+    np.add(x, coefficients[0], out)
+    for c in coefficients[1:]:
+        np.multiply(out, x, out)
+        np.add(out, c, out)
+
+
 _ABOVE, _BELOW, _TAIL = map(numbers32, (_ERF_ABOVE, _ERF_BELOW, ERFC32))
 _ONE, _HALF = numbers32((1.0, 0.5))
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+import frazil as fz
 from frazil.table import OPS
 
 pytest.importorskip("mpmath")
 
 from . import accuracy
+
+F = fz.nn.functional
 
 #: Slopes beyond the budget, which PyTorch computes alike.
 SLOPES = {
@@ -50,6 +53,20 @@ def test_float64_is_within_its_budget(name):
 def test_slopes_are_within_their_budget(name):
     for worst in accuracy.measure_slopes(name):
         assert worst.ulps <= accuracy.SPECIAL, str(worst)
+
+
+def test_gelu_of_small_numbers_alone_is_within_its_budget():
+    """Where none is beyond 5, the NumPy kernel takes a shorter formula."""
+    (x,) = accuracy.operands(accuracy.CASES["gelu"], "float32")
+    near = abs(x) <= 5
+    t = fz.tensor(x[near], requires_grad=True)
+    y = F.gelu(t)
+    y.sum().backward()
+    for which, found, budget in (-1, y.detach(), accuracy.BUDGET), (0, t.grad, accuracy.SPECIAL):
+        truth = tuple(part[near] for part in accuracy.truth_of("gelu", which, "float32"))
+        condition = accuracy.condition_of("gelu", which >= 0, "float32")[near]
+        worst = accuracy.worst(found.numpy(), truth, (x[near],), condition)
+        assert worst.ulps <= budget, str(worst)
 
 
 def test_the_measure_sees_a_lost_tail():
