@@ -20,7 +20,7 @@ from .sizes import prod, same, stretches
 from .state import RECORDINGS, STATE
 from .table import OPS, Op
 from .tape import Node
-from .tensor import UNTRACKED, Tensor
+from .tensor import RETAIN, UNTRACKED, Tensor
 from .views import bump, check_overlap, register_view, root_of
 
 
@@ -266,9 +266,17 @@ def _overwritten(x: Tensor) -> Node:
 def _take_tape(x: Tensor, y: Tensor) -> None:
     """After all of `x` was replaced by `y`."""
     if STATE.grad and y._rg:
-        x._rg, x._node = True, y._node
+        _set_node(x, y._node)
     elif STATE.grad and x._rg:  # it goes on requiring grad, but its gradient ends here
-        x._node = _overwritten(x)
+        _set_node(x, _overwritten(x))
+
+
+def _set_node(x: Tensor, node: Node | None) -> None:
+    """Let `x` be the result of `node`: what `retain_grad` asked for is the gradient of `x` as it is now."""
+    before = x._node
+    x._rg, x._node = True, node
+    if node is not None and before is not None and before.hooks and RETAIN in before.hooks:
+        node.hooks = {**(node.hooks or {}), RETAIN: before.hooks.pop(RETAIN)}
 
 
 def _write_through(root: Tensor, view: Tensor, y: Tensor, path: Path, device: Any) -> None:
@@ -287,7 +295,7 @@ def _write_through(root: Tensor, view: Tensor, y: Tensor, path: Path, device: An
             root._a.dtype,
         )
         node.shapes = (root._a.shape, y._a.shape)
-        root._node, root._rg = node, True
+        _set_node(root, node)
 
 
 def _write_memory(target: Tensor, view: Tensor, y: Tensor, path: Path, device: Any) -> Tensor:
@@ -323,7 +331,7 @@ def _renew_views(base: Tensor, root: Tensor, device: Any) -> None:
             if view._ver is not base._ver:
                 bump(view)
         if tape and follows:
-            view._rg, view._node = fresh._rg, fresh._node
+            _set_node(view, fresh._node)
 
 
 def apply_path(base: Tensor, path: Path) -> Tensor:

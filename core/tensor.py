@@ -42,6 +42,8 @@ class _Untracked(list[int]):
         )
 
 
+#: Among the hooks of a node: the key of what `retain_grad` asked for.
+RETAIN = -1
 #: The write counter that all tensors of `inference_mode` have, and their views.
 UNTRACKED = _Untracked([0])
 
@@ -775,7 +777,7 @@ class Tensor(_Attributes):
     def retains_grad(self) -> bool:
         """Return whether `retain_grad` was called on this tensor, which is no leaf."""
         node = self._node
-        return node is not None and node.hooks is not None and -1 in node.hooks
+        return node is not None and node.hooks is not None and RETAIN in node.hooks
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
         """Call `hook(grad)` whenever a gradient with respect to this tensor is computed; what it returns replaces the

@@ -20,7 +20,7 @@ from ..sizes import stretches
 from ..state import ANOMALY, STATE, asked
 from ..table import OPS
 from ..tape import RELEASED, AccumulateGrad, AfterNode, BeforeNode, HookHandle, Node, OutputNode
-from ..tensor import Tensor
+from ..tensor import RETAIN, Tensor
 from .anomaly import inspected
 
 _by_order = attrgetter("order")
@@ -125,7 +125,11 @@ def _run_batched(
 
     # By name: function transforms stand above autograd.
     mapped = importlib.import_module("frazil.func").vmap(pull, tuple(None if g is None else 0 for g in given))
-    found = iter(mapped(*given))
+    before, STATE.grad = STATE.grad, create_graph
+    try:
+        found = iter(mapped(*given))
+    finally:
+        STATE.grad = before
     return [next(found) if known else None for known in there]
 
 
@@ -427,12 +431,12 @@ def retain_grad(t: Tensor) -> None:
         if tensor is not None:
             tensor.grad = g if tensor.grad is None else tensor.grad + g
 
-    t._node.hooks[-1] = keep
+    t._node.hooks[RETAIN] = keep
 
 
 def _run_hooks(node: Any, g: Any) -> Any:
     hooks = {key: hook for key, hook in node.hooks.items() if type(hook) is not AfterNode}
-    keep = hooks.pop(-1, None)  # retain_grad sees what the other hooks of the tensor made of it
+    keep = hooks.pop(RETAIN, None)  # retain_grad sees what the other hooks of the tensor made of it
     own: list[Any] = [hook for hook in hooks.values() if type(hook) is BeforeNode]
     g = _call_hooks([hook for hook in hooks.values() if type(hook) is not BeforeNode], g)
     return _call_hooks(own if keep is None else [keep, *own], g)

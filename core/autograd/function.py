@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from ..alias import check_leaf
 from ..creation import full
 from ..derivatives import NAMES
 from ..errors import ArgumentError, AutogradError
@@ -154,6 +155,13 @@ class Function:
         """One gradient (or None) per argument of forward; override it."""
         raise NotImplementedError("a Function needs a static method backward(ctx, *grad_outputs)")
 
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> Any:
+        """The outputs for all samples of a `vmap` at once, and the dimension (or None) of each that holds the samples; override
+        it where forward cannot be mapped (it calls NumPy). `in_dims` says where they are in the arguments, `info` their number,
+        `batch_size`. It goes with `forward(...)` without ctx."""
+        raise NotImplementedError
+
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward and record the call."""
@@ -165,7 +173,11 @@ class Function:
         try:
             deepest = max((a._dev for a in args if isinstance(a, Tensor)), key=lambda d: d.depth, default=None)
             if deepest is not None and deepest.depth:  # in a `vmap`
-                output = deepest.level.apply(cls._as_two(), ctx, args)
+                if cls.vmap is Function.vmap:
+                    output = deepest.level.apply(cls._as_two(), ctx, args)
+                else:
+                    output = deepest.level.by_rule(cls, args)
+                    cls.setup_context(ctx, args, output)
             elif cls.setup_context is not Function.setup_context:
                 output = cls.forward(*args)
                 cls.setup_context(ctx, args, output)
@@ -213,6 +225,8 @@ class Function:
         )
         node.function, node.ctx, node.positions = cls, ctx, positions
         node.outputs = [(tuple(y._a.shape), y.dtype, y.device) for _, y in tensors]
+        for t in ctx._dirty:
+            check_leaf(cls.__name__, t)
         results = list(outputs)
         for order, (i, y) in enumerate(tensors):
             if y.dtype.kind not in "fc" or any(y is t for t in ctx._non_differentiable):

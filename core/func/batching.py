@@ -8,7 +8,7 @@ around it, and a gradient that is taken outside of the mapped function is record
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from .. import dtypes
 from ..autograd import engine
@@ -134,6 +134,13 @@ class _Composite:
         return tuple(next(results) if t is not None and t._rg else None for t in inputs)
 
 
+class VmapInfo(NamedTuple):
+    """The first argument of a rule `Function.vmap`."""
+
+    batch_size: Any
+    randomness: str
+
+
 @final
 class Level:
     """One `vmap` that is running."""
@@ -233,6 +240,22 @@ class Level:
             STATE.grad = False
         inside = tuple(self.enter(y, 0) if isinstance(y, Tensor) else y for y in outputs)
         return inside if several[0] else inside[0]
+
+    def by_rule(self, function: Any, args: Sequence[Any]) -> Any:
+        """The outputs of `function.vmap`, which is given whole tensors, and says where the samples are in its results."""
+        mine = [isinstance(a, Tensor) and a._dev.depth == self.depth for a in args]
+        in_dims = tuple(0 if own and a._a.batched else None for a, own in zip(args, mine, strict=True))
+        values = [a._a.value if own else a for a, own in zip(args, mine, strict=True)]
+        before, STATE.grad = STATE.grad, self.grad
+        try:
+            output, out_dims = function.vmap(VmapInfo(self.size, self.randomness), in_dims, *values)
+            several = isinstance(output, tuple)
+            outputs = output if several else (output,)
+            dims = out_dims if several and isinstance(out_dims, tuple) else [out_dims] * len(outputs)
+            inside = tuple(self.enter(y, d) if isinstance(y, Tensor) else y for y, d in zip(outputs, dims, strict=True))
+        finally:
+            STATE.grad = before
+        return inside if several else inside[0]
 
     def _summed(self, g: Tensor | None, array: Batched) -> Tensor | None:
         """The gradient of the tensor inside of `array`, which without samples has a part in all of them."""

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 from ..autograd import Function
+from ..creation import full
 from ..tensor import Tensor
 from ..utils.hooks import Hook, HookDict, RemovableHandle
+from ..warn import warn
 
 if TYPE_CHECKING:
     from .module import Module
@@ -131,17 +133,23 @@ def _call(module: Module, hooks: HookDict, args: tuple[Any, ...], kwargs: dict[s
 
 
 class _Boundary(Function):
-    """The identity; its backward shows the gradients that pass to `report`, which may replace them."""
+    """The identity; its backward shows the gradients that pass to `report`, which may replace them.
+
+    `zeros`: whether `report` sees those, or None, where there is no gradient; what lies before gets them in both cases.
+    """
 
     @staticmethod
-    def forward(ctx: Any, report: Callable[[Grads], Grads], *tensors: Tensor) -> Any:
+    def forward(ctx: Any, report: Callable[[Grads], Grads], zeros: bool, *tensors: Tensor) -> Any:
         ctx.report = report
+        ctx.set_materialize_grads(zeros)
+        ctx.like = tuple((t.shape, t.dtype, t.device) for t in tensors)
         through = tuple(tensor.view_as(tensor) for tensor in tensors)
         return through if len(through) > 1 else through[0]
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> Any:
-        return None, *ctx.report(grads)
+        shown = zip(ctx.report(grads), ctx.like, strict=True)
+        return None, None, *(full(size, 0, dtype=dtype, device=device) if g is None else g for g, (size, dtype, device) in shown)
 
 
 @final
@@ -155,6 +163,7 @@ class _BackwardHooks:
         self.grad_output: Grads = ()
         self.inputs_watched = False
         self.input_count = 0
+        self.unseen = False  # a result of another kind, whose gradients no hook can be shown
 
     def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         places = [i for i, value in enumerate(args) if isinstance(value, Tensor) and value._rg]
@@ -163,12 +172,21 @@ class _BackwardHooks:
             return args
 
         def report(grads: Grads) -> Grads:
+            if self.unseen:
+                return grads
             replaced = self._run_after(_spread(grads, places, len(args)))
             return tuple(replaced[i] for i in places)
 
-        return _replace(args, places, _Boundary.apply(report, *(args[i] for i in places)))
+        return _replace(args, places, _Boundary.apply(report, True, *(args[i] for i in places)))
 
     def watch_output(self, output: Any) -> Any:
+        if not isinstance(output, (Tensor, tuple, list)):
+            self.unseen = True
+            warn(
+                f"the backward hooks of {type(self.module).__name__} are not called: they see the gradients of a tensor, or of a "
+                f"tuple of them, and the module returned a {type(output).__name__}"
+            )
+            return output
         outputs = output if isinstance(output, (tuple, list)) else (output,)
         places = [i for i, value in enumerate(outputs) if isinstance(value, Tensor) and value._rg]
         if not places:
@@ -182,7 +200,7 @@ class _BackwardHooks:
                 self._run_after((None,) * self.input_count)
             return tuple(self.grad_output[i] for i in places)
 
-        watched = _replace(tuple(outputs), places, _Boundary.apply(report, *(outputs[i] for i in places)))
+        watched = _replace(tuple(outputs), places, _Boundary.apply(report, False, *(outputs[i] for i in places)))
         if isinstance(output, (tuple, list)):
             return type(output)(*watched) if hasattr(output, "_fields") else type(output)(watched)
         return watched[0]

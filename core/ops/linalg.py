@@ -27,8 +27,8 @@ def _transposed(x: Tensor) -> Tensor:
     return permute(x, dims=(*range(n - 2), n - 1, n - 2))
 
 
-def _matmul_vjp_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    na, nb = len(a._a.shape), len(b._a.shape)
+def _matmul_vjp_a(g: Tensor, a_shape: Any, b: Tensor) -> Tensor:
+    na, nb = len(a_shape), len(b._a.shape)
     if na == 1 and nb == 1:
         return g * b
     if nb == 1:
@@ -38,8 +38,8 @@ def _matmul_vjp_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return matmul(g, _transposed(b))
 
 
-def _matmul_vjp_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    na, nb = len(a._a.shape), len(b._a.shape)
+def _matmul_vjp_b(g: Tensor, a: Tensor, b_shape: Any) -> Tensor:
+    na, nb = len(a._a.shape), len(b_shape)
     if na == 1 and nb == 1:
         return g * a
     if na == 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from ..autograd.graph import saved_tensors_hooks
@@ -23,13 +23,58 @@ class CheckpointError(AutogradError):
     """Raised where a function, run again in backward, keeps other tensors than the first time."""
 
 
+_AGAIN = "ran again; it must do the same both times (no counters, no in-place changes of what it is given)"
+
+
+def _kind(t: Tensor) -> str:
+    """The shape and dtype; of sizes that a recording leaves open nothing is asked, for that would be a condition on them."""
+    return f"{t.dtype.name}{[n if isinstance(n, int) else None for n in t.shape]}"
+
+
+class _Enough(Exception):
+    """Raised in a second run once all that backward needs is there."""
+
+
+#: What `set_checkpoint_early_stop` says for all calls in its block.
+_early_stop: bool | None = None
+
+
+class set_checkpoint_early_stop:
+    """Say whether the second runs of the calls of `checkpoint` in this block end once all that backward needs is there (as they
+    do), or at the end of their function: a context manager, which goes before the argument `early_stop`.
+
+    >>> import frazil as fz
+    >>> C = fz.utils.checkpoint
+    >>> ends = []
+    >>> def f(v): y = v.exp(); ends.append("end"); return y
+    >>> x = fz.tensor(0.0, requires_grad=True)
+    >>> C.checkpoint(f, x, use_reentrant=False).backward(); ends
+    ['end']
+    >>> with C.set_checkpoint_early_stop(False): y = C.checkpoint(f, x, use_reentrant=False)
+    >>> y.backward(); ends
+    ['end', 'end', 'end']
+    """
+
+    def __init__(self, enable: bool) -> None:
+        self._enable = enable
+
+    def __enter__(self) -> None:
+        global _early_stop
+        self._outer, _early_stop = _early_stop, self._enable
+
+    def __exit__(self, *_: object) -> None:
+        global _early_stop
+        _early_stop = self._outer
+
+
 class _Call:
     """A call whose saved tensors are numbers, in the order they were saved, until backward asks for the first of them."""
 
-    def __init__(self, run: Callable[[], Any], context: Any, generators: Iterable[Generator]) -> None:
-        self._run, self._context, self._generators = run, context, generators
+    def __init__(self, run: Callable[[], Any], context: Any, generators: Iterable[Generator], early_stop: bool) -> None:
+        self._run, self._context, self._generators, self._early_stop = run, context, generators, early_stop
         self._autocast = STATE.autocast
         self._count = 0
+        self._kinds: list[str] = []  # of what is saved
         self._complete = False  # until then the function itself may ask for what it saved: it computes gradients inside
         self._again: dict[int, Tensor] = {}
         self._states: dict[Generator, Tensor] = {}  # of the generators that the call drew from, before it
@@ -44,6 +89,7 @@ class _Call:
 
     def _number(self, saved: Tensor) -> int:
         self._count += 1
+        self._kinds.append(_kind(saved))
         return self._count - 1
 
     def _tensor(self, number: int) -> Tensor:
@@ -55,7 +101,15 @@ class _Call:
         found: list[Tensor] = []
 
         def keep(saved: Tensor) -> Tensor:
+            n = len(found)
+            if n < self._count and self._kinds[n] != (kind := _kind(saved)):
+                raise CheckpointError(
+                    f"checkpoint: of what the function saved for backward, number {n} was {self._kinds[n]}, and {kind} when it "
+                    f"{_AGAIN}"
+                )
             found.append(saved.detach())
+            if self._early_stop and self._complete and len(found) == self._count:
+                raise _Enough
             return found[-1]
 
         region = self._autocast
@@ -64,7 +118,7 @@ class _Call:
         around = enter(region and Region(region.device_type, region.fast, None, region.keeps))
         try:
             _go_on(self._states)
-            with self._context, enable_grad(), saved_tensors_hooks(keep, lambda kept: kept):
+            with self._context, suppress(_Enough), enable_grad(), saved_tensors_hooks(keep, lambda kept: kept):
                 self._run()
         finally:
             _go_on(after)
@@ -73,8 +127,7 @@ class _Call:
             del found[self._count :]
         if len(found) != self._count:
             raise CheckpointError(
-                f"checkpoint: the function saved {self._count} tensors for backward, and {len(found)} when it ran again; it must "
-                "do the same both times (no counters, no in-place changes of what it is given)"
+                f"checkpoint: the function saved {self._count} tensors for backward, and {len(found)} when it {_AGAIN}"
             )
         self._again = dict(enumerate(found))
 
@@ -106,13 +159,14 @@ def checkpoint(
     """`function(*args, **kwargs)`, of which backward needs nothing to be kept: it runs the function again when it comes there.
 
     So a layer costs the memory of its arguments, and its time twice. What it changes, as the running statistics of a
-    `BatchNorm`, changes twice, as in PyTorch.
+    `BatchNorm`, changes twice, as in PyTorch, unless it comes after all that backward needs (`early_stop`).
 
     Args:
         function: the same result, each time it is called. CheckpointError in backward where it saves other tensors then.
         context_fn: gives two context managers, around the first and the second run.
         preserve_rng_state: whether the second run draws the random numbers of the first.
-        use_reentrant, determinism_check, debug, early_stop: PyTorch's ways to do this; they change nothing here.
+        early_stop: whether the second run ends once all that backward needs is there, and not at the end of `function`.
+        use_reentrant, determinism_check, debug: PyTorch's ways to do this; they change nothing here.
 
     >>> import frazil as fz
     >>> runs = []
@@ -130,7 +184,8 @@ def checkpoint(
     with first:
         if not STATE.grad:
             return run()
-        return _Call(run, second, _generators((args, kwargs)) if preserve_rng_state else []).first()
+        stop = early_stop if _early_stop is None else _early_stop
+        return _Call(run, second, _generators((args, kwargs)) if preserve_rng_state else [], stop).first()
 
 
 def checkpoint_sequential(

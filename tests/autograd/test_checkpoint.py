@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 import frazil as fz
 from frazil import nn
-from frazil.utils.checkpoint import CheckpointError, checkpoint, checkpoint_sequential
+from frazil.utils.checkpoint import CheckpointError, checkpoint, checkpoint_sequential, set_checkpoint_early_stop
 
 
 class Block(nn.Module):
@@ -115,11 +116,33 @@ def test_a_function_that_does_something_else_is_refused() -> None:
             v = v.exp()
         return v
 
-    y = checkpoint(more_and_more, x)
+    y = checkpoint(more_and_more, x, early_stop=False)
     with pytest.raises(CheckpointError, match="saved 1 tensors for backward, and 2 when it ran again"):
         y.sum().backward()
+    counts = iter([2, 1])
+    with pytest.raises(CheckpointError, match="saved 2 tensors for backward, and 1 when it ran again"):
+        checkpoint(more_and_more, x).sum().backward()
+    sizes = iter([2, 1])
+    with pytest.raises(CheckpointError, match=r"number 0 was float32\[2\], and float32\[1\] when it ran again"):
+        checkpoint(lambda v: v[: next(sizes)].exp(), x).sum().backward()
     with pytest.raises(fz.errors.ArgumentError, match="segments is between 1 and 1"):
         checkpoint_sequential([fz.exp], 2, x)
+
+
+@pytest.mark.parametrize(("block", "argument", "ends"), [(None, True, 1), (None, False, 2), (False, True, 2), (True, False, 1)])
+def test_the_second_run_ends_once_all_that_backward_needs_is_there(block: bool | None, argument: bool, ends: int) -> None:
+    """So hooks of a layer whose forward is run again are called once."""
+    layer, seen = nn.Linear(2, 2), []
+    layer.register_forward_hook(lambda *_: seen.append("end"))
+    x = fz.ones(2, requires_grad=True)
+    with nullcontext() if block is None else set_checkpoint_early_stop(block):
+        y = checkpoint(lambda v: layer(v).exp(), x, early_stop=argument)
+        z = checkpoint(layer, x, early_stop=argument)
+    seen.clear()
+    y.sum().backward()
+    z.sum().backward()
+    assert len(seen) == ends
+    fz.testing.assert_close(x.grad, fz.autograd.grad(layer(x).exp().sum() + layer(x).sum(), x)[0])
 
 
 def test_the_function_may_compute_gradients_itself() -> None:
@@ -165,6 +188,6 @@ def test_backward_runs_a_function_of_many_layers_once_more_and_casts_as_before(c
 
     x = fz.randn(2, 3, requires_grad=True)
     with fz.autocast("cpu", enabled=cast):
-        y = checkpoint(forward, x)
+        y = checkpoint(forward, x, early_stop=False)
     y.float().sum().backward()  # outside of the block, as PyTorch advises
     assert seen == [fz.bfloat16 if cast else fz.float32] * 8

@@ -32,6 +32,56 @@ def test_retain_grad_keeps_what_the_hooks_made():
     assert y.grad.tolist() == [2.0, 2.0]
 
 
+@pytest.mark.parametrize("write", [lambda y: y.mul_(3), lambda y: y[:1].mul_(3), lambda y: fz.relu_(y), lambda y: y.zero_()])
+def test_retain_grad_follows_its_tensor_through_writes(write):
+    """The gradient is that of the tensor as it is at the end."""
+    y = fz.tensor([2.0, 5.0], requires_grad=True) * 2
+    y.retain_grad()
+    write(y)
+    assert y.retains_grad
+    (y * y).sum().backward()
+    assert y.grad.tolist() == (2 * y).tolist()
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        lambda h, w: fz.nn.functional.linear(h, w),
+        lambda h, w: h @ w.T,
+        lambda h, w: h @ w[0],
+        lambda h, w: fz.bmm(h[None], w.T[None]),
+        lambda h, w: fz.einsum("ij,kj->ik", h, w),
+        lambda h, w: fz.addmm(fz.zeros(2), h, w.T),
+        lambda h, w: w @ h.T,
+    ],
+)
+def test_what_a_product_with_a_constant_is_given_may_be_written_to_later(product):
+    """Its gradient needs the constant alone, as that of a layer whose weights are frozen."""
+    x, w = fz.ones(4, 3).requires_grad_(), fz.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    h = x * 1
+    y = product(h, w)
+    h.add_(1)
+    y.sum().backward()
+    fz.testing.assert_close(x.grad, fz.autograd.grad(product(x, w).sum(), x)[0])
+
+
+def test_a_function_does_not_write_to_leaves():
+    class Rounded(fz.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.round_()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g
+
+    x = fz.ones(2, requires_grad=True)
+    with pytest.raises(fz.errors.AutogradError, match="Rounded: a leaf tensor that requires grad cannot be changed in place"):
+        Rounded.apply(x)
+    assert Rounded.apply(x * 0.4).tolist() == [0, 0]
+
+
 def test_a_function_of_the_user():
     class Cube(fz.autograd.Function):
         @staticmethod

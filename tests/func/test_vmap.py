@@ -214,6 +214,38 @@ def test_a_function_of_ones_own_keeps_its_gradient():
     fz.testing.assert_close(fz.func.vmap(fz.func.grad(lambda x: fz.func.grad(f)(x).sum()))(x), fz.full_like(x, 3))
 
 
+def test_a_function_of_ones_own_brings_its_rule_for_vmap():
+    """Its forward asks for numbers, which a mapped tensor does not have."""
+
+    class Sine(fz.autograd.Function):
+        @staticmethod
+        def forward(x, k):
+            return fz.tensor(np.sin(k * x.detach().numpy())), fz.tensor(np.cos(k * x.detach().numpy()))
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            ctx.k = inputs[1]
+            ctx.mark_non_differentiable(output[1])
+            ctx.save_for_backward(output[1])
+
+        @staticmethod
+        def backward(ctx, g, _):
+            return g * ctx.k * ctx.saved_tensors[0], None
+
+        @staticmethod
+        def vmap(info, in_dims, x, k):
+            assert info.batch_size == x.shape[in_dims[0]] and in_dims[1] is None
+            return Sine.apply(x.movedim(in_dims[0], -1), k), (-1, -1)
+
+    x = tensor(4, 3)
+    f = lambda x: Sine.apply(x, 2.0)[0]
+    fz.testing.assert_close(fz.func.vmap(f)(x), (2 * x).sin())
+    fz.testing.assert_close(fz.func.vmap(fz.func.vmap(f))(x[None]), (2 * x).sin()[None])
+    fz.testing.assert_close(fz.func.vmap(fz.func.grad(lambda x: f(x).sum()))(x), 2 * (2 * x).cos())
+    fz.testing.assert_close(fz.func.grad(lambda x: fz.func.vmap(f)(x).sum())(x), 2 * (2 * x).cos())
+    fz.testing.assert_close(fz.func.jacrev(f)(x[0]), (2 * (2 * x[0]).cos()).diag())
+
+
 def test_composites_keep_their_gradient_at_points_where_that_of_the_body_is_nan():
     f = lambda x: F.cross_entropy(x, fz.tensor([0])) + fz.linalg.vector_norm(x * 0)
     x = fz.tensor([[[1e4, -1e4]]])
@@ -244,6 +276,8 @@ def test_batched_gradients_of_autograd():
     rows = fz.autograd.grad(y, x, fz.eye(3, dtype=fz.float64), is_grads_batched=True, retain_graph=True)[0]
     for i in range(3):
         fz.testing.assert_close(rows[i], fz.autograd.grad(y[i], x, retain_graph=True)[0])
+    assert not rows.requires_grad
+    assert fz.autograd.grad(y, x, fz.eye(3, dtype=fz.float64), is_grads_batched=True, create_graph=True)[0].requires_grad
 
 
 def test_it_is_recorded_and_runs_for_other_numbers_of_samples():

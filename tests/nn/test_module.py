@@ -421,6 +421,33 @@ def test_a_backward_hook_without_differentiable_input_still_runs() -> None:
     assert seen == [((None,), (4, 3))]
 
 
+def test_backward_hooks_see_none_for_results_that_have_no_gradient() -> None:
+    class Two(nn.Module):
+        def forward(self, x: Any, w: Any) -> Any:
+            return x * 2, w * 3
+
+    net, seen = Two(), []
+    net.register_full_backward_hook(lambda module, into, out: seen.append(([g is None for g in into], [g is None for g in out])))
+    x, w = fz.ones(2, requires_grad=True), fz.ones(2, requires_grad=True)
+    net(x, w)[0].sum().backward()
+    assert seen == [([False, False], [False, True])]
+    assert x.grad.tolist() == [2, 2] and w.grad.tolist() == [0, 0]
+
+
+def test_backward_hooks_of_a_module_that_returns_a_dict_are_not_called_and_it_says_so() -> None:
+    class Named(nn.Module):
+        def forward(self, x: Any) -> Any:
+            return {"y": x * 2}
+
+    net, seen = Named(), []
+    net.register_full_backward_hook(lambda *_: seen.append("called"))
+    x = fz.ones(2, requires_grad=True)
+    with pytest.warns(UserWarning, match="hooks of Named are not called.*returned a dict"):
+        y = net(x)["y"]
+    y.sum().backward()
+    assert x.grad.tolist() == [2, 2] and seen == []
+
+
 def test_parameters_in_containers_reach_backward() -> None:
     class Weighted(nn.Module):
         def __init__(self) -> None:
