@@ -67,18 +67,18 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Val
     tensor(2.)
     """
     require_numbers("kthvalue", input)
-    if tracked(input) and input._a.shape:
-        return elements_at(_KTHVALUE, input, dim, kthvalue(input.detach(), k, dim, True).indices, keepdim)
-    dim, scalar = checked_dim("kthvalue", dim, len(input._a.shape)), not input._a.shape
+    dim = checked_dim("kthvalue", dim, len(input._a.shape))
     n = input._a.shape[dim] if input._a.shape else 1
     if isinstance(n, int) and not 1 <= k <= n:
         raise DimError(f"kthvalue: k={k} of {n} elements along dim {dim}; it counts from 1")
-    found = [select(part, dim, k - 1) if part._a.shape else part for part in sort_values(input, dim=dim)]
-    return _KTHVALUE(*(unsqueeze(part, dim) if keepdim and not scalar else part for part in found))
+    if not input._a.shape:
+        return _KTHVALUE(*sort_values(input, dim=dim))
+    return elements_at(_KTHVALUE, input, dim, narrow(sort_values(input.detach(), dim=dim)[1], dim, k - 1, 1), keepdim)
 
 
 def elements_at(kind: Any, input: Tensor, dim: int, places: Tensor, keepdim: bool) -> Any:
-    """The elements at places along `dim`, and those. Their gradient is for them alone: that of a sort is for all elements."""
+    """The elements at places along `dim`, one of each row, and those. Their gradient is for them alone: that of a sort is for all
+    elements."""
     return kind(*(t if keepdim else select(t, dim, 0) for t in (gather(input, dim, places), places)))
 
 
@@ -373,11 +373,8 @@ def unique(
     >>> fz.unique(fz.tensor([3, 1, 3]))
     tensor([1, 3])
     """
-    try:
-        array = input._host("unique()")
-    except RecordError:
-        if dim is not None:
-            raise
+    array = _numbers("unique()", input, dim)
+    if array is None:
         rows, order = sort_values(flatten(input.detach()), dim=0)
         return _without_repetitions(rows, order, input, return_inverse, return_counts)
     find: Any = np.unique
@@ -399,11 +396,8 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     >>> fz.unique_consecutive(fz.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])
     """
-    try:
-        array = input._host("unique_consecutive()")
-    except RecordError:
-        if dim is not None:
-            raise
+    array = _numbers("unique_consecutive()", input, dim)
+    if array is None:
         return _without_repetitions(flatten(input.detach()), None, input, return_inverse, return_counts)
     if dim is None:
         rows = array.reshape(-1)
@@ -420,6 +414,16 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
         edges = np.append(np.flatnonzero(starts), len(rows))
         parts.append(from_host(np.diff(edges), input._dev))
     return parts[0] if len(parts) == 1 else tuple(parts)
+
+
+def _numbers(name: str, input: Tensor, dim: int | None) -> Any:
+    """The numbers of a tensor; None in a recording, which finds equal elements (but not slices) without them."""
+    try:
+        return input._host(name)
+    except RecordError:
+        if dim is not None:
+            raise
+        return None
 
 
 def _without_repetitions(rows: Tensor, order: Tensor | None, given: Tensor, return_inverse: bool, return_counts: bool) -> Any:
@@ -462,20 +466,15 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
             return middle
         return amax(where(eq(input, middle) | (ne(input, input) & ne(middle, middle)), input, -math.inf))  # for the gradient
     dim = checked_dim("median", dim, len(input._a.shape))
-    if tracked(input) and input._a.shape:
-        return elements_at(_MEDIAN, input, dim, median(input.detach(), dim, True).indices, keepdim)
     if input._a.shape and same(input._a.shape[dim], 0):
         raise DimError(f"median: dimension {dim} of {list(input._a.shape)} has no elements")
-    ordered = sort_values(input, dim=dim)
     if not input._a.shape:
-        return _MEDIAN(*ordered)
+        return _MEDIAN(*sort_values(input, dim=dim))
+    order = sort_values(input.detach(), dim=dim)[1]
     size = input._a.shape[dim]
     middle = (size - 1) // 2
-    if input.dtype.is_floating_point:
-        # NaN is sorted behind all: where there is one, the first of them is the median
-        missing = sum_(ne(input, input), dim=dim, keepdim=True)
-        places = where(eq(missing, 0), middle, size - missing)
-        found = [gather(t, dim, places) for t in ordered]
-        return _MEDIAN(*(found if keepdim else [select(t, dim, 0) for t in found]))
-    found = [select(t, dim, middle) for t in ordered]
-    return _MEDIAN(*([t.unsqueeze(dim) for t in found] if keepdim else found))
+    if not input.dtype.is_floating_point:
+        return elements_at(_MEDIAN, input, dim, narrow(order, dim, middle, 1), keepdim)
+    # NaN is sorted behind all: where there is one, the first of them is the median
+    missing = sum_(ne(input, input), dim=dim, keepdim=True)
+    return elements_at(_MEDIAN, input, dim, gather(order, dim, where(eq(missing, 0), middle, size - missing)), keepdim)

@@ -14,7 +14,7 @@ from ..ops.common import checked_dims, numel, require_float, require_numbers, sa
 from ..ops.elementwise import bitwise_xor, cast, clone, eq, floor_divide, ne, remainder, where
 from ..ops.indexing import edges_before, gather, nonzero, scatter_add_values
 from ..ops.reduction import ValuesIndices, amax, argmax, max_, min_, sort_values, sum_
-from ..ops.shape import cat, flatten, narrow, permute, reshape, select
+from ..ops.shape import cat, flatten, narrow, permute, reshape
 from ..ops.statistics import elements_at, quantiles
 from ..results import named, printed_as
 from ..sizes import checked_dim
@@ -67,14 +67,11 @@ def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False) -> A
             return middle.values
         return amax(where(eq(input, middle.values) | (ne(input, input) & ne(middle.values, middle.values)), input, -math.inf))
     dim = checked_dim("nanmedian", dim, len(input._a.shape))
-    if tracked(input):
-        return elements_at(_NANMEDIAN, input, dim, nanmedian(input.detach(), dim, True).indices, keepdim)
     if same(input._a.shape[dim], 0):
         raise DimError(f"nanmedian: dimension {dim} of {list(input._a.shape)} has no elements")
-    ordered = sort_values(input, dim=dim)
+    order = sort_values(input.detach(), dim=dim)[1]
     count = sum_(eq(input, input), dim=dim, keepdim=True)
-    found = [gather(t, dim, floor_divide((count - 1).clamp(min=0), 2)) for t in ordered]
-    return _NANMEDIAN(*(found if keepdim else [select(t, dim, 0) for t in found]))
+    return elements_at(_NANMEDIAN, input, dim, gather(order, dim, floor_divide((count - 1).clamp(min=0), 2)), keepdim)
 
 
 @function(out=True)

@@ -6,7 +6,7 @@ Each takes the function that was called first, for the values that are Python's.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ..creation import as_tensor, tensor
@@ -97,16 +97,10 @@ def _len(fn: Any, sequence: Any) -> Any:
     return sequence.length if isinstance(sequence, Items) else fn(sequence)
 
 
-def _extreme(replaces: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+def _extreme(of_rows: str) -> Callable[..., Any]:
     def extreme(fn: Any, *args: Any, **options: Any) -> Any:
-        if len(args) == 1 and isinstance(args[0], Grown) and not options:
-            return args[0].stacked().amax(0) if replaces(1, 0) else args[0].stacked().amin(0)
-        if len(args) == 1 and isinstance(args[0], Iterator):
-            args = (list(args[0]),)
-        items = list(args[0]) if len(args) == 1 and isinstance(args[0], (list, tuple)) else list(args)
-        if options or len(items) < 2 or not any(map(_recorded, items)):
-            return fn(*args, **options)
-        return hooks.chosen(items, replaces)
+        grown = len(args) == 1 and isinstance(args[0], Grown) and not options
+        return getattr(args[0].stacked(), of_rows)(0) if grown else fn(*args, **options)
 
     return extreme
 
@@ -199,5 +193,5 @@ SPECIAL: dict[Any, Callable[..., Any]] = {
     tensor: _of_list(_tensor),
     as_tensor: _of_list(_tensor),
 }
-for _plain, _made in ((len, _len), (max, _extreme(lambda new, old: new > old)), (min, _extreme(lambda new, old: new < old))):
+for _plain, _made in ((len, _len), (max, _extreme("amax")), (min, _extreme("amin"))):
     SPECIAL[_plain] = SPECIAL[hooks.ON_SIZES[_plain]] = _made  # while recording, the second is in the first's place

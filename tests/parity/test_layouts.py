@@ -158,7 +158,6 @@ OF_NOTHING = """
 
 #: Functions whose results lie otherwise, and why.
 FUNCTIONS_OTHERWISE = {
-    "x.kthvalue(1,0)[0]": "a part of what is sorted",
     "x.unfold(0,2,1)": "a copy where PyTorch gives a view of overlapping windows",
     "F.max_pool1d(x,2,return_indices=True)[0]": "without indices and gradient PyTorch lays it in order",
     "F.channel_shuffle(x,1)": "of one group the input itself",
