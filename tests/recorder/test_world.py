@@ -9,9 +9,9 @@ import time
 import pytest
 
 import frazil as fz
+from frazil import state
 from frazil.errors import RecordError
 from frazil.recorder.world import Reached, World
-from frazil.state import RECORDINGS, count
 
 TABLES: dict[object, object] = {}
 
@@ -162,10 +162,10 @@ def test_what_frazil_shares_between_threads_is_not_put_back():
     functions = [getattr(space, name) for space in (fz, fz.nn.functional, fz.linalg) for name in dir(space)]
     for function in filter(inspect.isfunction, functions):
         found = [Reached(calling(function)), World(function, [])]
-        count(RECORDINGS, 1)
+        state.count(state.RECORDINGS, 1)
         try:
             with found[0].again():
                 found[1].put_back()
-                assert RECORDINGS == [1], function.__name__
+                assert state.RECORDINGS == [1], function.__name__
         finally:
-            count(RECORDINGS, -1)
+            state.count(state.RECORDINGS, -1)

@@ -123,6 +123,57 @@ def test_modes_and_settings_are_those_of_the_thread() -> None:
     assert all(side_by_side(modes))
 
 
+def test_recordings_and_modes_of_every_kind() -> None:
+    """Each thread is in another kind than the others: what one enters and leaves, the others do not notice."""
+    x = fz.arange(12.0).reshape(4, 3) / 7
+
+    def gradient(t: Any) -> Any:
+        t = t.detach().requires_grad_()
+        return fz.autograd.grad(fz.logcumsumexp(t * t, 0).sum(), t)[0]
+
+    def counted() -> Any:
+        model, total = nn.BatchNorm1d(3), fz.zeros(())
+
+        def step(t: Any) -> Any:
+            total.add_(1)
+            return model(t) * total
+
+        return fz.jit.trace(step, x)(x), total, model.running_mean
+
+    def cast() -> Any:
+        with fz.autocast("cpu"):
+            return (x @ x.T).float()
+
+    def inside() -> Any:
+        with fz.inference_mode():
+            return (x * 2).is_inference()
+
+    def packed() -> Any:
+        t = x.clone().requires_grad_()
+        with fz.autograd.graph.saved_tensors_hooks(lambda kept: kept.detach().numpy(), fz.from_numpy):
+            y = (t @ t.T).sin().sum()
+        return fz.autograd.grad(y, t)[0]
+
+    kinds = [
+        lambda: fz.jit.trace(gradient, x)(x),
+        counted,
+        cast,
+        lambda: fz.vmap(lambda row: (row * row).sum())(x),
+        inside,
+        packed,
+        lambda: fz.onnx.export(nn.Tanh(), x, verify=False).model_bytes,
+        lambda: fz.compile(gradient, engine="numpy")(x),
+    ]
+
+    def run(i: int) -> list[str]:
+        found = {k: kinds[k]() for _ in range(3) for k in [*range(i, len(kinds)), *range(i)]}
+        return [str(found[k]) for k in range(len(kinds))]
+
+    alone = run(0)
+    for found in side_by_side(run, len(kinds)):
+        assert found == alone
+
+
 def test_numbers_and_devices_are_made_once() -> None:
     def numbers(i: int) -> float:
         x = fz.zeros(2)
