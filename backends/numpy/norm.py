@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from .rows import total
-from .threads import scratch, split
+from .threads import scratch, split, unbuffered
 
 Array = np.ndarray[Any, Any]
 T = TypeVar("T")
@@ -48,7 +48,8 @@ def _over_channels(x: Array, work: Callable[[slice], None]) -> None:
         for first in range(start, stop, run):
             work(slice(first, min(first + run, stop)))
 
-    split(runs, channels, nbytes=2 * x.nbytes)
+    with unbuffered(x, math.prod(x.shape[2:])):
+        split(runs, channels, nbytes=2 * x.nbytes)
 
 
 def _centred(x: Array, dtype: Any) -> tuple[Array, Array, Array]:
@@ -159,7 +160,9 @@ def _over_rows(rows: Array, work: Callable[[slice], T]) -> list[T]:
     def runs(start: int, stop: int) -> list[T]:
         return [work(slice(first, min(first + run, stop))) for first in range(start, stop, run)]
 
-    return [result for part in split(runs, len(rows), nbytes=3 * rows.nbytes) for result in part]
+    with unbuffered(rows, rows.shape[1]):
+        parts = split(runs, len(rows), nbytes=3 * rows.nbytes)
+    return [result for part in parts for result in part]
 
 
 def _normal(rows: Array, dtype: Any, eps: float, centred: Array | None = None) -> tuple[Array, Array]:

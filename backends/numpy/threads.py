@@ -1,4 +1,4 @@
-"""Two levers for kernels that stream through more memory than a core's cache: Python threads and scratch memory.
+"""Levers for kernels that stream through more memory than a core's cache: Python threads, scratch memory, and no buffer.
 
 A multi-threaded GEMM between single-threaded copies makes the cores take cache lines from each other: the copy into the columns
 of a convolution then takes four times as long (measured: 7 against 1.7 ms). So such kernels split their images over Python
@@ -19,7 +19,7 @@ import math
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, final
 
@@ -206,6 +206,29 @@ def scratch(name: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         buffer = buffer[-buffer.ctypes.data % LINE :]
         setattr(_local, name, buffer)
     return buffer[:nbytes].view(dtype).reshape(shape)
+
+
+#: Rows of at least this many elements are computed where they lie, if they are so many bytes.
+LONG_ROW, MANY_BYTES = 192, 1 << 16
+
+
+class _Unbuffered(np.errstate):
+    """At whose end NumPy's buffer is as it was before, too."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        np.setbufsize(16)  # the least there is
+
+
+def unbuffered(x: np.ndarray, row: int) -> AbstractContextManager[Any]:
+    """Where rows of this length meet rows or columns that are repeated, let NumPy compute them where they lie.
+
+    It copies as many as fit into its buffer first, even if no dtype is to be changed: short rows are computed together so, but
+    for long ones the copies take longer than the rest. Where dtypes are mixed the buffer is needed.
+    """
+    return _Unbuffered() if row >= LONG_ROW and x.nbytes >= MANY_BYTES and x.dtype.char in "fd" else nullcontext()
 
 
 #: Elements of a block. One of a quarter would fit into a core's second-level cache better, but its calls are so short that

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import subprocess
 import sys
@@ -426,6 +427,39 @@ def test_shapes_that_do_not_belong_together_are_refused() -> None:
     for call in refused:
         with pytest.raises((ValueError, TypeError)):
             call()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"), [((64, 784), "float32"), ((64, 784), "float64"), ((512, 64), "float32"), ((64, 784), "float16")]
+)
+def test_only_long_rows_of_one_dtype_go_without_the_buffer(shape, dtype):
+    before = np.getbufsize()
+    with threads.unbuffered(np.zeros(shape, dtype), shape[1]):
+        assert (np.getbufsize() == 16) == (shape[1] == 784 and dtype != "float16")
+    assert np.getbufsize() == before
+
+
+def test_what_goes_without_the_buffer_computes_the_same_and_leaves_it_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def results():
+        rows, planes = (
+            fz.randn(64, 784, generator=fz.Generator().manual_seed(0)),
+            fz.randn(8, 6, 28, 28, generator=fz.Generator().manual_seed(1)),
+        )
+        w, b = fz.linspace(1, 2, 784), fz.linspace(-1, 1, 784)
+        with np.errstate():
+            np.setbufsize(4096)
+            found = [
+                fz.nn.functional.layer_norm(rows, (784,), w, b),
+                fz.nn.functional.batch_norm(planes, None, None, w[:6], b[:6], True),
+                fz.nn.functional.group_norm(planes, 2, w[:6], b[:6]),
+            ]
+            assert np.getbufsize() == 4096
+        return found
+
+    unbuffered = results()
+    monkeypatch.setattr(threads, "LONG_ROW", math.inf)
+    for found, expected in zip(unbuffered, results(), strict=True):
+        assert fz.equal(found, expected)
 
 
 # -------------------------------------------------------------------------------------------------------------------- threads
