@@ -1,4 +1,4 @@
-"""Batch normalisation, layer normalisation, and their gradients.
+"""Batch and layer normalisation with their gradients, and group normalisation.
 
 Channels (of layer normalisation: rows) are taken in runs that stay in the cache through all passes, so memory is read and written
 once. That makes it cheaper to compute mean and variance again for the gradient than to keep the centred values.
@@ -153,14 +153,14 @@ def _flat(part: Array | None, normalized_shape: tuple[int, ...], dtype: Any) -> 
     return part.reshape(-1).astype(dtype, copy=False)
 
 
-def _over_rows(rows: Array, work: Callable[[slice], T]) -> list[T]:
-    """Results of the work for runs of rows that cover all, side by side."""
+def _over_rows(rows: Array, work: Callable[[slice], T], run_length: int | None = None) -> list[T]:
+    """Results of the work for runs of rows that cover all, side by side; `run_length` numbers (a row) share a factor."""
     run = max(1, ROWS_BYTES * len(rows) // max(1, rows.nbytes))
 
     def runs(start: int, stop: int) -> list[T]:
         return [work(slice(first, min(first + run, stop))) for first in range(start, stop, run)]
 
-    with unbuffered(rows, rows.shape[1]):
+    with unbuffered(rows, rows.shape[1] if run_length is None else run_length):
         parts = split(runs, len(rows), nbytes=3 * rows.nbytes)
     return [result for part in parts for result in part]
 
@@ -262,7 +262,33 @@ def layer_norm_grad(
     return gx, gw, gb
 
 
+def group_norm(x: Array, weight: Array | None = None, bias: Array | None = None, *, num_groups: int, eps: float = 1e-5) -> Array:
+    dtype = np.dtype(_accurate(x))
+    channels, pixels = x.shape[1], math.prod(x.shape[2:])
+    if channels % num_groups:
+        raise ValueError("num_groups")
+    size = channels // num_groups
+    w, b = (_flat(part, (channels,), dtype) for part in (weight, bias))
+    rows, y = np.ascontiguousarray(x).reshape(len(x) * num_groups, size * pixels), np.empty(x.shape, x.dtype)
+    results = y.reshape(len(rows), size, pixels)
+
+    def work(part: slice) -> None:
+        normal, scale = _normal(rows[part], dtype, eps)
+        planes, groups = normal.reshape(len(normal), size, pixels), np.arange(part.start, part.stop) % num_groups
+        if w is not None:
+            scale = scale * w.reshape(num_groups, size)[groups]
+        if b is not None:
+            planes *= scale[..., None]
+            np.add(planes, b.reshape(num_groups, size)[groups][..., None], out=results[part], casting="same_kind")
+        else:
+            np.multiply(planes, scale[..., None], out=results[part], casting="same_kind")
+
+    _over_rows(rows, work, pixels)
+    return y
+
+
 KERNELS: dict[str, Callable[..., Any]] = {
+    "group_norm": group_norm,
     "layer_norm": layer_norm,
     "layer_norm_grad": layer_norm_grad,
     "batch_norm": batch_norm,
