@@ -171,7 +171,6 @@ class EagerRun:
     def __init__(self, program: Program, states: Sequence[State]) -> None:
         self.program = program
         self.states = list(states)
-        self.world = World(program.fn, modules_of(program.fn))
         self.effort = Effort()
 
     def state(self) -> Arrays:
@@ -191,6 +190,7 @@ class EagerRun:
                 given[i] = from_host(remaining.pop(0), leaf).requires_grad_(leaf.requires_grad)
         kept = [*(state.tensor for state in self.states), *program.twins]
         before = [(tensor, host(tensor), tensor.grad) for tensor in kept]
+        world = World(program.fn, modules_of(program.fn))  # anew: what other threads do between two runs is not put back
         try:
             call_args, call_kwargs = unflatten(tree, given)
             with np.errstate(all="ignore"), set_grad_enabled(program.gradients), limited(limits) as self.effort:
@@ -205,7 +205,7 @@ class EagerRun:
         finally:
             for slot in program.left_out:
                 slot.restore()
-            self.world.put_back()
+            world.put_back()
             with no_grad():
                 for state in self.states:
                     if state.owner is not None:

@@ -15,6 +15,8 @@ from frazil.exporters.onnx import Call, Check, LoweringError, VerificationError
 from frazil.exporters.onnx.emit import Emitter
 from frazil.exporters.onnx.lowerings import LOWERINGS
 from frazil.exporters.onnx.oracle import Exact, Oracle, Sparing, run_graph
+from frazil.exporters.onnx.patience import Limits
+from frazil.exporters.onnx.verify import EagerRun
 from frazil.nn import functional as F
 
 
@@ -333,3 +335,19 @@ def test_only_what_is_judged_is_kept_of_the_runs_that_judge(control: bool) -> No
     assert max(alive) <= 5 + len(graph.captured) < len(everything)
     exact = Oracle(graph).exact(arrays, everything, wanted=graph.results)
     assert all(set(run) == set(graph.results) for run in (exact.values, *exact.moved))
+
+
+#: What the program below counts, and what others do meanwhile.
+COUNTED: list[int] = []
+
+
+def test_runs_put_back_what_they_change_and_not_what_others_changed_between_them() -> None:
+    def counting(x: Any) -> Any:
+        COUNTED.append(len(COUNTED))
+        return x * 2
+
+    program = fz.jit.trace(counting, fz.ones(2))
+    run = EagerRun(program, [])
+    COUNTED[:] = [7]  # as another thread may, between two sizes
+    found = run([np.ones(3, np.float32)], Limits(100, 60.0, 10**9))
+    assert found[0].tolist() == [2.0] * 3 and COUNTED == [7]
