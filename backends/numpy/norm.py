@@ -1,4 +1,4 @@
-"""Batch and layer normalisation with their gradients, and group normalisation.
+"""Batch, layer and group normalisation, and their gradients.
 
 Channels (of layer normalisation: rows) are taken in runs that stay in the cache through all passes, so memory is read and written
 once. That makes it cheaper to compute mean and variance again for the gradient than to keep the centred values.
@@ -287,8 +287,40 @@ def group_norm(x: Array, weight: Array | None = None, bias: Array | None = None,
     return y
 
 
+def group_norm_grad(
+    g: Array, x: Array, weight: Array | None = None, *, num_groups: int, eps: float
+) -> tuple[Array, Array, Array]:
+    dtype = np.dtype(_accurate(x))
+    channels, pixels = x.shape[1], math.prod(x.shape[2:])
+    if channels % num_groups or g.shape != x.shape:
+        raise ValueError("num_groups and the shape of g")
+    size = channels // num_groups
+    w = (np.ones(channels, dtype) if weight is None else _flat(weight, (channels,), dtype)).reshape(num_groups, size)
+    rows, gx = np.ascontiguousarray(x).reshape(len(x) * num_groups, size * pixels), np.empty(x.shape, x.dtype)
+    shape = (len(rows), size, pixels)
+    gradients, results = np.ascontiguousarray(g).reshape(shape), gx.reshape(shape)
+    gw, gb = np.empty(shape[:2], dtype), np.empty(shape[:2], dtype)
+
+    def work(part: slice) -> None:
+        gradient = gradients[part].astype(dtype, copy=False)
+        normal, inverse = _normal(rows[part], dtype, eps)
+        normal *= inverse
+        gw[part] = np.einsum("ncp,ncp->nc", gradient, normal.reshape(gradient.shape))
+        gb[part] = np.einsum("ncp->nc", gradient)
+        of = w[np.arange(part.start, part.stop) % num_groups]
+        share = inverse / dtype.type(rows.shape[1] or math.nan)
+        normal *= share * (gw[part] * of).sum(1, keepdims=True)
+        normal += share * (gb[part] * of).sum(1, keepdims=True)
+        along = np.multiply(gradient, (of * inverse)[..., None], out=scratch("along", gradient.shape, dtype))
+        np.subtract(along, normal.reshape(along.shape), out=results[part], casting="same_kind")
+
+    _over_rows(rows, work, pixels)
+    return gx, *(part.reshape(len(x), channels).sum(0).astype(x.dtype) for part in (gw, gb))
+
+
 KERNELS: dict[str, Callable[..., Any]] = {
     "group_norm": group_norm,
+    "group_norm_grad": group_norm_grad,
     "layer_norm": layer_norm,
     "layer_norm_grad": layer_norm_grad,
     "batch_norm": batch_norm,

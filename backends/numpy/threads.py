@@ -223,9 +223,9 @@ class _Unbuffered(np.errstate):
 
 
 def unbuffered(x: np.ndarray, row: int) -> AbstractContextManager[Any]:
-    """Where rows of this length meet rows or columns that are repeated, let NumPy compute them where they lie.
+    """Let NumPy compute rows of this length where they lie, even if they meet rows or columns that are repeated.
 
-    It copies as many as fit into its buffer first, even if no dtype is to be changed: short rows are computed together so, but
+    It copies as many as fit into its buffer first, also where no dtype is to be changed: short rows are computed together so, but
     for long ones the copies take longer than the rest. Where dtypes are mixed the buffer is needed.
     """
     return _Unbuffered() if row >= LONG_ROW and x.nbytes >= MANY_BYTES and x.dtype.char in "fd" else nullcontext()

@@ -333,6 +333,7 @@ def rms_norm(x, weight=None, /, *, normalized_shape, eps: float | None = None):
 
 @op(
     layout="channels",
+    vjp=lambda g, x, weight, num_groups, eps: group_norm_grad(g, x, weight, num_groups=num_groups, eps=eps),
     promote="same",
     samples=lambda: [S((2, 4, 3), (4,), (4,), num_groups=2), S((2, 4, 3, 3), num_groups=4, eps=0.1), S((2, 4), num_groups=1)],
     errors=lambda: [E(S((2, 4, 3), num_groups=3), "group_norm: 4 channels")],
@@ -350,9 +351,40 @@ def group_norm(x, weight=None, bias=None, /, *, num_groups: int, eps: float = 1e
     if isinstance(channels, int) and channels % num_groups:
         raise ShapeError(f"group_norm: {channels} channels do not divide into {num_groups} groups (x is {list(shape)})")
     _check_affine("group_norm", x, channels, weight=weight, bias=bias)
-    size = channels // num_groups * prod(shape[2:])
-    grouped = reshape(x, shape=(shape[0], num_groups, size))
-    normal = reshape(layer_norm(grouped, normalized_shape=(size,), eps=eps), shape=shape)
+    grouped = _grouped(x, num_groups)
+    normal = reshape(layer_norm(grouped, normalized_shape=grouped._a.shape[2:], eps=eps), shape=shape)
     if weight is not None:
         normal = normal * _per_channel(weight, len(shape))
     return normal if bias is None else normal + _per_channel(bias, len(shape))
+
+
+def _grouped(x: Tensor, num_groups: int) -> Tensor:
+    """[batch, groups, what is normalised together]."""
+    batch, channels, *rest = x._a.shape
+    return reshape(x, shape=(batch, num_groups, channels // num_groups * prod(rest)))
+
+
+@op(
+    layout="channels",
+    promote="same",
+    outputs=3,
+    samples=lambda: [
+        S((2, 4, 3), (2, 4, 3), (4,), num_groups=2, eps=1e-5),
+        S((2, 4, 3, 3), (2, 4, 3, 3), num_groups=4, eps=0.1),
+        S((2, 4), (2, 4), num_groups=1, eps=0.01),
+        S((0, 4, 2), (0, 4, 2), (4,), num_groups=2, eps=0.1),
+    ],
+    methods=[],
+    public=False,
+)
+@halves_in_float32
+def group_norm_grad(g, x, weight=None, /, *, num_groups, eps):
+    """The gradients of x, weight and bias in `group_norm`."""
+    shape, dims = x._a.shape, _channel_dims(x)
+    grouped = _grouped(x, num_groups)
+    centred = sub(grouped, mean(grouped, dim=2, keepdim=True))
+    inverse = rsqrt(mean(square(centred), dim=2, keepdim=True) + eps)
+    normal = centred * inverse
+    gn = _grouped(g if weight is None else g * _per_channel(weight, len(shape)), num_groups)
+    gx = (gn - mean(gn, dim=2, keepdim=True) - normal * mean(gn * normal, dim=2, keepdim=True)) * inverse
+    return reshape(gx, shape=shape), sum_(g * reshape(normal, shape=shape), dim=dims), sum_(g, dim=dims)

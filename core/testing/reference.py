@@ -1047,6 +1047,21 @@ def group_norm(x: Array, weight: Array | None, bias: Array | None, num_groups: i
     return y * _channels(weight, x, 1) + _channels(bias, x, 0)
 
 
+@reference
+def group_norm_grad(g: Array, x: Array, weight: Array | None, num_groups: int, eps: float) -> tuple[Array, Array, Array]:
+    """By `layer_norm_grad` of every group, whose weight is each channel's own."""
+    gx, gw, gb = np.zeros(x.shape), np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    size = x.shape[1] // num_groups
+    for n in range(len(x)):
+        for first in range(0, x.shape[1], size):
+            at = n, slice(first, first + size)
+            own = None if weight is None else np.broadcast_to(_channels(weight, x, 1)[0, at[1]], x[at].shape)
+            gx[at], each, shares = layer_norm_grad(g[at], x[at], own, x[at].shape, eps)
+            gw[at[1]] += each.reshape(size, -1).sum(1)
+            gb[at[1]] += shares.reshape(size, -1).sum(1)
+    return gx, gw, gb
+
+
 def _classes_last(x: Array) -> Array:
     return np.moveaxis(x, 1, -1) if x.ndim > 1 else x
 

@@ -150,6 +150,12 @@ def _layer_norm_grad(g: Any, x: Any, weight: Any, normalized_shape: Any, eps: fl
     return torch.autograd.grad(F.layer_norm(leaves[0], normalized_shape, *leaves[1:], eps), leaves, g)
 
 
+def _group_norm_grad(g: Any, x: Any, weight: Any, num_groups: int, eps: float) -> Any:
+    scale = torch.ones(x.shape[1], dtype=x.dtype) if weight is None else weight.detach()
+    leaves = [t.detach().requires_grad_() for t in (x, scale, torch.zeros_like(scale))]
+    return torch.autograd.grad(F.group_norm(leaves[0], num_groups, *leaves[1:], eps), leaves, g)
+
+
 def _attention(q: Any, k: Any, v: Any, mask: Any, keep: Any, **options: Any) -> Any:
     if options["is_causal"] and mask is not None:  # PyTorch wants one of the two
         mask, options["is_causal"] = mask & torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril(), False
@@ -436,6 +442,7 @@ TORCH.update(
         "layer_norm_grad": _layer_norm_grad,
         "rms_norm": lambda x, weight, normalized_shape, eps: F.rms_norm(x, normalized_shape, weight, eps),
         "group_norm": lambda x, weight, bias, num_groups, eps: F.group_norm(x, num_groups, weight, bias, eps),
+        "group_norm_grad": _group_norm_grad,
         "scaled_dot_product_attention": _attention,
         "scaled_dot_product_attention_grad": _attention_grad,
         "lstm": _recurrent("LSTM", 2),
