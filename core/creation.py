@@ -443,7 +443,7 @@ def as_numpy(data: Any, dtype: DType | None = None) -> np.ndarray:
         nested_numpy = array.size and isinstance(_first(data), (np.ndarray, np.floating))
         return array if nested_numpy else array.astype(dtypes.get_default_dtype().numpy)
     if array.dtype.kind == "c":
-        return array.astype(np.complex64)
+        return array.astype(_dtype_of_number(0j).numpy)
     return array
 
 

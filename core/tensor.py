@@ -158,6 +158,7 @@ class Tensor(_Attributes):
     _doubts: Any = None  # while recording: tensors of which it is not known yet whether they share its memory
     _hooks: Any = None
     _after: Any = None  # hooks that run once its gradient has been added up
+    _copied_with_gradient = True  # by deepcopy
     _grad: Tensor | None = None
     _persistent: bool | None = None  # whether a `nn.Buffer` becomes a part of state dicts; None for other tensors
 
@@ -804,7 +805,7 @@ class Tensor(_Attributes):
         finally:
             STATE.grad = before
         fresh._rg = self._rg
-        if self.grad is not None:
+        if self.grad is not None and self._copied_with_gradient:
             fresh.grad = self.grad.__deepcopy__(memo)
         for name, value in self.__dict__.items():
             setattr(fresh, name, value)

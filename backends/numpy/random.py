@@ -90,7 +90,7 @@ def _uniform64(raw: np.ndarray, out: np.ndarray) -> None:
 
 def random_normal(state: np.ndarray, *, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """Standard normal floats, by pairs (Box and Muller), computed in float64."""
-    out = np.empty(math.prod(shape), dtype.name)
+    out = np.empty(math.prod(shape), dtype.numpy)
     if out.dtype == np.float64:
         _fill(state, out, 4, _normal64)
     else:

@@ -46,6 +46,8 @@ class Parameter(Tensor):
     tensor([1., 1.], requires_grad=True)
     """
 
+    _copied_with_gradient = False  # as in PyTorch: the copy of a model has not been trained on anything
+
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """The call as it is: what is made of parameters are tensors."""
@@ -92,8 +94,26 @@ def _given_shape(t: Tensor, kind: type[Tensor], shape: Any, device: Any, dtype: 
     t.__class__ = kind
 
 
+class _Shapeless:
+    """What a tensor without a shape does not answer: a count of parameters, for one, would leave it out in silence."""
+
+    @property
+    def shape(self) -> Any:
+        raise RuntimeError(
+            f"this {type(self).__name__} has no shape yet: call the model once, which gives its lazy layers theirs"
+        )
+
+    def size(self, dim: int | None = None) -> Any:
+        """Refuse."""
+        return self.shape
+
+    def numel(self) -> Any:
+        """Refuse."""
+        return self.shape
+
+
 @final
-class UninitializedParameter(Parameter):
+class UninitializedParameter(_Shapeless, Parameter):  # type: ignore[misc]
     """A parameter without a shape, which a module gives it once it knows: `materialize` makes it a `Parameter`.
 
     >>> import frazil as fz
@@ -119,7 +139,7 @@ class UninitializedParameter(Parameter):
 
 
 @final
-class UninitializedBuffer(Tensor):
+class UninitializedBuffer(_Shapeless, Tensor):  # type: ignore[misc]
     """A buffer without a shape: `materialize` makes it a tensor.
 
     >>> import frazil as fz

@@ -306,3 +306,11 @@ def test_the_init_function_runs_in_every_worker() -> None:
 
 def test_there_is_no_worker_info_in_the_main_process() -> None:
     assert get_worker_info() is None
+
+
+@pytest.mark.parametrize("name", ["batch_size", "drop_last", "dataset", "sampler", "batch_sampler", "persistent_workers"])
+def test_what_a_loader_would_not_follow_is_not_set_later(name):
+    loader = DataLoader([1, 2, 3], batch_size=2)
+    with pytest.raises(ValueError, match=f"{name} attribute should not be set"):
+        setattr(loader, name, getattr(loader, name))
+    assert [len(batch) for batch in loader] == [2, 1]

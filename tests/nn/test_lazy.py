@@ -45,3 +45,14 @@ def test_a_lazy_model_trains_and_loads():
         nn.LazyConv1d(4, 1, groups=2)(fz.randn(1, 3, 4))
     with pytest.raises(RuntimeError, match="dimensions"):
         nn.LazyConv1d(4, 1)(fz.randn(3))
+
+
+@pytest.mark.parametrize("ask", [lambda p: p.numel(), lambda p: p.shape, lambda p: p.size()])
+def test_parameters_without_a_shape_say_so(ask):
+    """A count of the parameters of a model would leave them out."""
+    net = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d())
+    for t in (net[0].weight, net[1].running_mean):
+        with pytest.raises(RuntimeError, match="has no shape yet: call the model once"):
+            ask(t)
+    net(fz.ones(2, 4))
+    assert sum(p.numel() for p in net.parameters()) == 3 * 4 + 3 + 6

@@ -610,3 +610,21 @@ def test_the_old_backward_hook_is_the_full_one() -> None:
     layer.register_backward_hook(lambda module, grad_input, grad_output: seen.append(grad_output[0].tolist()))
     layer(fz.ones(1, 1)).sum().backward()
     assert seen == [[[1.0]]]
+
+
+def test_a_deep_copy_of_a_module_has_no_gradients() -> None:
+    """Its own training would add to them."""
+    net = nn.Linear(2, 1)
+    net(fz.ones(1, 2)).sum().backward()
+    assert all(p.grad is None for p in copy.deepcopy(net).parameters())
+    leaf = fz.ones(2, requires_grad=True)
+    leaf.sum().backward()
+    assert copy.deepcopy(leaf).grad.tolist() == [1, 1]
+
+
+def test_the_norm_of_complex_gradients_counts_their_magnitudes() -> None:
+    w, v = nn.Parameter(fz.tensor([0j, 0j])), nn.Parameter(fz.zeros(1))
+    w.grad, v.grad = fz.tensor([3j, 0j]), fz.tensor([4.0])
+    assert nn.utils.clip_grad_norm_([w, v], 1.0).item() == 5.0
+    np.testing.assert_allclose(w.grad.numpy(), [0.6j, 0], rtol=1e-6)
+    np.testing.assert_allclose(v.grad.numpy(), [0.8], rtol=1e-6)

@@ -167,3 +167,20 @@ def test_gradients_of_gradients():
 def test_a_backend_without_it_says_so(monkeypatch: pytest.MonkeyPatch):
     error = fz.dtypes.not_there("bfloat16", "toy", ["float16", "float32", "float64"])
     assert "'toy' has no bfloat16" in str(error) and ".to(fz.float32)" in str(error)
+
+
+@pytest.mark.parametrize(
+    "made", ["fz.randn(2, dtype=fz.bfloat16)", "fz.randn_like(fz.ones(2), dtype=fz.bfloat16)", "fz.rand(2, dtype=fz.bfloat16)"]
+)
+def test_the_first_bfloat16_of_a_program_may_be_random(made):
+    subprocess.run([sys.executable, "-c", f"import frazil as fz; assert {made}.dtype is fz.bfloat16"], check=True)
+
+
+def test_complex_numbers_follow_the_default_dtype():
+    before = fz.get_default_dtype()
+    fz.set_default_dtype(fz.float64)
+    try:
+        assert fz.tensor(1j).dtype is fz.tensor([1j, 2]).dtype is fz.complex128
+    finally:
+        fz.set_default_dtype(before)
+    assert fz.tensor([1j]).dtype is fz.complex64

@@ -22,7 +22,7 @@ def get_total_norm(
     tensors: Tensor | Iterable[Tensor], norm_type: float = 2.0, error_if_nonfinite: bool = False, foreach: bool | None = None
 ) -> Tensor:
     """The norm of all tensors, as if they were one vector; `norm_type` may be infinity."""
-    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    tensors = [t.abs() if t.dtype.is_complex else t for t in ([tensors] if isinstance(tensors, Tensor) else tensors)]
     power = float(norm_type)
     if not tensors:
         return make_tensor(0.0)

@@ -25,6 +25,10 @@ class Indexable(Protocol[T]):
     def __len__(self) -> int: ...
 
 
+#: What a loader was made with, and would not follow later.
+_FIXED = frozenset({"batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers"})
+
+
 class DataLoader(Generic[T]):
     """Iterate over `dataset` in batches, as `torch.utils.data.DataLoader`.
 
@@ -126,6 +130,12 @@ class DataLoader(Generic[T]):
         self.pin_memory_device = pin_memory_device
         self.in_order = in_order
         self._pool: _Pool | None = None
+        self._made = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _FIXED and "_made" in self.__dict__:
+            raise ValueError(f"{name} attribute should not be set after DataLoader is initialized: make a new one")
+        super().__setattr__(name, value)
 
     @property
     def _index_sampler(self) -> Iterable[Any]:
