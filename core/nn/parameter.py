@@ -113,7 +113,7 @@ class _Shapeless:
 
 
 @final
-class UninitializedParameter(_Shapeless, Parameter):  # type: ignore[misc]
+class UninitializedParameter(_Shapeless, Parameter):
     """A parameter without a shape, which a module gives it once it knows: `materialize` makes it a `Parameter`.
 
     >>> import frazil as fz
@@ -139,7 +139,7 @@ class UninitializedParameter(_Shapeless, Parameter):  # type: ignore[misc]
 
 
 @final
-class UninitializedBuffer(_Shapeless, Tensor):  # type: ignore[misc]
+class UninitializedBuffer(_Shapeless, Tensor):
     """A buffer without a shape: `materialize` makes it a tensor.
 
     >>> import frazil as fz
