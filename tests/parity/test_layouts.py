@@ -33,7 +33,9 @@ OTHERWISE = {
     "conv": f"{DEPENDS}, in 3 dimensions by stride and padding",
     **{
         f"{name}_grad": "a gradient"
-        for name in "avg_pool max_pool batch_norm_train conv_input biased_conv_input conv_weight gelu relu silu".split()
+        for name in (
+            "avg_pool max_pool batch_norm_train conv_input biased_conv_input conv_weight gelu group_norm relu silu"
+        ).split()
     },
     "scaled_dot_product_attention_grad": f"a gradient, and {DEPENDS}",
 }
