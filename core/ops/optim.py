@@ -17,17 +17,18 @@ from ..state import RECORDINGS, STATE
 from ..table import S, floats, values
 from ..tensor import Tensor
 from ..views import bump
+from .common import is_number
 
 _STATE = floats(3, 4, low=0.0, high=1.0)
 _STEP = values(3.0)
 _LR = values(0.1)
 
 
-def _regularised(param: Any, grad: Any, weight_decay: float, maximize: bool) -> Any:
+def _regularised(param: Any, grad: Any, weight_decay: Any, maximize: bool) -> Any:
     """The gradient to follow downwards, weight decay included."""
     if maximize:
         grad = -grad
-    return grad + param * weight_decay if weight_decay else grad
+    return grad if is_number(weight_decay, 0) else grad + param * weight_decay
 
 
 @op(
@@ -69,21 +70,23 @@ def sgd_momentum_step(
 ):
     """A step of gradient descent with momentum: (new parameter, new momentum buffer)."""
     grad = _regularised(param, grad, weight_decay, maximize)
-    momentum_buffer = momentum_buffer * momentum + (grad * (1.0 - dampening) if dampening else grad)
+    momentum_buffer = momentum_buffer * momentum + (grad if is_number(dampening, 0) else grad * (1.0 - dampening))
     direction = grad + momentum_buffer * momentum if nesterov else momentum_buffer
     return param - lr * direction, momentum_buffer
 
 
-def one_minus_power(beta: float, step: Any) -> Any:
+def one_minus_power(beta: Any, step: Any) -> Any:
     """1 - beta ** step, without cancellation for a beta near 1."""
-    return 1.0 if beta == 0.0 else -(step * math.log(beta)).expm1()
+    if is_number(beta, 0):
+        return 1.0
+    return -(step * (beta.log() if isinstance(beta, Tensor) else math.log(beta))).expm1()
 
 
 def _moments(param: Any, exp_avg: Any, exp_avg_sq: Any, grad: Any, lr: Any, options: dict[str, Any]) -> tuple[Any, Any, Any]:
     """Parameter after decoupled weight decay, and both moments."""
     decoupled = options["decoupled"]
     grad = _regularised(param, grad, 0.0 if decoupled else options["weight_decay"], options["maximize"])
-    if decoupled and options["weight_decay"]:
+    if decoupled and not is_number(options["weight_decay"], 0):
         param = param * (1.0 - lr * options["weight_decay"])
     exp_avg = exp_avg + (grad - exp_avg) * (1.0 - options["beta1"])
     exp_avg_sq = exp_avg_sq * options["beta2"] + grad * grad * (1.0 - options["beta2"])

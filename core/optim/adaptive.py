@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..creation import ones, zeros_like
+from ..ops.common import is_number
 from ..ops.optim import one_minus_power
 from ..tensor import Tensor
 from .optimizer import Optimizer, Params, check_options, real
@@ -35,9 +36,11 @@ class _Adaptive(Optimizer):
             grad = real(-grad if group.get("maximize") else grad)
             if param.dtype.is_complex:
                 param, state = real(param), {name: real(value) for name, value in state.items()}
-            if decay and group.get("decoupled_weight_decay"):
+            if is_number(decay, 0):
+                pass
+            elif group.get("decoupled_weight_decay"):
                 param.mul_(1 - group["lr"] * decay)
-            elif decay:
+            else:
                 grad = grad + param * decay
             yield param, grad, state
 
@@ -92,7 +95,7 @@ class RMSprop(_Adaptive):
         super().__init__(params, defaults)
 
     def _started(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
-        names = ["square_avg"] + ["momentum_buffer"] * (group["momentum"] > 0) + ["grad_avg"] * group["centered"]
+        names = ["square_avg"] + ["momentum_buffer"] * (not is_number(group["momentum"], 0)) + ["grad_avg"] * group["centered"]
         return self._slots(param, *names)
 
     def _update(self, group: dict[str, Any]) -> None:
@@ -106,7 +109,7 @@ class RMSprop(_Adaptive):
             else:
                 spread = square_avg.sqrt()
             direction = grad / (spread + group["eps"])
-            if momentum > 0:
+            if not is_number(momentum, 0):
                 direction = state["momentum_buffer"].mul_(momentum).add_(direction)
             param.sub_(direction * group["lr"])
 

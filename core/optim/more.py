@@ -11,6 +11,7 @@ from typing import Any
 from ..creation import ones, zeros, zeros_like
 from ..dtypes import finfo
 from ..errors import DTypeError
+from ..ops.common import is_number
 from ..ops.elementwise import where
 from ..tensor import Tensor
 from .adaptive import _Adaptive
@@ -176,7 +177,7 @@ class Adafactor(Optimizer):
             rate = (1 / step.sqrt()).clamp(max=lr)
             size = param.detach().norm() / math.sqrt(param.numel() or 1)
             rate = size.clamp(min=eps2) * rate
-            if group["weight_decay"]:
+            if not is_number(group["weight_decay"], 0):
                 param.mul_(1 - lr * group["weight_decay"])
             tiny = finfo(param.dtype).eps if eps1 is None else eps1
             if param.ndim > 1:

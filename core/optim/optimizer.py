@@ -13,8 +13,10 @@ from typing import Any
 from ..autograd.modes import enable_grad, no_grad, set_grad_enabled
 from ..creation import zeros, zeros_like
 from ..ops.complex_numbers import view_as_real
+from ..state import STATE
 from ..tensor import Tensor
 from ..utils.hooks import Hook, HookDict, RemovableHandle
+from .options import with_numbers
 
 #: Tensors, pairs of name and tensor, or parameter groups (dicts with "params" and options).
 Params = Iterable[Any]
@@ -193,7 +195,7 @@ class Optimizer:
                 loss = closure()
         with enable_grad() if self.defaults.get("differentiable") else no_grad():
             for group in self.param_groups:
-                self._update(group)
+                self._update(group if STATE.recorder is not None else with_numbers(group))
         return loss
 
     def _update(self, group: dict[str, Any]) -> None:

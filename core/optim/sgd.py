@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..creation import zeros_like
+from ..ops.common import is_number
 from ..ops.optim import sgd_momentum_step_, sgd_step_
 from .optimizer import Optimizer, Params, check_options
 
@@ -60,7 +61,7 @@ class SGD(Optimizer):
         lr, momentum, dampening = group["lr"], group["momentum"], group["dampening"]
         weight_decay, nesterov, maximize = group["weight_decay"], group["nesterov"], group["maximize"]
         for param, grad in self._graded(group):
-            if not momentum:
+            if is_number(momentum, 0):
                 sgd_step_(param, grad, lr, weight_decay=weight_decay, maximize=maximize)
                 continue
             state = self.state[param]

@@ -14,6 +14,7 @@ import onnxruntime
 
 import frazil as fz
 from frazil.errors import ArgumentError
+from frazil.optim.options import Option
 from frazil.pytree import flatten
 from frazil.tensor import Tensor
 
@@ -144,8 +145,8 @@ class TrainingSession:
         used.add(name)
         return fz.tensor(self._arrays[name])
 
-    def _rate(self, name: str, used: set[str]) -> float:
-        """A learning rate as the shortest number that is it, which is what somebody wrote."""
+    def _number(self, name: str, used: set[str]) -> float:
+        """A learning rate, or another number, as the shortest number that is it, which is what somebody wrote."""
         used.add(name)
         return float(str(self._arrays[name][()]))
 
@@ -153,10 +154,12 @@ class TrainingSession:
         return {key: self._tensor(name, used) for key, name in told["entries"].items()}
 
     def _optimizer_dict(self, told: Mapping[str, Any], used: set[str]) -> dict[str, Any]:
-        groups = [{**group["options"], "lr": self._rate(group["lr"], used)} for group in told["groups"]]
-        for group in groups:
-            if "betas" in group:
-                group["betas"] = tuple(group["betas"])
+        groups = []
+        for parts in told["groups"]:
+            group = {key: tuple(value) if isinstance(value, list) else value for key, value in parts["options"].items()}
+            for option, called in parts["set"].items():
+                Option.named(group, option).hold(self._number(called, used))
+            groups.append(group)
         state = {int(k): {slot: self._tensor(name, used) for slot, name in slots.items()} for k, slots in told["slots"].items()}
         return {"state": state, "param_groups": groups}
 
@@ -164,7 +167,7 @@ class TrainingSession:
         used.add(told["epoch"])
         epoch = int(self._arrays[told["epoch"]])
         taken = epoch - told["first"]
-        found = {**told["options"], "last_epoch": epoch, "_last_lr": [self._rate(name, used) for name in told["rates"]]}
+        found = {**told["options"], "last_epoch": epoch, "_last_lr": [self._number(name, used) for name in told["rates"]]}
         if "_step_count" in found:
             found["_step_count"] += taken
         return found
@@ -201,9 +204,12 @@ class TrainingSession:
                 f"load_state_dict: {name} has {len(told['groups'])} parameter groups in the file, {len(groups)} are given"
             )
         found = {}
-        for group, given in zip(told["groups"], groups, strict=True):
-            found[group["lr"]] = given["lr"]
-            _check_options(name, {key: fixed for key, fixed in group["options"].items() if key != "initial_lr"}, given)
+        for parts, given in zip(told["groups"], groups, strict=True):
+            fixed = {key: value for key, value in parts["options"].items() if key != "initial_lr"}
+            for option, called in parts["set"].items():
+                found[called] = Option.named(given, option).held()
+                Option.named(fixed, option).hold(found[called])
+            _check_options(name, fixed, given)
         state = {str(number): slots for number, slots in value["state"].items()}
         for number, slots in told["slots"].items():
             if number not in state and all(called in told["begins"] for called in slots.values()):

@@ -8,6 +8,7 @@ import contextlib
 import copy
 import dis
 import functools
+import itertools
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from frazil.creation import tensor, zeros_like
 from frazil.nn import Module
 from frazil.optim import Optimizer
 from frazil.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from frazil.optim.options import Option, options_of
 from frazil.random import Generator, default_generator
 from frazil.recorder.graph import Graph, State, Value
 from frazil.recorder.passes import drop_dead_code, solve_guards
@@ -110,7 +112,8 @@ def find(step: Any, given: Mapping[str, Any] | None = None, more: Sequence[Any] 
     held = {id(scheduler.optimizer): scheduler.optimizer for scheduler in found.of(LRScheduler).values()}
     for optimizer in held.values():  # a step may reach its optimiser through the schedule only
         if all(optimizer is not known for known in found.objects.values()):
-            found.objects["optimizer"] = optimizer
+            free = (name for i in itertools.count() if (name := f"optimizer_{i}" if i else "optimizer") not in found.objects)
+            found.objects[next(free)] = optimizer
     return found
 
 
@@ -205,13 +208,13 @@ class _States(defaultdict[Tensor, dict[str, Any]]):
 
 @dataclass
 class _Schedule:
-    """A schedule as a table: the rates of every group after the first, second, ... step of it from now on."""
+    """A schedule as a table: the rate of every group, and what else it sets, after its first, second, ... step from now on."""
 
     scheduler: Any
     first: int
-    rates: list[Tensor]
+    options: list[Option]
+    columns: list[Tensor]
     epoch: Tensor
-    groups: list[dict[str, Any]]
 
     def advance(self, epoch: Any = None) -> None:
         """In the place of `scheduler.step`."""
@@ -220,16 +223,17 @@ class _Schedule:
         with no_grad():
             self.epoch.add_(1)
             position = (self.epoch - self.first - 1).reshape(1)
-            for group, rates in zip(self.groups, self.rates, strict=True):
-                group["lr"].copy_(rates.index_select(0, position).reshape(()))
+            for option, column in zip(self.options, self.columns, strict=True):
+                option.held().copy_(column.index_select(0, position).reshape(()))
 
     def last(self) -> list[Tensor]:
         """In the place of `scheduler.get_last_lr`."""
-        return [group["lr"].clone() for group in self.groups]
+        return [option.held().clone() for option in self.options if option.key == "lr"]
 
 
-def tabulate(scheduler: Any, most: int) -> list[list[float]]:
-    """The rates of every group that the schedule sets in its next steps, at most `most` of them. It is a copy that is asked."""
+def tabulate(scheduler: Any, most: int) -> dict[Option, list[float]]:
+    """The rates of every group that the schedule sets in its next steps, at most `most` of them, and other options that it
+    changes. It is a copy that is asked."""
     if isinstance(scheduler, ReduceLROnPlateau):
         raise ExportError(
             "export_step: ReduceLROnPlateau decides on numbers in Python. Leave scheduler.step(metric) out of the step, and "
@@ -240,24 +244,28 @@ def tabulate(scheduler: Any, most: int) -> list[list[float]]:
     alone.param_groups = [{**group, "lr": _number(group["lr"])} for group in optimizer.param_groups]
     alone._steps_taken = 1
     asked = copy.deepcopy(scheduler, {id(optimizer): alone})
-    options = [_options(group) for group in alone.param_groups]
-    found: list[list[float]] = []
+    pairs = [(Option(group), Option(its)) for group, its in zip(optimizer.param_groups, alone.param_groups, strict=True)]
+    pairs += [(Option(rate.group, o.key, o.place), o) for rate, its in pairs for o in options_of(its.group)]
+    before = [option.held() for _, option in pairs]
+    rows: list[list[float]] = []
     for _ in range(most):
         try:
             asked.step()
         except ValueError:  # a schedule with an end
             break
-        if [_options(group) for group in alone.param_groups] != options:
+        rows.append([option.held() for _, option in pairs])
+    found = {}
+    for i, (option, _) in enumerate(pairs):
+        column = [float(row[i]) for row in rows]
+        if option.key != "lr" and all(number == before[i] for number in column):
+            continue
+        if option.key != "lr" and 0 in (before[i], *column):
             raise ExportError(
-                f"export_step: {type(scheduler).__name__} changes more than the learning rate, and only that becomes an input "
-                "of the file; pass cycle_momentum=False to the schedule"
+                f"export_step: {type(scheduler).__name__} sets {option.name} to 0 in some steps, where a step does something "
+                "else than in others, and a file has one step. Let the schedule stop short of 0"
             )
-        found.append([float(group["lr"]) for group in alone.param_groups])
+        found[option] = column
     return found
-
-
-def _options(group: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in group.items() if isinstance(value, (int, float, tuple)) and key != "lr"}
 
 
 def _number(value: Any) -> float:
@@ -282,7 +290,7 @@ class Stage:
         self.scalers = {name: scaler for name, scaler in self.found.of(GradScaler).items() if scaler.is_enabled()}
         self.names: dict[int, str] = {}  # id of a tensor -> its name in the file
         self.kinds: dict[int, str] = {}
-        self.lr: dict[str, tuple[dict[str, Any], Tensor]] = {}  # name of a rate -> group and tensor
+        self.settings: dict[str, tuple[Option, Tensor]] = {}  # by name: rates, and what else schedules set; and their tensors
         self.grads: dict[int, tuple[Tensor, Tensor]] = {}  # parameters that a step leaves with a gradient, and what it begins as
         self.kept_grads: dict[str, Tensor] = {}  # those of them whose gradient it reads: name of the gradient -> parameter
         self.others: dict[str, Tensor] = {}  # what the step changes although it cannot be seen from it
@@ -326,13 +334,16 @@ class Stage:
             for number, param in enumerate(optimizer._params()):
                 self._call(param, f"{name}.params.{number}", "param")
             for i, group in enumerate(optimizer.param_groups):
-                rate = group["lr"]
                 wide = any(param.dtype is dtypes.float64 for param in group["params"])
-                if not isinstance(rate, Tensor):
-                    rate = tensor(float(rate), dtype=dtypes.float64 if wide else dtypes.float32, device=group["params"][0].device)
-                called = f"{name}.lr" if len(optimizer.param_groups) == 1 else f"{name}.groups.{i}.lr"
-                self.lr[called] = (group, rate)
-                self._call(rate, called, "state")
+                dtype, device = dtypes.float64 if wide else dtypes.float32, group["params"][0].device
+                scheduled = (option for schedule in self._schedules.values() for option in schedule.options)
+                for option in (Option(group), *(o for o in scheduled if o.group is group and o.key != "lr")):
+                    value = option.held()
+                    if not isinstance(value, Tensor):
+                        value = tensor(float(value), dtype=dtype, device=device)
+                    called = f"{name}.{option.name}" if len(optimizer.param_groups) == 1 else f"{name}.groups.{i}.{option.name}"
+                    self.settings[called] = (option, value)
+                    self._call(value, called, "state")
             self._prepared[name] = {param: dict(slots) for param, slots in optimizer.state.items()}
         for name, schedule in self._schedules.items():
             self._call(schedule.epoch, f"{name}.last_epoch", "state")
@@ -362,14 +373,14 @@ class Stage:
                     "SequentialLR"
                 )
             scheduled.add(id(optimizer))
-            rows = tabulate(scheduler, most)
+            table = tabulate(scheduler, most)
             wide = any(p.dtype is dtypes.float64 for g in optimizer.param_groups for p in g["params"])
             device = optimizer.param_groups[0]["params"][0].device
             dtype = dtypes.float64 if wide else dtypes.float32
-            columns = [tensor([row[i] for row in rows], dtype=dtype, device=device) for i in range(len(optimizer.param_groups))]
+            columns = [tensor(column, dtype=dtype, device=device) for column in table.values()]
             first = epoch_of(scheduler)
             epoch = tensor(first, device=device)
-            found[name] = _Schedule(scheduler, first, columns, epoch, optimizer.param_groups)
+            found[name] = _Schedule(scheduler, first, list(table), columns, epoch)
         return found
 
     # --- entering and leaving
@@ -378,8 +389,8 @@ class Stage:
         self._kept = Kept(self)
         for name, optimizer in self.optimizers.items():
             optimizer.state = _States(self._prepared[name])
-        for group, rate in self.lr.values():
-            group["lr"] = rate
+        for option, number in self.settings.values():
+            option.hold(number)
         for schedule in self._schedules.values():
             schedule.scheduler.step = schedule.advance
             schedule.scheduler.get_last_lr = schedule.last
@@ -525,8 +536,8 @@ class Stage:
                     found.setdefault(self.names[id(param)], param)
             for _, param, slot, called, value in self.slots(name):
                 found[called] = optimizer.state.get(param, {}).get(slot, value)
-        for called, (group, rate) in self.lr.items():
-            found[called] = np.asarray(_number(group["lr"]), rate.dtype.numpy)
+        for called, (option, number) in self.settings.items():
+            found[called] = np.asarray(_number(option.held()), number.dtype.numpy)
         for name, schedule in self._schedules.items():
             found[f"{name}.last_epoch"] = np.asarray(epoch_of(schedule.scheduler))
         for t in self.found.of(Tensor).values():
@@ -558,20 +569,21 @@ class Stage:
                 if id(value) in self._begins:
                     begins[called] = self._begins[id(value)]
             groups = []
-            rates = [called for called, (group, _) in self.lr.items() if any(group is g for g in optimizer.param_groups)]
-            for packed, rate in zip(optimizer.state_dict()["param_groups"], rates, strict=True):
+            for group, packed in zip(optimizer.param_groups, optimizer.state_dict()["param_groups"], strict=True):
+                own = {called: option for called, (option, _) in self.settings.items() if option.group is group}
                 options = {key: value for key, value in packed.items() if _plain(value) and key != "lr"}
-                groups.append({"lr": rate, "options": options})
+                groups.append({"set": {option.name: called for called, option in own.items()}, "options": options})
             found[name] = {"kind": "optimizer", "groups": groups, "slots": slots, "begins": begins}
         for name, schedule in self._schedules.items():
-            rates = [called for group in schedule.groups for called, (known, _) in self.lr.items() if known is group]
+            groups = [option.group for option in schedule.options if option.key == "lr"]
+            rates = [called for g in groups for called, (o, _) in self.settings.items() if o.group is g and o.key == "lr"]
             options = {key: value for key, value in schedule.scheduler.state_dict().items() if _plain(value)}
             found[name] = {
                 "kind": "schedule",
                 "epoch": f"{name}.last_epoch",
                 "rates": rates,
                 "first": schedule.first,
-                "count": len(schedule.rates[0]),
+                "count": len(schedule.columns[0]),
                 "options": options,
             }
         for name, scaler in self.scalers.items():

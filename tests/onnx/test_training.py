@@ -18,6 +18,7 @@ from frazil import nn, optim
 from frazil.errors import ArgumentError
 from frazil.nn import functional as F
 from frazil.optim import lr_scheduler
+from frazil.optim.options import Option
 
 BATCH, STEPS = 4, 20
 
@@ -461,6 +462,66 @@ def test_rates_are_those_of_the_schedule(name: str, tmp_path: Path) -> None:
         session.state["scheduler.last_epoch"] = 0
 
 
+@pytest.mark.filterwarnings("ignore:Detected call of")
+def test_the_optimiser_of_a_schedule_alone_has_a_name_of_its_own(tmp_path: Path) -> None:
+    w = fz.tensor([1.0, 2.0], requires_grad=True)
+    optimizer = optim.SGD([w], lr=0.05)
+    schedule = lr_scheduler.StepLR(optim.SGD([fz.zeros(1, requires_grad=True)], lr=0.5), 2)
+
+    def step(x: Any) -> Any:
+        schedule.step()
+        optimizer.zero_grad()
+        loss = (w * x).square().sum()
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    report, session = exported(step, fz.ones(2), tmp_path)
+    assert "optimizer.lr" in report.states and "optimizer_1.lr" in session.state
+    np.testing.assert_allclose([session.step(fz.ones(2)) for _ in range(3)], [step(fz.ones(2)).item() for _ in range(3)])
+
+
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "RMSprop"])
+def test_what_a_schedule_sets_beside_the_rate_is_state(name: str, tmp_path: Path) -> None:
+    """`OneCycleLR` cycles the momentum, or the first of the betas; a state goes from eager objects to the file and back."""
+    options = {"SGD": {"momentum": 0.9}, "AdamW": {"betas": (0.9, 0.99)}, "RMSprop": {"momentum": 0.9}}[name]
+    called = "betas.0" if name == "AdamW" else "momentum"
+    net = nn.Linear(3, 2)
+    groups = [{"params": [net.weight], "weight_decay": 0.01}, {"params": [net.bias]}]
+    optimizer = getattr(optim, name)(groups, lr=0.05, **options)
+    scheduler = lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=20)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = net(x).square().sum()
+        loss.backward()
+        optimizer.step()
+        scheduler.step()
+        return loss
+
+    def held() -> float:
+        return float(Option.named(optimizer.param_groups[1], called).held())
+
+    x = floats(4, 3)
+    step(x)
+    report, session = exported(step, x, tmp_path, schedule_steps=12)
+    assert {f"optimizer.groups.{i}.{option}" for i in range(2) for option in ("lr", called)} <= set(report.states)
+    for _ in range(4):
+        np.testing.assert_allclose(session.step(x), step(x).item(), rtol=1e-5)
+        assert float(session.state[f"optimizer.groups.1.{called}"]) == pytest.approx(held(), rel=1e-6)
+    session.load_state_dict({"optimizer": optimizer.state_dict(), "net": net.state_dict(), "scheduler": scheduler.state_dict()})
+    found = session.state_dict()
+    for key, value in optimizer.state_dict()["param_groups"][1].items():
+        if not isinstance(value, (float, tuple)):
+            continue
+        assert found["optimizer"]["param_groups"][1][key] == pytest.approx(value, rel=1e-6), key
+    before = [session.step(x) for _ in range(3)]
+    net.load_state_dict(found["net"])
+    optimizer.load_state_dict(found["optimizer"])
+    scheduler.load_state_dict(found["scheduler"])
+    np.testing.assert_allclose([step(x).item() for _ in range(3)], before, rtol=1e-5)
+
+
 def test_what_cannot_be_one_step_is_refused(tmp_path: Path) -> None:
     """Each with what to do; nothing is written, nothing has changed."""
     w = fz.tensor([1.0, 2.0], requires_grad=True)
@@ -485,7 +546,8 @@ def test_what_cannot_be_one_step_is_refused(tmp_path: Path) -> None:
         plateau.step(loss)
         return loss
 
-    cycle = lr_scheduler.OneCycleLR(optim.SGD([fz.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9), 0.1, total_steps=9)
+    idle = optim.SGD([fz.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
+    cycle = lr_scheduler.CyclicLR(idle, 0.1, 0.2, step_size_up=4, base_momentum=0.0)
 
     def cycled(x: Any) -> Any:
         cycle.step()
@@ -493,7 +555,7 @@ def test_what_cannot_be_one_step_is_refused(tmp_path: Path) -> None:
 
     x = fz.ones(2)
     path = tmp_path / "step.onnx"
-    for step, message in ((watched, "ReduceLROnPlateau"), (cycled, "cycle_momentum=False")):
+    for step, message in ((watched, "ReduceLROnPlateau"), (cycled, "sets momentum to 0")):
         with pytest.raises(fz.onnx.ExportError, match=message):
             fz.onnx.export_step(step, x, path)
     with pytest.raises(fz.onnx.VerificationError, match="first call is special"):
