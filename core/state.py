@@ -22,6 +22,7 @@ class _State(threading.local):
     saving: tuple[tuple[Any, Any], ...] = ()  # the hooks of `saved_tensors_hooks`, innermost last
     unpacked: dict[int, tuple[Any, Any]] | None = None  # while the gradients of a node are computed: what those hooks gave for it
     unhooked: str | None = None  # what `disable_saved_tensors_hooks` says of those
+    early_stop: bool | None = None  # what `set_checkpoint_early_stop` says for all calls of `checkpoint` in its block
     queued: tuple[Callable[[], None], ...] = ()  # what backward calls when all gradients are there
     dual: Any = None  # the level of `autograd.forward_ad`
     reads: Callable[[], None] | None = None  # told when Python asks for numbers of a tensor, and of every round of a loop

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 from ..autograd.graph import saved_tensors_hooks
@@ -35,13 +35,11 @@ class _Enough(Exception):
     """Raised in a second run once all that backward needs is there."""
 
 
-#: What `set_checkpoint_early_stop` says for all calls in its block.
-_early_stop: bool | None = None
-
-
-class set_checkpoint_early_stop:
+@contextmanager
+def set_checkpoint_early_stop(enable: bool) -> Iterator[None]:
     """Say whether the second runs of the calls of `checkpoint` in this block end once all that backward needs is there (as they
-    do), or at the end of their function: a context manager, which goes before the argument `early_stop`.
+    do), or at the end of their function: a context manager or decorator, which goes before the argument `early_stop`. Per
+    thread, as other modes; PyTorch's holds for all threads while one is in such a block.
 
     >>> import frazil as fz
     >>> C = fz.utils.checkpoint
@@ -54,17 +52,11 @@ class set_checkpoint_early_stop:
     >>> y.backward(); ends
     ['end', 'end', 'end']
     """
-
-    def __init__(self, enable: bool) -> None:
-        self._enable = enable
-
-    def __enter__(self) -> None:
-        global _early_stop
-        self._outer, _early_stop = _early_stop, self._enable
-
-    def __exit__(self, *_: object) -> None:
-        global _early_stop
-        _early_stop = self._outer
+    outer, STATE.early_stop = STATE.early_stop, enable
+    try:
+        yield
+    finally:
+        STATE.early_stop = outer
 
 
 class _Call:
@@ -184,7 +176,7 @@ def checkpoint(
     with first:
         if not STATE.grad:
             return run()
-        stop = early_stop if _early_stop is None else _early_stop
+        stop = early_stop if STATE.early_stop is None else STATE.early_stop
         return _Call(run, second, _generators((args, kwargs)) if preserve_rng_state else [], stop).first()
 
 

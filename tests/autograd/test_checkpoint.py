@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -143,6 +144,58 @@ def test_the_second_run_ends_once_all_that_backward_needs_is_there(block: bool |
     z.sum().backward()
     assert len(seen) == ends
     fz.testing.assert_close(x.grad, fz.autograd.grad(layer(x).exp().sum() + layer(x).sum(), x)[0])
+
+
+def ends_of(call: Callable[[Callable[..., Any], Any], Any]) -> int:
+    """How often a function comes to its end in a call and its backward: twice where nothing ends the second run before."""
+    ends: list[int] = []
+
+    def function(v: Any) -> Any:
+        y = v.exp()
+        ends.append(1)
+        return y
+
+    call(function, fz.ones(2, requires_grad=True)).sum().backward()
+    return len(ends)
+
+
+def test_blocks_of_early_stop_nest_and_end_with_an_exception() -> None:
+    def now() -> int:
+        return ends_of(lambda f, x: checkpoint(f, x, use_reentrant=False))
+
+    with set_checkpoint_early_stop(False):
+        assert now() == 2
+        with pytest.raises(ZeroDivisionError), set_checkpoint_early_stop(True):
+            assert now() == 1
+            raise ZeroDivisionError
+        assert now() == 2
+    assert now() == 1
+    assert set_checkpoint_early_stop(False)(now)() == 2 and now() == 1
+
+
+def test_a_block_of_early_stop_is_of_its_thread() -> None:
+    """Two blocks that overlap in time end in any order, and leave nothing behind."""
+    entered, left = threading.Event(), threading.Event()
+    found: dict[str, int] = {}
+
+    def now() -> int:
+        return ends_of(lambda f, x: checkpoint(f, x, use_reentrant=False))
+
+    def other() -> None:
+        with set_checkpoint_early_stop(False):
+            entered.set()
+            left.wait(60)
+            found["inside"] = now()
+        found["after"] = now()
+
+    thread = threading.Thread(target=other)
+    with set_checkpoint_early_stop(True):
+        thread.start()
+        assert entered.wait(60)
+        assert now() == 1
+    left.set()
+    thread.join()
+    assert found == {"inside": 2, "after": 1} and now() == 1
 
 
 def test_the_function_may_compute_gradients_itself() -> None:
