@@ -66,6 +66,10 @@ class AsksForGradients(BaseException):
     """Ends a trial. No Exception, so that a program which catches those does not go on."""
 
 
+class EnoughSaved(Exception):
+    """Ends the second run of a `checkpoint`: all that backward needs is there."""
+
+
 def asked() -> None:
     """Note that the program asks for gradients, or whether they are recorded: it may take another way with them."""
     if STATE.recorder is not None:

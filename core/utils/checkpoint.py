@@ -14,7 +14,7 @@ from ..mixed import Region, enter
 from ..pytree import flatten
 from ..random import Generator, default_generator_of
 from ..spelling import tell_names as _tell_names
-from ..state import STATE
+from ..state import STATE, EnoughSaved
 from ..tape import version_of
 from ..tensor import Tensor
 
@@ -29,10 +29,6 @@ _AGAIN = "ran again; it must do the same both times (no counters, no in-place ch
 def _kind(t: Tensor) -> str:
     """The shape and dtype; of sizes that a recording leaves open nothing is asked, for that would be a condition on them."""
     return f"{t.dtype.name}{[n if isinstance(n, int) else None for n in t.shape]}"
-
-
-class _Enough(Exception):
-    """Raised in a second run once all that backward needs is there."""
 
 
 @contextmanager
@@ -101,7 +97,7 @@ class _Call:
                 )
             found.append(saved.detach())
             if self._early_stop and self._complete and len(found) == self._count:
-                raise _Enough
+                raise EnoughSaved
             return found[-1]
 
         region = self._autocast
@@ -110,7 +106,7 @@ class _Call:
         around = enter(region and Region(region.device_type, region.fast, None, region.keeps))
         try:
             _go_on(self._states)
-            with self._context, suppress(_Enough), enable_grad(), saved_tensors_hooks(keep, lambda kept: kept):
+            with self._context, suppress(EnoughSaved), enable_grad(), saved_tensors_hooks(keep, lambda kept: kept):
                 self._run()
         finally:
             _go_on(after)
@@ -151,7 +147,8 @@ def checkpoint(
     """`function(*args, **kwargs)`, of which backward needs nothing to be kept: it runs the function again when it comes there.
 
     So a layer costs the memory of its arguments, and its time twice. What it changes, as the running statistics of a
-    `BatchNorm`, changes twice, as in PyTorch, unless it comes after all that backward needs (`early_stop`).
+    `BatchNorm`, changes twice, as in PyTorch, unless it comes after all that backward needs (`early_stop`), as in an
+    `InstanceNorm` at the end.
 
     Args:
         function: the same result, each time it is called. CheckpointError in backward where it saves other tensors then.

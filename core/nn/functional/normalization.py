@@ -21,6 +21,7 @@ from ...ops.pool import avg_pool2d, avg_pool3d
 from ...ops.shape import pad
 from ...out import write_out
 from ...sizes import same, surely
+from ...state import EnoughSaved
 from ...tensor import Tensor
 from ...views import lie
 
@@ -72,7 +73,13 @@ def batch_norm(
     if surely(eps <= 0):
         raise ArgumentError(f"batch_norm eps must be positive during training, but got {eps}")
     count = _count("batch_norm", input)
-    y, mean, var = _batch_norm_train(input, weight, bias, eps=eps)
+    try:
+        y, mean, var = _batch_norm_train(input, weight, bias, eps=eps)
+    except EnoughSaved:  # by what it saves it ends the second run of a `checkpoint`; PyTorch's has moved the statistics by then
+        with no_grad():
+            _, mean, var = _batch_norm_train(input, weight, bias, eps=eps)
+        _track(running_mean, running_var, mean, var, count, momentum)
+        raise
     _track(running_mean, running_var, mean, var, count, momentum)
     return y
 
@@ -126,14 +133,14 @@ def instance_norm(
     mean = x.mean(dim=dims, keepdim=True)
     centred = x - mean
     var = (centred * centred).mean(dim=dims, keepdim=True)
-    channels = (input.shape[0], input.shape[1])
-    _track(running_mean, running_var, mean.reshape(channels).mean(dim=0), var.reshape(channels).mean(dim=0), count, momentum)
     normal = centred * (var + eps).rsqrt()
     per_channel = (1, -1, *(1,) * len(dims))
     if weight is not None:
         normal = normal * weight.reshape(per_channel)
     if bias is not None:
         normal = normal + bias.reshape(per_channel)
+    channels = (input.shape[0], input.shape[1])
+    _track(running_mean, running_var, mean.reshape(channels).mean(dim=0), var.reshape(channels).mean(dim=0), count, momentum)
     return lie("rows", normal.to(input.dtype))
 
 
