@@ -155,7 +155,11 @@ def checkpoint(
         context_fn: gives two context managers, around the first and the second run.
         preserve_rng_state: whether the second run draws the random numbers of the first.
         early_stop: whether the second run ends once all that backward needs is there, and not at the end of `function`.
-        use_reentrant, determinism_check, debug: PyTorch's ways to do this; they change nothing here.
+        use_reentrant: True is PyTorch's older way, as is None: the second run goes to the end of `function` whatever `early_stop`
+            says. True refuses keyword arguments for `function`, `context_fn` and `debug` (ValueError). What PyTorch lacks then is
+            there: gradients where no argument requires one, `autograd.grad`, `backward(inputs=...)`, tensors in lists and dicts;
+            and the first run records for backward, too: `is_grad_enabled()` is true in it.
+        determinism_check, debug: PyTorch's; they change nothing here.
 
     >>> import frazil as fz
     >>> runs = []
@@ -165,6 +169,14 @@ def checkpoint(
     >>> x.grad, len(runs)
     (tensor(6.), 2)
     """
+    if use_reentrant:
+        if kwargs:
+            raise ValueError(
+                f"checkpoint: Unexpected keyword arguments: {','.join(kwargs)}. With use_reentrant=True the function takes none; "
+                "use_reentrant=False passes them on"
+            )
+        if context_fn not in (None, noop_context_fn) or debug:
+            raise ValueError("checkpoint: Passing `context_fn` or `debug` is only supported when use_reentrant=False.")
     first, second = (context_fn or noop_context_fn)()
 
     def run() -> Any:
@@ -173,7 +185,7 @@ def checkpoint(
     with first:
         if not STATE.grad:
             return run()
-        stop = early_stop if STATE.early_stop is None else STATE.early_stop
+        stop = use_reentrant is False and (early_stop if STATE.early_stop is None else STATE.early_stop)
         return _Call(run, second, _generators((args, kwargs)) if preserve_rng_state else [], stop).first()
 
 

@@ -137,8 +137,8 @@ def test_the_second_run_ends_once_all_that_backward_needs_is_there(block: bool |
     layer.register_forward_hook(lambda *_: seen.append("end"))
     x = fz.ones(2, requires_grad=True)
     with nullcontext() if block is None else set_checkpoint_early_stop(block):
-        y = checkpoint(lambda v: layer(v).exp(), x, early_stop=argument)
-        z = checkpoint(layer, x, early_stop=argument)
+        y = checkpoint(lambda v: layer(v).exp(), x, use_reentrant=False, early_stop=argument)
+        z = checkpoint(layer, x, use_reentrant=False, early_stop=argument)
     seen.clear()
     y.sum().backward()
     z.sum().backward()
@@ -196,6 +196,23 @@ def test_a_block_of_early_stop_is_of_its_thread() -> None:
     left.set()
     thread.join()
     assert found == {"inside": 2, "after": 1} and now() == 1
+
+
+@pytest.mark.parametrize("reentrant", [True, None])
+def test_the_older_way_runs_the_function_to_its_end(reentrant: bool | None) -> None:
+    assert ends_of(lambda f, x: checkpoint(f, x, use_reentrant=reentrant, early_stop=True)) == 2
+    with set_checkpoint_early_stop(True):
+        assert ends_of(lambda f, x: checkpoint(f, x, use_reentrant=reentrant)) == 2
+
+
+def test_the_older_way_refuses_what_it_cannot_pass_on_and_gives_gradients_where_PyTorch_has_none() -> None:
+    x, weight = fz.ones(2), fz.ones(2, requires_grad=True)
+    for options in ({"scale": 2.0}, {"context_fn": lambda: (nullcontext(), nullcontext())}, {"debug": True}):
+        with pytest.raises(ValueError, match="use_reentrant=False"):
+            checkpoint(fz.exp, x, use_reentrant=True, **options)
+    loss = checkpoint(lambda v, more: (v * more["weight"]).exp(), x, {"weight": weight}, use_reentrant=True).sum()
+    (gradient,) = fz.autograd.grad(loss, weight)
+    fz.testing.assert_close(gradient, fz.ones(2).exp())
 
 
 def test_the_function_may_compute_gradients_itself() -> None:

@@ -62,3 +62,11 @@ def test_statistics_move_and_hooks_are_called_as_often(layers: list[Any], early_
     assert calls == their_calls
     for ours, theirs in zip(found, expected, strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)
+
+
+@pytest.mark.parametrize("layers", LAYERS.values(), ids=LAYERS)
+def test_so_it_is_in_the_older_way(layers: list[Any]) -> None:
+    (calls, found), (their_calls, expected) = (changed(framework, layers, True, use_reentrant=True) for framework in (fz, torch))
+    assert calls == their_calls
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-6)
