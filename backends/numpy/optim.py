@@ -90,6 +90,24 @@ def adam_step_(param: Array, exp_avg: Array, exp_avg_sq: Array, step: Array, gra
     _adam(param, exp_avg, exp_avg_sq, None, step, grad, lr, **options)
 
 
+def scheduled_adam_step_(
+    param: Array,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    step: Array,
+    grad: Array,
+    lr: Any,
+    beta1: Array,
+    beta2: Array,
+    eps: Array,
+    weight_decay: Array | None = None,
+    **options: Any,
+) -> None:
+    numbers = {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": 0.0 if weight_decay is None else weight_decay}
+    options |= {name: float(number) for name, number in numbers.items()}
+    _adam(param, exp_avg, exp_avg_sq, None, step, grad, lr, **options)
+
+
 def amsgrad_step_(
     param: Array, exp_avg: Array, exp_avg_sq: Array, max_exp_avg_sq: Array, step: Array, grad: Array, lr: Any, **options: Any
 ) -> None:
@@ -147,5 +165,6 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "sgd_step_": sgd_step_,
     "sgd_momentum_step_": sgd_momentum_step_,
     "adam_step_": adam_step_,
+    "scheduled_adam_step_": scheduled_adam_step_,
     "amsgrad_step_": amsgrad_step_,
 }

@@ -20,7 +20,7 @@ from ..warn import warn
 from .choice import Choice
 from .reach import TooMuch
 from .recording import Recording
-from .watched import SideEffect
+from .watched import Numbers, SideEffect
 
 #: A function is recorded at most this often.
 MOST_RECORDINGS = 8
@@ -56,6 +56,7 @@ class Compiled:
         self.eager_calls = 0
         self.recordings = 0
         self._choice = Choice(engine)
+        self._numbers = Numbers()
         self._signatures: dict[Any, _Signature] = {}
         self._quick: dict[Any, Recording] = {}  # calls that look the same, sizes too -> the recording that took the last one
         self._last: Any = None  # the names and values of the last new signature
@@ -183,7 +184,14 @@ class Compiled:
         return (result,)
 
     def _recorded(self, signature: _Signature, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], cause: str) -> Recording:
-        recording = Recording(self.fn, args, kwargs, dynamic=self.dynamic, choice=self._choice)
+        try:
+            recording = Recording(self.fn, args, kwargs, dynamic=self.dynamic, choice=self._choice, numbers=self._numbers)
+        except SideEffect:
+            raise
+        except Exception:
+            if not self._numbers.may_be_counted_on():
+                raise
+            recording = Recording(self.fn, args, kwargs, dynamic=self.dynamic, choice=self._choice, numbers=self._numbers)
         signature.recordings = [recording, *signature.recordings]
         self.recordings += 1
         if self.recordings > 1:

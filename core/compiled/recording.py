@@ -22,7 +22,7 @@ from .looks import Looks
 from .outside import Outside
 from .parts import Part, parts_of
 from .reach import Reach
-from .watched import Rate, Watched, staged
+from .watched import Numbers, Watched, staged
 
 
 @final
@@ -33,7 +33,9 @@ class Recording:
     changes comes out (`effects`). Engines see less: `graph` gives no views (`looks`), which are made of what they look at.
     """
 
-    def __init__(self, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, dynamic: bool, choice: Choice) -> None:
+    def __init__(
+        self, fn: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, dynamic: bool, choice: Choice, numbers: Numbers
+    ) -> None:
         began = time.perf_counter()
         leaves, _ = flatten((args, kwargs))
         tensors = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
@@ -41,17 +43,19 @@ class Recording:
         self.arguments = len(tensors)
         self.reach = Reach(fn, self.held)
         groups = [group for o in self.reach.optimizers for group in o.param_groups]
-        rates = [Rate(group) for group in groups if not isinstance(group["lr"], Tensor)]
+        settings = numbers.settings(groups)
+        for setting in settings:
+            self.reach.forget(setting.option.group, setting.option.key)
         grads = _gradients(self.reach, groups)
-        call = Watched(fn, self.reach, rates)
-        with staged(self.reach, rates, call):
+        call = Watched(fn, self.reach, settings)
+        with staged(self.reach, settings, call):
             program = record(fn, args, kwargs, None, "auto" if dynamic else None, call)
         for slot in call.extras:
             self.reach.forget(vars(slot.module), slot.name)
         self.device: Any = tensors[0]._dev if tensors else call.recorder.device.real
         self.wants_grad = call.wants_grad
 
-        self.outside = Outside(program.graph, call.recorder, rates, grads, groups)
+        self.outside = Outside(program.graph, call.recorder, settings, grads, groups)
         pure, copies = _pure(program.graph, program._results, self.outside.values)
         inputs = {value: i for i, value in enumerate(pure.inputs)}
         place_of = {value: inputs[copy] for value, copy in copies.items() if copy in inputs}

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..creation import tensor
 from ..dtypes import float64
+from ..optim.options import Option, options_of
 from ..pytree import flatten
 from ..sizes import SymInt
 from ..state import STATE
@@ -24,28 +25,71 @@ class SideEffect(Exception):
 
 
 @final
-class Rate:
-    """The learning rate of a parameter group, which goes in as a number."""
+class Setting:
+    """A number of a parameter group that goes into every call anew: the learning rate, or another option that has changed.
+    Another one that is 0 is counted on: without momentum, a step does something else."""
 
-    def __init__(self, group: dict[str, Any]) -> None:
-        self.group, self.value = group, group["lr"]
+    def __init__(self, option: Option) -> None:
+        self.option, self.value = option, option.held()
+        self.is_rate = option.key == "lr"
+        self.is_zero = not self.is_rate and self.value == 0
         self.tensor = tensor(float(self.value), dtype=float64)
         self._last = self.tensor
 
+    def __str__(self) -> str:
+        return "a learning rate" if self.is_rate else f"the option {self.option.key} of an optimiser"
+
+    def enter(self) -> None:
+        """Let the group hold the tensor."""
+        if not self.is_zero:
+            self.option.hold(self.tensor)
+
+    def was_set(self) -> bool:
+        """Return whether the group holds something else since `enter`."""
+        return self.option.held() is not (self.value if self.is_zero else self.tensor)
+
     def now(self) -> Tensor:
-        """Return the present rate as a tensor."""
-        rate = self.group["lr"]
-        if rate != self.value:
-            self.value, self._last = rate, tensor(float(rate), dtype=float64)
+        """Return the present number as a tensor."""
+        held = self.option.held()
+        if held != self.value:
+            self.value, self._last = held, tensor(float(held), dtype=float64)
         return self._last
+
+
+@final
+class Numbers:
+    """The numbers that parameter groups of optimisers held in each recording of a function.
+
+    One of which there was a third value is not counted on any more, but goes in anew with each call: a schedule sets it.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[int, str], set[Any]] = {}
+        self._count_on_all = False
+
+    def settings(self, groups: Sequence[dict[str, Any]]) -> list[Setting]:
+        """Return what goes in anew in a recording that begins now: learning rates, and what is not counted on."""
+        found = [Setting(Option(group)) for group in groups if not isinstance(group["lr"], Tensor)]
+        for option in (option for group in groups for option in options_of(group)):
+            seen = self._seen.setdefault((id(option.group), option.key), set())
+            seen.add(option.group[option.key])
+            if len(seen) > 2 and not self._count_on_all:
+                found.append(Setting(option))
+        return found
+
+    def may_be_counted_on(self) -> bool:
+        """After an optimiser could not be recorded without its numbers: count on all, if there is one more to count on."""
+        more = not self._count_on_all and any(len(seen) > 2 for seen in self._seen.values())
+        self._count_on_all |= more
+        return more
 
 
 @final
 class Watched:
     """Calls the program while it is recorded, and sees what else it does."""
 
-    def __init__(self, fn: Any, reach: Reach, rates: Sequence[Rate]) -> None:
-        self.fn, self.reach, self.rates = fn, reach, rates
+    def __init__(self, fn: Any, reach: Reach, settings: Sequence[Setting]) -> None:
+        self.fn, self.reach, self.settings = fn, reach, settings
         self.recorder: Any = None
         self.extras: list[Any] = []
         self.schedules: list[Any] = []
@@ -74,8 +118,9 @@ class Watched:
                     self.extras.append(slot)
                     tensors.append(value)
         effects = list(self.effects)
-        if any(rate.group["lr"] is not rate.tensor for rate in self.rates):
-            effects.append("it sets the learning rate of an optimiser")
+        for setting in self.settings:
+            if setting.was_set():
+                effects.append(f"it sets {setting}")
         if any(taken != self.steps_taken for _, taken in self.schedules):
             effects.append("it steps a schedule before the optimiser")
         self.schedules = [schedule for schedule, _ in self.schedules]
@@ -87,12 +132,12 @@ class Watched:
 
 
 @contextmanager
-def staged(reach: Reach, rates: Sequence[Rate], call: Watched) -> Iterator[None]:
-    """Rates are tensors, schedules wait, and Python's world is put back where the program could not be recorded."""
+def staged(reach: Reach, settings: Sequence[Setting], call: Watched) -> Iterator[None]:
+    """Settings are tensors, schedules wait, and Python's world is put back where the program could not be recorded."""
     taken = [(o, o._steps_taken) for o in reach.optimizers]
     sources = [(source, _state_of(source)) for source in (random, np.random, *reach.sources)]
-    for rate in rates:
-        rate.group["lr"] = rate.tensor
+    for setting in settings:
+        setting.enter()
     waiting = {id(scheduler): scheduler for scheduler in reach.schedulers}
     for scheduler in waiting.values():
         scheduler.__dict__.update(step=_later(scheduler, call), get_last_lr=_numbers_of(scheduler, call))
@@ -110,8 +155,8 @@ def staged(reach: Reach, rates: Sequence[Rate], call: Watched) -> Iterator[None]
     finally:
         for scheduler in waiting.values():
             del scheduler.__dict__["step"], scheduler.__dict__["get_last_lr"]
-        for rate in rates:
-            rate.group["lr"] = rate.value
+        for setting in settings:
+            setting.option.hold(setting.value)
         for optimizer, count in taken:
             optimizer._steps_taken = count
 

@@ -22,6 +22,7 @@ from .common import is_number
 _STATE = floats(3, 4, low=0.0, high=1.0)
 _STEP = values(3.0)
 _LR = values(0.1)
+_BETA = values(0.9)
 
 
 def _regularised(param: Any, grad: Any, weight_decay: Any, maximize: bool) -> Any:
@@ -101,6 +102,26 @@ def _adam_move(param: Any, exp_avg: Any, second: Any, step: Any, lr: Any, beta1:
     return param - scale * (exp_avg / ((second / spread).sqrt() + eps))
 
 
+def _adam_step(
+    param: Any,
+    exp_avg: Any,
+    exp_avg_sq: Any,
+    step: Any,
+    grad: Any,
+    lr: Any,
+    beta1: Any,
+    beta2: Any,
+    eps: Any,
+    weight_decay: Any,
+    decoupled: bool,
+    maximize: bool,
+) -> tuple[Any, Any, Any, Any]:
+    step = step + 1.0
+    options = {"beta1": beta1, "beta2": beta2, "weight_decay": weight_decay, "decoupled": decoupled, "maximize": maximize}
+    param, exp_avg, exp_avg_sq = _moments(param, exp_avg, exp_avg_sq, grad, lr, options)
+    return _adam_move(param, exp_avg, exp_avg_sq, step, lr, beta1, beta2, eps), exp_avg, exp_avg_sq, step
+
+
 @op(
     promote="common",
     promoted=(0, 5),
@@ -133,10 +154,40 @@ def adam_step(
 
     `decoupled` weight decay makes it AdamW (https://arxiv.org/abs/1711.05101).
     """
-    step = step + 1.0
-    options = {"beta1": beta1, "beta2": beta2, "weight_decay": weight_decay, "decoupled": decoupled, "maximize": maximize}
-    param, exp_avg, exp_avg_sq = _moments(param, exp_avg, exp_avg_sq, grad, lr, options)
-    return _adam_move(param, exp_avg, exp_avg_sq, step, lr, beta1, beta2, eps), exp_avg, exp_avg_sq, step
+    return _adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
+
+
+@op(
+    promote="common",
+    promoted=(0, 5),
+    methods=(),
+    public=False,
+    outputs=4,
+    samples=lambda: [
+        S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, _BETA, _BETA, _LR),
+        S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, _BETA, _BETA, _LR, _LR, maximize=True),
+        S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, _BETA, _BETA, _LR, _LR, decoupled=True),
+    ],
+)
+def scheduled_adam_step(
+    param,
+    exp_avg,
+    exp_avg_sq,
+    step,
+    grad,
+    lr,
+    beta1,
+    beta2,
+    eps,
+    weight_decay=None,
+    /,
+    *,
+    decoupled: bool = False,
+    maximize: bool = False,
+):
+    """A step of Adam as `adam_step`, whose numbers change from step to step: 0-d tensors."""
+    decay = 0.0 if weight_decay is None else weight_decay
+    return _adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, beta1, beta2, eps, decay, decoupled, maximize)
 
 
 @op(
@@ -206,4 +257,5 @@ def _in_place(step: Callable[..., Any]) -> Callable[..., None]:
 sgd_step_ = _in_place(sgd_step)
 sgd_momentum_step_ = _in_place(sgd_momentum_step)
 adam_step_ = _in_place(adam_step)
+scheduled_adam_step_ = _in_place(scheduled_adam_step)
 amsgrad_step_ = _in_place(amsgrad_step)

@@ -1194,6 +1194,25 @@ def adam_step(
 
 
 @reference
+def scheduled_adam_step(
+    param: Array,
+    exp_avg: Array,
+    exp_avg_sq: Array,
+    step: Array,
+    grad: Array,
+    lr: Array,
+    beta1: Array,
+    beta2: Array,
+    eps: Array,
+    weight_decay: Array | None = None,
+    **options: Any,
+) -> tuple[Array, ...]:
+    decay = 0.0 if weight_decay is None else weight_decay
+    numbers = {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": decay}
+    return adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, **numbers, **options)
+
+
+@reference
 def amsgrad_step(
     param: Array,
     exp_avg: Array,

@@ -605,7 +605,7 @@ def _counted(value: Value, counters: set[Value]) -> Any:
         return "cond", id(node.inputs[0]), *(_counted(branch.outputs[position], counters) for branch in node.subgraphs.values())
     if node is None or node.subgraphs:
         return id(value)
-    if node.op_name in ("adam_step", "amsgrad_step") and value is node.outputs[-1]:
+    if node.op_name in ("adam_step", "scheduled_adam_step", "amsgrad_step") and value is node.outputs[-1]:
         given = node.inputs[OPS[node.op_name].tensors.index("step")]  # nothing else is in the new count
         return node.op_name, None if given is None else _counted(given, counters)
     return node.op_name, repr(node.attrs), *(None if v is None else _counted(v, counters) for v in node.inputs)

@@ -271,6 +271,18 @@ def test_repr_lists_the_options() -> None:
 
 # ----------------------------------------------------------------------------------------------------- the fused kernels
 
+
+def scheduled(step: Any) -> Any:
+    """The step of Adam whose numbers are tensors, given numbers."""
+
+    def with_numbers(*tensors: Any, numbers: tuple[float, ...], **options: Any) -> Any:
+        return step(*tensors, *(fz.tensor(number, dtype=tensors[0].dtype) for number in numbers), **options)
+
+    return with_numbers
+
+
+SCHEDULED = scheduled(steps.scheduled_adam_step), scheduled(steps.scheduled_adam_step_), 3, True
+
 STEPS: list[tuple[Any, Any, int, bool, dict[str, Any]]] = [
     (steps.sgd_step, steps.sgd_step_, 1, False, {}),
     (steps.sgd_step, steps.sgd_step_, 1, False, {"weight_decay": 0.1, "maximize": True}),
@@ -279,6 +291,9 @@ STEPS: list[tuple[Any, Any, int, bool, dict[str, Any]]] = [
     (steps.adam_step, steps.adam_step_, 3, True, {}),
     (steps.adam_step, steps.adam_step_, 3, True, {"weight_decay": 0.1, "beta1": 0.0, "maximize": True}),
     (steps.adam_step, steps.adam_step_, 3, True, {"weight_decay": 0.1, "decoupled": True}),
+    (*SCHEDULED, {"numbers": (0.9, 0.99, 1e-8)}),
+    (*SCHEDULED, {"numbers": (0.9, 0.99, 1e-8, 0.1), "maximize": True}),
+    (*SCHEDULED, {"numbers": (0.9, 0.99, 1e-8, 0.1), "decoupled": True}),
     (steps.amsgrad_step, steps.amsgrad_step_, 4, True, {"eps": 0.1}),
 ]
 

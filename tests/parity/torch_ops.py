@@ -20,6 +20,7 @@ ELSEWHERE = {
     "sgd_step": "optimisers: test_optim.py",
     "sgd_momentum_step": "optimisers: test_optim.py",
     "adam_step": "optimisers: test_optim.py",
+    "scheduled_adam_step": "optimisers: tests/compile/test_options.py",
     "amsgrad_step": "optimisers: test_optim.py",
     "random_bits": "another stream than PyTorch's: tests/random/test_stream.py",
     "random_uniform": "another stream than PyTorch's: tests/random/test_stream.py",
