@@ -52,14 +52,19 @@ def with_numbers(group: dict[str, Any]) -> dict[str, Any]:
     """The group, where 0-d tensors among its options but the learning rate are numbers, unless their gradient is asked for."""
     if not any(_is_tensor(value) and key != "lr" for key, value in group.items()):
         return group
-    return {key: value if key in ("lr", "params") else _number(value) for key, value in group.items()}
+    return {key: value if key in ("lr", "params") else _in_numbers(value) for key, value in group.items()}
 
 
 def _is_tensor(value: Any) -> bool:
     return type(value) is Tensor or (type(value) is tuple and any(map(_is_tensor, value)))
 
 
-def _number(value: Any) -> Any:
+def _in_numbers(value: Any) -> Any:
     if type(value) is tuple:
-        return tuple(map(_number, value))
-    return value.item() if type(value) is Tensor and not value._rg else value
+        return tuple(map(_in_numbers, value))
+    return value if getattr(value, "requires_grad", False) else as_number(value)
+
+
+def as_number(value: Any) -> Any:
+    """The number that a 0-d tensor holds; anything else as it is."""
+    return value.item() if isinstance(value, Tensor) else value

@@ -18,7 +18,7 @@ from frazil.recorder.trace import Program, identifier, leaf_names_of
 from frazil.tensor import Tensor
 
 from .export import ExportReport, export, record
-from .stage import find
+from .uses import find
 
 
 def export_grad(

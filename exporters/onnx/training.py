@@ -22,11 +22,12 @@ from frazil.tensor import Tensor
 from .bisect import Divergence, first_divergence
 from .errors import VerificationError
 from .export import ExportReport, export
+from .kept import Kept
 from .lowerings import Lowering
 from .oracle import Oracle, from_host, host, needed_to_judge, run_graph
 from .running import load_proto, open_session, run_session
 from .session import METADATA, state_path
-from .stage import Kept, Stage
+from .stage import Stage
 
 #: Relative differences up to here are rounding that a few steps have made larger; above, the step is looked at node by node.
 TOLERANCE = 1e-4
