@@ -159,6 +159,11 @@ class Adagrad(_Adaptive):
 
     _takes_sparse = True
 
+    def share_memory(self) -> None:
+        """Accepted for PyTorch programs, as `Tensor.share_memory_` of the state."""
+        for param in self._params():
+            self.state[param]["sum"].share_memory_()
+
     def _started(self, param: Tensor, group: dict[str, Any]) -> dict[str, Any]:
         state = self._slots(param)
         if "sum" not in state:

@@ -619,7 +619,8 @@ class CyclicLR(LRScheduler):
         super().load_state_dict(state)
         self.get_lr()
 
-    def _scale(self, x: float) -> float:
+    def scale_fn(self, x: float) -> float:
+        """The height of a cycle, or in an iteration (`scale_mode`), as a part of the first."""
         if self._scale_fn_custom is not None:
             return self._scale_fn_custom(x)
         return {"triangular": 1.0, "triangular2": 0.5 ** (x - 1), "exp_range": self.gamma**x}[self.mode]
@@ -628,7 +629,7 @@ class CyclicLR(LRScheduler):
         cycle = math.floor(1 + self.last_epoch / self.total_size)
         position = 1.0 + self.last_epoch / self.total_size - cycle
         up = position / self.step_ratio if position <= self.step_ratio else (position - 1) / (self.step_ratio - 1)
-        scale = self._scale(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
         if self.cycle_momentum:
             ranges = zip(self.optimizer.param_groups, self.base_momentums, self.max_momentums, strict=True)
             for group, low, high in ranges:
@@ -691,16 +692,25 @@ class SequentialLR(_Composite):
         # Every schedule has taken its first step when it was made: take all back and start with the first alone.
         for group in optimizer.param_groups:
             _set(group, "lr", group["initial_lr"])
-        for scheduler in schedulers:
-            scheduler.last_epoch -= 1
+        self.recursive_undo()
         active = bisect_right(self._milestones, self.last_epoch)
         scheduler = self._schedulers[active]
-        scheduler._step_count = 0
+        for part in (scheduler, *getattr(scheduler, "_schedulers", ())):
+            part._step_count = 0
         if last_epoch == -1:
             scheduler.step()
         else:
             scheduler.step(self.last_epoch - (self._milestones[active - 1] if active else 0))
         self._last_lr = self._first_lr = scheduler.get_last_lr()
+
+    def recursive_undo(self, sched: Any = None) -> None:
+        """Count the step that schedules took when they were made as not taken: those of this one, or `sched`."""
+        sched = self if sched is None else sched
+        if hasattr(sched, "_schedulers"):
+            for part in sched._schedulers:
+                self.recursive_undo(part)
+        else:
+            sched.last_epoch -= 1
 
     def step(self, epoch: int | None = None) -> None:
         """Go on by one epoch."""

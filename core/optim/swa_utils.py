@@ -207,19 +207,20 @@ class SWALR(LRScheduler):
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["swa_lr"] = rate
         self.anneal_epochs = anneal_epochs
-        self.anneal_strategy = anneal_strategy
+        self._anneal_strategy = anneal_strategy
         super().__init__(optimizer, last_epoch)
 
-    def _share(self, t: float) -> float:
-        return (1 - math.cos(math.pi * t)) / 2 if self.anneal_strategy == "cos" else t
+    def anneal_func(self, t: float) -> float:
+        """How much of the way to `swa_lr` is gone after the part `t` of the steps."""
+        return (1 - math.cos(math.pi * t)) / 2 if self._anneal_strategy == "cos" else t
 
     def get_lr(self) -> list[Any]:
         """The learning rate of each group for this step."""
         step = self._step_count - 1
         if self.anneal_epochs == 0:
             step = max(1, step)
-        before = self._share(max(0.0, min(1.0, (step - 1) / max(1, self.anneal_epochs))))
-        now = self._share(max(0.0, min(1.0, step / max(1, self.anneal_epochs))))
+        before = self.anneal_func(max(0.0, min(1.0, (step - 1) / max(1, self.anneal_epochs))))
+        now = self.anneal_func(max(0.0, min(1.0, step / max(1, self.anneal_epochs))))
         rates = []
         for group in self.optimizer.param_groups:
             start = group["swa_lr"] if before == 1 else (group["lr"] - before * group["swa_lr"]) / (1 - before)

@@ -131,3 +131,15 @@ def test_a_given_scale_function_decides() -> None:
     opt.step()
     scheduler.step()
     assert scheduler.get_last_lr() == [0.5]
+
+
+def test_schedules_that_step_together_may_be_the_first_of_a_sequence() -> None:
+    opt = fz.optim.SGD([fz.zeros(1, requires_grad=True)], lr=1.0)
+    together = schedules.ChainedScheduler([schedules.StepLR(opt, 1, 0.5), schedules.ExponentialLR(opt, 0.5)])
+    schedule = schedules.SequentialLR(opt, [together, schedules.StepLR(opt, 1, 0.1)], [2])
+    rates = schedule.get_last_lr()
+    for _ in range(3):
+        opt.step()
+        schedule.step()
+        rates += schedule.get_last_lr()
+    assert rates == pytest.approx([1.0, 0.25, 1.0, 0.1])

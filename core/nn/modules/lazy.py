@@ -113,8 +113,18 @@ class _LazyConv(LazyModuleMixin, _ConvNd):
 class _LazyNorm(LazyModuleMixin, _NormBase):
     """Common part of lazy normalisations, which take the arguments of the others but `num_features`."""
 
-    def __init__(self, *args: Any, device: DeviceLike = None, dtype: DTypeLike = None, **kwargs: Any) -> None:
-        super().__init__(0, *args, device=device, dtype=dtype, **kwargs)  # type: ignore[misc]
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: DeviceLike = None,
+        dtype: DTypeLike = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)  # type: ignore[misc]
         for name, member in self._parameters.items():
             if member is not None:
                 self._parameters[name] = UninitializedParameter(True, device, dtype)
