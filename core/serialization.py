@@ -59,11 +59,12 @@ def save(obj: Any, f: File) -> None:
     """Write `obj` to the file `f` (a path or a binary file object).
 
     `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
-    bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
-    after loading. A module, a dataclass or any object that is nothing but its attributes, whole or inside of these, is stored
-    by the name of its class and its attributes, and the member of an Enum by its name; a file holds no hooks and no lambdas. A
-    path is written atomically: a crash leaves the old file or the new one. What a link points to is written; a device or a pipe
-    is written to.
+    bytes, bool, None, dtypes, devices and sizes. Tensors on the CPU that are the same memory are stored once and are the same
+    memory again after loading, and so are views of a contiguous tensor that is saved with them (in PyTorch's format: all views of
+    one memory, which is stored whole). A module, a dataclass or any object that is nothing but its attributes, whole or inside of
+    these, is stored by the name of its class and its attributes, and the member of an Enum by its name; a file holds no hooks and
+    no lambdas. A path is written atomically: a crash leaves the old file or the new one. What a link points to is written; a
+    device or a pipe is written to.
 
     A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads (with NumPy arrays or an
     argparse.Namespace in it: `torch.load(path, weights_only=False)`). It holds no frozensets and no modules: a file with one of
@@ -110,7 +111,9 @@ def _written_for_pytorch(obj: Any, name: str) -> bytes:
 def written(obj: Any) -> bytes:
     """Return the safetensors file of `obj`."""
     writer = _Writer()
-    structure = json.dumps(writer.encode(obj, ""), separators=(",", ":"), allow_nan=False)
+    encoded = writer.encode(obj, "")
+    writer.tell_views()
+    structure = json.dumps(encoded, separators=(",", ":"), allow_nan=False)
     metadata = {_FORMAT: _VERSION, _STRUCTURE: structure, _DIGEST: _digest(writer.arrays, structure)}
     from safetensors.numpy import save as to_bytes  # here, as other imports below: they would slow every `import frazil`
 
@@ -218,6 +221,8 @@ class _Writer:
     def __init__(self) -> None:
         self.arrays: dict[str, Array] = {}
         self._names: dict[Any, str] = {}  # memory -> name
+        self._on_cpu: dict[str, tuple[Array, list[dict[str, Any]]]] = {}  # name -> the array as it lies, and what is told of it
+        self._of_numpy: set[str] = set()  # names that NumPy arrays have, too
         self._numbers: dict[int, int] = {}  # id of a tensor object -> its number in the file
         self._alive: list[Any] = []  # memory is told apart by address, so nothing may be freed in between
         self._depth = 0  # of modules around the current value
@@ -289,7 +294,9 @@ class _Writer:
         memory = _memory_key(array) if value.device.type == "cpu" else id(value)
         described = self._stored("$tensor", memory, array, path)
         described["id"] = self._numbers.setdefault(id(value), len(self._numbers))
-        if str(value.device) != "cpu":
+        if value.device.type == "cpu":
+            self._on_cpu.setdefault(described["$tensor"], (array, []))[1].append(described)
+        else:
             described["device"] = str(value.device)
         if isinstance(value, Parameter):
             described["parameter"] = True
@@ -297,13 +304,36 @@ class _Writer:
             described["requires_grad"] = True
         return described
 
+    def tell_views(self) -> None:
+        """Store tensors that lie within a contiguous one as that and their place in it."""
+        arrays = {name: array for name, (array, _) in self._on_cpu.items() if array.size and min(array.strides, default=0) >= 0}
+        found = [(*_extent(array), not array.flags.c_contiguous, name) for name, array in arrays.items()]
+        widest: dict[Any, tuple[int, int, str]] = {}  # of each dtype, among those that begin before
+        for begin, end, _, name in sorted(found, key=lambda extent: (extent[0], -extent[1], extent[2])):
+            array, told = self._on_cpu[name]
+            whole_begin, whole_end, whole = widest.get(array.dtype, (0, 0, ""))
+            steps = [*array.strides, begin - whole_begin]
+            if end <= whole_end and array.size <= self._on_cpu[whole][0].size and not any(n % array.itemsize for n in steps):
+                if name not in self._of_numpy:
+                    del self.arrays[name]
+                *strides, offset = (n // array.itemsize for n in steps)
+                for described in told:
+                    rest = {key: value for key, value in described.items() if key != "$tensor"}
+                    described.clear()
+                    described.update({"$view": whole, "size": array.shape, "stride": strides, "offset": offset, **rest})
+            elif array.flags.c_contiguous and end > whole_end:
+                widest[array.dtype] = begin, end, name
+
     def _numpy(self, value: Any, path: str) -> dict[str, Any]:
         array = np.asarray(value)
         if array.dtype.name not in dtypes.ALL:
             raise SerializationError(
                 f"save: cannot save a NumPy array of dtype {array.dtype} at {_place(path)}; convert it with .astype()"
             )
-        return self._stored("$numpy" if isinstance(value, np.ndarray) else "$scalar", _memory_key(array), array, path)
+        tag = "$numpy" if isinstance(value, np.ndarray) else "$scalar"
+        described = self._stored(tag, _memory_key(array), array, path)
+        self._of_numpy.add(described[tag])
+        return described
 
     def _stored(self, tag: str, memory: Any, array: Array, path: str) -> dict[str, Any]:
         """Keep the array, if its memory is new, and say where it is."""
@@ -320,6 +350,12 @@ class _Writer:
             # The format has no complex128: complex numbers are stored as pairs of real ones.
             self.arrays[name] = dense[..., None].view(dense.real.dtype) if dense.dtype.kind == "c" else dense
         return {tag: name, "complex": True} if array.dtype.kind == "c" else {tag: name}
+
+
+def _extent(array: Array) -> tuple[int, int]:
+    """Where the memory begins that an array lies in, and where it ends; its strides are not negative."""
+    begin = array.__array_interface__["data"][0]
+    return begin, begin + array.itemsize + sum((n - 1) * step for n, step in zip(array.shape, array.strides, strict=True))
 
 
 def _join(path: str, key: Any) -> str:
@@ -434,8 +470,8 @@ class _Reader:
         tag = next(iter(value), "")
         if not tag.startswith("$"):
             return {key: self.decode(item) for key, item in value.items()}
-        if tag == "$tensor":
-            return self._tensor(value)
+        if tag in ("$tensor", "$view"):
+            return self._tensor(value, tag)
         if tag == "$object":
             return self._object(value)
         if tag == "$named":
@@ -465,19 +501,27 @@ class _Reader:
         array = self.arrays[described[tag]]
         return array.view(f"c{2 * array.itemsize}")[..., 0] if described.get("complex") else array
 
-    def _tensor(self, described: dict[str, Any]) -> Tensor:
+    def _tensor(self, described: dict[str, Any], tag: str) -> Tensor:
         number = described["id"]
         if number in self._objects:
             found: Tensor = self._objects[number]
             return found
-        key = described["$tensor"], described.get("device", "cpu")
+        key = described[tag], described.get("device", "cpu")
         tensor = self._memory.get(key)
         if tensor is None:
-            tensor = self._memory[key] = _placed(
-                make_tensor(self._stored(described, "$tensor"), device="cpu"), key[1], self.map_location
-            )
+            whole = make_tensor(self._stored(described, tag), device="cpu")
+            tensor = self._memory[key] = _placed(whole, key[1], self.map_location)
+            tensor = tensor if tag == "$tensor" else tensor.detach()
         else:
             tensor = tensor.detach()  # another tensor on the same memory
+        if tag == "$view":
+            size, stride, offset = described["size"], described["stride"], described["offset"]
+            end = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+            if min(*size, *stride, offset, 0) < 0 or end >= tensor.numel() or math.prod(size) > tensor.numel():
+                raise _broken(
+                    self._known.file, f"its structure tells of a part of tensor {key[0]!r} that the tensor does not have"
+                )
+            tensor = tensor.as_strided(size, stride, offset)
         if described.get("parameter"):
             tensor = Parameter(tensor, requires_grad=described.get("requires_grad", False))
         elif described.get("requires_grad"):

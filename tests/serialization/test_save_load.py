@@ -8,6 +8,7 @@ import math
 import os
 import pickle
 from collections import Counter, OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +96,73 @@ def test_what_is_the_same_memory_is_stored_once_and_shared_again(path: Path) -> 
     assert loaded["a"] is loaded["b"]
     loaded["c"][0] = 5
     assert (loaded["a"][0].item(), loaded["copy"][0].item()) == (5, 1)
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "pt"])
+@pytest.mark.parametrize("base_first", [True, False])
+def test_views_of_a_tensor_that_is_saved_with_them_share_its_memory_again(base_first: bool, ending: str, tmp_path: Path) -> None:
+    base, path = fz.arange(600.0).reshape(200, 3), tmp_path / f"views.{ending}"
+    views: dict[str, Callable[[Any], Any]] = {
+        "a row": lambda x: x[1],
+        "a column": lambda x: x[:, 2],
+        "every other row": lambda x: x[1::2],
+        "turned": lambda x: x.T,
+        "flat": lambda x: x.reshape(-1),
+        "one number": lambda x: x[3, 1],
+        "the same elements": lambda x: x.detach(),
+        "a view of a view": lambda x: x[5:50].T[1:, ::3],
+    }
+    parts = {name: view(base) for name, view in views.items()}
+    fz.save({"base": base, **parts} if base_first else {**parts, "base": base}, path)
+    assert path.stat().st_size < 2 * 2400 + 2000
+    loaded = fz.load(path)
+    loaded["base"].mul_(-1)
+    for name, view in views.items():
+        assert same(loaded[name], view(-base)), name
+
+
+def test_what_only_overlaps_or_is_a_part_of_what_is_not_saved_is_stored_by_itself(path: Path) -> None:
+    whole = fz.arange(1000.0)
+    given = {"begin": whole[:6], "end": whole[4:8], "spread": whole[:20].reshape(4, 5).T[1], "wide": whole[0].expand(8)}
+    fz.save(given, path)
+    assert path.stat().st_size < 2000
+    assert same(fz.load(path), given)
+
+
+def test_parameters_other_dtypes_and_arrays_among_the_views_of_a_tensor_come_back(path: Path) -> None:
+    z, w = fz.tensor([[1 + 2j, 3j], [4, 5 - 1j]]), nn.Parameter(fz.arange(6.0))
+    given = {"z": z, "row": z[1], "pairs": fz.view_as_real(z), "w": w, "part": w.detach()[2:4], "array": w.detach()[2:4].numpy()}
+    fz.save(given, path)
+    loaded = fz.load(path)
+    assert same(loaded, given)
+    with fz.no_grad():
+        loaded["w"][2], loaded["z"][1, 0] = 50.0, 7j
+    assert loaded["part"][0].item() == 50.0 and loaded["row"][0].item() == 7j
+    assert loaded["w"].is_leaf and loaded["part"].is_leaf and not loaded["part"].requires_grad
+
+
+@pytest.mark.parametrize(
+    ("size", "stride", "offset"),
+    [
+        ([3], [1], 2),
+        ([2], [9], 0),
+        ([-1], [1], 0),
+        ([1], [1], -1),
+        ([2], [-1], 1),
+        ([10**9], [0], 0),
+        ([2], [1, 1], 0),
+        (["2"], [1], 0),
+    ],
+)
+def test_a_forged_part_of_a_tensor_is_refused(size: list[Any], stride: list[Any], offset: int, path: Path) -> None:
+    from frazil.serialization import _digest
+
+    arrays = {"x": np.arange(4.0)}
+    structure = json.dumps({"$view": "x", "size": size, "stride": stride, "offset": offset, "id": 0})
+    metadata = {"frazil.format": "1", "frazil.structure": structure, "frazil.sha256": _digest(arrays, structure)}
+    safetensors.numpy.save_file(arrays, path, metadata)
+    with pytest.raises(SerializationError, match="damaged or not a safetensors file"):
+        fz.load(path)
 
 
 def test_tied_weights_of_a_model_stay_tied(path: Path) -> None:
