@@ -23,7 +23,7 @@ FUNCTIONS_OF = {
     "split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy view_copy "
     "view_as_complex_copy view_as_real_copy indices_copy values_copy crow_indices_copy col_indices_copy",
     "draws": "poisson binomial",
-    "symbolic": "sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt sym_sum",
+    "symbolic": "_shape_as_tensor sym_float sym_int sym_ite sym_max sym_min sym_not sym_sqrt sym_sum",
     "factors": "geqrf lobpcg lu lu_solve lu_unpack matrix_exp orgqr ormqr pca_lowrank svd_lowrank triangular_solve",
 }
 

@@ -249,6 +249,11 @@ def _call(function: str, *args: Any) -> Size:
 # --- the size -------------------------------------------------------------------------------------------------------------------
 
 
+def _pinning(function: Callable[[Any], float]) -> Any:
+    """A method that gives the function of the number, after guards that pin the sizes in it."""
+    return lambda number: function(float(number))
+
+
 @final
 class SymInt:
     """An integer that depends on the sizes of the inputs. Immutable; equal expressions are one object.
@@ -361,16 +366,16 @@ class SymInt:
         return self * other if isinstance(other, int) else _float_operation("*", other, self)
 
     def __floordiv__(self, other: Any) -> Any:
-        return _floordiv(self, other) if isinstance(other, (int, SymInt)) else NotImplemented
+        return _floordiv(self, other) if isinstance(other, (int, SymInt)) else _float_floordiv(self, other)
 
     def __rfloordiv__(self, other: Any) -> Any:
-        return _floordiv(other, self) if isinstance(other, int) else NotImplemented
+        return _floordiv(other, self) if isinstance(other, int) else _float_floordiv(other, self)
 
     def __mod__(self, other: Any) -> Any:
-        return _mod(self, other) if isinstance(other, (int, SymInt)) else NotImplemented
+        return _mod(self, other) if isinstance(other, (int, SymInt)) else _float_mod(self, other)
 
     def __rmod__(self, other: Any) -> Any:
-        return _mod(other, self) if isinstance(other, int) else NotImplemented
+        return _mod(other, self) if isinstance(other, int) else _float_mod(other, self)
 
     def __divmod__(self, other: Any) -> Any:
         return self // other, self % other
@@ -388,6 +393,57 @@ class SymInt:
         if isinstance(exponent, int) and exponent >= 0:
             return prod([self] * exponent)
         return _float_operation("**", self, exponent)
+
+    def __rpow__(self, base: Any) -> Any:
+        return base ** int(self) if isinstance(base, int) else _float_operation("**", base, self)
+
+    # bits: shifts and masks of the lowest are arithmetic, others need the number
+
+    def __rshift__(self, places: Any) -> Any:
+        return self // (1 << places) if isinstance(places, (int, SymInt)) else NotImplemented
+
+    def __rrshift__(self, other: Any) -> Any:
+        return _bits(operator.rshift, other, self)
+
+    def __lshift__(self, places: Any) -> Any:
+        return self * (1 << places) if isinstance(places, (int, SymInt)) else NotImplemented
+
+    def __rlshift__(self, other: Any) -> Any:
+        return _bits(operator.lshift, other, self)
+
+    def __and__(self, other: Any) -> Any:
+        lowest = isinstance(other, int) and other >= 0 and other & (other + 1) == 0
+        return self % (other + 1) if lowest else _bits(operator.and_, self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return _bits(operator.or_, self, other)
+
+    def __xor__(self, other: Any) -> Any:
+        return _bits(operator.xor, self, other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __invert__(self) -> Size:
+        return -self - 1
+
+    def bit_length(self) -> int:
+        """As of an int, after a guard that pins the size."""
+        return int(self).bit_length()
+
+    # what an int has for being a number
+
+    imag, denominator = 0, 1
+
+    @property
+    def real(self) -> SymInt:
+        """The size itself."""
+        return self
+
+    numerator = real
+
+    def conjugate(self) -> SymInt:
+        """The size itself."""
+        return self
 
     # comparison: a bool when it holds for all sizes, else a SymBool
 
@@ -439,9 +495,13 @@ class SymInt:
     def __round__(self, digits: int | None = None) -> SymInt:
         return self
 
+    # what NumPy's functions ask an object for
+
     def sqrt(self) -> Any:
-        """The root: what `np.sqrt` asks an object for."""
+        """The root."""
         return self**0.5
+
+    log, log2, log10 = map(_pinning, (math.log, math.log2, math.log10))
 
 
 def _fail(message: str) -> NoReturn:
@@ -823,7 +883,8 @@ def is_static(value: Any) -> bool:
 
 @final
 class SymFloat:
-    """A float computed from sizes: `1 / x.shape[0]`. Only `+ - * / **`, and what an op does with it (it becomes a 0-d tensor).
+    """A float computed from sizes: `1 / x.shape[0]`. `+ - * / **`, `//` and `%` of exact fractions, and what an op
+    does with it (it becomes a 0-d tensor).
 
     `math.floor`, `math.ceil`, `math.trunc` and `round` of it are sizes again. `float()` pins the sizes to this recording's.
 
@@ -894,8 +955,41 @@ class SymFloat:
     def __pow__(self, other: Any) -> Any:
         return _float_operation("**", self, other)
 
+    def __rpow__(self, other: Any) -> Any:
+        return _float_operation("**", other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return _float_floordiv(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return _float_floordiv(other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return _float_mod(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return _float_mod(other, self)
+
+    def __divmod__(self, other: Any) -> Any:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        return other // self, other % self
+
     def __neg__(self) -> Any:
         return _float_operation("*", -1.0, self)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __abs__(self) -> Any:
+        exact = _exact(self)
+        return abs(float(self)) if exact is None else abs(exact[0]) / exact[1]
+
+    def is_integer(self) -> bool:
+        """Whether it is a whole number."""
+        exact = _exact(self)
+        return float(self).is_integer() if exact is None else bool(exact[0] % exact[1] == 0)
 
     def __eq__(self, other: object) -> Any:
         return compare("==", self, other) if isinstance(other, (int, float, SymInt, SymFloat)) else NotImplemented
@@ -931,9 +1025,13 @@ class SymFloat:
     def __int__(self) -> int:
         return int(float(self))
 
+    # what NumPy's functions ask an object for
+
     def sqrt(self) -> Any:
-        """The root: what `np.sqrt` asks an object for."""
+        """The root."""
         return self**0.5
+
+    log, log2, log10 = map(_pinning, (math.log, math.log2, math.log10))
 
     def __floor__(self) -> Size:
         quotient = _quotient(self)
@@ -979,11 +1077,14 @@ def _quotient(number: SymFloat) -> tuple[Size, Size] | None:
 def _exact(number: Number) -> tuple[Size, int] | None:
     """(n, d) with number == n / d, for what floats represent exactly: d is a small power of two."""
     if isinstance(number, SymFloat):
-        if number.op not in "+-*":
+        if number.op not in "+-*/":
             return None
         a, b = map(_exact, number.args)
         if a is None or b is None:
             return None
+        if number.op == "/":
+            halved = isinstance(b[0], int) and b[0] > 0 and b[0] & (b[0] - 1) == 0
+            return (a[0] * b[1], a[1] * b[0]) if halved else None
         if number.op == "*":
             return a[0] * b[0], a[1] * b[1]
         return _FLOAT_OPERATORS[number.op](a[0] * b[1], b[0] * a[1]), a[1] * b[1]
@@ -1006,6 +1107,32 @@ def _float_operation(op: str, a: Any, b: Any) -> Any:
     if isinstance(a, (int, float, SymInt, SymFloat)) and isinstance(b, (int, float, SymInt, SymFloat)):
         return SymFloat(op, (a, b))
     return NotImplemented
+
+
+def _float_floordiv(a: Any, b: Any) -> Any:
+    """Symbolic where both are fractions that floats compute without an error; else of this recording's numbers."""
+    if not isinstance(a, (int, float, SymInt, SymFloat)) or not isinstance(b, (int, float, SymInt, SymFloat)):
+        return NotImplemented
+    parts = _over_one(a, b)
+    return float(a) // float(b) if parts is None else parts[0] // parts[1] * 1.0
+
+
+def _float_mod(a: Any, b: Any) -> Any:
+    if not isinstance(a, (int, float, SymInt, SymFloat)) or not isinstance(b, (int, float, SymInt, SymFloat)):
+        return NotImplemented
+    parts = _over_one(a, b)
+    return float(a) % float(b) if parts is None else parts[0] % parts[1] / parts[2]
+
+
+def _over_one(a: Number, b: Number) -> tuple[Size, Size, int] | None:
+    """Two fractions as two sizes over one number, the third; None where floats may round them."""
+    first, second = _exact(a), _exact(b)
+    return None if first is None or second is None else (first[0] * second[1], second[0] * first[1], first[1] * second[1])
+
+
+def _bits(operation: Any, a: Any, b: Any) -> Any:
+    """An operation on bits, of this recording's numbers."""
+    return operation(int(a), int(b)) if isinstance(a, (int, SymInt)) and isinstance(b, (int, SymInt)) else NotImplemented
 
 
 def _pin(number: Any) -> Any:
@@ -1084,6 +1211,31 @@ class SymBool:
 
     def __float__(self) -> float:
         return float(bool(self))
+
+    # arithmetic: that of the answer
+
+    def __add__(self, other: Any) -> Any:
+        return bool(self) + other
+
+    def __sub__(self, other: Any) -> Any:
+        return bool(self) - other
+
+    def __rsub__(self, other: Any) -> Any:
+        return other - bool(self)
+
+    def __mul__(self, other: Any) -> Any:
+        return bool(self) * other
+
+    def __and__(self, other: Any) -> Any:
+        return bool(self) & other
+
+    def __or__(self, other: Any) -> Any:
+        return bool(self) | other
+
+    def __xor__(self, other: Any) -> Any:
+        return bool(self) ^ other
+
+    __radd__, __rmul__, __rand__, __ror__, __rxor__ = __add__, __mul__, __and__, __or__, __xor__
 
     def __repr__(self) -> str:
         return f"{_format(self.lhs, lambda s: s.name)} {self.op} {_format(self.rhs, lambda s: s.name)}"

@@ -8,6 +8,7 @@ Looking whether all is as it was compares identities, which costs some ten nanos
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
@@ -351,6 +352,10 @@ class _Walk:
         """Return whether the program may read the attribute."""
         return self.all_names or key in self.known
 
+    def wanted_of_module(self, key: Any) -> bool:
+        """The same of a module, where Python keeps things of its own beside: the builtins, which lines have warned."""
+        return key in self.known or (self.all_names and not key.startswith("__"))
+
     def look(self, name: str, value: Any, depth: int) -> None:
         """Note what `value` holds, and go on from there."""
         if isinstance(value, (*_LEAVES, Tensor)) or depth > _DEEPEST or id(value) in self._seen:
@@ -377,11 +382,11 @@ class _Walk:
         elif isinstance(value, MethodType):
             self.look(name, value.__self__, depth + 1)
             self.look(name, value.__func__, depth + 1)
-        elif isinstance(value, FunctionType) or hasattr(value, "__wrapped__"):
+        elif isinstance(value, FunctionType) or _wraps(value):
             self._function(value, depth)
         elif isinstance(value, ModuleType):
             if not _of_library(value.__name__):
-                self._keys(value.__name__, vars(value), depth)
+                self._keys(value.__name__, vars(value), depth, self.wanted_of_module)
         elif isinstance(value, type):
             if not _of_library(value.__module__):
                 self._class(value, depth, made=True)
@@ -414,7 +419,7 @@ class _Walk:
         slots = tuple(s for cls in type(value).__mro__ for s in _slots(cls))
         if slots:
             self._keys(label, _Attributes(value, slots), depth)
-        if hasattr(value, "fn") and hasattr(type(value), "recordings"):  # compiled itself
+        if hasattr(type(value), "recordings") and hasattr(value, "fn"):  # compiled itself
             self.look(name, value.fn, depth + 1)
         self._class(type(value), depth)
 
@@ -517,6 +522,11 @@ def _slots(cls: type) -> tuple[str, ...]:
     return tuple(s for s in found if s not in ("__dict__", "__weakref__"))
 
 
+def _wraps(value: Any) -> bool:
+    """Whether it stands for a function. What makes its attributes when asked (a library that is loaded late) is not asked."""
+    return inspect.getattr_static(value, "__wrapped__", None) is not None
+
+
 def _names(code: CodeType) -> Iterator[str]:
     yield from code.co_names
     for constant in code.co_consts:
@@ -526,7 +536,7 @@ def _names(code: CodeType) -> Iterator[str]:
 
 def _of_library(module: str | None) -> bool:
     root = (module or "").partition(".")[0]
-    return root != "__main__" and (root in ("frazil", "builtins") or root in sys.stdlib_module_names or _installed(root))
+    return root != "__main__" and (root in ("frazil", "torch", "builtins") or root in sys.stdlib_module_names or _installed(root))
 
 
 @functools.cache

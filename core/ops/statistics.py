@@ -21,7 +21,7 @@ from .elementwise import cast, clone, eq, floor, isnan, lerp, logical_and, ne, s
 from .indexing import edges_before, gather, index_select, nonzero, scatter, scatter_add_values
 from .linalg import matmul
 from .reduction import ValuesIndices, amax, amin, cumsum, degrees, mean, sort, sort_values, sum_
-from .shape import cat, expand, flatten, movedim, narrow, reshape, select, t, unsqueeze
+from .shape import cat, expand, flatten, movedim, narrow, reshape, select, t, unbind, unsqueeze
 
 _KTHVALUE, _MEDIAN = named("kthvalue", ValuesIndices), named("median", ValuesIndices)
 
@@ -373,10 +373,11 @@ def unique(
     >>> fz.unique(fz.tensor([3, 1, 3]))
     tensor([1, 3])
     """
-    array = _numbers("unique()", input, dim)
+    array = _numbers("unique()", input)
     if array is None:
-        rows, order = sort_values(flatten(input.detach()), dim=0)
-        return _without_repetitions(rows, order, input, return_inverse, return_counts)
+        rows = _rows("unique", input, dim)
+        order = _ascending(rows)
+        return _without_repetitions(index_select(rows, 0, order), order, input, dim, return_inverse, return_counts)
     find: Any = np.unique
     found = find(array, return_inverse=return_inverse, return_counts=return_counts, axis=dim, equal_nan=False)
     if not isinstance(found, tuple):
@@ -396,9 +397,9 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     >>> fz.unique_consecutive(fz.tensor([1, 1, 2, 1]))
     tensor([1, 2, 1])
     """
-    array = _numbers("unique_consecutive()", input, dim)
+    array = _numbers("unique_consecutive()", input)
     if array is None:
-        return _without_repetitions(flatten(input.detach()), None, input, return_inverse, return_counts)
+        return _without_repetitions(_rows("unique_consecutive", input, dim), None, input, dim, return_inverse, return_counts)
     if dim is None:
         rows = array.reshape(-1)
     else:
@@ -416,28 +417,48 @@ def unique_consecutive(input: Tensor, return_inverse: bool = False, return_count
     return parts[0] if len(parts) == 1 else tuple(parts)
 
 
-def _numbers(name: str, input: Tensor, dim: int | None) -> Any:
-    """The numbers of a tensor; None in a recording, which finds equal elements (but not slices) without them."""
+def _numbers(name: str, input: Tensor) -> Any:
+    """The numbers of a tensor; None in a recording, which finds equal elements without them."""
     try:
         return input._host(name)
     except RecordError:
-        if dim is not None:
-            raise
         return None
 
 
-def _without_repetitions(rows: Tensor, order: Tensor | None, given: Tensor, return_inverse: bool, return_counts: bool) -> Any:
+def _rows(name: str, input: Tensor, dim: int | None) -> Tensor:
+    """What is compared, as rows: the elements, or the slices along `dim`."""
+    if dim is None:
+        return flatten(input.detach())
+    rows = movedim(input.detach(), checked_dim(name, dim, len(input._a.shape)), 0)
+    return flatten(rows, 1) if len(rows._a.shape) > 1 else rows
+
+
+def _ascending(rows: Tensor) -> Tensor:
+    """The order that sorts the rows: by the last column, and then, where equal ones stay as they are, by those before it."""
+    if len(rows._a.shape) == 1:
+        return sort_values(rows, dim=0)[1]
+    order = _arange(rows._a.shape[0], rows)
+    for column in reversed(unbind(rows, 1)):
+        order = index_select(order, 0, sort_values(index_select(column, 0, order), dim=0, stable=True)[1])
+    return order
+
+
+def _without_repetitions(
+    rows: Tensor, order: Tensor | None, given: Tensor, dim: int | None, return_inverse: bool, return_counts: bool
+) -> Any:
     """`unique` of numbers that only the running program knows: which of these rows differ from the one before, how many of them
-    there are, and where the elements of what was given went. `order`: whose rows they are, unless as given."""
+    there are, and where those of what was given went. `order`: whose rows they are, unless as given."""
     n = rows._a.shape[0]
     places = _arange(n, rows)
-    starts = eq(places, 0) | ne(rows, index_select(rows, 0, (places - 1).clamp(min=0)))
+    differs = ne(rows, index_select(rows, 0, (places - 1).clamp(min=0)))
+    starts = eq(places, 0) | (differs.any(1) if len(rows._a.shape) > 1 else differs)
     positions = flatten(nonzero(starts))
     group = cumsum(cast(starts, dtype=dtypes.int64), dim=0) - 1
-    parts = [index_select(rows, 0, positions)]
+    kept = positions if order is None else index_select(order, 0, positions)
+    parts = [index_select(rows, 0, positions) if dim is None else index_select(given.detach(), dim, kept)]
     if return_inverse:
         inverse = group if order is None else scatter(zeros_like(group), 0, order, group)
-        parts.append(reshape(inverse, shape=tuple(given._a.shape)))
+        parts.append(reshape(inverse, shape=tuple(given._a.shape)) if dim is None else inverse)
     if return_counts:
         parts.append(scatter_add_values(zeros_like(positions), group, ones_like(group), dim=0))
     return parts[0] if len(parts) == 1 else tuple(parts)

@@ -6,8 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from ..creation import tensor
 from ..define import function
+from ..dtypes import int64
 from ..sizes import SymBool, SymFloat, SymInt, size_max, size_min
+from ..tensor import Tensor
 
 
 def _symbolic(*values: Any) -> bool:
@@ -107,3 +110,14 @@ def sym_sum(args: Iterable[Any]) -> Any:
     6
     """
     return sum(args)
+
+
+@function(methods=())
+def _shape_as_tensor(self: Tensor) -> Tensor:
+    """The sizes as a tensor, which libraries ask for while they are exported.
+
+    >>> import frazil as fz
+    >>> fz._shape_as_tensor(fz.ones(2, 3))
+    tensor([2, 3])
+    """
+    return tensor(self.shape, dtype=int64)

@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import warnings
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -631,3 +632,25 @@ def test_functions_of_frazil_that_a_program_keeps_are_not_looked_into(act: Any) 
     assert equal(found, layer(x))
     layer.act = fz.neg
     assert equal(compiled(x), 1 - x), "another function is recorded again"
+
+
+class _Late:
+    """A library that is imported when something of it is asked for, and is not there."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise ImportError(f"install what has {name}")
+
+
+settings = ModuleType("settings")
+exec("scale = 3.0\ndef times(x): return x * scale", vars(settings))
+settings.missing = _Late()  # type: ignore[attr-defined]
+
+
+def test_a_module_is_read_by_any_name_but_what_python_keeps_in_it() -> None:
+    @fz.compile(engine="numpy")
+    def program(x: Any, name: str = "scale") -> Any:
+        return settings.times(x) * getattr(settings, name)
+
+    assert equal(program(fz.ones(2)), fz.full((2,), 9.0)) and recorded(program) == 1
+    settings.scale = 2.0  # type: ignore[attr-defined]
+    assert equal(program(fz.ones(2)), fz.full((2,), 4.0)) and recorded(program) == 2

@@ -3,7 +3,9 @@
 import itertools
 import math
 import random
+from typing import Any
 
+import numpy as np
 import pytest
 
 import frazil as fz
@@ -410,3 +412,35 @@ def test_gradients_of_pools_to_a_grid_are_right_at_every_size(pool):
     for h, w in ((7, 5), (8, 8), (2, 9), (3, 2), (1, 1)):
         x = (fz.rand(2, 3, h, w) * 3).floor()  # several are the largest: the first has the gradient
         fz.testing.assert_close(recorded(x), gradient(x))
+
+
+#: Python's arithmetic on a size n: what stays a size, and what pins the size to its number.
+STAYS = [
+    "n // 2.0", "n / 2 // 1.5", "n % 2.5", "(n / 2) % 2", "n / 4 % 1.5", "divmod(n / 2, 3)[0]", "divmod(n, 2.5)[1]", "7.5 // n",
+    "7.5 % n", "abs(n / 2 - 3)", "+(n / 2)", "2.0 ** n", "2 ** (n / 4)", "n & 3", "3 & n", "n >> 1", "n << 1", "~n",
+    "n.real + n.imag", "n.numerator / n.denominator", "n.conjugate()",
+]  # fmt: skip
+PINS = [
+    "n * 0.1 // 0.3", "n * 0.1 % 0.3", "abs(n * 0.1 - 3)", "(n * 0.1).is_integer()", "2 ** n", "n & 5", "n | 1", "1 ^ n",
+    "1 << n", "99 >> n", "n.bit_length()", "np.log2(n)", "np.log(n / 2)",
+]  # fmt: skip
+DECIDES = ["(n > 5) + 1", "2 - (n > 5)", "(n > 5) * 2.0", "(n > 5) & True", "(n > 5) ^ True", "(n / 2).is_integer()"]
+
+
+@pytest.mark.parametrize("expression", [*STAYS, *PINS, *DECIDES])
+def test_arithmetic_on_sizes_is_pythons_or_is_refused(expression: str) -> None:
+    def program(x: Any) -> Any:
+        return x * 0 + eval(expression, {"n": x.shape[0], "np": np})
+
+    recorded = fz.jit.trace(program, (fz.ones(4),), dynamic_shapes={"x": {0: "n"}})
+    taken = 0
+    for n in (4, 5, 6, 11):
+        x, expected = fz.ones(n), program(fz.ones(n))
+        try:
+            found = recorded(x)
+        except RecordError:
+            continue
+        taken += 1
+        assert found.dtype is expected.dtype
+        np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-6)
+    assert taken == 4 if expression in STAYS else 1 <= taken < 4

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import frazil as fz
+from frazil.errors import RecordError
 from frazil.pytree import flatten
 
 
@@ -23,11 +24,15 @@ PROGRAMS = {
     "runs": lambda x: fz.unique_consecutive(x, return_inverse=True, return_counts=True),
     "how many": lambda x: x * x.unique().shape[0],
     "sums": summed,
+    "rows": lambda x: fz.unique(x, dim=0, return_inverse=True, return_counts=True),
+    "runs of rows": lambda x: fz.unique_consecutive(x, dim=0, return_inverse=True, return_counts=True),
 }
 INPUTS = {
     "integers": fz.tensor([3, 1, 3, 3, 2, 2]),
     "a matrix with NaN": fz.tensor([[0.5, math.nan], [math.nan, 0.5]]),
     "truths": fz.tensor([True, False, False]),
+    "equal rows": fz.tensor([[2, 1, 2], [0, 5, 0], [2, 1, 2], [2, 0, 2], [2, 0, 2]]),
+    "blocks": fz.tensor([[[1.0, 2.0], [0.0, 0.0]], [[1.0, -2.0], [0.0, 0.0]], [[1.0, 2.0], [0.0, 0.0]]]),
 }
 
 
@@ -42,6 +47,19 @@ def test_recordings_and_files_find_the_same_bits(name: str, kind: str) -> None:
         for found in (traced(other), file(other)):
             for one, wanted in zip(flatten(found)[0], expected, strict=True):
                 assert one.dtype is wanted.dtype and one.numpy().tobytes() == wanted.numpy().tobytes()
+
+
+def test_columns_are_compared_whose_length_is_fixed() -> None:
+    x = INPUTS["equal rows"].T
+
+    def program(x: Any) -> Any:
+        return fz.unique(x, dim=-1, return_inverse=True, return_counts=True)
+
+    traced = fz.jit.trace(program, (x,))
+    for other in (x, x[:, 1:], x.flip(0)):
+        assert all(map(fz.equal, traced(other), program(other)))
+    with pytest.raises(RecordError, match=r"x\.shape\[0\] == 3"):
+        traced(x[:1])
 
 
 def test_nan_is_distinct_from_nan() -> None:
