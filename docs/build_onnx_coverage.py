@@ -36,7 +36,6 @@ LEFT_OUT = {
         "not written yet",
     ),
     ("com.microsoft", "DecoderMaskedMultiHeadAttention"): "it needs caches that are shared by input and output, and beams",
-    ("com.microsoft", "Tokenizer"): "there is no tokeniser",
 }
 
 #: Where frazil's results are meant to be others than onnxruntime's, found with tests/onnx/test_load_old_forms.py.

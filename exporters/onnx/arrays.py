@@ -2,7 +2,7 @@
 
 Shapes, axes and what is computed from them are *numbers*: NumPy arrays, or while recording `Sizes`, whose elements remember where
 they came from, so that an export keeps them free. Arrays of types that frazil has no tensors of (float8, int4, texts)
-stay arrays as well; only operators that convert them take them.
+stay arrays as well; only operators that convert them take them, and those that move elements take texts.
 """
 
 from __future__ import annotations
@@ -56,6 +56,11 @@ def numbers(values: Any, dtype: Any = np.int64) -> Any:
 def is_numbers(value: Any) -> bool:
     """Return whether this is known on the host, and of a type that can be computed with."""
     return isinstance(value, Sizes) or (isinstance(value, np.ndarray) and value.dtype.name in TENSOR_TYPES)
+
+
+def is_text(value: Any) -> bool:
+    """Return whether this is an array of texts."""
+    return isinstance(value, np.ndarray) and value.dtype.kind in "OUS"
 
 
 def raw(value: Any) -> np.ndarray:

@@ -22,9 +22,10 @@ from frazil.tensor import Tensor
 
 from ..onnx_file import graphs_of, reason
 from . import careful, philox
-from .arrays import Sizes, as_numbers, as_tensor, is_numbers
+from .arrays import Sizes, as_numbers, as_tensor, is_numbers, is_text, raw
 from .error_functions import is_error_function
 from .importers import FOLDS, IMPORTERS, Importer
+from .importers.text import MOVES_TEXTS, decoded
 
 #: Numbers are computed on the host up to this many.
 _FEW = 4096
@@ -93,6 +94,7 @@ class Program:
     def array(self, tensor: Any) -> np.ndarray:
         """The numbers of a tensor, which must be as many as it says."""
         array = np.asarray(tensor.numpy())
+        array = decoded(array) if is_text(array) else array
         if array.shape != tuple(tensor.shape):
             raise ArgumentError(f"{plain(tensor.name or 'a constant')!r} has shape {list(array.shape)}, not {list(tensor.shape)}")
         return array
@@ -313,6 +315,8 @@ class _Step:
 
 def call(node: Node, inputs: list[Any], env: Mapping[ir.Value, Any]) -> Sequence[Any]:
     """The results of an operator."""
+    if node.op_type in MOVES_TEXTS and not node.domain and any(map(is_text, inputs)):
+        return _moved(node, inputs, env)
     fold = FOLDS.get(node.op_type) if not node.domain else None
     if fold is not None and all(value is None or (is_numbers(value) and value.size <= _FEW) for value in inputs):
         found = fold(node, *inputs)
@@ -331,6 +335,21 @@ def call(node: Node, inputs: list[Any], env: Mapping[ir.Value, Any]) -> Sequence
         ]
         results = importer.function(node, *given)
     return results if isinstance(results, tuple) else (results,)
+
+
+def _moved(node: Node, inputs: list[Any], env: Mapping[ir.Value, Any]) -> Sequence[Any]:
+    """The results of an operator that moves texts: it moves their places in a list, in alphabetical order."""
+    given = [decoded(value) if is_text(value) else value for value in inputs]
+    texts = sorted({text for value in given if is_text(value) for text in value.flat})
+    places = {text: place for place, text in enumerate(texts)}
+    numbered = [
+        np.array([places[text] for text in value.flat], np.int64).reshape(value.shape) if is_text(value) else value
+        for value in given
+    ]
+    moved = call(node, numbered, env)
+    count = 1 if node.op_type == "Unique" else len(moved)  # the others are where they were
+    back = np.array([*texts, ""], object)  # nothing is moved where there are none
+    return [back[raw(as_numbers(result))] if k < count else result for k, result in enumerate(moved)]
 
 
 def all_steps(block: Block) -> Iterator[_Step]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -185,7 +186,7 @@ def converted(node: Any, x: Any, kind: ir.DataType) -> Any:
 
 def _cast_array(x: np.ndarray, kind: ir.DataType, wide: np.dtype, saturate: bool, round_mode: str) -> np.ndarray:
     if kind is ir.DataType.STRING:
-        return np.vectorize(_text_of, otypes=[object])(x)
+        return np.array([_text_of(item) for item in x.reshape(-1).tolist()], object).reshape(x.shape)
     if x.dtype.kind in "OUS":
         plain = np.vectorize(lambda item: item.decode() if isinstance(item, bytes) else str(item), otypes=[object])(x)
         floats = np.vectorize(float, otypes=[np.float64])(plain)
@@ -194,9 +195,10 @@ def _cast_array(x: np.ndarray, kind: ir.DataType, wide: np.dtype, saturate: bool
 
 
 def _text_of(item: Any) -> str:
-    if isinstance(item, (float, np.floating)):
-        return np.format_float_positional(item, trim="-", unique=True) if np.isfinite(item) else str(item)
-    return str(item)
+    """A number as onnxruntime writes it: eight digits of a fraction."""
+    if isinstance(item, float):
+        return f"{item:.8g}" if math.isfinite(item) else {"nan": "NaN", "inf": "INF", "-inf": "-INF"}[str(item)]
+    return item.decode() if isinstance(item, bytes) else str(int(item)) if isinstance(item, bool) else str(item)
 
 
 def narrowed(x: np.ndarray, kind: ir.DataType, saturate: bool = True, round_mode: str = "up") -> np.ndarray:

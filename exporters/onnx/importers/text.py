@@ -11,6 +11,12 @@ import frazil as fz
 
 from .registry import importer
 
+#: Operators that move elements and compute nothing, for which the place of a text in a list does as well.
+MOVES_TEXTS = frozenset(
+    "Compress Concat Expand Flatten Gather GatherElements GatherND Reshape ReverseSequence ScatterElements ScatterND Slice "
+    "Split Squeeze Tile Transpose Unique Unsqueeze Where".split()
+)
+
 
 def decoded(x: np.ndarray) -> np.ndarray:
     """The array with str for its texts."""
@@ -53,6 +59,30 @@ def string_normalizer(node: Any, x: Any) -> Any:
     width = max(map(len, rows), default=0) or 1
     filled = [[*row, *[""] * (width - len(row))] for row in rows]
     return np.array(filled, object).reshape(*x.shape[:-1], width)
+
+
+@importer("Tokenizer", domain="com.microsoft", raw=True)
+def tokenizer(node: Any, x: Any) -> Any:
+    """The tokens of every text, filled up: what an expression finds, or what stands between separators, or single characters."""
+    least = node.get("mincharnum", 1)
+    rows = [[t for t in _tokens(node, text) if len(t) >= least] for text in decoded(x).reshape(-1)]
+    if node.get("mark", 0) and any(rows):
+        rows = [["\x02", *row, "\x03"] for row in rows]
+    width, fill = max(map(len, rows), default=0), node.get("pad_value", "")
+    filled = np.array([[*row, *[fill] * (width - len(row))] for row in rows], object)
+    return filled.reshape(*x.shape, width)
+
+
+def _tokens(node: Any, text: str) -> list[str]:
+    separators = node.get("separators")
+    if separators == [""]:
+        return list(text)
+    if separators is None:
+        return [found.group() for found in re.finditer(node["tokenexp"], text, re.ASCII)]
+    parts = [text]
+    for separator in separators:
+        parts = [piece for part in parts for piece in re.split(f"(?:{separator})", part, flags=re.ASCII)]
+    return [part for part in parts if part]
 
 
 @importer("TfIdfVectorizer", raw=True)
