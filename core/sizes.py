@@ -987,7 +987,7 @@ class SymFloat:
         return abs(float(self)) if exact is None else abs(exact[0]) / exact[1]
 
     def is_integer(self) -> bool:
-        """Whether it is a whole number."""
+        """Return whether it is a whole number."""
         exact = _exact(self)
         return float(self).is_integer() if exact is None else bool(exact[0] % exact[1] == 0)
 
