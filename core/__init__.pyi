@@ -3210,11 +3210,12 @@ def save(obj: Any, f: Any) -> None:
     """Write `obj` to the file `f` (a path or a binary file object).
 
     `obj` is a tensor or any nesting of dict, OrderedDict, list, tuple, set, Counter with tensors, NumPy arrays, numbers, str,
-    bytes, bool, None, dtypes, devices and sizes. Tensors that are the same memory are stored once and are the same memory again
-    after loading. A module, a dataclass or any object that is nothing but its attributes, whole or inside of these, is stored
-    by the name of its class and its attributes, and the member of an Enum by its name; a file holds no hooks and no lambdas. A
-    path is written atomically: a crash leaves the old file or the new one. What a link points to is written; a device or a pipe
-    is written to.
+    bytes, bool, None, dtypes, devices and sizes. Tensors on the CPU that are the same memory are stored once and are the same
+    memory again after loading, and so are views of a contiguous tensor that is saved with them (in PyTorch's format: all views of
+    one memory, which is stored whole). A module, a dataclass or any object that is nothing but its attributes, whole or inside of
+    these, is stored by the name of its class and its attributes, and the member of an Enum by its name; a file holds no hooks and
+    no lambdas. A path is written atomically: a crash leaves the old file or the new one. What a link points to is written; a
+    device or a pipe is written to.
 
     A name that ends in `.pt` or `.pth` gets PyTorch's own format, which `torch.load(path)` reads (with NumPy arrays or an
     argparse.Namespace in it: `torch.load(path, weights_only=False)`). It holds no frozensets and no modules: a file with one of
