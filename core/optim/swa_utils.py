@@ -211,7 +211,7 @@ class SWALR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def anneal_func(self, t: float) -> float:
-        """How much of the way to `swa_lr` is gone after the part `t` of the steps."""
+        """Return how much of the way to `swa_lr` is gone after the part `t` of the steps."""
         return (1 - math.cos(math.pi * t)) / 2 if self._anneal_strategy == "cos" else t
 
     def get_lr(self) -> list[Any]:
