@@ -266,7 +266,9 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
         if isinstance(t, np.ndarray):
             tensors[i] = from_numpy(t)
         elif not isinstance(t, Tensor) and hasattr(type(t), "__torch_function__"):
-            return importlib.import_module("frazil.overrides").taken_over(op.call, args, given)
+            overrides = importlib.import_module("frazil.overrides")
+            if overrides.brings_one(type(t)):
+                return overrides.taken_over(op.call, args, given)
     if op.name in WIDE_NUMBERS and (half := _half_with_number(op, tensors)):
         cast = OPS["cast"].call
         wide = [cast(t, dtype=dtypes.float32) if isinstance(t, Tensor) and t.dtype is half else t for t in tensors]

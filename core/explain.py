@@ -21,7 +21,8 @@ def describe(value: Any) -> str:
         return repr(value)
     if isinstance(value, np.ndarray):
         return f"a NumPy array {value.dtype}{list(value.shape)}"
-    return f"a {type(value).__name__}"
+    of_pytorch = type(value).__module__.partition(".")[0] == "torch"  # whose tensors are called as frazil's are
+    return f"a {'torch.' if of_pytorch else ''}{type(value).__name__}"
 
 
 def kinds(args: Any) -> str:

@@ -48,12 +48,29 @@ _THREAD = _Thread()
 # ------------------------------------------------------------------------------------------------------------------ who is asked
 
 
-def _brings_one(kind: type) -> bool:
-    """Whether arguments of this type are asked: those of frazil's own classes are not."""
+def brings_one(kind: type) -> bool:
+    """Return whether arguments of this type are asked. Those of frazil's own classes are not, and tensors of PyTorch's neither,
+    which take calls of its functions alone.
+
+    >>> import frazil as fz
+    >>> fz.overrides.brings_one(fz.Tensor), fz.overrides.brings_one(int)
+    (False, False)
+    """
     if not issubclass(kind, Tensor):
-        return hasattr(kind, "__torch_function__")
+        return hasattr(kind, "__torch_function__") and not of_pytorch(kind.__torch_function__)
     own = kind.__module__.partition(".")[0] == "frazil" or issubclass(kind, Parameter)
     return not own or ("__torch_function__" in vars(kind) and kind not in (Tensor, Parameter))
+
+
+def of_pytorch(function: Any) -> bool:
+    """Return whether a function or method is PyTorch's own.
+
+    >>> import frazil as fz
+    >>> fz.overrides.of_pytorch(fz.add)
+    False
+    """
+    owner = function if getattr(function, "__module__", None) else getattr(function, "__objclass__", None)
+    return getattr(owner, "__module__", "").partition(".")[0] == "torch"
 
 
 def _asked(arguments: Iterable[Any]) -> list[type]:
@@ -63,9 +80,9 @@ def _asked(arguments: Iterable[Any]) -> list[type]:
         kind = type(argument)
         if kind is tuple or kind is list:
             for inner in map(type, argument):
-                if inner not in found and _brings_one(inner):
+                if inner not in found and brings_one(inner):
                     _insert(found, inner)
-        elif kind not in found and _brings_one(kind):
+        elif kind not in found and brings_one(kind):
             _insert(found, kind)
     return found
 
@@ -82,7 +99,7 @@ def has_torch_function(relevant_args: Iterable[Any]) -> bool:
     >>> fz.overrides.has_torch_function((fz.ones(2), 3))
     False
     """
-    return bool(_THREAD.modes) or any(_brings_one(type(x)) for x in relevant_args)
+    return bool(_THREAD.modes) or any(brings_one(type(x)) for x in relevant_args)
 
 
 def has_torch_function_unary(arg: Any) -> bool:
@@ -339,6 +356,8 @@ def taken_over(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict
 
 def of_subclass(cls: type[Tensor], func: Any, args: Any, kwargs: Any) -> Any:
     """Do as `Tensor.__torch_function__` does: the call, whose tensors become instances of `cls`."""
+    if of_pytorch(func):
+        return NotImplemented
     with nobody_asked(modes=False):
         result = func(*args, **(kwargs or {}))
         if func.__name__ == "tensor":  # whose result is a new tensor, whatever it is made of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, final
 
 from ..creation import empty
-from ..tensor import Tensor, not_sparse, strided, wrap
+from ..tensor import Tensor, _overrides, not_sparse, strided, wrap
 
 
 def persistence(tensor: Tensor) -> bool | None:
@@ -51,6 +51,8 @@ class Parameter(Tensor):
     @classmethod
     def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """The call as it is: what is made of parameters are tensors."""
+        if _overrides().of_pytorch(func):
+            return NotImplemented
         return func(*args, **(kwargs or {}))
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Parameter:

@@ -185,3 +185,39 @@ def test_other_threads_are_not_asked():
         worker.start()
         worker.join()
     assert mode.names == []
+
+
+class Own(fz.Tensor):
+    """A subclass, as programs write them."""
+
+
+#: Calls that frazil answers, and that PyTorch does, of a tensor of each.
+MIXED = {
+    "frazil": [
+        lambda ours, theirs: ours + theirs,
+        lambda ours, theirs: theirs + ours,
+        lambda ours, theirs: ours == theirs,
+        lambda ours, theirs: theirs == ours,
+        lambda ours, theirs: fz.matmul(ours, theirs),
+        lambda ours, theirs: fz.cat([ours, theirs]),
+        lambda ours, theirs: fz.nn.Linear(2, 2)(theirs),
+    ],
+    "torch": [
+        lambda ours, theirs: torch.matmul(theirs, ours),
+        lambda ours, theirs: torch.relu(ours),
+        lambda ours, theirs: torch.nn.functional.relu(ours),
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", [fz.Tensor, fz.nn.Parameter, Own])
+def test_tensors_of_both_libraries_do_not_mix_and_an_error_says_so(kind: type[fz.Tensor]) -> None:
+    """Each asked the other to take the call, without an end."""
+    ours = fz.ones(2).as_subclass(kind)
+    for theirs in (torch.ones(2), torch.nn.Parameter(torch.ones(2))):
+        for call in MIXED["frazil"]:
+            with pytest.raises(fz.errors.ArgumentError, match=r"given a torch\.(Tensor|Parameter); make a tensor with fz.tensor"):
+                call(ours, theirs)
+        for call in MIXED["torch"]:
+            with pytest.raises(TypeError, match="__torch_function__"):
+                call(ours, theirs)
