@@ -247,17 +247,17 @@ class Stage:
         bound = {id(state.tensor): state.output for state in graph.states if state.attribute == "grad"}
         graph.states = [state for state in graph.states if state.attribute != "grad"]
         for position, state in enumerate(graph.states):
-            leaf = grads.get(id(state.tensor))
-            if leaf is None:
+            owner = grads.get(id(state.tensor))
+            if owner is None:
                 continue
-            if id(leaf) in self._without_grad:
+            if id(owner) in self._without_grad:
                 raise ExportError(
-                    f"export_step: the step adds to gradients that were left over from before it ({self.names.get(id(leaf))}), "
+                    f"export_step: the step adds to gradients that were left over from before it ({self.names.get(id(owner))}), "
                     "and forgets them at its end: call optimizer.zero_grad() before the export"
                 )
-            output = bound.get(id(leaf), state.output)
-            graph.states[position] = State(state.input, output, state.tensor, "data", (leaf, "grad"))
-            self.kept_grads[self.names[id(state.tensor)]] = leaf
+            output = bound.get(id(owner), state.output)
+            graph.states[position] = State(state.input, output, state.tensor, "data", (owner, "grad"))
+            self.kept_grads[self.names[id(state.tensor)]] = owner
 
     def _name_values(self, graph: Graph) -> None:
         """Give the values of the graph the names of the file, and make what it only reads state too."""

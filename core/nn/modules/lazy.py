@@ -124,7 +124,7 @@ class _LazyNorm(LazyModuleMixin, _NormBase):
         *,
         bias: bool = True,
     ) -> None:
-        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)  # type: ignore[misc]
+        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
         for name, member in self._parameters.items():
             if member is not None:
                 self._parameters[name] = UninitializedParameter(True, device, dtype)
