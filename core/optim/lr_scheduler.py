@@ -17,6 +17,7 @@ from ..spelling import tell_keywords_of_classes as _tell_keywords
 from ..spelling import tell_names as _tell_names
 from ..tensor import Tensor
 from .optimizer import Optimizer
+from .options import Option
 
 __all__ = [
     "ChainedScheduler",
@@ -456,11 +457,7 @@ def _momentum_key(optimizer: Optimizer) -> str:
 
 
 def _set_momentum(group: dict[str, Any], key: str, value: float) -> None:
-    group[key] = (value, *group["betas"][1:]) if key == "betas" else value
-
-
-def _momentum(group: dict[str, Any], key: str) -> float:
-    return group["betas"][0] if key == "betas" else group["momentum"]
+    Option(group, key, 0 if key == "betas" else None).hold(value)
 
 
 class OneCycleLR(LRScheduler):

@@ -1,6 +1,7 @@
-"""Optimisers of single ideas: ASGD (averages), Rprop (signs), Adafactor (rows and columns), Muon (orthogonal steps).
+"""Optimisers of single ideas: ASGD (averages), Rprop (signs), Adafactor (rows and columns), SparseAdam (sparse gradients), Muon
+(orthogonal steps).
 
-As `adaptive.py`: ordinary in-place operations, so their steps record.
+As in `adaptive.py`: ordinary in-place operations, so their steps record, but for SparseAdam's.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from ..nn.module import Module
 from ..nn.modules.batchnorm import _BatchNorm
 from ..spelling import tell_names as _tell_names
 from ..tensor import Tensor
-from .lr_scheduler import LRScheduler
+from .lr_scheduler import LRScheduler, _per_group
 from .optimizer import Optimizer
 
 #: (averaged, current, how many models were averaged) -> averaged.
@@ -203,8 +203,7 @@ class SWALR(LRScheduler):
             raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
         if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
             raise ValueError(f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}")
-        rates = list(swa_lr) if isinstance(swa_lr, (list, tuple)) else [swa_lr] * len(optimizer.param_groups)
-        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+        for group, rate in zip(optimizer.param_groups, _per_group(optimizer, "swa_lr", swa_lr), strict=True):
             group["swa_lr"] = rate
         self.anneal_epochs = anneal_epochs
         self._anneal_strategy = anneal_strategy

@@ -19,7 +19,7 @@ from frazil.random import randperm
 from frazil.recorder.trace import Program, identifier, leaf_names_of, trace
 from frazil.tensor import Tensor
 
-from .export import ExportReport
+from .export import ExportReport, as_arguments
 from .stage import Stage
 from .training import write_training
 
@@ -77,8 +77,8 @@ def export_loop(
     """
     if (evaluate is None) != (held_out is None):
         raise ArgumentError("export_loop: evaluate is called with held_out: give both, or neither")
-    leaves, tree = flatten(_tuple(data))
-    kept, kept_tree = flatten(_tuple(held_out) if evaluate is not None else ())
+    leaves, tree = flatten(as_arguments(data))
+    kept, kept_tree = flatten(as_arguments(held_out) if evaluate is not None else ())
     _check(leaves, batch_size, permutation)
     given = list(input_names) if input_names is not None else None
     names = given[: len(leaves)] if given is not None else _names(step, tree, len(leaves))
@@ -110,10 +110,6 @@ def export_loop(
         output_names = ["losses"]
     options = {"output_names": output_names, "opset_version": opset_version, "optimize": optimize}
     return write_training(stage, program, eager, path, tuple(args), {}, (), verify, epochs, options)
-
-
-def _tuple(data: Any) -> tuple[Any, ...]:
-    return tuple(data) if isinstance(data, (tuple, list)) else (data,)
 
 
 def _check(leaves: Sequence[Any], batch_size: int, permutation: str | None) -> None:

@@ -420,6 +420,11 @@ def _count(lowered: Lowered) -> int:
     return sum(1 for _ in ir.traversal.RecursiveGraphIterator(lowered.model.graph))
 
 
+def as_arguments(given: Any) -> tuple[Any, ...]:
+    """The arguments of a call: a tuple or list of them, or a single one that stands alone."""
+    return tuple(given) if isinstance(given, (tuple, list)) else (given,)
+
+
 def record(
     model: Any, args: Any, kwargs: Mapping[str, Any] | None, input_names: Sequence[str] | None, dynamic_shapes: Any
 ) -> Program:

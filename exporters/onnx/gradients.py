@@ -17,7 +17,7 @@ from frazil.pytree import flatten, unflatten
 from frazil.recorder.trace import Program, identifier, leaf_names_of
 from frazil.tensor import Tensor
 
-from .export import ExportReport, export, record
+from .export import ExportReport, as_arguments, export, record
 from .uses import find
 
 
@@ -52,7 +52,7 @@ def export_grad(
     >>> report.outputs
     ['output: float32[]', 'grad.x: float32[4, 3]', 'grad.model.bias: float32[1]']
     """
-    args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
+    args = as_arguments(args)
     program, names = record_grad(fn, args, kwargs, wrt=wrt, input_names=input_names, dynamic_shapes=dynamic_shapes)
     return export(program, path=path, output_names=named_outputs(program, names, output_names), **options)
 

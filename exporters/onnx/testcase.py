@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from frazil.pytree import flatten
 from frazil.tensor import Tensor
 
-from .export import ExportReport, export, record
+from .export import ExportReport, as_arguments, export, record
 from .gradients import named_outputs, record_grad
 from .oracle import host
 from .verify import GIVEN, EagerRun
@@ -49,7 +49,7 @@ def export_testcase(
     >>> sorted(path.name for path in pathlib.Path("square/test_data_set_0").iterdir())
     ['input_0.pb', 'output_0.pb', 'output_1.pb']
     """
-    args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
+    args = as_arguments(args)
     if gradients:
         program, by = record_grad(model, args, kwargs, input_names=input_names, dynamic_shapes=dynamic_shapes)
         output_names = named_outputs(program, by, output_names)

@@ -21,7 +21,7 @@ from frazil.tensor import Tensor
 
 from .bisect import Divergence, first_divergence
 from .errors import VerificationError
-from .export import ExportReport, export
+from .export import ExportReport, as_arguments, export
 from .kept import Kept
 from .lowerings import Lowering
 from .oracle import Oracle, from_host, host, needed_to_judge, run_graph
@@ -114,7 +114,7 @@ def export_step(
     (['model.weight', 'optimizer.weight.exp_avg'], 4)
     """
     stage = Stage(step, objects, schedule_steps)
-    given, named = _as_tuple(args), dict(kwargs or {})
+    given, named = as_arguments(args), dict(kwargs or {})
     program = stage.record(given, named, {"input_names": input_names, "dynamic_shapes": dynamic_shapes})
     if output_names is None and len(program.graph.outputs) == 1:
         output_names = ["loss"]
@@ -141,16 +141,12 @@ def write_training(
         with stage:
             report = export(program, path=None, samples=samples, verify=verify, training=True, **options)
         if verify:
-            batches = [args, *map(_as_tuple, samples)]
+            batches = [args, *map(as_arguments, samples)]
             report.steps = _verify_steps(stage, program, call, report, batches, kwargs, steps)
     report.model.metadata_props[METADATA] = json.dumps(_told(program, report, objects))
     if path is not None:
         _write(report, Path(path), initial)
     return report
-
-
-def _as_tuple(args: Any) -> tuple[Any, ...]:
-    return tuple(args) if isinstance(args, (tuple, list)) else (args,)
 
 
 def _told(program: Program, report: ExportReport, objects: Mapping[str, Any]) -> dict[str, Any]:
