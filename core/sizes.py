@@ -45,6 +45,9 @@ class Recording(Protocol):
     #: How many data-dependent sizes it has met; kept by `unbacked`.
     unbacked_count: int
 
+    #: What sizes broadcast to, where only the data decide whether they are equal; None where that may not be left open.
+    joined: Joined | None
+
 
 _active = threading.local()
 
@@ -76,7 +79,7 @@ def deciding(judge: Recording) -> Iterator[None]:
         _active.judge = previous
 
 
-class _Joined:
+class Joined:
     """What sizes broadcast to while these are left open: one size for the same sizes, which are told apart by their keys."""
 
     def __init__(self) -> None:
@@ -101,7 +104,7 @@ def broadcasts_left_open() -> Iterator[None]:
     equal; and axes of the same name have sizes of their own. What decides on such a size raises; rules that refuse a number (a
     maximum of no elements) see none.
     """
-    with _joining(_Joined()):
+    with _joining(Joined()):
         yield
 
 
@@ -113,7 +116,7 @@ def broadcasts_asserted() -> Iterator[None]:
 
 
 @contextmanager
-def _joining(sizes: _Joined | None) -> Iterator[None]:
+def _joining(sizes: Joined | None) -> Iterator[None]:
     previous = joined()
     _active.joined = sizes
     try:
@@ -122,7 +125,7 @@ def _joining(sizes: _Joined | None) -> Iterator[None]:
         _active.joined = previous
 
 
-def joined() -> _Joined | None:
+def joined() -> Joined | None:
     """Return what sizes broadcast to inside of `broadcasts_left_open`; None outside."""
     return getattr(_active, "joined", None)
 
@@ -2036,6 +2039,9 @@ def _broadcast(a: Size, b: Size, axis: int) -> Size:
             return a if isinstance(a, int) else b if isinstance(b, int) else together.size(a, b)
         hint_a = a.hint if isinstance(a, SymInt) else a
         hint_b = b.hint if isinstance(b, SymInt) else b
+        active = current()
+        if active is not None and active.joined is not None and is_open(a == b):  # the running program broadcasts or refuses
+            return a if isinstance(a, int) else b if isinstance(b, int) else active.joined.size(a, b)
         if hint_a is None or hint_b is None or hint_a == hint_b:
             if bool(a == b):
                 return a if isinstance(a, int) else b if isinstance(b, int) else a
@@ -2059,8 +2065,8 @@ def stretches(size: Size, wide: Size) -> bool:
         return False
     if isinstance(size, int):
         return size == 1
-    if joined() is not None:
-        _fail(f"whether {size.describe()} is repeated is left open here")
+    if joined() is not None or (isinstance(wide, SymInt) and wide.symbol is not None and wide.symbol.parts):
+        _fail(f"whether {size.describe()} is repeated, which a gradient needs to know, only the running program knows")
     hints = [s.hint if isinstance(s, SymInt) else s for s in (size, wide)]
     return hints[0] == 1 != hints[1] and bool(size == 1)
 

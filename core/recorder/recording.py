@@ -80,6 +80,8 @@ class Recorder:
         self.graph = Graph(name)
         self.device = RecordingDevice(self, device)
         self.unbacked_count = 0
+        self.joined: sizes.Joined | None = None
+        self._joined = sizes.Joined()
         self._names = names or {}  # id of a tensor -> (kind, name)
         self._paths: dict[int, str] = {}  # id of a module -> its path
         self._scopes: tuple[Scope, ...] = ()
@@ -326,9 +328,16 @@ class Recorder:
 
         Only elementwise ops leave open what sizes broadcast to: bodies of others may refuse some of them (a maximum of nothing).
         """
+        before, self.joined = self.joined, self._joined if op.layout == "elementwise" else None
+        try:
+            return self._specs_of(op, arrays, attrs)
+        finally:
+            self.joined = before
+
+    def _specs_of(self, op: Op, arrays: Sequence[TracedArray | None], attrs: dict[str, Any]) -> tuple[Any, list[Any] | None]:
         if op.layout != "elementwise" and sizes.joined() is not None:
             with sizes.broadcasts_asserted():
-                return self._result_specs(op, arrays, attrs)
+                return self._specs_of(op, arrays, attrs)
         if op.rule is not None:
             spec = op.rule(*(None if a is None else Spec(a.shape, a.dtype) for a in arrays), **attrs)
             return self._as_counted(arrays[0], spec) if op.name == "nonzero_positions" else spec, None
