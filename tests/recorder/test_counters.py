@@ -91,15 +91,28 @@ def test_a_counter_that_goes_both_ways_is_not_taken_to_rise() -> None:
         assert np.array_equal(found, program(fz.tensor(array)).numpy()), n
 
 
-def test_a_slice_of_another_length_at_the_end_is_refused_with_its_line() -> None:
+def test_a_slice_of_another_length_at_the_end_is_broadcast() -> None:
     @fz.jit.script
     def program(p, h):
         for i in range(p.shape[0]):
             h = h + p[i : i + 2]
         return h
 
+    report = fz.onnx.export(program, (fz.ones(5, 3), fz.ones(2, 3)))
+    for n in (1, 2, 3, 6):
+        p, h = fz.arange(3.0 * n).reshape(n, 3), fz.ones(2, 3)
+        assert np.array_equal(report.run(p, h)[0], program(p, h).numpy()), n
+
+
+def test_a_slice_of_another_length_at_the_end_is_refused_with_its_line() -> None:
+    @fz.jit.script
+    def program(p, h):
+        for i in range(p.shape[0]):
+            h = fz.stack((h, p[i : i + 2])).sum(0)
+        return h
+
     with pytest.raises(
-        RecordError, match=r"(?s)\(a size made of p.shape\[0\] and the number of the round\).*h = h \+ p\[i : i \+ 2\]"
+        RecordError, match=r"(?s)\(a size made of p.shape\[0\] and the number of the round\).*h = fz.stack"
     ) as caught:
         fz.onnx.export(program, (fz.ones(5, 3), fz.ones(2, 3)))
     assert "min(" not in str(caught.value)
