@@ -80,7 +80,7 @@ def deciding(judge: Recording) -> Iterator[None]:
 
 
 class Joined:
-    """What sizes broadcast to while these are left open: one size for the same sizes, which are told apart by their keys."""
+    """Sizes that others broadcast to, where that is left open: one for the same sizes, which are told apart by their keys."""
 
     def __init__(self) -> None:
         self.sizes: dict[frozenset[str], SymInt] = {}
