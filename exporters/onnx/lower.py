@@ -412,7 +412,7 @@ class Decisions:
     without; then the size is fixed to the example's, by a guard with the user's line."""
 
     unbacked_count = 0
-    joined = None
+    joined: Any = None
 
     def __init__(self, walk: _Lowering, node: Node, source: Any) -> None:
         self.walk, self.node, self.source = walk, node, source
