@@ -10,6 +10,7 @@ from .autograd.modes import no_grad as _no_grad
 from .jit import is_tracing as _is_tracing
 from .nn import functional as _functional
 from .overrides import nobody_asked as _nobody_asked
+from .overrides import not_asked as _disabled_torch_function_impl
 from .pytorch_file import PyTorchFileReader as PyTorchFileReader
 from .spelling import tell_names as _tell_names
 from .state import BATCHINGS as _BATCHINGS
@@ -43,11 +44,6 @@ _TensorMeta = type(_Tensor)
 def _are_functorch_transforms_active() -> bool:
     """Return whether a `vmap` is going on."""
     return _BATCHINGS[0] > 0
-
-
-def _disabled_torch_function_impl(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-    """`func(*args, **kwargs)`: what subclasses of Tensor name as `__torch_function__` where they change nothing."""
-    return func(*args, **(kwargs or {}))
 
 
 def _get_tracing_state() -> Any:

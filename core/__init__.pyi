@@ -2468,7 +2468,7 @@ def matrix_exp(A: Tensor, *, out: Any = None) -> Tensor:
             [0., 1.]])"""
 
 def matrix_power(input: Tensor, n: _int, *, out: Any = None) -> Tensor:
-    """The n-th power of a square matrix (or a batch of them), n not negative.
+    """The n-th power of square matrices; negative powers are those of the inverse. As `fz.linalg.matrix_power`.
 
     >>> import frazil as fz
     >>> fz.matrix_power(fz.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)

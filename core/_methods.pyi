@@ -47,7 +47,7 @@ class TensorMethods:
     def add(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
         """`input + alpha * other`."""
 
-    def add_(self, other: Any, **options: Any) -> Tensor:
+    def add_(self, other: Any, *more: Any, **options: Any) -> Tensor:
         """In-place form of `add`: writes the result into this tensor and returns it."""
 
     def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1, out: Any = None) -> Tensor:
@@ -444,13 +444,13 @@ class TensorMethods:
     def div(self, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
         """Division; `rounding_mode` None (true division), "floor" or "trunc"."""
 
-    def div_(self, other: Any, **options: Any) -> Tensor:
+    def div_(self, other: Any, *more: Any, **options: Any) -> Tensor:
         """In-place form of `div`: writes the result into this tensor and returns it."""
 
     def divide(self, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
         """Division; `rounding_mode` None (true division), "floor" or "trunc"."""
 
-    def divide_(self, other: Any, **options: Any) -> Tensor:
+    def divide_(self, other: Any, *more: Any, **options: Any) -> Tensor:
         """In-place form of `div`: writes the result into this tensor and returns it."""
 
     def dot(self, other: Tensor, *, out: Any = None) -> Tensor:
@@ -915,7 +915,7 @@ class TensorMethods:
         """The exponential of square matrices: the sum of A^k / k!."""
 
     def matrix_power(self, n: _int, *, out: Any = None) -> Tensor:
-        """The n-th power of a square matrix (or a batch of them), n not negative."""
+        """The n-th power of square matrices; negative powers are those of the inverse. As `fz.linalg.matrix_power`."""
 
     def max(self, dim: Any = None, keepdim: _bool = False, *, other: Any = None, out: Any = None) -> Any:
         """The largest element; with `dim`, the largest along it and their indices; with a tensor, the elementwise maximum."""
@@ -1321,13 +1321,13 @@ class TensorMethods:
     def sub(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
         """`input - alpha * other`."""
 
-    def sub_(self, other: Any, **options: Any) -> Tensor:
+    def sub_(self, other: Any, *more: Any, **options: Any) -> Tensor:
         """In-place form of `sub`: writes the result into this tensor and returns it."""
 
     def subtract(self, other: Any, *, alpha: Any = 1, out: Any = None) -> Tensor:
         """`input - alpha * other`."""
 
-    def subtract_(self, other: Any, **options: Any) -> Tensor:
+    def subtract_(self, other: Any, *more: Any, **options: Any) -> Tensor:
         """In-place form of `sub`: writes the result into this tensor and returns it."""
 
     def sum(self, dim: Any = None, keepdim: _bool = False, dtype: Any = None, *, out: Any = None) -> Tensor:
@@ -1412,7 +1412,7 @@ class TensorMethods:
     def true_divide(self, other: Any, *, rounding_mode: _str | None = None, out: Any = None) -> Tensor:
         """Division; `rounding_mode` None (true division), "floor" or "trunc"."""
 
-    def true_divide_(self, other: Any, **options: Any) -> Tensor:
+    def true_divide_(self, other: Any, *more: Any, **options: Any) -> Tensor:
         """In-place form of `div`: writes the result into this tensor and returns it."""
 
     def trunc(self, *, out: Any = None) -> Tensor:

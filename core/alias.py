@@ -116,7 +116,10 @@ def make_inplace_of(name: str, function: Callable[..., Any]) -> Callable[..., An
 
     def call(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(name + "_", self)
-        assign(name + "_", self, function(current_value(self), *args, **kwargs))
+        result = function(current_value(self), *args, **kwargs)
+        if not isinstance(result, Tensor):
+            return result  # as in `inplace`
+        assign(name + "_", self, result)
         return self
 
     call.__name__ = call.__qualname__ = name + "_"
@@ -147,6 +150,8 @@ def inplace(op: Op, x: Tensor, args: tuple[Any, ...], attrs: dict[str, Any]) -> 
                 return x
     old = current_value(x, saved=op.differentiable and 0 in op.save_inputs)
     y = general_call(op, (old, *args), attrs)
+    if not isinstance(y, Tensor):
+        return y  # of an object that knows the operator itself: `x *= it` gives what `x * it` does
     assign(op.name + "_", x, y)
     return x
 

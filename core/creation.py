@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import importlib
 import math
 from typing import Any
@@ -418,6 +419,7 @@ def _stack_numbers(data: Any, dtype: DType | None) -> Tensor:
     """Nested sequences of which some elements are values of a recording."""
     if isinstance(data, (list, tuple)):
         parts = [_stack_numbers(d, dtype) for d in data]
+        parts = [p.reshape(()) if isinstance(d, Tensor) and set(p.shape) == {1} else p for p, d in zip(parts, data, strict=True)]
         common = dtypes.result_type_of([(p.dtype, 2) for p in parts])
         return FUNCTIONS["stack"]([p.to(common) for p in parts])
     if isinstance(data, Tensor):
@@ -427,10 +429,9 @@ def _stack_numbers(data: Any, dtype: DType | None) -> Tensor:
 
 def as_numpy(data: Any, dtype: DType | None = None) -> np.ndarray:
     """A new NumPy array with the values of `data`, in the dtype that a tensor of it has."""
-    if isinstance(data, (list, tuple)) and any(isinstance(d, Tensor) for d in data):
-        data = [dtypes.in_numpy(d.detach().cpu()._array()) if isinstance(d, Tensor) else d for d in data]
+    kinds: set[Any] = set()
     try:
-        array = np.array(data)
+        array = np.array(_taken_apart(data, kinds))
     except ValueError as error:
         raise ShapeError(f"tensor: the rows of the data differ in length or kind: {error}") from None
     if array.dtype == object or (array.dtype.kind in "USMmV" and dtypes.of_native(array.dtype) is None):
@@ -439,17 +440,34 @@ def as_numpy(data: Any, dtype: DType | None = None) -> np.ndarray:
         return array.astype(dtypes.as_dtype(dtype).numpy)
     if isinstance(data, (np.ndarray, np.generic)):
         return array.astype(array.dtype.newbyteorder("=")) if not array.dtype.isnative else array
-    if array.dtype.kind == "f":
-        nested_numpy = array.size and isinstance(_first(data), (np.ndarray, np.floating))
-        return array if nested_numpy else array.astype(dtypes.get_default_dtype().numpy)
-    if array.dtype.kind == "c":
-        return array.astype(_dtype_of_number(0j).numpy)
+    if array.dtype.kind in "fc":
+        found = [_dtype_of_number(kind()) if kind in _NUMBERS else kind for kind in kinds or {float}]
+        return array.astype(functools.reduce(dtypes.promote_types, found).numpy)
     return array
 
 
-def _first(data: Any) -> Any:
-    while isinstance(data, (list, tuple)) and data:
-        data = data[0]
+_NUMBERS = frozenset((bool, int, float, complex))
+
+
+def _taken_apart(data: Any, found: set[Any]) -> Any:
+    """Nested sequences with arrays where they had tensors, and numbers where those had one element, as PyTorch takes them.
+    `found` gets the dtypes, and the types of numbers."""
+    if isinstance(data, Tensor):
+        found.add(data.dtype)
+        array = dtypes.in_numpy(data.detach().cpu()._array())
+        return array.reshape(()) if array.size == 1 else array
+    if isinstance(data, (list, tuple)):
+        kinds = set(map(type, data))
+        if kinds <= _NUMBERS:
+            found |= kinds
+            return data
+        return [_taken_apart(d, found) for d in data]
+    if isinstance(data, (np.ndarray, np.generic)):
+        found.add(dtypes.of_native(data.dtype) or dtypes.float64)
+    elif type(data) in _NUMBERS:
+        found.add(type(data))
+    else:
+        found.add({"f": float, "c": complex}.get(np.asarray(data).dtype.kind, int))
     return data
 
 

@@ -16,7 +16,7 @@ from .errors import ArgumentError
 from .mixed import listed
 from .out import WithOut, write_out
 from .spelling import STUMBLES, explained, shown_as
-from .table import FUNCTIONS, METHODS, OPS, OTHER_NAMES, Op, unknown
+from .table import FUNCTIONS, METHODS, OPS, OTHER_NAMES, Op, in_todays_order, unknown
 from .views import lie
 from .widen import once
 
@@ -129,6 +129,10 @@ def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[
         if not given:
             try:
                 return fn(*args)
+            except TypeError:
+                if (ordered_anew := in_todays_order(key, args)) is None:
+                    raise
+                return call(*ordered_anew[0], **ordered_anew[1])
             except STUMBLES as error:
                 raise explained(error, key, args) from error
         target = given.pop("out", None) if out else None
@@ -145,6 +149,8 @@ def by_name(fn: Callable[..., Any], key: str, *, out: bool = False) -> Callable[
                 raise ArgumentError(
                     f"{key}: {unknown(name, [p.name for p in plain])} Its signature is {key}{inspect.Signature(plain)}"
                 )
+        if len(args) > len(ordered) and (ordered_anew := in_todays_order(key, args)) is not None:
+            args, given = (*ordered_anew[0],), {**given, **ordered_anew[1]}
         try:
             result = fn(*args, **given)
         except STUMBLES as error:

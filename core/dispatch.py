@@ -19,7 +19,7 @@ from .errors import ArgumentError, DeviceError, DTypeError, FrazilError
 from .explain import describe, explain, held, kinds, noted, where
 from .out import WIDENING, write_out
 from .state import BATCHINGS, INFERENCES, RECORDINGS, SPARSE, STATE
-from .table import OPS, OTHER_NAMES, Op, unknown
+from .table import OPS, OTHER_NAMES, Op, in_todays_order, unknown
 from .tape import Node, OutputNode, called
 from .tensor import Tensor, choose_new, from_numpy, whole, wrap
 from .views import lie, link_view
@@ -269,6 +269,8 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
             overrides = importlib.import_module("frazil.overrides")
             if overrides.brings_one(type(t)):
                 return overrides.taken_over(op.call, args, given)
+        elif i and op.name in _REFLECTED and (answer := _reflected(op, tensors[0], t)) is not NotImplemented:
+            return answer
     if op.name in WIDE_NUMBERS and (half := _half_with_number(op, tensors)):
         cast = OPS["cast"].call
         wide = [cast(t, dtype=dtypes.float32) if isinstance(t, Tensor) and t.dtype is half else t for t in tensors]
@@ -296,6 +298,30 @@ def general_call(op: Op, args: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     if out is not None:
         return write_out(op.name, out, result)
     return result
+
+
+#: What Python asks of the right operand, where the left one does not know it.
+_REFLECTED = {
+    "add": "__radd__", "sub": "__rsub__", "mul": "__rmul__", "div": "__rtruediv__", "floor_divide": "__rfloordiv__",
+    "remainder": "__rmod__", "power": "__rpow__", "matmul": "__rmatmul__", "bitwise_and": "__rand__", "bitwise_or": "__ror__",
+    "bitwise_xor": "__rxor__", "bitwise_left_shift": "__rlshift__", "bitwise_right_shift": "__rrshift__", "lt": "__gt__",
+    "le": "__ge__", "gt": "__lt__", "ge": "__le__",
+}  # fmt: skip
+
+
+def is_foreign(value: Any) -> bool:
+    """Return whether a value is no tensor, no array, no number, and does not say what becomes of calls with it."""
+    return (
+        not isinstance(value, (Tensor, np.ndarray)) and not hasattr(value, "__torch_function__") and _number_dtype(value) is None
+    )
+
+
+def _reflected(op: Op, left: Any, right: Any) -> Any:
+    """What an object that comes second, and is no operand of frazil's, makes of the operator itself."""
+    if not is_foreign(right) or type(right).__module__ == "builtins":
+        return NotImplemented
+    method = getattr(type(right), _REFLECTED[op.name], None)
+    return NotImplemented if method is None else method(right, left)
 
 
 #: Ops that compute floats of 16 bits with a number, or with a 0-d tensor of another dtype, in float32: rounded first, 70000 would
@@ -420,6 +446,8 @@ def _several(op: Op, tensors: Any, attrs: dict[str, Any], arrays: Any, device: A
 def _bind(op: Op, args: tuple[Any, ...], given: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """Tensors and attributes from the arguments as the user wrote them."""
     names = op.tensors
+    if len(args) > len(names) and (ordered_anew := in_todays_order(op.name, args)) is not None:
+        args, given = (*ordered_anew[0],), {**given, **ordered_anew[1]}
     if op.packed:
         head = len(names) - 1
         if len(args) > head and isinstance(args[head], (list, tuple)):

@@ -62,6 +62,18 @@ def logdet(input: Tensor) -> Tensor:
 
 
 @function(out=True)
+def matrix_power(input: Tensor, n: int) -> Tensor:
+    """The n-th power of square matrices; negative powers are those of the inverse. As `fz.linalg.matrix_power`.
+
+    >>> import frazil as fz
+    >>> fz.matrix_power(fz.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
+    tensor([[1., 3.],
+            [0., 1.]])
+    """
+    return linalg.matrix_power(input, n)
+
+
+@function(out=True)
 def inverse(input: Tensor) -> Tensor:
     """The inverse of square matrices; as `fz.linalg.inv`."""
     return linalg.inv(input)

@@ -48,6 +48,16 @@ _THREAD = _Thread()
 # ------------------------------------------------------------------------------------------------------------------ who is asked
 
 
+def not_asked(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    """`func(*args, **kwargs)`: what subclasses of Tensor name as `__torch_function__` that want not to be asked.
+
+    >>> from frazil.overrides import not_asked
+    >>> not_asked(max, (), (1, 2))
+    2
+    """
+    return func(*args, **(kwargs or {}))
+
+
 def brings_one(kind: type) -> bool:
     """Return whether arguments of this type are asked. Those of frazil's own classes are not, and tensors of PyTorch's neither,
     which take calls of its functions alone.
@@ -56,6 +66,8 @@ def brings_one(kind: type) -> bool:
     >>> fz.overrides.brings_one(fz.Tensor), fz.overrides.brings_one(int)
     (False, False)
     """
+    if getattr(kind, "__torch_function__", None) is not_asked:
+        return False
     if not issubclass(kind, Tensor):
         return hasattr(kind, "__torch_function__") and not of_pytorch(kind.__torch_function__)
     own = kind.__module__.partition(".")[0] == "frazil" or issubclass(kind, Parameter)

@@ -48,6 +48,27 @@ OTHER_NAMES |= {"split_size": ("split_size_or_sections",), "split_sizes": ("spli
 OTHER_NAMES |= {"input": ("L", "b", "A"), "input2": ("tau", "L"), "input3": ("other",)}
 OTHER_NAMES |= dict.fromkeys(("sections", "indices"), ("indices_or_sections",))
 
+#: Functions whose factors came first in PyTorch before 1.5, as hand-written optimizers have them: `x.add_(-lr, g)`.
+_LEADING_FACTORS = {"add": ("alpha",), "sub": ("alpha",), "addcmul": ("value",), "addcdiv": ("value",)}
+_LEADING_FACTORS |= dict.fromkeys(("addmm", "addmv", "addr", "addbmm", "baddbmm"), ("beta", "alpha"))
+
+
+def in_todays_order(name: str, args: Sequence[Any]) -> tuple[list[Any], dict[str, Any]] | None:
+    """Arguments that have factors before the last tensors, in the order of today's signature; None where they have not.
+
+    >>> from frazil.table import in_todays_order
+    >>> in_todays_order("add", (x := object(), 0.5, y := object())) == ([x, y], {"alpha": 0.5})
+    True
+    """
+    factors = _LEADING_FACTORS.get(name)
+    if factors is None or len(args) < 3 or isinstance(args[-1], (int, float, complex)):
+        return None
+    given = [x for x in args if isinstance(x, (int, float, complex))]
+    rest = [x for x in args if not isinstance(x, (int, float, complex))]
+    if not 0 < len(given) <= len(factors) or len(rest) != (2 if factors == ("alpha",) else 3):
+        return None
+    return rest, dict(zip(factors, given, strict=False))
+
 
 class Spec(NamedTuple):
     """The shape and dtype of a tensor: all that a rule sees of it."""

@@ -50,6 +50,7 @@ def backward(
         targets = _ends(inputs)
         if not targets:
             raise AutogradError("backward: inputs is empty; leave it out to reach all leaves")
+        _check_wanted("backward", targets)
     found = _run("backward", roots, given, create_graph if retain_graph is None else retain_graph, create_graph, targets)
     if targets is not None:
         for target, g in zip(targets, found, strict=True):
@@ -87,11 +88,7 @@ def grad(
     outs, ins = _ends(outputs), _ends(inputs)
     given = [grad_outputs] if isinstance(grad_outputs, Tensor) or grad_outputs is None else list(grad_outputs)
     given += [None] * (len(outs) - len(given))
-    for i, x in enumerate(ins):
-        if not x._rg:
-            raise AutogradError(
-                f"grad: input {i} ({_text(x)}) does not require grad; set requires_grad_() before computing the outputs"
-            )
+    _check_wanted("grad", ins)
     if is_grads_batched:
         found = _run_batched(outs, given, create_graph if retain_graph is None else retain_graph, create_graph, ins)
     else:
@@ -110,6 +107,14 @@ def grad(
                 )
         results.append(g)
     return tuple(results)
+
+
+def _check_wanted(caller: str, inputs: Sequence[Tensor]) -> None:
+    for i, x in enumerate(inputs):
+        if not x._rg:
+            raise AutogradError(
+                f"{caller}: input {i} ({_text(x)}) does not require grad; set requires_grad_() before computing the outputs"
+            )
 
 
 def _run_batched(
@@ -368,6 +373,14 @@ def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> Non
         g = _call_hooks(leaf._hooks.values(), g)
         leaf._check_grad(g)
         fresh = False  # a hook may have kept it
+    if leaf._rg:  # a leaf that was frozen after the call keeps nothing; its hooks run all the same
+        _add_up(leaf, g, fresh, create_graph)
+    if leaf._after:
+        for hook in list(leaf._after.values()):
+            hook(leaf)
+
+
+def _add_up(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> None:
     old = leaf.grad  # a recording notes that it was read
     if STATE.recorder is not None:
         STATE.recorder.note_grad(leaf)
@@ -384,9 +397,6 @@ def _accumulate(leaf: Tensor, g: Tensor, fresh: bool, create_graph: bool) -> Non
         leaf._grad = g.clone()
     else:
         leaf._grad = OPS["copy"].call(g)
-    if leaf._after:
-        for hook in list(leaf._after.values()):
-            hook(leaf)
 
 
 # --------------------------------------------------------------------------------------------------------------------- hooks

@@ -96,6 +96,16 @@ class Distribution:
         new._batch_shape = Size(wide)
         return new
 
+    def _get_checked_instance(self, cls: type, _instance: Any = None) -> Any:
+        """The object that `expand` of a subclass in PyTorch's style fills in; `cls` is the class that defines that `expand`."""
+        if _instance is not None:
+            return _instance
+        if type(self).__init__ is not cls.__init__:  # type: ignore[misc]
+            raise NotImplementedError(
+                f"{type(self).__name__} has an __init__ of its own, so the expand of {cls.__name__} cannot make one: define expand"
+            )
+        return object.__new__(type(self))
+
     def enumerate_support(self, expand: bool = True) -> Tensor:
         """All values, along a new first dimension."""
         raise self._missing("enumerate_support")

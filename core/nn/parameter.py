@@ -70,9 +70,6 @@ class Parameter(Tensor):
         parameter.requires_grad_(requires_grad)
         return parameter  # type: ignore[return-value]
 
-    def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
-        pass
-
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 

@@ -13,6 +13,7 @@ from ..creation import full_like
 from ..define import elementwise_op as op
 from ..define import elementwise_primitive as primitive
 from ..define import function
+from ..dispatch import is_foreign
 from ..errors import ArgumentError, DTypeError
 from ..sizes import SymFloat
 from ..table import FUNCTIONS, METHODS, E, S, Spec, bools, floats, ints
@@ -32,7 +33,7 @@ _INTS = [S(ints(3, 4), ints(4), grad=False)]
     promote="common",
     samples=lambda: [*_PAIRS, *_INTS, S(bools(4), bools(4), grad=False), S.of(_SPECIAL, _SPECIAL[::-1])],
     errors=lambda: [E(S((3, 4), (5,)), r"add: The size of tensor a \(4\) must match the size of tensor b \(5\)")],
-    methods=["__add__", "__radd__"],
+    methods=["__add__"],
     inplace=True,
 )
 def add(a, b, /):
@@ -242,6 +243,12 @@ def pow_(input: Any, exponent: Any) -> Tensor:
 def rpow(exponent: Tensor, base: Any) -> Tensor:
     """`base ** exponent` for a number `base`: what Python calls for `2 ** tensor`."""
     return power(base, exponent)
+
+
+@function(methods=["__radd__"], public=False)
+def radd(a: Tensor, b: Any) -> Any:
+    """`b + a`. A list that a tensor is added to in place takes its elements, as those of any sequence."""
+    return NotImplemented if isinstance(b, list) else add(a, b)
 
 
 @function(methods=["__rsub__"], public=False)
@@ -501,6 +508,7 @@ def addcmul(x, tensor1, tensor2, /, *, value: float = 1.0):
     >>> fz.addcmul(fz.tensor([1.0]), fz.tensor([2.0]), fz.tensor([3.0]), value=0.5)
     tensor([4.])
     """
+    _check_factor("addcmul", value)
     return x + (tensor1 * tensor2 if is_number(value, 1) else tensor1 * tensor2 * value)
 
 
@@ -518,7 +526,13 @@ def addcdiv(x, tensor1, tensor2, /, *, value: float = 1.0):
     >>> fz.addcdiv(fz.tensor([1.0]), fz.tensor([3.0]), fz.tensor([2.0]))
     tensor([2.5000])
     """
+    _check_factor("addcdiv", value)
     return x + (tensor1 / tensor2 if is_number(value, 1) else tensor1 / tensor2 * value)
+
+
+def _check_factor(name: str, value: Any) -> None:
+    if isinstance(value, Tensor) and value.ndim:
+        raise ArgumentError(f"{name}: value is a number or a tensor without dimensions, given {list(value.shape)}")
 
 
 # --------------------------------------------------------------------------------------------------------------------- unary
@@ -1067,9 +1081,7 @@ def _unless_foreign(compare: Any) -> Any:
     """`==` and `!=` leave what is no number and no tensor to Python, which asks whether it is the same object."""
 
     def method(self: Tensor, other: Any) -> Any:
-        if other is None or isinstance(other, (str, bytes, tuple, list, dict, set, type)):
-            return NotImplemented
-        return compare(self, other)
+        return NotImplemented if is_foreign(other) else compare(self, other)
 
     method.__name__ = compare.__name__
     method.__doc__ = compare.__doc__

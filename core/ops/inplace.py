@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
 from ..alias import assign, check_writable, current_value, detached, left_behind
 from ..dispatch import as_operand
 from ..errors import ShapeError
 from ..sizes import same
 from ..state import STATE
-from ..table import FUNCTIONS, METHODS
+from ..table import FUNCTIONS, METHODS, in_todays_order
 from ..tensor import Tensor
 from ..views import register_view
 from .common import is_number
@@ -22,7 +22,10 @@ def _with_option(name: str, option: str, default: Any) -> None:
     plain = METHODS[name + "_"]
     general = FUNCTIONS[name]
 
-    def call(self: Tensor, other: Any, **options: Any) -> Tensor:
+    def call(self: Tensor, other: Any, *more: Any, **options: Any) -> Tensor:
+        if more:
+            (self, other), factors = in_todays_order(name, (self, other, *more)) or _refused(name, len(more))
+            options |= factors
         given = options.get(option, default)
         if not (is_number(given, default) if option == "alpha" else given == default):
             check_writable(name + "_", self)
@@ -34,6 +37,10 @@ def _with_option(name: str, option: str, default: Any) -> None:
     call.__doc__ = plain.__doc__
     METHODS[f"__i{_DUNDERS.get(name, name)}__"] = plain
     METHODS[name + "_"] = call
+
+
+def _refused(name: str, more: int) -> NoReturn:
+    raise TypeError(f"{name}_() takes 1 argument after the tensor, given {1 + more}; options are given by name")
 
 
 _DUNDERS = {"div": "truediv", "floor_divide": "floordiv", "remainder": "mod"}

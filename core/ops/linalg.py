@@ -575,17 +575,8 @@ def chain_matmul(*matrices: Tensor) -> Tensor:
     return functools.reduce(mm, matrices) if len(matrices) > 1 else clone(matrices[0])
 
 
-@function(out=True)
 def matrix_power(input: Tensor, n: int) -> Tensor:
-    """The n-th power of a square matrix (or a batch of them), n not negative.
-
-    >>> import frazil as fz
-    >>> fz.matrix_power(fz.tensor([[1.0, 1.0], [0.0, 1.0]]), 3)
-    tensor([[1., 3.],
-            [0., 1.]])
-    """
-    if n < 0:
-        raise ArgumentError(f"matrix_power: the power must not be negative, given {n}")
+    """The n-th power of a square matrix (or a batch of them), n not negative."""
     require_numbers("matrix_power", input)
     n = whole(n)
     if len(input._a.shape) < 2:

@@ -194,3 +194,21 @@ def test_what_a_division_gives_may_be_written_to_before_backward():
     z.add_(1)
     (y.sum() + z.sum()).backward()
     assert x.grad.tolist() == pytest.approx([16 / 125 - 24 / 125 - 1 / 16, 18 / 125 - 12 / 125 - 1 / 25], abs=1e-6)
+
+
+@pytest.mark.parametrize("freeze", [lambda w: w.requires_grad_(False), lambda w: w.detach_()], ids=["requires_grad_", "detach_"])
+def test_a_leaf_that_is_frozen_before_backward_keeps_no_gradient(freeze):
+    """A discriminator that is frozen between its call and the generator's backward, say: its hooks run, nothing is added up."""
+    w, x = fz.ones(2, requires_grad=True), fz.tensor([3.0, 4.0], requires_grad=True)
+    seen = []
+    w.register_hook(lambda g: seen.append(g.tolist()))
+    w.register_post_accumulate_grad_hook(lambda leaf: seen.append(leaf.grad))
+    loss = (w * x).sum()
+    freeze(w)
+    loss.backward(retain_graph=True)
+    assert w.grad is None and x.grad.tolist() == [1.0, 1.0] and seen == [[3.0, 4.0], None]
+    with pytest.raises(RuntimeError, match="backward: input 0 .* does not require grad"):
+        loss.backward(inputs=[w], retain_graph=True)
+    w.requires_grad_()
+    loss.backward()
+    assert w.grad.tolist() == [3.0, 4.0]

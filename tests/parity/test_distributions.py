@@ -587,6 +587,27 @@ def test_transformed_distributions():
             _close(ours.icdf(fz.tensor(COINS.clip(0.1, 0.9))), theirs.icdf(torch.tensor(COINS.clip(0.1, 0.9))))
 
 
+def test_an_expand_of_ones_own_asks_for_an_instance():
+    def classes(library):
+        class Shifted(library.Normal):
+            def expand(self, batch_shape, new=None):
+                new = self._get_checked_instance(library.Normal, new)
+                return library.Normal.expand(self, batch_shape, new)
+
+        class Renamed(Shifted):
+            def __init__(self, middle, scale):
+                super().__init__(middle, scale)
+
+        return Shifted, Renamed
+
+    for library, tensor in ((D, fz.tensor), (T, torch.tensor)):
+        Shifted, Renamed = classes(library)
+        wide = Shifted(tensor(0.0), tensor(1.0)).expand((3,))
+        assert type(wide) is Shifted and tuple(wide.batch_shape) == (3,) and tuple(wide.log_prob(tensor(0.0)).shape) == (3,)
+        with pytest.raises(NotImplementedError, match="expand"):
+            Renamed(tensor(0.0), tensor(1.0)).expand((3,))
+
+
 def test_transforms_to_constraints_of_ones_own():
     def registered(library, tensor):
         class Even(library.constraints.Constraint):

@@ -76,6 +76,12 @@ xp.atan2(x, y); x.atan2(y); xp.arctan2(x, y); x.arctan2(y); xp.hypot(x, y); x.hy
 xp.logaddexp2(x, y); xp.xlogy(p, p); p.xlogy(p); xp.copysign(x, y); xp.rsub(x, y); xp.rsub(x, 1); xp.heaviside(x, y)
 xp.lerp(x, y, 0.3); x.lerp(y, u); xp.lerp(x, end=y, weight=0.5); xp.addcmul(x, y, p); x.addcmul(y, p, value=0.5)
 xp.addcdiv(x, y, p, value=2); x.addcdiv(y, p); xp.addcdiv(x, y, p)
+xp.add(x, 0.5, y); x.add(2, y); xp.sub(x, 0.5, y); x.sub(2, y); xp.addcmul(x, 0.5, y, p); x.addcdiv(0.5, y, p)
+x.clone().add_(0.5, y); x.clone().sub_(2, y); x.clone().addcmul_(0.5, y, p); x.clone().addcdiv_(-2, y, p)
+x[:1, :1].addcdiv(0.5, y[:1, :1], p[:1, :1])
+xp.addmm(0.5, q, 2, q, q); xp.addmm(0.5, q, q, q); q.addmm(0.5, 2, q, q); q.addmm(0.5, q, q); q.clone().addmm_(0.5, q, q)
+xp.addmv(0.5, v, 2, q, v); v.addmv(0.5, q, v); xp.addr(0.5, q, 2, v, v); q.addr(0.5, 2, v, v)
+xp.baddbmm(0.5, q[None], 2, q[None], q[None]); q.addbmm(0.5, 2, q[None], q[None])
 """
 
 UNARY = """
@@ -257,7 +263,7 @@ xp.real(x); xp.conj(x); x.conj(); xp.resolve_conj(x); x.resolve_conj(); xp.resol
 xp.ldexp(x, y); x.ldexp(y); xp.cumulative_trapezoid(x); xp.cumulative_trapezoid(x, y, dim=0); xp.cumulative_trapezoid(x, dx=0.5)
 xp.split_with_sizes(x, [1, x.shape[1] - 1], dim=1); x.split_with_sizes((x.shape[0],))
 xp.svd(x)[1]; x.svd().S; xp.qr(x.T)[1].abs(); x.T.qr()[1].abs(); xp.norm(x, "nuc"); x.norm("nuc", (0, 1), True)
-xp.cdist(x, y); xp.cdist(x, y, p=1); xp.matrix_power(q, 3); xp.matrix_power(q, 0); q.matrix_power(2); xp.renorm(x, 2, 0, 1.0)
+xp.cdist(x, y); xp.cdist(x, y, p=1); xp.matrix_power(q, 3); xp.matrix_power(q, 0); q.matrix_power(2); q.matrix_power(-2); xp.matrix_power(q, -1); xp.renorm(x, 2, 0, 1.0)
 """
 
 NEURAL = """
@@ -296,7 +302,10 @@ xp.tril_indices(row=2, col=3, offset=-1)
 xp.tensor(1); xp.tensor(1.5); xp.tensor(True); xp.tensor([1, 2]); xp.tensor([1.0, 2]); xp.tensor([[1, 2], [3, 4]])
 xp.tensor([]); xp.tensor([True, False]); xp.tensor([1, 2], dtype=xp.float64); xp.tensor((1, 2.5)); xp.tensor([1, 2.5, True])
 xp.tensor(x); xp.tensor(np.ones(2)); xp.tensor(np.float32(1.5)); xp.tensor([np.float64(1.5)])
-xp.tensor([xp.tensor(1.0), xp.tensor(2.0)])
+xp.tensor([xp.tensor(1.0), xp.tensor(2.0)]); xp.tensor([s, 2.0]); xp.tensor([s.float(), 1e-7]); xp.tensor([1.0, s.double()])
+xp.tensor([s.half(), 2]); xp.tensor([s.half(), 2.0]); xp.tensor([[1.0, 2.0], [s.double(), 3.0]])
+xp.tensor([s.int(), 2.5]); xp.tensor([np.float32(1), 1.0]); xp.tensor([1.0, np.float64(2)]); xp.tensor([xp.ones(1), 2.0])
+xp.tensor([xp.ones(1), xp.ones(1, 1)]); xp.as_tensor([s.float(), 1]); xp.tensor([1j, s.double()])
 xp.as_tensor([1, 2]); xp.as_tensor(x); xp.as_tensor(np.zeros(2)); xp.asarray([1.5]); xp.from_numpy(np.arange(3))
 xp.scalar_tensor(2); xp.as_tensor([1, 2], dtype=xp.float32)
 xp.Tensor([1, 2]); xp.Tensor(2, 3).shape; xp.Tensor(x).dtype; xp.FloatTensor([1, 2]); xp.LongTensor([1, 2])

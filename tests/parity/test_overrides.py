@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,6 +148,36 @@ def test_a_subclass_carries_what_it_knows(xp):
     w = xp.ones(2, requires_grad=True)
     (x * w).sum().backward()
     assert w.grad.tolist() == [1.0, 2.0]
+
+
+@LIBRARIES
+def test_a_subclass_may_want_not_to_be_asked(xp):
+    """Parameters on a manifold: their class makes them with arguments of its own, and results are tensors."""
+
+    class Held(xp.Tensor):
+        __torch_function__ = importlib.import_module(f"{xp.__name__}._C")._disabled_torch_function_impl
+
+        def __new__(cls, data: Any, place: str = "", requires_grad: bool = True) -> Any:
+            made = xp.Tensor._make_subclass(cls, data, requires_grad)
+            made.place = place
+            return made
+
+        def moved(self, by: float) -> Any:
+            return self.copy_(self + by)
+
+    class HeldParameter(Held, xp.nn.Parameter):
+        def __new__(cls, data: Any, place: str = "", requires_grad: bool = True) -> Any:
+            return Held.__new__(cls, data, place=place, requires_grad=requires_grad)
+
+    w = HeldParameter(xp.ones(2), place="a sphere")
+    (w * 3).sum().backward()
+    assert not xp.overrides.has_torch_function((w,)) and type(w * 2) is xp.Tensor and w.grad.tolist() == [3.0, 3.0]
+    layer = xp.nn.Module()
+    layer.w = w
+    xp.optim.SGD(layer.parameters(), lr=0.5).step()
+    with xp.no_grad():
+        w.moved(1.0)
+    assert isinstance(layer.w, HeldParameter) and layer.w.tolist() == [0.5, 0.5] and layer.w.place == "a sphere"
 
 
 @LIBRARIES

@@ -32,6 +32,7 @@ def test_it_holds_what_pytorch_says():
     assert (info.bits, info.eps, info.dtype) == (16, 2.0**-7, "bfloat16") and info.max == float.fromhex("0x1.fep127")
     assert info.tiny == 2.0**-126 and info.resolution == 0.01
     assert fz.tensor([3.7, -1.5]).bfloat16().int().tolist() == [3, -1] and fz.tensor([300, -7]).bfloat16().tolist() == [300, -7]
+    assert fz.tensor([x[0], x[1]]).dtype is fz.bfloat16 and fz.tensor([x[0], 0.5]).dtype is fz.float32
     assert repr(fz.tensor([0.1]).bfloat16()) == "tensor([0.1001], dtype=frazil.bfloat16)"
     assert isinstance(x[0].item(), float) and f"{x[0]:.1f}" == "1.0" and int(x[2]) == 1
 

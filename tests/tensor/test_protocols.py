@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import operator
 
 import numpy as np
 import pytest
@@ -10,9 +11,46 @@ import pytest
 import frazil as fz
 
 
-@pytest.mark.parametrize("other", [None, "text", [1], (1,), {}, int])
+@pytest.mark.parametrize("other", [None, "text", [1], (1,), {}, int, object()])
 def test_a_tensor_is_not_what_is_no_tensor(other: object) -> None:
     assert (fz.ones(2) == other) is False and (fz.ones(2) != other) is True and (other == fz.ones(2)) is False
+
+
+class Wrapped(tuple):
+    """A class with operators of its own, as those of quantities and of state in several parts."""
+
+
+for _name in "add sub mul truediv floordiv mod pow matmul and or xor lshift rshift".split():
+    setattr(Wrapped, f"__r{_name}__", lambda self, other, name=_name: (name, other))
+for _name in "lt le gt ge eq ne".split():
+    setattr(Wrapped, f"__{_name}__", lambda self, other, name=_name: (name, other))
+
+
+@pytest.mark.parametrize(
+    "name",
+    "add sub mul truediv floordiv mod pow matmul and_ or_ xor lshift rshift lt le gt ge eq ne iadd imul isub itruediv iand "
+    "ipow".split(),
+)
+def test_an_object_that_knows_an_operator_is_asked_for_it(name: str) -> None:
+    x = fz.tensor([1, 2])
+    asked, other = getattr(operator, name)(x, Wrapped([3, 4]))
+    mirrored = {"lt": "gt", "le": "ge", "gt": "lt", "ge": "le", "itruediv": "truediv", "ipow": "pow"}
+    assert other.tolist() == x.tolist() == [1, 2]
+    assert asked == mirrored.get(name, name.removeprefix("i").rstrip("_"))
+
+
+@pytest.mark.parametrize("other", [object(), [1], "a", Wrapped])
+def test_other_objects_are_no_operands(other: object) -> None:
+    with pytest.raises(TypeError, match="expected a tensor or a number"):
+        fz.ones(2) * other  # type: ignore[operator]
+
+
+def test_a_list_takes_the_elements_of_a_tensor_that_is_added_to_it() -> None:
+    found = [1]
+    found += fz.tensor([2, 3])  # type: ignore[arg-type]
+    assert found == [1, 2, 3] and all(isinstance(x, fz.Tensor) for x in found[1:])
+    with pytest.raises(TypeError, match="concatenate list"):
+        [1] + fz.tensor([2, 3])
 
 
 @pytest.mark.parametrize("grad", [fz.ones(3), fz.ones(2, dtype=fz.float64), 1.0, [1.0, 2.0]])
