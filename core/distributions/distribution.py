@@ -102,7 +102,7 @@ class Distribution:
             return _instance
         if type(self).__init__ is not cls.__init__:  # type: ignore[misc]
             raise NotImplementedError(
-                f"{type(self).__name__} has an __init__ of its own, so the expand of {cls.__name__} cannot make one: define expand"
+                f"{type(self).__name__} has an __init__ of its own, so {cls.__name__}.expand cannot make one; define it too"
             )
         return object.__new__(type(self))
 

@@ -263,7 +263,8 @@ xp.real(x); xp.conj(x); x.conj(); xp.resolve_conj(x); x.resolve_conj(); xp.resol
 xp.ldexp(x, y); x.ldexp(y); xp.cumulative_trapezoid(x); xp.cumulative_trapezoid(x, y, dim=0); xp.cumulative_trapezoid(x, dx=0.5)
 xp.split_with_sizes(x, [1, x.shape[1] - 1], dim=1); x.split_with_sizes((x.shape[0],))
 xp.svd(x)[1]; x.svd().S; xp.qr(x.T)[1].abs(); x.T.qr()[1].abs(); xp.norm(x, "nuc"); x.norm("nuc", (0, 1), True)
-xp.cdist(x, y); xp.cdist(x, y, p=1); xp.matrix_power(q, 3); xp.matrix_power(q, 0); q.matrix_power(2); q.matrix_power(-2); xp.matrix_power(q, -1); xp.renorm(x, 2, 0, 1.0)
+q.matrix_power(-2); xp.matrix_power(q, -1)
+xp.cdist(x, y); xp.cdist(x, y, p=1); xp.matrix_power(q, 3); xp.matrix_power(q, 0); q.matrix_power(2); xp.renorm(x, 2, 0, 1.0)
 """
 
 NEURAL = """
