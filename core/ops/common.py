@@ -40,7 +40,7 @@ def is_number(factor: Any, number: int) -> bool:
     """Return whether a factor is this number. Of a tensor it is not asked while a program is recorded: a learning rate, which
     goes into every call anew, may be one."""
     if isinstance(factor, Tensor):
-        return STATE.recorder is None and bool(factor == number)
+        return STATE.recorder is None and has_numbers(factor) and bool(factor == number)
     return same(factor, number)
 
 
