@@ -49,8 +49,8 @@ OTHER_NAMES |= {"input": ("L", "b", "A"), "input2": ("tau", "L"), "input3": ("ot
 OTHER_NAMES |= dict.fromkeys(("sections", "indices"), ("indices_or_sections",))
 
 #: Functions whose factors came first in PyTorch before 1.5, as hand-written optimizers have them: `x.add_(-lr, g)`.
-_LEADING_FACTORS: dict[str, tuple[str, ...]] = {"add": ("alpha",), "sub": ("alpha",), "addcmul": ("value",), "addcdiv": ("value",)}
-_LEADING_FACTORS |= dict.fromkeys(("addmm", "addmv", "addr", "addbmm", "baddbmm"), ("beta", "alpha"))
+_LEADING_FACTORS: dict[str, tuple[str, ...]] = dict.fromkeys(("addmm", "addmv", "addr", "addbmm", "baddbmm"), ("beta", "alpha"))
+_LEADING_FACTORS |= {"add": ("alpha",), "sub": ("alpha",), "addcmul": ("value",), "addcdiv": ("value",)}
 
 
 def in_todays_order(name: str, args: Sequence[Any]) -> tuple[list[Any], dict[str, Any]] | None:
