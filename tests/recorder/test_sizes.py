@@ -35,6 +35,8 @@ from frazil.sizes import (
 class Recorder:
     """A recording that only notes what it is told."""
 
+    joined = None
+
     def __init__(self):
         self.guards = []
 
