@@ -83,6 +83,9 @@ def share_data(x: Tensor, value: Tensor) -> None:
 def reinterpreted(x: Tensor, dtype: dtypes.dtype) -> Tensor:
     """The memory of `x` seen as numbers of another dtype, without a gradient."""
     kernel = None if x._dev.recording or x._dev.depth else x._dev.kernels.get("reinterpret")
+    if kernel is None and x._dev.recording and dtypes.PARTS.get(x.dtype) is dtype:
+        pairs = OPS["view_as_real"].call(detached(x))
+        return OPS["reshape"].call(pairs, shape=(*x._a.shape[:-1], -1)) if x._a.shape else pairs
     if kernel is None:
         where = "in a recording, which has no memory" if x._dev.recording else f"on {x._dev}"
         raise ArgumentError(f"view: memory cannot be seen as {dtype.name} {where}; .to(dtype) converts the numbers")

@@ -306,17 +306,26 @@ def linspace(
         raise ArgumentError(f"linspace: steps must not be negative, given {steps}")
     steps = whole(steps)
     recorded = any(isinstance(x, Tensor) and (x._dev.recording or x.is_meta) for x in (start, end))
-    start, end = (x.item() if isinstance(x, Tensor) and not recorded else x for x in (start, end))
+    start, end = (_end(x if recorded or not isinstance(x, Tensor) else x.item(), dtype) for x in (start, end))
+    # as PyTorch: from both sides, so that both ends are exact
     if recorded or not is_static((start, end, steps)):
-        step = (end - start) / size_max(steps - 1, 1)
-        return (arange(steps, dtype=dtypes.float64, device=device) * step + start).to(dtype)
-    if dtype.kind == "i":  # as PyTorch: from whole ends, and from both sides
-        start, end = int(start), int(end)
-        apart, i = (end - start) / max(steps - 1, 1), np.arange(steps)
-        values = np.where((i < steps // 2) | (steps == 1), start + apart * i, end - apart * (steps - 1 - i))
-    else:
-        values = np.linspace(start, end, int(steps))
+        i = arange(steps, dtype=dtypes.float64, device=device)
+        apart = 0.0 if is_static(steps) and steps == 1 else (end - start) / size_max(steps - 1, 1)
+        rising, falling = start + i * apart, end - (steps - 1 - i) * apart
+        return OPS["where"].call(i < size_max(steps // 2, 1), rising, falling).to(dtype)
+    places = np.arange(steps)
+    with np.errstate(invalid="ignore"):
+        apart = 0.0 if steps == 1 else np.asarray(end - start) / (steps - 1)
+        values = np.where(places < max(steps // 2, 1), start + apart * places, end - apart * (steps - 1 - places))
     return from_host(values.astype(dtype.numpy), _target(device), requires_grad)
+
+
+def _end(end: Any, dtype: DType) -> Any:
+    """An end of a range: for integers without what is behind the point."""
+    if not isinstance(end, Tensor):
+        return int(end) if dtype.kind == "i" and is_static(end) else end
+    end = end.to(dtypes.int64) if dtype.kind == "i" else end
+    return end if end.dtype.is_complex else end.to(dtypes.float64)
 
 
 def logspace(

@@ -22,7 +22,6 @@ from .errors import ArgumentError, DTypeError, FrazilError, ShapeError
 from .host import on_host
 from .ops import linalg as products
 from .ops import reduction
-from .ops.common import same
 from .ops.elementwise import where
 from .ops.shape import broadcast_tensors, cat
 from .results import printed_as
@@ -793,7 +792,7 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
     tensor([0., 0., 1.])
     """
     for x in (input, other):
-        if len(x.shape) and not same(x.shape[checked_dim("linalg.cross", dim, len(x.shape))], 3):
+        if len(x.shape) and x.shape[checked_dim("linalg.cross", dim, len(x.shape))] != 3:
             raise ShapeError(
                 f"linalg.cross: vectors have 3 elements along dim {dim}, given {list(input.shape)} and {list(other.shape)}"
             )

@@ -696,9 +696,8 @@ class Tensor(_Attributes):
         if self.is_meta:
             return 0
         if self._dev.type != "cpu" or self._dev.recording:
-            raise ArgumentError(
-                f"data_ptr: only tensors on the CPU have an address that a program can use, this one is on {self.device}"
-            )
+            where = "in a recording, which has no memory" if self._dev.recording else f"on {self.device}"
+            raise ArgumentError(f"data_ptr: only tensors on the CPU have an address that a program can use, this one is {where}")
         return int(self._dev.to_host(self.detach()._a).ctypes.data)
 
     def storage_offset(self) -> int:

@@ -11,7 +11,7 @@ from .. import dtypes
 from ..creation import eye, tensor
 from ..define import function, op, primitive
 from ..errors import ArgumentError, ShapeError
-from ..sizes import checked_dim
+from ..sizes import checked_dim, stretches
 from ..state import STATE
 from ..table import E, S, Spec, ints
 from ..tensor import Tensor, whole
@@ -310,9 +310,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         da = [checked_dim("tensordot", d, na) for d in dims[0]]
         db = [checked_dim("tensordot", d, nb) for d in dims[1]]
     for i, j in zip(da, db, strict=True):  # a size of 1 stands for any
-        if same(a._a.shape[i], 1) and not same(b._a.shape[j], 1):
+        if stretches(a._a.shape[i], b._a.shape[j]):
             b = sum_(b, dim=j, keepdim=True, dtype=b.dtype)
-        elif same(b._a.shape[j], 1) and not same(a._a.shape[i], 1):
+        elif stretches(b._a.shape[j], a._a.shape[i]):
             a = sum_(a, dim=i, keepdim=True, dtype=a.dtype)
     free_a, free_b = [i for i in range(na) if i not in da], [i for i in range(nb) if i not in db]
     inner = numel([a._a.shape[d] for d in da])
@@ -605,9 +605,9 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         raise ShapeError(f"cross: expected as many dimensions, given {list(input._a.shape)} and {list(other._a.shape)}")
     shape = broadcast("cross", tuple(input._a.shape), tuple(other._a.shape))
     if dim is None:
-        dim = next((d for d, n in enumerate(shape) if same(n, 3)), -1)
+        dim = next((d for d, n in enumerate(shape) if n == 3), -1)
     dim = checked_dim("cross", dim, len(shape))
-    if not same(shape[dim], 3):
+    if shape[dim] != 3:
         raise ShapeError(f"cross: dimension {dim} must have size 3, given {list(input._a.shape)} and {list(other._a.shape)}")
     a, b = unbind(expand(input, shape=shape), dim), unbind(expand(other, shape=shape), dim)
     return stack([a[i] * b[j] - a[j] * b[i] for i, j in ((1, 2), (2, 0), (0, 1))], dim=dim)

@@ -678,9 +678,13 @@ def cat(*tensors, dim: int = 0):
     >>> fz.cat([fz.tensor([1, 2]), fz.tensor([3])])
     tensor([1, 2, 3])
     """
-    parts = [x for x in tensors if not (len(x.shape) == 1 and isinstance(x.shape[0], int) and x.shape[0] == 0)] or list(
-        tensors[:1]
-    )
+    rank = builtins.max(len(x.shape) for x in tensors)
+    mixed = any(len(x.shape) != rank for x in tensors)  # then a recording asks whether what has one dimension is empty
+
+    def is_nothing(x: Spec) -> bool:
+        return len(x.shape) == 1 and (isinstance(x.shape[0], int) or mixed) and x.shape[0] == 0
+
+    parts = [x for x in tensors if not is_nothing(x)] or list(tensors[:1])
     first = parts[0]
     size: Any = 0
     for x in parts:
@@ -1096,20 +1100,21 @@ def pad(input: Tensor, pad: Sequence[Any], mode: str = "constant", value: Any = 
     pairs = [(pad[2 * i], pad[2 * i + 1]) for i in range(len(pad) // 2)]
     every: list[Any] = [(0, 0)] * (len(shape) - len(pairs)) + pairs[::-1]
     grow = tuple(tuple(0 if isinstance(p, int) and p < 0 else p for p in pair) for pair in every)
+    nothing = all(isinstance(p, int) and p == 0 for pair in grow for p in pair)  # is added
     if mode in ("reflect", "replicate"):
         require_numbers(f"pad with mode {mode!r}", input)
         require_elements("pad", input, builtins.max(len(shape) - len(pairs) - 1, 0))  # these see the edge of the whole: cut last
-        input = pad_edges(input, pads=grow, mode=mode)
+        input = input if nothing else pad_edges(input, pads=grow, mode=mode)
     for dim, (before, after) in enumerate(every):
         cut = [-p if isinstance(p, int) and p < 0 else 0 for p in (before, after)]
         if any(cut):
             if surely(cut[0] + cut[1] > input._a.shape[dim]):
                 raise DimError(f"pad: {(before, after)} takes away more than dimension {dim} of {list(input._a.shape)} has")
             input = narrow(input, dim, cut[0], input._a.shape[dim] - cut[0] - cut[1])
+    if nothing and mode in ("constant", "reflect", "replicate", "circular"):
+        return clone(input)
     if mode != "constant":
         return input if mode in ("reflect", "replicate") else lie("rows", pad_edges(input, pads=grow, mode=mode))
-    if all(isinstance(p, int) and p == 0 for pair in grow for p in pair):
-        return clone(input)
     return pad_constant(input, pads=grow, value=0 if value is None else value)
 
 

@@ -10,13 +10,14 @@ import numpy as np
 from ..alias import assign, check_leaf, check_writable
 from ..creation import arange, empty, from_host, from_numpy
 from ..define import function
-from ..dtypes import as_dtype, get_default_dtype, uint8
+from ..dtypes import PARTS, as_dtype, get_default_dtype, uint8
 from ..errors import ArgumentError, ShapeError
 from ..ops.common import numel
+from ..ops.complex_numbers import view_as_complex, view_as_real
 from ..ops.elementwise import clone
 from ..ops.indexing import index, index_put
 from ..ops.inplace import take_over
-from ..ops.shape import cat, expand, narrow, permute, reshape, select, unsqueeze
+from ..ops.shape import cat, expand, narrow, permute, reshape, select, unsqueeze, view
 from ..state import RECORDINGS, STATE
 from ..table import METHODS
 from ..tensor import Tensor, int_tuple, wrap
@@ -27,9 +28,11 @@ from ..warn import warn
 
 
 def _memory(name: str, x: Tensor) -> tuple[Tensor, int]:
-    """The elements of the memory that `x` is a part of, in order, and where `x` begins there."""
+    """The elements of the memory that `x` is a part of, in order and of its dtype, and where in the storage they begin."""
     root = root_of(x)[0]
-    offset = 0 if root is x else x.storage_offset() - root.storage_offset()
+    if x._rg and not root._rg:  # a leaf that is a view has its gradient; what lies around it has none
+        root = x
+    begin = root.storage_offset() * root.itemsize // x.itemsize
     order = sorted(range(len(root._a.shape)), key=lambda d: (-root.stride(d), root._a.shape[d] == 1))
     whole = permute(root, dims=tuple(order)) if order != sorted(order) else root
     if not whole.is_contiguous():
@@ -37,7 +40,17 @@ def _memory(name: str, x: Tensor) -> tuple[Tensor, int]:
             f"{name}: the memory of this tensor ({list(x.shape)}, strides {x.stride()}) has gaps that nobody knows; call "
             ".clone() or .contiguous() first"
         )
-    return reshape(whole, shape=(-1,)) if whole.numel() else reshape(whole, shape=(0,)), offset
+    flat = reshape(whole, shape=(-1,)) if whole.numel() else reshape(whole, shape=(0,))
+    return flat if root.dtype is x.dtype else _seen_as(flat, x.dtype), begin
+
+
+def _seen_as(flat: Tensor, dtype: Any) -> Tensor:
+    """A vector's memory as numbers of another dtype, by steps that have gradients where there are some."""
+    if flat.dtype.is_complex and PARTS[flat.dtype] is dtype:
+        return reshape(view_as_real(flat), shape=(-1,))
+    if dtype.is_complex and PARTS[dtype] is flat.dtype:
+        return view_as_complex(reshape(narrow(flat, 0, 0, flat.numel() // 2 * 2), shape=(-1, 2)))
+    return view(flat, dtype)
 
 
 def _check(name: str, size: Any, stride: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -87,12 +100,12 @@ def _places(sizes: tuple[int, ...], steps: tuple[int, ...], offset: int, device:
 
 def _strided(name: str, x: Tensor, size: Any, stride: Any, offset: int | None) -> tuple[Tensor, Any, Any, int]:
     sizes, steps = _check(name, size, stride)
-    flat, begin = _memory(name, x)
-    begin = begin if offset is None else offset
+    flat, first = _memory(name, x)
+    begin = (x.storage_offset() if offset is None else offset) - first
     if begin < 0 or (0 not in sizes and begin + _span(sizes, steps) > flat._a.shape[0]):
         raise ShapeError(
-            f"{name}: size={sizes}, stride={steps} and storage_offset={begin} go beyond the {flat._a.shape[0]} elements of the "
-            "memory"
+            f"{name}: size={sizes}, stride={steps} and storage_offset={begin + first} go beyond the {flat._a.shape[0]} elements "
+            f"of the memory{f', which begin at {first}' if first else ''}"
         )
     return flat, sizes, steps, begin
 

@@ -70,7 +70,7 @@ def sum_to_size(input: Tensor, *size: Any) -> Tensor:
     lead = len(given) - len(wanted)
     dims = [*range(lead), *(lead + i for i, n in enumerate(wanted) if same(n, 1) and not same(given[lead + i], 1))]
     kept = zip(wanted, given[max(lead, 0) :], strict=False)
-    if lead < 0 or any(not same(n, 1) and not same(n, m) for n, m in kept):
+    if lead < 0 or any(not same(n, 1) and not same(n, m) and n != m for n, m in kept):
         raise ShapeError(f"sum_to_size: {list(wanted)} does not broadcast to {list(given)}")
     return reshape(sum_(input, dim=tuple(dims)), shape=wanted) if dims or not wanted else input
 

@@ -16,7 +16,7 @@ from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from operator import is_
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, final
 
 from ..sizes import SymBool, SymFloat, SymInt
@@ -28,6 +28,12 @@ _CONTAINERS = (*_MAPPINGS, list, set, deque)
 
 #: More containers than this are not looked at.
 LIMIT = 100_000
+
+#: A container of more items among a module's globals, such as its data, is looked at if the module's code mentions it.
+LARGE = 1_000
+
+#: What holds nothing.
+_ATOMS = frozenset({int, float, bool, complex, str, bytes, type(None)})
 
 
 def _has_size(key: Any) -> bool:
@@ -198,8 +204,10 @@ class World:
         seen.add(id(space))
         self._spaces.append((space, dict(space)))
         self._named |= {id(found): found for found in _near(space)}
+        large = {key for key, value in space.items() if type(value) in _CONTAINERS and len(value) > LARGE}
+        unread = large - _mentioned(space) if large else large
         for key, value in list(space.items()):
-            if not key.startswith("__") and not isinstance(value, ModuleType):
+            if not key.startswith("__") and not isinstance(value, ModuleType) and key not in unread:
                 self._remember_value(value, 0)
                 self._replace(space, key, value)
 
@@ -218,7 +226,7 @@ class World:
         if id(container) in self._before or len(self._before) > LIMIT:
             return
         self._before[id(container)] = (container, container.copy())
-        if depth > 8:
+        if depth > 8 or _ATOMS.issuperset(map(type, container.values() if isinstance(container, dict) else container)):
             return
         for key, value in list(container.items() if isinstance(container, dict) else enumerate(container)):
             self._remember_value(value, depth + 1)
@@ -251,7 +259,7 @@ class World:
             if not sized.sized and not any(map(search.finds, sized.values())):
                 _put(sized.original, dict(sized))
         for container, before in self._before.values():
-            if any(map(search.finds, _items(container))):
+            if not _holds_the_same(container, before) and any(map(search.finds, _items(container))):
                 _put(container, before)
         for space, before in self._spaces:
             for key in [k for k, value in list(space.items()) if value is not before.get(k) and search.finds(value)]:
@@ -349,6 +357,25 @@ def _let_hold(cells: Iterable[tuple[CellType, Any]], containers: Iterable[tuple[
 
 
 _REGISTRIES = ("_parameters", "_buffers", "_modules", "_hooks", "_state_hooks")
+
+
+def _mentioned(space: dict[str, Any]) -> set[str]:
+    """The names in the code of a module's functions and methods."""
+    found: set[str] = set()
+    left: list[Any] = [value for value in space.values() if getattr(value, "__module__", None) == space.get("__name__")]
+    while left:
+        value = left.pop()
+        if isinstance(value, type):
+            left += vars(value).values()
+        elif isinstance(value, property):
+            left += (value.fget, value.fset, value.fdel)
+        elif isinstance(value, CodeType):
+            found.update(value.co_names)
+            left += (inner for inner in value.co_consts if isinstance(inner, CodeType))
+        else:
+            inside = (getattr(value, name, None) for name in ("__wrapped__", "__func__", "__code__"))
+            left += (inner for inner in inside if inner is not None)
+    return found
 
 
 def _of_frazil(function: FunctionType) -> bool:

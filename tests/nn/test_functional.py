@@ -99,6 +99,14 @@ def test_an_activation_in_place_returns_its_input_with_the_right_gradient(functi
     np.testing.assert_allclose(y.grad.numpy(), x.grad.numpy(), rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.parametrize("mode", ["constant", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("pad", [(0, 0), (-1, -1)])
+def test_what_is_padded_with_nothing_is_a_copy(mode: str, pad: tuple[int, int]) -> None:
+    x = fz.ones(1, 4)
+    F.pad(x, pad, mode=mode).zero_()
+    assert x.tolist() == [[1.0, 1.0, 1.0, 1.0]]
+
+
 def test_a_padding_row_is_not_trained() -> None:
     layer = nn.Embedding(4, 2, padding_idx=2)
     assert layer.weight[2].tolist() == [0, 0]

@@ -36,6 +36,8 @@ CALLS = {
     "fake_quantize": lambda x, i: fz.fake_quantize_per_tensor_affine(x, 0.25, 1, -2, 6),
     "copies": lambda x, i: (fz.t_copy(x), fz.slice_copy(x, 0, 1), fz.diagonal_copy(x)),
     "sum_to_size": lambda x, i: x.sum_to_size(1, x.shape[1]),
+    "complex": lambda x, i: (fz.complex(x, x) * 2).as_strided((2, 2), (2, 1)).view(fz.float32),
+    "linspace": lambda x, i: (fz.linspace(x[0, 0], i[0, 0], 7, dtype=fz.int64), fz.linspace(x[0, 0], 2, x.shape[0])),
     "narrow_copy": lambda x, i: x.narrow_copy(0, 1, 2),
 }  # fmt: skip
 
@@ -93,6 +95,22 @@ def test_writes_go_through_strides():
     x.requires_grad_()
     x.as_strided((3, 2), (1, 1)).sum().backward()
     assert x.grad.flatten()[:5].tolist() == [1, 2, 2, 1, 0]
+
+
+def test_strided_parts_are_of_the_dtype_and_have_the_gradient_of_their_tensor():
+    z = fz.zeros(4, dtype=fz.complex64)
+    z.imag.as_strided((2,), (2,)).fill_(3.0)
+    assert z.tolist() == [3j, 3j, 0, 0]
+    x = fz.randn(4, dtype=fz.complex64).requires_grad_()  # seen as complex numbers, its memory is made of real ones
+    y = x.as_strided((2,), (1,), 1)
+    assert y.dtype is fz.complex64 and y.tolist() == x[1:3].tolist()
+    (y * y.conj()).real.sum().backward()
+    assert_close(x.grad, fz.cat([x[:1] * 0, 2 * x[1:3], x[:1] * 0]).detach())
+    leaf = fz.ones(4)[1:].requires_grad_()
+    leaf.as_strided((2,), (2,)).sum().backward()
+    assert leaf.grad.tolist() == [1.0, 0.0, 1.0]
+    with pytest.raises(FrazilError, match="which begin at 1"):
+        leaf.as_strided((2,), (1,), 0)
 
 
 def test_memory_is_known_by_its_address():

@@ -114,7 +114,7 @@ def find(name: str) -> Any:
     return None if hasattr(torch, name) else getattr(fz.Tensor, f"{name}_", None)  # `cauchy` is the name of `cauchy_` there
 
 
-def _plain(t: Any) -> Any:
+def in_numpys_dtype(t: Any) -> Any:
     """A tensor of either library in a dtype that NumPy has."""
     return t.float() if str(t.dtype).endswith("bfloat16") else t
 
@@ -124,7 +124,7 @@ def to_frazil(value: Any, tensors: list[Any]) -> Any:
     if isinstance(value, torch.Tensor):
         if value.dtype is torch.complex32 or value.layout is not torch.strided or value.is_quantized:
             raise NotHere(value.dtype)
-        ours = fz.tensor(_plain(value.detach()).resolve_conj().resolve_neg().numpy())
+        ours = fz.tensor(in_numpys_dtype(value.detach()).resolve_conj().resolve_neg().numpy())
         if value.dtype is torch.bfloat16:
             ours = ours.bfloat16()
         if value.requires_grad:
@@ -154,7 +154,7 @@ def to_frazil(value: Any, tensors: list[Any]) -> Any:
 
 def _in_memory(theirs: Any) -> Any:
     """A tensor as a part of a memory like PyTorch's."""
-    memory = fz.tensor(_plain(torch.empty(0, dtype=theirs.dtype).set_(theirs.untyped_storage())).numpy())
+    memory = fz.tensor(in_numpys_dtype(torch.empty(0, dtype=theirs.dtype).set_(theirs.untyped_storage())).numpy())
     if theirs.dtype is torch.bfloat16:
         memory = memory.bfloat16()
     return memory.as_strided(theirs.size(), theirs.stride(), theirs.storage_offset())
@@ -176,7 +176,10 @@ def differences(
         elif values and theirs.dtype is torch.bfloat16:
             yield from differences(ours.float(), theirs.float(), factor=20 * factor, at=at)
         elif values and not (ties and theirs.dtype is torch.int64):
-            a, b = _plain(ours.detach().to_dense()).numpy(), _plain(theirs.detach().to_dense()).numpy(force=True)
+            a, b = (
+                in_numpys_dtype(ours.detach().to_dense()).numpy(),
+                in_numpys_dtype(theirs.detach().to_dense()).numpy(force=True),
+            )
             tolerance = TOLERANCES.get(str(b.dtype), 0) * factor
             with np.errstate(all="ignore"):
                 if a.dtype.kind in "fc":
@@ -210,7 +213,7 @@ def _spread(samples: Any) -> list[Any]:
     return found[:: max(1, len(found) // SAMPLES)][: SAMPLES + 2]
 
 
-def _said(sample: Any) -> str:
+def described(sample: Any) -> str:
     text = f"{_short(sample.input)}, " + ", ".join(map(_short, sample.args))
     return text + "".join(f", {k}={_short(v)}" for k, v in sample.kwargs.items())
 
@@ -223,7 +226,7 @@ def _short(value: Any) -> str:
     return repr(value)
 
 
-def _samples(info: Any, dtype: Any, requires_grad: bool) -> list[Any]:
+def samples_of(info: Any, dtype: Any, requires_grad: bool) -> list[Any]:
     torch.manual_seed(0)
     np.random.seed(0)
     return _spread(info.sample_inputs("cpu", dtype, requires_grad=requires_grad))
@@ -257,7 +260,7 @@ def problems(info: Any, *, gradients: bool) -> Iterator[str]:
         if dtype not in info.dtypes or (gradients and not info.supports_autograd):
             continue
         try:
-            samples = _samples(info, dtype, gradients)
+            samples = samples_of(info, dtype, gradients)
         except Exception:  # PyTorch's own helper cannot make them here (no SciPy, no GPU)
             continue
         for sample in samples:
@@ -265,7 +268,7 @@ def problems(info: Any, *, gradients: bool) -> Iterator[str]:
             if call is None:
                 continue
             theirs, run, tensors = call
-            said = f"{info.name}({_said(sample)})"
+            said = f"{info.name}({described(sample)})"
             try:
                 result = run()
                 if not gradients:
@@ -304,7 +307,9 @@ def _is_nearer(info: Any, sample: Any, ours: Any, theirs: Any) -> bool:
             continue
         if tuple(a.shape) != tuple(c.shape) or str(a.dtype) != f"frazil.{str(b.dtype).removeprefix('torch.')}":
             return False
-        errors = [torch.nan_to_num((torch.as_tensor(_plain(x.detach()).numpy()) - c.detach()).abs(), math.inf) for x in (a, b)]
+        errors = [
+            torch.nan_to_num((torch.as_tensor(in_numpys_dtype(x.detach()).numpy()) - c.detach()).abs(), math.inf) for x in (a, b)
+        ]
         if errors[0].max() > errors[1].max():
             return False
     return True

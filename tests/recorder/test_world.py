@@ -169,3 +169,41 @@ def test_what_frazil_shares_between_threads_is_not_put_back():
                 assert state.RECORDINGS == [1], function.__name__
         finally:
             state.count(state.RECORDINGS, -1)
+
+
+def test_large_data_of_a_module_is_looked_at_only_where_its_code_mentions_it():
+    space = {"fz": fz, "__name__": "of_a_user", "data": [[i] for i in range(2000)], "kept": {str(i): [] for i in range(2000)}}
+    code = """
+class Model(fz.nn.Module):
+    @property
+    def first(self):
+        return kept["0"]
+
+    def forward(self, x):
+        self.first.append(x * 2)
+        return x + 1
+"""
+    exec(code, space)
+    model = space["Model"]()
+    world = World(model.forward, [model])
+    assert id(space["kept"]["0"]) in world._before
+    assert id(space["data"]) not in world._before and id(space["data"][0]) not in world._before
+    fz.jit.trace(model, fz.ones(2))
+    assert space["kept"]["0"] == []
+
+
+def test_numbers_in_a_long_list_are_not_looked_at_one_by_one(monkeypatch):
+    looked = []
+    real = World._remember_value
+    monkeypatch.setattr(World, "_remember_value", lambda self, value, depth: looked.append(value) or real(self, value, depth))
+    numbers = [*range(3000), list]
+
+    def program(x):
+        return x * len(numbers)
+
+    World(program, [])
+    assert any(value is numbers for value in looked)
+    before = len(looked)
+    numbers.pop()
+    World(program, [])
+    assert len(looked) - before < 3000 < before
