@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,14 +97,13 @@ def scheduled_adam_step_(
     step: Array,
     grad: Array,
     lr: Any,
-    beta1: Array,
-    beta2: Array,
-    eps: Array,
-    weight_decay: Array | None = None,
+    *scheduled: Array | None,
+    numbers: Sequence[float],
     **options: Any,
 ) -> None:
-    numbers = {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": 0.0 if weight_decay is None else weight_decay}
-    options |= {name: float(number) for name, number in numbers.items()}
+    names = ("beta1", "beta2", "eps", "weight_decay")
+    options |= zip(names, numbers, strict=True)
+    options |= {name: float(number) for name, number in zip(names, scheduled, strict=False) if number is not None}
     _adam(param, exp_avg, exp_avg_sq, None, step, grad, lr, **options)
 
 

@@ -397,7 +397,9 @@ class _Writer:
         count = len(node.outputs)
         read = []
         for position, value in enumerate(node.inputs):
-            assert value is not None
+            if value is None:
+                read.append("None")
+                continue
             producer = value.producer
             if position >= count and producer is not None and producer.op_name == "cast" and not value.spec.shape:
                 value = producer.inputs[0]  # a rate goes in as exact as it is

@@ -23,6 +23,7 @@ _STATE = floats(3, 4, low=0.0, high=1.0)
 _STEP = values(3.0)
 _LR = values(0.1)
 _BETA = values(0.9)
+_NUMBERS = (0.8, 0.99, 1e-8, 0.1)
 
 
 def _regularised(param: Any, grad: Any, weight_decay: Any, maximize: bool) -> Any:
@@ -164,9 +165,9 @@ def adam_step(
     public=False,
     outputs=4,
     samples=lambda: [
-        S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, _BETA, _BETA, _LR),
-        S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, _BETA, _BETA, _LR, _LR, maximize=True),
-        S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, _BETA, _BETA, _LR, _LR, decoupled=True),
+        S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, _BETA, _BETA, _LR, _LR, numbers=_NUMBERS, maximize=True),
+        S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, _BETA, numbers=_NUMBERS, decoupled=True),
+        S((3, 4), (3, 4), _STATE, _STEP, (3, 4), _LR, None, None, None, _LR, numbers=_NUMBERS),
     ],
 )
 def scheduled_adam_step(
@@ -176,18 +177,21 @@ def scheduled_adam_step(
     step,
     grad,
     lr,
-    beta1,
-    beta2,
-    eps,
+    beta1=None,
+    beta2=None,
+    eps=None,
     weight_decay=None,
     /,
     *,
+    numbers: tuple[float, float, float, float],
     decoupled: bool = False,
     maximize: bool = False,
 ):
-    """A step of Adam as `adam_step`, whose numbers change from step to step: 0-d tensors."""
-    decay = 0.0 if weight_decay is None else weight_decay
-    return _adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, beta1, beta2, eps, decay, decoupled, maximize)
+    """A step of Adam as `adam_step`, of which some numbers change from step to step: those are 0-d tensors, and the others are in
+    `numbers`, at the same places."""
+    given = zip((beta1, beta2, eps, weight_decay), numbers, strict=True)
+    options = [number if tensor is None else tensor for tensor, number in given]
+    return _adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, *options, decoupled, maximize)
 
 
 @op(

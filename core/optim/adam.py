@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..creation import tensor
-from ..dtypes import float64
-from ..ops.common import is_number
 from ..ops.optim import adam_step_, amsgrad_step_, scheduled_adam_step_
 from ..tensor import Tensor
 from .optimizer import Optimizer, Params, check_options, real
@@ -71,19 +68,20 @@ class Adam(Optimizer):
 
     def _update(self, group: dict[str, Any]) -> None:
         lr, (beta1, beta2), amsgrad = group["lr"], group["betas"], group["amsgrad"]
-        numbers = {"beta1": beta1, "beta2": beta2, "eps": group["eps"], "weight_decay": group["weight_decay"]}
+        names = ("beta1", "beta2", "eps", "weight_decay")
+        numbers = (beta1, beta2, group["eps"], group["weight_decay"])
         options = {"decoupled": group["decoupled_weight_decay"], "maximize": group["maximize"]}
-        scheduled: list[Tensor] = []
-        if not amsgrad and any(isinstance(number, Tensor) for number in numbers.values()):
-            given = [number for key, number in numbers.items() if key != "weight_decay" or not is_number(number, 0)]
-            scheduled = [n if isinstance(n, Tensor) else tensor(float(n), dtype=float64) for n in given]
+        scheduled = [number if isinstance(number, Tensor) else None for number in numbers]
+        if amsgrad or all(number is None for number in scheduled):
+            options |= zip(names, numbers, strict=True)
+            step, scheduled = amsgrad_step_ if amsgrad else adam_step_, []
         else:
-            options |= numbers
+            options["numbers"] = tuple(0.0 if isinstance(number, Tensor) else float(number) for number in numbers)
+            step = scheduled_adam_step_
         slots = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if amsgrad else ("exp_avg", "exp_avg_sq")
         for param, grad in self._graded(group):
             state = self._slots(param, *slots)
             moments = [real(t) for t in (param, *(state[name] for name in slots))]
-            step = scheduled_adam_step_ if scheduled else amsgrad_step_ if amsgrad else adam_step_
             step(*moments, state["step"], real(grad), lr, *scheduled, **options)
 
 

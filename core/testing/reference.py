@@ -1201,15 +1201,13 @@ def scheduled_adam_step(
     step: Array,
     grad: Array,
     lr: Array,
-    beta1: Array,
-    beta2: Array,
-    eps: Array,
-    weight_decay: Array | None = None,
+    *scheduled: Array | None,
+    numbers: tuple[float, ...],
     **options: Any,
 ) -> tuple[Array, ...]:
-    decay = 0.0 if weight_decay is None else weight_decay
-    numbers = {"beta1": beta1, "beta2": beta2, "eps": eps, "weight_decay": decay}
-    return adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, **numbers, **options)
+    named = dict(zip(("beta1", "beta2", "eps", "weight_decay"), numbers, strict=True))
+    named |= {name: number for name, number in zip(named, scheduled, strict=False) if number is not None}
+    return adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, **named, **options)
 
 
 @reference

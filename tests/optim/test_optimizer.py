@@ -273,12 +273,13 @@ def test_repr_lists_the_options() -> None:
 
 
 def scheduled(step: Any) -> Any:
-    """The step of Adam whose numbers are tensors, given numbers."""
+    """The step of Adam of which these numbers are tensors."""
 
-    def with_numbers(*tensors: Any, numbers: tuple[float, ...], **options: Any) -> Any:
-        return step(*tensors, *(fz.tensor(number, dtype=tensors[0].dtype) for number in numbers), **options)
+    def with_tensors(*tensors: Any, given: tuple[float | None, ...], **options: Any) -> Any:
+        found = [None if number is None else fz.tensor(number, dtype=tensors[0].dtype) for number in given]
+        return step(*tensors, *found, numbers=(0.8, 0.98, 1e-8, 0.1), **options)
 
-    return with_numbers
+    return with_tensors
 
 
 SCHEDULED = scheduled(steps.scheduled_adam_step), scheduled(steps.scheduled_adam_step_), 3, True
@@ -291,9 +292,9 @@ STEPS: list[tuple[Any, Any, int, bool, dict[str, Any]]] = [
     (steps.adam_step, steps.adam_step_, 3, True, {}),
     (steps.adam_step, steps.adam_step_, 3, True, {"weight_decay": 0.1, "beta1": 0.0, "maximize": True}),
     (steps.adam_step, steps.adam_step_, 3, True, {"weight_decay": 0.1, "decoupled": True}),
-    (*SCHEDULED, {"numbers": (0.9, 0.99, 1e-8)}),
-    (*SCHEDULED, {"numbers": (0.9, 0.99, 1e-8, 0.1), "maximize": True}),
-    (*SCHEDULED, {"numbers": (0.9, 0.99, 1e-8, 0.1), "decoupled": True}),
+    (*SCHEDULED, {"given": (0.9,)}),
+    (*SCHEDULED, {"given": (None, 0.99, None, 0.2), "maximize": True}),
+    (*SCHEDULED, {"given": (0.9, 0.99, 1e-7, 0.1), "decoupled": True}),
     (steps.amsgrad_step, steps.amsgrad_step_, 4, True, {"eps": 0.1}),
 ]
 
