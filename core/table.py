@@ -166,12 +166,12 @@ class Op:
         self.packed = bool(code.co_flags & inspect.CO_VARARGS)  # takes a sequence of tensors first
         self.tensors: tuple[str, ...] = names[: code.co_argcount] + names[takes : takes + self.packed]
         self.optional = (fn.__defaults__ or ()).count(None)  # how many trailing tensors may be None
-        self.defaults: dict[str, Any] = {name: given.get(name) for name in attributes}
-        # Lists in tuples: a generator is called for each element, and this runs for every op of an import.
+        # No calls in these, and lists in tuples, as a generator is called for each element: this runs for every op of an import.
+        self.defaults: dict[str, Any] = {name: given[name] if name in given else None for name in attributes}
         self.required: tuple[str, ...] = tuple([name for name in attributes if name not in given])
         self.attributes = tuple(self.defaults)
         #: PyTorch's names of the tensors, by which a call may give them too.
-        self.names = tuple([_FULL_NAMES.get(name, name) for name in self.tensors])
+        self.names = tuple([_FULL_NAMES[name] if name in _FULL_NAMES else name for name in self.tensors])
 
     def position(self, name: str) -> int | None:
         """Return which tensor a call means by `name`: an entry's own name, PyTorch's, or NumPy's."""

@@ -190,8 +190,8 @@ def scheduled_adam_step(
     """A step of Adam as `adam_step`, of which some numbers change from step to step: those are 0-d tensors, and the others are in
     `numbers`, at the same places."""
     given = zip((beta1, beta2, eps, weight_decay), numbers, strict=True)
-    options = [number if tensor is None else tensor for tensor, number in given]
-    return _adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, *options, decoupled, maximize)
+    beta1, beta2, eps, weight_decay = (number if tensor is None else tensor for tensor, number in given)
+    return _adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
 
 
 @op(

@@ -1205,7 +1205,7 @@ def scheduled_adam_step(
     numbers: tuple[float, ...],
     **options: Any,
 ) -> tuple[Array, ...]:
-    named = dict(zip(("beta1", "beta2", "eps", "weight_decay"), numbers, strict=True))
+    named: dict[str, Any] = dict(zip(("beta1", "beta2", "eps", "weight_decay"), numbers, strict=True))
     named |= {name: number for name, number in zip(named, scheduled, strict=False) if number is not None}
     return adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, **named, **options)
 
