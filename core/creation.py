@@ -166,6 +166,8 @@ def full_like(
     >>> fz.full_like(fz.zeros(2), 3)
     tensor([3., 3.])
     """
+    if input.is_sparse and not fill_value:
+        return input.new_zeros(*input.shape, dtype=dtype, device=device, requires_grad=requires_grad)
     made = full(shape_like("full_like", input), fill_value, dtype=dtype or input.dtype, device=device or input.device)
     if input._dev.depth:
         made = input._dev.lifted(made)

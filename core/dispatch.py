@@ -356,6 +356,8 @@ def run(op: Op, tensors: Any, attrs: dict[str, Any], device: Any) -> Any:
             tracked = STATE.grad
             break
     kernel = device.kernels[op.name]
+    if kernel is None and SPARSE and type(device) is SPARSE[0]:
+        return device.call(op, tensors, attrs)
     if op.body is not None and (kernel is None or (tracked and op.through_body)):
         if op.rule is not None and kernel is None:
             held(op, tensors, attrs)

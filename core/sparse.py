@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn, final
+from typing import Any, NoReturn, final
 
 import numpy as np
 
@@ -17,32 +17,18 @@ from . import dtypes
 from .creation import arange, as_tensor, empty, from_host, full, ones_like, zeros, zeros_of
 from .dtypes import dtype as DType
 from .dtypes import int64
+from .entries import Entries, indices_of, permuted, places, reshaped, selected, sliced
 from .errors import ArgumentError, AutogradError, DTypeError, ShapeError
 from .legacy import _TensorType
 from .ops.common import has_numbers
-from .ops.elementwise import mul
+from .ops.elementwise import mul, where
 from .ops.linalg import matmul
 from .ops.shape import cat, stack
 from .printing import sparse_text
 from .sizes import checked_dim
-from .state import SPARSE
+from .state import SPARSE, STATE
 from .table import FUNCTIONS, METHODS, OPS, Op
-from .tensor import Tensor, not_sparse, sparse_coo, sparse_csr
-
-
-class Entries(NamedTuple):
-    """Indices and values that a sparse tensor stores; in the place of an array."""
-
-    shape: tuple[Any, ...]
-    indices: Tensor  # [sparse dimensions, entries]
-    values: Tensor  # [entries, *dense dimensions]
-    coalesced: bool = False  # the indices are sorted, and none is there twice
-    crow: Tensor | None = None  # of a CSR matrix: where each row begins
-    leaf: bool = False  # the values are the sparse tensor's own, and so is their gradient
-
-    @property
-    def dtype(self) -> Any:
-        return self.values._a.dtype
+from .tensor import Tensor, int_tuple, not_sparse, sparse_coo, sparse_csr
 
 
 class _Kernels:
@@ -51,6 +37,9 @@ class _Kernels:
     def __getitem__(self, name: str) -> None:
         if name not in _DEFINED:  # what is goes the long way, to `SparseDevice.call`
             refuse(name)
+
+    def __contains__(self, name: object) -> bool:
+        return False
 
     def get(self, name: str, default: Any = None) -> NoReturn:
         refuse(name)
@@ -191,7 +180,7 @@ class SparseTensor(Tensor):
 
     def sparse_dim(self) -> int:
         """Return how many of its dimensions have indices."""
-        return self._a.indices._a.shape[0]
+        return self._a.sparse_dim
 
     def dense_dim(self) -> int:
         """Return how many dimensions every entry has."""
@@ -211,15 +200,9 @@ class SparseTensor(Tensor):
                 "coalesce: how many places there are is known only when the program runs. Where none is there twice and they are "
                 "sorted, say so: fz.sparse_coo_tensor(..., is_coalesced=True)"
             )
-        places, where = FUNCTIONS["unique"](_places(e, range(self.sparse_dim())), return_inverse=True)
-        values = zeros_of(e.values, (places.shape[0], *e.values.shape[1:])).index_add(0, where, e.values)
-        indices: list[Any] = []
-        step: Any = 1
-        for size in reversed(e.shape[: self.sparse_dim()]):
-            indices.insert(0, (places // step) % size)
-            step = step * size
-        places = stack(indices) if indices else zeros_of(e.indices, (0, *places.shape))
-        return _made(Entries(e.shape, places, values, True))
+        each, where = FUNCTIONS["unique"](places(e, range(e.sparse_dim)), return_inverse=True)
+        values = zeros_of(e.values, (each.shape[0], *e.values.shape[1:])).index_add(0, where, e.values)
+        return _made(Entries(e.shape, indices_of(each, e.shape[: e.sparse_dim]), values, True))
 
     def _with(self, values: Tensor) -> SparseTensor:
         """Other values in the same places."""
@@ -232,7 +215,7 @@ class SparseTensor(Tensor):
         e, n = self._a, self.sparse_dim()
         values = e.values if dtype is None else e.values.to(dtype)
         flat = zeros_of(values, (math.prod(e.shape[:n]), *e.shape[n:]))
-        return flat.index_add(0, _places(e, range(n)), values).reshape(e.shape)
+        return flat.index_add(0, places(e, range(n)), values).reshape(e.shape)
 
     def to_sparse(self, sparse_dim: int | None = None, *, layout: Any = None) -> SparseTensor:
         """The same in the coordinate format, or in `layout`."""
@@ -265,24 +248,17 @@ class SparseTensor(Tensor):
         """A copy."""
         return self._with(self._a.values.clone())
 
-    def t(self) -> SparseTensor:
-        """The transpose of a matrix, in the coordinate format."""
-        _check_matrix("t", self)
-        return _made(self._a._replace(shape=self._a.shape[::-1], indices=self._a.indices.flip(0), coalesced=False, crow=None))
-
-    def transpose(self, dim0: int, dim1: int) -> SparseTensor:
-        """The transpose of a matrix."""
-        _check_matrix("transpose", self)
-        return self if checked_dim("transpose", dim0, 2) == checked_dim("transpose", dim1, 2) else self.t()
-
-    @property
-    def T(self) -> SparseTensor:
-        """The transpose of a matrix."""
-        return self.t()
-
     def sum(self, dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:  # type: ignore[override]
         """`fz.sparse.sum` of it."""
-        return refuse("sum(keepdim=True)") if keepdim else sum(self, dim, dtype)
+        found = sum(self, dim, dtype)
+        if not keepdim:
+            return found
+        gone = (
+            range(self.ndim)
+            if dim is None
+            else [checked_dim("sum", d, self.ndim) for d in ([dim] if isinstance(dim, int) else dim)]
+        )
+        return found.reshape([1 if d in gone else n for d, n in enumerate(self.shape)])
 
     def index_select(self, dim: int, index: Tensor) -> SparseTensor:  # type: ignore[override]
         """The slices at these positions of a dimension that has indices."""
@@ -294,11 +270,81 @@ class SparseTensor(Tensor):
         indices = cat([e.indices[:d, entry], place.unsqueeze(0), e.indices[d + 1 :, entry]])
         return _made(Entries((*e.shape[:d], index.shape[0], *e.shape[d + 1 :]), indices, e.values[entry]))
 
-    def neg(self) -> SparseTensor:  # type: ignore[override]
-        """The negative of every entry."""
-        return self._with(-self._a.values)
+    def item(self) -> Any:
+        """The only element, as a number of Python."""
+        return self.to_dense().item()
 
-    __neg__ = neg
+    def stride(self, dim: int | None = None) -> Any:
+        """Zeros: there is no memory of all elements."""
+        return (0,) * self.ndim if dim is None else 0
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Return False: there is no memory of all elements."""
+        return False
+
+    def new_empty(self, *sizes: Any, size: Any = None, **options: Any) -> Tensor:
+        """A sparse tensor without entries."""
+        given = {name: value for name, value in options.items() if value is not None}
+        made: Tensor = sparse_coo_tensor(
+            size=int_tuple(sizes if size is None else size), **{"dtype": self.dtype, "device": self.device, **given}
+        )
+        return made
+
+    new_zeros = new_empty
+
+    def new_tensor(self, data: Any, **options: Any) -> Tensor:
+        """A dense tensor of `data` with the dtype and the device of this one."""
+        return self._a.values.new_tensor(data, **options)
+
+    # --------------------------------------------------------------------------------------------------------------- in place
+
+    def _become(self, name: str, other: Tensor) -> SparseTensor:
+        if self._a.leaf and self.requires_grad and STATE.grad:
+            raise AutogradError(f"{name}: a leaf that requires grad cannot be changed in place; use fz.no_grad()")
+        if other.dtype is not self.dtype:
+            raise DTypeError(f"{name}: the result is {other.dtype.name}, which a sparse {self.dtype.name} tensor cannot hold")
+        assert isinstance(other, SparseTensor)
+        self._a = other._a._replace(leaf=self._a.leaf)
+        return self
+
+    def zero_(self) -> SparseTensor:
+        """Take all entries out."""
+        return self._become("zero_", self.new_zeros(*self.shape))
+
+    def copy_(self, src: Tensor, non_blocking: bool = False) -> SparseTensor:
+        """Take the entries of another sparse tensor, and its shape."""
+        return self._become("copy_", _sparse("copy_", src).to(self.device, self.dtype).clone())
+
+    def resize_as_(self, the_template: Tensor, *, memory_format: Any = None) -> SparseTensor:
+        """Change the sizes to those of another sparse tensor, as `sparse_resize_`."""
+        other = _sparse("resize_as_", the_template)
+        return self.sparse_resize_(other.shape, other.sparse_dim(), other.dense_dim())
+
+    def detach_(self) -> SparseTensor:
+        """Cut the entries off the graph."""
+        self._a = self._a._replace(values=self._a.values.detach(), leaf=False)
+        return self
+
+    def sparse_resize_(self, size: Sequence[int], sparse_dim: int, dense_dim: int) -> SparseTensor:
+        """Change the sizes, where there are entries to larger ones, or those that have none."""
+        e = self._coo("sparse_resize_")
+        if (sparse_dim, dense_dim) != (self.sparse_dim(), self.dense_dim()) and not self._nnz():
+            return self.sparse_resize_and_clear_(size, sparse_dim, dense_dim)
+        kept = len(size) == len(e.shape) and tuple(size[sparse_dim:]) == e.shape[sparse_dim:]
+        if self._nnz() and not (kept and all(n >= m for n, m in zip(size, e.shape, strict=True))):
+            raise ArgumentError(
+                f"sparse_resize_: shape {list(e.shape)} with entries cannot become {list(size)} with {sparse_dim} sparse "
+                "dimensions; sparse_resize_and_clear_ takes the entries out"
+            )
+        return self._become("sparse_resize_", _made(e._replace(shape=tuple(size))))
+
+    def sparse_resize_and_clear_(self, size: Sequence[int], sparse_dim: int, dense_dim: int) -> SparseTensor:
+        """Take all entries out, and change the sizes."""
+        e = self._coo("sparse_resize_and_clear_")
+        if len(size) != sparse_dim + dense_dim:
+            raise ArgumentError(f"sparse_resize_and_clear_: {list(size)} are not {sparse_dim} and {dense_dim} sizes")
+        empty = Entries(tuple(size), zeros_of(e.indices, (sparse_dim, 0)), zeros_of(e.values, (0, *size[sparse_dim:])), True)
+        return self._become("sparse_resize_and_clear_", _made(empty))
 
     # --------------------------------------------------------------------------------------------------------------- autograd
 
@@ -379,17 +425,37 @@ class SparseTensor(Tensor):
 
 #: Operations that make 0 of 0.
 _KEEP_ZERO = (
-    "abs sqrt square sin tan sinh tanh asin atan asinh atanh expm1 log1p ceil floor trunc sign sgn relu erf frac isnan"
+    "abs sqrt square sin tan sinh tanh asin atan asinh atanh expm1 log1p ceil floor trunc sign sgn relu erf frac isnan isinf "
+    "nan_to_num"
 ).split()
 #: Methods of dense tensors that sparse ones have: what `_DEFINED` says of ops, conversions, and what looks at the shape only.
 _SHARED = (
     "add subtract sub mul multiply div divide true_divide matmul mm mv addmm __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ "
-    "__truediv__ __matmul__ __rmatmul__ half float double int long short bool cfloat cdouble"
+    "__truediv__ __matmul__ __rmatmul__ half float double int long short bool cfloat cdouble neg __neg__ negative positive "
+    "pow __pow__ floor_divide __floordiv__ norm any deg2rad rad2deg conj is_same_size bmm "
+    "t transpose swapaxes swapdims permute adjoint movedim moveaxis unsqueeze squeeze flatten unflatten reshape view "
+    "select unbind narrow narrow_copy split chunk __getitem__ __iter__"
 ).split()
 _REFUSED = (
-    "numpy detach_ item tolist __iter__ __contains__ __array__ __dlpack__ stride is_contiguous contiguous data_ptr "
+    "numpy tolist __contains__ __array__ __dlpack__ contiguous data_ptr "
     "storage_offset backward retain_grad register_hook register_post_accumulate_grad_hook share_memory_"
 ).split()
+#: Methods that have a form in place.
+_IN_PLACE = [*_KEEP_ZERO, *"add sub subtract mul multiply div divide true_divide floor_divide neg negative pow".split()]
+
+
+def _in_place(name: str, method: str) -> Any:
+    def call(self: SparseTensor, *args: Any, **kwargs: Any) -> SparseTensor:
+        return self._become(name, getattr(self, method)(*args, **kwargs))
+
+    call.__name__, call.__doc__ = name, f"`{method}`, in place."
+    return call
+
+
+for _name in _IN_PLACE:
+    setattr(SparseTensor, f"{_name}_", _in_place(f"{_name}_", _name))
+for _name, _operator in (("add", "__iadd__"), ("sub", "__isub__"), ("mul", "__imul__"), ("div", "__itruediv__")):
+    setattr(SparseTensor, _operator, _in_place(f"{_name}_", _name))
 for _name in [*_REFUSED, *METHODS]:
     if _name not in vars(SparseTensor) and _name not in (*_SHARED, *_KEEP_ZERO):
         setattr(SparseTensor, _name, _refusal(_name))
@@ -404,14 +470,6 @@ def _made(entries: Entries) -> SparseTensor:
     made: SparseTensor = object.__new__(SparseTensor)
     made._a = entries
     return made
-
-
-def _places(e: Entries, dims: Any) -> Tensor:
-    """For every entry the number of its place among all places of `dims`, counted row by row."""
-    found: Any = None
-    for d in dims:
-        found = e.indices[d] if found is None else found * e.shape[d] + e.indices[d]
-    return zeros_of(e.indices, (e.indices.shape[1],)) if found is None else found
 
 
 def _check_matrix(name: str, x: SparseTensor) -> None:
@@ -747,7 +805,7 @@ def _exponents(name: str, input: Tensor, dim: int, dtype: DType | None) -> tuple
     if d >= n or len(e.shape) > n:
         raise ArgumentError(f"{name}: only of sparse dimensions, without dense ones; use x.to_dense()")
     others = [k for k in range(n) if k != d]
-    group, groups = _places(e, others), math.prod(e.shape[k] for k in others)
+    group, groups = places(e, others), math.prod(e.shape[k] for k in others)
     values = e.values if dtype is None else e.values.to(dtype)
     still = values.detach()
     top = full((groups,), -math.inf, dtype=values.dtype, device=values.device).scatter_reduce(0, group, still, "amax")
@@ -767,9 +825,28 @@ def _sparse(name: str, x: Any) -> SparseTensor:
 def _matmul(a: Any, b: Any) -> Tensor:
     if not isinstance(a, Tensor) or not isinstance(b, Tensor):
         raise ArgumentError("matmul: expected two tensors, given a sparse tensor and a number; use * for numbers")
+    if isinstance(a, SparseTensor) and a.ndim == 3 and not isinstance(b, SparseTensor):
+        return _of_matrices(a, b)
     if b.ndim == 1:
         return mm(a, b.unsqueeze(1)).squeeze(1)
     return mm(a.unsqueeze(0), b).squeeze(0) if a.ndim == 1 else mm(a, b)
+
+
+def _of_matrices(a: SparseTensor, b: Tensor) -> Tensor:
+    """The products of a batch of sparse matrices and dense ones: that of two large matrices, one of which has those as blocks."""
+    e, (batch, n, k) = a._a, a.shape
+    if e.sparse_dim != 3 or b.ndim != 3 or b.shape[:2] != (batch, k):
+        raise ShapeError(f"bmm: expected [b, n, k] and [b, k, m], given {list(a.shape)} and {list(b.shape)}")
+    blocks = stack([e.indices[0] * n + e.indices[1], e.indices[0] * k + e.indices[2]])
+    product = mm(_made(Entries((batch * n, batch * k), blocks, e.values)), b.reshape(batch * k, -1))
+    return product.reshape(batch, n, -1)
+
+
+def _linear(x: Any, weight: Any, bias: Any = None) -> Tensor:
+    if isinstance(x, SparseTensor) or not isinstance(weight, SparseTensor):
+        raise ArgumentError("linear: a sparse weight multiplies dense rows; of sparse rows use x @ weight.t()")
+    rows = mm(weight, x.reshape(-1, x.shape[-1]).t()).t().reshape(*x.shape[:-1], weight.shape[0])
+    return rows if bias is None else rows + bias
 
 
 def _add(a: Any, b: Any) -> Tensor:
@@ -808,7 +885,7 @@ def _common(a: SparseTensor, b: SparseTensor) -> SparseTensor:
     if a.shape != b.shape or a.sparse_dim() != b.sparse_dim():
         raise ShapeError(f"mul: the shapes of sparse tensors are the same, given {list(a.shape)} and {list(b.shape)}")
     left, right = a.to_sparse().coalesce()._a, b.to_sparse().coalesce()._a
-    mine, theirs = _places(left, range(a.sparse_dim())), _places(right, range(b.sparse_dim()))
+    mine, theirs = places(left, range(a.sparse_dim())), places(right, range(b.sparse_dim()))
     if not theirs.shape[0]:
         return _made(right)
     at = FUNCTIONS["searchsorted"](theirs, mine).clamp(max=theirs.shape[0] - 1)
@@ -848,9 +925,9 @@ def masked(x: Tensor, mask: Tensor) -> SparseTensor:
     """`x.sparse_mask(mask)`: the elements of `x` in the places where a sparse tensor has entries."""
     if x.shape != mask.shape:
         raise ShapeError(f"sparse_mask: the shapes are the same, given {list(x.shape)} and {list(mask.shape)}")
-    where = _sparse("sparse_mask", mask).coalesce()
+    there = _sparse("sparse_mask", mask).coalesce()
     dense = x.to_dense()
-    return where._with(dense[tuple(where._a.indices[d] for d in range(where.sparse_dim()))])
+    return there._with(dense[tuple(there._a.indices[d] for d in range(there.sparse_dim()))])
 
 
 def _div(a: Any, b: Any) -> Tensor:
@@ -859,8 +936,72 @@ def _div(a: Any, b: Any) -> Tensor:
     return a._with(a._a.values / b)
 
 
+def _floor_divide(a: Any, b: Any) -> Tensor:
+    if isinstance(b, Tensor) or not b:
+        raise ArgumentError("floor_divide: a sparse tensor can be divided by a number other than 0 only; use x.to_dense()")
+    a = a.coalesce()
+    return a._with(a._a.values // b)
+
+
+def _power(a: Any, b: Any) -> Tensor:
+    if not isinstance(a, SparseTensor) or isinstance(b, Tensor) or not b > 0:
+        raise ArgumentError("pow: a sparse tensor has powers of positive numbers only, which leave zeros alone; use x.to_dense()")
+    a = a.coalesce()
+    return a._with(a._a.values**b)
+
+
+def _vector_norm(x: SparseTensor, *, p: Any = 2.0, dim: Any = None, keepdim: bool = False) -> Tensor:
+    if dim is not None or keepdim or p < 0:
+        refuse("norm along a dimension, or of a negative order,")
+    return OPS["vector_norm"].call(x.to_sparse().coalesce()._a.values, p=p)
+
+
+def _any(x: SparseTensor, *, dim: Any = None, keepdim: bool = False) -> Tensor:
+    if dim is not None:
+        refuse("any along a dimension")
+    return x.to_sparse().coalesce()._a.values.any()
+
+
+def _canonical(name: str, x: SparseTensor, given: dict[str, Any]) -> dict[str, Any]:
+    canon = OPS[name].canon
+    assert canon is not None
+    attrs: dict[str, Any] = canon(x, **given)
+    return attrs
+
+
+def _select(x: SparseTensor, **given: Any) -> Tensor:
+    attrs = _canonical("select", x, given)
+    found = selected(x.to_sparse()._a, attrs["dim"], attrs["index"])
+    return _made(found) if found.sparse_dim else _made(found).to_dense()
+
+
+def _slice(x: SparseTensor, **ranges: Any) -> SparseTensor:
+    return _made(sliced(x.to_sparse()._a, **ranges))
+
+
+def _index(x: SparseTensor, *indices: Tensor | None) -> SparseTensor:
+    (d, i), *more = [(d, i) for d, i in enumerate(indices) if i is not None]
+    if more or i.ndim != 1:
+        refuse("indexing by several tensors, or by one that has not one dimension,")
+    return x.index_select(d, where(i < 0, i + x._a.shape[d], i))
+
+
+def _permute(x: SparseTensor, **given: Any) -> SparseTensor:
+    found = permuted(x.to_sparse()._a, _canonical("permute", x, given)["dims"])
+    return refuse("permuting dimensions with indices and dimensions without") if found is None else _made(found)
+
+
+def _reshape(x: SparseTensor, **given: Any) -> SparseTensor:
+    found = reshaped(x.to_sparse()._a, _canonical("reshape", x, given)["shape"])
+    return refuse("reshaping dimensions without indices") if found is None else _made(found)
+
+
 #: What the ops of the table do with a sparse tensor among their arguments.
-_DEFINED: dict[str, Callable[..., Any]] = {"matmul": _matmul, "add": _add, "sub": _sub, "mul": _mul, "div": _div, "cat": _cat}
+_DEFINED: dict[str, Callable[..., Any]] = {
+    "matmul": _matmul, "linear": _linear, "add": _add, "sub": _sub, "mul": _mul, "div": _div, "floor_divide": _floor_divide,
+    "power": _power, "vector_norm": _vector_norm, "any": _any, "cat": _cat, "select": _select, "slice": _slice, "index": _index,
+    "permute": _permute, "reshape": _reshape, "neg": lambda x: x._with(-x._a.values), "copy": lambda x: x.clone(),
+}  # fmt: skip
 _DEFINED |= {name: _of_entries(name) for name in _KEEP_ZERO if name in OPS}
 
 

@@ -153,8 +153,16 @@ def test_it_prints_as_pytorchs():
 ANSWER = set(
     "add subtract sub mul multiply div divide true_divide matmul mm mv addmm sum neg t transpose clone half float double int "
     "long short bool cfloat cdouble __add__ __radd__ __sub__ __rsub__ __mul__ __rmul__ __truediv__ __matmul__ __rmatmul__ "
-    "__neg__".split()
+    "__neg__ negative positive pow __pow__ floor_divide __floordiv__ norm any deg2rad rad2deg conj is_same_size bmm swapaxes "
+    "swapdims permute adjoint movedim moveaxis unsqueeze squeeze flatten unflatten reshape view select unbind narrow "
+    "nan_to_num narrow_copy split chunk __getitem__ __iter__ new_zeros new_empty new_tensor copy_ zero_ resize_as_ "
+    "__iadd__ __isub__ __imul__ __itruediv__".split()
 )
+ANSWER |= {
+    f"{name}_" for name in "nan_to_num add sub subtract mul multiply div divide true_divide floor_divide neg negative pow".split()
+}
+#: What `fz.sparse` defines of ops.
+DEFINED = set("matmul add sub mul div floor_divide power linear vector_norm any select slice index permute reshape".split())
 
 
 def test_every_other_method_refuses_by_its_name():
@@ -174,7 +182,7 @@ def test_every_other_op_refuses_by_its_name():
     """With the sparse tensor in the place of each operand in turn."""
     a, wrong, attributes = given(), [], {"dtype": fz.float64, "dims": (1, 0), "shape": (2, 3)}
     for op in OPS.values():
-        if op.name in ("matmul", "add", "sub", "mul", "div") or not op.tensors:
+        if op.name in DEFINED or not op.tensors:
             continue
         for place in range(max(len(op.tensors), 2 if op.packed else 1)):
             tensors: list[Any] = [fz.ones(2, 3) for _ in range(max(len(op.tensors) - op.optional, place + 1))]
@@ -203,12 +211,21 @@ def test_every_other_op_refuses_by_its_name():
         (lambda: given() * fz.ones(3, 2).to_sparse(), "the shapes of sparse tensors are the same"),
         (lambda: given() / fz.ones(2, 3), "by a number only"),
         (lambda: fz.ones(2).values(), "this one is dense"),
-        (lambda: fz.zeros_like(given()), "full_like: not defined for sparse"),
+        (lambda: fz.ones_like(given()), "full_like: not defined for sparse"),
+        (lambda: given() ** -1.5, "powers of positive numbers only"),
+        (lambda: given() // 0, "other than 0"),
+        (lambda: given().norm(dim=0), "norm along a dimension"),
+        (lambda: given()[5], "index 5 is out of range"),
+        (lambda: given()[fz.tensor([[0]])], "indexing by several tensors"),
+        (lambda: given().clone().sparse_resize_((1, 3), 2, 0), "cannot become"),
+        (lambda: given().clone().requires_grad_().mul_(2), "a leaf that requires grad"),
+        (lambda: given().int().mul_(0.5), "cannot hold"),
+        (lambda: fz.bmm(given(), fz.ones(2, 3, 1)), "expected"),
         (lambda: fz.rand_like(given()), "rand_like: not defined for sparse"),
         (lambda: fz.bernoulli(given()), "not defined for sparse"),
         (lambda: fz.zeros(2, layout=fz.sparse_coo), "makes dense tensors"),
         (lambda: fz.nn.Parameter(given()), "Parameter: not defined for sparse"),
-        (lambda: fz.nn.Linear(3, 2)(given()), "linear: not defined for sparse"),
+        (lambda: fz.nn.Linear(3, 2)(given()), "a sparse weight multiplies dense rows"),
         (lambda: np.asarray(given()), "not defined for sparse"),
         (lambda: bool(given()), "not defined for sparse"),
         (lambda: fz.jit.trace(lambda x: x @ fz.ones(3, 1), given()), "the input .* is a sparse tensor"),
@@ -246,3 +263,58 @@ def test_sampled_addmm_computes_only_the_entries():
         fz.sparse.sampled_addmm(pattern.to_sparse(), a, b)
     with pytest.raises(RuntimeError, match=r"\[2, 4\] times \[4, 3\] does not fit entries of \[1, 3\]"):
         fz.sparse.sampled_addmm(pattern[:1].to_sparse_csr(), a, b)
+
+
+#: What is made of a matrix `s` of [3, 4] or a batch `b` of [2, 3, 4], sparse or dense.
+PARTS = """
+s[1]; s[0, 1]; s[:, 1]; s[None]; s[..., 2]; s[1:]; s[:, ::2]; s[-1, 1:3]; s.select(1, 2); s.unbind(1)[2]; list(s)[0];
+b[1]; b[0, 2]; b[:, 1, 1:]; s.permute(1, 0); s.t(); s.mT; b.permute(2, 0, 1); s.transpose(0, 1); s.unsqueeze(0);
+s.unsqueeze(-1); s.reshape(2, 6); s.flatten(); b.flatten(1); fz.stack([s, s]); fz.stack([s, s * 2], 1);
+s.narrow(1, 1, 2); s.narrow_copy(0, 1, 1); s.split(2, 1)[1]; s**3; s.pow(2); fz.pow(s, 2.0); s.norm(); s.norm(1);
+fz.norm(b); s.sum(); s.sum(1, keepdim=True); s.sum(keepdim=True); fz.bmm(b, fz.ones(2, 4, 3));
+b @ fz.arange(24.0).reshape(2, 4, 3); F.linear(fz.arange(8.0).reshape(2, 4), s); -s; s.positive(); s.nan_to_num();
+s.deg2rad(); s[fz.tensor([2, 0, 2])]; s[:, fz.tensor([-1, 1])]; s[fz.tensor([True, False, True])]; b[0, [1, 2]]
+"""
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+@pytest.mark.parametrize("line", [part.strip() for part in PARTS.replace("\n", " ").split(";")])
+def test_parts_and_shapes_are_those_of_the_dense_tensor(line: str, hybrid: bool) -> None:
+    found = []
+    for is_sparse in (True, False):
+        x = fz.tensor(np.random.default_rng(1).standard_normal((2, 3, 4)), dtype=fz.float32).requires_grad_()
+        b = x.relu()
+        s = b[0]
+        if is_sparse:
+            b, s = b.to_sparse(2 if hybrid else None), s.to_sparse(1 if hybrid else None)
+        try:
+            result = eval(line, {"fz": fz, "F": fz.nn.functional, "s": s, "b": b})
+        except FrazilError as error:
+            assert (
+                is_sparse
+                and hybrid
+                and any(word in str(error) for word in ("without indices", "has no indices", "expected", "sparse"))
+            )
+            return
+        dense = result.to_dense()
+        (slope,) = fz.autograd.grad((dense * dense).sum(), x)
+        found.append((dense.detach().numpy(), slope.numpy()))
+    for a, e in zip(*found, strict=True):
+        np.testing.assert_allclose(a, e, rtol=1e-5, atol=1e-6)
+
+
+def test_changes_in_place() -> None:
+    s = given().coalesce()
+    before = s.to_dense()
+    s += s
+    s *= 3
+    s.sub_(given())
+    s /= 2
+    np.testing.assert_allclose(s.to_dense().numpy(), 2.5 * before.numpy())
+    assert s.neg_() is s and s.abs_().copy_(given()).to_dense().tolist() == before.tolist()
+    assert (s.sparse_resize_((4, 5), 2, 0).shape, s._nnz() > 0, s.zero_()._nnz()) == ((4, 5), True, 0)
+    assert s.sparse_resize_and_clear_((2, 2), 1, 1).to_dense().tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    assert (given().stride(), given().is_contiguous(), given().any().item()) == ((0, 0), False, True)
+    assert fz.tensor([[0.0, 3.0]]).to_sparse()[:, 1].item() == 3.0
+    like = fz.zeros_like(given())
+    assert like.is_sparse and like.shape == before.shape and not like.to_dense().any()

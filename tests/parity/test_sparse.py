@@ -189,6 +189,39 @@ def test_more_functions_of_sparse_tensors(line):
         np.testing.assert_allclose(g.numpy(), h.numpy(), rtol=1e-4, atol=1e-5)
 
 
+#: What PyTorch makes of a matrix `s` and a batch `b`, beside dense ones.
+PARTS = """
+s[1]; s[-1]; s[0, 1]; s[:, 1]; s[None]; list(s); s.select(1, 1); s.unbind(0); s.pow(2); s**2; s.norm(); s.norm(1); xp.norm(s)
+s.permute(1, 0); xp.zeros_like(s); xp.any(s); s.any(); xp.stack([s, s]); xp.stack([s, s], 1); xp.bmm(b, xp.ones(2, 3, 4)); s // 2
+s.clone().mul_(2); s.clone().add_(s, alpha=2); s.clone().sub_(s); s.clone().div_(2); s.clone().zero_(); s.clone().copy_(s * 2)
+s.clone().neg_(); s.detach_(); s.sparse_resize_((3, 3), 2, 0); s.sparse_resize_and_clear_((3, 3), 2, 0)
+s.resize_as_(xp.eye(3).to_sparse()); s.stride(); s.is_contiguous(); s.narrow_copy(1, 1, 2); s.unsqueeze(0)
+s.unsqueeze(-1); s.sum(dim=1, keepdim=True)
+s.mH; s.swapaxes(0, 1)
+s.new_zeros(2); s.new_tensor([1.0]); s.is_same_size(s); s.deg2rad(); s.positive(); s.isinf(); s.conj(); s.nan_to_num(); xp.t(s)
+xp.nn.functional.linear(d, s); xp.transpose(s, 0, 1); xp.neg(s); xp.clone(s); xp.select(s, 0, 1)
+""".replace("\n", ";")
+
+
+def shown(xp: Any, result: Any) -> Any:
+    if isinstance(result, (tuple, list)):
+        return [shown(xp, part) for part in result]
+    if not isinstance(result, xp.Tensor):
+        return result
+    layout, dtype = (str(name).partition(".")[2] for name in (result.layout, result.dtype))
+    return layout, dtype, list(result.shape), np.array(result.to_dense().tolist(), complex).round(5).tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("line", [part.strip() for part in PARTS.split(";") if part.strip()])
+def test_parts_shapes_and_changes_of_sparse_tensors(line: str) -> None:
+    found = []
+    for xp in (fz, torch):
+        d = xp.tensor([[0.0, 2.0, 0.0], [3.0, 0.0, 4.0]])
+        found.append(shown(xp, eval(line, {"xp": xp, "d": d, "s": d.to_sparse(), "b": xp.stack([d, d * 2]).to_sparse()})))
+    assert found[0] == found[1]
+
+
 def test_numbers_between_complex_ends():
     for line in ("xp.linspace(0, 1j, 3)", "xp.linspace(1j, 2, 4)", "xp.linspace(0, 1, 3)"):
         a, b = (eval(line, {"xp": xp}) for xp in (fz, torch))
