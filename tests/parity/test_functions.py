@@ -409,6 +409,7 @@ x.detach().histogram(4); xp.histogram(x.detach(), 3, range=(-1.0, 1.0), density=
 xp.histogram(x.detach(), sorted_, weight=p.detach())
 xp.histogramdd(x.detach(), [2, 1, 3, 1]); xp.histogramdd(x[:, :2].detach(), (2, 3), range=[-1.0, 1.0, 0.0, 2.0], density=True)
 xp.unravel_index(k, (2, 3)); xp.unravel_index(j, (4,)); xp.nonzero_static(m, size=9); i.nonzero_static(size=3, fill_value=7)
+xp._shape_as_tensor(a)
 xp.gcd(i, k); i.gcd(k); xp.lcm(i, k); i.lcm(j); ai.gcd_(k); ai.lcm_(k)
 xp.frexp(x); p.frexp(); xp.frexp(special[[0, 4, 5]]); x.nextafter(y); xp.nextafter(special, v[0]); a.nextafter_(y)
 x.index_reduce(0, j[:3], y, "prod"); xp.index_reduce(x, 1, j, p, "mean", include_self=False); a.index_reduce_(1, j, y, "amax")
