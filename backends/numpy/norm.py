@@ -315,7 +315,8 @@ def group_norm_grad(
         np.subtract(along, normal.reshape(along.shape), out=results[part], casting="same_kind")
 
     _over_rows(rows, work, pixels)
-    return gx, *(part.reshape(len(x), channels).sum(0).astype(x.dtype) for part in (gw, gb))
+    gw, gb = (part.reshape(len(x), channels).sum(0).astype(x.dtype) for part in (gw, gb))
+    return gx, gw, gb
 
 
 KERNELS: dict[str, Callable[..., Any]] = {
