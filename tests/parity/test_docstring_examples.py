@@ -64,7 +64,6 @@ DIFFERENT = {
         ("torch.nested.masked_select", "torch.nested.narrow"), "nested tensors are lists of tensors, without a layout `jagged`"
     ),
     "torch.remainder": "a remainder of 0 has the sign of the divisor, as in NumPy; that of the dividend in PyTorch",
-    "torch.narrow_copy": "parts of sparse tensors are taken by index_select",
     "torch.func.functionalize": "its example needs make_fx",
     "torch.func.rearrange": "einops has it, and takes frazil's tensors",
     "torch.sparse.as_sparse_gradcheck": "gradcheck takes sparse tensors' values",
