@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import functools
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from .. import dtypes
@@ -20,6 +20,9 @@ from .complex_numbers import conj
 from .elementwise import add, cast, clone, gt, isfinite, mul, sqrt, where
 from .reduction import sort_values, sum_, vector_norm
 from .shape import cat, diagonal, expand, narrow, permute, reshape, stack, unbind, unsqueeze
+
+#: A function, the numbers of its tensors among operands and earlier results, and its attributes.
+_Step = tuple[Callable[..., Tensor], tuple[int, ...], dict[str, Any]]
 
 
 def _transposed(x: Tensor) -> Tensor:
@@ -339,23 +342,76 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     elif not isinstance(equation, str):
         raise ArgumentError(f"einsum: expected an equation such as 'ij,jk->ik', given {type(equation).__name__}")
     tensors = list(operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands)
-    parsed, output = _parse_equation(equation, tensors)
+    shapes = tuple([tuple(x._a.shape) for x in tensors])
+    if any(x._dev.recording for x in tensors) or not all(type(n) is int for shape in shapes for n in shape):
+        return _planned(equation, _Steps(tensors))  # sizes may be open: the next call is another one
+    kept = _kept_steps(equation, shapes)
+    if kept:
+        return _again(kept, tensors)
+    steps = _Steps(tensors)
+    result = _planned(equation, steps)
+    kept[:] = steps.done
+    return result
+
+
+class _Steps:
+    """Calls operations on operands and earlier results, which have numbers, and keeps the calls: for tensors of the same shapes
+    they are made again, without being found again."""
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self.tensors = [*tensors]
+        self.done: list[_Step] = []
+
+    def do(self, fn: Callable[..., Tensor], *places: int, **attrs: Any) -> int:
+        """The number of the result."""
+        self.done.append((fn, places, attrs))
+        self.tensors.append(fn(*[self.tensors[i] for i in places], **attrs))
+        return len(self.tensors) - 1
+
+    def shape(self, place: int) -> tuple[Any, ...]:
+        """The shape of an operand or result."""
+        return self.tensors[place]._a.shape
+
+
+@functools.lru_cache(maxsize=512)
+def _kept_steps(equation: str, shapes: tuple[tuple[int, ...], ...]) -> list[_Step]:
+    """The steps of an equation for tensors of these shapes; none before its first call."""
+    return []
+
+
+def _again(steps: Sequence[_Step], tensors: Sequence[Tensor]) -> Tensor:
+    """The last result of the steps, from tensors of the shapes that they were found for."""
+    found = [*tensors]
+    for fn, places, attrs in steps:
+        found.append(fn(*[found[i] for i in places], **attrs))
+    return found[-1]
+
+
+def _planned(equation: str, steps: _Steps) -> Tensor:
+    """The result of the equation, by steps that depend on the shapes of the tensors alone."""
+    parsed, output = _parse_equation(equation, steps.tensors)
+    tensors = [*range(len(steps.tensors))]
     terms = [list(term) for term in parsed]
     for i, (x, term) in enumerate(zip(tensors, terms, strict=True)):
-        tensors[i], terms[i] = _take_diagonals(x, term)
+        tensors[i], terms[i] = _take_diagonals(steps, x, term)
     labels = [*dict.fromkeys([*output, *sorted(c for term in terms for c in term)])]
     for i, (x, term) in enumerate(zip(tensors, terms, strict=True)):
-        tensors[i], terms[i] = _permuted(x, term, labels)
-    left = collections.Counter(c for x, term in zip(tensors, terms, strict=True) for c in _sizes(x, term))
+        tensors[i], terms[i] = _permuted(steps, x, term, labels)
+    left = collections.Counter(c for x, term in zip(tensors, terms, strict=True) for c in _sizes(steps, x, term))
     alone = len(tensors) == 1
     while len(tensors) > 1:
-        product, lying = _contract(tensors[0], terms[0], tensors.pop(1), terms.pop(1), labels, output, left, len(tensors) == 1)
-        tensors[0], terms[0] = _permuted(product, lying, labels)
+        (a, b, *others), (ta, tb, *_) = tensors, terms
+        product, lying = _contract(steps, a, ta, b, tb, labels, output, left, not others)
+        tensors[:2], terms[:2] = ([found] for found in _permuted(steps, product, lying, labels))
     x, term = tensors[0], terms[0]
     gone = tuple(i for i, c in enumerate(term) if c not in output)
     if not gone:
-        return x
-    return sum_(x, dim=gone) if alone else reshape(x, shape=tuple(n for i, n in enumerate(x._a.shape) if i not in gone))
+        return steps.tensors[x]
+    if alone:
+        x = steps.do(sum_, x, dim=gone)
+    else:
+        x = steps.do(reshape, x, shape=tuple(n for i, n in enumerate(steps.shape(x)) if i not in gone))
+    return steps.tensors[x]
 
 
 def _equation_of_lists(operands: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
@@ -409,35 +465,43 @@ def _parse_equation(equation: str, tensors: Sequence[Tensor]) -> tuple[list[str]
     return full, output
 
 
-def _take_diagonals(x: Tensor, term: list[str]) -> tuple[Tensor, list[str]]:
+def _take_diagonals(steps: _Steps, x: int, term: list[str]) -> tuple[int, list[str]]:
     """A letter that stands twice in one term means the diagonal."""
     for c in list(dict.fromkeys(term)):
         while term.count(c) > 1:
             a = term.index(c)
             b = term.index(c, a + 1)
-            x = diagonal(x, dim1=a, dim2=b)
+            x = steps.do(diagonal, x, dim1=a, dim2=b)
             term = [d for i, d in enumerate(term) if i not in (a, b)] + [c]
     return x, term
 
 
-def _permuted(x: Tensor, term: list[str], labels: Sequence[str]) -> tuple[Tensor, list[str]]:
+def _permuted(steps: _Steps, x: int, term: list[str], labels: Sequence[str]) -> tuple[int, list[str]]:
     """The tensor with its dimensions in the order of all labels."""
     order = sorted(term, key=labels.index)
-    return (x if order == term else permute(x, dims=tuple(term.index(c) for c in order))), order
+    return (x if order == term else steps.do(permute, x, dims=tuple(term.index(c) for c in order))), order
 
 
-def _sizes(x: Tensor, term: Sequence[str]) -> dict[str, Any]:
+def _sizes(steps: _Steps, x: int, term: Sequence[str]) -> dict[str, Any]:
     """The sizes of the labels of a tensor, but for those of one element, which PyTorch takes for missing."""
-    return {c: n for c, n in zip(term, x._a.shape, strict=True) if not same(n, 1)}
+    return {c: n for c, n in zip(term, steps.shape(x), strict=True) if not same(n, 1)}
 
 
 def _contract(
-    a: Tensor, ta: list[str], b: Tensor, tb: list[str], labels: Sequence[str], output: str, left: dict[str, int], last: bool
-) -> tuple[Tensor, list[str]]:
+    steps: _Steps,
+    a: int,
+    ta: list[str],
+    b: int,
+    tb: list[str],
+    labels: Sequence[str],
+    output: str,
+    left: dict[str, int],
+    last: bool,
+) -> tuple[int, list[str]]:
     """One pairwise step: a product by elements, or one by matrices where labels are summed that both have. It lies in memory as
     PyTorch's, which gives all labels to all tensors; those of one element tell where the others lie. `left` counts the tensors
     that have a label."""
-    sizes_a, sizes_b = _sizes(a, ta), _sizes(b, tb)
+    sizes_a, sizes_b = _sizes(steps, a, ta), _sizes(steps, b, tb)
     alone_a, alone_b, summed = list[str](), list[str](), list[str]()
     for c in labels[len(output) :]:
         both = c in sizes_a and c in sizes_b
@@ -445,28 +509,34 @@ def _contract(
         if left[c] == 1 and (c in sizes_a or c in sizes_b):
             (summed if both else alone_a if c in sizes_a else alone_b).append(c)
             left[c] = 0
-    a, ta, sizes_a = _summed(a, ta, sizes_a, alone_a, labels)
-    b, tb, sizes_b = _summed(b, tb, sizes_b, alone_b, labels)
+    a, ta, sizes_a = _summed(steps, a, ta, sizes_a, alone_a, labels)
+    b, tb, sizes_b = _summed(steps, b, tb, sizes_b, alone_b, labels)
     if not summed:
-        return mul(_of_all(a, ta, labels), _of_all(b, tb, labels)), [*labels]
+        return steps.do(mul, _of_all(steps, a, ta, labels), _of_all(steps, b, tb, labels)), [*labels]
     sizes = {**sizes_b, **sizes_a}
     batch, rows, columns, swapped = _groups(labels, summed, sizes_a, sizes_b)
     if swapped:
         a, ta, b, tb = b, tb, a, ta
 
-    def arranged(x: Tensor, own: list[str], *groups: list[str]) -> Tensor:
+    def arranged(x: int, own: list[str], *groups: list[str]) -> int:
         """The tensor with the dimensions of the batch, and one of every other group."""
         there = [c for group in groups for c in group if c in own]
-        x = permute(x, dims=tuple(own.index(c) for c in (*there, *(c for c in own if c not in there))))
+        dims = tuple(own.index(c) for c in (*there, *(c for c in own if c not in there)))
+        if dims != tuple(range(len(dims))):
+            x = steps.do(permute, x, dims=dims)
         full = [sizes.get(c, 1) for c in there] + [1] * (len(own) - len(there))
-        if any(not same(m, n) for m, n in zip(x._a.shape, full, strict=True)):
-            x = expand(x, shape=tuple(full))
-        return reshape(x, shape=tuple([sizes[c] for c in groups[0]] + [numel([sizes.get(c, 1) for c in g]) for g in groups[1:]]))
+        if any(not same(m, n) for m, n in zip(steps.shape(x), full, strict=True)):
+            x = steps.do(expand, x, shape=tuple(full))
+        shape = (*[sizes[c] for c in groups[0]], *[numel([sizes.get(c, 1) for c in g]) for g in groups[1:]])
+        there = len(shape) == len(full) and all(map(same, shape, full))
+        return x if there else steps.do(reshape, x, shape=shape)
 
-    product = matmul(arranged(a, ta, batch, rows, summed), arranged(b, tb, batch, summed, columns))
+    product = steps.do(matmul, arranged(a, ta, batch, rows, summed), arranged(b, tb, batch, summed, columns))
     lying = [c for c in (*batch, *rows, *summed, *columns) if not last or c in output]
-    product = reshape(product, shape=tuple(1 if c in summed else sizes.get(c, 1) for c in lying))
-    if product._dev.recording:
+    # of the same shape too: `grad_fn` is a view, as PyTorch's
+    product = steps.do(reshape, product, shape=tuple(1 if c in summed else sizes.get(c, 1) for c in lying))
+    lies = steps.tensors[product]
+    if lies._dev.recording:
 
         def order(ones: Collection[str]) -> list[str] | None:
             """How the product lies where these labels have one element; None: as its factors, by elements."""
@@ -478,26 +548,26 @@ def _contract(
             return [c for c in (*first, *second, *several, *third) if c in lying]
 
         open_ = {c: sizes[c] for c in (*summed, *batch, *rows, *columns) if c in sizes_a}
-        product._a = product._dev.lying_by_ones(product._a, lying, open_, order)
+        lies._a = lies._dev.lying_by_ones(lies._a, lying, open_, order)
     return product, lying
 
 
 def _summed(
-    x: Tensor, term: list[str], sizes: dict[str, Any], gone: list[str], labels: Sequence[str]
-) -> tuple[Tensor, list[str], dict[str, Any]]:
+    steps: _Steps, x: int, term: list[str], sizes: dict[str, Any], gone: list[str], labels: Sequence[str]
+) -> tuple[int, list[str], dict[str, Any]]:
     """The tensor summed over labels, which keep one element."""
     if not gone:
         return x, term, sizes
-    y = sum_(_of_all(x, term, labels), dim=tuple(labels.index(c) for c in gone), keepdim=True)
+    y = steps.do(sum_, _of_all(steps, x, term, labels), dim=tuple(labels.index(c) for c in gone), keepdim=True)
     return y, [*labels], {c: n for c, n in sizes.items() if c not in gone}
 
 
-def _of_all(x: Tensor, term: list[str], labels: Sequence[str]) -> Tensor:
+def _of_all(steps: _Steps, x: int, term: list[str], labels: Sequence[str]) -> int:
     """The tensor with all labels."""
     missing = [c for c in labels if c not in term]
     if missing:
-        x = reshape(x, shape=(*x._a.shape, *[1] * len(missing)))
-    return _permuted(x, [*term, *missing], labels)[0]
+        x = steps.do(reshape, x, shape=(*steps.shape(x), *[1] * len(missing)))
+    return _permuted(steps, x, [*term, *missing], labels)[0]
 
 
 def _groups(

@@ -266,3 +266,56 @@ def test_a_matrix_exponential_is_recorded_with_free_sizes():
     program = fz.jit.trace(fz.linalg.matrix_exp, (fz.eye(3),))
     x = fz.tensor(np.random.default_rng(0).standard_normal((4, 4)) * 3)
     assert_close(program(x.float()), fz.linalg.matrix_exp(x.float()), rtol=1e-4, atol=1e-4)
+
+
+EQUATIONS = {
+    "ij,jk->ik": ((3, 4), (4, 5)),
+    "bij,bjk->bik": ((2, 3, 4), (2, 4, 5)),
+    "bhid,bhjd->bhij": ((1, 2, 3, 4), (1, 2, 3, 4)),
+    "i,i->": ((4,), (4,)),
+    "i,j->ji": ((3,), (4,)),
+    "ii->i": ((3, 3),),
+    "ij,ij->ij": ((3, 4), (3, 4)),
+    "...ij,jk->...ki": ((2, 3, 4), (4, 5)),
+    "ij,jk,kl->li": ((2, 3), (3, 4), (4, 5)),
+    "ij->": ((3, 4),),
+    "ij->ji": ((3, 4),),
+    "ij,jk->k": ((3, 1), (1, 5)),
+}
+
+
+@pytest.mark.parametrize("equation", EQUATIONS)
+def test_einsum_computes_anew_what_it_planned_once(equation):
+    """The plan is of the first call, with the same tensor for all operands of one shape; later calls have their own."""
+    rng = np.random.default_rng(0)
+    same = {shape: fz.tensor(rng.standard_normal(shape)) for shape in EQUATIONS[equation]}
+    first = [same[shape] for shape in EQUATIONS[equation]]
+    others = [fz.tensor(rng.standard_normal(shape), requires_grad=True) for shape in EQUATIONS[equation]]
+    halved = [x.detach()[..., :1].expand(x.shape).float() for x in others]
+    for operands in (first, others, halved, first):
+        found = fz.einsum(equation, *operands)
+        assert found.dtype is operands[0].dtype
+        arrays = [x.detach().numpy() for x in operands]
+        np.testing.assert_allclose(found.detach().numpy(), np.einsum(equation, *arrays), rtol=2e-5, atol=1e-5)
+    assert fz.autograd.gradcheck(lambda *operands: fz.einsum(equation, *operands), others)
+
+
+def test_einsum_finds_its_steps_once_for_some_shapes(monkeypatch):
+    from frazil.ops import linalg
+
+    parsed = []
+    parse = linalg._parse_equation
+    monkeypatch.setattr(linalg, "_parse_equation", lambda *args: (parsed.append(args[0]), parse(*args))[1])
+    for size in (23, 29, 23, 29):
+        assert fz.einsum("ab,cb->ca", fz.ones(size, 2), fz.ones(3, 2)).shape == (3, size)
+    assert parsed == ["ab,cb->ca"] * 2
+    with pytest.raises(fz.errors.ShapeError, match="'b' in 'ab,cb->ca' stands for sizes 2 and 5"):
+        fz.einsum("ab,cb->ca", fz.ones(23, 2), fz.ones(3, 5))
+
+
+@pytest.mark.parametrize("equation", ["ij,jk->ik", "ij,kj->ki", "ij,ij->i", "ij,ij->", "ij,ik->jk"])
+def test_einsum_is_compiled_for_free_sizes(equation):
+    f = fz.compile(lambda x, y: fz.einsum(equation, x, y), dynamic=True, fullgraph=True)
+    for size in (3, 5, 4):
+        x, y = fz.randn(size, size), fz.randn(size, size)
+        np.testing.assert_allclose(f(x, y).numpy(), np.einsum(equation, x.numpy(), y.numpy()), rtol=1e-4, atol=1e-5)
