@@ -35,11 +35,11 @@ class _Kernels:
     """In the place of kernels: there are none for entries."""
 
     def __getitem__(self, name: str) -> None:
-        if name not in _DEFINED:  # what is goes the long way, to `SparseDevice.call`
+        if name not in self:  # what is goes the long way, to `SparseDevice.call`
             refuse(name)
 
     def __contains__(self, name: object) -> bool:
-        return False
+        return name in _DEFINED
 
     def get(self, name: str, default: Any = None) -> NoReturn:
         refuse(name)

@@ -184,14 +184,17 @@ class Compiled:
         return (result,)
 
     def _recorded(self, signature: _Signature, key: Any, args: tuple[Any, ...], kwargs: dict[str, Any], cause: str) -> Recording:
+        def recorded() -> Recording:
+            return Recording(self.fn, args, kwargs, dynamic=self.dynamic, choice=self._choice, numbers=self._numbers)
+
         try:
-            recording = Recording(self.fn, args, kwargs, dynamic=self.dynamic, choice=self._choice, numbers=self._numbers)
+            recording = recorded()
         except SideEffect:
             raise
         except Exception:
             if not self._numbers.may_be_counted_on():
                 raise
-            recording = Recording(self.fn, args, kwargs, dynamic=self.dynamic, choice=self._choice, numbers=self._numbers)
+            recording = recorded()
         signature.recordings = [recording, *signature.recordings]
         self.recordings += 1
         if self.recordings > 1:

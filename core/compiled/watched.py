@@ -64,14 +64,14 @@ class Numbers:
     """
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[int, str], set[Any]] = {}
+        self._seen: dict[tuple[int, str], set[Any]] = {}  # by the place of a group among all
         self._count_on_all = False
 
     def settings(self, groups: Sequence[dict[str, Any]]) -> list[Setting]:
         """Return what goes in anew in a recording that begins now: learning rates, and what is not counted on."""
         found = [Setting(Option(group)) for group in groups if not isinstance(group["lr"], Tensor)]
-        for option in (option for group in groups for option in options_of(group)):
-            seen = self._seen.setdefault((id(option.group), option.key), set())
+        for place, option in ((place, option) for place, group in enumerate(groups) for option in options_of(group)):
+            seen = self._seen.setdefault((place, option.key), set())
             seen.add(option.group[option.key])
             if len(seen) > 2 and not self._count_on_all:
                 found.append(Setting(option))

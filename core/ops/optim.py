@@ -103,26 +103,6 @@ def _adam_move(param: Any, exp_avg: Any, second: Any, step: Any, lr: Any, beta1:
     return param - scale * (exp_avg / ((second / spread).sqrt() + eps))
 
 
-def _adam_step(
-    param: Any,
-    exp_avg: Any,
-    exp_avg_sq: Any,
-    step: Any,
-    grad: Any,
-    lr: Any,
-    beta1: Any,
-    beta2: Any,
-    eps: Any,
-    weight_decay: Any,
-    decoupled: bool,
-    maximize: bool,
-) -> tuple[Any, Any, Any, Any]:
-    step = step + 1.0
-    options = {"beta1": beta1, "beta2": beta2, "weight_decay": weight_decay, "decoupled": decoupled, "maximize": maximize}
-    param, exp_avg, exp_avg_sq = _moments(param, exp_avg, exp_avg_sq, grad, lr, options)
-    return _adam_move(param, exp_avg, exp_avg_sq, step, lr, beta1, beta2, eps), exp_avg, exp_avg_sq, step
-
-
 @op(
     promote="common",
     promoted=(0, 5),
@@ -155,7 +135,10 @@ def adam_step(
 
     `decoupled` weight decay makes it AdamW (https://arxiv.org/abs/1711.05101).
     """
-    return _adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
+    step = step + 1.0
+    options = {"beta1": beta1, "beta2": beta2, "weight_decay": weight_decay, "decoupled": decoupled, "maximize": maximize}
+    param, exp_avg, exp_avg_sq = _moments(param, exp_avg, exp_avg_sq, grad, lr, options)
+    return _adam_move(param, exp_avg, exp_avg_sq, step, lr, beta1, beta2, eps), exp_avg, exp_avg_sq, step
 
 
 @op(
@@ -189,9 +172,9 @@ def scheduled_adam_step(
 ):
     """A step of Adam as `adam_step`, of which some numbers change from step to step: those are 0-d tensors, and the others are in
     `numbers`, at the same places."""
-    given = zip((beta1, beta2, eps, weight_decay), numbers, strict=True)
-    beta1, beta2, eps, weight_decay = (number if tensor is None else tensor for tensor, number in given)
-    return _adam_step(param, exp_avg, exp_avg_sq, step, grad, lr, beta1, beta2, eps, weight_decay, decoupled, maximize)
+    given = zip(("beta1", "beta2", "eps", "weight_decay"), (beta1, beta2, eps, weight_decay), numbers, strict=True)
+    options = {name: number if tensor is None else tensor for name, tensor, number in given}
+    return adam_step.op.fn(param, exp_avg, exp_avg_sq, step, grad, lr, **options, decoupled=decoupled, maximize=maximize)
 
 
 @op(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 import frazil as fz
 from frazil import optim
+from frazil.compiled.watched import Numbers
 
 STEPS = 9
 
@@ -33,18 +35,25 @@ def options(name: str) -> list[str]:
     return [key for key, found in several.items() if key != "lr" and all(type(number) is float for number in found)]
 
 
+def training_step(opt: Any, loss_of: Callable[[Any], Any], scheduler: Any = None) -> Callable[[Any], Any]:
+    def step(x: Any) -> Any:
+        opt.zero_grad()
+        loss = loss_of(x)
+        loss.backward()
+        opt.step()
+        if scheduler is not None:
+            scheduler.step()
+        return loss
+
+    return step
+
+
 def trained(name: str, key: str, compiled: bool) -> tuple[list[np.ndarray], Any]:
     w, opt = made(name)
     group = opt.param_groups[0]
     first = group[key]
 
-    def step(x: Any) -> Any:
-        opt.zero_grad()
-        loss = ((w * x) ** 2).sum() + w.sin().sum()
-        loss.backward()
-        opt.step()
-        return loss
-
+    step = training_step(opt, lambda x: ((w * x) ** 2).sum() + w.sin().sum())
     run = fz.compile(step, engine="numpy", fullgraph=True) if compiled else step
     for i in range(STEPS):
         shrunk = 1 - 0.01 * i
@@ -76,15 +85,7 @@ def test_schedules_that_cycle_the_momentum(schedule: str, inside: bool, engine: 
             else optim.lr_scheduler.CyclicLR(opt, 0.01, 0.1, step_size_up=4)
         )
 
-        def step(x: Any) -> Any:
-            opt.zero_grad()
-            loss = ((w * x) ** 2).sum()
-            loss.backward()
-            opt.step()
-            if inside:
-                scheduler.step()
-            return loss
-
+        step = training_step(opt, lambda x: ((w * x) ** 2).sum(), scheduler if inside else None)
         f = fz.compile(step, engine=engine, fullgraph=True) if compiled else step
         for _ in range(12):
             f(fz.tensor([1.0, 2.0]))
@@ -106,13 +107,7 @@ def test_a_momentum_of_zero_is_another_step(first: float) -> None:
         w = fz.tensor([1.0, -2.0], requires_grad=True)
         opt = optim.SGD([w], lr=0.01, momentum=first)
 
-        def step(x: Any) -> Any:
-            opt.zero_grad()
-            loss = ((w * x) ** 2).sum()
-            loss.backward()
-            opt.step()
-            return loss
-
+        step = training_step(opt, lambda x: ((w * x) ** 2).sum())
         f = fz.compile(step, engine="numpy") if compiled else step
         for momentum in (first, 0.8, 0.7, 0.6, 0.0, 0.0, 0.5, 0.4, 0.0, 0.3, 0.2):
             opt.param_groups[0]["momentum"] = momentum
@@ -136,13 +131,7 @@ def test_an_optimiser_that_needs_its_numbers_in_python_is_recorded_with_them() -
         w = fz.tensor([1.0, -2.0], requires_grad=True)
         opt = Halved([w], {"lr": 0.01, "power": 1.0})
 
-        def step(x: Any) -> Any:
-            opt.zero_grad()
-            loss = ((w * x) ** 2).sum()
-            loss.backward()
-            opt.step()
-            return loss
-
+        step = training_step(opt, lambda x: ((w * x) ** 2).sum())
         f = fz.compile(step, engine="numpy") if compiled else step
         for power in (1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0):
             opt.param_groups[0]["power"] = power
@@ -152,3 +141,11 @@ def test_an_optimiser_that_needs_its_numbers_in_python_is_recorded_with_them() -
     right, _ = run(False)
     found, step = run(True)
     assert found == right and step.eager_calls == 0
+
+
+def test_numbers_are_known_by_the_place_of_their_group() -> None:
+    """Groups of optimisers that are made anew each time are one: their addresses in memory say nothing."""
+    numbers = Numbers()
+    groups = [optim.SGD([fz.ones(1)], lr=0.1, momentum=momentum).param_groups[0] for momentum in (0.9, 0.8, 0.7)]
+    changing = [[str(setting) for setting in numbers.settings([group])] for group in groups]
+    assert changing == [["a learning rate"]] * 2 + [["a learning rate", "the option momentum of an optimiser"]]

@@ -56,3 +56,21 @@ def test_parameters_without_a_shape_say_so(ask):
             ask(t)
     net(fz.ones(2, 4))
     assert sum(p.numel() for p in net.parameters()) == 3 * 4 + 3 + 6
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["BatchNorm", "InstanceNorm"])
+def test_lazy_normalisations_have_the_defaults_of_batch_normalisation(kind, n):
+    lazy = getattr(nn, f"Lazy{kind}{n}d")
+    layer = lazy()
+    assert (layer.eps, layer.momentum, layer.affine, layer.track_running_stats) == (1e-5, 0.1, True, True)
+    layer = lazy(1e-3, None, True, True, None, fz.float64)
+    layer(fz.ones(2, 3, *[4] * n, dtype=fz.float64))
+    assert (layer.eps, layer.momentum, layer.num_features, layer.weight.dtype) == (1e-3, None, 3, fz.float64)
+    assert (
+        lazy(affine=False).weight is None
+        and lazy(bias=False).bias is None
+        and lazy(track_running_stats=False).running_mean is None
+    )
+    with pytest.raises(TypeError, match="epsilon"):
+        lazy(epsilon=1e-3)

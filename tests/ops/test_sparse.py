@@ -318,3 +318,14 @@ def test_changes_in_place() -> None:
     assert fz.tensor([[0.0, 3.0]]).to_sparse()[:, 1].item() == 3.0
     like = fz.zeros_like(given())
     assert like.is_sparse and like.shape == before.shape and not like.to_dense().any()
+
+
+def test_kernels_of_sparse_tensors_are_there_where_their_operations_are_defined() -> None:
+    kernels = fz.eye(2).to_sparse()._dev.kernels
+    for name in OPS:
+        if name in kernels:
+            assert kernels[name] is None
+        else:
+            with pytest.raises(FrazilError, match=name):
+                kernels[name]
+    assert "mul" in kernels and "sort" not in kernels and "strides" not in kernels

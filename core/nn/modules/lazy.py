@@ -113,24 +113,15 @@ class _LazyConv(LazyModuleMixin, _ConvNd):
 class _LazyNorm(LazyModuleMixin, _NormBase):
     """Common part of lazy normalisations, which take the arguments of the others but `num_features`."""
 
-    def __init__(
-        self,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        device: DeviceLike = None,
-        dtype: DTypeLike = None,
-        *,
-        bias: bool = True,
-    ) -> None:
-        super().__init__(0, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        _NormBase.__init__(self, 0, *args, **kwargs)  # the defaults of instance normalisation are others
         for name, member in self._parameters.items():
             if member is not None:
-                self._parameters[name] = UninitializedParameter(True, device, dtype)
+                self._parameters[name] = UninitializedParameter(True, member.device, member.dtype)
         for name in ("running_mean", "running_var"):
-            if self._buffers[name] is not None:
-                self._buffers[name] = UninitializedBuffer(False, device, dtype)
+            statistics = self._buffers[name]
+            if statistics is not None:
+                self._buffers[name] = UninitializedBuffer(False, statistics.device, statistics.dtype)
 
     def initialize_parameters(self, input: Tensor) -> None:
         """Give parameters and statistics their shapes, and starting values."""
