@@ -402,7 +402,8 @@ def _planned(equation: str, steps: _Steps) -> Tensor:
     while len(tensors) > 1:
         (a, b, *others), (ta, tb, *_) = tensors, terms
         product, lying = _contract(steps, a, ta, b, tb, labels, output, left, not others)
-        tensors[:2], terms[:2] = ([found] for found in _permuted(steps, product, lying, labels))
+        product, lying = _permuted(steps, product, lying, labels)
+        tensors[:2], terms[:2] = [product], [lying]
     x, term = tensors[0], terms[0]
     gone = tuple(i for i, c in enumerate(term) if c not in output)
     if not gone:
@@ -528,8 +529,8 @@ def _contract(
         if any(not same(m, n) for m, n in zip(steps.shape(x), full, strict=True)):
             x = steps.do(expand, x, shape=tuple(full))
         shape = (*[sizes[c] for c in groups[0]], *[numel([sizes.get(c, 1) for c in g]) for g in groups[1:]])
-        there = len(shape) == len(full) and all(map(same, shape, full))
-        return x if there else steps.do(reshape, x, shape=shape)
+        lies_so = len(shape) == len(full) and all(map(same, shape, full))
+        return x if lies_so else steps.do(reshape, x, shape=shape)
 
     product = steps.do(matmul, arranged(a, ta, batch, rows, summed), arranged(b, tb, batch, summed, columns))
     lying = [c for c in (*batch, *rows, *summed, *columns) if not last or c in output]

@@ -174,7 +174,8 @@ def scheduled_adam_step(
     `numbers`, at the same places."""
     given = zip(("beta1", "beta2", "eps", "weight_decay"), (beta1, beta2, eps, weight_decay), numbers, strict=True)
     options = {name: number if tensor is None else tensor for name, tensor, number in given}
-    return adam_step.op.fn(param, exp_avg, exp_avg_sq, step, grad, lr, **options, decoupled=decoupled, maximize=maximize)
+    step_of = adam_step.op.fn  # type: ignore[attr-defined]
+    return step_of(param, exp_avg, exp_avg_sq, step, grad, lr, **options, decoupled=decoupled, maximize=maximize)
 
 
 @op(
